@@ -1,0 +1,53 @@
+# The one list of commands; CI calls only these.
+.DEFAULT_GOAL := help
+.PHONY: help init demo test lint format bench lock clean
+
+# The newest Python that is there; pyenv hides all but one.
+PYTHON ?= $(shell for python in python3.13 $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13))) \
+  python3.12 python3.11 python3; do \
+  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+init: $(VENV)/.ready ## create .venv with everything; `passerelle` is then .venv/bin/passerelle
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Passerelle needs Python 3.11 or newer; install it, or name it: make init PYTHON=…"; exit 1; }
+	@echo "Installing everything into $(VENV) with $(PYTHON): about a minute."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: init ## everything on https://*.localhost:8443 without Docker; Ctrl-C ends it
+	@$(BIN)/python demo/run.py
+
+test: init ## every test that this machine can run; says at the end what it left out
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: init ## format, lint, types, and which room may import which
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: init ## let ruff mend what it can
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+bench: init ## what a sign-in costs the bridge: a table, and bench.json
+	@$(BIN)/python -m tests.bench
+
+lock: init ## pin every requirement again, with hashes and without a registry's address
+	@cd requirements && for set in dev bridge hub lab cas; do \
+	  case $$set in dev) in="../pyproject.toml dev.in";; bridge) in=../pyproject.toml;; *) in=$$set.in;; esac; \
+	  test $$set = dev || constraint="-c dev.txt"; \
+	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-annotate --custom-compile-command "make lock" $$constraint $$in -o $$set.txt || exit 1; \
+	done
+
+clean: ## remove what make init and the tests left
+	@rm -rf $(VENV) test-artifacts bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis

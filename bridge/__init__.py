@@ -1,0 +1,63 @@
+"""Passerelle's bridge: a CAS user comes in, an OAuth2 / OpenID Connect identity goes out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from flask import Flask
+
+from bridge.cas.client import CasClient
+from bridge.oauth import Provider
+from bridge.oauth.clients import registry
+from bridge.oauth.keys import open_key_ring
+from bridge.oauth.provider import new_secret
+from bridge.settings import Settings
+from bridge.store import SqlStore, Store
+from bridge.web import Bridge, register
+from bridge.web.context import Cas
+
+MAXIMAL_BODY_BYTES = 64 * 1024
+
+
+def create_app(
+    settings: Settings, *, store: Store | None = None, cas: Cas | None = None, clock: Callable[[], float] = time.time
+) -> Flask:
+    """The only place where rooms meet.
+
+    :param store: instead of the one at `database_url`
+    :param cas: instead of a client for `cas_url`
+    :param clock: Unix seconds
+    :raises ConfigurationError: when the database or the keys in it cannot be used
+    """
+    store = store or SqlStore(settings.database_url.get_secret_value())
+    if cas is None:
+        ca_file = None if settings.cas_ca_file is None else str(settings.cas_ca_file)
+        cas = CasClient(settings.cas_internal_url or settings.cas_url, ca_file=ca_file)
+    keys = open_key_ring(store, settings.secret_key.get_secret_value(), now=int(clock()))
+    provider = Provider(
+        issuer=settings.issuer,
+        clients=registry(settings.clients),
+        store=store,
+        keys=keys,
+        access_token_lifetime=settings.access_token_lifetime,
+        email_verified=settings.email_verified,
+        clock=clock,
+    )
+    app = Flask(__name__, static_url_path=f"{urlsplit(settings.issuer).path}/static")
+    app.config["MAX_CONTENT_LENGTH"] = MAXIMAL_BODY_BYTES
+    bridge = Bridge(
+        issuer=settings.issuer,
+        cas_url=settings.cas_url,
+        cas=cas,
+        attribute_rules=settings.attributes,
+        provider=provider,
+        store=store,
+        clock=clock,
+        new_secret=new_secret,
+        session_lifetime=settings.session_lifetime,
+        cookies_are_secure=settings.is_https,
+    )
+    register(app, bridge)
+    return app

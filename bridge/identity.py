@@ -1,0 +1,53 @@
+"""Who signed in: the one value that crosses from CAS to OAuth.
+
+The store keeps it as text, so it can be written to JSON and read back without loss.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A user as CAS vouched for them at one sign-in."""
+
+    subject: str
+    """The stable user key, for tokens."""
+    username: str
+    name: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    email: str | None = None
+    groups: tuple[str, ...] = ()
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """All that CAS released, each a list. What clients may see of it is decided by scope, not here."""
+    auth_time: int | None = None
+    """When the user proved who they are, in Unix seconds, as CAS says; None when CAS does not say."""
+    is_new_login: bool | None = None
+    """False when CAS answered from an older session, None when it does not say."""
+    long_term: bool = False
+    """Whether the CAS session is a "remember me" one."""
+
+    def __post_init__(self) -> None:
+        # A frozen value must not change through a dictionary that someone else still holds.
+        object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
+
+    def to_json(self) -> str:
+        """The same identity always gives the same text; non-ASCII and odd characters are escaped."""
+        members = {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps(members | {"attributes": dict(self.attributes)}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Identity:
+        """Read what `to_json` wrote. Members that another version added are left out."""
+        members = json.loads(text)
+        if not isinstance(members, dict):
+            raise ValueError("not an identity: the text holds no JSON object")
+        known = {name: members[name] for name in cls.__slots__ if name in members}
+        known["groups"] = tuple(known.get("groups", ()))
+        known["attributes"] = {name: tuple(values) for name, values in known.get("attributes", {}).items()}
+        return cls(**known)

@@ -1,0 +1,222 @@
+"""The authorization request: an ordered list of checks, RFC 6749 §4.1.1, RFC 7636 §4.3, OIDC Core §3.1.2.1.
+
+Until the client and its redirect URI are proven, a fault is a page for the person in front of the browser; from
+then on it goes back to the client. A request that passed is a value: it is kept while CAS has the user.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from urllib.parse import urlencode
+
+from bridge.errors import AuthorizationRefused, InvalidRequest, OAuthError, UnknownClient
+from bridge.oauth.clients import Client
+from bridge.oauth.parameters import Parameters, check_not_repeated, required
+from bridge.settings.model import SCOPES
+
+KNOWN_PARAMETERS = (
+    *(
+        "client_id",
+        "redirect_uri",
+        "response_type",
+        "response_mode",
+        "scope",
+        "state",
+        "nonce",
+        "prompt",
+        "max_age",
+    ),
+    *("code_challenge", "code_challenge_method", "request", "request_uri", "registration"),
+    *("id_token_hint", "login_hint", "ui_locales", "claims", "acr_values", "display"),
+)
+PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+S256_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes in base64url without padding, RFC 7636 §4.2
+MAXIMAL_ECHO_LENGTH = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationRequest:
+    """A request that passed every check."""
+
+    client_id: str
+    redirect_uri: str
+    redirect_uri_was_sent: bool
+    """Whether the token request has to repeat it (RFC 6749 §4.1.3)."""
+    scope: str
+    state: str | None
+    nonce: str | None
+    code_challenge: str | None
+    prompt: tuple[str, ...] = ()
+    max_age: int | None = None
+
+    def to_json(self) -> str:
+        """As text, for the store."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> AuthorizationRequest:
+        """Read what `to_json` wrote."""
+        members = json.loads(text)
+        return cls(**{**members, "prompt": tuple(members["prompt"])})
+
+    def to_parameters(self) -> dict[str, str]:
+        """As a client would send it again, without what was fulfilled by signing in."""
+        sent = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri if self.redirect_uri_was_sent else None,
+            "scope": self.scope,
+            "state": self.state,
+            "nonce": self.nonce,
+            "code_challenge": self.code_challenge,
+            "code_challenge_method": self.code_challenge and "S256",
+        }
+        return {name: value for name, value in sent.items() if value is not None}
+
+
+def check_authorization_request(
+    parameters: Parameters, repeated: tuple[str, ...], clients: Mapping[str, Client], *, issuer: str
+) -> AuthorizationRequest:
+    """Run every check in order.
+
+    :raises UnknownClient: an unproven client or redirect URI; show a page, never redirect
+    :raises InvalidRequest: likewise, client_id or redirect_uri missing or repeated
+    :raises AuthorizationRefused: every other fault, with the address that tells the client
+    """
+    check_not_repeated(repeated, ("client_id", "redirect_uri"))
+    client = check_client(parameters, clients)
+    redirect_uri = check_redirect_uri(parameters, client)
+    try:
+        check_not_repeated(repeated, KNOWN_PARAMETERS)
+        check_lengths(parameters)
+        check_no_request_object(parameters)
+        check_response_type(parameters)
+        check_response_mode(parameters)
+        return AuthorizationRequest(
+            client_id=client.client_id,
+            redirect_uri=redirect_uri,
+            redirect_uri_was_sent="redirect_uri" in parameters,
+            scope=check_scope(parameters, client),
+            state=parameters.get("state"),
+            nonce=parameters.get("nonce"),
+            code_challenge=check_code_challenge(parameters, client),
+            prompt=check_prompt(parameters),
+            max_age=check_max_age(parameters),
+        )
+    except OAuthError as error:
+        raise refusal(error.code, error.description, redirect_uri, parameters.get("state"), issuer=issuer) from None
+
+
+def check_client(parameters: Parameters, clients: Mapping[str, Client]) -> Client:
+    """The client has to be registered."""
+    client_id = required(parameters, "client_id")
+    if client := clients.get(client_id):
+        return client
+    raise UnknownClient(
+        "The application that sent you here is not registered with this sign-in service. "
+        "Tell the people who run that application.",
+        detail=f"unknown client_id {client_id[:80]!r}",
+    )
+
+
+def check_redirect_uri(parameters: Parameters, client: Client) -> str:
+    """It has to be one of the client's own, RFC 9700 §2.1; with a single one it may be left out."""
+    uri = parameters.get("redirect_uri")
+    if uri is None and len(client.redirect_uris) == 1:
+        return client.redirect_uris[0]
+    if uri is not None and client.allows_redirect_to(uri):
+        return uri
+    raise UnknownClient(
+        f"{client.client_name} asked to send you back to an address that is not registered for it, "
+        "so you were not sent anywhere. Tell the people who run that application.",
+        detail=f"client {client.client_id}: redirect_uri {uri[:200] if uri else uri!r} is not registered",
+    )
+
+
+def check_lengths(parameters: Parameters) -> None:
+    """What is stored and echoed stays within what browsers and proxies take in a URL."""
+    for name in ("state", "nonce", "scope"):
+        if len(parameters.get(name, "")) > MAXIMAL_ECHO_LENGTH:
+            raise InvalidRequest(f"The parameter {name} is longer than {MAXIMAL_ECHO_LENGTH} characters.")
+
+
+def check_no_request_object(parameters: Parameters) -> None:
+    """Request objects are not supported, and say so by their own codes (OIDC Core §6)."""
+    for name in ("request", "request_uri", "registration"):
+        if name in parameters:
+            raise OAuthError(f"The parameter {name} is not supported.", code=f"{name}_not_supported")
+
+
+def check_response_type(parameters: Parameters) -> None:
+    """Only the code flow, RFC 9700 §2.1.2."""
+    if required(parameters, "response_type") != "code":
+        raise OAuthError("Only response_type=code is supported.", code="unsupported_response_type")
+
+
+def check_response_mode(parameters: Parameters) -> None:
+    """Only the query."""
+    if parameters.get("response_mode", "query") != "query":
+        raise InvalidRequest("Only response_mode=query is supported.")
+
+
+def check_scope(parameters: Parameters, client: Client) -> str:
+    """What is not known or not allowed is left out (OIDC Core §3.1.2.1), but something has to be left.
+
+    Without the parameter the client gets all that it is registered for (RFC 6749 §3.3 wants a fixed default).
+    """
+    asked = parameters.get("scope", "").split() or client.scopes
+    granted = [scope for scope in SCOPES if scope in asked and scope in client.scopes]
+    if not granted:
+        raise OAuthError(f"None of these scopes can be given; there are {' '.join(SCOPES)}.", code="invalid_scope")
+    return " ".join(granted)
+
+
+def check_code_challenge(parameters: Parameters, client: Client) -> str | None:
+    """PKCE by S256 alone: `plain`, also the implied one, proves nothing (RFC 9700 §2.1.1)."""
+    challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
+    if challenge is None:
+        if client.require_pkce:
+            raise InvalidRequest("PKCE is required: send code_challenge and code_challenge_method=S256.")
+        if method is not None:
+            raise InvalidRequest("code_challenge_method came without code_challenge.")
+        return None
+    if method != "S256":
+        raise InvalidRequest("Only code_challenge_method=S256 is supported.")
+    if not S256_CHALLENGE.fullmatch(challenge):
+        raise InvalidRequest("code_challenge is not the base64url form of a SHA-256 hash (43 characters).")
+    return challenge
+
+
+def check_prompt(parameters: Parameters) -> tuple[str, ...]:
+    """OIDC Core §3.1.2.1: known values, and `none` alone."""
+    prompts = tuple(parameters.get("prompt", "").split())
+    if set(prompts) - PROMPTS:
+        raise InvalidRequest("prompt has a value that is not known: none, login, consent, select_account are.")
+    if "none" in prompts and len(prompts) > 1:
+        raise InvalidRequest("prompt=none cannot be combined with another value.")
+    return prompts
+
+
+def check_max_age(parameters: Parameters) -> int | None:
+    """Whole seconds."""
+    text = parameters.get("max_age")
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise InvalidRequest("max_age must be a whole number of seconds.")
+    return int(text)
+
+
+def refusal(code: str, description: str, redirect_uri: str, state: str | None, *, issuer: str) -> AuthorizationRefused:
+    """The error answer of RFC 6749 §4.1.2.1, with `iss` (RFC 9207)."""
+    answer = {"error": code, "error_description": description}
+    return AuthorizationRefused(code, description, location=answer_location(redirect_uri, answer, state, issuer))
+
+
+def answer_location(redirect_uri: str, answer: Mapping[str, str], state: str | None, issuer: str) -> str:
+    """The redirect URI with the answer added to its query, its own query kept byte for byte."""
+    parameters = dict(answer) | ({} if state is None else {"state": state}) | {"iss": issuer}
+    return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urlencode(parameters)}"

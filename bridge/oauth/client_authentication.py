@@ -1,0 +1,51 @@
+"""Who calls the token endpoint: client_secret_basic, client_secret_post or a public client (RFC 6749 §2.3)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from urllib.parse import unquote_plus
+
+from bridge.errors import InvalidClient, InvalidRequest
+from bridge.oauth.clients import Client, hash_secret
+from bridge.oauth.parameters import Parameters
+
+
+def authenticate_client(
+    parameters: Parameters, authorization_header: str | None, clients: Mapping[str, Client]
+) -> Client:
+    """The client, proven.
+
+    :param authorization_header: the HTTP header of that name, if it came
+    :raises InvalidClient: whatever was wrong, in the same words
+    :raises InvalidRequest: when the client used two methods at once
+    """
+    client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
+    if authorization_header is not None:
+        if secret is not None:
+            raise InvalidRequest("Send the client secret in the Authorization header or in the body, not in both.")
+        header_id, secret = _basic_credentials(authorization_header)
+        if client_id not in (None, header_id):
+            raise InvalidRequest("client_id in the body differs from the one in the Authorization header.")
+        client_id = header_id
+    client = clients.get(client_id or "")
+    if client is None:
+        hash_secret(secret or "")  # an unknown client must not be told by its quicker answer
+        raise InvalidClient(detail="unknown client_id")
+    client.check_secret(secret)
+    return client
+
+
+def _basic_credentials(header: str) -> tuple[str, str]:
+    """RFC 6749 §2.3.1: both halves are form-encoded before they are joined."""
+    scheme, _, encoded = header.partition(" ")
+    try:
+        if scheme.lower() != "basic":
+            raise ValueError("another scheme")
+        client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+        if not colon:
+            raise ValueError("no colon")
+    except (ValueError, binascii.Error) as error:
+        raise InvalidClient(detail=f"unreadable Authorization header: {type(error).__name__}") from None
+    return unquote_plus(client_id), unquote_plus(secret)

@@ -1,0 +1,15 @@
+"""The settings: typed, frozen, read once, and refused with every fault at the same time.
+
+The only reader of the environment, of the TOML file and of secret files. A value comes from, in this order:
+the environment (`PASSERELLE_ISSUER`), the file named beside it (`PASSERELLE_SECRET_KEY_FILE`), the TOML file
+named by `PASSERELLE_CONFIG` (`issuer = …`), the default. An empty environment variable counts as absent, so
+that a compose file can pass through what may not be set.
+
+`model` says what there is, `sources` where it comes from. pydantic checks the values; gathering them is done
+here, because a misspelt name, an unreadable file and a wrong value have to come out in one list.
+"""
+
+from bridge.settings.model import ClientSettings, Settings, is_loopback
+from bridge.settings.sources import load
+
+__all__ = ["ClientSettings", "Settings", "is_loopback", "load"]

@@ -1,0 +1,137 @@
+"""Where settings come from, and how their faults are gathered into one list."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+
+from bridge.errors import ConfigurationError
+from bridge.settings.model import Settings
+
+PREFIX = "PASSERELLE_"
+CONFIG_NAME = "PASSERELLE_CONFIG"
+# Read by the test suite, which starts the bridge with its own environment.
+NOT_OURS = frozenset({"PASSERELLE_REQUIRE_DOCKER"})
+SECRETS = frozenset({"secret_key", "database_url"})
+JSON_VALUES = frozenset({"clients", "attributes"})
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read and check everything.
+
+    :param environ: the process environment
+    :raises ConfigurationError: with every fault found, each naming the setting and the remedy
+    """
+    faults: list[str] = []
+    values = dict(_from_toml(environ.get(CONFIG_NAME), faults))
+    for name, value in _from_environment(environ, faults):
+        values[name] = _joined(values.get(name), value) if name == "clients" else value
+    settings = None
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        faults.extend(_sentence(fault) for fault in error.errors(include_url=False, include_input=False))
+    if settings is not None:
+        settings = _with_secret_files(settings, faults)
+    if faults or settings is None:
+        raise ConfigurationError(faults)
+    return settings
+
+
+def _joined(from_file: Any, from_environment: Any) -> Any:
+    """The file's clients and the environment's; of two with one client_id, the environment's."""
+    if not isinstance(from_file, list) or not isinstance(from_environment, list):
+        return from_environment
+    ours = [entry.get("client_id") for entry in from_environment if isinstance(entry, dict)]
+    kept = [entry for entry in from_file if not (isinstance(entry, dict) and entry.get("client_id") in ours)]
+    return [*kept, *from_environment]
+
+
+def _from_toml(name: str | None, faults: list[str]) -> Mapping[str, Any]:
+    if not name:
+        return {}
+    try:
+        return tomllib.loads(Path(name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(f"{CONFIG_NAME}: cannot read {name}: {_reason(error)}")
+    except tomllib.TOMLDecodeError as error:
+        faults.append(f"{CONFIG_NAME}: {name} is not TOML: {error}")
+    return {}
+
+
+def _from_environment(environ: Mapping[str, str], faults: list[str]) -> Iterator[tuple[str, Any]]:
+    ours = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text}
+    for name, text in sorted(ours.items()):
+        if name == CONFIG_NAME or name in NOT_OURS:
+            continue
+        key = name.removeprefix(PREFIX).lower()
+        twin = key.removesuffix("_file")
+        if key in Settings.model_fields:
+            if key in JSON_VALUES:
+                try:
+                    yield key, json.loads(text)
+                except ValueError:
+                    faults.append(f"{name}: is not JSON")
+            else:
+                yield key, text
+        elif twin != key and twin in SECRETS:
+            if PREFIX + twin.upper() in ours:
+                faults.append(f"{name}: {PREFIX + twin.upper()} is given too: keep one")
+            elif (secret := _read_secret(name, Path(text), faults)) is not None:
+                yield twin, secret
+        else:
+            faults.append(f"{name}: there is no such setting{_nearest(key)}")
+
+
+def _nearest(key: str) -> str:
+    near = get_close_matches(key, Settings.model_fields, n=1)
+    return f"; did you mean {PREFIX}{near[0].upper()}?" if near else ""
+
+
+def _read_secret(name: str, path: Path, faults: list[str]) -> str | None:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(f"{name}: cannot read {path}: {_reason(error)}")
+        return None
+    if not text:
+        faults.append(f"{name}: {path} is empty")
+        return None
+    return text
+
+
+def _with_secret_files(settings: Settings, faults: list[str]) -> Settings:
+    clients = []
+    for client in settings.clients:
+        if client.client_secret_file is not None:
+            place = f"clients: {client.client_id}: client_secret_file"
+            secret = _read_secret(place, client.client_secret_file, faults)
+            clients.append(client.model_copy(update={"client_secret": SecretStr(secret or "")}))
+        else:
+            clients.append(client)
+    return settings.model_copy(update={"clients": tuple(clients)})
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or type(error).__name__) if isinstance(error, OSError) else "it is not UTF-8 text"
+
+
+def _sentence(fault: Any) -> str:
+    """One line for one pydantic fault: the setting as an administrator would write it, then what is wrong."""
+    location = [str(part) for part in fault["loc"]]
+    name = PREFIX + location[0].upper() if location else "settings"
+    place = ".".join([name, *location[1:]])
+    if fault["type"] == "missing":
+        return f"{place}: is required and absent"
+    if fault["type"] == "extra_forbidden":
+        near = _nearest(location[0]) if len(location) == 1 else ""
+        return f"{place}: there is no such setting{near}"
+    if fault["type"] == "too_short" and location == ["secret_key"]:
+        return f"{place}: is too short: `openssl rand -hex 32` prints a good one"
+    return f"{place}: {fault['msg'].removeprefix('Value error, ')}"

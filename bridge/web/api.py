@@ -1,0 +1,61 @@
+"""The endpoints that programs call: JSON in every answer, errors included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import Blueprint, Response, jsonify, request
+
+from bridge.errors import InvalidRequest, OAuthError
+from bridge.web.context import current_bridge
+
+PUBLIC_DOCUMENT_SECONDS = 3600
+
+blueprint = Blueprint("api", __name__)
+log = structlog.get_logger()
+
+
+@blueprint.post("/token")
+def token() -> Response:
+    """Token endpoint, RFC 6749 §3.2. Parameters in the query are ignored."""
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise InvalidRequest("Send the parameters in a body of type application/x-www-form-urlencoded.")
+    client = request.form.get("client_id") or getattr(request.authorization, "username", None)
+    try:
+        answer = current_bridge().provider.token_response(
+            request.form.items(multi=True), request.headers.get("Authorization")
+        )
+    except OAuthError as error:
+        log.warning("token_refused", error=error.code, client=client, detail=error.detail or error.description)
+        raise
+    log.info("token_issued", client=client, scope=answer["scope"])
+    return jsonify(answer)
+
+
+@blueprint.route("/userinfo", methods=["GET", "POST"])
+def userinfo() -> Response:
+    """Userinfo endpoint, OIDC Core §5.3: token in the header, or in the body of a POST."""
+    body = request.form.items(multi=True) if request.method == "POST" else ()
+    return jsonify(current_bridge().provider.userinfo(request.headers.get("Authorization"), body))
+
+
+@blueprint.get("/.well-known/openid-configuration")
+@blueprint.get("/.well-known/oauth-authorization-server")
+def metadata() -> Response:
+    """OIDC Discovery §4 and RFC 8414 §3."""
+    return _public(current_bridge().provider.metadata())
+
+
+@blueprint.get("/.well-known/jwks.json")
+def jwks() -> Response:
+    """RFC 7517 §5."""
+    return _public(current_bridge().provider.jwks())
+
+
+def _public(document: dict[str, Any]) -> Response:
+    """For any page on any origin, and for caches."""
+    response = jsonify(document)
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cache-Control"] = f"public, max-age={PUBLIC_DOCUMENT_SECONDS}"
+    return response

@@ -1,0 +1,58 @@
+"""The two cookies: one that began a login in this browser, one that is signed in.
+
+Both hold a random id and nothing else. `__Host-` keeps other hosts of the same domain from planting them; browsers
+accept that prefix only with https, so a plain http issuer (loopback only) gets plain names.
+"""
+
+from __future__ import annotations
+
+from flask import Request, Response
+
+from bridge.store import Session, fingerprint
+from bridge.web.context import Bridge
+
+LOGIN_LIFETIME_SECONDS = 600
+MAXIMAL_VALUE_LENGTH = 128
+
+
+def browser_id(request: Request, bridge: Bridge) -> str | None:
+    """The id of the browser that began a login; the same for all its tabs."""
+    return _value(request, _name(bridge, "login"))
+
+
+def remember_browser(response: Response, bridge: Bridge, browser: str) -> None:
+    """Bind the login that begins now to this browser."""
+    _set(response, bridge, "login", browser, LOGIN_LIFETIME_SECONDS)
+
+
+def current_session(request: Request, bridge: Bridge) -> Session | None:
+    """The session of this browser, if it is signed in."""
+    value = _value(request, _name(bridge, "session"))
+    return None if value is None else bridge.store.find_session(fingerprint(value), now=bridge.now())
+
+
+def sign_in(response: Response, bridge: Bridge, session_id: str) -> None:
+    """Sign this browser in; the id is always a fresh one."""
+    _set(response, bridge, "session", session_id, bridge.session_lifetime)
+
+
+def _name(bridge: Bridge, purpose: str) -> str:
+    return f"{'__Host-' if bridge.cookies_are_secure else ''}passerelle-{purpose}"
+
+
+def _value(request: Request, name: str) -> str | None:
+    value = request.cookies.get(name)
+    return value if value and len(value) <= MAXIMAL_VALUE_LENGTH else None
+
+
+def _set(response: Response, bridge: Bridge, purpose: str, value: str, max_age: int) -> None:
+    # Lax, not Strict: the way back from CAS and from applications is a cross-site navigation.
+    response.set_cookie(
+        _name(bridge, purpose),
+        value,
+        max_age=max_age,
+        secure=bridge.cookies_are_secure,
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )

@@ -1,0 +1,58 @@
+"""Everything that an application of ours answers, put together."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Flask, Response, g, render_template
+
+from bridge.web import api, health, login
+from bridge.web.context import EXTENSION, Bridge
+from bridge.web.errors import register_error_handlers
+
+# Nothing from elsewhere, no script, in no frame (RFC 9700 §4.16); forms have no target but us.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+def register(app: Flask, bridge: Bridge) -> None:
+    """Give `app` its routes, below the issuer's path."""
+    path = urlsplit(bridge.issuer).path
+    app.extensions[EXTENSION] = bridge
+    for blueprint in (login.blueprint, api.blueprint, health.blueprint):
+        app.register_blueprint(blueprint, url_prefix=path)
+    app.add_url_rule(f"{path}/", "index", index)
+    if path:
+        # A probe on the container's own port need not know the public path; RFC 8414 §3.1 puts it at the end.
+        app.register_blueprint(health.blueprint, name="root_health")
+        app.add_url_rule(f"/.well-known/oauth-authorization-server{path}", "api.rfc8414", api.metadata)
+    register_error_handlers(app)
+    app.before_request(name_request)
+    app.after_request(add_headers)
+
+
+def index() -> str:
+    """For whoever types the address by hand."""
+    return render_template("index.html")
+
+
+def name_request() -> None:
+    """An id for the log and the error page alike."""
+    g.request_id = secrets.token_hex(8)
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def add_headers(response: Response) -> Response:
+    """No caching unless a route says so, no guessing of types, no addresses handed on, no frames."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Request-Id"] = g.request_id
+    if response.mimetype == "text/html":
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        response.headers["X-Frame-Options"] = "DENY"
+    return response

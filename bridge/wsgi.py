@@ -1,0 +1,42 @@
+"""A worker process: the application, and the housekeeping that goes on beside it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import structlog
+from flask import Flask
+
+from bridge import create_app
+from bridge.log import configure_logging
+from bridge.settings import load
+from bridge.store import Store
+from bridge.web.context import EXTENSION
+
+PURGE_INTERVAL_SECONDS = 600
+
+log = structlog.get_logger()
+
+
+def application() -> Flask:
+    """What a WSGI server calls once in each worker: `bridge.wsgi:application()`."""
+    settings = load(os.environ)
+    configure_logging(settings.log_level)
+    app = create_app(settings)
+    threading.Thread(target=_purge_for_ever, args=(app.extensions[EXTENSION].store,), daemon=True).start()
+    return app
+
+
+def _purge_for_ever(store: Store) -> None:
+    """Every worker does it; deleting what is gone already costs nothing."""
+    while True:
+        time.sleep(PURGE_INTERVAL_SECONDS)
+        try:
+            purged = store.purge(now=int(time.time()))
+        except Exception as error:  # noqa: BLE001  the next round may find the database well again
+            log.warning("purge_failed", detail=type(error).__name__)
+        else:
+            if any(purged.values()):
+                log.info("purged", **purged)
