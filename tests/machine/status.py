@@ -1,0 +1,126 @@
+"""Tells what this machine lacks to run every test: engine, images, browser.
+
+It only asks, and quickly; it never installs or starts anything: that is `prepare`, beside it. Standard
+library only, because it is also asked before anything is installed.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CHROMIUM = Path("/usr/bin/chromium")
+ENABLE = {
+    "engine": "tests/machine/prepare engine",
+    "images": "tests/machine/prepare images",
+    "browser": "tests/machine/prepare browser",
+}
+IMAGE_VARIABLES = {"python": "PYTHON_IMAGE", "traefik": "TRAEFIK_IMAGE", "lab": "LAB_BASE_IMAGE"}
+ENGINE_SECONDS = 10
+REGISTRY_SECONDS = 5
+
+
+class UnnamedImageError(Exception):
+    """An image has no name, neither in the environment nor in the file."""
+
+
+def image_names(env_file: Path = REPOSITORY / ".env") -> dict[str, str]:
+    """The base images by kind, as compose would read them: the environment wins over the file."""
+    text = env_file.read_text(encoding="utf-8") if env_file.is_file() else ""
+    in_file = dict(re.findall(r"^\s*(\w+)\s*=\s*[\"']?([^\s\"'#]+)", text, flags=re.MULTILINE))
+    names = {}
+    for kind, variable in IMAGE_VARIABLES.items():
+        names[kind] = os.environ.get(variable) or in_file.get(variable, "")
+        if not names[kind]:
+            raise UnnamedImageError(
+                f"{variable} is neither in the environment nor in {env_file}, so the {kind} image has no name: "
+                f"restore that line (git checkout {env_file.name})."
+            )
+    return names
+
+
+def missing_engine() -> str | None:
+    """Why containers cannot be run, or None if engine and compose answer."""
+    return _missing_docker() or _missing_compose()
+
+
+def missing_images(names: Sequence[str]) -> str | None:
+    """Which of the images is neither here nor to be had from a registry that answers quickly."""
+    for name in names:
+        here = _answer(["docker", "image", "inspect", "--format", "{{.Id}}", name], ENGINE_SECONDS)
+        if here is None and _answer(["docker", "manifest", "inspect", name], REGISTRY_SECONDS) is None:
+            return f"the image {name} is not here and its registry does not offer it"
+    return None
+
+
+def missing_browser() -> str | None:
+    """Why no browser can be driven, or None if Debian's chromium is there."""
+    return None if os.access(CHROMIUM, os.X_OK) else f"{CHROMIUM} is not there"
+
+
+def _missing_docker() -> str | None:
+    if shutil.which("docker") is None:
+        return "there is no docker command"
+    if _answer(["docker", "version", "--format", "{{.Server.Version}}"], ENGINE_SECONDS) is None:
+        return "no Docker engine answers"
+    return None
+
+
+def _missing_compose() -> str | None:
+    if shutil.which("docker") is None or _answer(["docker", "compose", "version"], ENGINE_SECONDS) is None:
+        return "docker has no compose v2 plugin"
+    return None
+
+
+def _answer(command: Sequence[str], seconds: float) -> str | None:
+    """What the command printed, or None if it failed or took too long."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _stand_ins(names: Sequence[str]) -> int:
+    label = '{{index .Config.Labels "org.passerelle.stand-in"}}'
+    return sum(_answer(["docker", "image", "inspect", "--format", label, name], 10) == "true" for name in names)
+
+
+def _report() -> int:
+    try:
+        names: list[str] = list(image_names().values())
+        images = _missing_docker() or missing_images(names)
+    except UnnamedImageError as unnamed:
+        names, images = [], str(unnamed)
+    stand_ins = 0 if images else _stand_ins(names)
+    found_images = ", ".join(names) + (f" ({stand_ins} of {len(names)} are stand-ins)" if stand_ins else "")
+    lines = [
+        ("engine", _missing_docker(), "answers", ENABLE["engine"]),
+        ("compose", _missing_compose(), "v2 plugin found", ENABLE["engine"]),
+        ("images", images, found_images, ENABLE["images"]),
+        ("browser", missing_browser(), str(CHROMIUM), ENABLE["browser"]),
+    ]
+    for part, reason, found, remedy in lines:
+        print(f"{part:<8} " + (f"MISSING  {reason}; run {remedy}" if reason else f"ok       {found}"))
+    return 1 if any(reason for _, reason, _, _ in lines) else 0
+
+
+def _print_image_names() -> int:
+    try:
+        names = image_names()
+    except UnnamedImageError as unnamed:
+        print(unnamed, file=sys.stderr)
+        return 1
+    for kind, name in names.items():
+        print(f"{kind}={name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_print_image_names() if sys.argv[1:] == ["--images"] else _report())

@@ -1,0 +1,90 @@
+"""The bridge as its users run it: `passerelle serve` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+PASSERELLE = Path(sys.executable).with_name("passerelle")
+SECRET_KEY = "0f" * 32
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environment() -> dict[str, str]:
+    """Ours, without settings of the bridge that may stand in it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PASSERELLE_")}
+
+
+class LiveBridge:
+    """Serves between __enter__ and __exit__; `restart` keeps the database and the port."""
+
+    def __init__(
+        self, directory: Path, *, cas_url: str, clients: list[dict[str, Any]], settings: Mapping[str, str] | None = None
+    ) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_file = directory / "bridge.log"
+        self.environment = clean_environment() | {
+            "PASSERELLE_ISSUER": self.url,
+            "PASSERELLE_BIND": f"127.0.0.1:{self.port}",
+            "PASSERELLE_CAS_URL": cas_url,
+            "PASSERELLE_DATABASE_URL": f"sqlite:///{directory}/bridge.sqlite3",
+            "PASSERELLE_SECRET_KEY": SECRET_KEY,
+            "PASSERELLE_WORKERS": "1",
+            "PASSERELLE_CLIENTS": json.dumps(clients),
+            **(settings or {}),
+        }
+        self.process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self, within: float = 30) -> None:
+        """Return when it says on standard output that it serves."""
+        with self.log_file.open("a") as log:
+            self.process = subprocess.Popen(
+                [PASSERELLE, "serve"],
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+        assert self.process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            line = self.process.stdout.readline() if selector.select(within) else ""
+        assert self.url in line, f"the bridge did not start: {line!r}\n{self.log}"
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """End the whole process group; with SIGKILL as a power cut would."""
+        if self.process is None:
+            return
+        assert self.process.stdout is not None
+        os.killpg(self.process.pid, how)
+        self.process.wait(15)
+        self.process.stdout.close()
+        self.process = None
+
+    @property
+    def log(self) -> str:
+        """All that it wrote on standard error."""
+        return self.log_file.read_text()

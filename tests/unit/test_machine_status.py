@@ -1,0 +1,61 @@
+"""What the test machine's own scripts read before they install or leave out anything."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.machine.pip_settings import carried_settings
+from tests.machine.status import IMAGE_VARIABLES, UnnamedImageError, image_names
+
+FROM_FILE = """\
+# PYTHON_IMAGE=commented:out
+PYTHON_IMAGE=python:3.13-slim
+TRAEFIK_IMAGE="traefik:v3.7.15"  # quoted, with a remark
+LAB_BASE_IMAGE=registry.example:5000/lab:2026
+OTHER_IMAGE=other:1
+"""
+
+
+@pytest.fixture
+def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for variable in IMAGE_VARIABLES.values():
+        monkeypatch.delenv(variable, raising=False)
+    file = tmp_path / ".env"
+    file.write_text(FROM_FILE, encoding="utf-8")
+    return file
+
+
+def test_image_names_are_read_from_the_settings_file(env_file: Path) -> None:
+    assert image_names(env_file) == {
+        "python": "python:3.13-slim",
+        "traefik": "traefik:v3.7.15",
+        "lab": "registry.example:5000/lab:2026",
+    }
+
+
+def test_the_environment_wins_over_the_settings_file_as_in_compose(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHON_IMAGE", "mirror.example/python:3.13-slim")
+    assert image_names(env_file)["python"] == "mirror.example/python:3.13-slim"
+
+
+def test_an_image_without_a_name_is_named_by_its_variable_and_file(env_file: Path) -> None:
+    env_file.write_text("PYTHON_IMAGE=python:3.13-slim\nTRAEFIK_IMAGE=\n", encoding="utf-8")
+    with pytest.raises(UnnamedImageError, match=r"TRAEFIK_IMAGE is neither .*\.env"):
+        image_names(env_file)
+
+
+def test_containers_get_the_strongest_of_the_machines_index_settings_and_no_local_paths() -> None:
+    listing = (
+        ":env:.index-url='https://strong.example/simple'\n"
+        ":env:.default-timeout='180'\n"
+        ":env:.find-links='/opt/wheels'\n"
+        "global.index-url='https://weak.example/simple'\n"
+        "user.extra-index-url='https://one.example/simple\\nhttps://two.example/simple'\n"
+    )
+    assert carried_settings(listing) == {
+        "index-url": "https://strong.example/simple",
+        "timeout": "180",
+        "extra-index-url": "https://one.example/simple\nhttps://two.example/simple",
+    }
