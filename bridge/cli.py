@@ -10,7 +10,7 @@ import click
 
 from bridge.errors import ConfigurationError
 from bridge.oauth.clients import hash_secret
-from bridge.serve import check_port, serve_forever
+from bridge.serve import serve_forever
 from bridge.settings import load
 
 
@@ -37,7 +37,6 @@ def serve() -> None:
     """
     try:
         settings = load(os.environ)
-        check_port(settings.bind_host, settings.bind_port)
         serve_forever(settings)
     except ConfigurationError as error:
         click.echo(error.description, err=True)

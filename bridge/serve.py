@@ -29,18 +29,21 @@ WEAK_SECRET_LENGTH = 32
 log = structlog.get_logger()
 
 
-def check_port(host: str, port: int) -> None:
-    """Whether we can listen there.
+def listening_address(host: str, port: int) -> str:
+    """The IP address to listen on, once it is sure that we can.
 
     Asked without SO_REUSEPORT, which the workers use: with it a second bridge would share the first one's port.
 
     :raises ConfigurationError: naming the port and the remedy
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError:
+        raise ConfigurationError([f"PASSERELLE_BIND: {host} is neither an IP address nor a known name"]) from None
+    with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind(address)
         except OSError as error:
             reasons = {
                 errno.EADDRINUSE: "another program listens there; stop it or choose another port",
@@ -49,14 +52,16 @@ def check_port(host: str, port: int) -> None:
             }
             reason = reasons.get(error.errno or 0, error.strerror or str(error))
             raise ConfigurationError([f"PASSERELLE_BIND: cannot listen on {host}:{port}: {reason}"]) from None
+    return str(address[0])
 
 
 def serve_forever(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    :raises ConfigurationError: when the database, the keys in it or the CA file cannot be used
+    :raises ConfigurationError: when the port, the database, the keys in it or the CA file cannot be used
     """
     configure_logging(settings.log_level)
+    address = listening_address(settings.bind_host, settings.bind_port)
     # Tables and keys are made here, once; the workers then find them.
     create_app(settings).extensions[EXTENSION].store.close()
     _warn(settings)
@@ -64,7 +69,7 @@ def serve_forever(settings: Settings) -> None:
     Server(
         "bridge.wsgi:application",
         factory=True,
-        address=settings.bind_host,
+        address=address,
         port=settings.bind_port,
         interface=Interfaces.WSGI,
         workers=settings.workers,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
 import threading
 import time
 
@@ -16,17 +19,25 @@ from bridge.store import Store
 from bridge.web.context import EXTENSION
 
 PURGE_INTERVAL_SECONDS = 600
+PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 log = structlog.get_logger()
 
 
 def application() -> Flask:
     """What a WSGI server calls once in each worker: `bridge.wsgi:application()`."""
+    end_with_parent()
     settings = load(os.environ)
     configure_logging(settings.log_level)
     app = create_app(settings)
     threading.Thread(target=_purge_for_ever, args=(app.extensions[EXTENSION].store,), daemon=True).start()
     return app
+
+
+def end_with_parent() -> None:
+    """A worker whose parent was killed would go on, and hold the port against the parent's successor."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _purge_for_ever(store: Store) -> None:

@@ -63,7 +63,7 @@ class AuthorizationRequest:
         return cls(**{**members, "prompt": tuple(members["prompt"])})
 
     def to_parameters(self) -> dict[str, str]:
-        """As a client would send it again, without what was fulfilled by signing in."""
+        """As a client would send it again."""
         sent = {
             "response_type": "code",
             "client_id": self.client_id,
@@ -73,6 +73,8 @@ class AuthorizationRequest:
             "nonce": self.nonce,
             "code_challenge": self.code_challenge,
             "code_challenge_method": self.code_challenge and "S256",
+            "prompt": " ".join(self.prompt) or None,
+            "max_age": None if self.max_age is None else str(self.max_age),
         }
         return {name: value for name, value in sent.items() if value is not None}
 

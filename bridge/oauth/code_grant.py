@@ -31,7 +31,7 @@ def check_code(code: AuthorizationCode, client: Client, parameters: Parameters) 
 def check_same_client(code: AuthorizationCode, client: Client) -> None:
     """A code is good for the client that asked for it."""
     if code.client_id != client.client_id:
-        raise InvalidGrant(detail=f"the code belongs to another client than {client.client_id}")
+        raise InvalidGrant(detail="the code belongs to another client")
 
 
 def check_same_redirect_uri(request: AuthorizationRequest, parameters: Parameters) -> None:

@@ -113,8 +113,8 @@ class Provider:
         )
         return answer_location(request.redirect_uri, {"code": code}, request.state, self._issuer)
 
-    def token_response(self, body: Pairs, authorization_header: str | None) -> dict[str, Any]:
-        """RFC 6749 §5.1.
+    def token_response(self, body: Pairs, authorization_header: str | None) -> tuple[str, dict[str, Any]]:
+        """The client_id and the answer, RFC 6749 §5.1.
 
         :raises OAuthError: §5.2, by the subclass that has the code
         """
@@ -123,7 +123,11 @@ class Provider:
         client = authenticate_client(parameters, authorization_header, self._clients)
         if required(parameters, "grant_type") != "authorization_code":
             raise UnsupportedGrantType("Only grant_type=authorization_code is supported.")
-        return self._redeem(client, parameters)
+        try:
+            return client.client_id, self._redeem(client, parameters)
+        except InvalidGrant as error:
+            error.detail = f"client {client.client_id}: {error.detail}"
+            raise
 
     def _redeem(self, client: Client, parameters: Parameters) -> dict[str, Any]:
         access_token, now = self._new_secret(), int(self._clock())
@@ -143,7 +147,7 @@ class Provider:
             )
 
         if self._store.redeem_code(fingerprint(required(parameters, "code")), now=now, mint=mint) is None:
-            raise InvalidGrant(detail=f"client {client.client_id}: unknown, spent or expired code")
+            raise InvalidGrant(detail="unknown, spent or expired code")
         request, session = minted[0]
         response: dict[str, Any] = {
             "access_token": access_token,

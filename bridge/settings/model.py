@@ -56,7 +56,7 @@ class ClientSettings(_Frozen):
     """The identifier that the application sends: printable ASCII without spaces."""
     client_name: str = ""
     """What people read on pages; the client_id when absent."""
-    client_secret: SecretStr | None = None
+    client_secret: SecretStr | None = Field(default=None, min_length=1)
     """The secret itself. Absent, like the other two: a public client, bound to PKCE alone."""
     client_secret_file: Path | None = None
     """A file that holds the secret."""
@@ -179,8 +179,11 @@ class Settings(_Frozen):
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, url: SecretStr) -> SecretStr:
-        if not re.match(r"sqlite:///.+", url.get_secret_value()):
+        text = url.get_secret_value()
+        if not re.match(r"sqlite:///.+", text):
             raise ValueError("must be sqlite:///FILE: no other database is supported by this version")
+        if ":memory:" in text or "mode=memory" in text:
+            raise ValueError("must be a file: the workers share it, and it has to survive a restart")
         return url
 
     @field_validator("bind")

@@ -21,13 +21,12 @@ def token() -> Response:
     """Token endpoint, RFC 6749 §3.2. Parameters in the query are ignored."""
     if request.mimetype != "application/x-www-form-urlencoded":
         raise InvalidRequest("Send the parameters in a body of type application/x-www-form-urlencoded.")
-    client = request.form.get("client_id") or getattr(request.authorization, "username", None)
     try:
-        answer = current_bridge().provider.token_response(
+        client, answer = current_bridge().provider.token_response(
             request.form.items(multi=True), request.headers.get("Authorization")
         )
     except OAuthError as error:
-        log.warning("token_refused", error=error.code, client=client, detail=error.detail or error.description)
+        log.warning("token_refused", error=error.code, detail=error.detail or error.description)
         raise
     log.info("token_issued", client=client, scope=answer["scope"])
     return jsonify(answer)

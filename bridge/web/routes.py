@@ -6,7 +6,8 @@ import secrets
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, g, render_template
+from flask import Flask, Response, g, render_template, request
+from werkzeug.exceptions import BadRequest
 
 from bridge.web import api, health, login
 from bridge.web.context import EXTENSION, Bridge
@@ -31,6 +32,7 @@ def register(app: Flask, bridge: Bridge) -> None:
         app.add_url_rule(f"/.well-known/oauth-authorization-server{path}", "api.rfc8414", api.metadata)
     register_error_handlers(app)
     app.before_request(name_request)
+    app.before_request(check_query_is_text)
     app.after_request(add_headers)
 
 
@@ -44,6 +46,14 @@ def name_request() -> None:
     g.request_id = secrets.token_hex(8)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def check_query_is_text() -> None:
+    """Werkzeug reads the query as UTF-8 whenever a route first asks for it, and fails on other bytes."""
+    try:
+        request.query_string.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("The query holds bytes that are not UTF-8; percent-encode it.") from None
 
 
 def add_headers(response: Response) -> Response:
