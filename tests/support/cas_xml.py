@@ -26,9 +26,7 @@ def failure(code: str, text: str = "no reason given") -> bytes:
 def signed_in(user: str, attributes: Mapping[str, Sequence[str]]) -> bytes:
     """A CAS 3.0 success: the user and attributes, one element a value."""
     values = "".join(
-        f"\n      <cas:{name}>{escape(value)}</cas:{name}>"
-        for name, several in attributes.items()
-        for value in several
+        f"\n      <cas:{name}>{escape(value)}</cas:{name}>" for name, several in attributes.items() for value in several
     )
     return success(
         f"\n    <cas:user>{escape(user)}</cas:user>\n    <cas:attributes>{values}\n    </cas:attributes>\n  "
@@ -131,8 +129,7 @@ DOCTYPES: Mapping[str, bytes] = {
     "bare": b"<!DOCTYPE x>" + success(),
     "internal-entity": b'<!DOCTYPE x [<!ENTITY u "admin">]>' + success("<cas:user>&u;</cas:user>"),
     "billion-laughs": f'<!DOCTYPE x [<!ENTITY l0 "ha">{_LAUGHS}]>'.encode() + success("<cas:user>&l9;</cas:user>"),
-    "external-file": b'<!DOCTYPE x [<!ENTITY u SYSTEM "file:///etc/hostname">]>'
-    + success("<cas:user>&u;</cas:user>"),
+    "external-file": b'<!DOCTYPE x [<!ENTITY u SYSTEM "file:///etc/hostname">]>' + success("<cas:user>&u;</cas:user>"),
     "external-subset": b'<!DOCTYPE x SYSTEM "http://127.0.0.1:9/evil.dtd">' + success(),
     "parameter-entity": b'<!DOCTYPE x [<!ENTITY % p SYSTEM "http://127.0.0.1:9/p"> %p;]>' + success(),
 }

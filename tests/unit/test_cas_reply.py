@@ -27,6 +27,7 @@ FAILURE = '<cas:authenticationFailure code="INVALID_TICKET">no</cas:authenticati
         ),
         pytest.param(b"\xef\xbb\xbf" + success(), id="case02-byte-order-mark"),
         pytest.param(b'<?xml version="1.0" encoding="utf-8"?>\n' + success(), id="case02-declared-utf8"),
+        pytest.param(b'\xef\xbb\xbf\n<?xml version="1.0"?>' + success(), id="case02-mark-and-empty-line-before-xml"),
         pytest.param(b'\n\n  <?xml version="1.0"?>\n' + success() + b"\n \n", id="case02-empty-lines-around"),
         pytest.param(success("<cas:user>al<![CDATA[ic]]>e</cas:user>"), id="case03-cdata"),
         pytest.param(success("<!-- a --><cas:user>alice</cas:user><?b c?>"), id="case03-comment-beside-user"),
@@ -46,6 +47,7 @@ def test_alice_is_read_from_every_proper_success(body: bytes) -> None:
     [
         pytest.param(success().replace(NS.encode(), b"http://evil.example/cas"), id="case02-wrong-namespace"),
         pytest.param(success().replace(b"cas:", b"").replace(b"xmlns:cas", b"xmlns:x"), id="case02-no-namespace"),
+        pytest.param(success().replace(b"serviceResponse", b"proxyResponse"), id="case02-other-root"),
         pytest.param(b"", id="case02-empty"),
         pytest.param(b"\xef\xbb\xbf", id="case02-only-a-byte-order-mark"),
         pytest.param(success()[:-9], id="case02-truncated"),

@@ -39,6 +39,7 @@ def test_a_name_that_xml_does_not_allow_is_decoded_from_its_hex_form() -> None: 
         pytest.param("<cas:Ünï>x</cas:Ünï>", {"Ünï": ("x",)}, id="case14-non-ascii-name"),
         pytest.param("<cas:__proto__>x</cas:__proto__>", {"__proto__": ("x",)}, id="case14-proto"),
         pytest.param("<cas:_cafe12>x</cas:_cafe12>", {"_cafe12": ("x",)}, id="case14-hex-by-chance"),
+        pytest.param("<cas:_616263>x</cas:_616263>", {"_616263": ("x",)}, id="case14-hex-of-a-legal-name"),
         pytest.param("<cas:a/>", {"a": ("",)}, id="case14-empty-value"),
         pytest.param("<cas:a>&lt;&amp;>\"'</cas:a>", {"a": ("<&>\"'",)}, id="case14-special-characters"),
         pytest.param("<cas:a> x </cas:a>", {"a": ("x",)}, id="case14-trimmed"),

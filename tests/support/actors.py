@@ -1,0 +1,220 @@
+"""Who takes part in a sign-in: a browser with its cookies, and an application with its OAuth client.
+
+Both speak through a `Wire`: to the WSGI application in this process, or to a bridge that really listens. Everything
+that must stay secret and passes through their hands goes into `wire.secrets`, for the tests that search logs.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+
+from flask import Flask
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+Changes = str | None
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8")
+
+    @property
+    def json(self) -> dict[str, Any]:
+        assert self.headers["Content-Type"] == "application/json", self.text
+        document = json.loads(self.body)
+        assert isinstance(document, dict)
+        return document
+
+    @property
+    def location(self) -> str:
+        """Where the browser is sent; that it is sent on is asserted here."""
+        assert self.status == 303, f"{self.status}: {self.text}"
+        return self.headers["Location"]
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The query of the address where the browser is sent; that no parameter comes twice is asserted here."""
+        pairs = parse_qsl(urlsplit(self.location).query, keep_blank_values=True)
+        assert len(dict(pairs)) == len(pairs), self.location
+        return dict(pairs)
+
+    @property
+    def is_page(self) -> bool:
+        return self.headers["Content-Type"] == "text/html; charset=utf-8" and "Location" not in self.headers
+
+
+class Wire:
+    """How requests reach the bridge."""
+
+    def __init__(self, issuer: str, *, app: Flask | None = None, port: int | None = None) -> None:
+        self.issuer, self._app, self._port = issuer, app, port
+        self.secrets: set[str] = set()
+
+    def ask(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | str = b""
+    ) -> Answer:
+        """One request, to an absolute URL of the bridge or to a path."""
+        target = url.removeprefix(f"https://{urlsplit(self.issuer).netloc}")
+        target = target.removeprefix(f"http://{urlsplit(self.issuer).netloc}")
+        content = body.encode() if isinstance(body, str) else body
+        return (self._in_process if self._app else self._over_http)(method, target, dict(headers or {}), content)
+
+    def _in_process(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        path, _, query = target.partition("?")
+        parts = urlsplit(self.issuer)
+        builder = EnvironBuilder(
+            path, f"{parts.scheme}://{parts.netloc}", query, method=method, headers=Headers(headers), data=body
+        )
+        environ = builder.get_environ()
+        builder.close()
+        assert self._app is not None
+        chunks, status, answered = run_wsgi_app(self._app.wsgi_app, environ, buffered=True)
+        return Answer(int(status.split()[0]), answered, b"".join(chunks))
+
+    def _over_http(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        assert self._port is not None
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        try:
+            connection.request(method, target, body, headers | {"Host": urlsplit(self.issuer).netloc})
+            response = connection.getresponse()
+            return Answer(response.status, Headers(response.getheaders()), response.read())
+        finally:
+            connection.close()
+
+
+class Browser:
+    """A person's browser: keeps cookies, and goes where it is sent."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self.cookies: dict[str, str] = {}
+
+    def opens(self, url: str, **headers: str) -> Answer:
+        """GET, at the bridge."""
+        return self._ask("GET", url, headers, "")
+
+    def posts(self, path: str, form: Mapping[str, str], **headers: str) -> Answer:
+        """A form, to the bridge."""
+        return self._ask("POST", path, FORM | headers, urlencode(form))
+
+    def visits_cas(self, answer: Answer) -> str:
+        """Go where the bridge sends, which has to be CAS; the address CAS sends back to, ticket in it."""
+        parts = urlsplit(answer.location)
+        assert parts.path == "/cas/login", answer.location
+        connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+        try:
+            connection.request("GET", f"{parts.path}?{parts.query}")
+            callback = connection.getresponse().headers["Location"]
+        finally:
+            connection.close()
+        sent = parse_qs(urlsplit(callback).query)
+        self._wire.secrets |= {*sent.get("ticket", ()), *sent["state"]}
+        assert callback.startswith(f"{self._wire.issuer}/cas/callback?state=")
+        return callback
+
+    def signs_in(self, request: str) -> Answer:
+        """From an authorization request through CAS to the answer of the callback."""
+        return self.opens(self.visits_cas(self.opens(request)))
+
+    def _ask(self, method: str, url: str, headers: Mapping[str, str], body: str) -> Answer:
+        jar = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
+        answer = self._wire.ask(method, url, headers={**jar, **headers}, body=body)
+        for line in answer.headers.getlist("Set-Cookie"):
+            for name, morsel in SimpleCookie(line).items():
+                self.cookies[name] = morsel.value
+                self._wire.secrets.add(morsel.value)
+        if "code=" in answer.headers.get("Location", ""):
+            self._wire.secrets |= set(parse_qs(urlsplit(answer.headers["Location"]).query).get("code", ()))
+        return answer
+
+
+@dataclass
+class App:
+    """A registered application: begins a sign-in, redeems the code, asks who it is."""
+
+    wire: Wire
+    client_id: str = "hub"
+    secret: str | None = None
+    redirect_uri: str = "https://hub.example.org/hub/oauth_callback"
+    state: str = "the app's own state"
+    nonce: str = "the-nonce"
+    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+
+    def __post_init__(self) -> None:
+        self.wire.secrets |= {self.verifier, *([self.secret] if self.secret else [])}
+
+    @property
+    def challenge(self) -> str:
+        return base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
+
+    def request(self, **changes: Changes) -> dict[str, str]:
+        """The parameters of an authorization request; None takes one away."""
+        usual: dict[str, Changes] = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            "scope": "openid profile email groups",
+            "state": self.state,
+            "nonce": self.nonce,
+            "code_challenge": self.challenge,
+            "code_challenge_method": "S256",
+        }
+        return {name: value for name, value in {**usual, **changes}.items() if value is not None}
+
+    def sends(self, *repeated: tuple[str, str], **changes: Changes) -> str:
+        """The address to which a person's browser is sent to sign in."""
+        return f"{self.wire.issuer}/authorize?{urlencode([*self.request(**changes).items(), *repeated])}"
+
+    def takes_code(self, answer: Answer) -> str:
+        """The code out of the address that a browser comes back with; the rest of it is checked."""
+        assert answer.location.startswith(self.redirect_uri), answer.location
+        given = answer.parameters
+        assert given["state"] == self.state
+        assert given["iss"] == self.wire.issuer
+        return given["code"]
+
+    def redeems(self, code: str, *repeated: tuple[str, str], basic: str | None = None, **changes: Changes) -> Answer:
+        """Exchange a code; by `client_secret_post` unless `basic` has credentials."""
+        usual: dict[str, Changes] = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.redirect_uri,
+            "client_id": self.client_id,
+            "client_secret": self.secret,
+            "code_verifier": self.verifier,
+        }
+        form = [(name, value) for name, value in {**usual, **changes}.items() if value is not None]
+        return self.calls_token([*form, *repeated], basic=basic)
+
+    def calls_token(self, form: Iterable[tuple[str, str]], *, basic: str | None = None) -> Answer:
+        """Any form, to the token endpoint."""
+        header = {} if basic is None else {"Authorization": f"Basic {base64.b64encode(basic.encode()).decode()}"}
+        answer = self.wire.ask("POST", f"{self.wire.issuer}/token", headers=FORM | header, body=urlencode(list(form)))
+        if answer.status == 200:
+            self.wire.secrets |= {answer.json[name] for name in ("access_token", "id_token") if name in answer.json}
+        return answer
+
+    def asks_who(self, token: str) -> Answer:
+        """Userinfo."""
+        return self.wire.ask(
+            "GET", f"{self.wire.issuer}/userinfo", headers={"Authorization": f"Bearer {token}"}
+        )
