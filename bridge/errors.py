@@ -20,6 +20,8 @@ to the log. Neither ever holds a ticket, a code, a token or a secret.
         ├── InvalidRequest         400
         ├── UnknownClient          400  unauthorized_client      a page, never a redirect
         ├── InvalidClient          401  invalid_client
+        ├── UnauthorizedClient     400  unauthorized_client  it may not do this at all
+        ├── InvalidScope           400  invalid_scope
         ├── InvalidGrant           400  invalid_grant
         ├── UnsupportedGrantType   400  unsupported_grant_type
         ├── MissingToken           401
@@ -198,11 +200,23 @@ class InvalidClient(OAuthError):
     default_description = "The client is unknown or did not prove who it is: check client_id and client_secret."
 
 
+class UnauthorizedClient(OAuthError):
+    """A client that may not do this at all."""
+
+    code = "unauthorized_client"
+
+
+class InvalidScope(OAuthError):
+    """Scopes that are unknown here, or more than the client may have."""
+
+    code = "invalid_scope"
+
+
 class InvalidGrant(OAuthError):
     """The code is unknown, spent, too old, or was given to somebody else."""
 
     code = "invalid_grant"
-    default_description = "The code is not valid (any more): it is used once, within a minute, by its own client."
+    default_description = "The code or token is not valid (any more); it is good once, for a while, for its own client."
 
 
 class UnsupportedGrantType(OAuthError):

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,12 @@ class Identity:
     family_name: str | None = None
     email: str | None = None
     groups: tuple[str, ...] = ()
+    acr: str | None = None
+    """How sure CAS was, in the words of `acr`, when a rule says which attribute tells."""
+    amr: tuple[str, ...] = ()
+    """By which means the user signed in, likewise."""
+    claims: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Further claims that a rule made, by their OpenID Connect names: strings, or lists of strings."""
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """All that CAS released, each a list. What clients may see of it is decided by scope, not here."""
     auth_time: int | None = None
@@ -35,11 +42,12 @@ class Identity:
     def __post_init__(self) -> None:
         # A frozen value must not change through a dictionary that someone else still holds.
         object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
+        object.__setattr__(self, "claims", MappingProxyType(dict(self.claims)))
 
     def to_json(self) -> str:
         """The same identity always gives the same text; non-ASCII and odd characters are escaped."""
         members = {name: getattr(self, name) for name in self.__slots__}
-        return json.dumps(members | {"attributes": dict(self.attributes)}, sort_keys=True)
+        return json.dumps(members | {"attributes": dict(self.attributes), "claims": dict(self.claims)}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Identity:
@@ -49,5 +57,6 @@ class Identity:
             raise ValueError("not an identity: the text holds no JSON object")
         known = {name: members[name] for name in cls.__slots__ if name in members}
         known["groups"] = tuple(known.get("groups", ()))
+        known["amr"] = tuple(known.get("amr", ()))
         known["attributes"] = {name: tuple(values) for name, values in known.get("attributes", {}).items()}
         return cls(**known)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
 from urllib.parse import unquote_plus
 
 from bridge.errors import InvalidClient, InvalidRequest
-from bridge.oauth.clients import Client, hash_secret
+from bridge.oauth.clients import Client, ClientRegistry, hash_secret
 from bridge.oauth.parameters import Parameters
 
 
 def authenticate_client(
-    parameters: Parameters, authorization_header: str | None, clients: Mapping[str, Client]
+    parameters: Parameters, authorization_header: str | None, clients: ClientRegistry
 ) -> Client:
     """The client, proven.
 

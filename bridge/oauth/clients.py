@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import structlog
+from pydantic import ValidationError
+
 from bridge.errors import InvalidClient
+from bridge.identity import Identity
 from bridge.settings import ClientSettings
+from bridge.store import Store
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+REREAD_SECONDS = 2
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,27 +31,121 @@ class Client:
 
     client_id: str
     client_name: str
-    secret_hash: str | None
-    """SHA-256 of the secret in hexadecimal; None for a public client."""
+    secret_hashes: tuple[str, ...]
+    """SHA-256 of each valid secret in hexadecimal: two during a changeover, none for a public client."""
     redirect_uris: tuple[str, ...]
-    scopes: frozenset[str]
+    post_logout_redirect_uris: tuple[str, ...]
+    backchannel_logout_uri: str | None
+    scopes: tuple[str, ...]
+    grant_types: tuple[str, ...]
     require_pkce: bool
+    consent: bool
+    allowed_groups: tuple[str, ...]
+    """Who may sign in; empty for everyone."""
+    access_token_lifetime: int | None
+    refresh_token_lifetime: int | None
+    subject_type: str
+    sector: str
+    """What pairwise subjects are shared by (OIDC Core §8.1)."""
+    id_token_signed_response_alg: str
+
+    @property
+    def is_public(self) -> bool:
+        """Without a secret."""
+        return not self.secret_hashes
 
     def check_secret(self, unverified_secret: str | None) -> None:
         """Compare in constant time.
 
         :raises InvalidClient: on a wrong or missing secret, and on any secret sent by a public client
         """
-        if self.secret_hash is None and unverified_secret is None:
+        if self.is_public and unverified_secret is None:
             return
-        presented = hashlib.sha256((unverified_secret or "").encode("utf-8", "surrogatepass")).hexdigest()
-        matches = hmac.compare_digest(presented, self.secret_hash or "")
-        if unverified_secret is None or not matches:
+        presented = hash_secret(unverified_secret or "")
+        matches = [hmac.compare_digest(presented, known) for known in self.secret_hashes]
+        if unverified_secret is None or not any(matches):
             raise InvalidClient(detail=f"wrong secret for client {self.client_id}")
 
     def allows_redirect_to(self, uri: str) -> bool:
         """Whether a code may be sent there: the exact string, or any port of a loopback one (RFC 8252 §7.3)."""
         return uri in self.redirect_uris or any(_is_on_any_port(known, uri) for known in self.redirect_uris)
+
+    def admits(self, identity: Identity) -> bool:
+        """Whether this user may use the application; groups are compared whole."""
+        return not self.allowed_groups or not set(self.allowed_groups).isdisjoint(identity.groups)
+
+
+class ClientRegistry:
+    """All clients: those of the settings, and those that `passerelle clients` keeps in the store.
+
+    The store's are read again when its version has changed, which is asked every two seconds at most; of two
+    with one client_id the settings' counts.
+    """
+
+    def __init__(self, settings: Iterable[ClientSettings], store: Store, clock: Callable[[], float]) -> None:
+        self._fixed = {client.client_id: client_of(client) for client in settings}
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._version = -1
+        self._asked_at = float("-inf")
+        self._all: Mapping[str, Client] = self._fixed
+
+    def get(self, client_id: str) -> Client | None:
+        """The client, if it is registered and not disabled."""
+        return self._current().get(client_id)
+
+    def _current(self) -> Mapping[str, Client]:
+        now = self._clock()
+        if abs(now - self._asked_at) >= REREAD_SECONDS:
+            with self._lock:
+                self._asked_at = now
+                version = self._store.clients.version()
+                if version != self._version:
+                    self._all = {**self._stored(), **self._fixed}
+                    self._version = version
+        return self._all
+
+    def _stored(self) -> dict[str, Client]:
+        found = {}
+        for stored in self._store.clients.all():
+            if stored.disabled:
+                continue
+            try:
+                found[stored.client_id] = client_of(ClientSettings.model_validate(json.loads(stored.document)))
+            except (ValidationError, ValueError):  # written by another version
+                log.error("client_unreadable", client=stored.client_id, detail="see `passerelle clients list`")
+        return found
+
+
+def hash_secret(secret: str) -> str:
+    """How secrets are kept: SHA-256 in hexadecimal."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def client_of(settings: ClientSettings) -> Client:
+    """A client as its settings say."""
+    hashes = [known.removeprefix("sha256:") for known in (settings.client_secret_hash, settings.former_secret_hash) if known]
+    if settings.client_secret is not None:
+        hashes.insert(0, hash_secret(settings.client_secret.get_secret_value()))
+    return Client(
+        client_id=settings.client_id,
+        client_name=settings.client_name or settings.client_id,
+        secret_hashes=tuple(hashes),
+        redirect_uris=settings.redirect_uris,
+        post_logout_redirect_uris=settings.post_logout_redirect_uris,
+        backchannel_logout_uri=settings.backchannel_logout_uri,
+        scopes=settings.scopes,
+        grant_types=settings.grant_types,
+        require_pkce=settings.require_pkce,
+        consent=settings.consent,
+        allowed_groups=settings.allowed_groups,
+        access_token_lifetime=settings.access_token_lifetime,
+        refresh_token_lifetime=settings.refresh_token_lifetime,
+        subject_type=settings.subject_type,
+        sector=settings.sector_identifier or urlsplit(settings.redirect_uris[0]).hostname or settings.client_id,
+        id_token_signed_response_alg=settings.id_token_signed_response_alg,
+    )
 
 
 def _is_on_any_port(registered: str, uri: str) -> bool:
@@ -51,27 +155,3 @@ def _is_on_any_port(registered: str, uri: str) -> bool:
     prefix, rest = f"http://{parts.netloc}", registered.removeprefix(f"http://{parts.netloc}")
     port = re.fullmatch(re.escape(prefix) + r":([1-9][0-9]{0,4})" + re.escape(rest), uri)
     return port is not None and int(port[1]) <= 65535
-
-
-def registry(clients: Iterable[ClientSettings]) -> Mapping[str, Client]:
-    """The clients of the settings by their client_id."""
-    return {settings.client_id: _client(settings) for settings in clients}
-
-
-def hash_secret(secret: str) -> str:
-    """What goes into `client_secret_hash`."""
-    return "sha256:" + hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _client(settings: ClientSettings) -> Client:
-    secret_hash = settings.client_secret_hash
-    if settings.client_secret is not None:
-        secret_hash = hash_secret(settings.client_secret.get_secret_value())
-    return Client(
-        client_id=settings.client_id,
-        client_name=settings.client_name or settings.client_id,
-        secret_hash=None if secret_hash is None else secret_hash.removeprefix("sha256:"),
-        redirect_uris=settings.redirect_uris,
-        scopes=frozenset(settings.scopes),
-        require_pkce=settings.require_pkce,
-    )

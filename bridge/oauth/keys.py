@@ -1,74 +1,145 @@
-"""The signing keys: made once, encrypted at rest, shared through the store, published as a JWKS (RFC 7517)."""
+"""The signing keys: made once, encrypted at rest, shared through the store, published before use (RFC 7517)."""
 
 from __future__ import annotations
 
 import base64
 import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwt
-from joserfc.jwk import RSAKey
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from bridge.errors import ConfigurationError
 from bridge.store import SigningKey, Store
 
-ALGORITHM = "RS256"
+ALGORITHMS = ("RS256", "ES256")
 RSA_BITS = 2048
+# Whoever fetched the JWKS just before a new key was added has it again before the key signs.
+PUBLISHED_AHEAD_SECONDS = 2 * 3600
+# ID tokens come back as hints long after they expired.
+RETIRED_KEPT_SECONDS = 30 * 24 * 3600
+REREAD_SECONDS = 30
+
+Jwk = RSAKey | ECKey
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    record: SigningKey
+    jwk: Jwk
 
 
 class KeyRing:
-    """The keys of this installation; the newest signs."""
+    """The keys of this installation, read again from the store every half minute.
 
-    def __init__(self, keys: list[RSAKey]) -> None:
-        self._keys = keys
+    :param clock: Unix seconds
+    :raises ConfigurationError: when the keys in the store were encrypted with another secret key
+    """
+
+    def __init__(self, store: Store, secret_key: str, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._box = _box(secret_key)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys: Sequence[_Key] = ()
+        self._read_at = float("-inf")
+        for algorithm in ALGORITHMS:
+            if not any(key.algorithm == algorithm for key in store.keys.all()):
+                store.keys.add(self._new(algorithm, active_from=int(clock())), after=None)
+        self._current()
 
     def jwks(self) -> dict[str, Any]:
         """The public halves, for `/.well-known/jwks.json`."""
-        return {"keys": [key.as_dict(private=False) | {"use": "sig", "alg": ALGORITHM} for key in self._keys]}
+        return {
+            "keys": [
+                key.jwk.as_dict(private=False) | {"use": "sig", "alg": key.record.algorithm} for key in self._current()
+            ]
+        }
 
-    def sign(self, claims: dict[str, Any]) -> str:
-        """A signed JWT with `kid`, RS256."""
-        key = self._keys[0]
-        return jwt.encode({"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"}, claims, key, [ALGORITHM])
+    def sign(self, claims: dict[str, Any], *, algorithm: str, typ: str = "JWT") -> str:
+        """A JWT with `kid`, signed by the newest key of this algorithm that is not too new."""
+        now = self._clock()
+        of_algorithm = [key for key in self._current() if key.record.algorithm == algorithm]
+        key = next((key for key in of_algorithm if key.record.active_from <= now), of_algorithm[-1])
+        return jwt.encode({"alg": algorithm, "kid": key.record.kid, "typ": typ}, claims, key.jwk, [algorithm])
 
+    def claims_of(self, unverified_token: str) -> dict[str, Any] | None:
+        """The claims of a JWT that one of our keys signed, expired or not; None for anything else."""
+        try:
+            keys = KeySet([key.jwk for key in self._current()])
+            return dict(jwt.decode(unverified_token, keys, list(ALGORITHMS)).claims)
+        except (JoseError, ValueError):
+            return None
 
-def open_key_ring(store: Store, secret_key: str, *, now: int) -> KeyRing:
-    """Read the keys, making the first one if there is none; of several workers at once, one makes it.
+    def rotate(self, algorithm: str) -> str | None:
+        """Add the key that takes over in two hours; its kid, or None when another worker just did."""
+        newest = next(key.record for key in self._fresh() if key.record.algorithm == algorithm)
+        successor = self._new(algorithm, active_from=int(self._clock()) + PUBLISHED_AHEAD_SECONDS)
+        return successor.kid if self._store.keys.add(successor, after=newest.kid) else None
 
-    :raises ConfigurationError: when the keys were encrypted with another secret key
-    """
-    box = _box(secret_key)
-    if not store.signing_keys():
-        store.add_first_signing_key(_new_key(box, now))
-    try:
-        keys = [_decrypted(box, key) for key in store.signing_keys()]
-    except InvalidToken:
-        fault = (
-            "PASSERELLE_SECRET_KEY: the signing keys in the database were encrypted with another one; "
-            "set the former value again, or start with an empty database (every application then fetches new keys)"
+    def rotate_by_age(self, max_age: int) -> list[str]:
+        """Rotate what is older than `max_age` seconds, forget what is long retired; the kids of new keys."""
+        now = int(self._clock())
+        added = []
+        for algorithm in ALGORITHMS:
+            of_algorithm = [key.record for key in self._fresh() if key.record.algorithm == algorithm]
+            if of_algorithm[0].active_from + max_age <= now + PUBLISHED_AHEAD_SECONDS:
+                added.append(self.rotate(algorithm))
+            for successor, retired in zip(of_algorithm, of_algorithm[1:], strict=False):
+                if successor.active_from + RETIRED_KEPT_SECONDS <= now:
+                    self._store.keys.remove(retired.kid)
+        return [kid for kid in added if kid is not None]
+
+    def _current(self) -> Sequence[_Key]:
+        return self._keys if 0 <= self._clock() - self._read_at < REREAD_SECONDS else self._fresh()
+
+    def _fresh(self) -> Sequence[_Key]:
+        with self._lock:
+            known = {key.record.kid: key for key in self._keys}
+            self._keys = [
+                known.get(record.kid) or _Key(record, self._decrypted(record)) for record in self._store.keys.all()
+            ]
+            self._read_at = self._clock()
+        return self._keys
+
+    def _new(self, algorithm: str, *, active_from: int) -> SigningKey:
+        jwk: Jwk = (
+            RSAKey.generate_key(RSA_BITS, auto_kid=True)
+            if algorithm == "RS256"
+            else ECKey.generate_key("P-256", auto_kid=True)
         )
-        raise ConfigurationError([fault]) from None
-    return KeyRing(keys)
+        private_jwk = json.dumps(jwk.as_dict(private=True)).encode()
+        return SigningKey(
+            kid=str(jwk.kid),
+            algorithm=algorithm,
+            encrypted_private_jwk=self._box.encrypt(private_jwk).decode(),
+            created_at=int(self._clock()),
+            active_from=active_from,
+        )
+
+    def _decrypted(self, record: SigningKey) -> Jwk:
+        try:
+            private_jwk = json.loads(self._box.decrypt(record.encrypted_private_jwk.encode()))
+        except InvalidToken:
+            fault = (
+                "PASSERELLE_SECRET_KEY: the signing keys in the database were encrypted with another one; set the "
+                "former value again, or start with an empty database (every application then fetches new keys)"
+            )
+            raise ConfigurationError([fault]) from None
+        return RSAKey.import_key(private_jwk) if record.algorithm == "RS256" else ECKey.import_key(private_jwk)
 
 
-def _new_key(box: Fernet, now: int) -> SigningKey:
-    key = RSAKey.generate_key(RSA_BITS, auto_kid=True)
-    private_jwk = json.dumps(key.as_dict(private=True)).encode()
-    return SigningKey(
-        kid=str(key.kid),
-        algorithm=ALGORITHM,
-        encrypted_private_jwk=box.encrypt(private_jwk).decode(),
-        created_at=now,
-    )
-
-
-def _decrypted(box: Fernet, key: SigningKey) -> RSAKey:
-    return RSAKey.import_key(json.loads(box.decrypt(key.encrypted_private_jwk.encode())))
+def derived_key(secret_key: str, purpose: str) -> bytes:
+    """32 bytes for one purpose: what knows one of them knows nothing of the others."""
+    return HKDF(hashes.SHA256(), length=32, salt=None, info=f"passerelle {purpose}".encode()).derive(secret_key.encode())
 
 
 def _box(secret_key: str) -> Fernet:
-    derived = HKDF(hashes.SHA256(), length=32, salt=None, info=b"passerelle signing keys").derive(secret_key.encode())
-    return Fernet(base64.urlsafe_b64encode(derived))
+    return Fernet(base64.urlsafe_b64encode(derived_key(secret_key, "signing keys")))

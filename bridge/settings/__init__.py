@@ -9,7 +9,9 @@ that a compose file can pass through what may not be set.
 here, because a misspelt name, an unreadable file and a wrong value have to come out in one list.
 """
 
-from bridge.settings.model import ClientSettings, Settings, is_loopback
+from bridge.settings.client import ClientSettings
+from bridge.settings.model import Settings
 from bridge.settings.sources import load
+from bridge.settings.urls import is_loopback
 
 __all__ = ["ClientSettings", "Settings", "is_loopback", "load"]

@@ -1,17 +1,24 @@
 """What must survive a restart, behind one interface of intentions.
 
-Owns the tables and every statement on them; SQLAlchemy Core lives here only. Knows nothing of HTTP, CAS or OAuth
-beyond the names of its records. Tickets, codes, tokens and cookie values arrive here as SHA-256 hashes
-(`fingerprint`), so that a copy of the database signs nobody in. Times are Unix seconds and always an argument.
+Owns the tables, every statement on them and the migrations; SQLAlchemy Core and alembic live here only. Knows
+nothing of HTTP, CAS or OAuth beyond the names of its records. Tickets, codes, tokens and cookie values arrive here as
+SHA-256 hashes (`fingerprint`), so that a copy of the database signs nobody in. Times are Unix seconds and always an
+argument.
 """
 
+from bridge.store.interface import Store
 from bridge.store.records import (
     AccessToken,
     AuthorizationCode,
+    ClientAccess,
+    Grant,
+    LogoutDelivery,
+    Minted,
     PendingLogin,
+    RefreshToken,
     Session,
     SigningKey,
-    Store,
+    StoredClient,
     fingerprint,
 )
 from bridge.store.sql import SqlStore
@@ -19,10 +26,16 @@ from bridge.store.sql import SqlStore
 __all__ = [
     "AccessToken",
     "AuthorizationCode",
+    "ClientAccess",
+    "Grant",
+    "LogoutDelivery",
+    "Minted",
     "PendingLogin",
+    "RefreshToken",
     "Session",
     "SigningKey",
     "SqlStore",
     "Store",
+    "StoredClient",
     "fingerprint",
 ]

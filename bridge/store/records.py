@@ -1,11 +1,9 @@
-"""What is stored, and what can be asked of a store."""
+"""What is stored. Times are Unix seconds; a `…_hash` is a `fingerprint`."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from bridge.identity import Identity
 
@@ -31,6 +29,8 @@ class PendingLogin:
     """The authorization request, as its own room writes it."""
     renew: bool
     """Whether CAS was told to ask for the password again."""
+    gateway: bool
+    """Whether CAS was told to ask nothing at all."""
     attempt: int
     """1, or 2 after the one silent restart."""
     expires_at: int
@@ -40,13 +40,36 @@ class PendingLogin:
 class Session:
     """A browser signed in at the bridge."""
 
-    session_hash: str
+    sid: str
+    """Its public name: the `sid` of ID tokens and logout tokens. Gives no access."""
+    cookie_hash: str
     identity: Identity
-    ticket_hash: str
-    """Of the CAS ticket that began it: CAS names a ticket, not a user, when it ends a session."""
     auth_time: int
-    """When the user proved who they are, Unix seconds."""
+    """When the user proved who they are."""
+    created_at: int
     expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a user (or nobody) allowed a client to do: all that codes and tokens have in common.
+
+    Revoking it takes back every code and token that was given out under it, at once.
+    """
+
+    grant_id: str
+    client_id: str
+    sid: str | None
+    """The session that it came from; None for a client that acts for itself."""
+    identity: Identity | None
+    """The user; None for a client that acts for itself."""
+    scope: str
+    request: str
+    """The authorization request that it answers, as its own room writes it; empty without one."""
+    auth_time: int | None
+    offline: bool
+    """Whether it outlives the session (offline_access)."""
+    created_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +77,7 @@ class AuthorizationCode:
     """A code on its way through the browser to a client."""
 
     code_hash: str
-    client_id: str
-    session_hash: str
-    request: str
-    """The authorization request that it answers."""
+    grant_id: str
     issued_at: int
     expires_at: int
 
@@ -67,12 +87,28 @@ class AccessToken:
     """An access token that was given out."""
 
     token_hash: str
-    client_id: str
-    session_hash: str
-    code_hash: str
+    grant_id: str
     scope: str
     issued_at: int
     expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshToken:
+    """A refresh token that was given out; the first use replaces it."""
+
+    token_hash: str
+    grant_id: str
+    issued_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minted:
+    """What one request at the token endpoint gives out, to be stored in the transaction that pays for it."""
+
+    access_token: AccessToken
+    refresh_token: RefreshToken | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,58 +119,40 @@ class SigningKey:
     algorithm: str
     encrypted_private_jwk: str
     created_at: int
+    active_from: int
+    """It is published from `created_at` on and signs from here on, until a later one does."""
 
 
-class Store(Protocol):
-    """The intentions. Every method is one transaction; hashes are `fingerprint`s, `now` is Unix seconds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredClient:
+    """A client that `passerelle clients` manages."""
 
-    def save_pending_login(self, login: PendingLogin) -> None:
-        """Remember an authorization that goes to CAS."""
+    client_id: str
+    document: str
+    """Its settings as JSON, secrets hashed."""
+    disabled: bool
 
-    def claim_pending_login(
-        self, state_hash: str, *, browser_hash: str, ticket_hash: str, now: int
-    ) -> PendingLogin | None:
-        """Take a pending login for this ticket, once: of many callers, one gets it.
 
-        None when there is none, it began in another browser, is too old or taken, or the ticket was used before.
-        """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutDelivery:
+    """A client that has to be told that a session ended (OIDC Back-Channel Logout)."""
 
-    def find_pending_login(self, state_hash: str, *, browser_hash: str) -> PendingLogin | None:
-        """The pending login that this browser began, taken or not."""
+    delivery_id: int
+    client_id: str
+    sid: str
+    subject: str
+    uri: str
+    created_at: int
+    attempts: int
+    next_attempt_at: int
+    last_error: str
 
-    def save_session(self, session: Session) -> None:
-        """Sign a browser in."""
 
-    def find_session(self, session_hash: str, *, now: int) -> Session | None:
-        """A session that has neither ended nor expired."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAccess:
+    """That an application holds access to a user's data now, for the user's own page."""
 
-    def save_code(self, code: AuthorizationCode) -> None:
-        """Remember a code that is handed to a browser."""
-
-    def redeem_code(
-        self, code_hash: str, *, now: int, mint: Callable[[AuthorizationCode, Session], AccessToken]
-    ) -> AuthorizationCode | None:
-        """Redeem a code, once: of many callers one gets it, and its token is stored in the same transaction.
-
-        `mint` may raise to refuse; the code is spent all the same and nothing is minted. A second redemption
-        gives None and revokes what the first one gave (RFC 9700 §4.2.4). None also for an unknown or expired
-        code, and for one whose session has ended.
-        """
-
-    def find_access_token(self, token_hash: str, *, now: int) -> tuple[AccessToken, Session] | None:
-        """A token that is neither expired nor revoked, and whose session has not been ended."""
-
-    def add_first_signing_key(self, key: SigningKey) -> bool:
-        """Keep this key unless there is one already; False then. Safe when several workers try at once."""
-
-    def signing_keys(self) -> tuple[SigningKey, ...]:
-        """All keys, the newest first."""
-
-    def purge(self, *, now: int) -> Mapping[str, int]:
-        """Delete what nobody can use any more; how many rows of each table."""
-
-    def check(self) -> None:
-        """Raise when the database does not answer."""
-
-    def close(self) -> None:
-        """Let go of the connections."""
+    client_id: str
+    scope: str
+    since: int
+    until: int

@@ -1,10 +1,31 @@
-"""The tables."""
+"""The tables. A change here needs a migration (`make migration`), and a test compares the two."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 HASH = String(64)
+# SQLite numbers rows by itself only in a column of exactly this type.
+ROW_ID = BigInteger().with_variant(Integer, "sqlite")
 
-metadata = MetaData()
+# Named, so that migrations can find them on every database.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
 
 pending_logins = Table(
     "pending_logins",
@@ -14,6 +35,7 @@ pending_logins = Table(
     Column("service", Text, nullable=False),
     Column("request", Text, nullable=False),
     Column("renew", Boolean, nullable=False),
+    Column("gateway", Boolean, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
     # Set by the one callback that takes the login. Unique: a ticket is good for one login, whatever CAS says.
@@ -23,39 +45,83 @@ pending_logins = Table(
 sessions = Table(
     "sessions",
     metadata,
-    Column("session_hash", HASH, primary_key=True),
+    Column("sid", String(64), primary_key=True),
+    Column("cookie_hash", HASH, nullable=False, unique=True),
+    Column("subject", Text, nullable=False, index=True),
     Column("identity", Text, nullable=False),
-    Column("ticket_hash", HASH, nullable=False, index=True),
     Column("auth_time", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("ended_at", BigInteger),
 )
+
+session_tickets = Table(
+    "session_tickets",
+    metadata,
+    Column("ticket_hash", HASH, primary_key=True),
+    Column("sid", ForeignKey(sessions.c.sid, ondelete="CASCADE"), nullable=False, index=True),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("grant_id", String(64), primary_key=True),
+    Column("client_id", String(255), nullable=False, index=True),
+    Column("sid", String(64), index=True),
+    Column("subject", Text, index=True),
+    Column("identity", Text),
+    Column("scope", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("auth_time", BigInteger),
+    Column("offline", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False, index=True),
+    Column("revoked_at", BigInteger),
+)
+
+
+def _of_grant() -> Column[str]:
+    return Column("grant_id", ForeignKey(grants.c.grant_id, ondelete="CASCADE"), nullable=False, index=True)
+
 
 codes = Table(
     "codes",
     metadata,
     Column("code_hash", HASH, primary_key=True),
-    Column("client_id", String(255), nullable=False),
-    Column("session_hash", HASH, ForeignKey(sessions.c.session_hash, ondelete="CASCADE"), nullable=False),
-    Column("request", Text, nullable=False),
+    _of_grant(),
     Column("issued_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("redeemed_at", BigInteger),
-    Index("ix_codes_session_hash", "session_hash"),
 )
 
 access_tokens = Table(
     "access_tokens",
     metadata,
     Column("token_hash", HASH, primary_key=True),
-    Column("client_id", String(255), nullable=False),
-    Column("session_hash", HASH, ForeignKey(sessions.c.session_hash, ondelete="CASCADE"), nullable=False),
-    Column("code_hash", HASH, nullable=False, index=True),
+    _of_grant(),
     Column("scope", Text, nullable=False),
     Column("issued_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("revoked_at", BigInteger),
-    Index("ix_access_tokens_session_hash", "session_hash"),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("token_hash", HASH, primary_key=True),
+    _of_grant(),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("rotated_at", BigInteger),
+    Column("successor_hash", HASH),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("granted_at", BigInteger, nullable=False),
 )
 
 signing_keys = Table(
@@ -63,8 +129,42 @@ signing_keys = Table(
     metadata,
     Column("kid", String(64), primary_key=True),
     Column("algorithm", String(16), nullable=False),
-    # Unique: the first key is made once, however many workers start together.
-    Column("sequence", Integer, nullable=False, unique=True),
+    # The kid before this one, or nothing for the first: two workers cannot both add the next key.
+    Column("predecessor", String(64), nullable=False),
     Column("encrypted_private_jwk", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("active_from", BigInteger, nullable=False),
+    UniqueConstraint("algorithm", "predecessor"),
+)
+
+stored_clients = Table(
+    "stored_clients",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+
+# One row a name: how often something was changed that workers keep in memory.
+versions = Table(
+    "versions",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+
+logout_deliveries = Table(
+    "logout_deliveries",
+    metadata,
+    Column("delivery_id", ROW_ID, primary_key=True, autoincrement=True),
+    Column("client_id", String(255), nullable=False),
+    Column("sid", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # Absent: given up; the row stays for whoever looks.
+    Column("next_attempt_at", BigInteger, index=True),
+    Column("last_error", Text, nullable=False),
 )

@@ -1,36 +1,56 @@
-"""The checks between an authorization code and what it is exchanged for (RFC 6749 §4.1.3, RFC 7636 §4.6)."""
+"""An authorization code for tokens (RFC 6749 §4.1.3, RFC 7636 §4.6)."""
 
 from __future__ import annotations
 
 import hmac
 import re
 
+from typing import Any
+
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from bridge.errors import InvalidGrant
+from bridge.oauth.authority import Authority
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
-from bridge.oauth.parameters import Parameters
-from bridge.store import AuthorizationCode
+from bridge.oauth.parameters import Parameters, required
+from bridge.oauth.tokens import Issue, minted, token_response
+from bridge.store import AuthorizationCode, Grant, Minted, fingerprint
 
 VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
-def check_code(code: AuthorizationCode, client: Client, parameters: Parameters) -> AuthorizationRequest:
-    """All that a code is bound to; the request that it answers.
+def respond(authority: Authority, client: Client, parameters: Parameters) -> dict[str, Any]:
+    """The token response.
 
-    :raises InvalidGrant: in the same words whatever differs; the log has the reason
+    :raises InvalidGrant: in the same words whatever is wrong; the log has the reason
     """
-    request = AuthorizationRequest.from_json(code.request)
-    check_same_client(code, client)
-    check_same_redirect_uri(request, parameters)
-    check_code_verifier(request, parameters)
-    return request
+    issues: list[Issue] = []
+
+    def mint(_code: AuthorizationCode, grant: Grant) -> Minted:
+        check_same_client(grant, client)
+        request = AuthorizationRequest.from_json(grant.request)
+        check_same_redirect_uri(request, parameters)
+        check_code_verifier(request, parameters)
+        issue = Issue(
+            grant=grant,
+            scope=grant.scope,
+            access_token=authority.new_secret(),
+            refresh_token=authority.new_secret() if "refresh_token" in client.grant_types else None,
+            now=authority.now(),
+        )
+        issues.append(issue)
+        return minted(authority, client, issue)
+
+    code_hash = fingerprint(required(parameters, "code"))
+    if not authority.store.grants.redeem_code(code_hash, now=authority.now(), mint=mint):
+        raise InvalidGrant(detail="unknown, spent or expired code")
+    return token_response(authority, client, issues[0])
 
 
-def check_same_client(code: AuthorizationCode, client: Client) -> None:
+def check_same_client(grant: Grant, client: Client) -> None:
     """A code is good for the client that asked for it."""
-    if code.client_id != client.client_id:
+    if grant.client_id != client.client_id:
         raise InvalidGrant(detail="the code belongs to another client")
 
 

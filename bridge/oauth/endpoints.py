@@ -1,0 +1,121 @@
+"""The endpoints that clients call themselves: token, userinfo, introspection, revocation.
+
+Each takes the parameters of a form body and the Authorization header, and returns what to answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from bridge.errors import InsufficientScope, InvalidGrant, InvalidToken, UnauthorizedClient, UnsupportedGrantType
+from bridge.oauth.authority import Authority
+from bridge.oauth.authorization import AuthorizationRequest
+from bridge.oauth.bearer import bearer_token
+from bridge.oauth.client_authentication import authenticate_client
+from bridge.oauth.clients import Client
+from bridge.oauth.grants import GRANTS
+from bridge.oauth.parameters import Parameters, check_not_repeated, required, single_values
+from bridge.store import Grant, fingerprint
+
+TOKEN_PARAMETERS = (
+    *("grant_type", "code", "redirect_uri", "client_id", "client_secret", "code_verifier", "scope", "refresh_token"),
+)
+TOKEN_QUESTION_PARAMETERS = ("token", "token_type_hint", "client_id", "client_secret")
+
+Pairs = Iterable[tuple[str, str]]
+
+
+def token(authority: Authority, body: Pairs, authorization_header: str | None) -> tuple[str, dict[str, Any]]:
+    """The client_id and the answer, RFC 6749 §5.1.
+
+    :raises OAuthError: §5.2, by the subclass that has the code
+    """
+    parameters, client = _authenticated(authority, body, authorization_header, TOKEN_PARAMETERS)
+    grant_type = required(parameters, "grant_type")
+    if grant_type not in GRANTS:
+        raise UnsupportedGrantType(f"There are these values of grant_type: {', '.join(GRANTS)}.")
+    if grant_type not in client.grant_types:
+        raise UnauthorizedClient(f"This client is not registered for grant_type={grant_type}.")
+    try:
+        return client.client_id, GRANTS[grant_type](authority, client, parameters)
+    except InvalidGrant as error:
+        error.detail = f"client {client.client_id}: {error.detail}"
+        raise
+
+
+def userinfo(authority: Authority, body: Pairs, authorization_header: str | None) -> dict[str, Any]:
+    """OIDC Core §5.3.
+
+    :raises OAuthError: RFC 6750 §3.1
+    """
+    token_hash = fingerprint(bearer_token(authorization_header, body))
+    found = authority.store.grants.find_access_token(token_hash, now=authority.now())
+    if found is None:
+        raise InvalidToken
+    access_token, grant = found
+    client = authority.clients.get(grant.client_id)
+    if client is None:
+        raise InvalidToken(detail=f"client {grant.client_id} is not registered any more")
+    if grant.identity is None or "openid" not in access_token.scope.split():
+        raise InsufficientScope("The access token was given without the scope openid.")
+    requested = AuthorizationRequest.from_json(grant.request).claims
+    return authority.claims.of_userinfo(grant.identity, access_token.scope, client, requested)
+
+
+def introspection(authority: Authority, body: Pairs, authorization_header: str | None) -> dict[str, Any]:
+    """RFC 7662 §2.2. A client learns of its own tokens only; of all others nothing but `active: false`.
+
+    :raises OAuthError: when the client does not prove itself, or has no secret to do so
+    """
+    parameters, client = _authenticated(authority, body, authorization_header, TOKEN_QUESTION_PARAMETERS)
+    if client.is_public:
+        raise UnauthorizedClient("A client without a secret cannot ask about tokens.")
+    token_hash, now = fingerprint(required(parameters, "token")), authority.now()
+    found = authority.store.grants.find_access_token(token_hash, now=now)
+    is_access_token = found is not None
+    any_found = found or authority.store.grants.find_refresh_token(token_hash, now=now)
+    if any_found is None or any_found[1].client_id != client.client_id:
+        return {"active": False}
+    record, grant = any_found
+    scope = record.scope if is_access_token else grant.scope  # type: ignore[union-attr]
+    return {
+        "active": True,
+        "iss": authority.issuer,
+        "client_id": client.client_id,
+        "scope": scope,
+        "iat": record.issued_at,
+        "exp": record.expires_at,
+        **_about_the_user(authority, client, grant),
+        **({"token_type": "Bearer"} if is_access_token else {}),
+    }
+
+
+def revocation(authority: Authority, body: Pairs, authorization_header: str | None) -> str:
+    """RFC 7009 §2. A refresh token takes everything of its grant along; unknown tokens are no fault.
+
+    :returns: the client_id, for the log
+    :raises OAuthError: when the client does not prove itself
+    """
+    parameters, client = _authenticated(authority, body, authorization_header, TOKEN_QUESTION_PARAMETERS)
+    token_hash, now = fingerprint(required(parameters, "token")), authority.now()
+    if not authority.store.grants.revoke_access_token(token_hash, client_id=client.client_id, now=now):
+        authority.store.grants.revoke_by_refresh_token(token_hash, client_id=client.client_id, now=now)
+    return client.client_id
+
+
+def _about_the_user(authority: Authority, client: Client, grant: Grant) -> dict[str, Any]:
+    if grant.identity is None:
+        return {"sub": client.client_id}
+    about: dict[str, Any] = {"sub": authority.claims.subject(grant.identity, client)}
+    if "profile" in grant.scope.split():
+        about["username"] = grant.identity.username
+    return about
+
+
+def _authenticated(
+    authority: Authority, body: Pairs, authorization_header: str | None, known: Iterable[str]
+) -> tuple[Parameters, Client]:
+    parameters, repeated = single_values(body)
+    check_not_repeated(repeated, known)
+    return parameters, authenticate_client(parameters, authorization_header, authority.clients)

@@ -1,0 +1,66 @@
+"""A refresh token for fresh tokens: rotation, reuse detection, a short grace (RFC 6749 §6, RFC 9700 §4.14.2).
+
+The successor of a refresh token, and the access token beside it, are derived from the token itself with a key of
+ours. So a client whose answer was lost can ask again, and is given the same tokens instead of being taken for a
+thief; and of many requests at once, all get the same answer while one is stored.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge.errors import InvalidGrant, InvalidScope
+from bridge.oauth.authority import Authority
+from bridge.oauth.clients import Client
+from bridge.oauth.parameters import Parameters, required
+from bridge.oauth.tokens import Issue, minted, token_response
+from bridge.store import Grant, Minted, RefreshToken, fingerprint
+
+GRACE_SECONDS = 10
+
+
+def respond(authority: Authority, client: Client, parameters: Parameters) -> dict[str, Any]:
+    """The token response.
+
+    :raises InvalidGrant: for a token that is unknown, expired, revoked, reused or another client's
+    :raises InvalidScope: when more is asked for than was granted
+    """
+    presented = required(parameters, "refresh_token")
+    issues: list[Issue] = []
+
+    def mint(_token: RefreshToken, grant: Grant) -> Minted:
+        check_same_client(grant, client)
+        scope = check_scope(parameters, grant)
+        issue = Issue(
+            grant=grant,
+            scope=scope,
+            access_token=authority.derived_secret("access token", presented, scope),
+            refresh_token=authority.derived_secret("refresh token", presented),
+            now=authority.now(),
+        )
+        issues.append(issue)
+        return minted(authority, client, issue)
+
+    rotated = authority.store.grants.rotate_refresh_token(
+        fingerprint(presented), now=authority.now(), grace=GRACE_SECONDS, mint=mint
+    )
+    if not rotated:
+        raise InvalidGrant(detail="unknown, expired, revoked or reused refresh token")
+    return token_response(authority, client, issues[0], refreshed=True)
+
+
+def check_same_client(grant: Grant, client: Client) -> None:
+    """A refresh token is good for the client that it was given to."""
+    if grant.client_id != client.client_id:
+        raise InvalidGrant(detail="the refresh token belongs to another client")
+
+
+def check_scope(parameters: Parameters, grant: Grant) -> str:
+    """The granted scope or a part of it; the refresh token keeps it all (RFC 6749 §6)."""
+    asked = parameters.get("scope", "").split()
+    if not asked:
+        return grant.scope
+    granted = grant.scope.split()
+    if not set(asked) <= set(granted):
+        raise InvalidScope("More scopes were asked for than were granted.")
+    return " ".join(scope for scope in granted if scope in asked)

@@ -1,0 +1,86 @@
+"""Tokens as records to store and as the answer to give (RFC 6749 §5.1, OIDC Core §2, §3.1.3.6, §12.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from authlib.oidc.core.util import create_half_hash
+
+from bridge.oauth.authority import Authority
+from bridge.oauth.authorization import AuthorizationRequest
+from bridge.oauth.clients import Client
+from bridge.store import AccessToken, Grant, Minted, RefreshToken, fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """What is about to be given out."""
+
+    grant: Grant
+    scope: str
+    access_token: str
+    refresh_token: str | None
+    now: int
+
+
+def minted(authority: Authority, client: Client, issue: Issue) -> Minted:
+    """The records of it, secrets hashed."""
+    access_token = AccessToken(
+        token_hash=fingerprint(issue.access_token),
+        grant_id=issue.grant.grant_id,
+        scope=issue.scope,
+        issued_at=issue.now,
+        expires_at=issue.now + access_token_lifetime(authority, client),
+    )
+    if issue.refresh_token is None:
+        return Minted(access_token=access_token)
+    idle_end = issue.now + (client.refresh_token_lifetime or authority.refresh_token_lifetime)
+    refresh_token = RefreshToken(
+        token_hash=fingerprint(issue.refresh_token),
+        grant_id=issue.grant.grant_id,
+        issued_at=issue.now,
+        expires_at=min(idle_end, issue.grant.created_at + authority.grant_lifetime),
+    )
+    return Minted(access_token=access_token, refresh_token=refresh_token)
+
+
+def token_response(authority: Authority, client: Client, issue: Issue, *, refreshed: bool = False) -> dict[str, Any]:
+    """The JSON of a successful answer."""
+    response: dict[str, Any] = {
+        "access_token": issue.access_token,
+        "token_type": "Bearer",
+        "expires_in": access_token_lifetime(authority, client),
+        "scope": issue.scope,
+    }
+    if issue.refresh_token is not None:
+        response["refresh_token"] = issue.refresh_token
+    if "openid" in issue.scope.split() and issue.grant.identity is not None:
+        response["id_token"] = id_token(authority, client, issue, refreshed=refreshed)
+    return response
+
+
+def id_token(authority: Authority, client: Client, issue: Issue, *, refreshed: bool) -> str:
+    """Signed. One from a refresh has the original `auth_time` and no nonce (OIDC Core §12.2)."""
+    grant = issue.grant
+    assert grant.identity is not None  # noqa: S101  checked by the caller; a client of its own has no ID token
+    request = AuthorizationRequest.from_json(grant.request)
+    claims: dict[str, Any] = {
+        "iss": authority.issuer,
+        "aud": client.client_id,
+        "azp": client.client_id,
+        "iat": issue.now,
+        "exp": issue.now + access_token_lifetime(authority, client),
+        "auth_time": grant.auth_time,
+        "sid": grant.sid,
+        "at_hash": create_half_hash(issue.access_token, client.id_token_signed_response_alg).decode(),
+        "nonce": None if refreshed else request.nonce,
+    }
+    claims |= authority.claims.of_id_token(grant.identity, issue.scope, client, request.claims)
+    present = {name: value for name, value in claims.items() if value is not None}
+    return authority.keys.sign(present, algorithm=client.id_token_signed_response_alg)
+
+
+def access_token_lifetime(authority: Authority, client: Client) -> int:
+    """Seconds; the client's own setting wins."""
+    return client.access_token_lifetime or authority.access_token_lifetime

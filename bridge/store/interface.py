@@ -1,0 +1,201 @@
+"""What can be asked of a store, in intentions. Every method is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from bridge.store.records import (
+    AccessToken,
+    AuthorizationCode,
+    ClientAccess,
+    Grant,
+    LogoutDelivery,
+    Minted,
+    PendingLogin,
+    RefreshToken,
+    Session,
+    SigningKey,
+    StoredClient,
+)
+
+
+class Logins(Protocol):
+    """Authorizations on their way through CAS."""
+
+    def save(self, login: PendingLogin) -> None:
+        """Remember an authorization that goes to CAS."""
+
+    def claim(self, state_hash: str, *, browser_hash: str, ticket_hash: str, now: int) -> PendingLogin | None:
+        """Take a pending login for this ticket, once: of many callers, one gets it.
+
+        None when there is none, it began in another browser, is too old or taken, or the ticket was used before.
+        """
+
+    def find(self, state_hash: str, *, browser_hash: str) -> PendingLogin | None:
+        """The pending login that this browser began, taken or not."""
+
+
+class Sessions(Protocol):
+    """Browsers signed in at the bridge."""
+
+    def begin(self, session: Session, *, ticket_hash: str) -> None:
+        """Sign a browser in. The ticket is how CAS names the session when it ends it."""
+
+    def renew(self, session: Session, *, ticket_hash: str) -> None:
+        """The same user proved again who they are in the same browser: a new cookie, the same `sid`.
+
+        Everything given out under the session stays; every ticket it ever had still ends it.
+        """
+
+    def find(self, cookie_hash: str, *, now: int) -> Session | None:
+        """A session that has neither ended nor expired."""
+
+    def find_by_sid(self, sid: str, *, now: int) -> Session | None:
+        """Likewise, by its public name."""
+
+    def of_subject(self, subject: str, *, now: int) -> Sequence[Session]:
+        """All live sessions of a user, the newest first."""
+
+    def sids_of_ticket(self, ticket_hash: str) -> Sequence[str]:
+        """The live sessions that a CAS ticket began or renewed: one at most, but CAS decides."""
+
+    def end(self, sid: str, *, now: int) -> Sequence[tuple[str, str]]:
+        """End a session and revoke every grant under it that is not offline.
+
+        (client_id, subject) of each client that held a grant under it and may have to be told; empty when it
+        had ended before, so that nobody is told twice.
+        """
+
+
+class Grants(Protocol):
+    """What was allowed, and the codes and tokens given out for it."""
+
+    def begin_with_code(self, grant: Grant, code: AuthorizationCode) -> None:
+        """Remember a grant, and the code that is handed to the browser for it."""
+
+    def begin_with_token(self, grant: Grant, minted: Minted) -> None:
+        """Remember a grant of a client that acts for itself, and its token."""
+
+    def redeem_code(self, code_hash: str, *, now: int, mint: Callable[[AuthorizationCode, Grant], Minted]) -> bool:
+        """Redeem a code, once: of many callers one gets True, and its tokens are stored in the same transaction.
+
+        `mint` may raise to refuse; the code is spent all the same and nothing is stored. A second redemption
+        revokes the whole grant (RFC 9700 §4.2.4). False also for an unknown or expired code, and for one whose
+        grant was revoked.
+        """
+
+    def rotate_refresh_token(
+        self, token_hash: str, *, now: int, grace: int, mint: Callable[[RefreshToken, Grant], Minted]
+    ) -> bool:
+        """Replace a refresh token, once: of many callers one stores the successor, in the same transaction.
+
+        `mint` has to give the same tokens at every call: whoever repeats the request within `grace` seconds of
+        the rotation gets True as well, as long as the successor was not used yet, because an answer can be lost
+        on its way. Later, or after that, a repetition is reuse: the whole grant is revoked (RFC 9700 §4.14.2).
+        `mint` may raise to refuse; then nothing changes.
+        """
+
+    def find_access_token(self, token_hash: str, *, now: int) -> tuple[AccessToken, Grant] | None:
+        """A token that is neither expired nor revoked, and whose grant is not revoked."""
+
+    def find_refresh_token(self, token_hash: str, *, now: int) -> tuple[RefreshToken, Grant] | None:
+        """Likewise, and not replaced yet."""
+
+    def revoke_access_token(self, token_hash: str, *, client_id: str, now: int) -> bool:
+        """Take back one access token of this client; False when there is none."""
+
+    def revoke_by_refresh_token(self, token_hash: str, *, client_id: str, now: int) -> bool:
+        """Take back a whole grant of this client by any of its refresh tokens; False when there is none."""
+
+    def revoke_client_of_subject(self, client_id: str, subject: str, *, now: int) -> int:
+        """Take back all that a user allowed a client; how many grants."""
+
+    def revoke_client(self, client_id: str, *, now: int) -> int:
+        """Take back all that a client holds: it was removed or disabled."""
+
+    def access_of_subject(self, subject: str, *, now: int) -> Sequence[ClientAccess]:
+        """The applications that hold access to a user's data now."""
+
+    def consented_scope(self, client_id: str, subject: str) -> str:
+        """The scopes that a user has agreed to give this client; empty for none."""
+
+    def remember_consent(self, client_id: str, subject: str, scope: str, *, now: int) -> None:
+        """Add to what a user has agreed to."""
+
+
+class Keys(Protocol):
+    """Signing keys."""
+
+    def add(self, key: SigningKey, *, after: str | None) -> bool:
+        """Keep this key as the successor of the newest of its algorithm, which has to be `after` (a kid).
+
+        False when another worker was faster, so that of many at once one adds.
+        """
+
+    def all(self) -> Sequence[SigningKey]:
+        """All keys, the newest first."""
+
+    def remove(self, kid: str) -> None:
+        """Forget a key that nothing signed with it can outlive."""
+
+
+class Clients(Protocol):
+    """Clients that `passerelle clients` manages."""
+
+    def version(self) -> int:
+        """Grows with every change, so that workers know when to read again."""
+
+    def all(self) -> Sequence[StoredClient]:
+        """All of them, by client_id."""
+
+    def put(self, client: StoredClient, *, now: int) -> None:
+        """Add or replace."""
+
+    def remove(self, client_id: str, *, now: int) -> bool:
+        """Forget; False when there is none."""
+
+
+class Deliveries(Protocol):
+    """Logout tokens that have to reach clients."""
+
+    def queue(self, entries: Sequence[tuple[str, str, str, str]], *, now: int) -> None:
+        """Add (client_id, sid, subject, uri) entries, due at once."""
+
+    def take_due(self, *, now: int, lease: int, limit: int) -> Sequence[LogoutDelivery]:
+        """Take what is due for `lease` seconds: of many workers, one gets each."""
+
+    def delivered(self, delivery_id: int) -> None:
+        """The client knows; forget the entry."""
+
+    def failed(self, delivery_id: int, *, error: str, next_attempt_at: int | None) -> None:
+        """Try again then, or never (None): the entry stays visible with its error."""
+
+    def waiting(self) -> Sequence[LogoutDelivery]:
+        """All that is not delivered, the oldest first."""
+
+
+class Store(Protocol):
+    """Everything that must survive a restart."""
+
+    @property
+    def logins(self) -> Logins: ...
+    @property
+    def sessions(self) -> Sessions: ...
+    @property
+    def grants(self) -> Grants: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def clients(self) -> Clients: ...
+    @property
+    def deliveries(self) -> Deliveries: ...
+
+    def purge(self, *, now: int) -> Mapping[str, int]:
+        """Delete what nobody can use any more; how many rows of each table."""
+
+    def check(self) -> None:
+        """Raise when the database does not answer."""
+
+    def close(self) -> None:
+        """Let go of the connections."""

@@ -1,0 +1,141 @@
+"""Authorizations on their way through CAS, and the sessions that they end in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from bridge.identity import Identity
+from bridge.store.database import NOW, Part, columns_of, values_of
+from bridge.store.records import PendingLogin, Session
+from bridge.store.schema import grants, pending_logins, session_tickets, sessions
+
+_LOGIN = columns_of(pending_logins, PendingLogin)
+_SESSION = columns_of(sessions, Session)
+
+SAVE_LOGIN = insert(pending_logins)
+CLAIM_LOGIN = (
+    update(pending_logins)
+    .where(
+        pending_logins.c.state_hash == bindparam("state"),
+        pending_logins.c.browser_hash == bindparam("browser"),
+        pending_logins.c.ticket_hash.is_(None),
+        pending_logins.c.expires_at > NOW,
+    )
+    .values(ticket_hash=bindparam("ticket"))
+    .returning(*_LOGIN)
+)
+FIND_LOGIN = select(*_LOGIN).where(
+    pending_logins.c.state_hash == bindparam("state"), pending_logins.c.browser_hash == bindparam("browser")
+)
+
+SAVE_SESSION = insert(sessions)
+SAVE_TICKET = insert(session_tickets)
+RENEW_SESSION = (
+    update(sessions)
+    .where(sessions.c.sid == bindparam("of_sid"), sessions.c.ended_at.is_(None))
+    .values(
+        {name: bindparam(f"new_{name}") for name in ("cookie_hash", "identity", "auth_time", "expires_at")},
+    )
+)
+_LIVE = (sessions.c.ended_at.is_(None), sessions.c.expires_at > NOW)
+FIND_SESSION = select(*_SESSION).where(sessions.c.cookie_hash == bindparam("cookie"), *_LIVE)
+FIND_BY_SID = select(*_SESSION).where(sessions.c.sid == bindparam("of_sid"), *_LIVE)
+SESSIONS_OF_SUBJECT = (
+    select(*_SESSION)
+    .where(sessions.c.subject == bindparam("of_subject"), *_LIVE)
+    .order_by(sessions.c.created_at.desc())
+)
+# Also past its end: what was given out under it may live on, and CAS can still take it back.
+SIDS_OF_TICKET = (
+    select(sessions.c.sid)
+    .join_from(session_tickets, sessions)
+    .where(session_tickets.c.ticket_hash == bindparam("ticket"), sessions.c.ended_at.is_(None))
+)
+END_SESSION = (
+    update(sessions)
+    .where(sessions.c.sid == bindparam("of_sid"), sessions.c.ended_at.is_(None))
+    .values(ended_at=NOW)
+    .returning(sessions.c.sid)
+)
+HOLDERS_OF_SESSION = (
+    select(grants.c.client_id, grants.c.subject)
+    .where(grants.c.sid == bindparam("of_sid"), grants.c.subject.is_not(None))
+    .distinct()
+)
+REVOKE_GRANTS_OF_SESSION = (
+    update(grants)
+    .where(grants.c.sid == bindparam("of_sid"), grants.c.offline.is_(False), grants.c.revoked_at.is_(None))
+    .values(revoked_at=NOW)
+)
+
+
+class SqlLogins(Part):
+    """`Logins`."""
+
+    def save(self, login: PendingLogin) -> None:
+        self._execute(SAVE_LOGIN, values_of(login))
+
+    def claim(self, state_hash: str, *, browser_hash: str, ticket_hash: str, now: int) -> PendingLogin | None:
+        values = {"state": state_hash, "browser": browser_hash, "ticket": ticket_hash, "now": now}
+        try:
+            with self._engine.begin() as connection:
+                row = connection.execute(CLAIM_LOGIN, values).one_or_none()
+        except IntegrityError:  # the ticket has taken another login before
+            return None
+        return None if row is None else PendingLogin(**row._mapping)
+
+    def find(self, state_hash: str, *, browser_hash: str) -> PendingLogin | None:
+        row = self._one(FIND_LOGIN, {"state": state_hash, "browser": browser_hash})
+        return None if row is None else PendingLogin(**row._mapping)
+
+
+class SqlSessions(Part):
+    """`Sessions`."""
+
+    def begin(self, session: Session, *, ticket_hash: str) -> None:
+        row = values_of(session) | {"subject": session.identity.subject, "identity": session.identity.to_json()}
+        with self._engine.begin() as connection:
+            connection.execute(SAVE_SESSION, row)
+            connection.execute(SAVE_TICKET, {"ticket_hash": ticket_hash, "sid": session.sid})
+
+    def renew(self, session: Session, *, ticket_hash: str) -> None:
+        row = {
+            "of_sid": session.sid,
+            "new_cookie_hash": session.cookie_hash,
+            "new_identity": session.identity.to_json(),
+            "new_auth_time": session.auth_time,
+            "new_expires_at": session.expires_at,
+        }
+        with self._engine.begin() as connection:
+            connection.execute(RENEW_SESSION, row)
+            connection.execute(SAVE_TICKET, {"ticket_hash": ticket_hash, "sid": session.sid})
+
+    def find(self, cookie_hash: str, *, now: int) -> Session | None:
+        row = self._one(FIND_SESSION, {"cookie": cookie_hash, "now": now})
+        return None if row is None else _session(row._mapping)
+
+    def find_by_sid(self, sid: str, *, now: int) -> Session | None:
+        row = self._one(FIND_BY_SID, {"of_sid": sid, "now": now})
+        return None if row is None else _session(row._mapping)
+
+    def of_subject(self, subject: str, *, now: int) -> Sequence[Session]:
+        return [_session(row._mapping) for row in self._all(SESSIONS_OF_SUBJECT, {"of_subject": subject, "now": now})]
+
+    def sids_of_ticket(self, ticket_hash: str) -> Sequence[str]:
+        return [row.sid for row in self._all(SIDS_OF_TICKET, {"ticket": ticket_hash})]
+
+    def end(self, sid: str, *, now: int) -> Sequence[tuple[str, str]]:
+        with self._engine.begin() as connection:
+            if connection.execute(END_SESSION, {"of_sid": sid, "now": now}).one_or_none() is None:
+                return []
+            holders = connection.execute(HOLDERS_OF_SESSION, {"of_sid": sid}).all()
+            connection.execute(REVOKE_GRANTS_OF_SESSION, {"of_sid": sid, "now": now})
+        return [(row.client_id, row.subject) for row in holders]
+
+
+def _session(columns: Mapping[Any, Any]) -> Session:
+    return Session(**{**columns, "identity": Identity.from_json(columns["identity"])})
