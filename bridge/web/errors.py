@@ -65,7 +65,7 @@ def answer_unexpected_error(error: Exception) -> Response:
 def _is_for_programs() -> bool:
     if request.blueprint is not None:
         return request.blueprint != "login"
-    return request.accept_mimetypes.best_match(["application/json", "text/html"], "text/html") == "application/json"
+    return "text/html" not in request.headers.get("Accept", "")  # browsers always ask for it
 
 
 def _page(status: int, description: str) -> Response:

@@ -23,6 +23,9 @@ def register(app: Flask, bridge: Bridge) -> None:
     """Give `app` its routes, below the issuer's path."""
     path = urlsplit(bridge.issuer).path
     app.extensions[EXTENSION] = bridge
+    # Each would answer a slash too many or too few with a redirect, built from the request's own Host header.
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
     for blueprint in (login.blueprint, api.blueprint, health.blueprint):
         app.register_blueprint(blueprint, url_prefix=path)
     app.add_url_rule(f"{path}/", "index", index)
