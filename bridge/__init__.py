@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from bridge.cas.client import CasClient
-from bridge.oauth import Provider
-from bridge.oauth.clients import registry
-from bridge.oauth.keys import open_key_ring
-from bridge.oauth.provider import new_secret
+from bridge.oauth.authority import Authority, new_secret
+from bridge.oauth.claims import ClaimsPolicy
+from bridge.oauth.clients import ClientRegistry
+from bridge.oauth.keys import KeyRing, derived_key
 from bridge.settings import Settings
 from bridge.store import SqlStore, Store
 from bridge.web import Bridge, register
@@ -35,27 +35,30 @@ def create_app(
     if cas is None:
         ca_file = None if settings.cas_ca_file is None else str(settings.cas_ca_file)
         cas = CasClient(settings.cas_internal_url or settings.cas_url, ca_file=ca_file)
-    keys = open_key_ring(store, settings.secret_key.get_secret_value(), now=int(clock()))
-    provider = Provider(
+    secret_key = settings.secret_key.get_secret_value()
+    authority = Authority(
         issuer=settings.issuer,
-        clients=registry(settings.clients),
+        clients=ClientRegistry(settings.clients, store, clock),
         store=store,
-        keys=keys,
+        keys=KeyRing(store, secret_key, clock),
+        claims=ClaimsPolicy(
+            email_verified=settings.email_verified, pairwise_key=derived_key(secret_key, "pairwise subjects")
+        ),
         access_token_lifetime=settings.access_token_lifetime,
-        email_verified=settings.email_verified,
+        refresh_token_lifetime=settings.refresh_token_lifetime,
+        grant_lifetime=settings.grant_lifetime,
         clock=clock,
+        new_secret=new_secret,
+        derivation_key=derived_key(secret_key, "derived tokens"),
     )
     app = Flask(__name__, static_url_path=f"{urlsplit(settings.issuer).path}/static")
     app.config["MAX_CONTENT_LENGTH"] = MAXIMAL_BODY_BYTES
     bridge = Bridge(
-        issuer=settings.issuer,
+        authority=authority,
         cas_url=settings.cas_url,
         cas=cas,
         attribute_rules=settings.attributes,
-        provider=provider,
         store=store,
-        clock=clock,
-        new_secret=new_secret,
         session_lifetime=settings.session_lifetime,
         cookies_are_secure=settings.is_https,
     )

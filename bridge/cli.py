@@ -62,4 +62,4 @@ def print_hash(generate: bool) -> None:
         secret = sys.stdin.readline().rstrip("\r\n")
         if not secret:
             raise click.ClickException("No secret on standard input. Type one line, or use --generate.")
-    click.echo(f'client_secret_hash = "{hash_secret(secret)}"')
+    click.echo(f'client_secret_hash = "sha256:{hash_secret(secret)}"')

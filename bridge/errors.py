@@ -14,6 +14,7 @@ to the log. Neither ever holds a ticket, a code, a token or a secret.
     ├── TicketMalformed            400  invalid_request          refused at the gate, CAS was not asked
     ├── TicketRefused              403  access_denied            spent or expired: one new login may mend it
     ├── SignInDenied               403  access_denied            CAS knows the user and says no, by policy
+    ├── NotAdmitted                403  access_denied            the application is not open to this user
     ├── LoginNotContinued          400  invalid_request          a callback that no login in this browser waits for
     ├── AuthorizationRefused       303                           told to the client through the browser
     └── OAuthError                 400  invalid_request          a code of the specifications
@@ -34,7 +35,7 @@ to the log. Neither ever holds a ticket, a code, a token or a secret.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 
@@ -156,6 +157,13 @@ class SignInDenied(BridgeError):
     )
 
 
+class NotAdmitted(BridgeError):
+    """The user is who they say, but this application is not open to them."""
+
+    status = 403
+    code = "access_denied"
+
+
 class LoginNotContinued(BridgeError):
     """A callback without a login that this browser began: replayed, too late, or somebody else's."""
 
@@ -250,11 +258,15 @@ class InsufficientScope(OAuthError):
 class AuthorizationRefused(BridgeError):
     """A refusal that goes back to the client: its redirect URI is proven by now, RFC 6749 §4.1.2.1.
 
-    :param location: where the browser is to be sent, all parameters in it
+    :param answer: the parameters that the client gets, by `response_mode` at `redirect_uri`
     """
 
     status = 303
 
-    def __init__(self, code: str, description: str, *, location: str) -> None:
-        self.location = location
+    def __init__(
+        self, code: str, description: str, *, redirect_uri: str, answer: Mapping[str, str], response_mode: str
+    ) -> None:
+        self.redirect_uri = redirect_uri
+        self.answer = answer
+        self.response_mode = response_mode
         super().__init__(description, detail=code)

@@ -88,10 +88,6 @@ def _warn(settings: Settings) -> None:
         log.warning("weak_secret_key", detail="use `openssl rand -hex 32`")
     if not settings.clients:
         log.warning("no_clients", detail="no application is registered: add [[clients]] to the settings file")
-    for client in settings.clients:
-        for name in ("post_logout_redirect_uris", "backchannel_logout_uri"):
-            if getattr(client, name):
-                log.warning("setting_without_effect", client=client.client_id, setting=name)
 
 
 def _announce(settings: Settings, server_pid: int) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from urllib.parse import urlencode
+from dataclasses import asdict, dataclass, field
+from urllib.parse import urlencode, urlsplit
 
-from bridge.errors import AuthorizationRefused, InvalidRequest, OAuthError, UnknownClient
-from bridge.oauth.clients import Client
+from bridge.errors import InvalidRequest, OAuthError, UnknownClient
+from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, check_not_repeated, required
-from bridge.settings.model import SCOPES
+from bridge.settings.client import SCOPES
 
 KNOWN_PARAMETERS = (
     *(
@@ -51,6 +51,13 @@ class AuthorizationRequest:
     code_challenge: str | None
     prompt: tuple[str, ...] = ()
     max_age: int | None = None
+    response_mode: str = "query"
+    ui_locales: str | None = None
+    login_hint: str | None = None
+    id_token_hint: str | None = None
+    acr_values: tuple[str, ...] = ()
+    claims: Mapping[str, list[str]] = field(default_factory=dict)
+    """What is asked for by name (OIDC Core §5.5): for `userinfo` and `id_token`."""
 
     def to_json(self) -> str:
         """As text, for the store."""
@@ -60,7 +67,7 @@ class AuthorizationRequest:
     def from_json(cls, text: str) -> AuthorizationRequest:
         """Read what `to_json` wrote."""
         members = json.loads(text)
-        return cls(**{**members, "prompt": tuple(members["prompt"])})
+        return cls(**{**members, **{name: tuple(members[name]) for name in ("prompt", "acr_values")}})
 
     def to_parameters(self) -> dict[str, str]:
         """As a client would send it again."""
@@ -75,12 +82,18 @@ class AuthorizationRequest:
             "code_challenge_method": self.code_challenge and "S256",
             "prompt": " ".join(self.prompt) or None,
             "max_age": None if self.max_age is None else str(self.max_age),
+            "response_mode": None if self.response_mode == "query" else self.response_mode,
+            "ui_locales": self.ui_locales,
+            "login_hint": self.login_hint,
+            "id_token_hint": self.id_token_hint,
+            "acr_values": " ".join(self.acr_values) or None,
+            "claims": json.dumps({k: dict.fromkeys(v) for k, v in self.claims.items()}) if self.claims else None,
         }
         return {name: value for name, value in sent.items() if value is not None}
 
 
 def check_authorization_request(
-    parameters: Parameters, repeated: tuple[str, ...], clients: Mapping[str, Client], *, issuer: str
+    parameters: Parameters, repeated: tuple[str, ...], clients: ClientRegistry, *, issuer: str
 ) -> AuthorizationRequest:
     """Run every check in order.
 
@@ -91,12 +104,14 @@ def check_authorization_request(
     check_not_repeated(repeated, ("client_id", "redirect_uri"))
     client = check_client(parameters, clients)
     redirect_uri = check_redirect_uri(parameters, client)
+    response_mode = "query"
     try:
+        response_mode = check_response_mode(parameters, redirect_uri)
         check_not_repeated(repeated, KNOWN_PARAMETERS)
         check_lengths(parameters)
         check_no_request_object(parameters)
         check_response_type(parameters)
-        check_response_mode(parameters)
+        check_grant_type(client)
         return AuthorizationRequest(
             client_id=client.client_id,
             redirect_uri=redirect_uri,
@@ -112,7 +127,7 @@ def check_authorization_request(
         raise refusal(error.code, error.description, redirect_uri, parameters.get("state"), issuer=issuer) from None
 
 
-def check_client(parameters: Parameters, clients: Mapping[str, Client]) -> Client:
+def check_client(parameters: Parameters, clients: ClientRegistry) -> Client:
     """The client has to be registered."""
     client_id = required(parameters, "client_id")
     if client := clients.get(client_id):
@@ -140,7 +155,7 @@ def check_redirect_uri(parameters: Parameters, client: Client) -> str:
 
 def check_lengths(parameters: Parameters) -> None:
     """What is stored and echoed stays within what browsers and proxies take in a URL."""
-    for name in ("state", "nonce", "scope"):
+    for name in ("state", "nonce", "scope", "claims", "login_hint", "ui_locales", "acr_values"):
         if len(parameters.get(name, "")) > MAXIMAL_ECHO_LENGTH:
             raise InvalidRequest(f"The parameter {name} is longer than {MAXIMAL_ECHO_LENGTH} characters.")
 
@@ -158,10 +173,32 @@ def check_response_type(parameters: Parameters) -> None:
         raise OAuthError("Only response_type=code is supported.", code="unsupported_response_type")
 
 
-def check_response_mode(parameters: Parameters) -> None:
-    """Only the query."""
-    if parameters.get("response_mode", "query") != "query":
-        raise InvalidRequest("Only response_mode=query is supported.")
+def check_response_mode(parameters: Parameters, redirect_uri: str) -> str:
+    """In the query, or by a form that the browser posts (OAuth 2.0 Form Post Response Mode)."""
+    mode = parameters.get("response_mode", "query")
+    if mode not in ("query", "form_post"):
+        raise InvalidRequest("Only response_mode=query and response_mode=form_post are supported.")
+    if mode == "form_post" and urlsplit(redirect_uri).scheme not in ("http", "https"):
+        raise InvalidRequest("response_mode=form_post needs an http or https redirect URI.")
+    return mode
+
+
+def check_grant_type(client: Client) -> None:
+    """The client has to be registered for codes."""
+    if "authorization_code" not in client.grant_types:
+        raise OAuthError("This client is not registered for grant_type=authorization_code.", code="unauthorized_client")
+
+
+def check_claims(parameters: Parameters) -> Mapping[str, list[str]]:
+    """The claims parameter (OIDC Core §5.5): names are read; values and `essential` bind nobody here."""
+    text = parameters.get("claims")
+    if text is None:
+        return {}
+    try:
+        asked = json.loads(text)
+        return {place: list(asked[place]) for place in ("userinfo", "id_token") if isinstance(asked.get(place), dict)}
+    except (ValueError, AttributeError, RecursionError):
+        raise InvalidRequest("The parameter claims is not a JSON object.") from None
 
 
 def check_scope(parameters: Parameters, client: Client) -> str:
@@ -212,13 +249,16 @@ def check_max_age(parameters: Parameters) -> int | None:
     return int(text)
 
 
-def refusal(code: str, description: str, redirect_uri: str, state: str | None, *, issuer: str) -> AuthorizationRefused:
-    """The error answer of RFC 6749 §4.1.2.1, with `iss` (RFC 9207)."""
-    answer = {"error": code, "error_description": description}
-    return AuthorizationRefused(code, description, location=answer_location(redirect_uri, answer, state, issuer))
+def error_answer(code: str, description: str, state: str | None, *, issuer: str) -> dict[str, str]:
+    """The parameters of an error answer (RFC 6749 §4.1.2.1), with `iss` (RFC 9207)."""
+    return with_state({"error": code, "error_description": description}, state, issuer)
 
 
-def answer_location(redirect_uri: str, answer: Mapping[str, str], state: str | None, issuer: str) -> str:
+def with_state(answer: Mapping[str, str], state: str | None, issuer: str) -> dict[str, str]:
+    """What every answer carries besides its own parameters."""
+    return dict(answer) | ({} if state is None else {"state": state}) | {"iss": issuer}
+
+
+def in_query(redirect_uri: str, answer: Mapping[str, str]) -> str:
     """The redirect URI with the answer added to its query, its own query kept byte for byte."""
-    parameters = dict(answer) | ({} if state is None else {"state": state}) | {"iss": issuer}
-    return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urlencode(parameters)}"
+    return f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urlencode(answer)}"

@@ -11,9 +11,7 @@ from bridge.oauth.clients import Client, ClientRegistry, hash_secret
 from bridge.oauth.parameters import Parameters
 
 
-def authenticate_client(
-    parameters: Parameters, authorization_header: str | None, clients: ClientRegistry
-) -> Client:
+def authenticate_client(parameters: Parameters, authorization_header: str | None, clients: ClientRegistry) -> Client:
     """The client, proven.
 
     :param authorization_header: the HTTP header of that name, if it came

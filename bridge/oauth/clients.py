@@ -125,7 +125,9 @@ def hash_secret(secret: str) -> str:
 
 def client_of(settings: ClientSettings) -> Client:
     """A client as its settings say."""
-    hashes = [known.removeprefix("sha256:") for known in (settings.client_secret_hash, settings.former_secret_hash) if known]
+    hashes = [
+        known.removeprefix("sha256:") for known in (settings.client_secret_hash, settings.former_secret_hash) if known
+    ]
     if settings.client_secret is not None:
         hashes.insert(0, hash_secret(settings.client_secret.get_secret_value()))
     return Client(

@@ -138,7 +138,9 @@ class KeyRing:
 
 def derived_key(secret_key: str, purpose: str) -> bytes:
     """32 bytes for one purpose: what knows one of them knows nothing of the others."""
-    return HKDF(hashes.SHA256(), length=32, salt=None, info=f"passerelle {purpose}".encode()).derive(secret_key.encode())
+    return HKDF(hashes.SHA256(), length=32, salt=None, info=f"passerelle {purpose}".encode()).derive(
+        secret_key.encode()
+    )
 
 
 def _box(secret_key: str) -> Fernet:

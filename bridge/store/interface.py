@@ -60,11 +60,11 @@ class Sessions(Protocol):
     def sids_of_ticket(self, ticket_hash: str) -> Sequence[str]:
         """The live sessions that a CAS ticket began or renewed: one at most, but CAS decides."""
 
-    def end(self, sid: str, *, now: int) -> Sequence[tuple[str, str]]:
+    def end(self, sid: str, *, now: int) -> Sequence[tuple[str, str]] | None:
         """End a session and revoke every grant under it that is not offline.
 
-        (client_id, subject) of each client that held a grant under it and may have to be told; empty when it
-        had ended before, so that nobody is told twice.
+        (client_id, subject) of each client that held a grant under it and may have to be told; None when it had
+        ended before, so that nobody is told twice.
         """
 
 

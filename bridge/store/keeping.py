@@ -43,10 +43,10 @@ TAKE_DUE = (
     .values(next_attempt_at=bindparam("leased_until"), attempts=logout_deliveries.c.attempts + 1)
     .returning(*_DELIVERY)
 )
-DELIVERED = delete(logout_deliveries).where(_ID == bindparam("of_delivery"))
+DELIVERED = delete(logout_deliveries).where(bindparam("of_delivery") == _ID)
 FAILED = (
     update(logout_deliveries)
-    .where(_ID == bindparam("of_delivery"))
+    .where(bindparam("of_delivery") == _ID)
     .values(last_error=bindparam("error"), next_attempt_at=bindparam("next_at"))
 )
 WAITING = select(*_DELIVERY).order_by(logout_deliveries.c.created_at, _ID)

@@ -128,10 +128,10 @@ class SqlSessions(Part):
     def sids_of_ticket(self, ticket_hash: str) -> Sequence[str]:
         return [row.sid for row in self._all(SIDS_OF_TICKET, {"ticket": ticket_hash})]
 
-    def end(self, sid: str, *, now: int) -> Sequence[tuple[str, str]]:
+    def end(self, sid: str, *, now: int) -> Sequence[tuple[str, str]] | None:
         with self._engine.begin() as connection:
             if connection.execute(END_SESSION, {"of_sid": sid, "now": now}).one_or_none() is None:
-                return []
+                return None
             holders = connection.execute(HOLDERS_OF_SESSION, {"of_sid": sid}).all()
             connection.execute(REVOKE_GRANTS_OF_SESSION, {"of_sid": sid, "now": now})
         return [(row.client_id, row.subject) for row in holders]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
 
 from bridge.errors import InvalidRequest, OAuthError
+from bridge.oauth import endpoints
+from bridge.oauth.metadata import provider_metadata
 from bridge.web.context import current_bridge
 
 PUBLIC_DOCUMENT_SECONDS = 3600
@@ -19,16 +22,12 @@ log = structlog.get_logger()
 @blueprint.post("/token")
 def token() -> Response:
     """Token endpoint, RFC 6749 §3.2. Parameters in the query are ignored."""
-    if request.mimetype != "application/x-www-form-urlencoded":
-        raise InvalidRequest("Send the parameters in a body of type application/x-www-form-urlencoded.")
     try:
-        client, answer = current_bridge().provider.token_response(
-            request.form.items(multi=True), request.headers.get("Authorization")
-        )
+        client, answer = endpoints.token(current_bridge().authority, *_form())
     except OAuthError as error:
         log.warning("token_refused", error=error.code, detail=error.detail or error.description)
         raise
-    log.info("token_issued", client=client, scope=answer["scope"])
+    log.info("token_issued", client=client, grant_type=request.form["grant_type"], scope=answer["scope"])
     return jsonify(answer)
 
 
@@ -36,20 +35,40 @@ def token() -> Response:
 def userinfo() -> Response:
     """Userinfo endpoint, OIDC Core §5.3: token in the header, or in the body of a POST."""
     body = request.form.items(multi=True) if request.method == "POST" else ()
-    return jsonify(current_bridge().provider.userinfo(request.headers.get("Authorization"), body))
+    return jsonify(endpoints.userinfo(current_bridge().authority, body, request.headers.get("Authorization")))
+
+
+@blueprint.post("/introspect")
+def introspect() -> Response:
+    """RFC 7662."""
+    return jsonify(endpoints.introspection(current_bridge().authority, *_form()))
+
+
+@blueprint.post("/revoke")
+def revoke() -> Response:
+    """RFC 7009."""
+    log.info("revoked", client=endpoints.revocation(current_bridge().authority, *_form()))
+    return Response(status=200)
 
 
 @blueprint.get("/.well-known/openid-configuration")
 @blueprint.get("/.well-known/oauth-authorization-server")
 def metadata() -> Response:
     """OIDC Discovery §4 and RFC 8414 §3."""
-    return _public(current_bridge().provider.metadata())
+    return _public(provider_metadata(current_bridge().issuer))
 
 
 @blueprint.get("/.well-known/jwks.json")
 def jwks() -> Response:
     """RFC 7517 §5."""
-    return _public(current_bridge().provider.jwks())
+    return _public(current_bridge().authority.keys.jwks())
+
+
+def _form() -> tuple[Iterable[tuple[str, str]], str | None]:
+    """The parameters of the body, and the Authorization header."""
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise InvalidRequest("Send the parameters in a body of type application/x-www-form-urlencoded.")
+    return request.form.items(multi=True), request.headers.get("Authorization")
 
 
 def _public(document: dict[str, Any]) -> Response:

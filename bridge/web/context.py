@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 from flask import current_app
 
 from bridge.cas.protocol import ValidatedTicket
-from bridge.oauth import Provider
+from bridge.oauth.authority import Authority
 from bridge.store import Store
 
 EXTENSION = "passerelle"
@@ -26,20 +26,26 @@ class Cas(Protocol):
 class Bridge:
     """The rooms, wired by `create_app`."""
 
-    issuer: str
+    authority: Authority
     cas_url: str
     cas: Cas
     attribute_rules: Mapping[str, tuple[str, ...]]
-    provider: Provider
     store: Store
-    clock: Callable[[], float]
-    new_secret: Callable[[], str]
     session_lifetime: int
     cookies_are_secure: bool
 
+    @property
+    def issuer(self) -> str:
+        """The public base URL."""
+        return self.authority.issuer
+
+    def new_secret(self) -> str:
+        """A fresh unguessable string."""
+        return self.authority.new_secret()
+
     def now(self) -> int:
         """Unix seconds."""
-        return int(self.clock())
+        return self.authority.now()
 
 
 def current_bridge() -> Bridge:

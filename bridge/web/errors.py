@@ -7,7 +7,8 @@ from flask import Flask, Response, g, jsonify, make_response, render_template, r
 from werkzeug.exceptions import HTTPException
 
 from bridge.errors import AuthorizationRefused, BridgeError, InvalidClient, InvalidRequest, OAuthError
-from bridge.web.redirects import see_other
+from bridge.oauth.authorization_endpoint import Answer
+from bridge.web.answers import answer_client
 
 log = structlog.get_logger()
 
@@ -33,7 +34,8 @@ def answer_bridge_error(error: BridgeError) -> Response:
     """The tree of `bridge.errors`."""
     if isinstance(error, AuthorizationRefused):
         log.info("authorization_refused", error=error.detail, description=error.description)
-        return see_other(error.location)
+        answer = Answer(redirect_uri=error.redirect_uri, parameters=error.answer, response_mode=error.response_mode)
+        return answer_client(answer)
     if not isinstance(error, OAuthError) or not _is_for_programs():
         log.log(40 if error.status >= 500 else 30, "refused", kind=type(error).__name__, detail=error.detail)
     if _is_for_programs():
@@ -64,7 +66,7 @@ def answer_unexpected_error(error: Exception) -> Response:
 
 def _is_for_programs() -> bool:
     if request.blueprint is not None:
-        return request.blueprint != "login"
+        return request.blueprint in ("api", "health")
     return "text/html" not in request.headers.get("Accept", "")  # browsers always ask for it
 
 
@@ -78,7 +80,7 @@ def _json(error: BridgeError) -> Response:
     body = {"error": error.code, "error_description": error.wire_description} if error.code else {}
     response = jsonify(body)
     response.status_code = error.status
-    if request.path.endswith("/userinfo"):  # RFC 6750 §3: the code goes into the challenge as well
+    if request.endpoint == "api.userinfo":  # RFC 6750 §3: the code goes into the challenge as well
         facts = [f'{name}="{value}"' for name, value in body.items()]
         response.headers["WWW-Authenticate"] = ", ".join(['Bearer realm="passerelle"', *facts])
     elif isinstance(error, InvalidClient):

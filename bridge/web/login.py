@@ -11,11 +11,14 @@ from bridge.cas.attributes import identity_from
 from bridge.cas.protocol import check_ticket, login_url, service_url, ticket_fingerprint
 from bridge.errors import LoginNotContinued, SignInDenied, TicketRefused
 from bridge.identity import Identity
-from bridge.oauth import AuthorizationRequest
+from bridge.oauth import authorization_endpoint as endpoint
+from bridge.oauth.authorization import AuthorizationRequest
+from bridge.oauth.logout import end_session
 from bridge.store import PendingLogin, Session, fingerprint
 from bridge.web import cookies
+from bridge.web.answers import answer_client, see_other
+from bridge.web.consent import ask_for_consent
 from bridge.web.context import Bridge, current_bridge
-from bridge.web.redirects import see_other
 
 LOGIN_ATTEMPTS = 2  # a spent ticket (reload, back button) is ordinary: start over once, then say so
 
@@ -28,43 +31,105 @@ def authorize() -> Response:
     """Authorization endpoint, RFC 6749 §3.1; GET and POST alike (OIDC Core §3.1.2.1)."""
     bridge = current_bridge()
     parameters = request.form if request.method == "POST" else request.args
-    authorization = bridge.provider.check_request(parameters.items(multi=True))
-    session = bridge.provider.sufficient_session(authorization, cookies.current_session(request, bridge))
+    authorization = endpoint.check_request(bridge.authority, parameters.items(multi=True))
+    current = cookies.current_session(request, bridge)
+    session = endpoint.sufficient_session(bridge.authority, authorization, current)
     if session is None:
-        return _send_to_cas(bridge, authorization, attempt=1)
-    log.info("code_issued", client=authorization.client_id, subject=session.identity.subject)
-    return see_other(bridge.provider.issue_code(authorization, session))
+        return send_to_cas(bridge, authorization, attempt=1)
+    return answer_with(bridge, authorization, session)
 
 
 @blueprint.get("/cas/callback")
 def callback() -> Response:
-    """Where CAS sends the browser back, with a ticket."""
+    """Where CAS sends the browser back: with a ticket, or without one when it was told to ask nothing."""
     bridge = current_bridge()
+    state_hash, browser_hash = _login_of_this_browser(bridge)
+    if "ticket" not in request.args:
+        return _nobody_signed_in(bridge, state_hash, browser_hash)
     ticket = check_ticket(request.args.getlist("ticket"))
-    browser = cookies.browser_id(request, bridge)
-    states = request.args.getlist("state")
-    if browser is None or len(states) != 1:
-        raise LoginNotContinued(detail="no login cookie" if len(states) == 1 else "not exactly one state")
-    state_hash, browser_hash = fingerprint(states[0]), fingerprint(browser)
     # Taken before CAS is asked: some servers accept a ticket twice when they are asked twice at once.
-    login = bridge.store.claim_pending_login(
+    login = bridge.store.logins.claim(
         state_hash, browser_hash=browser_hash, ticket_hash=fingerprint(ticket), now=bridge.now()
     )
     if login is None:
         return _continue_elsewhere(bridge, state_hash, browser_hash)
     authorization = AuthorizationRequest.from_json(login.request)
-    bridge.provider.check_still_registered(authorization)
+    endpoint.check_still_registered(bridge.authority, authorization)
     try:
         identity = _identity(bridge, login, ticket)
     except TicketRefused as error:
         if login.attempt >= LOGIN_ATTEMPTS:
             raise
         log.info("login_restarted", client=authorization.client_id, detail=error.detail)
-        return _send_to_cas(bridge, authorization, attempt=login.attempt + 1)
+        return send_to_cas(bridge, authorization, attempt=login.attempt + 1)
     except SignInDenied as error:
         log.warning("sign_in_denied", client=authorization.client_id, detail=error.detail)
-        raise bridge.provider.refuse(authorization, error.code, error.wire_description) from None
-    return _sign_in(bridge, authorization, identity, ticket)
+        raise endpoint.refused(bridge.authority, authorization, error.code, error.wire_description) from None
+    session, cookie = _sign_in(bridge, identity, ticket)
+    log.info("signed_in", client=authorization.client_id, subject=identity.subject, ticket=ticket_fingerprint(ticket))
+    endpoint.check_answerable(bridge.authority, authorization, session)
+    response = answer_with(bridge, authorization, session)
+    cookies.sign_in(response, bridge, cookie)
+    return response
+
+
+def answer_with(bridge: Bridge, authorization: AuthorizationRequest, session: Session) -> Response:
+    """The end of every successful way: may this user, have they agreed, then a code."""
+    client = endpoint.check_still_registered(bridge.authority, authorization)
+    endpoint.check_admitted(bridge.authority, authorization, client, session)
+    if endpoint.needs_consent(bridge.authority, authorization, client, session):
+        return ask_for_consent(bridge, authorization, client, session)
+    log.info("code_issued", client=client.client_id, subject=session.identity.subject, scope=authorization.scope)
+    return answer_client(endpoint.issue_code(bridge.authority, authorization, session))
+
+
+def send_to_cas(bridge: Bridge, authorization: AuthorizationRequest, *, attempt: int) -> Response:
+    """Keep the request, and let CAS find out who this is."""
+    state = bridge.new_secret()
+    browser = cookies.browser_id(request, bridge) or bridge.new_secret()
+    service = service_url(bridge.issuer, state)
+    renew = endpoint.wants_new_login(authorization)
+    gateway = "none" in authorization.prompt and not renew
+    if "none" in authorization.prompt and renew:
+        description = "The session is too old, and prompt=none forbids asking for the password."
+        raise endpoint.refused(bridge.authority, authorization, "login_required", description)
+    bridge.store.logins.save(
+        PendingLogin(
+            state_hash=fingerprint(state),
+            browser_hash=fingerprint(browser),
+            service=service,
+            request=authorization.to_json(),
+            renew=renew,
+            gateway=gateway,
+            attempt=attempt,
+            expires_at=bridge.now() + cookies.LOGIN_LIFETIME_SECONDS,
+        )
+    )
+    locale = (authorization.ui_locales or "").split(" ")[0]
+    response = see_other(login_url(bridge.cas_url, service, renew=renew, gateway=gateway, locale=locale or None))
+    cookies.remember_browser(response, bridge, browser)
+    return response
+
+
+def _login_of_this_browser(bridge: Bridge) -> tuple[str, str]:
+    """The hashes of state and login cookie: only both together find a pending login."""
+    browser = cookies.browser_id(request, bridge)
+    states = request.args.getlist("state")
+    if browser is None or len(states) != 1:
+        raise LoginNotContinued(detail="no login cookie" if len(states) == 1 else "not exactly one state")
+    return fingerprint(states[0]), fingerprint(browser)
+
+
+def _nobody_signed_in(bridge: Bridge, state_hash: str, browser_hash: str) -> Response:
+    """CAS was told to ask nothing (gateway), and has nothing to tell. An answer, never a reason to ask again."""
+    login = bridge.store.logins.find(state_hash, browser_hash=browser_hash)
+    if login is None or not login.gateway:
+        check_ticket([])
+        raise LoginNotContinued(detail="no ticket")
+    authorization = AuthorizationRequest.from_json(login.request)
+    endpoint.check_still_registered(bridge.authority, authorization)
+    description = "Nobody is signed in, and prompt=none forbids asking."
+    raise endpoint.refused(bridge.authority, authorization, "login_required", description)
 
 
 def _identity(bridge: Bridge, login: PendingLogin, ticket: str) -> Identity:
@@ -72,46 +137,26 @@ def _identity(bridge: Bridge, login: PendingLogin, ticket: str) -> Identity:
     return identity_from(validated.user, validated.attributes, bridge.attribute_rules)
 
 
-def _sign_in(bridge: Bridge, authorization: AuthorizationRequest, identity: Identity, ticket: str) -> Response:
-    session_id, now = bridge.new_secret(), bridge.now()
+def _sign_in(bridge: Bridge, identity: Identity, ticket: str) -> tuple[Session, str]:
+    """The session and its cookie value, always a fresh one (session fixation)."""
+    cookie, now = bridge.new_secret(), bridge.now()
+    current = cookies.current_session(request, bridge)
+    same_user = current is not None and current.identity.subject == identity.subject
     session = Session(
-        session_hash=fingerprint(session_id),
+        sid=current.sid if current is not None and same_user else bridge.new_secret(),
+        cookie_hash=fingerprint(cookie),
         identity=identity,
-        ticket_hash=fingerprint(ticket),
         auth_time=now if identity.auth_time is None else min(identity.auth_time, now),
+        created_at=now,
         expires_at=now + bridge.session_lifetime,
     )
-    bridge.store.save_session(session)
-    response = see_other(bridge.provider.issue_code(authorization, session))
-    cookies.sign_in(response, bridge, session_id)
-    log.info(
-        "signed_in",
-        client=authorization.client_id,
-        subject=identity.subject,
-        ticket=ticket_fingerprint(ticket),
-    )
-    return response
-
-
-def _send_to_cas(bridge: Bridge, authorization: AuthorizationRequest, *, attempt: int) -> Response:
-    state = bridge.new_secret()
-    browser = cookies.browser_id(request, bridge) or bridge.new_secret()
-    service = service_url(bridge.issuer, state)
-    renew = bridge.provider.wants_new_login(authorization)
-    bridge.store.save_pending_login(
-        PendingLogin(
-            state_hash=fingerprint(state),
-            browser_hash=fingerprint(browser),
-            service=service,
-            request=authorization.to_json(),
-            renew=renew,
-            attempt=attempt,
-            expires_at=bridge.now() + cookies.LOGIN_LIFETIME_SECONDS,
-        )
-    )
-    response = see_other(login_url(bridge.cas_url, service, renew=renew))
-    cookies.remember_browser(response, bridge, browser)
-    return response
+    if same_user:
+        bridge.store.sessions.renew(session, ticket_hash=fingerprint(ticket))
+    else:
+        if current is not None:  # somebody else at the same browser: their session is over
+            end_session(bridge.authority, current.sid)
+        bridge.store.sessions.begin(session, ticket_hash=fingerprint(ticket))
+    return session, cookie
 
 
 def _continue_elsewhere(bridge: Bridge, state_hash: str, browser_hash: str) -> Response:
@@ -120,7 +165,7 @@ def _continue_elsewhere(bridge: Bridge, state_hash: str, browser_hash: str) -> R
     A signed-in browser that reloads the page, or goes back to it, is sent through the authorization endpoint
     again, which decides afresh; the ticket is of no use any more. Anybody else is refused.
     """
-    login = bridge.store.find_pending_login(state_hash, browser_hash=browser_hash)
+    login = bridge.store.logins.find(state_hash, browser_hash=browser_hash)
     if login is None or cookies.current_session(request, bridge) is None:
         raise LoginNotContinued(detail="unknown, taken or expired login" if login is None else "login taken before")
     authorization = AuthorizationRequest.from_json(login.request)

@@ -9,14 +9,10 @@ import structlog
 from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import BadRequest
 
-from bridge.web import api, health, login
+from bridge.web import api, consent, health, login
+from bridge.web.answers import content_security_policy
 from bridge.web.context import EXTENSION, Bridge
 from bridge.web.errors import register_error_handlers
-
-# Nothing from elsewhere, no script, in no frame (RFC 9700 §4.16); forms have no target but us.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
 
 
 def register(app: Flask, bridge: Bridge) -> None:
@@ -26,7 +22,7 @@ def register(app: Flask, bridge: Bridge) -> None:
     # Each would answer a slash too many or too few with a redirect, built from the request's own Host header.
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
-    for blueprint in (login.blueprint, api.blueprint, health.blueprint):
+    for blueprint in (login.blueprint, consent.blueprint, api.blueprint, health.blueprint):
         app.register_blueprint(blueprint, url_prefix=path)
     app.add_url_rule(f"{path}/", "index", index)
     if path:
@@ -66,6 +62,6 @@ def add_headers(response: Response) -> Response:
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Request-Id"] = g.request_id
     if response.mimetype == "text/html":
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        response.headers.setdefault("Content-Security-Policy", content_security_policy())
         response.headers["X-Frame-Options"] = "DENY"
     return response

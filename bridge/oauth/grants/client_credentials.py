@@ -35,9 +35,7 @@ def respond(authority: Authority, client: Client, parameters: Parameters) -> dic
         offline=True,
         created_at=now,
     )
-    issue = Issue(
-        grant=grant, scope=grant.scope, access_token=authority.new_secret(), refresh_token=None, now=now
-    )
+    issue = Issue(grant=grant, scope=grant.scope, access_token=authority.new_secret(), refresh_token=None, now=now)
     authority.store.grants.begin_with_token(grant, minted(authority, client, issue))
     return token_response(authority, client, issue)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import re
-
 from typing import Any
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge

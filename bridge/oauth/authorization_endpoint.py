@@ -1,0 +1,161 @@
+"""What happens to a request that passed its checks: is the session good enough, may this user, what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bridge.errors import AuthorizationRefused, NotAdmitted
+from bridge.oauth.authority import Authority
+from bridge.oauth.authorization import (
+    AuthorizationRequest,
+    check_authorization_request,
+    check_client,
+    check_redirect_uri,
+    error_answer,
+    with_state,
+)
+from bridge.oauth.clients import Client
+from bridge.oauth.parameters import Parameters, single_values
+from bridge.store import AuthorizationCode, Grant, Session, fingerprint
+
+CODE_LIFETIME_SECONDS = 60
+NEW_LOGIN_PROMPTS = frozenset({"login", "select_account"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What goes back to the client through the browser."""
+
+    redirect_uri: str
+    parameters: Mapping[str, str]
+    response_mode: str
+
+
+def check_request(authority: Authority, pairs: Iterable[tuple[str, str]]) -> AuthorizationRequest:
+    """The request of a browser; see `check_authorization_request` for what is raised."""
+    parameters, repeated = single_values(pairs)
+    return check_authorization_request(parameters, repeated, authority.clients, issuer=authority.issuer)
+
+
+def check_still_registered(authority: Authority, request: AuthorizationRequest) -> Client:
+    """The client of a request that waited for CAS: its registration may have changed meanwhile.
+
+    :raises UnknownClient: when it has
+    """
+    parameters = Parameters(request.to_parameters())
+    client = check_client(parameters, authority.clients)
+    check_redirect_uri(parameters, client)
+    return client
+
+
+def sufficient_session(authority: Authority, request: AuthorizationRequest, session: Session | None) -> Session | None:
+    """The session, if it answers the request without a visit to CAS (OIDC Core §3.1.2.1)."""
+    if session is None or not NEW_LOGIN_PROMPTS.isdisjoint(request.prompt):
+        return None
+    if request.max_age is not None and authority.clock() - session.auth_time > request.max_age:
+        return None
+    return session if is_hinted_user(authority, request, session) else None
+
+
+def is_hinted_user(authority: Authority, request: AuthorizationRequest, session: Session) -> bool:
+    """Whether the session is that of the user whom `id_token_hint` names, if it names one."""
+    if request.id_token_hint is None:
+        return True
+    claims = authority.keys.claims_of(request.id_token_hint)
+    client = authority.clients.get(request.client_id)
+    return (
+        claims is not None
+        and client is not None
+        and claims.get("iss") == authority.issuer
+        and claims.get("sub") == authority.claims.subject(session.identity, client)
+    )
+
+
+def wants_new_login(request: AuthorizationRequest) -> bool:
+    """Whether CAS, once it is asked, has to ask for the password: its own session may be too old as well."""
+    return request.max_age is not None or not NEW_LOGIN_PROMPTS.isdisjoint(request.prompt)
+
+
+def check_answerable(authority: Authority, request: AuthorizationRequest, session: Session) -> None:
+    """After a visit to CAS there is no second one: the session has to fit now.
+
+    :raises AuthorizationRefused: when the user is not the one that `id_token_hint` names
+    """
+    if not is_hinted_user(authority, request, session):
+        description = "Somebody else than the user of id_token_hint is signed in."
+        raise refused(authority, request, "login_required", description)
+
+
+def check_admitted(authority: Authority, request: AuthorizationRequest, client: Client, session: Session) -> None:
+    """Whether this user may use this application.
+
+    :raises NotAdmitted: a page that says whom to ask
+    :raises AuthorizationRefused: `access_denied`, when nobody would see a page
+    """
+    if client.admits(session.identity):
+        return
+    if "none" in request.prompt:
+        raise refused(authority, request, "access_denied", "This user may not use the application.")
+    raise NotAdmitted(
+        f"You are signed in as {session.identity.username}, but {client.client_name} is not open to you. "
+        "Ask the people who run that application, or sign out and sign in with another account.",
+        detail=f"client {client.client_id}: not in allowed_groups",
+    )
+
+
+def needs_consent(authority: Authority, request: AuthorizationRequest, client: Client, session: Session) -> bool:
+    """Whether the user has to be asked first (OIDC Core §3.1.2.4).
+
+    :raises AuthorizationRefused: `consent_required` when nobody may be asked anything
+    """
+    asks = "consent" in request.prompt
+    if not asks and client.consent:
+        agreed = authority.store.grants.consented_scope(client.client_id, session.identity.subject)
+        asks = not set(request.scope.split()) <= set(agreed.split())
+    if asks and "none" in request.prompt:
+        raise refused(
+            authority, request, "consent_required", "The user has to agree first; prompt=none forbids asking."
+        )
+    return asks
+
+
+def refused(authority: Authority, request: AuthorizationRequest, code: str, description: str) -> AuthorizationRefused:
+    """A refusal that the client is told through the browser."""
+    return AuthorizationRefused(
+        code,
+        description,
+        redirect_uri=request.redirect_uri,
+        answer=error_answer(code, description, request.state, issuer=authority.issuer),
+        response_mode=request.response_mode,
+    )
+
+
+def issue_code(authority: Authority, request: AuthorizationRequest, session: Session) -> Answer:
+    """A grant, and a fresh code for it."""
+    code, now = authority.new_secret(), authority.now()
+    grant = Grant(
+        grant_id=authority.new_secret(),
+        client_id=request.client_id,
+        sid=session.sid,
+        identity=session.identity,
+        scope=request.scope,
+        request=request.to_json(),
+        auth_time=session.auth_time,
+        offline="offline_access" in request.scope.split(),
+        created_at=now,
+    )
+    authority.store.grants.begin_with_code(
+        grant,
+        AuthorizationCode(
+            code_hash=fingerprint(code),
+            grant_id=grant.grant_id,
+            issued_at=now,
+            expires_at=now + CODE_LIFETIME_SECONDS,
+        ),
+    )
+    return Answer(
+        redirect_uri=request.redirect_uri,
+        parameters=with_state({"code": code}, request.state, authority.issuer),
+        response_mode=request.response_mode,
+    )
