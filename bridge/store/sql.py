@@ -121,6 +121,8 @@ class SqlStore:
         event.listen(self._engine, "connect", _set_up_sqlite)
         try:
             metadata.create_all(self._engine)
+            with self._engine.connect() as connection:  # SQLite opens a file that it may not write, and says nothing
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
         except SQLAlchemyError as error:
             reason = getattr(error, "orig", None) or type(error).__name__
             if "already exists" in str(reason):  # another worker was faster
