@@ -38,7 +38,7 @@ def listening_address(host: str, port: int) -> str:
     """
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError:
+    except (OSError, UnicodeError):
         raise ConfigurationError([f"PASSERELLE_BIND: {host} is neither an IP address nor a known name"]) from None
     with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -61,6 +61,7 @@ def serve_forever(settings: Settings) -> None:
     :raises ConfigurationError: when the port, the database, the keys in it or the CA file cannot be used
     """
     configure_logging(settings.log_level)
+    os.umask(0o077)  # what a database file holds is nobody else's business
     address = listening_address(settings.bind_host, settings.bind_port)
     # Tables and keys are made here, once; the workers then find them.
     create_app(settings).extensions[EXTENSION].store.close()
@@ -75,7 +76,7 @@ def serve_forever(settings: Settings) -> None:
         workers=settings.workers,
         blocking_threads=THREADS_PER_WORKER,
         respawn_failed_workers=True,
-        workers_kill_timeout=10,
+        workers_kill_timeout=8,  # docker stop waits ten seconds
         log_enabled=False,
     ).serve()
 

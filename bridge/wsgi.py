@@ -27,6 +27,8 @@ log = structlog.get_logger()
 def application() -> Flask:
     """What a WSGI server calls once in each worker: `bridge.wsgi:application()`."""
     end_with_parent()
+    # Until the server sets its own handler, a forked worker has the parent's, which only sets a flag of the parent's.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     settings = load(os.environ)
     configure_logging(settings.log_level)
     app = create_app(settings)

@@ -124,7 +124,10 @@ def check_authorization_request(
             max_age=check_max_age(parameters),
         )
     except OAuthError as error:
-        raise refusal(error.code, error.description, redirect_uri, parameters.get("state"), issuer=issuer) from None
+        answer = error_answer(error.code, error.wire_description, parameters.get("state"), issuer=issuer)
+        raise AuthorizationRefused(
+            error.code, error.description, redirect_uri=redirect_uri, answer=answer, response_mode=response_mode
+        ) from None
 
 
 def check_client(parameters: Parameters, clients: ClientRegistry) -> Client:

@@ -29,6 +29,8 @@ def register(app: Flask, bridge: Bridge) -> None:
         # A probe on the container's own port need not know the public path; RFC 8414 §3.1 puts it at the end.
         app.register_blueprint(health.blueprint, name="root_health")
         app.add_url_rule(f"/.well-known/oauth-authorization-server{path}", "api.rfc8414", api.metadata)
+    # Not url_for: an error page has to come out of a request whose Host header no address can be built from.
+    app.jinja_env.globals["asset"] = f"{path}/static/{{}}".format
     register_error_handlers(app)
     app.before_request(name_request)
     app.before_request(check_query_is_text)

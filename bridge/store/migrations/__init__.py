@@ -29,10 +29,12 @@ def bring_up_to_date(engine: Engine) -> None:
     place = engine.url.render_as_string(hide_password=True)
     try:
         with engine.connect() as connection:
-            if _is_current(connection):
-                return
-            connection.rollback()
-            _migrate(connection)
+            if not _is_current(connection):
+                connection.rollback()
+                _migrate(connection)
+            if connection.dialect.name == "sqlite":  # opens a file that it may not write, and says nothing
+                connection.rollback()
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
     except CommandError:
         fault = f"{place} was written by a newer version of Passerelle; install that one again, or restore a backup"
         raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"]) from None
