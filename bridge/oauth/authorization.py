@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from urllib.parse import urlencode, urlsplit
 
-from bridge.errors import InvalidRequest, OAuthError, UnknownClient
+from bridge.errors import AuthorizationRefused, InvalidRequest, OAuthError, UnknownClient
 from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, check_not_repeated, required
 from bridge.settings.client import SCOPES

@@ -114,9 +114,7 @@ def needs_consent(authority: Authority, request: AuthorizationRequest, client: C
         agreed = authority.store.grants.consented_scope(client.client_id, session.identity.subject)
         asks = not set(request.scope.split()) <= set(agreed.split())
     if asks and "none" in request.prompt:
-        raise refused(
-            authority, request, "consent_required", "The user has to agree first; prompt=none forbids asking."
-        )
+        raise refused(authority, request, "consent_required", "The user has to agree first; prompt=none forbids it.")
     return asks
 
 

@@ -125,9 +125,8 @@ def hash_secret(secret: str) -> str:
 
 def client_of(settings: ClientSettings) -> Client:
     """A client as its settings say."""
-    hashes = [
-        known.removeprefix("sha256:") for known in (settings.client_secret_hash, settings.former_secret_hash) if known
-    ]
+    known = (settings.client_secret_hash, settings.former_secret_hash)
+    hashes = [secret_hash.removeprefix("sha256:") for secret_hash in known if secret_hash is not None]
     if settings.client_secret is not None:
         hashes.insert(0, hash_secret(settings.client_secret.get_secret_value()))
     return Client(

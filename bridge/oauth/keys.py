@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -92,7 +93,7 @@ class KeyRing:
             of_algorithm = [key.record for key in self._fresh() if key.record.algorithm == algorithm]
             if of_algorithm[0].active_from + max_age <= now + PUBLISHED_AHEAD_SECONDS:
                 added.append(self.rotate(algorithm))
-            for successor, retired in zip(of_algorithm, of_algorithm[1:], strict=False):
+            for successor, retired in pairwise(of_algorithm):
                 if successor.active_from + RETIRED_KEPT_SECONDS <= now:
                     self._store.keys.remove(retired.kid)
         return [kid for kid in added if kid is not None]
@@ -138,9 +139,8 @@ class KeyRing:
 
 def derived_key(secret_key: str, purpose: str) -> bytes:
     """32 bytes for one purpose: what knows one of them knows nothing of the others."""
-    return HKDF(hashes.SHA256(), length=32, salt=None, info=f"passerelle {purpose}".encode()).derive(
-        secret_key.encode()
-    )
+    info = f"passerelle {purpose}".encode()
+    return HKDF(hashes.SHA256(), length=32, salt=None, info=info).derive(secret_key.encode())
 
 
 def _box(secret_key: str) -> Fernet:

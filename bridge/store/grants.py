@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, func, insert, select, update
 
 from bridge.identity import Identity
 from bridge.store.database import NOW, Part, columns_of, labelled, of_prefix, values_of
@@ -17,7 +17,8 @@ _GRANT = columns_of(grants, Grant)
 _ACCESS = columns_of(access_tokens, AccessToken)
 _REFRESH = columns_of(refresh_tokens, RefreshToken)
 OF_GRANT = "of_grant_"
-HASH, GRANT_ID = bindparam("hash"), bindparam("of_grant")
+HASH: BindParameter[str] = bindparam("hash")
+GRANT_ID: BindParameter[str] = bindparam("of_grant")
 
 SAVE_GRANT, SAVE_CODE = insert(grants), insert(codes)
 SAVE_ACCESS, SAVE_REFRESH = insert(access_tokens), insert(refresh_tokens)
@@ -272,5 +273,5 @@ def _grant_row(grant: Grant) -> dict[str, Any]:
     }
 
 
-def _own(row: Row[Any], columns: Sequence[Any]) -> dict[str, Any]:
+def _own(row: Any, columns: Sequence[Any]) -> dict[str, Any]:
     return {column.name: row._mapping[column.name] for column in columns}

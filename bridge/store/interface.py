@@ -152,7 +152,7 @@ class Clients(Protocol):
     def put(self, client: StoredClient, *, now: int) -> None:
         """Add or replace."""
 
-    def remove(self, client_id: str, *, now: int) -> bool:
+    def remove(self, client_id: str) -> bool:
         """Forget; False when there is none."""
 
 

@@ -85,7 +85,7 @@ class SqlClients(Part):
             connection.execute(SAVE_CLIENT, values_of(client) | {"changed_at": now})
             connection.execute(NEXT_VERSION)
 
-    def remove(self, client_id: str, *, now: int) -> bool:
+    def remove(self, client_id: str) -> bool:
         with self._engine.begin() as connection:
             removed = connection.execute(REMOVE_CLIENT, {"of_client": client_id}).rowcount > 0
             connection.execute(NEXT_VERSION)

@@ -28,7 +28,7 @@ def remember_browser(response: Response, bridge: Bridge, browser: str) -> None:
 def current_session(request: Request, bridge: Bridge) -> Session | None:
     """The session of this browser, if it is signed in."""
     value = _value(request, _name(bridge, "session"))
-    return None if value is None else bridge.store.find_session(fingerprint(value), now=bridge.now())
+    return None if value is None else bridge.store.sessions.find(fingerprint(value), now=bridge.now())
 
 
 def sign_in(response: Response, bridge: Bridge, session_id: str) -> None:
