@@ -1,7 +1,8 @@
 """Who takes part in a sign-in: a browser with its cookies, and an application with its OAuth client.
 
 Both speak through a `Wire`: to the WSGI application in this process, or to a bridge that really listens. Everything
-that must stay secret and passes through their hands goes into `wire.secrets`, for the tests that search logs.
+that must stay secret and passes through their hands goes into `wire.secrets`, for the tests that search logs; the
+ids of pending logins go into `wire.states`.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Wire:
     def __init__(self, issuer: str, *, app: Flask | None = None, port: int | None = None) -> None:
         self.issuer, self._app, self._port = issuer, app, port
         self.secrets: set[str] = set()
+        self.states: set[str] = set()
 
     def ask(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | str = b""
@@ -105,7 +107,7 @@ class Browser:
     """A person's browser: keeps cookies, and goes where it is sent."""
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+        self.wire = wire
         self.cookies: dict[str, str] = {}
 
     def opens(self, url: str, **headers: str) -> Answer:
@@ -127,8 +129,9 @@ class Browser:
         finally:
             connection.close()
         sent = parse_qs(urlsplit(callback).query)
-        self._wire.secrets |= {*sent.get("ticket", ()), *sent["state"]}
-        assert callback.startswith(f"{self._wire.issuer}/cas/callback?state=")
+        self.wire.secrets |= set(sent.get("ticket", ()))
+        self.wire.states |= set(sent["state"])
+        assert callback.startswith(f"{self.wire.issuer}/cas/callback?state=")
         return callback
 
     def signs_in(self, request: str) -> Answer:
@@ -137,13 +140,13 @@ class Browser:
 
     def _ask(self, method: str, url: str, headers: Mapping[str, str], body: str) -> Answer:
         jar = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
-        answer = self._wire.ask(method, url, headers={**jar, **headers}, body=body)
+        answer = self.wire.ask(method, url, headers={**jar, **headers}, body=body)
         for line in answer.headers.getlist("Set-Cookie"):
             for name, morsel in SimpleCookie(line).items():
                 self.cookies[name] = morsel.value
-                self._wire.secrets.add(morsel.value)
+                self.wire.secrets.add(morsel.value)
         if "code=" in answer.headers.get("Location", ""):
-            self._wire.secrets |= set(parse_qs(urlsplit(answer.headers["Location"]).query).get("code", ()))
+            self.wire.secrets |= set(parse_qs(urlsplit(answer.headers["Location"]).query).get("code", ()))
         return answer
 
 
@@ -192,7 +195,9 @@ class App:
         assert given["iss"] == self.wire.issuer
         return given["code"]
 
-    def redeems(self, code: str, *repeated: tuple[str, str], basic: str | None = None, **changes: Changes) -> Answer:
+    def redeems(
+        self, code: Changes, *repeated: tuple[str, str], basic: str | None = None, **changes: Changes
+    ) -> Answer:
         """Exchange a code; by `client_secret_post` unless `basic` has credentials."""
         usual: dict[str, Changes] = {
             "grant_type": "authorization_code",
@@ -215,6 +220,4 @@ class App:
 
     def asks_who(self, token: str) -> Answer:
         """Userinfo."""
-        return self.wire.ask(
-            "GET", f"{self.wire.issuer}/userinfo", headers={"Authorization": f"Bearer {token}"}
-        )
+        return self.wire.ask("GET", f"{self.wire.issuer}/userinfo", headers={"Authorization": f"Bearer {token}"})

@@ -2,17 +2,20 @@
 
 import hashlib
 import http.client
+import json
 import os
 import shutil
 import socket
 import ssl
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 UP_WITHIN = 900  # seconds; the first build downloads
-HOME_PATH = "/home/jovyan"
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Deployment:
     project: str
     http_port: int = 80
     https_port: int = 443
-    settings: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def url(self, host: str, path: str = "/") -> str:
         """A public address, as browsers know it."""
@@ -43,7 +46,7 @@ class Deployment:
         kept = {name: text for name, text in os.environ.items() if not name.startswith("COMPOSE_")}
         ports = {} if self.https_port == 443 else {"HTTPS_PORT": str(self.https_port)}
         ports |= {} if self.http_port == 80 else {"HTTP_PORT": str(self.http_port)}
-        return kept | {"COMPOSE_PROJECT_NAME": self.project} | ports | self.settings | (changed or {})
+        return kept | {"COMPOSE_PROJECT_NAME": self.project} | ports | (changed or {})
 
     def compose(
         self, *arguments: str, check: bool = True, changed: dict[str, str] | None = None
@@ -96,9 +99,46 @@ class Deployment:
         names = self._run("docker", "ps", "--filter", label, "--format", "{{.Names}}", check=False)
         return names.stdout.split()
 
-    def in_lab(self, user: str, code: str) -> str:
-        """Run Python code inside a user's lab, beside their server."""
-        return self.docker("exec", f"{self.project}-lab-{user}", "python3", "-c", code)
+    def lab_id(self, user: str) -> str:
+        """Which container is a user's lab."""
+        return self.docker("inspect", "--format", "{{.Id}}", f"{self.project}-lab-{user}")
+
+    def reached_from_lab(self, user: str, addresses: dict[str, str]) -> set[str]:
+        """Which of the addresses (name: host:port) accept a connection from inside a user's lab."""
+        code = (
+            "import socket, sys\n"
+            "host, port = sys.argv[1].rsplit(':', 1)\n"
+            "try: socket.create_connection((host, int(port)), 2); print('open')\n"
+            "except OSError as error: print(error)"
+        )
+        lab = f"{self.project}-lab-{user}"
+        return {
+            name
+            for name, address in addresses.items()
+            if self.docker("exec", lab, "python3", "-c", code, address) == "open"
+        }
+
+    def in_hub_database(self, query: str) -> list[tuple[str, ...]]:
+        """What the hub's database answers."""
+        code = (
+            "import json, sqlite3, sys\n"
+            "print(json.dumps(sqlite3.connect('/data/jupyterhub.sqlite').execute(sys.argv[1]).fetchall()))"
+        )
+        answer = self.docker("exec", self.container("hub"), "python", "-c", code, query)
+        return [tuple(row) for row in json.loads(answer)]
+
+    def started_at(self, service: str) -> float:
+        """When the container of a service was started last, in seconds since the epoch."""
+        text = self.docker("inspect", "--format", "{{.State.StartedAt}}", self.container(service))
+        return datetime.fromisoformat(text).timestamp()
+
+    def wait(self, is_true: Callable[[], bool], what: str, seconds: float = 60) -> None:
+        """Until it is so."""
+        deadline = time.monotonic() + seconds
+        while not is_true():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {what} within {seconds:.0f} s\n{self.logs()}")
+            time.sleep(0.2)
 
     def get(self, host: str, path: str = "/", *, plain: bool = False) -> Answer:
         """One request by hand, because the resolver of this machine may not know *.localhost."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from playwright.sync_api import Error, Locator, Page, sync_playwright
 
@@ -32,6 +32,7 @@ CHROMIUM_FLAGS = [
 PAGE_WAIT = 30_000  # ms: a page of the hub, the bridge or CAS
 LAB_WAIT = 180_000  # ms: a lab's start and JupyterLab's first drawing, on a slow machine
 RUN_WAIT = 60_000  # ms: a kernel's start and one small cell
+T = TypeVar("T")
 
 
 class JourneyError(AssertionError):
@@ -87,7 +88,7 @@ class Journey:
     def open_hub(self) -> None:
         """Go to the hub's front door, which shows one button."""
         with self._step("open the hub"):
-            self.page.goto(f"{self.hub_url}/")
+            self._goto(f"{self.hub_url}/")
             self._sign_in_button().wait_for()
 
     def sign_in(self, user: str, password: str) -> float:
@@ -123,7 +124,7 @@ class Journey:
     def start_again(self) -> float:
         """Start my stopped server from the hub's home; seconds until the lab is ready."""
         with self._step("start my server"):
-            self.page.goto(f"{self.hub_url}/hub/home")
+            self._goto(f"{self.hub_url}/hub/home")
             began = time.monotonic()
             self.page.locator("#start").click()
         self.wait_for_lab()
@@ -132,7 +133,10 @@ class Journey:
     def open_notebook(self) -> None:
         """A new Python notebook, with its kernel waiting for work."""
         with self._step("open a notebook"):
-            self._launcher_card().first.click()
+            if not self._launcher_card().first.is_visible():
+                # JupyterLab came back with the tabs of last time; a notebook of today is easier to reason about.
+                self._goto(f"{self.page.url.partition('/lab')[0]}/lab?reset")
+            self._launcher_card().first.click(timeout=LAB_WAIT)
             self._cells().first.wait_for(timeout=RUN_WAIT)
             self._wait_for_kernel()
 
@@ -163,26 +167,54 @@ class Journey:
         return self.run_cell(f"from pathlib import Path; print(Path.home().joinpath({name!r}).read_text())")
 
     def stop_server(self) -> None:
-        """Stop my server with the hub's own button."""
+        """Stop my server with the hub's own button, and see it gone.
+
+        The button's own answer is not waited for: a container that ends takes its network interface with it, and a
+        Chromium on the same machine then drops all its open requests. The hub stops the lab all the same.
+        """
         with self._step("stop my server"):
-            self.page.goto(f"{self.hub_url}/hub/home")
+            self._goto(f"{self.hub_url}/hub/home")
             self.page.locator("#stop").click()
-            self.page.locator("#stop").wait_for(state="hidden", timeout=LAB_WAIT)
+        self._wait(lambda: not self.whoami()["servers"], "stopped server", LAB_WAIT)
 
     def whoami(self) -> dict[str, object]:
         """What the hub knows about me."""
         with self._step("ask the hub who I am"):
-            text = self.page.evaluate(
-                "async url => (await fetch(url, {headers: {Accept: 'application/json'}})).text()",
-                f"{self.hub_url}/hub/api/user",
-            )
-            return dict(json.loads(text))
+            return self._despite_network_changes(self._ask_the_hub)
 
     def screenshot(self, label: str) -> Path:
         """Keep what the browser shows."""
         path = artifacts_dir() / f"{self.name}-{label}.png"
         self.page.screenshot(path=path)
         return path
+
+    def _ask_the_hub(self) -> dict[str, object]:
+        with self.page.context.new_page() as page:
+            page.goto(f"{self.hub_url}/hub/home")
+            answer = page.evaluate(
+                """async () => {
+                    const headers = {"X-XSRFToken": window.jhdata.xsrf_token};
+                    const answer = await fetch("/hub/api/user", {headers});
+                    return [answer.status, await answer.text()];
+                }"""
+            )
+        if answer[0] != 200:
+            raise JourneyError(f"the hub answered {answer}")
+        return dict(json.loads(answer[1]))
+
+    def _goto(self, url: str) -> None:
+        self._despite_network_changes(lambda: self.page.goto(url))
+
+    @staticmethod
+    def _despite_network_changes(action: Callable[[], T]) -> T:
+        """Do it again if the machine's network changed meanwhile: containers come and go on it."""
+        for _ in range(3):
+            try:
+                return action()
+            except Error as error:
+                if not re.search("ERR_NETWORK_CHANGED|Failed to fetch", str(error)):
+                    raise
+        return action()
 
     def _sign_in_button(self) -> Locator:
         return self.page.get_by_role("button", name="Sign in with CAS")
@@ -194,10 +226,8 @@ class Journey:
         return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell")
 
     def _wait_for_kernel(self) -> None:
-        """Until the kernel is idle, by the sign in the notebook's toolbar."""
-        self.page.locator(
-            ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook-ExecutionIndicator[data-status='idle']"
-        ).wait_for(state="attached", timeout=RUN_WAIT)
+        """Until the kernel is connected and idle. The notebook's own sign already says idle while there is none."""
+        self.page.locator("#jp-main-statusbar").get_by_text(re.compile(r"\| Idle$")).wait_for(timeout=RUN_WAIT)
 
     def _wait(self, is_true: Callable[[], bool], what: str, milliseconds: float) -> None:
         deadline = time.monotonic() + milliseconds / 1000

@@ -1,0 +1,45 @@
+"""The hub of `make demo`: the deployment's own configuration, with labs as plain processes of whoever runs it.
+
+No isolation between users, and none is needed: they are all you.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+
+from demo.processes import end_with_parent
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
+hub_folder = Path(__file__).resolve().parent.parent / "hub"
+load_subconfig("base_config.py", path=str(hub_folder))  # type: ignore[name-defined]  # noqa: F821
+
+homes = Path(os.environ["DEMO_HOMES_DIR"])
+hub_pid = os.getpid()
+
+
+class DemoSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]  # JupyterHub carries no types
+    """Labs that end with the hub, even if it is killed."""
+
+    def make_preexec_fn(self, name: str) -> Callable[[], None]:
+        """What the new process does before it becomes a lab."""
+        enter_home = super().make_preexec_fn(name)
+
+        def before_exec() -> None:
+            end_with_parent(hub_pid)
+            enter_home()
+
+        return before_exec
+
+
+c.JupyterHub.spawner_class = DemoSpawner
+c.DemoSpawner.env_keep = ["PATH", "LANG", "LC_ALL", "TZ", "TMPDIR"]
+c.DemoSpawner.home_dir_template = f"{homes}/{{username}}"
+c.JupyterHub.cleanup_servers = True
+if os.geteuid() == 0:
+    c.Spawner.args.append("--allow-root")
+# A hub that is told to stop while it still starts does not stop its services.
+for service in c.JupyterHub.services:
+    service["command"] = [sys.executable, "-m", "demo.processes", *service["command"]]

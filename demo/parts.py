@@ -1,0 +1,157 @@
+"""The parts of the demo: which programs run, with which environment, at which addresses.
+
+The same parts as in compose.yml, told about each other by the same names; loopback ports take the place of the
+networks, and labs are plain processes.
+"""
+
+import json
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.processes import Part
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+# What a part may inherit. Everything else stays outside: a stray PASSERELLE_… or JUPYTER… would change the demo.
+INHERITED = ("LANG", "LC_ALL", "TZ", "TERM")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything of one demo is."""
+
+    folder: Path
+    port: int
+    api_port: int
+    cas_port: int
+    bridge_port: int
+    hub_port: int
+
+    def public_url(self, name: str) -> str:
+        """The address that browsers use."""
+        return f"https://{name}.localhost" + (f":{self.port}" if self.port != 443 else "")
+
+    def secret(self, name: str) -> str:
+        """The file of a secret."""
+        return str(self.folder / "secrets" / name)
+
+
+def lay_out(folder: Path, port: int) -> Layout:
+    """Choose free loopback ports for what only the parts themselves talk to."""
+    with socket.socket() as a, socket.socket() as b, socket.socket() as c, socket.socket() as d:
+        for one in (a, b, c, d):
+            one.bind(("127.0.0.1", 0))
+        return Layout(folder, port, *(one.getsockname()[1] for one in (a, b, c, d)))
+
+
+def base_environment(layout: Layout) -> dict[str, str]:
+    """What every part gets; its home and its temporary files are inside the demo's folder."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ} | {
+        "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "HOME": str(layout.folder / "home"),
+        "TMPDIR": str(layout.folder / "tmp"),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def prepare(layout: Layout) -> Part:
+    """Secrets, certificate and the fixed routes."""
+    env = {
+        "SECRETS_DIR": str(layout.folder / "secrets"),
+        "CERTS_DIR": str(layout.folder / "certs"),
+        "TRAEFIK_DYNAMIC_DIR": str(layout.folder / "dynamic"),
+        "TLS_HOSTS": "jupyter.localhost,auth.localhost,cas.localhost",
+    }
+    return Part("prepare", [sys.executable, str(ROOT / "edge" / "prepare.py")], base_environment(layout) | env)
+
+
+def traefik(layout: Layout) -> Part:
+    """The edge, on loopback only: the demo's passwords are public."""
+    argv = [
+        str(BIN / "traefik"),
+        f"--entrypoints.websecure.address=127.0.0.1:{layout.port}",
+        "--entrypoints.websecure.http.tls=true",
+        "--entrypoints.websecure.http.aliasheadersstrategy=delete",
+        "--entrypoints.websecure.transport.respondingtimeouts.readtimeout=600s",
+        f"--entrypoints.auth_api.address=127.0.0.1:{layout.api_port}",
+        "--api=true",
+        "--api.dashboard=false",
+        "--ping=true",
+        "--ping.entrypoint=auth_api",
+        f"--providers.file.directory={layout.folder / 'dynamic'}",
+        "--providers.file.watch=true",
+        "--global.sendanonymoususage=false",
+        "--global.checknewversion=false",
+    ]
+    env = {
+        "HUB_HOST": "jupyter.localhost",
+        "AUTH_HOST": "auth.localhost",
+        "CAS_HOST": "cas.localhost",
+        "BRIDGE_URL": f"http://127.0.0.1:{layout.bridge_port}",
+        "CAS_BACKEND_URL": f"http://127.0.0.1:{layout.cas_port}",
+        "TLS_CERT_FILE": str(layout.folder / "certs" / "server.crt"),
+        "TLS_KEY_FILE": str(layout.folder / "certs" / "server.key"),
+        "API_USERS_FILE": layout.secret("traefik_api_users"),
+    }
+    return Part("traefik", argv, base_environment(layout) | env)
+
+
+def cas(layout: Layout) -> Part:
+    """The CAS server."""
+    env = {
+        "CAS_DATA_DIR": str(layout.folder / "cas"),
+        "CAS_BIND": f"127.0.0.1:{layout.cas_port}",
+        "CAS_PUBLIC_URL": f"{layout.public_url('cas')}/cas",
+        "AUTH_PUBLIC_URL": layout.public_url("auth"),
+        "HUB_PUBLIC_URL": layout.public_url("jupyter"),
+        "CAS_SLO_URL": f"http://127.0.0.1:{layout.bridge_port}/cas/logout",
+    }
+    return Part("cas", [sys.executable, str(ROOT / "demo" / "cas" / "serve.py")], base_environment(layout) | env)
+
+
+def bridge(layout: Layout) -> Part:
+    """The bridge."""
+    client = {
+        "client_id": "jupyterhub",
+        "client_name": "JupyterHub",
+        "client_secret_file": layout.secret("hub_client_secret"),
+        "redirect_uris": [f"{layout.public_url('jupyter')}/hub/oauth_callback"],
+    }
+    env = {
+        "PASSERELLE_ISSUER": layout.public_url("auth"),
+        "PASSERELLE_CAS_URL": f"{layout.public_url('cas')}/cas",
+        "PASSERELLE_CAS_INTERNAL_URL": f"http://127.0.0.1:{layout.cas_port}/cas",
+        "PASSERELLE_DATABASE_URL": f"sqlite:///{layout.folder / 'bridge.sqlite3'}",
+        "PASSERELLE_SECRET_KEY_FILE": layout.secret("bridge_secret_key"),
+        "PASSERELLE_BIND": f"127.0.0.1:{layout.bridge_port}",
+        "PASSERELLE_WORKERS": "1",
+        "PASSERELLE_CLIENTS": json.dumps([client]),
+    }
+    return Part("bridge", [str(BIN / "passerelle"), "serve"], base_environment(layout) | env)
+
+
+def hub(layout: Layout) -> Part:
+    """The hub; it stops its labs before it ends, which takes a while."""
+    env = {
+        "HUB_PUBLIC_URL": layout.public_url("jupyter"),
+        "HUB_BIND_URL": f"http://127.0.0.1:{layout.hub_port}",
+        "HUB_API_CONNECT_URL": f"http://127.0.0.1:{layout.hub_port}",
+        "HUB_DATA_DIR": str(layout.folder / "hub"),
+        "AUTH_PUBLIC_URL": layout.public_url("auth"),
+        "AUTH_INTERNAL_URL": f"http://127.0.0.1:{layout.bridge_port}",
+        "OAUTH_CLIENT_ID": "jupyterhub",
+        "OAUTH_CLIENT_SECRET_FILE": layout.secret("hub_client_secret"),
+        "ADMIN_GROUPS": "jupyter-admins",
+        "ALLOWED_GROUPS": "*",
+        "TRAEFIK_DYNAMIC_FILE": str(layout.folder / "dynamic" / "hub.toml"),
+        "TRAEFIK_API_URL": f"http://127.0.0.1:{layout.api_port}",
+        "TRAEFIK_API_PASSWORD_FILE": layout.secret("traefik_api_password"),
+        "DEMO_HOMES_DIR": str(layout.folder / "homes"),
+    }
+    argv = [str(BIN / "jupyterhub"), f"--config={ROOT / 'demo' / 'jupyterhub_config.py'}"]
+    return Part("hub", argv, base_environment(layout) | env, stop_within=20)

@@ -1,0 +1,29 @@
+"""Asks the Docker engine whether it is there, so that its absence is one sentence at the start of the hub."""
+
+import os
+from collections.abc import Callable
+
+import docker  # type: ignore[import-untyped]
+from docker.errors import DockerException  # type: ignore[import-untyped]
+
+ANSWER_WITHIN = 10  # seconds
+
+
+class EngineError(Exception):
+    """No Docker engine answers: one sentence with the remedy."""
+
+
+def check_engine(connect: Callable[..., docker.DockerClient] = docker.from_env) -> None:
+    """Return if an engine answers where this process will look for it."""
+    try:
+        client = connect(timeout=ANSWER_WITHIN)
+        try:
+            client.ping()
+        finally:
+            client.close()
+    except (DockerException, OSError):
+        where = os.environ.get("DOCKER_HOST") or "/var/run/docker.sock"
+        raise EngineError(
+            f"the hub cannot start, no Docker engine answers at {where}: start Docker, and give the service `hub` "
+            "the socket (`/var/run/docker.sock:/var/run/docker.sock` under its volumes in compose.yml)."
+        ) from None

@@ -1,0 +1,163 @@
+"""What is started for a measurement and stopped after it, by process id: the scripted CAS and the bridge."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tests.bench.process_tree import ProcessTree
+
+ROOT = Path(__file__).resolve().parents[2]
+ISSUER = "https://auth.localhost"
+CLIENT_ID = "jupyterhub"
+REDIRECT_URI = "https://jupyter.localhost/hub/oauth_callback"
+START_SECONDS = 60
+STOP_SECONDS = 15
+
+
+class CannotMeasureError(Exception):
+    """What is missing, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the line connects to, both on loopback."""
+
+    bridge: str
+    cas: str
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A bridge's folder: its database, its secrets, its log. Kept between two starts."""
+
+    folder: Path
+    cas_url: str
+    client_secret: str
+
+    @classmethod
+    def new(cls, folder: Path, cas_url: str) -> Installation:
+        folder.mkdir(mode=0o700)
+        client_secret = secrets.token_urlsafe(32)
+        for name, secret in (("client_secret", client_secret), ("secret_key", secrets.token_hex(32))):
+            (folder / name).write_text(secret)
+        return cls(folder, cas_url, client_secret)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "bridge.log"
+
+    def environment(self, port: int) -> dict[str, str]:
+        """As compose sets it. Nothing of the caller's own PASSERELLE_* settings may take part."""
+        client = {
+            "client_id": CLIENT_ID,
+            "client_name": "JupyterHub",
+            "client_secret_file": str(self.folder / "client_secret"),
+            "redirect_uris": [REDIRECT_URI],
+        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PASSERELLE_")}
+        return kept | {
+            "PASSERELLE_ISSUER": ISSUER,
+            "PASSERELLE_CAS_URL": self.cas_url,
+            "PASSERELLE_DATABASE_URL": f"sqlite:///{self.folder / 'bridge.sqlite3'}",
+            "PASSERELLE_SECRET_KEY_FILE": str(self.folder / "secret_key"),
+            "PASSERELLE_CLIENTS": json.dumps([client]),
+            "PASSERELLE_BIND": f"127.0.0.1:{port}",
+        }
+
+
+@dataclass(frozen=True)
+class RunningBridge:
+    """A bridge that has said it can serve."""
+
+    url: str
+    tree: ProcessTree
+    ready_seconds: float
+    """From exec to the line on stdout."""
+    ready_cpu_seconds: float
+
+
+@contextmanager
+def running_cas(folder: Path) -> Iterator[str]:
+    """The scripted CAS in a process of its own; its base URL."""
+    command = [sys.executable, "-m", "tests.support.scripted_cas", "--port", "0"]
+    with _running(command, dict(os.environ), folder / "cas.log") as process:
+        found = re.search(r"http://127\.0\.0\.1:\d+\S*", _first_line(process, "The scripted CAS", folder / "cas.log"))
+        if found is None:
+            raise CannotMeasureError(
+                "The scripted CAS did not say where it listens; see tests/support/scripted_cas.py."
+            )
+        yield found[0]
+
+
+@contextmanager
+def running_bridge(installation: Installation, extra_environment: Mapping[str, str]) -> Iterator[RunningBridge]:
+    """`passerelle serve` until the block ends."""
+    command = Path(sys.executable).with_name("passerelle")
+    if not command.exists():
+        raise CannotMeasureError(f"There is no passerelle beside {sys.executable}. Run `make init`, then `make bench`.")
+    port = _free_port()
+    environment = {**installation.environment(port), **extra_environment}
+    began = time.perf_counter()
+    with _running([str(command), "serve"], environment, installation.log) as process:
+        _first_line(process, "passerelle serve", installation.log)
+        ready_seconds = time.perf_counter() - began
+        tree = ProcessTree(process.pid)
+        yield RunningBridge(f"http://127.0.0.1:{port}", tree, ready_seconds, tree.cpu_seconds())
+
+
+@contextmanager
+def _running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[str]]:
+    with log.open("a") as stderr:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True, bufsize=1
+        )
+    try:
+        yield process
+    finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """Politely; what does not listen, and what it leaves behind, is killed by its own id."""
+    tree = ProcessTree(process.pid).pids() if process.poll() is None else []
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        for pid in tree:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait(STOP_SECONDS)
+    if process.stdout:
+        process.stdout.close()
+
+
+def _first_line(process: subprocess.Popen[str], name: str, log: Path) -> str:
+    stdout: IO[str] | None = process.stdout
+    if stdout is None:
+        raise TypeError("started without a pipe")
+    readable, _, _ = select.select([stdout], [], [], START_SECONDS)
+    if readable and (line := stdout.readline()):
+        return line
+    said = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+    raise CannotMeasureError(f"{name} did not start within {START_SECONDS} s. The end of its log:\n{said}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,234 @@
+"""The deployment as a fresh clone runs it: real compose, real containers, a real browser.
+
+The tests share one deployment and build on each other in this order, because starting it is the dear part.
+"""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.certificates import write_certificate
+from tests.support.deployment import Deployment, clean_clone, free_port
+from tests.support.journey import Journey, JourneyError
+
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
+
+HUB, AUTH, CAS = "jupyter.localhost", "auth.localhost", "cas.localhost"
+HOME_FILE, HOME_TEXT = "kept.txt", "written before the stop"
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Up from a clean clone; nothing is left of it afterwards."""
+    folder = clean_clone(tmp_path_factory.mktemp("clone"))
+    project = f"passerelle-test-{os.getpid()}"
+    ours = Deployment(folder, project, http_port=free_port(80), https_port=free_port(443))
+    try:
+        began = time.monotonic()
+        ours.compose("--profile", "*", "build")
+        built = time.monotonic()
+        ours.compose("up", "--detach", "--build", "--wait")
+        ours.seconds = {"build": built - began, "up and healthy": time.monotonic() - built}
+        yield ours
+    finally:
+        ours.remove()
+
+
+@pytest.fixture(scope="class")
+def bob(deployment: Deployment) -> Iterator[Journey]:
+    with Journey(deployment.url(HUB), name="compose-bob") as journey:
+        yield journey
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
+    """Figures that belong on the screen even when all is well."""
+    lines: list[str] = []
+    yield lines
+    with capsys.disabled():
+        print(*(f"\n    {line}" for line in lines), sep="", end=" ")
+
+
+def test_one_command_brings_up_every_service_healthy(deployment: Deployment, say: list[str]) -> None:
+    say += [f"compose {what}: {seconds:.1f} s" for what, seconds in deployment.seconds.items()]
+    states = {name: deployment.state(name) for name in ("traefik", "bridge", "hub", "cas", "lab", "prepare")}
+    assert {states[name] for name in ("traefik", "bridge", "hub", "cas")} == {"running healthy"}
+    assert {states[name] for name in ("lab", "prepare")} == {"exited 0"}
+
+
+def test_plain_http_leads_to_https_on_the_public_port(deployment: Deployment) -> None:
+    answer = deployment.get(HUB, "/hub/home?x=1", plain=True)
+    assert answer.status == 301
+    assert answer.headers["Location"] == deployment.url(HUB, "/hub/home?x=1")
+
+
+def stop_lab(deployment: Deployment, person: Journey) -> None:
+    """By the hub's own button, without trusting its answer.
+
+    A Chromium on the engine's own machine takes a container's vanishing interface for a change of network and drops
+    its open requests, the one that asked for the stop among them. The hub goes on all the same.
+    """
+    person.page.goto(deployment.url(HUB, "/hub/home"))
+    person.page.locator("#stop").click()
+
+    def has_stopped() -> bool:
+        try:
+            return not deployment.labs() and not person.whoami()["servers"]
+        except JourneyError:
+            return False
+
+    deployment.wait(has_stopped, f"stopped lab of {person.user}")
+
+
+class TestAUserAtWork:
+    """Bob, in one browser from sign-in to the second start of his lab."""
+
+    def test_signs_in_at_cas_and_a_cell_of_their_notebook_computes(
+        self, deployment: Deployment, bob: Journey, say: list[str]
+    ) -> None:
+        seconds = bob.sign_in("bob", "bob-demo")
+        say.append(f"compose click to ready lab: {seconds:.1f} s")
+        bob.open_notebook()
+        assert bob.run_cell("print(6 * 7)") == "42"
+        bob.write_home_file(HOME_FILE, HOME_TEXT)
+        assert bob.screenshot("notebook").stat().st_size > 0
+        assert deployment.labs() == [f"{deployment.project}-lab-bob"]
+
+    def test_goes_on_computing_while_the_hub_restarts(self, deployment: Deployment, bob: Journey) -> None:
+        before = deployment.lab_id("bob")
+        restart = subprocess.Popen(
+            ["docker", "compose", "restart", "--no-deps", "hub"],
+            cwd=deployment.folder,
+            env=deployment.environment(),
+            stderr=subprocess.DEVNULL,
+        )
+        counted = bob.run_cell(
+            "import time; began = time.time()\n"
+            "for n in range(80):\n    time.sleep(0.2); print(n, end=' ')\nprint(began, time.time())"
+        ).split()
+        assert restart.wait(timeout=60) == 0
+        assert counted[:80] == [str(n) for n in range(80)]
+        assert float(counted[80]) < deployment.started_at("hub") < float(counted[81])
+        deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub")
+        assert bob.run_cell("print(n + 1)") == "80"
+        assert deployment.lab_id("bob") == before
+
+    def test_finds_their_file_again_in_a_new_lab(self, deployment: Deployment, bob: Journey, say: list[str]) -> None:
+        stop_lab(deployment, bob)
+        seconds = bob.start_again()
+        say.append(f"compose second start of a lab: {seconds:.1f} s")
+        bob.open_notebook()
+        assert bob.read_home_file(HOME_FILE) == HOME_TEXT
+
+    def test_is_no_administrator(self, bob: Journey) -> None:
+        me = bob.whoami()
+        assert me["name"] == "bob"
+        assert me["admin"] is False
+        assert me["groups"] == ["students"]
+
+
+def test_the_group_of_administrators_administers_the_hub(deployment: Deployment) -> None:
+    with Journey(deployment.url(HUB), name="compose-alice") as alice:
+        alice.sign_in("alice", "alice-demo")
+        assert alice.whoami()["admin"] is True
+        page = alice.page.goto(deployment.url(HUB, "/hub/admin"))
+        assert page is not None
+        assert page.status == 200
+
+
+def test_a_lab_reaches_the_hub_and_neither_bridge_nor_cas(deployment: Deployment) -> None:
+    addresses = {"hub": "hub:8081", "bridge": "bridge:8000", "cas": "cas:8000"}
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    for name in ("bridge", "cas"):
+        number = deployment.docker("inspect", "--format", template, deployment.container(name))
+        addresses[f"{name} by number"] = f"{number}:8000"
+    assert deployment.reached_from_lab("bob", addresses) == {"hub"}
+
+
+def test_a_lab_has_limits_and_no_rights(deployment: Deployment) -> None:
+    lab = json.loads(deployment.docker("inspect", f"{deployment.project}-lab-bob"))[0]
+    assert lab["HostConfig"]["CapDrop"] == ["ALL"]
+    assert lab["HostConfig"]["Memory"] == 2 * 1024**3
+    assert lab["HostConfig"]["PidsLimit"] == 512
+    assert [mount["Destination"] for mount in lab["Mounts"]] == ["/home/jovyan"]
+
+
+def test_only_the_hub_can_see_the_docker_socket(deployment: Deployment) -> None:
+    seeing = []
+    for name in ("traefik", "bridge", "hub", "cas"):
+        mounts = json.loads(deployment.docker("inspect", deployment.container(name)))[0]["Mounts"]
+        if any("docker.sock" in mount["Source"] for mount in mounts):
+            seeing.append(name)
+    assert seeing == ["hub"]
+
+
+@pytest.mark.parametrize("host", [AUTH, CAS])
+@pytest.mark.parametrize("path", ["/user/bob/lab", "/user/bob/api", "/hub/login", "/hub/api"])
+def test_nothing_of_hub_or_labs_is_served_where_people_sign_in(deployment: Deployment, host: str, path: str) -> None:
+    answer = deployment.get(host, path)
+    assert answer.status == 404
+    assert not any("jupyter" in name.lower() for name in answer.headers)
+
+
+def test_all_labs_stop_by_the_documented_command(deployment: Deployment) -> None:
+    assert len(deployment.labs()) == 2
+    deployment.compose("-p", f"{deployment.project}-labs", "down")
+    assert deployment.labs() == []
+    assert deployment.state("hub") == "running healthy"
+
+
+def test_after_down_and_up_users_certificate_and_homes_are_the_same(deployment: Deployment) -> None:
+    certificate = deployment.fingerprint(HUB)
+    deployment.compose("down")
+    assert deployment.compose("ps", "--all", "--quiet").stdout == ""
+    deployment.compose("up", "--detach", "--wait")
+    assert deployment.fingerprint(HUB) == certificate
+    users = "SELECT name, created FROM users ORDER BY name"
+    names = deployment.in_hub_database(users)
+    assert [name for name, _ in names] == ["alice", "bob"]
+    with Journey(deployment.url(HUB), name="compose-bob-again") as bob:
+        bob.sign_in("bob", "bob-demo")
+        bob.open_notebook()
+        assert bob.read_home_file(HOME_FILE) == HOME_TEXT
+    assert deployment.in_hub_database(users) == names
+
+
+def test_a_certificate_of_ones_own_is_served_after_the_next_up(deployment: Deployment) -> None:
+    made = write_certificate(deployment.folder / "certs", [HUB, AUTH, CAS])
+    deployment.compose("up", "--detach", "--wait")
+    deployment.wait(lambda: deployment.fingerprint(AUTH) == made, "the own certificate at the edge")
+
+
+def test_a_wrong_certificate_stops_the_start_with_a_sentence(deployment: Deployment) -> None:
+    write_certificate(deployment.folder / "certs", [HUB])
+    done = deployment.compose("run", "--rm", "--no-deps", "prepare", check=False)
+    assert done.returncode == 1
+    assert f"/certs/server.crt does not cover {AUTH}, {CAS}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_demo_refuses_a_name_of_the_world_with_a_sentence(deployment: Deployment) -> None:
+    done = deployment.compose(
+        "run", "--rm", "--no-deps", "cas", check=False, changed={"HUB_HOST": "jupyter.example.org"}
+    )
+    assert done.returncode == 1
+    assert "refuses to run" in done.stderr
+    assert "jupyter.example.org" in done.stderr
+
+
+def test_production_needs_nothing_but_the_settings_that_say_so(deployment: Deployment) -> None:
+    production = {
+        "HUB_HOST": "jupyter.example.org",
+        "AUTH_HOST": "auth.example.org",
+        "CAS_URL": "https://sso.example.org/cas",
+        **dict.fromkeys(["COMPOSE_PROFILES", "CAS_HOST", "CAS_INTERNAL_URL"], ""),
+    }
+    done = deployment.compose("config", changed=production)
+    assert done.stderr == ""
+    assert "localhost" not in done.stdout
+    services = deployment.compose("config", "--services", changed=production).stdout.split()
+    assert "cas" not in services

@@ -1,0 +1,249 @@
+"""`make demo`, as a person uses it: the real processes, a real browser, and nothing left after Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.journey import Journey
+
+pytestmark = pytest.mark.e2e
+ROOT = Path(__file__).parents[2]
+READY_WITHIN = 120
+GONE_WITHIN = 45
+
+
+@dataclass
+class Demo:
+    """A running demo and what it printed."""
+
+    process: subprocess.Popen[str]
+    port: int
+    temporary: Path
+    printed: list[str]
+
+    @property
+    def hub_url(self) -> str:
+        return f"https://jupyter.localhost:{self.port}"
+
+    def tree(self) -> list[psutil.Process]:
+        one = psutil.Process(self.process.pid)
+        return [one, *one.children(recursive=True)]
+
+    def read_until(self, sign: str) -> None:
+        """Read what it prints, up to a sign."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.printed.append(line)
+            if sign in line:
+                return
+        pytest.fail(f"the demo ended before it said {sign!r}:\n{''.join(self.printed)}")
+
+    def get(self, host: str, path: str) -> HTTPResponse:
+        """One request by hand, without the browser's forgiveness for what the edge does."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = HTTPConnection(f"{host}.localhost", self.port, timeout=10)
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        with context.wrap_socket(plain, server_hostname=f"{host}.localhost") as connection.sock:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            response.read()
+            return response
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def launch(port: int, temporary: Path, **extra: str) -> Demo:
+    """Start the demo as `make demo` does, with strays in its environment that it must not pass on."""
+    strays = {"PASSERELLE_ISSUER": "https://stray.example.org", "PASSERELLE_NONSENSE": "1", "JUPYTERHUB_API_TOKEN": "x"}
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "demo" / "run.py")],
+        env=os.environ | strays | {"DEMO_PORT": str(port), "TMPDIR": str(temporary)} | extra,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    return Demo(process, port, temporary, [])
+
+
+def end(demo: Demo) -> None:
+    """Whatever a test did, leave no process of its tree."""
+    if demo.process.poll() is None:
+        demo.process.send_signal(signal.SIGTERM)
+        try:
+            demo.process.wait(GONE_WITHIN)
+        except subprocess.TimeoutExpired:
+            for process in reversed(demo.tree()):
+                process.kill()
+    if demo.process.stdout:
+        demo.process.stdout.close()
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    one = launch(free_port(), tmp_path)
+    try:
+        one.read_until("removes every file")
+        yield one
+    finally:
+        end(one)
+
+
+@pytest.mark.needs("browser")
+def test_alice_signs_in_and_computes_and_ctrl_c_leaves_nothing(demo: Demo) -> None:
+    with Journey(demo.hub_url, name="demo") as alice:
+        seconds = alice.sign_in("alice", "alice-demo")
+        alice.open_notebook()
+        assert alice.run_cell("6*7") == "42"
+        alice.screenshot("computes-42")
+        print(f"\nready after {ready_after(demo):.1f} s; from the CAS form to a ready lab {seconds:.1f} s")
+
+        known = alice.whoami()
+        assert (known["name"], known["admin"]) == ("alice", True)
+        assert set(known["groups"]) == {"staff", "jupyter-admins"}  # type: ignore[call-overload]
+
+        a_users_page_is_not_served_where_people_sign_in(demo)
+        tree = demo.tree()
+        assert find(tree, "ipykernel")
+        demo.process.send_signal(signal.SIGINT)
+        nothing_is_left(demo, tree)
+
+
+@pytest.mark.needs("browser")
+def test_bobs_home_outlives_his_server_and_bob_is_no_administrator(demo: Demo) -> None:
+    with Journey(demo.hub_url, name="demo-bob") as bob:
+        bob.sign_in("bob", "bob-demo")
+        bob.open_notebook()
+        bob.write_home_file("note.txt", "kept")
+        bob.stop_server()
+
+        bob.start_again()
+        bob.open_notebook()
+
+        assert bob.read_home_file("note.txt") == "kept"
+        assert bob.whoami()["admin"] is False
+
+
+def test_a_demo_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    demo = launch(free_port(), tmp_path)
+    try:
+        demo.read_until("removes every file")
+        tree = demo.tree()
+        assert len(tree) > 4
+
+        demo.process.kill()
+
+        _, alive = psutil.wait_procs(tree, timeout=GONE_WITHIN)
+        assert alive == []
+    finally:
+        end(demo)
+    # What a killed program cannot remove, the next one does.
+    leftovers = list(tmp_path.glob("passerelle-demo-*"))
+    assert len(leftovers) == 1
+    next_one = launch(free_port(), tmp_path)
+    try:
+        next_one.read_until("certificate made")
+        assert not leftovers[0].exists()
+    finally:
+        end(next_one)
+
+
+def test_a_part_that_dies_ends_the_demo_with_its_last_words(tmp_path: Path) -> None:
+    demo = launch(free_port(), tmp_path)
+    try:
+        demo.read_until("removes every file")
+        tree = demo.tree()
+        cas = find(tree, "serve.py")
+
+        cas.kill()
+
+        demo.read_until("cas ended by itself (exit -9)")
+        assert demo.process.wait(GONE_WITHIN) == 1
+        assert demo.process.stdout
+        assert "cas | CAS is ready" in demo.process.stdout.read()
+        nothing_is_left(demo, tree, code=1)
+    finally:
+        end(demo)
+
+
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_a_taken_port_is_one_sentence_with_a_remedy(tmp_path: Path, family: int, address: str) -> None:
+    with socket.socket(family) as other:
+        other.bind((address, 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        demo = launch(port, tmp_path)
+        printed, _ = demo.process.communicate(timeout=30)
+
+    assert demo.process.returncode == 1
+    assert printed.count("\n") == 1, printed
+    assert f"port {port} is taken" in printed
+    assert "DEMO_PORT=9443 make demo" in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("port", ["https", "0", "70000"])
+def test_a_port_that_is_none_is_refused(tmp_path: Path, port: str) -> None:
+    demo = launch(0, tmp_path, DEMO_PORT=port)
+    printed, _ = demo.process.communicate(timeout=30)
+
+    assert (demo.process.returncode, printed.count("\n")) == (1, 1)
+    assert f"DEMO_PORT is '{port}'" in printed
+
+
+def a_users_page_is_not_served_where_people_sign_in(demo: Demo) -> None:
+    """The lab runs and has a route of its own, but on the hub's host only."""
+    assert demo.get("jupyter", "/user/alice/api").status == 200
+    assert demo.get("auth", "/user/alice/api").status == 404
+    assert demo.get("cas", "/user/alice/api").status == 404
+    assert demo.get("other", "/user/alice/api").status == 404
+
+
+def find(tree: list[psutil.Process], word: str) -> psutil.Process:
+    """The process of the tree with this word in its command line."""
+    for process in tree:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if word in " ".join(process.cmdline()):
+                return process
+    raise AssertionError(f"no process with {word!r} in {tree}")
+
+
+def ready_after(demo: Demo) -> float:
+    (line,) = (line for line in demo.printed if line.rstrip().endswith("s  ready"))
+    found = re.match(r"\s*([\d.]+) s", line)
+    assert found
+    return float(found[1])
+
+
+def nothing_is_left(demo: Demo, tree: list[psutil.Process], *, code: int = 0) -> None:
+    """No process of the tree, no listener, no file."""
+    assert demo.process.wait(GONE_WITHIN) == code
+    assert [process for process in tree if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
+    deadline = time.monotonic() + 5
+    while list(demo.temporary.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert list(demo.temporary.iterdir()) == []
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", demo.port))

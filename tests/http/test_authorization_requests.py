@@ -1,0 +1,140 @@
+"""Faults of a proven application are told to it through the browser, before anybody signs in."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.http.world import Running
+from tests.support.actors import App, Browser
+from tests.support.scripted_cas import ScriptedCas
+
+CHALLENGE = "a" * 43
+REFUSED = [
+    ("row8-token", "unsupported_response_type", {"response_type": "token"}),
+    ("row8-id-token-token", "unsupported_response_type", {"response_type": "id_token token"}),
+    ("row8-hybrid", "unsupported_response_type", {"response_type": "code id_token"}),
+    ("row8-none", "unsupported_response_type", {"response_type": "none"}),
+    ("row8-odd-characters", "unsupported_response_type", {"response_type": 'c"\\\x00öde' * 1000}),
+    ("row51-no-response-type", "invalid_request", {"response_type": None}),
+    ("row51-empty-response-type", "invalid_request", {"response_type": ""}),
+    ("response-mode-fragment", "invalid_request", {"response_mode": "fragment"}),
+    ("response-mode-form-post", "invalid_request", {"response_mode": "form_post"}),
+    ("row10-no-challenge", "invalid_request", {"code_challenge": None, "code_challenge_method": None}),
+    ("row11-plain", "invalid_request", {"code_challenge_method": "plain"}),
+    ("row11-absent-method", "invalid_request", {"code_challenge_method": None}),
+    ("row11-s256-in-lower-case", "invalid_request", {"code_challenge_method": "s256"}),
+    ("row11-method-without-challenge", "invalid_request", {"code_challenge": None}),
+    ("row14-short-challenge", "invalid_request", {"code_challenge": "a" * 42}),
+    ("row14-long-challenge", "invalid_request", {"code_challenge": "a" * 44}),
+    ("row14-padded-challenge", "invalid_request", {"code_challenge": "a" * 42 + "="}),
+    ("row14-challenge-charset", "invalid_request", {"code_challenge": "a" * 42 + "ä"}),
+    ("row14-challenge-with-line-break", "invalid_request", {"code_challenge": "a" * 43 + "\n"}),
+    ("row52-unknown-scope", "invalid_scope", {"scope": "write:everything"}),
+    ("row52-odd-scope", "invalid_scope", {"scope": '"\\\x00ö'}),
+    ("row58-request", "request_not_supported", {"request": "e30.e30."}),
+    ("row58-request-uri", "request_uri_not_supported", {"request_uri": "https://evil.example/r"}),
+    ("row58-registration", "registration_not_supported", {"registration": "{}"}),
+    ("row59-prompt-none", "login_required", {"prompt": "none"}),
+    ("row59-none-and-login", "invalid_request", {"prompt": "none login"}),
+    ("row59-unknown-prompt", "invalid_request", {"prompt": "create"}),
+    ("row59-prompt-in-upper-case", "invalid_request", {"prompt": "NONE"}),
+    ("max-age-negative", "invalid_request", {"max_age": "-1"}),
+    ("max-age-no-number", "invalid_request", {"max_age": "ten"}),
+    ("max-age-huge", "invalid_request", {"max_age": "9" * 5000}),
+    ("max-age-other-digits", "invalid_request", {"max_age": "١٢"}),
+    ("long-state", "invalid_request", {"state": "s" * 5000}),
+    ("long-nonce", "invalid_request", {"nonce": "n" * 5000}),
+    ("long-scope", "invalid_request", {"scope": "openid " * 1000}),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "changes"), [pytest.param(error, changes, id=name) for name, error, changes in REFUSED]
+)
+def test_the_application_is_told_what_is_wrong(
+    browser: Browser, hub: App, cas: ScriptedCas, error: str, changes: dict[str, str | None]
+) -> None:
+    told = browser.opens(hub.sends(**changes)).parameters
+    assert told["error"] == error
+    assert told["state"] == changes.get("state", hub.state)  # row 31
+    assert told["iss"] == "https://auth.example.org"  # row 29
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+", told["error_description"])  # row 57
+    assert set(told) == {"error", "error_description", "state", "iss"}
+    assert not cas.requests
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method", "prompt", "max_age"],
+)
+def test_a_repeated_parameter_is_refused_row49(browser: Browser, hub: App, name: str) -> None:
+    usual = hub.request().get(name, "login" if name == "prompt" else "1")
+    for second in (usual, ""):
+        told = browser.opens(hub.sends((name, second), **{name: usual})).parameters
+        assert told["error"] == "invalid_request"
+        assert name in told["error_description"]
+
+
+def test_a_public_client_needs_pkce_before_login_row9(browser: Browser, cli: App, cas: ScriptedCas) -> None:
+    told = browser.opens(cli.sends(code_challenge=None, code_challenge_method=None)).parameters
+    assert told["error"] == "invalid_request"
+    assert not cas.requests
+
+
+def test_unknown_parameters_are_ignored_even_twice_row50(browser: Browser, hub: App) -> None:
+    request = hub.sends(("resource", "a"), ("resource", "b"), claims='{"userinfo":{}}', ui_locales="fr", acr_values="1")
+    assert hub.takes_code(browser.signs_in(request))
+
+
+def test_empty_parameters_count_as_absent(browser: Browser, hub: App) -> None:
+    assert "error" not in browser.signs_in(hub.sends(prompt="", max_age="", response_mode="", request="")).parameters
+
+
+def test_the_nonce_and_scope_may_be_as_long_as_promised(browser: Browser, hub: App) -> None:
+    long = "Ö" * 4096
+    answer = browser.signs_in(hub.sends(state=long, nonce=long))
+    assert answer.parameters["state"] == long
+
+
+def test_unknown_scopes_are_left_out_and_the_answer_says_so_row52(browser: Browser, hub: App) -> None:
+    code = hub.takes_code(browser.signs_in(hub.sends(scope="openid write offline_access email")))
+    assert hub.redeems(code).json["scope"] == "openid email"
+
+
+def test_a_client_gets_no_scope_that_it_is_not_registered_for_row52(browser: Browser, old: App) -> None:
+    code = old.takes_code(browser.signs_in(old.sends()))
+    assert old.redeems(code).json["scope"] == "openid profile"
+    assert browser.opens(old.sends(scope="email groups")).parameters["error"] == "invalid_scope"
+
+
+def test_without_the_parameter_scope_the_registered_ones_are_given(browser: Browser, old: App) -> None:
+    code = old.takes_code(browser.signs_in(old.sends(scope=None)))
+    assert old.redeems(code).json["scope"] == "openid profile"
+
+
+def test_prompt_none_gives_a_code_to_the_signed_in_row59_cas23(
+    browser: Browser, hub: App, portal: App, cas: ScriptedCas
+) -> None:
+    browser.signs_in(hub.sends())
+    assert portal.takes_code(browser.opens(portal.sends(prompt="none")))
+    assert len(cas.requests) == 2
+
+
+def test_prompt_none_refuses_a_session_older_than_max_age_row59(bridge: Running, browser: Browser, hub: App) -> None:
+    browser.signs_in(hub.sends())
+    bridge.clock.advance(61)
+    assert browser.opens(hub.sends(prompt="none", max_age="60")).parameters["error"] == "login_required"
+    assert "code" in browser.opens(hub.sends(prompt="none", max_age="3600")).parameters
+
+
+@pytest.mark.parametrize("changes", [{"prompt": "login"}, {"prompt": "select_account"}, {"max_age": "0"}])
+def test_a_fresh_login_is_asked_of_cas_with_renew_row60(
+    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, changes: dict[str, str]
+) -> None:
+    browser.signs_in(hub.sends())
+    bridge.clock.advance(1)
+    assert hub.takes_code(browser.signs_in(hub.sends(**changes)))
+    login, validation = list(cas.requests)[-2:]
+    assert (login.value("renew"), validation.value("renew")) == ("true", "true")

@@ -1,0 +1,152 @@
+"""Unknown applications and foreign redirect URIs get a page for the person, and nobody is sent anywhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.http.world import HUB_SECRET
+from tests.support.actors import Answer, App, Browser
+from tests.support.scripted_cas import ScriptedCas
+
+REGISTERED = "https://hub.example.org/hub/oauth_callback"
+
+ALMOST = {
+    "a-char-more": REGISTERED + "k",
+    "a-char-less": REGISTERED[:-1],
+    "other-case": REGISTERED.replace("hub/o", "hub/O"),
+    "upper-case-host": REGISTERED.replace("hub.example", "HUB.example"),
+    "slash-at-the-end": REGISTERED + "/",
+    "extra-query": REGISTERED + "?a=b",
+    "empty-query": REGISTERED + "?",
+    "fragment": REGISTERED + "#here",
+    "empty-fragment": REGISTERED + "#",
+    "default-port": REGISTERED.replace(".org", ".org:443"),
+    "other-port": REGISTERED.replace(".org", ".org:8443"),
+    "userinfo": REGISTERED.replace("//", "//somebody@"),
+    "userinfo-that-looks-like-the-host": "https://hub.example.org@evil.example/hub/oauth_callback",
+    "dots": REGISTERED.replace("/hub/", "/hub/../hub/"),
+    "encoded-chars": REGISTERED.replace("/hub/", "/%68ub/"),
+    "http": REGISTERED.replace("https", "http"),
+    "subdomain": REGISTERED.replace("//", "//a."),
+    "longer-domain": REGISTERED.replace(".org", ".org.evil.example"),
+    "no-scheme": REGISTERED.removeprefix("https:"),
+    "backslashes": REGISTERED.replace("//", "\\\\"),
+    "space-before": " " + REGISTERED,
+    "line-break-after": REGISTERED + "\n",
+    "javascript": "javascript:alert(1)",
+    "nul": REGISTERED + "\x00",
+    "another-clients": "https://portal.example.org/other",
+    "non-ascii": REGISTERED.replace("hub.", "hüb."),
+    "quotes": REGISTERED + "\"'\\",
+    "10-kB": REGISTERED + "a" * 10_000,
+}
+
+
+def is_a_page_and_no_redirect(answer: Answer) -> bool:
+    return answer.status == 400 and answer.is_page and "<h1>" in answer.text
+
+
+@pytest.mark.parametrize("uri", [pytest.param(uri, id=f"row1-{name}") for name, uri in ALMOST.items()])
+def test_an_almost_registered_redirect_uri_gets_a_page(browser: Browser, hub: App, uri: str) -> None:
+    answer = browser.opens(hub.sends(redirect_uri=uri))
+    assert is_a_page_and_no_redirect(answer)
+    assert "JupyterHub asked to send you back to an address that is not registered" in answer.text
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        pytest.param({"client_id": "nobody"}, "is not registered with this sign-in service", id="row4-unknown-client"),
+        pytest.param({"client_id": None}, "The parameter client_id is missing", id="row4-no-client"),
+        pytest.param({"client_id": ""}, "The parameter client_id is missing", id="row4-empty-client"),
+        pytest.param({"client_id": "HUB"}, "is not registered", id="row4-client-in-another-case"),
+        pytest.param({"redirect_uri": "https://evil.example/"}, "not registered for it", id="row4-foreign-redirect"),
+        pytest.param(
+            {"redirect_uri": "https://evil.example/", "prompt": "none"}, "not registered", id="row36-prompt-none"
+        ),
+        pytest.param({"client_id": "nobody", "prompt": "none"}, "not registered", id="row36-prompt-none-nobody"),
+    ],
+)
+def test_nobody_is_sent_anywhere_for_an_unproven_client(
+    browser: Browser, hub: App, cas: ScriptedCas, method: str, changes: dict[str, str | None], says: str
+) -> None:
+    sent = hub.request(**changes)
+    answer = browser.opens(hub.sends(**changes)) if method == "GET" else browser.posts("/authorize", sent)
+    assert is_a_page_and_no_redirect(answer)
+    assert says in answer.text
+    assert not cas.requests
+
+
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
+def test_a_repeated_client_or_redirect_uri_gets_a_page_row49(browser: Browser, hub: App, name: str) -> None:
+    for value in (hub.request()[name], "https://evil.example/"):
+        assert is_a_page_and_no_redirect(browser.opens(hub.sends((name, value))))
+
+
+def test_a_signed_in_browser_is_not_sent_to_a_foreign_address_either(browser: Browser, hub: App) -> None:
+    browser.signs_in(hub.sends())
+    assert is_a_page_and_no_redirect(browser.opens(hub.sends(redirect_uri="https://evil.example/")))
+
+
+def test_the_only_redirect_uri_may_be_left_out(browser: Browser, hub: App) -> None:
+    code = hub.takes_code(browser.signs_in(hub.sends(redirect_uri=None)))
+    assert hub.redeems(code, redirect_uri=None).status == 200
+
+
+def test_of_several_redirect_uris_one_has_to_be_named_row6(browser: Browser, portal: App) -> None:
+    assert is_a_page_and_no_redirect(browser.opens(portal.sends(redirect_uri=None)))
+
+
+def test_a_redirect_uri_keeps_its_own_query_as_it_is(browser: Browser, portal: App) -> None:
+    answer = browser.signs_in(portal.sends())
+    assert answer.location.startswith("https://portal.example.org/cb?tenant=a%2Fb&code=")
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://127.0.0.1/cb", "http://127.0.0.1:1/cb", "http://127.0.0.1:65535/cb", "http://[::1]:8080/cb"]
+)
+def test_loopback_takes_any_port_row2(browser: Browser, cli: App, uri: str) -> None:
+    cli.redirect_uri = uri
+    tokens = cli.redeems(cli.takes_code(browser.signs_in(cli.sends())))
+    assert tokens.status == 200
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1:0/cb",
+        "http://127.0.0.1:65536/cb",
+        "http://127.0.0.1:08/cb",
+        "http://127.0.0.1:80a/cb",
+        "http://127.0.0.1:/cb",
+        "http://127.0.0.1:8080@evil.example/cb",
+        "http://127.0.0.1:8080/cb/",
+        "http://127.0.0.1:8080/cb?a",
+        "http://127.0.0.2:8080/cb",
+        "http://localhost:8080/cb",
+        "https://127.0.0.1:8080/cb",
+        "http://127.0.0.1:8080/cb\n",
+        "http://127.0.0.1:٨٠/cb",
+    ],
+)
+def test_loopback_gives_way_in_nothing_but_the_port_row2(browser: Browser, cli: App, uri: str) -> None:
+    assert is_a_page_and_no_redirect(browser.opens(cli.sends(redirect_uri=uri)))
+
+
+def test_a_loopback_code_is_bound_to_its_port_row7(browser: Browser, cli: App) -> None:
+    code = cli.takes_code(browser.signs_in(cli.sends()))
+    assert cli.redeems(code, redirect_uri="http://127.0.0.1:50124/cb").json["error"] == "invalid_grant"
+
+
+def test_names_of_applications_are_text_on_pages(browser: Browser, portal: App) -> None:
+    page = browser.opens(portal.sends(redirect_uri="https://evil.example/<script>")).text
+    assert "&lt;b&gt;Portal&lt;/b&gt;" in page
+    assert "<script" not in page
+    assert "evil.example" not in page
+
+
+def test_an_error_goes_to_the_application_once_it_is_proven(browser: Browser, hub: App) -> None:
+    answer = browser.opens(hub.sends(response_type="token"))
+    assert answer.location.startswith(REGISTERED + "?")
+    assert HUB_SECRET not in answer.location

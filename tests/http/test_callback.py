@@ -1,0 +1,214 @@
+"""What CAS sends the browser back with is believed once, and only in the browser that asked (cas.md's cases 16-23)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.http.world import Running, events
+from tests.support import cas_scripts, cas_xml
+from tests.support.actors import App, Browser
+from tests.support.scripted_cas import ALICE, ScriptedCas
+
+BAD_TICKETS = {
+    "injection": "ticket=ST-1%26service%3Dhttps%3A%2F%2Fevil%2F%23",
+    "line-break": "ticket=ST-1%0d%0aX",
+    "element": "ticket=ST-%3Cx%2F%3E",
+    "nul": "ticket=ST-1%00",
+    "non-ascii": "ticket=ST-%C3%A9",
+    "two": "ticket=ST-1&ticket=ST-2",
+    "twice-the-same": "ticket=ST-1&ticket=ST-1",
+    "proxy": "ticket=PT-1",
+    "granting": "ticket=TGT-1",
+    "long": f"ticket=ST-{'a' * 5000}",
+    "empty": "ticket=",
+    "prefix-alone": "ticket=ST-",
+    "absent": "",
+    "in-capitals": "TICKET=ST-1",
+}
+
+
+@pytest.mark.parametrize("query", [pytest.param(query, id=f"cas16-{name}") for name, query in BAD_TICKETS.items()])
+def test_a_malformed_ticket_is_refused_before_cas_is_asked(
+    browser: Browser, hub: App, cas: ScriptedCas, query: str
+) -> None:
+    callback = browser.visits_cas(browser.opens(hub.sends()))
+    answer = browser.opens(callback.partition("&ticket=")[0] + "&" + query)
+    assert answer.status == 400
+    assert answer.is_page
+    assert not cas.validations
+    assert hub.takes_code(browser.opens(callback)), "the true ticket is still good"
+
+
+def test_an_odd_but_real_ticket_is_passed_on_encoded_once_cas16(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+    ticket = "ST-12-" + "a_b.c%3A%2F~d-" * 28 + "e"
+    cas.script = cas_scripts.says(cas_xml.signed_in("alice", ALICE))
+    callback = browser.visits_cas(browser.opens(hub.sends())).partition("&ticket=")[0]
+    browser.opens(f"{callback}&ticket={ticket.replace('%', '%25')}")
+    assert cas.validations[-1].value("ticket") == ticket
+
+
+def test_a_ticket_in_another_browser_is_refused_and_not_sent_row38_cas21(
+    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
+) -> None:
+    callback = browser.visits_cas(browser.opens(hub.sends()))
+    with_no_login, with_another = Browser(bridge.wire), Browser(bridge.wire)
+    with_another.opens(hub.sends())
+    for victim in (with_no_login, with_another):
+        answer = victim.opens(callback)
+        assert answer.status == 400
+        assert "began in another browser" in answer.text
+        assert "__Host-passerelle-session" not in victim.cookies
+    assert not cas.validations
+    assert hub.takes_code(browser.opens(callback)), "whoever began can still go on"
+
+
+@pytest.mark.parametrize(
+    "state", ["", "state=", "state=unknown", "state=%00", "state=a&state=b", "state=" + "s" * 9000]
+)
+def test_a_callback_without_its_state_is_refused(browser: Browser, hub: App, cas: ScriptedCas, state: str) -> None:
+    browser.opens(hub.sends())
+    answer = browser.opens(f"/cas/callback?ticket=ST-1&{state}")
+    assert answer.status == 400
+    assert answer.is_page
+    assert not cas.requests
+
+
+def test_a_ticket_of_another_login_fails_at_cas(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+    mine, other = (browser.visits_cas(browser.opens(hub.sends())) for _ in range(2))
+    crossed = mine.partition("&ticket=")[0] + "&ticket=" + other.partition("&ticket=")[2]
+    answer = browser.opens(crossed)
+    assert answer.status == 502
+    assert len(cas.validations) == 1
+
+
+def test_a_ticket_is_good_for_one_login_whatever_cas_says_row38(
+    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
+) -> None:
+    cas.script = cas_scripts.says(cas_xml.signed_in("alice", ALICE))
+    one, other = (browser.visits_cas(browser.opens(hub.sends())) for _ in range(2))
+    browser.opens(one)
+    browser.cookies.pop("__Host-passerelle-session")
+    again = browser.opens(other.partition("&ticket=")[0] + "&ticket=" + one.partition("&ticket=")[2])
+    assert again.status == 400
+    assert len(cas.validations) == 1
+
+
+def test_a_login_waits_ten_minutes(bridge: Running, browser: Browser, hub: App, cas: ScriptedCas) -> None:
+    callback = browser.visits_cas(browser.opens(hub.sends()))
+    bridge.clock.advance(601)
+    answer = browser.opens(callback)
+    assert answer.status == 400
+    assert "waited too long" in answer.text
+    assert not cas.validations
+
+
+def test_of_parallel_callbacks_one_signs_in_cas22(
+    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
+) -> None:
+    callback = browser.visits_cas(browser.opens(hub.sends()))
+    tabs = [Browser(bridge.wire) for _ in range(8)]
+    for tab in tabs:
+        tab.cookies |= browser.cookies
+    with ThreadPoolExecutor(8) as pool:
+        statuses = sorted(answer.status for answer in pool.map(lambda tab: tab.opens(callback), tabs))
+    assert statuses == [303] + [400] * 7
+    assert len(cas.validations) == 1
+
+
+def test_a_reload_in_a_signed_in_browser_goes_on_cas22(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+    callback = browser.visits_cas(browser.opens(hub.sends()))
+    browser.opens(callback)
+    reloaded = browser.opens(callback)
+    assert reloaded.location.startswith("https://auth.example.org/authorize?")
+    assert hub.redeems(hub.takes_code(browser.opens(reloaded.location))).status == 200
+    assert len(cas.validations) == 1
+
+
+def test_a_replay_in_a_browser_that_is_not_signed_in_is_refused_cas22(browser: Browser, hub: App) -> None:
+    callback = browser.visits_cas(browser.opens(hub.sends()))
+    browser.opens(callback)
+    browser.cookies.pop("__Host-passerelle-session")
+    answer = browser.opens(callback)
+    assert answer.status == 400
+    assert "it was finished before" in answer.text
+
+
+def test_a_spent_ticket_restarts_the_login_once_cas19(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+    cas.script = cas_scripts.says(cas_xml.failure("INVALID_TICKET"))
+    restarted = browser.opens(browser.visits_cas(browser.opens(hub.sends())))
+    second = browser.visits_cas(restarted)
+    cas.script = None
+    assert hub.takes_code(browser.opens(second))
+
+
+def test_a_second_spent_ticket_ends_in_a_page_cas19(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+    cas.script = cas_scripts.says(cas_xml.failure("INVALID_TICKET", "Ticket 'ST-1' not recognized"))
+    answer = browser.opens(browser.visits_cas(browser.signs_in(hub.sends())))
+    assert answer.status == 403
+    assert "was used before or has expired" in answer.text
+    assert answer.headers["X-Request-Id"] in answer.text
+
+
+def test_a_person_refused_by_cas_policy_is_told_to_the_application(
+    browser: Browser, hub: App, cas: ScriptedCas
+) -> None:
+    cas.script = cas_scripts.says(cas_xml.failure("UNAUTHORIZED_USER"))
+    told = browser.signs_in(hub.sends()).parameters
+    assert (told["error"], told["state"], told["iss"]) == ("access_denied", hub.state, "https://auth.example.org")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"prompt": "login"}, id="row60-prompt-login"),
+        pytest.param({"prompt": "select_account"}, id="row60-select-account"),
+        pytest.param({"max_age": "0"}, id="row60-max-age"),
+    ],
+)
+@pytest.mark.parametrize("after", ["a made-up ticket, twice", "a made-up ticket, late"])
+def test_a_fresh_login_cannot_be_talked_away_cas23(
+    bridge: Running, browser: Browser, hub: App, changes: Mapping[str, str], after: str
+) -> None:
+    """Whoever sits at a signed-in browser opens the callback without having been to CAS."""
+    browser.signs_in(hub.sends())
+    bridge.clock.advance(5)
+    callback = browser.visits_cas(browser.opens(hub.sends(**changes))).partition("&ticket=")[0] + "&ticket=ST-made-up"
+    if after.endswith("late"):
+        bridge.clock.advance(601)
+    else:
+        browser.opens(callback)
+    answer = browser.opens(callback)
+    if answer.status == 303:
+        answer = browser.opens(answer.location)
+    assert "code=" not in answer.headers.get("Location", "")
+
+
+def test_renew_taken_away_by_the_person_is_noticed_cas23(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+    """This CAS ignores renew at validation, but says that the login was an old one."""
+    cas.script = cas_scripts.says(cas_xml.signed_in("alice", {**ALICE, "isFromNewLogin": ("false",)}))
+    answer = browser.signs_in(hub.sends(prompt="login"))
+    if urlsplit(answer.headers.get("Location", "")).path == "/cas/login":
+        answer = browser.opens(browser.visits_cas(answer))
+    assert answer.status in (303, 403)
+    assert "code=" not in answer.headers.get("Location", "")
+    assert "__Host-passerelle-session" not in browser.cookies
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_the_callback_takes_get_alone(browser: Browser, bridge: Running, hub: App, method: str) -> None:
+    answer = bridge.wire.ask(method, "/cas/callback?ticket=ST-1&state=x", headers={"Accept": "text/html"})
+    assert answer.status == 405
+    assert answer.is_page
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_refusals_are_logged_with_their_reason(browser: Browser, logged: list[str]) -> None:
+    browser.opens("/cas/callback?ticket=ST-1&state=x")
+    browser.opens("/cas/callback?ticket=ST-%3Cx%3E&state=x")
+    kinds = [(event["kind"], event["level"]) for event in events(logged, "refused")]
+    assert kinds == [("LoginNotContinued", "warning"), ("TicketMalformed", "warning")]
+    assert "ST-1" not in "".join(logged)

@@ -1,0 +1,137 @@
+"""Every answer: pages for people, JSON for programs, safe headers, and nothing of what is inside."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from tests.http.world import Running, events
+from tests.support.actors import App, Browser, Wire
+
+HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+PAGES = ["/", "/authorize", "/authorize?client_id=nobody", "/cas/callback", "/nowhere", "/authorize/deeper", "/token"]
+
+
+class Addresses(HTMLParser):
+    """Everything that a page would load or lead to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.found += [value or "" for name, value in attrs if name in ("src", "href", "action", "srcset")]
+
+
+def get(wire: Wire, path: str, **headers: str) -> Any:
+    return wire.ask("GET", path, headers=headers or HTML)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_cannot_be_framed_and_hand_no_address_on_row33_row34(bridge: Running, path: str) -> None:
+    answer = get(bridge.wire, path)
+    assert answer.is_page
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+    assert policy["frame-ancestors"] == policy["default-src"] == policy["base-uri"] == "'none'"
+    assert "script-src" not in policy
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_load_nothing_from_elsewhere_and_run_nothing_row33(bridge: Running, path: str) -> None:
+    page = Addresses()
+    page.feed(get(bridge.wire, path).text)
+    assert page.found == ["/static/bridge.css"]
+    assert not page.tags & {"script", "iframe", "object", "embed"}
+    assert get(bridge.wire, page.found[0]).headers["Content-Type"].startswith("text/css")
+
+
+@pytest.mark.parametrize("path", PAGES[1:])
+def test_error_pages_hold_the_number_that_the_log_has(bridge: Running, logged: list[str], path: str) -> None:
+    answer = get(bridge.wire, path)
+    number = answer.headers["X-Request-Id"]
+    assert re.search(f"<code>{number}</code>", answer.text)
+    if path.startswith(("/authorize?", "/cas")):
+        assert [event["request_id"] for event in events(logged, "refused")] == [number]
+
+
+def test_every_request_has_its_own_number(bridge: Running) -> None:
+    assert len({get(bridge.wire, "/nowhere").headers["X-Request-Id"] for _ in range(20)}) == 20
+
+
+def test_a_request_cannot_choose_its_number(bridge: Running) -> None:
+    answer = get(bridge.wire, "/nowhere", **{"X-Request-Id": "<script>"})
+    assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["X-Request-Id"])
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/html", "text/html; charset=utf-8"),
+        (HTML["Accept"], "text/html; charset=utf-8"),
+        ("application/json", "application/json"),
+        ("*/*", "application/json"),
+        ('";=,;q=x', None),
+    ],
+)
+def test_an_unknown_address_answers_in_the_askers_language(bridge: Running, accept: str, kind: str | None) -> None:
+    answer = get(bridge.wire, "/nowhere", Accept=accept)
+    assert answer.status == 404
+    assert kind is None or answer.headers["Content-Type"] == kind
+
+
+@pytest.mark.parametrize("path", ["/token", "/userinfo"])
+def test_programs_get_json_whatever_they_accept(bridge: Running, path: str) -> None:
+    answer = bridge.wire.ask("POST", path, headers={"Accept": "text/html"})
+    assert answer.status in (400, 401)
+    assert isinstance(answer.json, dict)
+
+
+@pytest.mark.parametrize("path", ["/authorize", "/cas/callback?ticket=ST-1&state=x"])
+def test_people_get_pages_whatever_their_browser_accepts(bridge: Running, path: str) -> None:
+    assert get(bridge.wire, path, Accept="application/json").is_page
+
+
+def test_a_fault_of_ours_is_a_500_that_tells_nothing(
+    bridge: Running, browser: Browser, hub: App, logged: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("the-inner-workings")
+
+    code = hub.takes_code(browser.signs_in(hub.sends()))
+    for intention in ("save_code", "redeem_code"):
+        monkeypatch.setattr(type(bridge.store), intention, fails)
+    page, answer = browser.opens(hub.sends()), hub.redeems(code)
+    assert (page.status, answer.status) == (500, 500)
+    assert page.is_page
+    assert answer.json["error"] == "server_error"
+    for told in (page.text, answer.text):
+        assert "the-inner-workings" not in told
+        assert "Traceback" not in told
+    assert all("the-inner-workings" in event["exception"] for event in events(logged, "unexpected_error"))
+    assert len(events(logged, "unexpected_error")) == 2
+
+
+def test_pages_say_what_to_do_next(bridge: Running) -> None:
+    assert "Tell the people who run that application" in get(bridge.wire, "/authorize?client_id=nobody").text
+    assert "Go back to the application and sign in again" in get(bridge.wire, "/cas/callback?ticket=ST-1").text
+
+
+def test_the_start_page_explains_the_address(bridge: Running) -> None:
+    answer = get(bridge.wire, "/")
+    assert answer.status == 200
+    assert "Applications send you here to sign in" in answer.text
+
+
+def test_options_and_head_do_no_harm(bridge: Running) -> None:
+    for path in ("/authorize", "/token", "/userinfo", "/cas/callback", "/.well-known/openid-configuration"):
+        assert bridge.wire.ask("OPTIONS", path).status == 200
+    assert bridge.wire.ask("HEAD", "/").body == b""

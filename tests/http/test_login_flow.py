@@ -1,0 +1,168 @@
+"""One sign-in from the application's button to the person's name."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.http.conftest import MakeBridge
+from tests.http.world import HUB_SECRET, Running, events
+from tests.support.actors import App, Browser, Wire
+from tests.support.scripted_cas import ScriptedCas
+
+
+def test_a_cas_user_arrives_at_the_application(browser: Browser, hub: App) -> None:
+    code = hub.takes_code(browser.signs_in(hub.sends()))
+    tokens = hub.redeems(code)
+    assert tokens.status == 200
+    assert hub.asks_who(tokens.json["access_token"]).json == {
+        "sub": "alice",
+        "preferred_username": "alice",
+        "name": "Alice Liddell",
+        "given_name": "Alice",
+        "family_name": "Liddell",
+        "email": "alice@example.org",
+        "email_verified": True,
+        "groups": ["staff", "jupyter-admins"],
+    }
+
+
+def test_cas_is_asked_with_the_very_service_it_was_given(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+    browser.signs_in(hub.sends())
+    login, validation = cas.requests
+    assert validation.value("service") == login.value("service")
+    assert validation.path == "/cas/p3/serviceValidate"
+    assert "renew" not in login.query | validation.query
+
+
+def test_a_signed_in_browser_gets_a_code_without_cas(browser: Browser, hub: App, portal: App, cas: ScriptedCas) -> None:
+    browser.signs_in(hub.sends())
+    assert portal.takes_code(browser.opens(portal.sends()))
+    assert len(cas.requests) == 2
+
+
+def test_a_session_ends_after_its_lifetime(bridge: Running, browser: Browser, hub: App) -> None:
+    browser.signs_in(hub.sends())
+    bridge.clock.advance(8 * 3600 + 1)
+    browser.visits_cas(browser.opens(hub.sends()))
+
+
+def test_the_authorization_endpoint_takes_post_like_get_row61(browser: Browser, hub: App) -> None:
+    callback = browser.visits_cas(browser.posts("/authorize", hub.request()))
+    assert hub.takes_code(browser.opens(callback))
+    assert hub.takes_code(browser.posts("/authorize", hub.request()))
+
+
+@pytest.mark.parametrize(
+    "state", ["a b+c%20d&e=f;g/?#", "Zoë ☃ \U0001f6b2", "%41%zz", "line\r\nSet-Cookie: a=b", "nul\x00", "'\"<>\\`{}|^"]
+)
+def test_state_comes_back_as_it_was_sent_row31(browser: Browser, hub: App, state: str) -> None:
+    assert browser.signs_in(hub.sends(state=state)).parameters["state"] == state
+    assert browser.opens(hub.sends(state=state)).parameters["state"] == state
+    assert browser.opens(hub.sends(state=state, response_type="token")).parameters["state"] == state
+
+
+def test_without_a_state_none_comes_back(browser: Browser, hub: App) -> None:
+    assert set(browser.signs_in(hub.sends(state=None)).parameters) == {"code", "iss"}
+
+
+def test_every_redirect_is_a_303_row32(browser: Browser, hub: App) -> None:
+    """`Answer.location` asserts the status: after a POST, 307 would hand the form on, and 302 might."""
+    to_cas = browser.posts("/authorize", hub.request())
+    back = browser.opens(browser.visits_cas(to_cas))
+    refused = browser.posts("/authorize", hub.request(scope="nothing"))
+    assert to_cas.location
+    assert back.location
+    assert refused.location
+
+
+def test_redirects_have_no_body_that_repeats_the_address(browser: Browser, hub: App) -> None:
+    assert browser.signs_in(hub.sends()).body == b""
+
+
+def test_cookies_are_bound_to_this_host_and_hidden_from_scripts_row37(browser: Browser, hub: App) -> None:
+    begun = browser.opens(hub.sends())
+    done = browser.opens(browser.visits_cas(begun))
+    for answer, name in ((begun, "__Host-passerelle-login"), (done, "__Host-passerelle-session")):
+        (line,) = answer.headers.getlist("Set-Cookie")
+        facts = {fact.strip().lower() for fact in line.split(";")[1:]}
+        assert line.startswith(f"{name}=")
+        assert {"secure", "httponly", "samesite=lax", "path=/"} <= facts
+        assert not any(fact.startswith("domain") for fact in facts)
+
+
+def test_a_new_sign_in_changes_the_session_id_row37(browser: Browser, hub: App) -> None:
+    browser.cookies["__Host-passerelle-session"] = "planted-by-somebody-else"
+    browser.signs_in(hub.sends())
+    first = browser.cookies["__Host-passerelle-session"]
+    browser.signs_in(hub.sends(prompt="login"))
+    assert len({"planted-by-somebody-else", first, browser.cookies["__Host-passerelle-session"]}) == 3
+
+
+def test_two_tabs_that_sign_in_at_once_both_arrive_cas21(browser: Browser, hub: App, portal: App) -> None:
+    one, other = browser.opens(hub.sends()), browser.opens(portal.sends())
+    callbacks = browser.visits_cas(one), browser.visits_cas(other)
+    assert portal.takes_code(browser.opens(callbacks[1]))
+    assert hub.takes_code(browser.opens(callbacks[0]))
+
+
+@pytest.mark.parametrize("forged", ["Host", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Forwarded-Prefix"])
+def test_forged_host_headers_change_no_address_row39_cas20(browser: Browser, hub: App, forged: str) -> None:
+    value = {"X-Forwarded-Proto": "http", "Forwarded": "host=evil.example;proto=http"}.get(forged, "evil.example")
+    begun = browser.opens(hub.sends(), **{forged: value})
+    callback = browser.visits_cas(begun)
+    back = browser.opens(callback, **{forged: value})
+    assert back.parameters["iss"] == "https://auth.example.org"
+    assert "evil" not in begun.location + callback + back.location
+    assert "http%3A" not in begun.location.partition("service=")[2]
+
+
+@pytest.mark.parametrize("path", ["/cas//callback", "//cas/callback", "/static//bridge.css"])
+def test_no_address_is_made_from_the_host_header_row39(bridge: Running, path: str) -> None:
+    """Werkzeug's own redirects are: to http, and with the query, which may hold a ticket."""
+    answer = bridge.wire.ask("GET", f"{path}?ticket=ST-1&state=x", headers={"Host": "evil.example"})
+    assert "Location" not in answer.headers
+
+
+def test_an_issuer_with_a_path_works_row40(make_bridge: MakeBridge) -> None:
+    bridge = make_bridge(issuer="https://www.example.org/sign-in")
+    browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
+    tokens = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
+    assert hub.asks_who(tokens["access_token"]).json["sub"] == "alice"
+    assert bridge.wire.ask("GET", "/authorize").status == 404
+
+
+def test_an_http_issuer_on_loopback_works_with_plain_cookies(make_bridge: MakeBridge) -> None:
+    bridge = make_bridge(issuer="http://127.0.0.1:8000")
+    browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
+    assert hub.takes_code(browser.signs_in(hub.sends()))
+    assert set(browser.cookies) == {"passerelle-login", "passerelle-session"}
+
+
+def test_a_login_can_be_finished_after_a_restart(make_bridge: MakeBridge) -> None:
+    before = make_bridge()
+    browser, hub = Browser(before.wire), App(before.wire, secret=HUB_SECRET)
+    callback = browser.visits_cas(browser.opens(hub.sends()))
+    after = make_bridge()
+    browser.wire = hub.wire = Wire(after.wire.issuer, app=after.app)
+    tokens = hub.redeems(hub.takes_code(browser.opens(callback))).json
+    assert hub.asks_who(tokens["access_token"]).json["sub"] == "alice"
+
+
+def test_a_client_that_was_removed_meanwhile_gets_nothing(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
+    before = make_bridge()
+    browser, hub = Browser(before.wire), App(before.wire, secret=HUB_SECRET)
+    callback = browser.visits_cas(browser.opens(hub.sends()))
+    browser.wire = make_bridge(clients="[]").wire
+    answer = browser.opens(callback)
+    assert answer.status == 400
+    assert answer.is_page
+    assert not cas.validations
+
+
+def test_decisions_are_logged_with_names_that_can_be_followed(browser: Browser, hub: App, logged: list[str]) -> None:
+    hub.redeems(hub.takes_code(browser.signs_in(hub.sends())))
+    (signed_in,) = events(logged, "signed_in")
+    (issued,) = events(logged, "token_issued")
+    assert (signed_in["client"], signed_in["subject"]) == ("hub", "alice")
+    assert signed_in["ticket"].startswith("ST-…")
+    assert issued["client"] == "hub"

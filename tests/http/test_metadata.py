@@ -1,0 +1,152 @@
+"""What the bridge says of itself is true: discovery, keys, and ID tokens that verify with them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+import pytest
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+from authlib.oidc.discovery import OpenIDProviderMetadata
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from tests.http.conftest import MakeBridge
+from tests.http.world import Running
+from tests.support.actors import App, Browser
+from tests.support.scripted_cas import ALICE, ScriptedCas
+
+DISCOVERY = "/.well-known/openid-configuration"
+PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+
+
+@pytest.fixture
+def metadata(bridge: Running) -> dict[str, Any]:
+    return bridge.wire.ask("GET", DISCOVERY).json
+
+
+@pytest.fixture
+def jwks(bridge: Running, metadata: dict[str, Any]) -> dict[str, Any]:
+    return bridge.wire.ask("GET", metadata["jwks_uri"]).json
+
+
+def verified(id_token: str, jwks: dict[str, Any]) -> jwt.Token:
+    return jwt.decode(id_token, KeySet.import_key_set(jwks), algorithms=["RS256"])
+
+
+def test_both_documents_satisfy_their_specifications(bridge: Running, metadata: dict[str, Any]) -> None:
+    OpenIDProviderMetadata(metadata).validate()
+    other = bridge.wire.ask("GET", "/.well-known/oauth-authorization-server").json
+    AuthorizationServerMetadata(other).validate()
+    assert other == metadata
+
+
+def test_the_metadata_promises_what_the_bridge_keeps(metadata: dict[str, Any]) -> None:
+    assert metadata["issuer"] == "https://auth.example.org"  # row 40
+    assert metadata["code_challenge_methods_supported"] == ["S256"]  # row 15
+    assert metadata["authorization_response_iss_parameter_supported"] is True  # row 30
+    assert metadata["id_token_signing_alg_values_supported"] == ["RS256"]  # row 62: neither none nor HS256
+    assert metadata["response_types_supported"] == ["code"]  # row 8
+    assert metadata["grant_types_supported"] == ["authorization_code"]
+    assert metadata["request_parameter_supported"] is metadata["request_uri_parameter_supported"] is False  # row 58
+    assert {"client_secret_basic", "client_secret_post"} <= set(metadata["token_endpoint_auth_methods_supported"])
+
+
+def test_every_address_in_it_answers(bridge: Running, metadata: dict[str, Any]) -> None:
+    for name, address in metadata.items():
+        if name.endswith(("_endpoint", "_uri")):
+            assert address.startswith("https://auth.example.org/")
+            assert bridge.wire.ask("GET", address).status != 404, name
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sign-in/.well-known/openid-configuration",
+        "/sign-in/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-authorization-server/sign-in",
+    ],
+)
+def test_an_issuer_with_a_path_is_discovered_row40(make_bridge: MakeBridge, path: str) -> None:
+    bridge = make_bridge(issuer="https://www.example.org/sign-in")
+    found = bridge.wire.ask("GET", path).json
+    assert found["issuer"] == "https://www.example.org/sign-in"
+    assert found["token_endpoint"] == "https://www.example.org/sign-in/token"
+    assert bridge.wire.ask("GET", found["jwks_uri"]).json["keys"]
+
+
+def test_public_documents_are_for_caches_and_other_origins_row66(bridge: Running) -> None:
+    for path in (DISCOVERY, "/.well-known/jwks.json"):
+        answer = bridge.wire.ask("GET", path, headers={"Origin": "https://app.example.org"})
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.headers["Cache-Control"] == "public, max-age=3600"
+
+
+def test_the_key_set_holds_public_keys_alone_row63(jwks: dict[str, Any]) -> None:
+    (key,) = jwks["keys"]
+    assert not PRIVATE_MEMBERS & set(key)
+    assert (key["kty"], key["use"], key["alg"]) == ("RSA", "sig", "RS256")
+    assert int.from_bytes(base64.urlsafe_b64decode(key["n"] + "=="), "big").bit_length() >= 2048
+
+
+def test_an_id_token_verifies_and_says_who_when_and_for_whom_row63(
+    bridge: Running, browser: Browser, hub: App, jwks: dict[str, Any]
+) -> None:
+    tokens = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
+    token = verified(tokens["id_token"], jwks)
+    assert token.header == {"alg": "RS256", "kid": jwks["keys"][0]["kid"], "typ": "JWT"}
+    half = hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
+    now = int(bridge.clock())
+    claims = token.claims
+    assert {name: claims[name] for name in ("iss", "sub", "aud", "nonce", "at_hash")} == {
+        "iss": "https://auth.example.org",
+        "sub": "alice",
+        "aud": "hub",
+        "nonce": hub.nonce,
+        "at_hash": base64.urlsafe_b64encode(half).rstrip(b"=").decode(),
+    }
+    assert claims["iat"] == now
+    assert now < claims["exp"] <= now + 3600
+    assert now - 5 <= claims["auth_time"] <= now
+
+
+def test_the_keys_survive_a_restart_row65(make_bridge: MakeBridge) -> None:
+    one, other = make_bridge(), make_bridge()
+    path = "/.well-known/jwks.json"
+    assert one.wire.ask("GET", path).json == other.wire.ask("GET", path).json
+
+
+def test_without_a_nonce_there_is_none(browser: Browser, hub: App, jwks: dict[str, Any]) -> None:
+    tokens = hub.redeems(hub.takes_code(browser.signs_in(hub.sends(nonce=None)))).json
+    assert "nonce" not in verified(tokens["id_token"], jwks).claims
+
+
+def test_auth_time_is_when_the_person_signed_in_at_cas(
+    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, jwks: dict[str, Any]
+) -> None:
+    cas.sign_in_as("alice", {**ALICE, "authenticationDate": ("2026-01-02T03:04:05.678Z[UTC]",)})
+    first = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
+    bridge.clock.advance(600)
+    second = hub.redeems(hub.takes_code(browser.opens(hub.sends()))).json
+    for tokens in (first, second):
+        assert verified(tokens["id_token"], jwks).claims["auth_time"] == 1767323045
+
+
+def test_auth_time_is_never_in_the_future(
+    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, jwks: dict[str, Any]
+) -> None:
+    cas.sign_in_as("alice", {**ALICE, "authenticationDate": ("2999-01-01T00:00:00Z",)})
+    tokens = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
+    assert verified(tokens["id_token"], jwks).claims["auth_time"] == int(bridge.clock())
+
+
+def test_a_forged_id_token_does_not_verify(browser: Browser, hub: App, jwks: dict[str, Any]) -> None:
+    id_token = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json["id_token"]
+    head, payload, signature = id_token.split(".")
+    forged = base64.urlsafe_b64encode(base64.urlsafe_b64decode(payload + "==").replace(b"alice", b"admin")).decode()
+    with pytest.raises(JoseError):
+        jws.deserialize_compact(
+            f"{head}.{forged.rstrip('=')}.{signature}", KeySet.import_key_set(jwks), algorithms=["RS256"]
+        )

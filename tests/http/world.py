@@ -1,0 +1,80 @@
+"""What the tests of this folder start, and the registered applications in it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from bridge.store import SqlStore
+from tests.support.actors import Wire
+
+ISSUER = "https://auth.example.org"
+SECRET_KEY = "the key of the tests, long enough"
+HUB_SECRET = "hub-secret+with:reserved%and&more"
+
+CLIENTS: list[dict[str, Any]] = [
+    {
+        "client_id": "hub",
+        "client_name": "JupyterHub",
+        "client_secret": HUB_SECRET,
+        "redirect_uris": ["https://hub.example.org/hub/oauth_callback"],
+    },
+    {
+        "client_id": "portal",
+        "client_name": "<b>Portal</b>",
+        "client_secret": "portal-secret",
+        "redirect_uris": ["https://portal.example.org/cb?tenant=a%2Fb", "https://portal.example.org/other"],
+    },
+    {"client_id": "cli", "redirect_uris": ["http://127.0.0.1/cb", "http://[::1]/cb"]},
+    {
+        "client_id": "old",
+        "client_secret": "old-secret-of-old",
+        "redirect_uris": ["https://old.example.org/cb"],
+        "require_pkce": False,
+        "scopes": ["openid", "profile"],
+    },
+]
+
+
+class Clock:
+    """Starts now, because CAS says when somebody signed in; moves when told to."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass(frozen=True)
+class Running:
+    """A bridge and what belongs to it."""
+
+    wire: Wire
+    app: Flask
+    clock: Clock
+    store: SqlStore
+    database: Path
+
+
+def events(lines: list[str], name: str) -> list[dict[str, Any]]:
+    """The logged events of one name."""
+    return [event for event in map(json.loads, lines) if event["event"] == name]
+
+
+def environment(cas_url: str, database: Path) -> dict[str, str]:
+    return {
+        "PASSERELLE_ISSUER": ISSUER,
+        "PASSERELLE_CAS_URL": cas_url,
+        "PASSERELLE_SECRET_KEY": SECRET_KEY,
+        "PASSERELLE_DATABASE_URL": f"sqlite:///{database}",
+        "PASSERELLE_CLIENTS": json.dumps(CLIENTS),
+    }
