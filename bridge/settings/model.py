@@ -63,6 +63,16 @@ class Settings(Frozen):
     """claim = CAS attributes: the first with a value wins, and `groups` unites them all."""
     clients: tuple[ClientSettings, ...] = ()
     """The applications, one `[[clients]]` table each; `PASSERELLE_CLIENTS` (JSON) adds to the file's."""
+    proxy_hops: int = Field(default=0, ge=0, le=5)
+    """How many proxies in front add to X-Forwarded-For; it tells who calls, for rate limits and the log alone."""
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    """What Prometheus sends as a bearer token to `/metrics`; without it only this machine itself may read them."""
+    support_contact: str = ""
+    """Whom pages tell people to ask: an address, a telephone number or a sentence."""
+    logo_file: Path | None = None
+    """An SVG or PNG file shown on every page."""
+    accent_color: str = Field(default="#1d4ed8", pattern=r"^#[0-9a-fA-F]{6}$")
+    """The colour of buttons and links, as #rrggbb."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much is logged."""
 

@@ -18,7 +18,7 @@ PREFIX = "PASSERELLE_"
 CONFIG_NAME = "PASSERELLE_CONFIG"
 # Read by the test suite, which starts the bridge with its own environment.
 NOT_OURS = frozenset({"PASSERELLE_REQUIRE_DOCKER"})
-SECRETS = frozenset({"secret_key", "database_url"})
+SECRETS = frozenset({"secret_key", "database_url", "metrics_token"})
 JSON_VALUES = frozenset({"clients", "attributes"})
 
 

@@ -1,16 +1,21 @@
-"""The `passerelle` command."""
+"""The `passerelle` command: one file a group of subcommands, which call rooms and print.
+
+Everything that can be wrong with settings, database or arguments ends in one sentence on standard error and exit
+status 1 (2 for wrong arguments), never in a traceback.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from secrets import token_urlsafe
 
 import click
 
+from bridge.cli.claims import claims
+from bridge.cli.clients import clients
+from bridge.cli.keys import keys
+from bridge.cli.sessions import purge, sessions
 from bridge.errors import ConfigurationError
-from bridge.oauth.clients import hash_secret
-from bridge.serve import serve_forever
 from bridge.settings import load
 
 
@@ -35,31 +40,14 @@ def serve() -> None:
 
     Prints one line with its address on standard output when it can serve, and logs JSON lines on standard error.
     """
+    from bridge.serve import serve_forever  # noqa: PLC0415  the server's modules are of no use to other commands
+
     try:
-        settings = load(os.environ)
-        serve_forever(settings)
+        serve_forever(load(os.environ))
     except ConfigurationError as error:
         click.echo(error.description, err=True)
         sys.exit(1)
 
 
-@main.group()
-def clients() -> None:
-    """The applications that may send their users here."""
-
-
-@clients.command("hash")
-@click.option("--generate", is_flag=True, help="Make a new secret, print it, and print its hash.")
-def print_hash(generate: bool) -> None:
-    """Print what to write into `client_secret_hash`.
-
-    Reads the secret from standard input, so that it appears in no process list and no shell history.
-    """
-    if generate:
-        secret = token_urlsafe(32)
-        click.echo(f"client_secret (shown once, for the application): {secret}")
-    else:
-        secret = sys.stdin.readline().rstrip("\r\n")
-        if not secret:
-            raise click.ClickException("No secret on standard input. Type one line, or use --generate.")
-    click.echo(f'client_secret_hash = "sha256:{hash_secret(secret)}"')
+for command in (clients, keys, sessions, purge, claims):
+    main.add_command(command)
