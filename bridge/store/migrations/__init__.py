@@ -32,9 +32,9 @@ def bring_up_to_date(engine: Engine) -> None:
             if not _is_current(connection):
                 connection.rollback()
                 _migrate(connection)
-            if connection.dialect.name == "sqlite":  # opens a file that it may not write, and says nothing
-                connection.rollback()
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            # SQLite opens a read-only file without a word; something has to be written before it speaks.
+            connection.rollback()
+            connection.exec_driver_sql("DELETE FROM signing_keys WHERE 0 = 1")
     except CommandError:
         fault = f"{place} was written by a newer version of Passerelle; install that one again, or restore a backup"
         raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"]) from None
