@@ -120,13 +120,13 @@ class SqlStore:
         self._engine: Engine = create_engine(url, pool_size=POOL_SIZE, hide_parameters=True)
         event.listen(self._engine, "connect", _set_up_sqlite)
         try:
-            metadata.create_all(self._engine)
-            with self._engine.connect() as connection:  # SQLite opens a file that it may not write, and says nothing
+            with self._engine.connect() as connection:
+                # One process makes the tables; and SQLite, which opens a read-only file without a word, has to speak.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+                metadata.create_all(connection)
+                connection.commit()
         except SQLAlchemyError as error:
             reason = getattr(error, "orig", None) or type(error).__name__
-            if "already exists" in str(reason):  # another worker was faster
-                return
             place = self._engine.url.render_as_string(hide_password=True)
             raise ConfigurationError(
                 [f"PASSERELLE_DATABASE_URL: cannot use {place}: {reason}; it must be a writable file"]
