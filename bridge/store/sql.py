@@ -121,9 +121,10 @@ class SqlStore:
         event.listen(self._engine, "connect", _set_up_sqlite)
         try:
             with self._engine.connect() as connection:
-                # One process makes the tables; and SQLite, which opens a read-only file without a word, has to speak.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # one process makes the tables
                 metadata.create_all(connection)
+                # SQLite opens a read-only file without a word; something has to be written before it speaks.
+                connection.exec_driver_sql("DELETE FROM signing_keys WHERE 0 = 1")
                 connection.commit()
         except SQLAlchemyError as error:
             reason = getattr(error, "orig", None) or type(error).__name__
