@@ -45,7 +45,7 @@ docs: init ## write the pages that come from the code
 	@$(BIN)/python -m docs.generate_settings
 
 lock: init ## pin every requirement again, with hashes and without a registry's address
-	@cd requirements && for set in dev bridge hub lab cas; do \
+	@cd requirements && for set in dev bridge build hub lab cas; do \
 	  case $$set in dev) in="../pyproject.toml dev.in";; bridge) in=../pyproject.toml;; *) in=$$set.in;; esac; \
 	  test $$set = dev || constraint="-c dev.txt"; \
 	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

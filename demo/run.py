@@ -3,6 +3,7 @@
 DEMO_PORT (default 8443) is the https port of all three addresses; DEMO_VERBOSE=1 shows what the parts print.
 """
 
+import contextlib
 import fcntl
 import http.client
 import os
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -40,7 +42,7 @@ def main() -> int:
     stop = Stop()
 
     def say(line: str) -> None:
-        print(f"{time.monotonic() - began:6.1f} s  {line}", flush=True)
+        tell(f"{time.monotonic() - began:6.1f} s  {line}")
 
     try:
         port = public_port(os.environ.get("DEMO_PORT") or "8443")
@@ -57,12 +59,12 @@ def main() -> int:
             start(tree, layout, say, stop)
             if not stop.asked():
                 say("ready")
-                print(welcome(layout), flush=True)
+                tell(welcome(layout))
             while not stop.wait(1):
                 check_alive(tree)
                 tree.reap()
         except DemoError as fault:
-            print(f"make demo: {fault}", file=sys.stderr)
+            tell(f"make demo: {fault}", sys.stderr)
             return 1
         finally:
             say("stopping")
@@ -70,6 +72,12 @@ def main() -> int:
             shutil.rmtree(folder, ignore_errors=True)
             say("stopped, nothing left behind")
     return 0
+
+
+def tell(text: str, stream: TextIO | None = None) -> None:
+    """Print, if anyone still listens: a terminal that was closed must not keep the demo from tidying up."""
+    with contextlib.suppress(OSError):
+        print(text, file=stream or sys.stdout, flush=True)
 
 
 def start(tree: Tree, layout: parts.Layout, say: Callable[[str], None], stop: "Stop") -> None:

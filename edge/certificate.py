@@ -74,9 +74,7 @@ def parse_key(pem: bytes, name: Path) -> PrivateKeyTypes:
         ) from None
 
 
-def check_key_matches(
-    key: PrivateKeyTypes, chain: list[x509.Certificate], cert_name: Path, key_name: Path
-) -> None:
+def check_key_matches(key: PrivateKeyTypes, chain: list[x509.Certificate], cert_name: Path, key_name: Path) -> None:
     """The key must be that of the first certificate."""
     key_bytes = public_bytes(key.public_key())
     matching = [position for position, cert in enumerate(chain) if public_bytes(cert.public_key()) == key_bytes]

@@ -81,16 +81,12 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
     hosts = tuple(dict.fromkeys(host.strip().lower() for host in environ["TLS_HOSTS"].split(",") if host.strip()))
     for host in hosts:
         if not HOST_PATTERN.fullmatch(host):
-            raise EdgeError(
-                f"TLS_HOSTS holds {host!r}, which is no host name: write names without https:// or port."
-            )
+            raise EdgeError(f"TLS_HOSTS holds {host!r}, which is no host name: write names without https:// or port.")
     if not hosts:
         raise EdgeError("TLS_HOSTS names no host: list the host names that the certificate must cover.")
     gid = environ.get("BRIDGE_GID", "")
     if gid and not gid.isdigit():
-        raise EdgeError(
-            f"BRIDGE_GID is {gid!r}, which is no group number: write the number of the bridge's group."
-        )
+        raise EdgeError(f"BRIDGE_GID is {gid!r}, which is no group number: write the number of the bridge's group.")
     optional = ("OWN_CERT_FILE", "OWN_KEY_FILE", "TRAEFIK_DYNAMIC_DIR")
     own_cert, own_key, dynamic_dir = (Path(environ[name]) if environ.get(name) else None for name in optional)
     return Plan(

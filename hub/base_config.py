@@ -77,6 +77,7 @@ c.JupyterHub.cleanup_servers = False
 c.Spawner.default_url = "/lab"
 c.Spawner.http_timeout = 60
 c.Spawner.start_timeout = 120
+c.Spawner.args = []
 if hub.lab_idle_timeout:
     # The culler stops labs nobody used for that long. It sees kernels as use; those that only wait in a forgotten
     # tab, connected but idle, are therefore ended first, inside the lab.

@@ -26,6 +26,8 @@ class Tally:
     errors: list[str] = field(default_factory=list)
     cpu_seconds: float = 0.0
     elapsed_seconds: float = 0.0
+    measuring_cpu_seconds: float = 0.0
+    """What this process used meanwhile: when it and the bridge fill the cores, wall time is theirs alone."""
 
     @property
     def count(self) -> int:
@@ -40,6 +42,7 @@ class Tally:
             "errors": len(self.errors),
             "examples_of_errors": sorted(set(self.errors))[:EXAMPLES_OF_ERRORS],
             "cpu_ms": round(1000 * self.cpu_seconds / max(self.count, 1), 3),
+            "measuring_cpu_ms": round(1000 * self.measuring_cpu_seconds / max(self.count, 1), 3),
             "wall_ms_median": round(1000 * statistics.median(known), 3) if known else None,
             "wall_ms_p95": None if p95 is None else round(1000 * p95, 3),
             "per_second": round(len(known) / self.elapsed_seconds, 1) if self.elapsed_seconds else None,
@@ -63,7 +66,9 @@ class Load:
         with self._lines(1) as lines:
             self._run(lines, [SignIn() for _ in range(max(warm_ups, 1))], STEPS)
             sign_ins = [SignIn() for _ in range(count)]
-            return {step.__name__: self._run(lines, sign_ins, (step,)) for step in (*STEPS, Line.healthz)}
+            tallies = {step.__name__: self._run(lines, sign_ins, (step,)) for step in (*STEPS, Line.healthz)}
+        del tallies[Line.visit_cas.__name__]  # where it fails, the callback fails as well
+        return tallies
 
     @contextmanager
     def _lines(self, count: int) -> Iterator[list[Line]]:
@@ -80,12 +85,13 @@ class Load:
             threading.Thread(target=_walk, args=(line, sign_ins[position :: len(lines)], steps, tally), daemon=True)
             for position, line in enumerate(lines)
         ]
-        cpu_before, began = self._tree.cpu_seconds(), time.perf_counter()
+        cpu_before, own_before, began = self._tree.cpu_seconds(), time.process_time(), time.perf_counter()
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         tally.elapsed_seconds = time.perf_counter() - began
+        tally.measuring_cpu_seconds = time.process_time() - own_before
         tally.cpu_seconds = self._tree.cpu_seconds() - cpu_before
         return tally
 

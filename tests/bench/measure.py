@@ -15,7 +15,7 @@ from tests.bench import report
 from tests.bench.load import Load
 from tests.bench.servers import Addresses, Installation, RunningBridge, running_bridge, running_cas
 
-REST_SECONDS = 2.0
+REST_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ def measure(counts: Counts) -> dict[str, Any]:
             at_rest.append(_at_rest(bridge, workers="default"))
             load = Load(Addresses(bridge.url, cas_url), installation.client_secret, bridge.tree)
             loaded = _under_load(load, counts) | {"after_load": _memory(bridge)}
+        if any(figures["errors"] for figures in (*loaded["sign_in"], *loaded["steps"].values())):
+            progress(f"some steps failed; the end of the bridge's log:\n{installation.end_of_log()}")
     ready = {"cold": _starts(cold), "warm": _starts(warm)}
     return {"machine": facts, "options": asdict(counts), **loaded, "ready": ready, "at_rest": at_rest}
 

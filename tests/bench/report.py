@@ -61,10 +61,7 @@ def _rows(results: Mapping[str, Any]) -> Iterator[Cells]:
         connections = figures["connections"]
         yield _load_row(f"sign-in, {connections} connection{'s' if connections > 1 else ''}", figures)
     for name, figures in results["steps"].items():
-        if name == "healthz":
-            yield _load_row("any request (/healthz)", figures)
-        elif name != "visit_cas":  # counted in the file, where it shows what the load's other half took
-            yield _load_row(f"  {name}", figures)
+        yield _load_row("any request (/healthz)" if name == "healthz" else f"  {name}", figures)
     for name, label in (("cold", "start, empty database *"), ("warm", "start, used database *")):
         figures = results["ready"][name]
         walls = figures["wall_ms_median"], figures["wall_ms_max"]

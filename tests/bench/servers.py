@@ -60,6 +60,9 @@ class Installation:
     def log(self) -> Path:
         return self.folder / "bridge.log"
 
+    def end_of_log(self) -> str:
+        return _end_of(self.log)
+
     def environment(self, port: int) -> dict[str, str]:
         """As compose sets it. Nothing of the caller's own PASSERELLE_* settings may take part."""
         client = {
@@ -132,7 +135,7 @@ def _running(command: list[str], environment: dict[str, str], log: Path) -> Iter
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """Politely; what does not listen, and what it leaves behind, is killed by its own id."""
+    """Politely; what does not listen is killed with its descendants, each by its own id."""
     tree = ProcessTree(process.pid).pids() if process.poll() is None else []
     process.terminate()
     try:
@@ -153,8 +156,11 @@ def _first_line(process: subprocess.Popen[str], name: str, log: Path) -> str:
     readable, _, _ = select.select([stdout], [], [], START_SECONDS)
     if readable and (line := stdout.readline()):
         return line
-    said = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise CannotMeasureError(f"{name} did not start within {START_SECONDS} s. The end of its log:\n{said}")
+    raise CannotMeasureError(f"{name} did not start within {START_SECONDS} s. The end of its log:\n{_end_of(log)}")
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
 
 
 def _free_port() -> int:

@@ -8,23 +8,10 @@ from typing import Any
 
 import pytest
 
-from bridge.identity import Identity
-from bridge.store import AccessToken, AuthorizationCode, PendingLogin, Session, SigningKey, SqlStore, Store, fingerprint
+from bridge.store import AccessToken, SigningKey, SqlStore, Store, fingerprint
+from tests.contract.records import DAY, NOW, claim, code, login, never, redeem, session, token_for, token_hash
 
-NOW = 1_800_000_000
-DAY = 24 * 3600
 BACKENDS: dict[str, Callable[[Path], Store]] = {"sqlite": lambda folder: SqlStore(f"sqlite:///{folder}/bridge.sqlite3")}
-
-ALICE = Identity(
-    subject="alice",
-    username="alice",
-    name="Zoë <b>☃\x7f",
-    email="alice@example.org",
-    groups=("staff", "cn=a,dc=b"),
-    attributes={"memberOf": ("a", "b"), "odd": ("", "\x00", "'; DROP TABLE sessions; --")},
-    auth_time=NOW - 5,
-    is_new_login=True,
-)
 
 
 @pytest.fixture(params=BACKENDS)
@@ -34,79 +21,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-def login(**changes: Any) -> PendingLogin:
-    usual: dict[str, Any] = {
-        "state_hash": fingerprint("state"),
-        "browser_hash": fingerprint("browser"),
-        "service": "https://auth.example.org/cas/callback?state=é'\"",
-        "request": '{"any": "text"}',
-        "renew": True,
-        "attempt": 2,
-        "expires_at": NOW + 600,
-    }
-    return PendingLogin(**{**usual, **changes})
-
-
-def session(**changes: Any) -> Session:
-    usual: dict[str, Any] = {
-        "session_hash": fingerprint("session"),
-        "identity": ALICE,
-        "ticket_hash": fingerprint("ST-1"),
-        "auth_time": NOW - 5,
-        "expires_at": NOW + 8 * 3600,
-    }
-    return Session(**{**usual, **changes})
-
-
-def code(**changes: Any) -> AuthorizationCode:
-    usual: dict[str, Any] = {
-        "code_hash": fingerprint("code"),
-        "client_id": "hub",
-        "session_hash": fingerprint("session"),
-        "request": '{"scope": "openid"}',
-        "issued_at": NOW,
-        "expires_at": NOW + 60,
-    }
-    return AuthorizationCode(**{**usual, **changes})
-
-
-def token_for(code: AuthorizationCode, session: Session) -> AccessToken:
-    """What a provider would mint."""
-    return AccessToken(
-        token_hash=fingerprint(f"token of {code.code_hash}"),
-        client_id=code.client_id,
-        session_hash=session.session_hash,
-        code_hash=code.code_hash,
-        scope="openid profile",
-        issued_at=NOW,
-        expires_at=NOW + 3600,
-    )
-
-
-def token_hash(code: AuthorizationCode) -> str:
-    return fingerprint(f"token of {code.code_hash}")
-
-
-def claim(store: Store, state: str = "state", **changes: Any) -> PendingLogin | None:
-    usual: dict[str, Any] = {"browser_hash": fingerprint("browser"), "ticket_hash": fingerprint("ST-1"), "now": NOW}
-    return store.claim_pending_login(fingerprint(state), **{**usual, **changes})
-
-
 @pytest.fixture
 def with_code(store: Store) -> Store:
     """A session, and a code of it."""
     store.save_session(session())
     store.save_code(code())
     return store
-
-
-def redeem(store: Store, **changes: Any) -> AuthorizationCode | None:
-    usual: dict[str, Any] = {"now": NOW + 1, "mint": token_for}
-    return store.redeem_code(fingerprint("code"), **{**usual, **changes})
-
-
-def never(*_: object) -> AccessToken:
-    raise AssertionError("nothing may be minted here")
 
 
 def test_a_pending_login_comes_back_as_it_was_saved(store: Store) -> None:
@@ -192,13 +112,13 @@ def test_an_unknown_code_mints_nothing(store: Store) -> None:
 
 
 def test_mint_may_refuse_and_the_code_is_spent_all_the_same(with_code: Store) -> None:
-    class NotThisClient(Exception):
+    class NotThisClientError(Exception):
         pass
 
     def refuse(*_: object) -> AccessToken:
-        raise NotThisClient
+        raise NotThisClientError
 
-    with pytest.raises(NotThisClient):
+    with pytest.raises(NotThisClientError):
         redeem(with_code, mint=refuse)
     assert redeem(with_code, mint=never) is None
     assert with_code.find_access_token(token_hash(code()), now=NOW + 2) is None

@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 
 from bridge.store import AccessToken, AuthorizationCode, Session, SqlStore, Store, fingerprint
-from tests.contract.test_store import NOW, claim, code, login, session, token_for
+from tests.contract.records import NOW, claim, code, login, session, token_for
 
 Result = TypeVar("Result")
 MANY = 32

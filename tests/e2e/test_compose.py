@@ -220,6 +220,14 @@ def test_the_demo_refuses_a_name_of_the_world_with_a_sentence(deployment: Deploy
     assert "jupyter.example.org" in done.stderr
 
 
+@pytest.mark.parametrize("service", ["hub", "lab"])
+def test_an_image_is_not_built_for_a_version_that_its_lock_does_not_have(deployment: Deployment, service: str) -> None:
+    done = deployment.compose("build", service, check=False, changed={"JUPYTERHUB_VERSION": "5.0.0"})
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert f"JUPYTERHUB_VERSION is '5.0.0' but requirements/{service}.txt locks jupyterhub==" in said
+
+
 def test_production_needs_nothing_but_the_settings_that_say_so(deployment: Deployment) -> None:
     production = {
         "HUB_HOST": "jupyter.example.org",

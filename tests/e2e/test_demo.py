@@ -144,6 +144,16 @@ def test_bobs_home_outlives_his_server_and_bob_is_no_administrator(demo: Demo) -
         assert bob.whoami()["admin"] is False
 
 
+def test_a_closed_terminal_ends_the_demo_as_well(demo: Demo) -> None:
+    tree = demo.tree()
+    assert demo.process.stdout
+    demo.process.stdout.close()
+
+    demo.process.send_signal(signal.SIGHUP)
+
+    nothing_is_left(demo, tree, codes=(0, 120))  # 120: Python could not flush what nobody read
+
+
 def test_a_demo_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
     demo = launch(free_port(), tmp_path)
     try:
@@ -181,7 +191,7 @@ def test_a_part_that_dies_ends_the_demo_with_its_last_words(tmp_path: Path) -> N
         assert demo.process.wait(GONE_WITHIN) == 1
         assert demo.process.stdout
         assert "cas | CAS is ready" in demo.process.stdout.read()
-        nothing_is_left(demo, tree, code=1)
+        nothing_is_left(demo, tree, codes=(1,))
     finally:
         end(demo)
 
@@ -236,9 +246,9 @@ def ready_after(demo: Demo) -> float:
     return float(found[1])
 
 
-def nothing_is_left(demo: Demo, tree: list[psutil.Process], *, code: int = 0) -> None:
+def nothing_is_left(demo: Demo, tree: list[psutil.Process], *, codes: tuple[int, ...] = (0,)) -> None:
     """No process of the tree, no listener, no file."""
-    assert demo.process.wait(GONE_WITHIN) == code
+    assert demo.process.wait(GONE_WITHIN) in codes
     assert [process for process in tree if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
     deadline = time.monotonic() + 5
     while list(demo.temporary.iterdir()) and time.monotonic() < deadline:

@@ -69,7 +69,7 @@ def test_an_almost_registered_redirect_uri_gets_a_page(browser: Browser, hub: Ap
     ],
 )
 def test_nobody_is_sent_anywhere_for_an_unproven_client(
-    browser: Browser, hub: App, cas: ScriptedCas, method: str, changes: dict[str, str | None], says: str
+    browser: Browser, hub: App, cas: ScriptedCas, *, method: str, changes: dict[str, str | None], says: str
 ) -> None:
     sent = hub.request(**changes)
     answer = browser.opens(hub.sends(**changes)) if method == "GET" else browser.posts("/authorize", sent)

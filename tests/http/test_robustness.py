@@ -20,9 +20,21 @@ GARBAGE = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 NAMES = st.sampled_from(
-    "client_id redirect_uri response_type response_mode scope state nonce prompt max_age code_challenge "
-    "code_challenge_method request request_uri registration id_token_hint login_hint claims grant_type code "
-    "client_secret code_verifier ticket access_token".split()
+    [
+        *(
+            "client_id",
+            "redirect_uri",
+            "response_type",
+            "response_mode",
+            "scope",
+            "state",
+            "nonce",
+            "prompt",
+            "max_age",
+        ),
+        *("code_challenge", "code_challenge_method", "request", "request_uri", "registration", "id_token_hint"),
+        *("login_hint", "claims", "grant_type", "code", "client_secret", "code_verifier", "ticket", "access_token"),
+    ]
 )
 ODD = st.sampled_from(
     [
@@ -39,7 +51,7 @@ ODD = st.sampled_from(
         "<script>",
         "a" * 10_000,
         "\ufffe",
-        "‮",
+        "\u202e",
     ]
 )
 VALUES = st.one_of(st.text(max_size=60), ODD, st.lists(ODD, max_size=4).map("".join))

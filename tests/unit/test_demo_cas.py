@@ -150,9 +150,14 @@ def test_a_health_check_costs_no_session(cas: Cas) -> None:
     assert not answer.cookies
 
 
-@pytest.mark.parametrize("name", ["CAS_PUBLIC_URL", "AUTH_PUBLIC_URL", "HUB_PUBLIC_URL"])
 @pytest.mark.parametrize(
-    "url", ["https://sso.example.org/cas", "https://localhost", "https://evil-localhost", "nothing"]
+    ("name", "url"),
+    [
+        ("CAS_PUBLIC_URL", "https://sso.example.org/cas"),
+        ("AUTH_PUBLIC_URL", "https://localhost"),
+        ("HUB_PUBLIC_URL", "https://evil-localhost"),
+        ("HUB_PUBLIC_URL", "nothing"),
+    ],
 )
 def test_it_refuses_to_be_anything_but_a_demo(tmp_path: Path, name: str, url: str) -> None:
     told = refusal(environment(tmp_path, 1) | {name: url})

@@ -1,0 +1,222 @@
+"""Where settings come from, and that every fault comes out at once, without a secret in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import ConfigurationError
+from bridge.settings import Settings, load
+
+LEAST = {
+    "PASSERELLE_ISSUER": "https://auth.example.org",
+    "PASSERELLE_CAS_URL": "https://sso.example.org/cas",
+    "PASSERELLE_SECRET_KEY": "a secret key of 32 characters...",
+}
+HUB = {"client_id": "hub", "client_secret": "hub-s3cret", "redirect_uris": ["https://hub.example.org/cb"]}
+
+
+def loaded(environ: Mapping[str, str] | None = None, **settings: str) -> Settings:
+    return load({**LEAST, **(environ or {}), **{f"PASSERELLE_{name.upper()}": settings[name] for name in settings}})
+
+
+def faults(environ: Mapping[str, str] | None = None, **settings: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as raised:
+        loaded(environ, **settings)
+    assert all(f"\n  - {fault}" in raised.value.description for fault in raised.value.faults)
+    return raised.value.faults
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    return tmp_path / "passerelle.toml"
+
+
+def test_three_settings_are_enough() -> None:
+    settings = loaded()
+    assert settings.issuer == "https://auth.example.org"
+    assert settings.bind == "127.0.0.1:8000"
+    assert settings.database_url.get_secret_value() == "sqlite:///passerelle.sqlite3"
+    assert settings.clients == ()
+    assert settings.email_verified is True
+
+
+def test_nothing_set_lists_all_that_is_required() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load({})
+    assert raised.value.faults == tuple(
+        f"PASSERELLE_{name}: is required and absent" for name in ("ISSUER", "CAS_URL", "SECRET_KEY")
+    )
+
+
+def test_an_empty_variable_counts_as_absent() -> None:
+    settings = loaded(cas_internal_url="", clients="", config="", secret_key_file="", workers="", ca="")
+    assert settings.cas_internal_url is None
+    assert settings.workers == 2
+    assert faults(issuer="") == ("PASSERELLE_ISSUER: is required and absent",)
+
+
+def test_foreign_variables_are_nobodys_business() -> None:
+    assert loaded({"PASSERELLE_REQUIRE_DOCKER": "1", "PASSERELL_ISSUER": "x", "HOME": "/root", "passerelle_x": "y"})
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ISUER", "; did you mean PASSERELLE_ISSUER?"),
+        ("CASURL", "; did you mean PASSERELLE_CAS_URL?"),
+        ("CLIENT", "; did you mean PASSERELLE_CLIENTS?"),
+        ("ZZZ", ""),
+        ("ISSUER_FILE", "; did you mean PASSERELLE_ISSUER?"),
+    ],
+)
+def test_an_unknown_name_is_a_fault_with_a_hint(name: str, hint: str) -> None:
+    assert faults({f"PASSERELLE_{name}": "s3cret"}) == (f"PASSERELLE_{name}: there is no such setting{hint}",)
+
+
+def test_toml_has_the_same_names_in_lower_case(toml: Path) -> None:
+    toml.write_text(
+        'issuer = "https://from.toml"\nworkers = 5\nemail_verified = false\n'
+        '[attributes]\ngroups = ["isMemberOf"]\n'
+        '[[clients]]\nclient_id = "hub"\nredirect_uris = ["https://hub.example.org/cb"]\n'
+    )
+    settings = load({"PASSERELLE_CONFIG": str(toml), **{name: LEAST[name] for name in list(LEAST)[1:]}})
+    assert (settings.issuer, settings.workers, settings.email_verified) == ("https://from.toml", 5, False)
+    assert settings.attributes["groups"] == ("isMemberOf",)
+    assert settings.attributes["email"] == ("mail", "email")
+    assert [client.client_id for client in settings.clients] == ["hub"]
+
+
+def test_the_environment_wins_over_the_file(toml: Path) -> None:
+    toml.write_text('issuer = "https://from.toml"\nworkers = 5\n')
+    settings = loaded(config=str(toml), workers="3")
+    assert (settings.issuer, settings.workers) == ("https://auth.example.org", 3)
+
+
+def test_clients_of_the_environment_join_those_of_the_file_and_replace_namesakes(toml: Path) -> None:
+    entry = '[[clients]]\nclient_id = "{}"\nredirect_uris = ["https://toml.example.org/cb"]\n'
+    toml.write_text(entry.format("wiki") + entry.format("hub"))
+    settings = loaded(config=str(toml), clients=json.dumps([HUB]))
+    assert {client.client_id: client.redirect_uris[0] for client in settings.clients} == {
+        "wiki": "https://toml.example.org/cb",
+        "hub": "https://hub.example.org/cb",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot read {}: No such file or directory"),
+        (b"issuer = ", "{} is not TOML: "),
+        (b"\xff\xfe", "cannot read {}: it is not UTF-8 text"),
+    ],
+)
+def test_a_broken_file_is_a_fault(toml: Path, content: bytes | None, says: str) -> None:
+    if content is not None:
+        toml.write_bytes(content)
+    (fault,) = faults(config=str(toml))
+    assert fault.startswith(f"PASSERELLE_CONFIG: {says.format(toml)}")
+
+
+def test_a_folder_as_file_is_a_fault(tmp_path: Path) -> None:
+    assert faults(config=str(tmp_path)) == (f"PASSERELLE_CONFIG: cannot read {tmp_path}: Is a directory",)
+
+
+def test_unknown_names_in_the_file_are_faults_at_every_depth(toml: Path) -> None:
+    toml.write_text(
+        'isuer = "x"\n[[clients]]\nclient_id = "hub"\nredirect_uris = ["https://h.example.org/"]\n'
+        'client_sekret = "s3cret"\n'
+    )
+    said = faults(config=str(toml))
+    assert any("isuer" in fault.lower() and "did you mean PASSERELLE_ISSUER?" in fault for fault in said)
+    assert any("client_sekret" in fault for fault in said)
+    assert "s3cret" not in "".join(said)
+
+
+class TestSecretFiles:
+    @pytest.fixture
+    def secret(self, tmp_path: Path) -> Path:
+        path = tmp_path / "secret"
+        path.write_text("  the key in the file, 32 characters \n")
+        return path
+
+    def test_the_twin_of_a_secret_names_its_file(self, secret: Path) -> None:
+        settings = loaded(secret_key="", secret_key_file=str(secret), database_url_file="")
+        assert settings.secret_key.get_secret_value() == "the key in the file, 32 characters"
+
+    def test_the_twin_wins_over_toml(self, secret: Path, toml: Path) -> None:
+        toml.write_text('secret_key = "the key in the TOML file, longer"\n')
+        settings = loaded(secret_key="", secret_key_file=str(secret), config=str(toml))
+        assert settings.secret_key.get_secret_value().startswith("the key in the file")
+
+    def test_both_at_once_are_a_fault(self, secret: Path) -> None:
+        said = faults(secret_key_file=str(secret))
+        assert "PASSERELLE_SECRET_KEY_FILE: PASSERELLE_SECRET_KEY is given too: keep one" in said
+
+    @pytest.mark.parametrize(
+        ("content", "says"),
+        [(None, "No such file or directory"), (b" \n", "is empty"), (b"\xff", "it is not UTF-8 text")],
+    )
+    def test_an_unusable_file_is_named(self, tmp_path: Path, content: bytes | None, says: str) -> None:
+        path = tmp_path / "secret"
+        if content is not None:
+            path.write_bytes(content)
+        said = faults(secret_key="", secret_key_file=str(path))
+        assert any(fault.startswith("PASSERELLE_SECRET_KEY_FILE: ") and says in fault for fault in said)
+        assert str(path) in said[0]
+
+    def test_a_clients_secret_can_be_in_a_file(self, secret: Path) -> None:
+        entry = {**HUB, "client_secret": None, "client_secret_file": str(secret)}
+        (client,) = loaded(clients=json.dumps([entry])).clients
+        assert client.client_secret is not None
+        assert client.client_secret.get_secret_value() == "the key in the file, 32 characters"
+
+    def test_a_clients_missing_secret_file_is_named_with_the_client(self, tmp_path: Path) -> None:
+        entry = {**HUB, "client_secret": None, "client_secret_file": str(tmp_path / "missing")}
+        (fault,) = faults(clients=json.dumps([entry]))
+        assert "hub" in fault
+        assert f"cannot read {tmp_path}/missing: No such file or directory" in fault
+
+    def test_it_is_listed_together_with_the_other_faults(self, tmp_path: Path) -> None:
+        entry = {**HUB, "client_secret": None, "client_secret_file": str(tmp_path / "missing")}
+        said = faults(clients=json.dumps([entry]), issuer="")
+        assert any("missing" in fault for fault in said)
+        assert "PASSERELLE_ISSUER: is required and absent" in said
+
+
+def test_no_secret_value_appears_in_any_fault_or_representation(tmp_path: Path) -> None:
+    entries = [
+        {**HUB, "client_secret": "s3cret-of-hub", "client_secret_hash": "0" * 64},
+        {**HUB, "client_id": "two words", "client_secret": "s3cret-of-two"},
+        {**HUB, "client_id": "x", "client_secret": ["s3cret-in-list"]},
+        {**HUB, "client_id": "y", "client_sekret": "s3cret-misspelt"},
+        {**HUB, "client_id": "z", "client_secret_hash": "s3cret-as-hash", "client_secret": None},
+        {**HUB, "client_id": "u", "redirect_uris": ["https://user:s3cret-in-uri@hub.example.org/cb"]},
+    ]
+    said = faults(
+        clients=json.dumps(entries),
+        secret_key="s3cret-key",
+        database_url="postgresql://me:s3cret-db@db/x",
+        cas_url="https://user:s3cret-cas@sso.example.org/cas",
+        secret="s3cret-misnamed",
+    )
+    assert len(said) >= 8
+    assert "s3cret" not in "".join(said)
+    settings = loaded(clients=json.dumps([HUB]))
+    assert "s3cret" not in repr(settings) + str(settings)
+    assert LEAST["PASSERELLE_SECRET_KEY"] not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize("text", ["{", "hub", "[1", "'[]'"])
+def test_clients_that_are_not_json_are_a_fault(text: str) -> None:
+    assert faults(clients=text) == ("PASSERELLE_CLIENTS: is not JSON",)
+
+
+@pytest.mark.parametrize("text", ['{"client_id": "hub"}', '"hub"', "[1]", "[[]]", "[null]", "7"])
+def test_clients_of_another_shape_are_a_fault(text: str, toml: Path) -> None:
+    toml.write_text('[[clients]]\nclient_id = "wiki"\nredirect_uris = ["https://w.example.org/"]\n')
+    for environ in ({}, {"PASSERELLE_CONFIG": str(toml)}):
+        assert all(fault.startswith("PASSERELLE_CLIENTS") for fault in faults(environ, clients=text))
