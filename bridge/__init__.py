@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from bridge.cas.client import CasClient
+from bridge.metrics import Metrics
 from bridge.oauth.authority import Authority, new_secret
 from bridge.oauth.claims import ClaimsPolicy
 from bridge.oauth.clients import ClientRegistry
@@ -16,18 +17,27 @@ from bridge.oauth.keys import KeyRing, derived_key
 from bridge.settings import Settings
 from bridge.store import SqlStore, Store
 from bridge.web import Bridge, register
+from bridge.web.appearance import appearance_of
 from bridge.web.context import Cas
+from bridge.web.failures import FailureLimits
+from bridge.web.operations import trust_proxies
 
 MAXIMAL_BODY_BYTES = 64 * 1024
 
 
 def create_app(
-    settings: Settings, *, store: Store | None = None, cas: Cas | None = None, clock: Callable[[], float] = time.time
+    settings: Settings,
+    *,
+    store: Store | None = None,
+    cas: Cas | None = None,
+    metrics: Metrics | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Flask:
     """The only place where rooms meet.
 
     :param store: instead of the one at `database_url`
     :param cas: instead of a client for `cas_url`
+    :param metrics: instead of numbers that no other process adds to
     :param clock: Unix seconds
     :raises ConfigurationError: when the database or the keys in it cannot be used
     """
@@ -56,11 +66,26 @@ def create_app(
     bridge = Bridge(
         authority=authority,
         cas_url=settings.cas_url,
+        cas_logout=settings.cas_logout,
         cas=cas,
-        attribute_rules=settings.attributes,
+        claim_rules=settings.claim_rules,
         store=store,
         session_lifetime=settings.session_lifetime,
         cookies_are_secure=settings.is_https,
+        appearance=appearance_of(
+            accent_color=settings.accent_color,
+            logo_file=settings.logo_file,
+            support_contact=settings.support_contact,
+        ),
+        metrics=metrics or Metrics(),
+        metrics_token=None if settings.metrics_token is None else settings.metrics_token.get_secret_value(),
+        limits=FailureLimits(
+            client_failures=settings.client_failures_per_minute,
+            address_failures=settings.address_failures_per_minute,
+            bad_tokens=settings.bad_tokens_per_minute,
+            bad_callbacks=settings.bad_callbacks_per_minute,
+        ),
     )
     register(app, bridge)
+    trust_proxies(app, settings.proxy_hops)
     return app

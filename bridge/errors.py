@@ -14,8 +14,11 @@ to the log. Neither ever holds a ticket, a code, a token or a secret.
     ├── TicketMalformed            400  invalid_request          refused at the gate, CAS was not asked
     ├── TicketRefused              403  access_denied            spent or expired: one new login may mend it
     ├── SignInDenied               403  access_denied            CAS knows the user and says no, by policy
+    │   └── IdentityIncomplete     403                           CAS did not say what our rules need to know
     ├── NotAdmitted                403  access_denied            the application is not open to this user
+    ├── ClientNotChanged           400  invalid_request          a command about a client that cannot be followed
     ├── LoginNotContinued          400  invalid_request          a callback that no login in this browser waits for
+    ├── TooManyFailures            429  temporarily_unavailable  wrong secrets, tokens or callbacks, too often
     ├── AuthorizationRefused       303                           told to the client through the browser
     └── OAuthError                 400  invalid_request          a code of the specifications
         ├── InvalidRequest         400
@@ -24,6 +27,7 @@ to the log. Neither ever holds a ticket, a code, a token or a secret.
         ├── UnauthorizedClient     400  unauthorized_client  it may not do this at all
         ├── InvalidScope           400  invalid_scope
         ├── InvalidGrant           400  invalid_grant
+        │   └── TokenReused        400                 a spent code or a replaced refresh token came again
         ├── UnsupportedGrantType   400  unsupported_grant_type
         ├── MissingToken           401
         ├── InvalidToken           401  invalid_token
@@ -39,20 +43,34 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 
+def for_people(sentence: str) -> str:
+    """Mark a sentence for the catalogues: the page that shows it says it in the reader's language."""
+    return sentence
+
+
 class BridgeError(Exception):
     """The root: anything that the error page or the OAuth answer can tell without knowing more."""
 
     status: ClassVar[int] = 500
     code: str = "server_error"
-    default_description: ClassVar[str] = (
+    default_description: ClassVar[str] = for_people(
         "Something went wrong here, and it is not your doing. "
         "Try once more; if it happens again, tell the administrator."
     )
 
-    def __init__(self, description: str | None = None, *, detail: str = "") -> None:
-        self.description = description or self.default_description
+    def __init__(
+        self, description: str | None = None, *, detail: str = "", parts: Mapping[str, str] | None = None
+    ) -> None:
+        """`description` may hold `%(name)s` for each of `parts`, so that it can be translated before they are in."""
+        self.sentence = description or self.default_description
+        self.parts = dict(parts or {})
         self.detail = detail
         super().__init__(self.description)
+
+    @property
+    def description(self) -> str:
+        """The sentence with its parts, in English: what programs and the log get."""
+        return self.sentence % self.parts if self.parts else self.sentence
 
     @property
     def wire_description(self) -> str:
@@ -74,7 +92,7 @@ class UpstreamError(BridgeError):
 
     status = 502
     code = "temporarily_unavailable"
-    default_description = (
+    default_description = for_people(
         "The central sign-in service (CAS) gave no usable answer, so you could not be signed in. "
         "Start again in a few minutes."
     )
@@ -83,7 +101,7 @@ class UpstreamError(BridgeError):
 class UpstreamUnreachable(UpstreamError):
     """No connection, or one lost before the answer was whole."""
 
-    default_description = (
+    default_description = for_people(
         "The central sign-in service (CAS) could not be reached, so you could not be signed in. "
         "Start again in a few minutes."
     )
@@ -92,7 +110,7 @@ class UpstreamUnreachable(UpstreamError):
 class UpstreamTooSlow(UpstreamError):
     """The time allowed for connecting, or for the whole answer, is over."""
 
-    default_description = (
+    default_description = for_people(
         "The central sign-in service (CAS) took too long to answer, so you could not be signed in. "
         "Start again in a few minutes."
     )
@@ -101,7 +119,7 @@ class UpstreamTooSlow(UpstreamError):
 class UpstreamMisconfigured(UpstreamError):
     """Something answers at the configured address, but not as a CAS validation endpoint does."""
 
-    default_description = (
+    default_description = for_people(
         "The central sign-in service (CAS) did not answer as expected, so you could not be signed in. "
         "Tell the administrator if this happens again: the address of CAS may be set wrongly."
     )
@@ -111,7 +129,7 @@ class ServiceNotAccepted(UpstreamMisconfigured):
     """CAS answers as CAS, but does not take this bridge's service URL or request: registration is missing."""
 
     code = "server_error"
-    default_description = (
+    default_description = for_people(
         "The central sign-in service (CAS) does not accept sign-ins for this site. "
         "Tell the administrator: the site has to be registered at CAS."
     )
@@ -120,7 +138,7 @@ class ServiceNotAccepted(UpstreamMisconfigured):
 class UpstreamMalformed(UpstreamError):
     """An answer that is broken or ambiguous. Nothing of it is used, and nothing is repaired."""
 
-    default_description = (
+    default_description = for_people(
         "The central sign-in service (CAS) gave an answer that cannot be trusted, "
         "so you could not be signed in. Start again; if it happens again, tell the administrator."
     )
@@ -131,7 +149,7 @@ class TicketMalformed(BridgeError):
 
     status = 400
     code = "invalid_request"
-    default_description = (
+    default_description = for_people(
         "The address that led you here carries no usable sign-in ticket. Go back to the application and sign in again."
     )
 
@@ -141,7 +159,7 @@ class TicketRefused(BridgeError):
 
     status = 403
     code = "access_denied"
-    default_description = (
+    default_description = for_people(
         "The sign-in ticket was used before or has expired. Go back to the application and sign in again."
     )
 
@@ -151,9 +169,18 @@ class SignInDenied(BridgeError):
 
     status = 403
     code = "access_denied"
-    default_description = (
+    default_description = for_people(
         "The central sign-in service (CAS) does not let this account in here. "
         "Ask your administrator if you think that it should."
+    )
+
+
+class IdentityIncomplete(SignInDenied):
+    """CAS vouches for the user, but not for what the rules make the user name or the subject of."""
+
+    default_description = for_people(
+        "The central sign-in service (CAS) let you in, but did not tell what this site has to know you by. "
+        "Tell the administrator: your account lacks an attribute, or it is not as expected."
     )
 
 
@@ -164,14 +191,41 @@ class NotAdmitted(BridgeError):
     code = "access_denied"
 
 
+class ClientNotChanged(BridgeError):
+    """What was to be done to a client cannot be done; for whoever typed the command."""
+
+    status = 400
+    code = "invalid_request"
+    default_description = "The client was not changed."
+
+
 class LoginNotContinued(BridgeError):
     """A callback without a login that this browser began: replayed, too late, or somebody else's."""
 
     status = 400
     code = "invalid_request"
-    default_description = (
+    default_description = for_people(
         "This sign-in cannot be continued: it was finished before, waited too long, began in another browser, "
         "or your browser does not accept cookies. Go back to the application and sign in again."
+    )
+
+
+class FormNotAccepted(LoginNotContinued):
+    """A form without the token that our own page gave to this session."""
+
+    default_description = for_people(
+        "This form is not (or no longer) valid: it was sent by another page, or you signed in again meanwhile. "
+        "Go back, load the page again and repeat what you did."
+    )
+
+
+class TooManyFailures(BridgeError):
+    """One caller failed too often within a minute, and waits for its end."""
+
+    status = 429
+    code = "temporarily_unavailable"
+    default_description = for_people(
+        "There were too many failed attempts from your address. Wait a minute and try again."
     )
 
 
@@ -184,8 +238,15 @@ class OAuthError(BridgeError):
     status = 400
     code = "invalid_request"
 
-    def __init__(self, description: str | None = None, *, code: str | None = None, detail: str = "") -> None:
-        super().__init__(description, detail=detail)
+    def __init__(
+        self,
+        description: str | None = None,
+        *,
+        code: str | None = None,
+        detail: str = "",
+        parts: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(description, detail=detail, parts=parts)
         if code is not None:
             self.code = code
 
@@ -225,6 +286,19 @@ class InvalidGrant(OAuthError):
 
     code = "invalid_grant"
     default_description = "The code or token is not valid (any more); it is good once, for a while, for its own client."
+
+
+class TokenReused(InvalidGrant):
+    """A spent code or a replaced refresh token came again, so everything given out for it was revoked.
+
+    The client is told no more than InvalidGrant says: it may be the thief.
+    """
+
+    def __init__(self, what: str, *, client_id: str, subject: str | None) -> None:
+        self.what = what
+        self.client_id = client_id
+        self.subject = subject
+        super().__init__(detail=f"{what} used again: its grant is revoked")
 
 
 class UnsupportedGrantType(OAuthError):

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from bridge.oauth.authority import Authority
+from bridge.oauth.backchannel import Deliverer
 
+DELIVERY_INTERVAL_SECONDS = 1
 PURGE_INTERVAL_SECONDS = 600
 TICK_SECONDS = 1
 
@@ -31,7 +33,12 @@ def start_housekeeping(authority: Authority, *, signing_key_max_age: int) -> Non
         for kid in authority.keys.rotate_by_age(signing_key_max_age):
             log.info("signing_key_added", kid=kid)
 
-    chores: Mapping[Callable[[], None], int] = {purge: PURGE_INTERVAL_SECONDS, rotate: PURGE_INTERVAL_SECONDS}
+    deliver = Deliverer(authority).start_due
+    chores: Mapping[Callable[[], None], int] = {
+        deliver: DELIVERY_INTERVAL_SECONDS,
+        purge: PURGE_INTERVAL_SECONDS,
+        rotate: PURGE_INTERVAL_SECONDS,
+    }
     threading.Thread(target=_do_for_ever, args=(chores,), daemon=True, name="housekeeping").start()
 
 

@@ -9,7 +9,10 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 from granian.constants import Interfaces
@@ -18,6 +21,7 @@ from granian.server import Server
 from bridge import create_app
 from bridge.errors import ConfigurationError
 from bridge.log import configure_logging
+from bridge.metrics import SHARED_DIRECTORY
 from bridge.settings import Settings
 from bridge.web.context import EXTENSION
 
@@ -67,18 +71,34 @@ def serve_forever(settings: Settings) -> None:
     create_app(settings).extensions[EXTENSION].store.close()
     _warn(settings)
     multiprocessing.Process(target=_announce, args=(settings, os.getpid()), daemon=True).start()
-    Server(
-        "bridge.wsgi:application",
-        factory=True,
-        address=address,
-        port=settings.bind_port,
-        interface=Interfaces.WSGI,
-        workers=settings.workers,
-        blocking_threads=THREADS_PER_WORKER,
-        respawn_failed_workers=True,
-        workers_kill_timeout=8,  # docker stop waits ten seconds
-        log_enabled=False,
-    ).serve()
+    with _shared_numbers():
+        Server(
+            "bridge.wsgi:application",
+            factory=True,
+            address=address,
+            port=settings.bind_port,
+            interface=Interfaces.WSGI,
+            workers=settings.workers,
+            blocking_threads=THREADS_PER_WORKER,
+            respawn_failed_workers=True,
+            workers_kill_timeout=8,  # docker stop waits ten seconds
+            log_enabled=False,
+        ).serve()
+
+
+@contextmanager
+def _shared_numbers() -> Iterator[None]:
+    """A directory where the workers count together, as long as they live."""
+    try:
+        directory = tempfile.TemporaryDirectory(prefix="passerelle-metrics-", ignore_cleanup_errors=True)
+    except OSError as error:  # a container without any place to write still has to serve
+        os.environ.pop(SHARED_DIRECTORY, None)
+        log.warning("metrics_not_shared", detail=f"no directory for temporary files: {error.strerror}")
+        yield
+        return
+    with directory as path:
+        os.environ[SHARED_DIRECTORY] = path
+        yield
 
 
 def _warn(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from flask import Flask
 from bridge import create_app
 from bridge.housekeeping import start_housekeeping
 from bridge.log import configure_logging
+from bridge.metrics import SHARED_DIRECTORY, Metrics
 from bridge.settings import load
 from bridge.web.context import EXTENSION
 
@@ -25,7 +26,7 @@ def application() -> Flask:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     settings = load(os.environ)
     configure_logging(settings.log_level)
-    app = create_app(settings)
+    app = create_app(settings, metrics=Metrics(os.environ.get(SHARED_DIRECTORY)))
     start_housekeeping(app.extensions[EXTENSION].authority, signing_key_max_age=settings.signing_key_max_age)
     return app
 

@@ -8,6 +8,9 @@ from functools import cache
 import pytest
 
 from tests.machine import status
+from tests.support.databases import database, empty_database, postgres, template
+
+__all__ = ["database", "empty_database", "postgres", "template"]  # fixtures
 
 LAYERS = ("unit", "contract", "http", "interop", "e2e")
 LEFT_OUT = pytest.StashKey[dict[str, tuple[str, int]]]()
@@ -15,7 +18,9 @@ LEFT_OUT = pytest.StashKey[dict[str, tuple[str, int]]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "e2e: real containers or processes, and a real browser")
-    config.addinivalue_line("markers", "needs(*things): engine, images, browser: left out where they are missing")
+    config.addinivalue_line(
+        "markers", "needs(*things): engine, images, browser, postgres: left out where they are missing"
+    )
     config.stash[LEFT_OUT] = {}
 
 
@@ -55,6 +60,7 @@ def _missing(thing: str) -> str | None:
     checks = {
         "engine": status.missing_engine,
         "browser": status.missing_browser,
+        "postgres": status.missing_postgres,
         "images": lambda: status.missing_images(list(status.image_names().values())),
     }
     return checks[thing]()

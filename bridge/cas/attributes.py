@@ -1,44 +1,150 @@
 """From the attributes that CAS released to an `Identity`, by the rules of the settings. Pure.
 
-A rule names, for one claim, the CAS attributes it may come from, in order of preference. Attributes are lists
-throughout, and values are compared and kept whole: two directory names that share a part stay two groups.
+Attributes are lists throughout, and values are compared and kept whole: nothing is looked for inside a value, and two
+directory names that share a part stay two groups unless the rules know the branch that tells them apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
+from bridge.errors import IdentityIncomplete
 from bridge.identity import Identity
+from bridge.settings.attribute_names import gathered, one_name
+from bridge.settings.distinguished_name import parse_distinguished_name
+from bridge.settings.rules import AFFILIATION_GROUP, ANYWHERE, CLAIM_SOURCES, ClaimRules, group_key, is_own_claim
+
+NAME_MAX_CHARS = 255
+LOCAL_PART_MAX_CHARS = 64  # RFC 5321 §4.5.3.1.1
 
 # Tokens and passwords that CAS can release beside facts about the user. They are of no use here: not kept.
-_CREDENTIALS = frozenset({"credential", "proxyGrantingTicket", "proxyGrantingTicketIou"})
+_CREDENTIALS = frozenset({"credential", "proxygrantingticket", "proxygrantingticketiou"})
+_LOCAL_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]*[A-Za-z0-9_])?")
+_HAS_ITS_OWN_PLACE = frozenset({"name", "given_name", "family_name", "email", "groups", "acr", "amr"})
+
+Attributes = Mapping[str, tuple[str, ...]]
 
 
-def identity_from(
-    user: str, attributes: Mapping[str, tuple[str, ...]], rules: Mapping[str, tuple[str, ...]]
-) -> Identity:
-    """Apply the rules (claim → attribute names; claims: name, given_name, family_name, email, groups)."""
+def identity_from(user: str, attributes: Attributes, rules: ClaimRules) -> Identity:
+    """Apply the rules.
 
-    def values(claim: str) -> list[str]:
-        return [value for name in rules.get(claim, ()) for value in attributes.get(name, ()) if value]
+    :raises IdentityIncomplete: when CAS did not release what makes the subject or the user name
+    """
+    found = {name: values for name, values in gathered(attributes).items() if name not in _CREDENTIALS}
+    cased = user.lower() if rules.username_case == "lower" else user
+    username = _username(cased, found, rules)
+    claims = {claim: values for claim in rules.attributes if (values := _values(claim, found, rules))}
 
     def first(claim: str) -> str | None:
-        return next(iter(values(claim)), None)
+        return next(iter(claims.get(claim, ())), None)
 
     return Identity(
-        subject=user,
-        username=user,
+        subject=cased if rules.subject_attribute is None else _single(rules.subject_attribute, found),
+        username=username,
         name=first("name"),
         given_name=first("given_name"),
         family_name=first("family_name"),
-        email=first("email"),
-        groups=tuple(dict.fromkeys(values("groups"))),
-        attributes={name: found for name, found in attributes.items() if name not in _CREDENTIALS},
+        email=first("email") or _made_email(rules.email_template, username),
+        groups=tuple(dict.fromkeys(_groups(found, rules))),
+        acr=first("acr"),
+        amr=tuple(claims.get("amr", ())),
+        claims={name: _told(name, values) for name, values in claims.items() if name not in _HAS_ITS_OWN_PLACE},
+        attributes={name: values for name, values in attributes.items() if one_name(name) not in _CREDENTIALS},
         auth_time=_auth_time(attributes.get("authenticationDate", ())),
         is_new_login=_boolean(attributes.get("isFromNewLogin", ())),
         long_term=_boolean(attributes.get("longTermAuthenticationRequestTokenUsed", ())) is True,
     )
+
+
+def _values(claim: str, found: Attributes, rules: ClaimRules) -> list[str]:
+    """Of the first attribute that has any."""
+    for name in rules.attributes.get(claim, ()):
+        values = [value for value in found.get(one_name(name), ()) if value.strip() and _fits(claim, value)]
+        if values:
+            return values
+    return []
+
+
+def _fits(claim: str, value: str) -> bool:
+    """Servers release both kinds of affiliation under one name; only one of them has an "@"."""
+    if claim in ("eduperson_affiliation", "eduperson_scoped_affiliation"):
+        return ("@" in value) is (claim == "eduperson_scoped_affiliation")
+    return True
+
+
+def _told(claim: str, values: list[str]) -> Any:
+    """A list whenever there could be several, so that no application has to expect both."""
+    return values if is_own_claim(claim) or CLAIM_SOURCES[claim].is_list else values[0]
+
+
+def _username(cased_user: str, found: Attributes, rules: ClaimRules) -> str:
+    if rules.username_attribute is None:
+        username = cased_user
+    else:
+        username = _single(rules.username_attribute, found)
+        username = username.lower() if rules.username_case == "lower" else username
+    if rules.username_pattern is not None and not re.fullmatch(rules.username_pattern, username):
+        raise IdentityIncomplete(detail="the user name does not match username_pattern")
+    return username
+
+
+def _single(attribute: str, found: Attributes) -> str:
+    """The one value of an attribute that people are known by.
+
+    Nothing else takes its place when it is missing: that could be the value of somebody else's.
+    """
+    values = {value.strip() for value in found.get(one_name(attribute), ()) if value.strip()}
+    if len(values) != 1:
+        raise IdentityIncomplete(detail=f"{len(values)} values of {attribute} instead of one")
+    value = values.pop()
+    if len(value) > NAME_MAX_CHARS or not value.isprintable():
+        raise IdentityIncomplete(detail=f"{attribute} is too long or has control characters")
+    return value
+
+
+def _made_email(template: str | None, username: str) -> str | None:
+    """Only for names that stand in an address as they are: any other would make somebody else's address, or none."""
+    if template is None or ".." in username or not _LOCAL_PART.fullmatch(username):
+        return None
+    email = template.replace("{username}", username)
+    return email if len(email.partition("@")[0]) <= LOCAL_PART_MAX_CHARS else None
+
+
+def _groups(found: Attributes, rules: ClaimRules) -> Iterator[str]:
+    """All of them, in the order of the rule."""
+    names = {group_key(source): name for source, name in rules.group_map.items()}
+    for attribute in rules.attributes.get("groups", ()):
+        for value in found.get(one_name(attribute), ()):
+            mapped = names.get(group_key(value)) if names else None
+            group = mapped or _group_name(value, rules)
+            # Where anybody may found a group, one that is called like an affiliation must not pass for it.
+            is_impostor = rules.groups_from_affiliation and not mapped and group.startswith(AFFILIATION_GROUP)
+            if group.strip() and not is_impostor:
+                yield group
+    if rules.groups_from_affiliation:
+        for affiliation in _values("eduperson_affiliation", found, rules):
+            yield f"{AFFILIATION_GROUP}{affiliation}"
+
+
+def _group_name(value: str, rules: ClaimRules) -> str:
+    """The cn of a group that is directly below the base, and the whole value of everything else.
+
+    Below the base itself no two groups have the same cn; anywhere else they could. A cn that reads like a directory
+    name would pass for the group of that name, so it stays whole as well.
+    """
+    if rules.groups_from_dn is None or rules.groups_base is None:
+        return value
+    try:
+        name = parse_distinguished_name(value)
+    except ValueError:
+        return value
+    if rules.groups_base != ANYWHERE and not name.is_directly_below(parse_distinguished_name(rules.groups_base)):
+        return value
+    cn = name.common_name
+    return cn if cn and cn == cn.strip() and cn.isprintable() and "=" not in cn else value
 
 
 def _auth_time(values: tuple[str, ...]) -> int | None:

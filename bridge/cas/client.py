@@ -14,9 +14,9 @@ import time
 from collections import deque
 from urllib.parse import urlsplit
 
-from bridge.cas.connection import CasConnection, Host
 from bridge.cas.protocol import ValidatedTicket, check_renewed, validate_url
 from bridge.cas.reply import BODY_MAX_BYTES, parse_validation
+from bridge.connection import Host, TimedConnection
 from bridge.errors import (
     ConfigurationError,
     UpstreamMalformed,
@@ -55,7 +55,7 @@ class CasClient:
         self._base_path = parts.path
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
-        self._idle: deque[CasConnection] = deque()
+        self._idle: deque[TimedConnection] = deque()
 
     def validate(self, service: str, ticket: str, *, renew: bool = False) -> ValidatedTicket:
         """Spend the ticket. Raises `TicketRefused`, `SignInDenied` or an `UpstreamError`."""
@@ -100,7 +100,7 @@ class CasClient:
             raise UpstreamMalformed(detail=f"{self._host} ended its answer {response.length} bytes early")
         return body
 
-    def _idle_connection(self) -> CasConnection | None:
+    def _idle_connection(self) -> TimedConnection | None:
         """The connection used last, if it is still good. Seen before anything is sent: no retry is needed."""
         while self._idle:
             try:
@@ -112,7 +112,7 @@ class CasClient:
             connection.close()
         return None
 
-    def _new_connection(self) -> CasConnection:
+    def _new_connection(self) -> TimedConnection:
         """Connect, with one more try when no connection came about: CAS has heard of no ticket yet."""
         deadline = time.monotonic() + self._connect_timeout
         try:
@@ -138,7 +138,7 @@ class CasClient:
             )
         return UpstreamUnreachable(detail=f"no connection to {self._host}: {error}")
 
-    def _release(self, connection: CasConnection, reusable: bool) -> None:
+    def _release(self, connection: TimedConnection, reusable: bool) -> None:
         if reusable and len(self._idle) < IDLE_CONNECTIONS_MAX:
             connection.idle_since = time.monotonic()
             self._idle.append(connection)

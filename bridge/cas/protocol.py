@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from bridge.errors import TicketMalformed, TicketRefused
+from bridge.errors import TicketMalformed, TicketRefused, for_people
 
 TICKET_MAX_CHARS = 1024
 # Wider than the specification's letters, digits and "-": real servers put "_", ".", and even an encoded URL
@@ -46,6 +46,12 @@ def login_url(
     return url
 
 
+def logout_url(cas_url: str, service: str | None = None) -> str:
+    """Where the browser goes to sign out. Without `service` CAS leads nowhere afterwards; with it, it may."""
+    url = f"{cas_url.rstrip('/')}/logout"
+    return url if service is None else f"{url}?service={quote(service, safe='')}"
+
+
 def validate_url(base: str, service: str, ticket: str, *, renew: bool = False) -> str:
     """The back-channel question. `renew` is asked here too: a user can delete it from the login URL."""
     question = f"service={quote(service, safe='')}&ticket={quote(ticket, safe='')}"
@@ -59,8 +65,10 @@ def check_ticket(values: Sequence[str]) -> str:
     ticket = values[0]
     if ticket.startswith("PT-"):
         raise TicketMalformed(
-            "This site does not accept sign-ins handed on by another application (proxy tickets). "
-            "Open the application in your browser and sign in there.",
+            for_people(
+                "This site does not accept sign-ins handed on by another application (proxy tickets). "
+                "Open the application in your browser and sign in there."
+            ),
             detail="a proxy ticket came in place of a service ticket",
         )
     if not _TICKET.fullmatch(ticket):

@@ -2,9 +2,126 @@
 
 from __future__ import annotations
 
+import json
+import os
+from dataclasses import replace
+from typing import Any, BinaryIO
+
 import click
+
+from bridge.cas.attributes import identity_from
+from bridge.cas.protocol import ValidatedTicket
+from bridge.cas.reply import parse_validation
+from bridge.cli.opening import now, opened, told_in_one_sentence
+from bridge.identity import Identity
+from bridge.oauth.claims import CLAIMS_OF_SCOPE, ClaimsPolicy
+from bridge.oauth.client_store import ClientStore
+from bridge.oauth.clients import Client, client_of
+from bridge.oauth.keys import derived_key
+from bridge.settings import ClientSettings, Settings, load
+from bridge.settings.client import SCOPES
+
+SHAPE = 'an object like {"user": "alice", "attributes": {"mail": "alice@example.org", "memberOf": ["a", "b"]}}'
 
 
 @click.group()
 def claims() -> None:
     """What applications are told about users."""
+
+
+@claims.command("try")
+@click.option(
+    "--attributes",
+    "source",
+    type=click.File("rb"),
+    required=True,
+    help="A file with what CAS releases, or - for standard input.",
+)
+@click.option("--xml", is_flag=True, help="The file is the answer of CAS to serviceValidate.")
+@click.option("--user", help="Instead of the user in the file.")
+@click.option("--client", "client_id", help="As this client is told; without it, one that may know everything.")
+@click.option("--scope", help="What the client asks for; without it, all that it may.")
+def try_rules(source: BinaryIO, xml: bool, user: str | None, client_id: str | None, scope: str | None) -> None:
+    """Show what the rules make of attributes, and what an application would be told, as JSON.
+
+    \b
+    The file:
+        {"user": "alice", "attributes": {"mail": "alice@example.org", "memberOf": ["a", "b"]}}
+
+    \b
+    Examples:
+        passerelle claims try --attributes alice.json
+        passerelle claims try --attributes alice.json --client wiki --scope "openid groups"
+        curl … /p3/serviceValidate?… | passerelle claims try --xml --attributes -
+    """
+    with told_in_one_sentence():
+        settings = load(os.environ)
+        validated = _validated(source, xml, user)
+        client = _client(settings, client_id)
+        identity = identity_from(validated.user, validated.attributes, settings.claim_rules)
+    click.echo(json.dumps(_told(settings, identity, client, scope), indent=2))
+
+
+def _told(settings: Settings, identity: Identity, client: Client, scope: str | None) -> dict[str, Any]:
+    asked = client.scopes if scope is None else scope.split()
+    if unknown := [name for name in asked if name not in client.scopes]:
+        there_are = f"it is registered for {' '.join(client.scopes)}"
+        raise click.ClickException(f"{client.client_name} would not get the scope {' '.join(unknown)}: {there_are}.")
+    policy = ClaimsPolicy(
+        email_verified=settings.email_verified,
+        pairwise_key=derived_key(settings.secret_key.get_secret_value(), "pairwise subjects"),
+    )
+    id_token = policy.of_id_token(identity, " ".join(asked), client, {})
+    return {
+        "identity": json.loads(identity.to_json()),
+        "client": client.client_id,
+        "scope": " ".join(asked),
+        "may_sign_in": client.admits(identity),
+        "userinfo": policy.of_userinfo(identity, " ".join(asked), client, {}),
+        "id_token": {name: value for name, value in id_token.items() if value is not None},
+    }
+
+
+def _client(settings: Settings, client_id: str | None) -> Client:
+    if client_id is None:
+        anyone = client_of(ClientSettings(client_id="(any)", redirect_uris=("https://client.invalid/",), scopes=SCOPES))
+        return replace(anyone, scopes=("openid", *CLAIMS_OF_SCOPE))
+    if fixed := next((client for client in settings.clients if client.client_id == client_id), None):
+        return client_of(fixed)
+    with opened() as (_, store):
+        found = ClientStore((), store, now=now()).find(client_id)
+    if found.settings is None:
+        raise click.ClickException(f"What is stored of {client_id} cannot be read: another version wrote it.")
+    return client_of(found.settings)
+
+
+def _validated(source: BinaryIO, xml: bool, user: str | None) -> ValidatedTicket:
+    try:
+        content = source.read()
+    except OSError as error:
+        raise click.ClickException(f"Cannot read the attributes: {error.strerror}.") from None
+    validated = parse_validation(content) if xml else _from_json(content, user)
+    return validated if user is None else replace(validated, user=user)
+
+
+def _from_json(content: bytes, user: str | None) -> ValidatedTicket:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        raise click.ClickException(f"The attributes are not JSON; they have to be {SHAPE}.") from None
+    if not isinstance(document, dict):
+        raise click.ClickException(f"The attributes have to be {SHAPE}.")
+    named = document.get("user") if user is None else user
+    attributes = document.get("attributes", {})
+    if not isinstance(named, str) or not named.strip():
+        raise click.ClickException(f"There is no user: name one by --user, or give {SHAPE}.")
+    if not isinstance(attributes, dict):
+        raise click.ClickException(f"The attributes have to be {SHAPE}.")
+    return ValidatedTicket(named, {name: _values(name, value) for name, value in attributes.items()})
+
+
+def _values(name: str, value: Any) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, str) for one in values):
+        raise click.ClickException(f"The attribute {name!r} has to be a string or a list of strings.")
+    return tuple(values)

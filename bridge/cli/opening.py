@@ -9,23 +9,38 @@ from contextlib import contextmanager
 
 import click
 
-from bridge.errors import ConfigurationError
+from bridge.errors import BridgeError
 from bridge.settings import Settings, load
-from bridge.store import SqlStore, Store
+from bridge.store import SqlStore, Store, StoreFailure
 
 
 @contextmanager
 def opened() -> Iterator[tuple[Settings, Store]]:
     """Settings and store of this installation; the store is closed at the end."""
+    # The database is made by whichever command comes first, and is nobody else's business.
+    usual = os.umask(0o077)
     try:
-        settings = load(os.environ)
-        store = SqlStore(settings.database_url.get_secret_value())
-    except ConfigurationError as error:
-        raise click.ClickException(error.description) from None
-    try:
-        yield settings, store
+        with told_in_one_sentence():
+            settings = load(os.environ)
+            store = SqlStore(settings.database_url.get_secret_value())
+            try:
+                yield settings, store
+            finally:
+                store.close()
     finally:
-        store.close()
+        os.umask(usual)
+
+
+@contextmanager
+def told_in_one_sentence() -> Iterator[None]:
+    """What our own errors say, and that the database failed, ends the command without a traceback."""
+    try:
+        yield
+    except BridgeError as error:
+        raise click.ClickException(error.description) from None
+    except StoreFailure as error:
+        reason = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
+        raise click.ClickException(f"The database does not do what was asked of it: {reason}.") from None
 
 
 def now() -> int:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
-from bridge.errors import AuthorizationRefused, InvalidRequest, OAuthError, UnknownClient
+from bridge.errors import AuthorizationRefused, InvalidRequest, OAuthError, UnknownClient, for_people
 from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, check_not_repeated, required
 from bridge.settings.client import SCOPES
@@ -61,7 +61,7 @@ class AuthorizationRequest:
 
     def to_json(self) -> str:
         """As text, for the store."""
-        return json.dumps(asdict(self))
+        return json.dumps({name: getattr(self, name) for name in self.__slots__})
 
     @classmethod
     def from_json(cls, text: str) -> AuthorizationRequest:
@@ -136,8 +136,10 @@ def check_client(parameters: Parameters, clients: ClientRegistry) -> Client:
     if client := clients.get(client_id):
         return client
     raise UnknownClient(
-        "The application that sent you here is not registered with this sign-in service. "
-        "Tell the people who run that application.",
+        for_people(
+            "The application that sent you here is not registered with this sign-in service. "
+            "Tell the people who run that application."
+        ),
         detail=f"unknown client_id {client_id[:80]!r}",
     )
 
@@ -150,8 +152,11 @@ def check_redirect_uri(parameters: Parameters, client: Client) -> str:
     if uri is not None and client.allows_redirect_to(uri):
         return uri
     raise UnknownClient(
-        f"{client.client_name} asked to send you back to an address that is not registered for it, "
-        "so you were not sent anywhere. Tell the people who run that application.",
+        for_people(
+            "%(client)s asked to send you back to an address that is not registered for it, "
+            "so you were not sent anywhere. Tell the people who run that application."
+        ),
+        parts={"client": client.client_name},
         detail=f"client {client.client_id}: redirect_uri {uri[:200] if uri else uri!r} is not registered",
     )
 

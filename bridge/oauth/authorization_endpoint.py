@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bridge.errors import AuthorizationRefused, NotAdmitted
+from bridge.errors import AuthorizationRefused, NotAdmitted, for_people
 from bridge.oauth.authority import Authority
 from bridge.oauth.authorization import (
     AuthorizationRequest,
@@ -98,8 +98,11 @@ def check_admitted(authority: Authority, request: AuthorizationRequest, client: 
     if "none" in request.prompt:
         raise refused(authority, request, "access_denied", "This user may not use the application.")
     raise NotAdmitted(
-        f"You are signed in as {session.identity.username}, but {client.client_name} is not open to you. "
-        "Ask the people who run that application, or sign out and sign in with another account.",
+        for_people(
+            "You are signed in as %(user)s, but %(client)s is not open to you. "
+            "Ask the people who run that application, or sign out and sign in with another account."
+        ),
+        parts={"user": session.identity.username, "client": client.client_name},
         detail=f"client {client.client_id}: not in allowed_groups",
     )
 

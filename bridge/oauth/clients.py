@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from bridge.errors import InvalidClient
 from bridge.identity import Identity
 from bridge.settings import ClientSettings
+from bridge.settings.attribute_names import gathered
 from bridge.store import Store
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -42,6 +43,10 @@ class Client:
     consent: bool
     allowed_groups: tuple[str, ...]
     """Who may sign in; empty for everyone."""
+    allowed_attributes: Mapping[str, frozenset[str]]
+    """Likewise, by attribute: one of these values of each; empty for everyone."""
+    claims: tuple[str, ...]
+    """What it gets beside the claims of its scopes."""
     access_token_lifetime: int | None
     refresh_token_lifetime: int | None
     subject_type: str
@@ -71,8 +76,11 @@ class Client:
         return uri in self.redirect_uris or any(_is_on_any_port(known, uri) for known in self.redirect_uris)
 
     def admits(self, identity: Identity) -> bool:
-        """Whether this user may use the application; groups are compared whole."""
-        return not self.allowed_groups or not set(self.allowed_groups).isdisjoint(identity.groups)
+        """Whether this user may use the application; groups and attribute values are compared whole."""
+        if self.allowed_groups and set(self.allowed_groups).isdisjoint(identity.groups):
+            return False
+        has = gathered(identity.attributes) if self.allowed_attributes else {}
+        return all(not allowed.isdisjoint(has.get(name, ())) for name, allowed in self.allowed_attributes.items())
 
 
 class ClientRegistry:
@@ -94,6 +102,11 @@ class ClientRegistry:
     def get(self, client_id: str) -> Client | None:
         """The client, if it is registered and not disabled."""
         return self._current().get(client_id)
+
+    def browser_origins(self) -> frozenset[str]:
+        """The origins where applications may run in a browser: those of the public clients' redirect URIs."""
+        uris = (uri for client in self._current().values() if client.is_public for uri in client.redirect_uris)
+        return frozenset(origin for origin in map(origin_of, uris) if origin is not None)
 
     def _current(self) -> Mapping[str, Client]:
         now = self._clock()
@@ -123,6 +136,17 @@ def hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def origin_of(uri: str) -> str | None:
+    """The origin of a URL as browsers write it (RFC 6454 §6.2); None for the schemes of native applications."""
+    parts = urlsplit(uri)
+    usual = {"http": 80, "https": 443}
+    if parts.scheme not in usual or parts.hostname is None:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = "" if parts.port in (None, usual[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
+
+
 def client_of(settings: ClientSettings) -> Client:
     """A client as its settings say."""
     known = (settings.client_secret_hash, settings.former_secret_hash)
@@ -141,12 +165,19 @@ def client_of(settings: ClientSettings) -> Client:
         require_pkce=settings.require_pkce,
         consent=settings.consent,
         allowed_groups=settings.allowed_groups,
+        allowed_attributes={name: frozenset(v) for name, v in gathered(settings.allowed_attributes).items()},
+        claims=settings.claims,
         access_token_lifetime=settings.access_token_lifetime,
         refresh_token_lifetime=settings.refresh_token_lifetime,
         subject_type=settings.subject_type,
-        sector=settings.sector_identifier or urlsplit(settings.redirect_uris[0]).hostname or settings.client_id,
+        sector=settings.sector_identifier or _host(settings.redirect_uris) or settings.client_id,
         id_token_signed_response_alg=settings.id_token_signed_response_alg,
     )
+
+
+def _host(redirect_uris: tuple[str, ...]) -> str | None:
+    """Of the first one; there is none in a client that acts for itself."""
+    return urlsplit(redirect_uris[0]).hostname if redirect_uris else None
 
 
 def _is_on_any_port(registered: str, uri: str) -> bool:

@@ -16,7 +16,7 @@ from bridge.oauth.client_authentication import authenticate_client
 from bridge.oauth.clients import Client
 from bridge.oauth.grants import GRANTS
 from bridge.oauth.parameters import Parameters, check_not_repeated, required, single_values
-from bridge.store import Grant, fingerprint
+from bridge.store import AccessToken, Grant, fingerprint
 
 TOKEN_PARAMETERS = (
     *("grant_type", "code", "redirect_uri", "client_id", "client_secret", "code_verifier", "scope", "refresh_token"),
@@ -49,18 +49,22 @@ def userinfo(authority: Authority, body: Pairs, authorization_header: str | None
 
     :raises OAuthError: RFC 6750 §3.1
     """
-    token_hash = fingerprint(bearer_token(authorization_header, body))
-    found = authority.store.grants.find_access_token(token_hash, now=authority.now())
-    if found is None:
-        raise InvalidToken
-    access_token, grant = found
-    client = authority.clients.get(grant.client_id)
-    if client is None:
-        raise InvalidToken(detail=f"client {grant.client_id} is not registered any more")
+    access_token, grant, client = _of_bearer(authority, body, authorization_header)
     if grant.identity is None or "openid" not in access_token.scope.split():
         raise InsufficientScope("The access token was given without the scope openid.")
     requested = AuthorizationRequest.from_json(grant.request).claims
     return authority.claims.of_userinfo(grant.identity, access_token.scope, client, requested)
+
+
+def username(authority: Authority, authorization_header: str | None) -> str:
+    """The name alone, which is the claim `preferred_username` and bound to the same scope.
+
+    :raises OAuthError: RFC 6750 §3.1
+    """
+    access_token, grant, _ = _of_bearer(authority, (), authorization_header)
+    if grant.identity is None or "profile" not in access_token.scope.split():
+        raise InsufficientScope("The access token was given without the scope profile.")
+    return grant.identity.username
 
 
 def introspection(authority: Authority, body: Pairs, authorization_header: str | None) -> dict[str, Any]:
@@ -102,6 +106,20 @@ def revocation(authority: Authority, body: Pairs, authorization_header: str | No
     if not authority.store.grants.revoke_access_token(token_hash, client_id=client.client_id, now=now):
         authority.store.grants.revoke_by_refresh_token(token_hash, client_id=client.client_id, now=now)
     return client.client_id
+
+
+def _of_bearer(
+    authority: Authority, body: Pairs, authorization_header: str | None
+) -> tuple[AccessToken, Grant, Client]:
+    token_hash = fingerprint(bearer_token(authorization_header, body))
+    found = authority.store.grants.find_access_token(token_hash, now=authority.now())
+    if found is None:
+        raise InvalidToken
+    access_token, grant = found
+    client = authority.clients.get(grant.client_id)
+    if client is None:
+        raise InvalidToken(detail=f"client {grant.client_id} is not registered any more")
+    return access_token, grant, client
 
 
 def _about_the_user(authority: Authority, client: Client, grant: Grant) -> dict[str, Any]:

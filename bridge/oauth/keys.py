@@ -7,8 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import hashes
@@ -22,13 +21,44 @@ from bridge.store import SigningKey, Store
 
 ALGORITHMS = ("RS256", "ES256")
 RSA_BITS = 2048
-# Whoever fetched the JWKS just before a new key was added has it again before the key signs.
-PUBLISHED_AHEAD_SECONDS = 2 * 3600
+REREAD_SECONDS = 30
+# Whoever fetched the JWKS just before a new key was added has it again before the key signs: it may be cached for an
+# hour, by a proxy once more, and come from a worker that has not read the store again yet.
+PUBLISHED_AHEAD_SECONDS = 2 * 3600 + REREAD_SECONDS
 # ID tokens come back as hints long after they expired.
 RETIRED_KEPT_SECONDS = 30 * 24 * 3600
-REREAD_SECONDS = 30
 
 Jwk = RSAKey | ECKey
+State = Literal["next", "signing", "retired"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyState:
+    """What a key does at a moment."""
+
+    kid: str
+    algorithm: str
+    state: State
+    since: int
+    """When it began, or for the next key will begin, to sign; for a retired one, when another took over."""
+
+
+def key_states(records: Sequence[SigningKey], *, now: int) -> list[KeyState]:
+    """The state of every key: of each algorithm, the last added that is not too new signs.
+
+    :param records: of each algorithm the last added first
+    """
+    states = []
+    for algorithm in dict.fromkeys(record.algorithm for record in records):
+        of_algorithm = [record for record in records if record.algorithm == algorithm]
+        signing = next((record for record in of_algorithm if record.active_from <= now), of_algorithm[-1])
+        place = of_algorithm.index(signing)
+        for number, record in enumerate(of_algorithm):
+            state: State = "next" if number < place else "signing" if number == place else "retired"
+            taken_over = min((newer.active_from for newer in of_algorithm[:number]), default=record.active_from)
+            since = taken_over if state == "retired" else record.active_from
+            states.append(KeyState(kid=record.kid, algorithm=algorithm, state=state, since=since))
+    return states
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +95,8 @@ class KeyRing:
         }
 
     def sign(self, claims: dict[str, Any], *, algorithm: str, typ: str = "JWT") -> str:
-        """A JWT with `kid`, signed by the newest key of this algorithm that is not too new."""
-        now = self._clock()
-        of_algorithm = [key for key in self._current() if key.record.algorithm == algorithm]
-        key = next((key for key in of_algorithm if key.record.active_from <= now), of_algorithm[-1])
+        """A JWT with `kid`, signed by the last added key of this algorithm that is not too new."""
+        key = self._signing(algorithm)
         return jwt.encode({"alg": algorithm, "kid": key.record.kid, "typ": typ}, claims, key.jwk, [algorithm])
 
     def claims_of(self, unverified_token: str) -> dict[str, Any] | None:
@@ -79,24 +107,46 @@ class KeyRing:
         except (JoseError, ValueError):
             return None
 
-    def rotate(self, algorithm: str) -> str | None:
-        """Add the key that takes over in two hours; its kid, or None when another worker just did."""
+    def states(self) -> list[KeyState]:
+        """What each key does now."""
+        return key_states([key.record for key in self._fresh()], now=int(self._clock()))
+
+    def rotate(self, algorithm: str, *, at_once: bool = False) -> str | None:
+        """Add the key that takes over in two hours; its kid, or None when another worker just did.
+
+        :param at_once: sign with it from now on; whoever holds an older JWKS cannot verify that until it asks again
+        """
         newest = next(key.record for key in self._fresh() if key.record.algorithm == algorithm)
-        successor = self._new(algorithm, active_from=int(self._clock()) + PUBLISHED_AHEAD_SECONDS)
-        return successor.kid if self._store.keys.add(successor, after=newest.kid) else None
+        return self._add(algorithm, after=newest, ahead=0 if at_once else PUBLISHED_AHEAD_SECONDS)
 
     def rotate_by_age(self, max_age: int) -> list[str]:
         """Rotate what is older than `max_age` seconds, forget what is long retired; the kids of new keys."""
-        now = int(self._clock())
-        added = []
+        now, added = int(self._clock()), []
+        records = [key.record for key in self._fresh()]
         for algorithm in ALGORITHMS:
-            of_algorithm = [key.record for key in self._fresh() if key.record.algorithm == algorithm]
-            if of_algorithm[0].active_from + max_age <= now + PUBLISHED_AHEAD_SECONDS:
-                added.append(self.rotate(algorithm))
-            for successor, retired in pairwise(of_algorithm):
-                if successor.active_from + RETIRED_KEPT_SECONDS <= now:
-                    self._store.keys.remove(retired.kid)
+            newest = next(record for record in records if record.algorithm == algorithm)
+            if newest.active_from + max_age <= now + PUBLISHED_AHEAD_SECONDS:
+                added.append(self._add(algorithm, after=newest, ahead=PUBLISHED_AHEAD_SECONDS))
+        for key in key_states(records, now=now):
+            if key.state == "retired" and key.since + RETIRED_KEPT_SECONDS <= now:
+                self.remove(key.kid)
         return [kid for kid in added if kid is not None]
+
+    def remove(self, kid: str) -> None:
+        """Forget a key: what it signed is a stranger's from now on. Not for the one that signs."""
+        self._store.keys.remove(kid)
+        self._fresh()
+
+    def _signing(self, algorithm: str) -> _Key:
+        keys = {key.record.kid: key for key in self._current() if key.record.algorithm == algorithm}
+        states = key_states([key.record for key in keys.values()], now=int(self._clock()))
+        return next(keys[key.kid] for key in states if key.state == "signing")
+
+    def _add(self, algorithm: str, *, after: SigningKey, ahead: int) -> str | None:
+        successor = self._new(algorithm, active_from=int(self._clock()) + ahead)
+        added = self._store.keys.add(successor, after=after.kid)
+        self._fresh()
+        return successor.kid if added else None
 
     def _current(self) -> Sequence[_Key]:
         return self._keys if 0 <= self._clock() - self._read_at < REREAD_SECONDS else self._fresh()

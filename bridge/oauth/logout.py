@@ -1,21 +1,160 @@
-"""Ending a session: what was given out under it is revoked, and the clients are told (Back-Channel Logout §2.1)."""
+"""Signing out: what an application may ask for, and what ends with a session.
+
+OpenID Connect RP-Initiated Logout 1.0 §2, §3; Back-Channel Logout 1.0 §2.1, §2.7.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.errors import InvalidRequest, UnknownClient, for_people
 from bridge.oauth.authority import Authority
+from bridge.oauth.authorization import MAXIMAL_ECHO_LENGTH, in_query
+from bridge.oauth.clients import Client, ClientRegistry
+from bridge.oauth.parameters import Parameters, check_not_repeated, single_values
+from bridge.store import Session, Store
+
+KNOWN_PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales", "logout_hint")
+
+REFUSED_HINT = for_people(
+    "The application that sent you here to sign out did not prove that you come from it, so nothing was changed. "
+    "You can still sign out here: %(address)s"
+)
+REFUSED_ADDRESS = for_people(
+    "You were to be sent on to an address that is not registered for this, so nothing was changed. "
+    "You can still sign out here: %(address)s"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutRequest:
+    """A request that passed every check. Whether it is followed is for the browser's session to decide."""
+
+    client: Client | None
+    """Who asks, as far as the request says."""
+    hint: Mapping[str, Any] | None
+    """The claims of the ID token that came along: ours, perhaps long expired."""
+    post_logout_redirect_uri: str | None
+    state: str | None
+    ui_locales: str | None
+
+    @property
+    def return_url(self) -> str | None:
+        """Where the user goes in the end, if the client has said so."""
+        if self.post_logout_redirect_uri is None or self.state is None:
+            return self.post_logout_redirect_uri
+        return in_query(self.post_logout_redirect_uri, {"state": self.state})
+
+    def to_parameters(self) -> dict[str, str]:
+        """The request once more, for forms and addresses of our own; without the hint, which tells who somebody is."""
+        sent = {
+            "client_id": None if self.client is None else self.client.client_id,
+            "post_logout_redirect_uri": self.post_logout_redirect_uri,
+            "state": self.state,
+            "ui_locales": self.ui_locales,
+        }
+        return {name: value for name, value in sent.items() if value is not None}
+
+
+def check_logout_request(authority: Authority, pairs: Iterable[tuple[str, str]]) -> LogoutRequest:
+    """Run every check in order; each fault is a page, and nobody is sent anywhere.
+
+    :raises InvalidRequest: a repeated or overlong parameter, or an ID token that is not of us and this client
+    :raises UnknownClient: no such client, or an address that is not its own
+    """
+    parameters, repeated = single_values(pairs)
+    check_not_repeated(repeated, KNOWN_PARAMETERS)
+    check_length(parameters)
+    hint = check_hint(authority, parameters)
+    client = check_client(authority, parameters, hint)
+    return LogoutRequest(
+        client=client,
+        hint=hint,
+        post_logout_redirect_uri=check_return_address(authority, parameters, client),
+        state=parameters.get("state"),
+        ui_locales=parameters.get("ui_locales"),
+    )
+
+
+def check_length(parameters: Parameters) -> None:
+    """What is echoed stays within what browsers and proxies take in a URL."""
+    for name in ("state", "ui_locales"):
+        if len(parameters.get(name, "")) > MAXIMAL_ECHO_LENGTH:
+            raise InvalidRequest(f"The parameter {name} is longer than {MAXIMAL_ECHO_LENGTH} characters.")
+
+
+def check_hint(authority: Authority, parameters: Parameters) -> Mapping[str, Any] | None:
+    """An ID token that we issued; expired ones are welcome (§2), logout tokens are no ID tokens."""
+    if "id_token_hint" not in parameters:
+        return None
+    claims = authority.keys.claims_of(parameters["id_token_hint"])
+    if claims is None or claims.get("iss") != authority.issuer or "events" in claims:
+        raise _refused_hint(authority, "not an ID token that a key of ours signed")
+    if parameters.get("client_id") not in (None, claims.get("aud")):
+        raise _refused_hint(authority, "the ID token was issued to another client than client_id")
+    return claims
+
+
+def check_client(authority: Authority, parameters: Parameters, hint: Mapping[str, Any] | None) -> Client | None:
+    """The client that `client_id` names, else the one that the ID token was issued to, while it is registered."""
+    if "client_id" not in parameters:
+        return None if hint is None else authority.clients.get(str(hint.get("aud")))
+    client = authority.clients.get(parameters["client_id"])
+    if client is None:
+        raise _refused_address(authority, f"unknown client_id {parameters['client_id'][:80]!r}")
+    return client
+
+
+def check_return_address(authority: Authority, parameters: Parameters, client: Client | None) -> str | None:
+    """One of the client's own, compared exactly (§3); without a client nothing can be its own."""
+    uri = parameters.get("post_logout_redirect_uri")
+    if uri is None or (client is not None and uri in client.post_logout_redirect_uris):
+        return uri
+    owner = "no client" if client is None else f"client {client.client_id}"
+    raise _refused_address(authority, f"{owner}: post_logout_redirect_uri {uri[:200]!r} is not registered")
+
+
+def is_of_session(authority: Authority, request: LogoutRequest, session: Session) -> bool:
+    """Whether the ID token was issued under the very session that this browser has.
+
+    Only then the user need not be asked. An ID token never ends a session elsewhere, or somebody else's: it leaves
+    our hands, and the session cookie is the authority.
+    """
+    return (
+        request.hint is not None
+        and request.client is not None
+        and request.hint.get("sid") == authority.claims.sid_of(session.sid, request.client)
+        and request.hint.get("sub") == authority.claims.subject(session.identity, request.client)
+    )
 
 
 def end_session(authority: Authority, sid: str) -> bool:
-    """End it now, and queue a logout token for each client that held something under it.
+    """End it now, revoke what was given out under it, and queue a logout token for each client that held some of it.
 
     :returns: False when it had ended before, or never was
     """
-    now = authority.now()
-    told = []
-    ended = authority.store.sessions.end(sid, now=now)
-    for client_id, subject in ended or ():
-        client = authority.clients.get(client_id)
-        if client is not None and client.backchannel_logout_uri is not None:
-            told.append((client_id, sid, subject, client.backchannel_logout_uri))
-    authority.store.deliveries.queue(told, now=now)
-    return ended is not None
+    return end_stored_session(authority.store, authority.clients, sid, now=authority.now())
+
+
+def end_stored_session(store: Store, clients: ClientRegistry, sid: str, *, now: int) -> bool:
+    """Likewise, for whoever has no signing keys."""
+
+    def tell(client_id: str) -> str | None:
+        client = clients.get(client_id)
+        return None if client is None else client.backchannel_logout_uri
+
+    return store.sessions.end(sid, now=now, tell=tell) is not None
+
+
+def _refused_hint(authority: Authority, detail: str) -> InvalidRequest:
+    return InvalidRequest(REFUSED_HINT, detail=f"id_token_hint: {detail}", parts=_own_address(authority))
+
+
+def _refused_address(authority: Authority, detail: str) -> UnknownClient:
+    return UnknownClient(REFUSED_ADDRESS, detail=detail, parts=_own_address(authority))
+
+
+def _own_address(authority: Authority) -> Mapping[str, str]:
+    return {"address": f"{authority.issuer}/logout"}

@@ -55,6 +55,9 @@ def token_response(authority: Authority, client: Client, issue: Issue, *, refres
     }
     if issue.refresh_token is not None:
         response["refresh_token"] = issue.refresh_token
+    identity = issue.grant.identity
+    if not client.require_pkce and identity is not None and "profile" in issue.scope.split():
+        response["user"] = identity.username  # as the ancestor answered; see docs/decisions/0006
     if "openid" in issue.scope.split() and issue.grant.identity is not None:
         response["id_token"] = id_token(authority, client, issue, refreshed=refreshed)
     return response
@@ -72,7 +75,7 @@ def id_token(authority: Authority, client: Client, issue: Issue, *, refreshed: b
         "iat": issue.now,
         "exp": issue.now + access_token_lifetime(authority, client),
         "auth_time": grant.auth_time,
-        "sid": grant.sid,
+        "sid": None if grant.sid is None else authority.claims.sid_of(grant.sid, client),
         "at_hash": create_half_hash(issue.access_token, client.id_token_signed_response_alg).decode(),
         "nonce": None if refreshed else request.nonce,
     }

@@ -6,11 +6,13 @@ The docstring below each field is its documentation.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from bridge.settings.rules import ClaimNames
 from bridge.settings.urls import redirect_uri_fault
 
 SCOPES = ("openid", "profile", "email", "groups", "eduperson", "offline_access")
@@ -58,6 +60,10 @@ class ClientSettings(Frozen):
     """Whether users are asked before their data goes to this application."""
     allowed_groups: tuple[str, ...] = ()
     """Who may sign in: members of any of these groups, compared whole; absent for everyone."""
+    allowed_attributes: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Who may sign in, further: of every attribute named here the user has one of these values, compared whole."""
+    claims: ClaimNames = ()
+    """Claims that the application gets beside those of its scopes, in its ID tokens as well as from userinfo."""
     access_token_lifetime: int | None = Field(default=None, ge=60, le=24 * 3600)
     """Seconds, instead of the bridge's own setting."""
     refresh_token_lifetime: int | None = Field(default=None, ge=300)
@@ -74,7 +80,7 @@ class ClientSettings(Frozen):
     def _check_redirect_uris(cls, uris: tuple[str, ...]) -> tuple[str, ...]:
         for uri in uris:
             if fault := redirect_uri_fault(uri):
-                raise ValueError(f"{uri!r} {fault}")
+                raise ValueError(f"{re.sub(r'//[^/@]*@', '//…@', uri)!r} {fault}")
         return uris
 
     @field_validator("backchannel_logout_uri")
@@ -84,6 +90,14 @@ class ClientSettings(Frozen):
         if uri is not None and (fault := redirect_uri_fault(re.sub(r"^http:", "https:", uri))):
             raise ValueError(f"{uri!r} {fault}")
         return uri
+
+    @field_validator("allowed_attributes")
+    @classmethod
+    def _check_allowed_attributes(cls, rules: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+        if empty := [name for name, values in rules.items() if not values or not name.strip()]:
+            named = ", ".join(empty).strip(" ,") or "a nameless attribute"
+            raise ValueError(f"{named}: no value is allowed, so nobody could sign in")
+        return rules
 
     @field_validator("grant_types")
     @classmethod
@@ -118,3 +132,8 @@ class ClientSettings(Frozen):
         if found := next((fault for fault, holds in faults.items() if holds), None):
             raise ValueError(found)
         return self
+
+    @property
+    def is_public(self) -> bool:
+        """Without a secret."""
+        return self.client_secret is None and self.client_secret_file is None and self.client_secret_hash is None

@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from bridge.settings.client import ClientSettings, Frozen
+from bridge.settings.rules import (
+    DEFAULT_ATTRIBUTES,
+    AttributeName,
+    ClaimRules,
+    EmailTemplate,
+    GroupMap,
+    GroupsBase,
+    Pattern,
+    check_attribute_rules,
+    check_groups_from_dn,
+)
 from bridge.settings.urls import check_base_url, is_loopback
 
 MINIMAL_SECRET_KEY_LENGTH = 16
-
-# claim -> CAS attributes: the first that has a value wins; `groups` unites them all.
-DEFAULT_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
-    "name": ("displayName", "cn"),
-    "given_name": ("givenName",),
-    "family_name": ("sn", "surname"),
-    "email": ("mail", "email"),
-    "groups": ("memberOf", "isMemberOf", "groups"),
-}
 
 
 class Settings(Frozen):
@@ -39,6 +42,10 @@ class Settings(Frozen):
     """CAS as this server reaches it, when that differs: tickets are validated there."""
     cas_ca_file: Path | None = None
     """Certificates (PEM) to trust for CAS instead of the system's, for a private authority."""
+    cas_logout: Literal["chain", "return", "none"] = "chain"
+    """What signing out here does at CAS. `chain` ends at CAS's own logout page, or at the application's where it names
+    one: then CAS is asked for the password at the next sign-in. `return` goes through CAS and comes back, for a CAS
+    that follows `service` after a logout: register `/logout/done` there. `none` leaves CAS alone."""
     secret_key: SecretStr = Field(min_length=MINIMAL_SECRET_KEY_LENGTH)
     """At least 16, better 64 random characters; encrypts the signing keys at rest. `openssl rand -hex 32` makes one."""
     database_url: SecretStr = SecretStr("sqlite:///passerelle.sqlite3")
@@ -60,11 +67,44 @@ class Settings(Frozen):
     email_verified: bool = True
     """What the claim of that name says of addresses that CAS releases; false where users edit their own."""
     attributes: Mapping[str, tuple[str, ...]] = DEFAULT_ATTRIBUTES
-    """claim = CAS attributes: the first with a value wins, and `groups` unites them all."""
+    """claim = CAS attributes: the first with a value wins, and `groups` unites them all. A friendly name stands for
+    its other spellings (`mail`, `urn:oid:…`); what is not named keeps its default, and an empty list turns it off."""
+    groups_base: GroupsBase | None = None
+    """The branch of the directory that holds the groups, for `groups_from_dn`; `*` for any, where no two groups of the
+    whole directory share a cn."""
+    groups_from_dn: Literal["cn"] | None = None
+    """`cn` makes `staff` of `cn=staff,ou=groups,…` for groups directly below `groups_base`. All other values, and all
+    of them without this setting, stay whole."""
+    group_map: GroupMap = Field(default_factory=dict)
+    """Whole value as CAS releases it = name of the group, for groups that need another name."""
+    groups_from_affiliation: bool = False
+    """Whether each eduperson_affiliation makes a group too: `affiliation:staff`."""
+    email_template: EmailTemplate | None = None
+    """The address of users for whom CAS releases none, like `{username}@example.org`; `email_verified` holds for it
+    as well."""
+    subject_attribute: AttributeName | None = None
+    """The attribute that is the `sub` in tokens, instead of the user that CAS names. It has to be there and single, or
+    the sign-in is refused. Changing this changes everybody's `sub`: applications then take them for other people."""
+    username_attribute: AttributeName | None = None
+    """The attribute that is the user name (`preferred_username`), likewise."""
+    username_case: Literal["keep", "lower"] = "keep"
+    """`lower` where CAS lets people type their name either way. Applies to the user name, and to the `sub` that is made
+    of the user whom CAS names."""
+    username_pattern: Pattern | None = None
+    """A regular expression that the whole user name has to match; nobody else gets in."""
     clients: tuple[ClientSettings, ...] = ()
     """The applications, one `[[clients]]` table each; `PASSERELLE_CLIENTS` (JSON) adds to the file's."""
     proxy_hops: int = Field(default=0, ge=0, le=5)
     """How many proxies in front add to X-Forwarded-For; it tells who calls, for rate limits and the log alone."""
+    client_failures_per_minute: int = Field(default=30, ge=1, le=100_000)
+    """Wrong secrets of one client from one address, after which that pair waits until the minute is over. Like the
+    next three it is counted in the memory of each worker, so `workers` times as many may pass."""
+    address_failures_per_minute: int = Field(default=120, ge=1, le=100_000)
+    """Wrong client secrets from one address, whatever the client."""
+    bad_tokens_per_minute: int = Field(default=600, ge=1, le=100_000)
+    """Unknown or expired access tokens from one address, after which more of them are answered 429; good ones pass."""
+    bad_callbacks_per_minute: int = Field(default=120, ge=1, le=100_000)
+    """Sign-ins from one address that cannot be continued; more are answered 429, good ones pass."""
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
     """What Prometheus sends as a bearer token to `/metrics`; without it only this machine itself may read them."""
     support_contact: str = ""
@@ -113,9 +153,14 @@ class Settings(Frozen):
     @field_validator("attributes")
     @classmethod
     def _check_attributes(cls, rules: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
-        if unknown := sorted(set(rules) - set(DEFAULT_ATTRIBUTES)):
-            raise ValueError(f"no such claim: {', '.join(unknown)} (there are {', '.join(DEFAULT_ATTRIBUTES)})")
-        return {**DEFAULT_ATTRIBUTES, **rules}
+        return check_attribute_rules(rules)
+
+    @field_validator("groups_from_dn")
+    @classmethod
+    def _check_groups_from_dn(cls, how: str | None, info: ValidationInfo) -> str | None:
+        if "groups_base" in info.data:  # else it is wrong itself, and told
+            check_groups_from_dn(how, info.data["groups_base"])
+        return how
 
     @field_validator("clients")
     @classmethod
@@ -124,6 +169,11 @@ class Settings(Frozen):
         if twice := sorted({client_id for client_id in ids if ids.count(client_id) > 1}):
             raise ValueError(f"client_id given twice: {', '.join(twice)}")
         return clients
+
+    @property
+    def claim_rules(self) -> ClaimRules:
+        """All that decides what an identity is made of."""
+        return ClaimRules(**{rule.name: getattr(self, rule.name) for rule in fields(ClaimRules)})
 
     @property
     def is_https(self) -> bool:

@@ -44,7 +44,7 @@ def redirect_uri_fault(uri: str) -> str | None:
     except ValueError:
         return "is not a URI"
     host, scheme = parts.hostname, parts.scheme
-    is_native_scheme = "." in scheme and bool(parts.path)
+    is_native_scheme = "." in scheme and bool(parts.path or parts.netloc)
     faults = {
         "holds a wildcard, space, quote or non-ASCII character": not uri.isascii() or re.search(r"[\s\\\"<>*]", uri),
         "has a fragment: take away the part from '#' on": "#" in uri,

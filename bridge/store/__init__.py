@@ -6,6 +6,7 @@ SHA-256 hashes (`fingerprint`), so that a copy of the database signs nobody in. 
 argument.
 """
 
+from bridge.store.database import StoreFailure
 from bridge.store.interface import Store
 from bridge.store.records import (
     AccessToken,
@@ -36,6 +37,7 @@ __all__ = [
     "SigningKey",
     "SqlStore",
     "Store",
+    "StoreFailure",
     "StoredClient",
     "fingerprint",
 ]

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, Engine, Executable, Row, Table, bindparam, create_engine, event
+from sqlalchemy import BindParameter, Column, Engine, Executable, Row, Table, bindparam, create_engine, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
-BUSY_TIMEOUT_SECONDS = 5
+# SQLite's queue of writers is not a fair one: the unluckiest of many waits far longer than the average.
+BUSY_TIMEOUT_SECONDS = 20
+CONNECT_TIMEOUT_SECONDS = 5
 POOL_SIZE = 16  # as many as a worker has threads
+
+# For those who want to say in one sentence that the database failed, without knowing what it is made of.
+StoreFailure = SQLAlchemyError
 
 NOW: BindParameter[int] = bindparam("now")
 
@@ -20,12 +28,23 @@ def open_engine(url: str) -> Engine:
         engine = create_engine(url, pool_size=POOL_SIZE, hide_parameters=True)
         event.listen(engine, "connect", _set_up_sqlite)
         return engine
-    driver_url = re.sub(r"^postgresql:", "postgresql+psycopg:", url)
-    return create_engine(driver_url, pool_size=POOL_SIZE, pool_pre_ping=True, hide_parameters=True)
+    driver_url = make_url(re.sub(r"^postgresql:", "postgresql+psycopg:", url))
+    return create_engine(
+        driver_url.set(query={"connect_timeout": str(CONNECT_TIMEOUT_SECONDS), **driver_url.query}),
+        # Named, because a server may have another default, and a stricter level fails where this one waits.
+        isolation_level="READ COMMITTED",
+        pool_size=POOL_SIZE,
+        pool_pre_ping=True,
+        hide_parameters=True,
+    )
 
 
 class Part:
-    """One part of the store: statements of its own, the engine of all."""
+    """One part of the store: statements of its own, the engine of all.
+
+    A transaction that writes begins with a write: SQLite then lets it wait for its turn, while one that has read
+    before could only be refused. For PostgreSQL, all lock in this order: sessions, codes, refresh tokens, grants.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -64,10 +83,28 @@ def of_prefix(row: Row[Any], columns: Iterable[Column[Any]], prefix: str) -> dic
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    """WAL lets readers go on while one writes; NORMAL then syncs at checkpoints, which a crash survives."""
+    """WAL lets readers go on while one writes.
+
+    With synchronous = NORMAL a commit is in the operating system's hands when it returns, so whatever kills the
+    process loses nothing; a power cut may lose the last moments before it, but never leaves a broken database.
+    """
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(cursor)
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    """By hand until it works: of several that switch a new database at once, SQLite lets the losers fail unheard."""
+    give_up = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
 from bridge.identity import Identity
-from bridge.store.database import NOW, Part, columns_of, labelled, of_prefix, values_of
-from bridge.store.records import AccessToken, AuthorizationCode, ClientAccess, Grant, Minted, RefreshToken
-from bridge.store.schema import access_tokens, codes, consents, grants, refresh_tokens
+from bridge.store.access import GRANT_ID, HASH, REVOKE_GRANT, Holdings
+from bridge.store.database import NOW, columns_of, labelled, of_prefix, values_of
+from bridge.store.records import AccessToken, AuthorizationCode, Grant, Minted, RefreshToken
+from bridge.store.schema import access_tokens, codes, grants, refresh_tokens, sessions
 
 _CODE = columns_of(codes, AuthorizationCode)
 _GRANT = columns_of(grants, Grant)
 _ACCESS = columns_of(access_tokens, AccessToken)
 _REFRESH = columns_of(refresh_tokens, RefreshToken)
 OF_GRANT = "of_grant_"
-HASH: BindParameter[str] = bindparam("hash")
-GRANT_ID: BindParameter[str] = bindparam("of_grant")
 
 SAVE_GRANT, SAVE_CODE = insert(grants), insert(codes)
 SAVE_ACCESS, SAVE_REFRESH = insert(access_tokens), insert(refresh_tokens)
 FIND_GRANT = select(*_GRANT).where(grants.c.grant_id == GRANT_ID, grants.c.revoked_at.is_(None))
-REVOKE_GRANT = update(grants).where(grants.c.grant_id == GRANT_ID, grants.c.revoked_at.is_(None)).values(revoked_at=NOW)
+# Waits for whoever is just ending the session.
+END_OF_SESSION = select(sessions.c.ended_at).where(sessions.c.sid == bindparam("of_sid")).with_for_update(read=True)
 REDEEM_CODE = (
     update(codes)
     .where(codes.c.code_hash == HASH, codes.c.redeemed_at.is_(None), codes.c.expires_at > NOW)
@@ -45,8 +45,11 @@ ROTATE = (
 NAME_SUCCESSOR = (
     update(refresh_tokens).where(refresh_tokens.c.token_hash == HASH).values(successor_hash=bindparam("next"))
 )
-FIND_ANY_REFRESH = select(*_REFRESH, refresh_tokens.c.rotated_at, refresh_tokens.c.successor_hash).where(
-    refresh_tokens.c.token_hash == HASH
+# Locked: of many repetitions one after the other looks whether its access token is there already.
+FIND_ANY_REFRESH = (
+    select(*_REFRESH, refresh_tokens.c.rotated_at, refresh_tokens.c.successor_hash)
+    .where(refresh_tokens.c.token_hash == HASH)
+    .with_for_update()
 )
 IS_UNUSED = select(refresh_tokens.c.token_hash).where(
     refresh_tokens.c.token_hash == HASH, refresh_tokens.c.rotated_at.is_(None)
@@ -72,80 +75,41 @@ FIND_REFRESH = (
         grants.c.revoked_at.is_(None),
     )
 )
-_OF_CLIENT = grants.c.client_id == bindparam("of_client")
-REVOKE_ACCESS = (
-    update(access_tokens)
-    .where(
-        access_tokens.c.token_hash == HASH,
-        access_tokens.c.revoked_at.is_(None),
-        exists().where(grants.c.grant_id == access_tokens.c.grant_id, _OF_CLIENT),
-    )
-    .values(revoked_at=NOW)
-)
-REVOKE_BY_REFRESH = (
-    update(grants)
-    .where(
-        _OF_CLIENT,
-        grants.c.revoked_at.is_(None),
-        exists().where(refresh_tokens.c.token_hash == HASH, refresh_tokens.c.grant_id == grants.c.grant_id),
-    )
-    .values(revoked_at=NOW)
-)
-REVOKE_OF_CLIENT = update(grants).where(_OF_CLIENT, grants.c.revoked_at.is_(None)).values(revoked_at=NOW)
-REVOKE_OF_CLIENT_AND_SUBJECT = REVOKE_OF_CLIENT.where(grants.c.subject == bindparam("of_subject"))
-FORGET_CONSENT = delete(consents).where(
-    consents.c.client_id == bindparam("of_client"), consents.c.subject == bindparam("of_subject")
-)
-_LIVE_TOKENS = (
-    select(access_tokens.c.grant_id, access_tokens.c.expires_at)
-    .where(access_tokens.c.expires_at > NOW, access_tokens.c.revoked_at.is_(None))
-    .union_all(
-        select(refresh_tokens.c.grant_id, refresh_tokens.c.expires_at).where(
-            refresh_tokens.c.expires_at > NOW, refresh_tokens.c.rotated_at.is_(None)
-        )
-    )
-    .subquery()
-)
-ACCESS_OF_SUBJECT = (
-    select(
-        grants.c.grant_id,
-        grants.c.client_id,
-        grants.c.scope,
-        grants.c.created_at,
-        func.max(_LIVE_TOKENS.c.expires_at).label("until"),
-    )
-    .join_from(grants, _LIVE_TOKENS, grants.c.grant_id == _LIVE_TOKENS.c.grant_id)
-    .where(grants.c.subject == bindparam("of_subject"), grants.c.revoked_at.is_(None))
-    .group_by(grants.c.grant_id, grants.c.client_id, grants.c.scope, grants.c.created_at)
-    .order_by(grants.c.client_id, grants.c.created_at)
-)
-CONSENTED = select(consents.c.scope).where(
-    consents.c.client_id == bindparam("of_client"), consents.c.subject == bindparam("of_subject")
-)
-SAVE_CONSENT = insert(consents)
 
 
-class SqlGrants(Part):
+class SqlGrants(Holdings):
     """`Grants`."""
 
     def begin_with_code(self, grant: Grant, code: AuthorizationCode) -> None:
         with self._engine.begin() as connection:
             connection.execute(SAVE_GRANT, _grant_row(grant))
             connection.execute(SAVE_CODE, values_of(code))
+            if grant.sid is not None and not grant.offline:
+                ended_at = connection.execute(END_OF_SESSION, {"of_sid": grant.sid}).scalar_one_or_none()
+                if ended_at is not None:
+                    connection.execute(REVOKE_GRANT, {"of_grant": grant.grant_id, "now": ended_at})
 
     def begin_with_token(self, grant: Grant, minted: Minted) -> None:
         with self._engine.begin() as connection:
             connection.execute(SAVE_GRANT, _grant_row(grant))
             _save_tokens(connection, minted)
 
-    def redeem_code(self, code_hash: str, *, now: int, mint: Callable[[AuthorizationCode, Grant], Minted]) -> bool:
+    def redeem_code(
+        self,
+        code_hash: str,
+        *,
+        now: int,
+        mint: Callable[[AuthorizationCode, Grant], Minted],
+        reused: Callable[[Grant], None] = lambda _grant: None,
+    ) -> bool:
         refusal: Exception | None = None
         with self._engine.begin() as connection:
             row = connection.execute(REDEEM_CODE, {"hash": code_hash, "now": now}).one_or_none()
             if row is None:
                 spent = connection.execute(GRANT_OF_SPENT_CODE, {"hash": code_hash}).scalar_one_or_none()
-                if spent is not None:
+                if spent is not None and (grant := _live_grant(connection, spent)) is not None:
                     connection.execute(REVOKE_GRANT, {"of_grant": spent, "now": now})
+                    reused(grant)
                 return False
             grant = _live_grant(connection, row.grant_id)
             if grant is None:
@@ -161,12 +125,18 @@ class SqlGrants(Part):
         return True
 
     def rotate_refresh_token(
-        self, token_hash: str, *, now: int, grace: int, mint: Callable[[RefreshToken, Grant], Minted]
+        self,
+        token_hash: str,
+        *,
+        now: int,
+        grace: int,
+        mint: Callable[[RefreshToken, Grant], Minted],
+        reused: Callable[[Grant], None] = lambda _grant: None,
     ) -> bool:
         with self._engine.begin() as connection:
             row = connection.execute(ROTATE, {"hash": token_hash, "now": now}).one_or_none()
             if row is None:
-                return _repeat_or_punish(connection, token_hash, now, grace, mint)
+                return _repeat_or_punish(connection, token_hash, now, grace, mint, reused=reused)
             grant = _live_grant(connection, row.grant_id)
             if grant is None:
                 return False
@@ -184,50 +154,15 @@ class SqlGrants(Part):
         row = self._one(FIND_REFRESH, {"hash": token_hash, "now": now})
         return None if row is None else (RefreshToken(**_own(row, _REFRESH)), _grant(of_prefix(row, _GRANT, OF_GRANT)))
 
-    def revoke_access_token(self, token_hash: str, *, client_id: str, now: int) -> bool:
-        return self._execute(REVOKE_ACCESS, {"hash": token_hash, "of_client": client_id, "now": now}) > 0
-
-    def revoke_by_refresh_token(self, token_hash: str, *, client_id: str, now: int) -> bool:
-        return self._execute(REVOKE_BY_REFRESH, {"hash": token_hash, "of_client": client_id, "now": now}) > 0
-
-    def revoke_client_of_subject(self, client_id: str, subject: str, *, now: int) -> int:
-        values = {"of_client": client_id, "of_subject": subject}
-        with self._engine.begin() as connection:
-            connection.execute(FORGET_CONSENT, values)
-            return int(connection.execute(REVOKE_OF_CLIENT_AND_SUBJECT, values | {"now": now}).rowcount)
-
-    def revoke_client(self, client_id: str, *, now: int) -> int:
-        return self._execute(REVOKE_OF_CLIENT, {"of_client": client_id, "now": now})
-
-    def access_of_subject(self, subject: str, *, now: int) -> Sequence[ClientAccess]:
-        merged: dict[str, ClientAccess] = {}
-        for row in self._all(ACCESS_OF_SUBJECT, {"of_subject": subject, "now": now}):
-            known = merged.get(row.client_id)
-            scopes = [*(known.scope.split() if known else ()), *row.scope.split()]
-            merged[row.client_id] = ClientAccess(
-                client_id=row.client_id,
-                scope=" ".join(dict.fromkeys(scopes)),
-                since=min(known.since, row.created_at) if known else row.created_at,
-                until=max(known.until, row.until) if known else row.until,
-            )
-        return list(merged.values())
-
-    def consented_scope(self, client_id: str, subject: str) -> str:
-        row = self._one(CONSENTED, {"of_client": client_id, "of_subject": subject})
-        return "" if row is None else str(row.scope)
-
-    def remember_consent(self, client_id: str, subject: str, scope: str, *, now: int) -> None:
-        values = {"of_client": client_id, "of_subject": subject}
-        with self._engine.begin() as connection:
-            known = connection.execute(CONSENTED, values).scalar_one_or_none() or ""
-            connection.execute(FORGET_CONSENT, values)
-            merged = " ".join(dict.fromkeys([*known.split(), *scope.split()]))
-            row = {"client_id": client_id, "subject": subject, "scope": merged, "granted_at": now}
-            connection.execute(SAVE_CONSENT, row)
-
 
 def _repeat_or_punish(
-    connection: Connection, token_hash: str, now: int, grace: int, mint: Callable[[RefreshToken, Grant], Minted]
+    connection: Connection,
+    token_hash: str,
+    now: int,
+    grace: int,
+    mint: Callable[[RefreshToken, Grant], Minted],
+    *,
+    reused: Callable[[Grant], None],
 ) -> bool:
     """A refresh token that cannot be rotated: an answer lost on its way, reuse, or simply no token of ours."""
     row = connection.execute(FIND_ANY_REFRESH, {"hash": token_hash}).one_or_none()
@@ -246,6 +181,7 @@ def _repeat_or_punish(
                 connection.execute(SAVE_ACCESS, values_of(token))
             return True
     connection.execute(REVOKE_GRANT, {"of_grant": grant.grant_id, "now": now})
+    reused(grant)
     return False
 
 

@@ -1,8 +1,8 @@
-"""What can be asked of a store, in intentions. Every method is one transaction."""
+"""What can be asked of a store, in intentions. Every method is one transaction; only `purge` takes several."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from bridge.store.records import (
@@ -42,10 +42,11 @@ class Sessions(Protocol):
     def begin(self, session: Session, *, ticket_hash: str) -> None:
         """Sign a browser in. The ticket is how CAS names the session when it ends it."""
 
-    def renew(self, session: Session, *, ticket_hash: str) -> None:
+    def renew(self, session: Session, *, ticket_hash: str) -> bool:
         """The same user proved again who they are in the same browser: a new cookie, the same `sid`.
 
-        Everything given out under the session stays; every ticket it ever had still ends it.
+        Everything given out under the session stays; every ticket it ever had still ends it. False when it has
+        ended meanwhile, and nothing was changed: then a new one has to begin.
         """
 
     def find(self, cookie_hash: str, *, now: int) -> Session | None:
@@ -54,17 +55,26 @@ class Sessions(Protocol):
     def find_by_sid(self, sid: str, *, now: int) -> Session | None:
         """Likewise, by its public name."""
 
+    def all(self, *, now: int) -> Sequence[Session]:
+        """All live sessions, the newest first."""
+
     def of_subject(self, subject: str, *, now: int) -> Sequence[Session]:
         """All live sessions of a user, the newest first."""
 
     def sids_of_ticket(self, ticket_hash: str) -> Sequence[str]:
-        """The live sessions that a CAS ticket began or renewed: one at most, but CAS decides."""
+        """The sessions that a CAS ticket began or renewed and that have not ended: one at most, but CAS decides.
 
-    def end(self, sid: str, *, now: int) -> Sequence[tuple[str, str]] | None:
+        Expired ones too: what was given out under them may live on, and CAS can still take it back.
+        """
+
+    def end(
+        self, sid: str, *, now: int, tell: Callable[[str], str | None] = lambda _client_id: None
+    ) -> Sequence[tuple[str, str]] | None:
         """End a session and revoke every grant under it that is not offline.
 
-        (client_id, subject) of each client that held a grant under it and may have to be told; None when it had
-        ended before, so that nobody is told twice.
+        `tell` gives the address where a client wants to be told, if it does: a delivery to there is queued in the
+        same transaction, so that a bridge which is killed just then forgets nobody. (client_id, subject) of each
+        client that held a grant under it; None when it had ended before, so that nobody is told twice.
         """
 
 
@@ -72,27 +82,44 @@ class Grants(Protocol):
     """What was allowed, and the codes and tokens given out for it."""
 
     def begin_with_code(self, grant: Grant, code: AuthorizationCode) -> None:
-        """Remember a grant, and the code that is handed to the browser for it."""
+        """Remember a grant, and the code that is handed to the browser for it.
+
+        When its session has ended meanwhile, it is revoked from the start, unless it is offline.
+        """
 
     def begin_with_token(self, grant: Grant, minted: Minted) -> None:
         """Remember a grant of a client that acts for itself, and its token."""
 
-    def redeem_code(self, code_hash: str, *, now: int, mint: Callable[[AuthorizationCode, Grant], Minted]) -> bool:
+    def redeem_code(
+        self,
+        code_hash: str,
+        *,
+        now: int,
+        mint: Callable[[AuthorizationCode, Grant], Minted],
+        reused: Callable[[Grant], None] = ...,
+    ) -> bool:
         """Redeem a code, once: of many callers one gets True, and its tokens are stored in the same transaction.
 
         `mint` may raise to refuse; the code is spent all the same and nothing is stored. A second redemption
-        revokes the whole grant (RFC 9700 §4.2.4). False also for an unknown or expired code, and for one whose
-        grant was revoked.
+        revokes the whole grant (RFC 9700 §4.2.4) and tells `reused` of it. False also for an unknown or expired
+        code, and for one whose grant was revoked.
         """
 
     def rotate_refresh_token(
-        self, token_hash: str, *, now: int, grace: int, mint: Callable[[RefreshToken, Grant], Minted]
+        self,
+        token_hash: str,
+        *,
+        now: int,
+        grace: int,
+        mint: Callable[[RefreshToken, Grant], Minted],
+        reused: Callable[[Grant], None] = ...,
     ) -> bool:
         """Replace a refresh token, once: of many callers one stores the successor, in the same transaction.
 
         `mint` has to give the same tokens at every call: whoever repeats the request within `grace` seconds of
         the rotation gets True as well, as long as the successor was not used yet, because an answer can be lost
-        on its way. Later, or after that, a repetition is reuse: the whole grant is revoked (RFC 9700 §4.14.2).
+        on its way. Later, or after that, a repetition is reuse: the whole grant is revoked (RFC 9700 §4.14.2),
+        and `reused` is told of it.
         `mint` may raise to refuse; then nothing changes.
         """
 
@@ -112,7 +139,7 @@ class Grants(Protocol):
         """Take back all that a user allowed a client; how many grants."""
 
     def revoke_client(self, client_id: str, *, now: int) -> int:
-        """Take back all that a client holds: it was removed or disabled."""
+        """Take back all that a client holds, and forget who agreed to it: it was removed or disabled."""
 
     def access_of_subject(self, subject: str, *, now: int) -> Sequence[ClientAccess]:
         """The applications that hold access to a user's data now."""
@@ -134,7 +161,7 @@ class Keys(Protocol):
         """
 
     def all(self) -> Sequence[SigningKey]:
-        """All keys, the newest first."""
+        """All keys, of each algorithm the last added first."""
 
     def remove(self, kid: str) -> None:
         """Forget a key that nothing signed with it can outlive."""
@@ -162,8 +189,8 @@ class Deliveries(Protocol):
     def queue(self, entries: Sequence[tuple[str, str, str, str]], *, now: int) -> None:
         """Add (client_id, sid, subject, uri) entries, due at once."""
 
-    def take_due(self, *, now: int, lease: int, limit: int) -> Sequence[LogoutDelivery]:
-        """Take what is due for `lease` seconds: of many workers, one gets each."""
+    def take_due(self, *, now: int, lease: int, limit: int, not_for: Collection[str] = ()) -> Sequence[LogoutDelivery]:
+        """Take what is due for `lease` seconds, except for these clients: of many workers, one gets each."""
 
     def delivered(self, delivery_id: int) -> None:
         """The client knows; forget the entry."""
@@ -192,7 +219,10 @@ class Store(Protocol):
     def deliveries(self) -> Deliveries: ...
 
     def purge(self, *, now: int) -> Mapping[str, int]:
-        """Delete what nobody can use any more; how many rows of each table."""
+        """Delete what nobody can use any more, and could not for some minutes; how many rows of each table."""
+
+    def totals(self, *, now: int) -> Mapping[str, int]:
+        """How many there are just now: `sessions`, `logout_deliveries_waiting`, `logout_deliveries_given_up`."""
 
     def check(self) -> None:
         """Raise when the database does not answer."""

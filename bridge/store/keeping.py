@@ -1,8 +1,9 @@
-"""Keys, managed clients, and the logout tokens that wait for delivery."""
+"""Keys, managed clients, and the logout tokens that wait for delivery: what the bridge itself has to keep."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -19,7 +20,13 @@ _DELIVERY = columns_of(logout_deliveries, LogoutDelivery)
 _ID = logout_deliveries.c.delivery_id
 
 ADD_KEY = insert(signing_keys)
-ALL_KEYS = select(*_KEY).order_by(signing_keys.c.active_from.desc(), signing_keys.c.created_at.desc())
+NEWEST_KEY = (
+    select(signing_keys.c.kid, signing_keys.c.number)
+    .where(signing_keys.c.algorithm == bindparam("of_algorithm"))
+    .order_by(signing_keys.c.number.desc())
+    .limit(1)
+)
+ALL_KEYS = select(*_KEY).order_by(signing_keys.c.algorithm.desc(), signing_keys.c.number.desc())
 REMOVE_KEY = delete(signing_keys).where(signing_keys.c.kid == bindparam("of_kid"))
 
 ALL_CLIENTS = select(*_CLIENT).order_by(stored_clients.c.client_id)
@@ -29,17 +36,23 @@ VERSION = select(versions.c.version).where(versions.c.name == CLIENTS)
 NEXT_VERSION = update(versions).where(versions.c.name == CLIENTS).values(version=versions.c.version + 1)
 
 QUEUE = insert(logout_deliveries)
+# A table expression of its own: PostgreSQL may run a subquery with a limit more than once, and lock more each time.
 _DUE = (
     select(_ID)
-    .where(logout_deliveries.c.next_attempt_at <= NOW)
-    .order_by(logout_deliveries.c.next_attempt_at)
+    .where(
+        logout_deliveries.c.next_attempt_at <= NOW,
+        logout_deliveries.c.client_id.not_in(bindparam("not_for", expanding=True)),
+    )
+    .order_by(logout_deliveries.c.next_attempt_at, _ID)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
+    .cte("due")
 )
-# Asked once more outside: where two workers chose the same rows, the second finds them leased.
+# Asked first: every worker looks every second, and an UPDATE that finds nothing waits for SQLite's lock all the same.
+IS_ANY_DUE = select(_ID).where(logout_deliveries.c.next_attempt_at <= NOW).limit(1)
 TAKE_DUE = (
     update(logout_deliveries)
-    .where(_ID.in_(_DUE), logout_deliveries.c.next_attempt_at <= NOW)
+    .where(_ID.in_(select(_DUE.c.delivery_id)))
     .values(next_attempt_at=bindparam("leased_until"), attempts=logout_deliveries.c.attempts + 1)
     .returning(*_DELIVERY)
 )
@@ -56,9 +69,12 @@ class SqlKeys(Part):
     """`Keys`."""
 
     def add(self, key: SigningKey, *, after: str | None) -> bool:
+        newest = self._one(NEWEST_KEY, {"of_algorithm": key.algorithm})
+        if (None if newest is None else newest.kid) != after:
+            return False
         try:
-            self._execute(ADD_KEY, values_of(key) | {"predecessor": after or ""})
-        except IntegrityError:
+            self._execute(ADD_KEY, values_of(key) | {"number": 1 if newest is None else newest.number + 1})
+        except IntegrityError:  # another worker has just taken that number
             return False
         return True
 
@@ -81,42 +97,31 @@ class SqlClients(Part):
 
     def put(self, client: StoredClient, *, now: int) -> None:
         with self._engine.begin() as connection:
+            connection.execute(NEXT_VERSION)  # first: whoever changes clients at the same time waits here
             connection.execute(REMOVE_CLIENT, {"of_client": client.client_id})
             connection.execute(SAVE_CLIENT, values_of(client) | {"changed_at": now})
-            connection.execute(NEXT_VERSION)
 
     def remove(self, client_id: str) -> bool:
         with self._engine.begin() as connection:
-            removed = connection.execute(REMOVE_CLIENT, {"of_client": client_id}).rowcount > 0
             connection.execute(NEXT_VERSION)
-        return removed
+            return connection.execute(REMOVE_CLIENT, {"of_client": client_id}).rowcount > 0
 
 
 class SqlDeliveries(Part):
     """`Deliveries`."""
 
     def queue(self, entries: Sequence[tuple[str, str, str, str]], *, now: int) -> None:
-        rows = [
-            {
-                "client_id": client_id,
-                "sid": sid,
-                "subject": subject,
-                "uri": uri,
-                "created_at": now,
-                "attempts": 0,
-                "next_attempt_at": now,
-                "last_error": "",
-            }
-            for client_id, sid, subject, uri in entries
-        ]
-        if rows:
+        if entries:
             with self._engine.begin() as connection:
-                connection.execute(QUEUE, rows)
+                connection.execute(QUEUE, delivery_rows(entries, now))
 
-    def take_due(self, *, now: int, lease: int, limit: int) -> Sequence[LogoutDelivery]:
+    def take_due(self, *, now: int, lease: int, limit: int, not_for: Collection[str] = ()) -> Sequence[LogoutDelivery]:
+        if self._one(IS_ANY_DUE, {"now": now}) is None:
+            return ()
+        values = {"now": now, "leased_until": now + lease, "most": limit, "not_for": list(not_for)}
         with self._engine.begin() as connection:
-            rows = connection.execute(TAKE_DUE, {"now": now, "leased_until": now + lease, "most": limit}).all()
-        return [LogoutDelivery(**row._mapping) for row in rows]
+            rows = connection.execute(TAKE_DUE, values).all()
+        return sorted((LogoutDelivery(**row._mapping) for row in rows), key=lambda taken: taken.delivery_id)
 
     def delivered(self, delivery_id: int) -> None:
         self._execute(DELIVERED, {"of_delivery": delivery_id})
@@ -126,3 +131,9 @@ class SqlDeliveries(Part):
 
     def waiting(self) -> Sequence[LogoutDelivery]:
         return [LogoutDelivery(**row._mapping) for row in self._all(WAITING, {})]
+
+
+def delivery_rows(entries: Sequence[tuple[str, str, str, str]], now: int) -> list[dict[str, Any]]:
+    """(client_id, sid, subject, uri) entries as rows that are due at once."""
+    due = {"created_at": now, "attempts": 0, "next_attempt_at": now, "last_error": ""}
+    return [dict(zip(("client_id", "sid", "subject", "uri"), entry, strict=True)) | due for entry in entries]

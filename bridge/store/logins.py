@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bridge.identity import Identity
+from bridge.store.access import revocation
 from bridge.store.database import NOW, Part, columns_of, values_of
+from bridge.store.keeping import QUEUE, delivery_rows
 from bridge.store.records import PendingLogin, Session
 from bridge.store.schema import grants, pending_logins, session_tickets, sessions
 
@@ -24,6 +26,8 @@ CLAIM_LOGIN = (
         pending_logins.c.browser_hash == bindparam("browser"),
         pending_logins.c.ticket_hash.is_(None),
         pending_logins.c.expires_at > NOW,
+        # The login that a ticket took is soon purged, its session not.
+        ~exists().where(session_tickets.c.ticket_hash == bindparam("ticket")),
     )
     .values(ticket_hash=bindparam("ticket"))
     .returning(*_LOGIN)
@@ -44,6 +48,7 @@ RENEW_SESSION = (
 _LIVE = (sessions.c.ended_at.is_(None), sessions.c.expires_at > NOW)
 FIND_SESSION = select(*_SESSION).where(sessions.c.cookie_hash == bindparam("cookie"), *_LIVE)
 FIND_BY_SID = select(*_SESSION).where(sessions.c.sid == bindparam("of_sid"), *_LIVE)
+ALL_SESSIONS = select(*_SESSION).where(*_LIVE).order_by(sessions.c.created_at.desc())
 SESSIONS_OF_SUBJECT = (
     select(*_SESSION)
     .where(sessions.c.subject == bindparam("of_subject"), *_LIVE)
@@ -66,11 +71,7 @@ HOLDERS_OF_SESSION = (
     .where(grants.c.sid == bindparam("of_sid"), grants.c.subject.is_not(None))
     .distinct()
 )
-REVOKE_GRANTS_OF_SESSION = (
-    update(grants)
-    .where(grants.c.sid == bindparam("of_sid"), grants.c.offline.is_(False), grants.c.revoked_at.is_(None))
-    .values(revoked_at=NOW)
-)
+REVOKE_GRANTS_OF_SESSION = revocation(grants.c.sid == bindparam("of_sid"), grants.c.offline.is_(False))
 
 
 class SqlLogins(Part):
@@ -102,7 +103,7 @@ class SqlSessions(Part):
             connection.execute(SAVE_SESSION, row)
             connection.execute(SAVE_TICKET, {"ticket_hash": ticket_hash, "sid": session.sid})
 
-    def renew(self, session: Session, *, ticket_hash: str) -> None:
+    def renew(self, session: Session, *, ticket_hash: str) -> bool:
         row = {
             "of_sid": session.sid,
             "new_cookie_hash": session.cookie_hash,
@@ -111,8 +112,10 @@ class SqlSessions(Part):
             "new_expires_at": session.expires_at,
         }
         with self._engine.begin() as connection:
-            connection.execute(RENEW_SESSION, row)
+            if connection.execute(RENEW_SESSION, row).rowcount == 0:
+                return False
             connection.execute(SAVE_TICKET, {"ticket_hash": ticket_hash, "sid": session.sid})
+        return True
 
     def find(self, cookie_hash: str, *, now: int) -> Session | None:
         row = self._one(FIND_SESSION, {"cookie": cookie_hash, "now": now})
@@ -122,18 +125,26 @@ class SqlSessions(Part):
         row = self._one(FIND_BY_SID, {"of_sid": sid, "now": now})
         return None if row is None else _session(row._mapping)
 
+    def all(self, *, now: int) -> Sequence[Session]:
+        return [_session(row._mapping) for row in self._all(ALL_SESSIONS, {"now": now})]
+
     def of_subject(self, subject: str, *, now: int) -> Sequence[Session]:
         return [_session(row._mapping) for row in self._all(SESSIONS_OF_SUBJECT, {"of_subject": subject, "now": now})]
 
     def sids_of_ticket(self, ticket_hash: str) -> Sequence[str]:
         return [row.sid for row in self._all(SIDS_OF_TICKET, {"ticket": ticket_hash})]
 
-    def end(self, sid: str, *, now: int) -> Sequence[tuple[str, str]] | None:
+    def end(
+        self, sid: str, *, now: int, tell: Callable[[str], str | None] = lambda _client_id: None
+    ) -> Sequence[tuple[str, str]] | None:
         with self._engine.begin() as connection:
             if connection.execute(END_SESSION, {"of_sid": sid, "now": now}).one_or_none() is None:
                 return None
             holders = connection.execute(HOLDERS_OF_SESSION, {"of_sid": sid}).all()
             connection.execute(REVOKE_GRANTS_OF_SESSION, {"of_sid": sid, "now": now})
+            told = [(row.client_id, sid, row.subject, uri) for row in holders if (uri := tell(row.client_id))]
+            if told:
+                connection.execute(QUEUE, delivery_rows(told, now))
         return [(row.client_id, row.subject) for row in holders]
 
 

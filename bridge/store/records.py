@@ -144,7 +144,8 @@ class LogoutDelivery:
     uri: str
     created_at: int
     attempts: int
-    next_attempt_at: int
+    next_attempt_at: int | None
+    """None when it was given up."""
     last_error: str
 
 

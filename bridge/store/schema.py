@@ -129,12 +129,12 @@ signing_keys = Table(
     metadata,
     Column("kid", String(64), primary_key=True),
     Column("algorithm", String(16), nullable=False),
-    # The kid before this one, or nothing for the first: two workers cannot both add the next key.
-    Column("predecessor", String(64), nullable=False),
+    # Counts the keys of an algorithm, so that two workers cannot both add the next one.
+    Column("number", Integer, nullable=False),
     Column("encrypted_private_jwk", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("active_from", BigInteger, nullable=False),
-    UniqueConstraint("algorithm", "predecessor"),
+    UniqueConstraint("algorithm", "number"),
 )
 
 stored_clients = Table(

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Response, make_response, render_template
+from werkzeug.datastructures import Headers
 
 from bridge.oauth.authorization import in_query
 from bridge.oauth.authorization_endpoint import Answer
+
+
+class _SeeOther(Response):
+    """A redirect URI has to be used byte for byte; Werkzeug would write it anew, host and special characters."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(status=303, headers={"Location": location, "Content-Length": "0"})
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ARG002  the signature is Werkzeug's
+        return self.headers
 
 
 def see_other(location: str) -> Response:
@@ -15,9 +27,7 @@ def see_other(location: str) -> Response:
 
     Without a body, which would repeat the code that stands in the address.
     """
-    response = Response(status=303)
-    response.headers["Location"] = location
-    return response
+    return _SeeOther(location)
 
 
 def answer_client(answer: Answer) -> Response:

@@ -8,10 +8,12 @@ from typing import Any
 import structlog
 from flask import Blueprint, Response, jsonify, request
 
-from bridge.errors import InvalidRequest, OAuthError
+from bridge.errors import InvalidRequest, OAuthError, TokenReused
 from bridge.oauth import endpoints
 from bridge.oauth.metadata import provider_metadata
 from bridge.web.context import current_bridge
+from bridge.web.limits import bad_tokens_limited, guesses_limited
+from bridge.web.operations import count_token_response
 
 PUBLIC_DOCUMENT_SECONDS = 3600
 
@@ -20,18 +22,25 @@ log = structlog.get_logger()
 
 
 @blueprint.post("/token")
+@guesses_limited
 def token() -> Response:
     """Token endpoint, RFC 6749 §3.2. Parameters in the query are ignored."""
+    bridge = current_bridge()
     try:
-        client, answer = endpoints.token(current_bridge().authority, *_form())
+        client, answer = endpoints.token(bridge.authority, *_form())
     except OAuthError as error:
+        if isinstance(error, TokenReused):
+            log.warning("reuse_detected", what=error.what, client=error.client_id, subject=error.subject)
         log.warning("token_refused", error=error.code, detail=error.detail or error.description)
+        count_token_response(bridge, error.code)
         raise
+    count_token_response(bridge, "issued")
     log.info("token_issued", client=client, grant_type=request.form["grant_type"], scope=answer["scope"])
     return jsonify(answer)
 
 
 @blueprint.route("/userinfo", methods=["GET", "POST"])
+@bad_tokens_limited
 def userinfo() -> Response:
     """Userinfo endpoint, OIDC Core §5.3: token in the header, or in the body of a POST."""
     body = request.form.items(multi=True) if request.method == "POST" else ()
@@ -39,12 +48,14 @@ def userinfo() -> Response:
 
 
 @blueprint.post("/introspect")
+@guesses_limited
 def introspect() -> Response:
     """RFC 7662."""
     return jsonify(endpoints.introspection(current_bridge().authority, *_form()))
 
 
 @blueprint.post("/revoke")
+@guesses_limited
 def revoke() -> Response:
     """RFC 7009."""
     log.info("revoked", client=endpoints.revocation(current_bridge().authority, *_form()))
@@ -72,8 +83,7 @@ def _form() -> tuple[Iterable[tuple[str, str]], str | None]:
 
 
 def _public(document: dict[str, Any]) -> Response:
-    """For any page on any origin, and for caches."""
+    """For caches; `cors` adds: for any page on any origin."""
     response = jsonify(document)
-    response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["Cache-Control"] = f"public, max-age={PUBLIC_DOCUMENT_SECONDS}"
     return response

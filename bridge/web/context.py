@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 from flask import current_app
 
 from bridge.cas.protocol import ValidatedTicket
+from bridge.metrics import Metrics
 from bridge.oauth.authority import Authority
+from bridge.settings import ClaimRules
 from bridge.store import Store
+from bridge.web.appearance import Appearance
+from bridge.web.failures import FailureLimits
 
 EXTENSION = "passerelle"
 
@@ -28,11 +31,17 @@ class Bridge:
 
     authority: Authority
     cas_url: str
+    cas_logout: str
+    """`chain`, `return` or `none`."""
     cas: Cas
-    attribute_rules: Mapping[str, tuple[str, ...]]
+    claim_rules: ClaimRules
     store: Store
     session_lifetime: int
     cookies_are_secure: bool
+    appearance: Appearance
+    metrics: Metrics
+    metrics_token: str | None
+    limits: FailureLimits
 
     @property
     def issuer(self) -> str:

@@ -1,7 +1,8 @@
-"""The two cookies: one that began a login in this browser, one that is signed in.
+"""The cookies: of a browser that began a login, of one that is signed in, and of one that has signed out.
 
-Both hold a random id and nothing else. `__Host-` keeps other hosts of the same domain from planting them; browsers
-accept that prefix only with https, so a plain http issuer (loopback only) gets plain names.
+The first two hold a random id and nothing else, the third says "yes". `__Host-` keeps other hosts of the same domain
+from planting them; browsers accept that prefix only with https, so a plain http issuer (loopback only) gets plain
+names.
 """
 
 from __future__ import annotations
@@ -34,6 +35,22 @@ def current_session(request: Request, bridge: Bridge) -> Session | None:
 def sign_in(response: Response, bridge: Bridge, session_id: str) -> None:
     """Sign this browser in; the id is always a fresh one."""
     _set(response, bridge, "session", session_id, bridge.session_lifetime)
+    _delete(response, bridge, "signed-out")
+
+
+def sign_out(response: Response, bridge: Bridge) -> None:
+    """Let this browser forget its session."""
+    _delete(response, bridge, "session")
+
+
+def want_new_login(response: Response, bridge: Bridge) -> None:
+    """Whoever signs in next in this browser has to say who they are, although CAS may still know the last user."""
+    _set(response, bridge, "signed-out", "yes", bridge.session_lifetime)
+
+
+def wants_new_login(request: Request, bridge: Bridge) -> bool:
+    """Whether `want_new_login` was the last word."""
+    return _value(request, _name(bridge, "signed-out")) is not None
 
 
 def _name(bridge: Bridge, purpose: str) -> str:
@@ -55,4 +72,10 @@ def _set(response: Response, bridge: Bridge, purpose: str, value: str, max_age: 
         httponly=True,
         samesite="Lax",
         path="/",
+    )
+
+
+def _delete(response: Response, bridge: Bridge, purpose: str) -> None:
+    response.delete_cookie(
+        _name(bridge, purpose), path="/", secure=bridge.cookies_are_secure, httponly=True, samesite="Lax"
     )

@@ -6,21 +6,41 @@ import structlog
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from bridge.errors import AuthorizationRefused, BridgeError, InvalidClient, InvalidRequest, OAuthError
+from bridge.errors import (
+    AuthorizationRefused,
+    BridgeError,
+    FormNotAccepted,
+    InvalidClient,
+    InvalidRequest,
+    LoginNotContinued,
+    NotAdmitted,
+    OAuthError,
+    TooManyFailures,
+    for_people,
+)
 from bridge.oauth.authorization_endpoint import Answer
 from bridge.web.answers import answer_client
+from bridge.web.context import current_bridge
+from bridge.web.limits import SECONDS_TO_WAIT
+from bridge.web.operations import reason_of
+from bridge.web.pages import told
 
 log = structlog.get_logger()
 
+NO_SUCH_PAGE = for_people("Check the address, or go back to the application that sent you here.")
 TITLES = {
-    400: "This request cannot be continued",
-    403: "You are not let in",
-    404: "There is nothing at this address",
-    405: "This address does not take such a request",
-    413: "The request is too large",
-    500: "Something went wrong here",
-    502: "The central sign-in service did not answer as it should",
+    400: for_people("This request cannot be continued"),
+    403: for_people("You are not let in"),
+    404: for_people("There is nothing at this address"),
+    405: for_people("This address does not take such a request"),
+    413: for_people("The request is too large"),
+    429: for_people("Too many attempts"),
+    500: for_people("Something went wrong here"),
+    502: for_people("The central sign-in service did not answer as it should"),
 }
+BEARER_ENDPOINTS = ("api.userinfo", "api.userdata")
+# Where there is more to say than what happened; the first that fits.
+PAGES = {FormNotAccepted: "error.html", LoginNotContinued: "interrupted.html", NotAdmitted: "not_admitted.html"}
 
 
 def register_error_handlers(app: Flask) -> None:
@@ -32,15 +52,17 @@ def register_error_handlers(app: Flask) -> None:
 
 def answer_bridge_error(error: BridgeError) -> Response:
     """The tree of `bridge.errors`."""
+    current_bridge().metrics.refused(reason_of(error))
     if isinstance(error, AuthorizationRefused):
         log.info("authorization_refused", error=error.detail, description=error.description)
         answer = Answer(redirect_uri=error.redirect_uri, parameters=error.answer, response_mode=error.response_mode)
         return answer_client(answer)
     if not isinstance(error, OAuthError) or not _is_for_programs():
         log.log(40 if error.status >= 500 else 30, "refused", kind=type(error).__name__, detail=error.detail)
-    if _is_for_programs():
-        return _json(error)
-    return _page(error.status, error.description)
+    response = _json(error) if _is_for_programs() else _page(error.status, error)
+    if isinstance(error, TooManyFailures):
+        response.headers["Retry-After"] = str(SECONDS_TO_WAIT)
+    return response
 
 
 def answer_http_error(error: HTTPException) -> Response:
@@ -51,7 +73,7 @@ def answer_http_error(error: HTTPException) -> Response:
         response = jsonify(error=described.code, error_description=described.wire_description)
         response.status_code = status
     else:
-        response = _page(status, "Check the address, or go back to the application that sent you here.")
+        response = _page(status, BridgeError(NO_SUCH_PAGE))
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value
@@ -70,9 +92,14 @@ def _is_for_programs() -> bool:
     return "text/html" not in request.headers.get("Accept", "")  # browsers always ask for it
 
 
-def _page(status: int, description: str) -> Response:
-    title = TITLES.get(status, TITLES[400 if status < 500 else 500])
-    page = render_template("error.html", title=title, description=description, request_id=g.request_id)
+def _page(status: int, error: BridgeError) -> Response:
+    template = next((name for kind, name in PAGES.items() if isinstance(error, kind)), "error.html")
+    page = render_template(
+        template,
+        title=TITLES.get(status, TITLES[400 if status < 500 else 500]),
+        description=told(error),
+        request_id=g.request_id,
+    )
     return make_response(page, status)
 
 
@@ -80,7 +107,8 @@ def _json(error: BridgeError) -> Response:
     body = {"error": error.code, "error_description": error.wire_description} if error.code else {}
     response = jsonify(body)
     response.status_code = error.status
-    if request.endpoint == "api.userinfo":  # RFC 6750 §3: the code goes into the challenge as well
+    if request.endpoint in BEARER_ENDPOINTS and isinstance(error, OAuthError):
+        # RFC 6750 §3: the code goes into the challenge as well.
         facts = [f'{name}="{value}"' for name, value in body.items()]
         response.headers["WWW-Authenticate"] = ", ".join(['Bearer realm="passerelle"', *facts])
     elif isinstance(error, InvalidClient):

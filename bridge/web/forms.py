@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from bridge.errors import LoginNotContinued
+from bridge.errors import FormNotAccepted
 from bridge.store import Session
 from bridge.web.context import Bridge
 
@@ -15,10 +15,6 @@ def form_token(bridge: Bridge, session: Session, purpose: str) -> str:
 
 
 def check_form_token(bridge: Bridge, session: Session, purpose: str, unverified: str | None) -> None:
-    """Raise LoginNotContinued for a form that another page sent, or one from before a new sign-in."""
+    """Raise FormNotAccepted for a form that another page sent, or one from before a new sign-in."""
     if not hmac.compare_digest(form_token(bridge, session, purpose).encode(), (unverified or "").encode()):
-        raise LoginNotContinued(
-            "This form is not (or no longer) valid: it was sent by another page, or you signed in again meanwhile. "
-            "Go back, load the page again and repeat what you did.",
-            detail=f"wrong form token for {purpose}",
-        )
+        raise FormNotAccepted(detail=f"wrong form token for {purpose}")

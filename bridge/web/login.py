@@ -19,6 +19,9 @@ from bridge.web import cookies
 from bridge.web.answers import answer_client, see_other
 from bridge.web.consent import ask_for_consent
 from bridge.web.context import Bridge, current_bridge
+from bridge.web.limits import bad_callbacks_limited
+from bridge.web.operations import validation
+from bridge.web.pages import prefer_languages
 
 LOGIN_ATTEMPTS = 2  # a spent ticket (reload, back button) is ordinary: start over once, then say so
 
@@ -40,6 +43,7 @@ def authorize() -> Response:
 
 
 @blueprint.get("/cas/callback")
+@bad_callbacks_limited
 def callback() -> Response:
     """Where CAS sends the browser back: with a ticket, or without one when it was told to ask nothing."""
     bridge = current_bridge()
@@ -54,6 +58,7 @@ def callback() -> Response:
     if login is None:
         return _continue_elsewhere(bridge, state_hash, browser_hash)
     authorization = AuthorizationRequest.from_json(login.request)
+    prefer_languages(authorization.ui_locales)
     endpoint.check_still_registered(bridge.authority, authorization)
     try:
         identity = _identity(bridge, login, ticket)
@@ -88,7 +93,7 @@ def send_to_cas(bridge: Bridge, authorization: AuthorizationRequest, *, attempt:
     state = bridge.new_secret()
     browser = cookies.browser_id(request, bridge) or bridge.new_secret()
     service = service_url(bridge.issuer, state)
-    renew = endpoint.wants_new_login(authorization)
+    renew = endpoint.wants_new_login(authorization) or cookies.wants_new_login(request, bridge)
     gateway = "none" in authorization.prompt and not renew
     if "none" in authorization.prompt and renew:
         description = "The session is too old, and prompt=none forbids asking for the password."
@@ -133,8 +138,9 @@ def _nobody_signed_in(bridge: Bridge, state_hash: str, browser_hash: str) -> Res
 
 
 def _identity(bridge: Bridge, login: PendingLogin, ticket: str) -> Identity:
-    validated = bridge.cas.validate(login.service, ticket, renew=login.renew)
-    return identity_from(validated.user, validated.attributes, bridge.attribute_rules)
+    with validation(bridge):
+        validated = bridge.cas.validate(login.service, ticket, renew=login.renew)
+        return identity_from(validated.user, validated.attributes, bridge.claim_rules)
 
 
 def _sign_in(bridge: Bridge, identity: Identity, ticket: str) -> tuple[Session, str]:

@@ -6,12 +6,14 @@ import secrets
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, g, render_template, request
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest
 
-from bridge.web import api, consent, health, login
+from bridge.web import account, api, consent, health, login, logout, operations, pages
+from bridge.web.ancestor import add_former_addresses
 from bridge.web.answers import content_security_policy
 from bridge.web.context import EXTENSION, Bridge
+from bridge.web.cors import add_cors_headers
 from bridge.web.errors import register_error_handlers
 
 
@@ -22,31 +24,32 @@ def register(app: Flask, bridge: Bridge) -> None:
     # Each would answer a slash too many or too few with a redirect, built from the request's own Host header.
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
-    for blueprint in (login.blueprint, consent.blueprint, api.blueprint, health.blueprint):
+    for blueprint in (
+        *(login.blueprint, consent.blueprint, account.blueprint, logout.blueprint),
+        *(api.blueprint, health.blueprint),
+    ):
         app.register_blueprint(blueprint, url_prefix=path)
-    app.add_url_rule(f"{path}/", "index", index)
     if path:
         # A probe on the container's own port need not know the public path; RFC 8414 §3.1 puts it at the end.
         app.register_blueprint(health.blueprint, name="root_health")
         app.add_url_rule(f"/.well-known/oauth-authorization-server{path}", "api.rfc8414", api.metadata)
     # Not url_for: an error page has to come out of a request whose Host header no address can be built from.
     app.jinja_env.globals["asset"] = f"{path}/static/{{}}".format
+    pages.dress(app, path, bridge)
+    add_former_addresses(app, path)
     register_error_handlers(app)
+    operations.watch(app, path)
     app.before_request(name_request)
     app.before_request(check_query_is_text)
     app.after_request(add_headers)
-
-
-def index() -> str:
-    """For whoever types the address by hand."""
-    return render_template("index.html")
+    app.after_request(add_cors_headers)
 
 
 def name_request() -> None:
     """An id for the log and the error page alike."""
     g.request_id = secrets.token_hex(8)
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    structlog.contextvars.bind_contextvars(request_id=g.request_id, remote=request.remote_addr)
 
 
 def check_query_is_text() -> None:

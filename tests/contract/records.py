@@ -5,10 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.identity import Identity
-from bridge.store import AccessToken, AuthorizationCode, PendingLogin, Session, Store, fingerprint
+from bridge.store import (
+    AccessToken,
+    AuthorizationCode,
+    Grant,
+    Minted,
+    PendingLogin,
+    RefreshToken,
+    Session,
+    SigningKey,
+    Store,
+    StoredClient,
+    fingerprint,
+)
 
 NOW = 1_800_000_000
-DAY = 24 * 3600
+HOUR = 3600
+DAY = 24 * HOUR
+GRACE = 10
+CODE_LIFETIME, ACCESS_LIFETIME, REFRESH_LIFETIME = 60, HOUR, 14 * DAY
 
 ALICE = Identity(
     subject="alice",
@@ -16,10 +31,12 @@ ALICE = Identity(
     name="Zoë <b>☃\x7f",
     email="alice@example.org",
     groups=("staff", "cn=a,dc=b"),
+    claims={"schac_home": ["a", "b"]},
     attributes={"memberOf": ("a", "b"), "odd": ("", "\x00", "'; DROP TABLE sessions; --")},
     auth_time=NOW - 5,
     is_new_login=True,
 )
+BOB = Identity(subject="bob", username="bob")
 
 
 def login(**changes: Any) -> PendingLogin:
@@ -29,61 +46,139 @@ def login(**changes: Any) -> PendingLogin:
         "service": "https://auth.example.org/cas/callback?state=é'\"",
         "request": '{"any": "text"}',
         "renew": True,
+        "gateway": False,
         "attempt": 2,
         "expires_at": NOW + 600,
     }
     return PendingLogin(**{**usual, **changes})
 
 
-def session(**changes: Any) -> Session:
+def session(name: str = "session", **changes: Any) -> Session:
     usual: dict[str, Any] = {
-        "session_hash": fingerprint("session"),
+        "sid": f"sid of {name}",
+        "cookie_hash": fingerprint(f"cookie of {name}"),
         "identity": ALICE,
-        "ticket_hash": fingerprint("ST-1"),
         "auth_time": NOW - 5,
-        "expires_at": NOW + 8 * 3600,
+        "created_at": NOW,
+        "expires_at": NOW + 8 * HOUR,
     }
     return Session(**{**usual, **changes})
 
 
-def code(**changes: Any) -> AuthorizationCode:
+def grant(name: str = "grant", **changes: Any) -> Grant:
     usual: dict[str, Any] = {
-        "code_hash": fingerprint("code"),
+        "grant_id": name,
         "client_id": "hub",
-        "session_hash": fingerprint("session"),
+        "sid": session().sid,
+        "identity": ALICE,
+        "scope": "openid profile",
         "request": '{"scope": "openid"}',
+        "auth_time": NOW - 5,
+        "offline": False,
+        "created_at": NOW,
+    }
+    return Grant(**{**usual, **changes})
+
+
+def own_grant(name: str = "own", **changes: Any) -> Grant:
+    """Of a client that acts for itself."""
+    nobody: dict[str, Any] = {"sid": None, "identity": None, "auth_time": None, "request": "", "offline": True}
+    return grant(name, **{**nobody, **changes})
+
+
+def code(secret: str = "code", **changes: Any) -> AuthorizationCode:
+    usual: dict[str, Any] = {
+        "code_hash": fingerprint(secret),
+        "grant_id": "grant",
         "issued_at": NOW,
-        "expires_at": NOW + 60,
+        "expires_at": NOW + CODE_LIFETIME,
     }
     return AuthorizationCode(**{**usual, **changes})
 
 
-def token_for(code: AuthorizationCode, session: Session) -> AccessToken:
-    """What a provider would mint."""
-    return AccessToken(
-        token_hash=fingerprint(f"token of {code.code_hash}"),
-        client_id=code.client_id,
-        session_hash=session.session_hash,
-        code_hash=code.code_hash,
-        scope="openid profile",
-        issued_at=NOW,
-        expires_at=NOW + 3600,
+def minted(secret: str, grant: Grant, *, now: int, refresh: bool = True, scope: str | None = None) -> Minted:
+    """An access token of this name, and a refresh token `refresh NAME`."""
+    access_token = AccessToken(
+        token_hash=fingerprint(secret),
+        grant_id=grant.grant_id,
+        scope=scope or grant.scope,
+        issued_at=now,
+        expires_at=now + ACCESS_LIFETIME,
     )
+    refresh_token = RefreshToken(
+        token_hash=fingerprint(f"refresh {secret}"),
+        grant_id=grant.grant_id,
+        issued_at=now,
+        expires_at=now + REFRESH_LIFETIME,
+    )
+    return Minted(access_token=access_token, refresh_token=refresh_token if refresh else None)
 
 
-def token_hash(code: AuthorizationCode) -> str:
-    return fingerprint(f"token of {code.code_hash}")
+def key(kid: str = "one", **changes: Any) -> SigningKey:
+    usual: dict[str, Any] = {
+        "algorithm": "RS256",
+        "encrypted_private_jwk": "gibberish",
+        "created_at": NOW,
+        "active_from": NOW,
+    }
+    return SigningKey(kid=kid, **{**usual, **changes})
+
+
+def client(client_id: str = "hub", **changes: Any) -> StoredClient:
+    return StoredClient(**{"client_id": client_id, "document": '{"a": "é"}', "disabled": False, **changes})
+
+
+def begin(store: Store, name: str = "session", **changes: Any) -> Session:
+    """A session that a ticket of its own began."""
+    begun = session(name, **changes)
+    store.sessions.begin(begun, ticket_hash=fingerprint(f"ticket of {name}"))
+    return begun
+
+
+def allow(store: Store, name: str = "grant", secret: str = "code", **changes: Any) -> Grant:
+    """A grant, and a code for it."""
+    allowed = grant(name, **changes)
+    issued = {"issued_at": allowed.created_at, "expires_at": allowed.created_at + CODE_LIFETIME}
+    store.grants.begin_with_code(allowed, code(secret, grant_id=name, **issued))
+    return allowed
 
 
 def claim(store: Store, state: str = "state", **changes: Any) -> PendingLogin | None:
     usual: dict[str, Any] = {"browser_hash": fingerprint("browser"), "ticket_hash": fingerprint("ST-1"), "now": NOW}
-    return store.claim_pending_login(fingerprint(state), **{**usual, **changes})
+    return store.logins.claim(fingerprint(state), **{**usual, **changes})
 
 
-def redeem(store: Store, **changes: Any) -> AuthorizationCode | None:
-    usual: dict[str, Any] = {"now": NOW + 1, "mint": token_for}
-    return store.redeem_code(fingerprint("code"), **{**usual, **changes})
+def redeem(store: Store, secret: str = "code", *, gives: str = "access", now: int = NOW + 1) -> bool:
+    """As the token endpoint does it: fresh tokens, of the name `gives`."""
+    return store.grants.redeem_code(fingerprint(secret), now=now, mint=lambda _, grant: minted(gives, grant, now=now))
 
 
-def never(*_: object) -> AccessToken:
+def refresh(store: Store, token: str, *, now: int = NOW + 2, scope: str | None = None) -> bool:
+    """As the token endpoint does it: what comes out depends on what went in, and on the scope."""
+
+    def mint(_: RefreshToken, grant: Grant) -> Minted:
+        fresh = minted(f"after {token}", grant, now=now)
+        narrow = minted(f"after {token} with {scope}", grant, now=now, scope=scope)
+        return Minted(access_token=narrow.access_token if scope else fresh.access_token, refresh_token=fresh.refresh_token)
+
+    return store.grants.rotate_refresh_token(fingerprint(token), now=now, grace=GRACE, mint=mint)
+
+
+def works(store: Store, access_token: str, *, now: int = NOW + 3) -> bool:
+    return store.grants.find_access_token(fingerprint(access_token), now=now) is not None
+
+
+def refreshes(store: Store, refresh_token: str, *, now: int = NOW + 3) -> bool:
+    return store.grants.find_refresh_token(fingerprint(refresh_token), now=now) is not None
+
+
+def never(*_: object) -> Minted:
     raise AssertionError("nothing may be minted here")
+
+
+class RefusedError(Exception):
+    """What a mint raises that does not like who asks."""
+
+
+def refuse(*_: object) -> Minted:
+    raise RefusedError

@@ -1,10 +1,11 @@
-"""Tells what this machine lacks to run every test: engine, images, browser.
+"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL.
 
 It only asks, and quickly; it never installs or starts anything: that is `prepare`, beside it. Standard
 library only, because it is also asked before anything is installed.
 """
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -14,10 +15,12 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
+POSTGRES = Path("/usr/lib/postgresql")
 ENABLE = {
     "engine": "tests/machine/prepare engine",
     "images": "tests/machine/prepare images",
     "browser": "tests/machine/prepare browser",
+    "postgres": "tests/machine/prepare postgres",
 }
 IMAGE_VARIABLES = {"python": "PYTHON_IMAGE", "traefik": "TRAEFIK_IMAGE", "lab": "LAB_BASE_IMAGE"}
 ENGINE_SECONDS = 10
@@ -60,6 +63,23 @@ def missing_images(names: Sequence[str]) -> str | None:
 def missing_browser() -> str | None:
     """Why no browser can be driven, or None if Debian's chromium is there."""
     return None if os.access(CHROMIUM, os.X_OK) else f"{CHROMIUM} is not there"
+
+
+def missing_postgres() -> str | None:
+    """Why no PostgreSQL server can be started, or None if its programs are there."""
+    if postgres_binaries() is None:
+        return f"no PostgreSQL server is in {POSTGRES} or on the PATH"
+    if os.geteuid() == 0 and "postgres" not in {user.pw_name for user in pwd.getpwall()}:
+        return "PostgreSQL refuses to run as root and there is no user postgres"
+    return None
+
+
+def postgres_binaries() -> Path | None:
+    """Where initdb and postgres are: Debian keeps them off the PATH, one folder a version."""
+    on_path = shutil.which("initdb")
+    versions = [(int(place.name), place / "bin") for place in POSTGRES.glob("[1-9]*") if place.name.isdigit()]
+    places = [place for _, place in sorted(versions, reverse=True)] + ([Path(on_path).parent] if on_path else [])
+    return next((place for place in places if all((place / name).exists() for name in ("initdb", "postgres"))), None)
 
 
 def _missing_docker() -> str | None:
@@ -105,6 +125,7 @@ def _report() -> int:
         ("compose", _missing_compose(), "v2 plugin found", ENABLE["engine"]),
         ("images", images, found_images, ENABLE["images"]),
         ("browser", missing_browser(), str(CHROMIUM), ENABLE["browser"]),
+        ("postgres", missing_postgres(), str(postgres_binaries()), ENABLE["postgres"]),
     ]
     for part, reason, found, remedy in lines:
         print(f"{part:<8} " + (f"MISSING  {reason}; run {remedy}" if reason else f"ok       {found}"))

@@ -143,8 +143,11 @@ class Browser:
         answer = self.wire.ask(method, url, headers={**jar, **headers}, body=body)
         for line in answer.headers.getlist("Set-Cookie"):
             for name, morsel in SimpleCookie(line).items():
-                self.cookies[name] = morsel.value
-                self.wire.secrets.add(morsel.value)
+                if morsel["max-age"] == "0":
+                    self.cookies.pop(name, None)
+                else:
+                    self.cookies[name] = morsel.value
+                    self.wire.secrets.add(morsel.value)
         if "code=" in answer.headers.get("Location", ""):
             self.wire.secrets |= set(parse_qs(urlsplit(answer.headers["Location"]).query).get("code", ()))
         return answer

@@ -7,15 +7,18 @@ import pytest
 from bridge.cas.attributes import identity_from
 from bridge.cas.reply import parse_validation
 from bridge.identity import Identity
+from bridge.settings import ClaimRules
 from tests.support import cas_xml
 
-RULES = {
-    "name": ("displayName", "cn"),
-    "given_name": ("givenName",),
-    "family_name": ("sn",),
-    "email": ("mail", "email"),
-    "groups": ("groups", "memberOf"),
-}
+RULES = ClaimRules(
+    attributes={
+        "name": ("displayName", "cn"),
+        "given_name": ("givenName",),
+        "family_name": ("sn",),
+        "email": ("mail", "email"),
+        "groups": ("groups", "memberOf"),
+    }
+)
 
 
 def identity(**attributes: tuple[str, ...]) -> Identity:
@@ -39,7 +42,7 @@ def test_the_first_value_that_is_not_empty_wins() -> None:
 
 def test_without_attributes_and_without_rules_there_is_still_a_user() -> None:
     assert identity() == Identity(subject="alice", username="alice")
-    assert identity_from("alice", {"mail": ("a@x.org",)}, {}).email is None
+    assert identity_from("alice", {"mail": ("a@x.org",)}, ClaimRules(attributes={})).email is None
 
 
 def test_an_attribute_called_user_does_not_become_the_user() -> None:  # case 5
@@ -57,7 +60,8 @@ def test_two_directory_names_with_the_same_first_part_stay_two_groups() -> None:
 
 
 def test_one_value_is_still_a_list_so_that_a_part_of_it_is_no_member() -> None:  # case 13
-    found = identity_from("alice", {"affiliation": ("administration-student",)}, {"groups": ("affiliation",)})
+    rules = ClaimRules(attributes={"groups": ("affiliation",)})
+    found = identity_from("alice", {"affiliation": ("administration-student",)}, rules)
     assert found.groups == ("administration-student",)
     assert "admin" not in found.groups
 
@@ -76,7 +80,7 @@ def test_awkward_values_survive_as_json() -> None:  # case 14
     assert json.loads(found.to_json())["attributes"] == {name: list(values) for name, values in odd.items()}
 
 
-@pytest.mark.parametrize("name", ["credential", "proxyGrantingTicket", "proxyGrantingTicketIou"])
+@pytest.mark.parametrize("name", ["credential", "Credential", "proxyGrantingTicket", "proxyGrantingTicketIou"])
 def test_passwords_and_granting_tickets_are_not_kept(name: str) -> None:
     assert identity(mail=("a@x.org",), **{name: ("secret",)}).attributes == {"mail": ("a@x.org",)}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from bridge.errors import InvalidGrant
+from bridge.errors import InvalidGrant, TokenReused
 from bridge.oauth.authority import Authority
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
@@ -25,6 +26,7 @@ def respond(authority: Authority, client: Client, parameters: Parameters) -> dic
     :raises InvalidGrant: in the same words whatever is wrong; the log has the reason
     """
     issues: list[Issue] = []
+    reused: list[Grant] = []
 
     def mint(_code: AuthorizationCode, grant: Grant) -> Minted:
         check_same_client(grant, client)
@@ -42,9 +44,20 @@ def respond(authority: Authority, client: Client, parameters: Parameters) -> dic
         return minted(authority, client, issue)
 
     code_hash = fingerprint(required(parameters, "code"))
-    if not authority.store.grants.redeem_code(code_hash, now=authority.now(), mint=mint):
+    if not authority.store.grants.redeem_code(code_hash, now=authority.now(), mint=mint, reused=reused.append):
+        check_not_reused(reused, "authorization code")
         raise InvalidGrant(detail="unknown, spent or expired code")
     return token_response(authority, client, issues[0])
+
+
+def check_not_reused(reused: Sequence[Grant], what: str) -> None:
+    """A second use revoked the grant, and has to be seen by whoever watches.
+
+    :raises TokenReused: naming the client and the user
+    """
+    for grant in reused:
+        subject = None if grant.identity is None else grant.identity.subject
+        raise TokenReused(what, client_id=grant.client_id, subject=subject)
 
 
 def check_same_client(grant: Grant, client: Client) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from bridge.errors import InvalidGrant, InvalidScope
 from bridge.oauth.authority import Authority
 from bridge.oauth.clients import Client
+from bridge.oauth.grants.code import check_not_reused
 from bridge.oauth.parameters import Parameters, required
 from bridge.oauth.tokens import Issue, minted, token_response
 from bridge.store import Grant, Minted, RefreshToken, fingerprint
@@ -27,6 +28,7 @@ def respond(authority: Authority, client: Client, parameters: Parameters) -> dic
     """
     presented = required(parameters, "refresh_token")
     issues: list[Issue] = []
+    reused: list[Grant] = []
 
     def mint(_token: RefreshToken, grant: Grant) -> Minted:
         check_same_client(grant, client)
@@ -42,9 +44,10 @@ def respond(authority: Authority, client: Client, parameters: Parameters) -> dic
         return minted(authority, client, issue)
 
     rotated = authority.store.grants.rotate_refresh_token(
-        fingerprint(presented), now=authority.now(), grace=GRACE_SECONDS, mint=mint
+        fingerprint(presented), now=authority.now(), grace=GRACE_SECONDS, mint=mint, reused=reused.append
     )
     if not rotated:
+        check_not_reused(reused, "refresh token")
         raise InvalidGrant(detail="unknown, expired, revoked or reused refresh token")
     return token_response(authority, client, issues[0], refreshed=True)
 

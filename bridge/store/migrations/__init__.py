@@ -5,6 +5,7 @@ Run at every start. Several processes may start at once: one migrates, the other
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from alembic import command
@@ -12,31 +13,45 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.errors import ConfigurationError
+from bridge.store.schema import metadata
 
 FOLDER = Path(__file__).parent
 ADVISORY_LOCK = 0x50617373  # any number that no other program on the same database uses
+# Alembic keeps the running migration in a module of its own, one a process.
+_one_at_a_time = threading.Lock()
 
 
-def bring_up_to_date(engine: Engine) -> None:
+class ForeignTablesError(Exception):
+    """There are tables of our names that no migration of ours made."""
+
+
+def bring_up_to_date(engine: Engine, folder: Path = FOLDER) -> None:
     """Migrate.
 
-    :raises ConfigurationError: when the database cannot be reached or written, or is newer than this version
+    :raises ConfigurationError: when the database cannot be reached or written, is newer than this version, or has
+        tables that are not ours
     """
     place = engine.url.render_as_string(hide_password=True)
     try:
-        with engine.connect() as connection:
-            if not _is_current(connection):
+        with _one_at_a_time, engine.connect() as connection:
+            if not _is_current(connection, folder):
                 connection.rollback()
-                _migrate(connection)
+                _migrate(connection, folder)
             # SQLite opens a read-only file without a word; something has to be written before it speaks.
             connection.rollback()
             connection.exec_driver_sql("DELETE FROM signing_keys WHERE 0 = 1")
     except CommandError:
         fault = f"{place} was written by a newer version of Passerelle; install that one again, or restore a backup"
+        raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"]) from None
+    except ForeignTablesError as error:
+        fault = (
+            f"{place} has a table {error} that no release of Passerelle made (another program, or a version from "
+            "before the first release); name an empty or new database"
+        )
         raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"]) from None
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
@@ -45,18 +60,31 @@ def bring_up_to_date(engine: Engine) -> None:
         ) from None
 
 
-def _is_current(connection: Connection) -> bool:
+def _is_current(connection: Connection, folder: Path) -> bool:
     context = MigrationContext.configure(connection)
-    return context.get_current_revision() == ScriptDirectory(str(FOLDER)).get_current_head()
+    return context.get_current_revision() == ScriptDirectory(str(folder)).get_current_head()
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, folder: Path) -> None:
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(FOLDER))
-    if connection.dialect.name == "sqlite":
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
+        # To change a table, SQLite copies it and drops the old one, and with it what other tables have of its rows.
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         # sqlite3 begins transactions before INSERT and the like alone; the write lock has to be ours from the start.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+    _check_tables_are_ours(connection)
     command.upgrade(config, "head")
     connection.commit()
+    if is_sqlite:
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+
+
+def _check_tables_are_ours(connection: Connection) -> None:
+    """A database without a version must be without our tables: a half-fitting one would fail later, and worse."""
+    if MigrationContext.configure(connection).get_current_revision() is None:
+        for name in sorted(set(inspect(connection).get_table_names()) & set(metadata.tables)):
+            raise ForeignTablesError(name)

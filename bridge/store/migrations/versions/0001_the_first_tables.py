@@ -95,12 +95,12 @@ def upgrade() -> None:
         "signing_keys",
         sa.Column("kid", sa.String(length=64), nullable=False),
         sa.Column("algorithm", sa.String(length=16), nullable=False),
-        sa.Column("predecessor", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("encrypted_private_jwk", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("active_from", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("kid", name=op.f("pk_signing_keys")),
-        sa.UniqueConstraint("algorithm", "predecessor", name=op.f("uq_signing_keys_algorithm_predecessor")),
+        sa.UniqueConstraint("algorithm", "number", name=op.f("uq_signing_keys_algorithm_number")),
     )
     op.create_table(
         "stored_clients",

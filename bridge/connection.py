@@ -1,7 +1,11 @@
-"""One connection to CAS on which time is bounded as a whole, not per read. Used by `client` only."""
+"""One connection on which time is bounded as a whole, not per read: to CAS, and to clients that are told of a logout.
+
+Has none of what must be off there anyway: redirects, cookies, environment proxies, .netrc, retries, logged URLs.
+"""
 
 from __future__ import annotations
 
+import functools
 import http.client
 import io
 import queue
@@ -12,11 +16,12 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Where CAS is, and how to get there."""
+    """Where a server is, and how to get there."""
 
     name: str
     port: int
@@ -25,7 +30,7 @@ class Host:
     def __str__(self) -> str:
         return f"{'https' if self.tls else 'http'}://{self.name}:{self.port}"
 
-    def connect(self, deadline: float) -> CasConnection:
+    def connect(self, deadline: float) -> TimedConnection:
         """A connection ready for the question. Raises OSError; TimeoutError once the deadline has passed."""
         sock = _open_socket(_addresses(self.name, self.port, deadline), deadline)
         try:
@@ -37,11 +42,11 @@ class Host:
         except BaseException:
             sock.close()
             raise
-        return CasConnection(self, sock)
+        return TimedConnection(self, sock)
 
 
-class CasConnection(http.client.HTTPConnection):
-    """An open connection. It never opens itself again: a lost one is gone, with the ticket it carried."""
+class TimedConnection(http.client.HTTPConnection):
+    """An open connection. It never opens itself again: a lost one is gone, with what it carried."""
 
     auto_open = 0
 
@@ -60,7 +65,7 @@ class CasConnection(http.client.HTTPConnection):
         self.sock.settimeout(seconds)
 
     def is_stale(self) -> bool:
-        """Whether CAS has closed it (or said something unasked) while it was idle."""
+        """Whether the server has closed it (or said something unasked) while it was idle."""
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         return bool(poll.poll(0))
@@ -101,6 +106,48 @@ class _TimedReader(io.RawIOBase):
         super().close()
 
 
+class NoAnswer(Exception):  # noqa: N818  it says what happened
+    """A text fit for logs: it quotes nothing that the server sent."""
+
+
+def post_form(url: str, form: str, *, seconds: float) -> int:
+    """Send a form and return the status of the answer, whose body is not read. Certificates are always verified.
+
+    :raises NoAnswer: when there was none within `seconds`, over connecting, sending and waiting
+    """
+    try:
+        parts = urlsplit(url)
+        tls = _system_authorities() if parts.scheme == "https" else None
+        host = Host(parts.hostname or "", parts.port or (443 if tls else 80), tls)
+        target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+        return _status_of_post(host, target, form, time.monotonic() + seconds)
+    except TimeoutError:
+        raise NoAnswer(f"no answer within {seconds:g} s") from None
+    except ssl.SSLCertVerificationError as error:
+        raise NoAnswer(f"its certificate is not trusted: {error.verify_message}") from None
+    except OSError as error:
+        raise NoAnswer(f"no connection: {error.strerror or error}") from None
+    except http.client.HTTPException as error:
+        raise NoAnswer(f"it does not speak proper HTTP ({type(error).__name__})") from None
+
+
+def _status_of_post(host: Host, target: str, form: str, deadline: float) -> int:
+    connection = host.connect(deadline)
+    try:
+        connection.begin_exchange(_left(deadline))
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Connection": "close"}
+        connection.request("POST", target, form, headers | {"User-Agent": "Passerelle"})
+        with connection.getresponse() as response:
+            return response.status
+    finally:
+        connection.close()
+
+
+@functools.cache
+def _system_authorities() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
 def _left(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
@@ -118,7 +165,7 @@ def _addresses(name: str, port: int, deadline: float) -> list[Any]:
         except (OSError, UnicodeError) as error:
             answer.put(error if isinstance(error, OSError) else OSError(f"not a host name: {name}"))
 
-    threading.Thread(target=resolve, daemon=True, name="resolve-cas").start()
+    threading.Thread(target=resolve, daemon=True, name="resolve").start()
     try:
         found = answer.get(timeout=_left(deadline))
     except queue.Empty:

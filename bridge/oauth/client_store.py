@@ -1,0 +1,203 @@
+"""Clients that are managed by command: what may be done to them, and what each change takes back.
+
+A managed client is kept as the JSON of its `ClientSettings`, with hashes in place of secrets; those of the settings
+file are read-only here. Running workers follow within seconds (`ClientRegistry`), so for that long one of them may
+still give out something for a client that was just disabled: what it holds is taken back again when it comes back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from bridge.errors import ClientNotChanged
+from bridge.oauth.clients import hash_secret
+from bridge.settings import ClientSettings
+from bridge.store import Store, StoredClient
+
+CLIENT_NAME_MAX_CHARS = 120
+SLUG_MAX_CHARS = 40
+
+SETTINGS, MANAGED = "settings", "managed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedClient:
+    """A client as the commands show it."""
+
+    client_id: str
+    source: str
+    """`settings` (read-only) or `managed`."""
+    disabled: bool = False
+    shadowed: bool = False
+    """Managed, but the settings file has one of the same client_id, which counts."""
+    settings: ClientSettings | None = None
+    """None when what is stored was written by another version and cannot be read."""
+
+
+class ClientStore:
+    """The managed clients, beside those of the settings.
+
+    :param now: Unix seconds
+    """
+
+    def __init__(self, fixed: Iterable[ClientSettings], store: Store, *, now: int) -> None:
+        self._fixed = {client.client_id: client for client in fixed}
+        self._store = store
+        self._now = now
+
+    def all(self) -> list[ListedClient]:
+        """Those of the settings first."""
+        fixed = [ListedClient(client_id=name, source=SETTINGS, settings=client) for name, client in self._fixed.items()]
+        return [*fixed, *(self._listed(stored) for stored in self._store.clients.all())]
+
+    def find(self, client_id: str) -> ListedClient:
+        """The one that counts under this client_id.
+
+        :raises ClientNotChanged: when there is none
+        """
+        if found := next((client for client in self.all() if client.client_id == client_id), None):
+            return found
+        raise ClientNotChanged(f"There is no client {client_id!r}; `passerelle clients list` shows all.")
+
+    def add(self, facts: Mapping[str, Any], *, public: bool) -> tuple[ClientSettings, str | None]:
+        """Register a client; its secret is returned once and kept nowhere.
+
+        :param facts: the fields of `ClientSettings`; without client_id one is made from the client_name
+        """
+        client_id = facts.get("client_id") or _made_client_id(str(facts.get("client_name", "")))
+        self._check_free(client_id)
+        secret = None if public else secrets.token_urlsafe(32)
+        secret_hash = None if secret is None else f"sha256:{hash_secret(secret)}"
+        settings = checked({**facts, "client_id": client_id, "client_secret_hash": secret_hash})
+        # Of a former client of this name something may have been left by a worker that did not know yet.
+        self._store.grants.revoke_client(client_id, now=self._now)
+        self._put(settings, disabled=False)
+        return settings, secret
+
+    def edit(self, client_id: str, facts: Mapping[str, Any]) -> ClientSettings:
+        """Replace the fields given; a None gives a field its default back."""
+        found, settings = self._managed(client_id)
+        settings = checked({**_document(settings), **facts})
+        self._put(settings, disabled=found.disabled)
+        return settings
+
+    def rotate_secret(self, client_id: str, *, keep_old: bool) -> str:
+        """Make a new secret; the one before stays valid beside it, or stops at once."""
+        found, settings = self._managed(client_id)
+        if settings.client_secret_hash is None:
+            raise ClientNotChanged(f"{client_id} is a public client: it has no secret, and PKCE protects it.")
+        secret = secrets.token_urlsafe(32)
+        former = settings.client_secret_hash if keep_old else None
+        changed = {"client_secret_hash": f"sha256:{hash_secret(secret)}", "former_secret_hash": former}
+        self._put(checked({**_document(settings), **changed}), disabled=found.disabled)
+        return secret
+
+    def drop_former_secret(self, client_id: str) -> None:
+        """End a changeover: only the newest secret is valid."""
+        found, settings = self._managed(client_id)
+        if settings.former_secret_hash is None:
+            raise ClientNotChanged(f"{client_id} has one secret only, so there is no former one to drop.")
+        self._put(checked({**_document(settings), "former_secret_hash": None}), disabled=found.disabled)
+
+    def disable(self, client_id: str) -> int:
+        """Let it do nothing any more, and take back all that it holds; how many grants."""
+        _, settings = self._managed(client_id)
+        self._put(settings, disabled=True)
+        return self._store.grants.revoke_client(client_id, now=self._now)
+
+    def enable(self, client_id: str) -> None:
+        """Let it work again; its users have to sign in anew."""
+        found, settings = self._managed(client_id)
+        if found.disabled:
+            self._store.grants.revoke_client(client_id, now=self._now)
+        self._put(settings, disabled=False)
+
+    def remove(self, client_id: str) -> int:
+        """Forget it, and take back all that it holds; how many grants. Also one that cannot be read."""
+        self._check_managed(client_id)
+        self._store.clients.remove(client_id)
+        return self._store.grants.revoke_client(client_id, now=self._now)
+
+    def _listed(self, stored: StoredClient) -> ListedClient:
+        try:
+            settings = ClientSettings.model_validate(json.loads(stored.document))
+        except (ValidationError, ValueError):
+            settings = None
+        return ListedClient(
+            client_id=stored.client_id,
+            source=MANAGED,
+            disabled=stored.disabled,
+            shadowed=stored.client_id in self._fixed,
+            settings=settings,
+        )
+
+    def _check_managed(self, client_id: str) -> ListedClient:
+        """The managed one, even under a name that the settings took over."""
+        for stored in self._store.clients.all():
+            if stored.client_id == client_id:
+                return self._listed(stored)
+        if self.find(client_id).source == SETTINGS:
+            raise ClientNotChanged(f"{client_id} is registered in the settings: change it there and start again.")
+        raise AssertionError  # find() raises for what is nowhere
+
+    def _managed(self, client_id: str) -> tuple[ListedClient, ClientSettings]:
+        found = self._check_managed(client_id)
+        if found.settings is None:
+            raise ClientNotChanged(
+                f"What is stored of {client_id} cannot be read: another version wrote it. "
+                "Use that version, or remove the client and add it again."
+            )
+        return found, found.settings
+
+    def _check_free(self, client_id: str) -> None:
+        if client_id in self._fixed:
+            raise ClientNotChanged(f"{client_id} is registered in the settings: choose another client_id.")
+        if any(stored.client_id == client_id for stored in self._store.clients.all()):
+            raise ClientNotChanged(f"There is a client {client_id} already: edit it, or choose another client_id.")
+        # A client that acts for itself is its own subject (RFC 9700 §4.15): it must not be taken for a user.
+        if self._store.sessions.of_subject(client_id, now=self._now) or self._store.grants.access_of_subject(
+            client_id, now=self._now
+        ):
+            raise ClientNotChanged(f"A user is called {client_id}: choose another client_id.")
+
+    def _put(self, settings: ClientSettings, *, disabled: bool) -> None:
+        document = json.dumps(_document(settings), sort_keys=True)
+        self._store.clients.put(
+            StoredClient(client_id=settings.client_id, document=document, disabled=disabled), now=self._now
+        )
+
+
+def checked(facts: Mapping[str, Any]) -> ClientSettings:
+    """The facts as settings, by the same checks that the settings file goes through.
+
+    :raises ClientNotChanged: with every fault, none of which repeats a secret
+    """
+    try:
+        settings = ClientSettings.model_validate({name: fact for name, fact in facts.items() if fact is not None})
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        told = [f"{'.'.join(str(part) for part in f['loc'])}: {f['msg']}".removeprefix(": ") for f in faults]
+        raise ClientNotChanged("\n".join(fault.replace("Value error, ", "") for fault in told)) from None
+    if len(settings.client_name) > CLIENT_NAME_MAX_CHARS or not settings.client_name.isprintable():
+        raise ClientNotChanged(f"The name has to be printable, of {CLIENT_NAME_MAX_CHARS} characters at most.")
+    return settings
+
+
+def _document(settings: ClientSettings) -> dict[str, Any]:
+    """What is stored; a secret itself cannot be in it."""
+    return settings.model_dump(mode="json", exclude_defaults=True, exclude={"client_secret", "client_secret_file"})
+
+
+def _made_client_id(client_name: str) -> str:
+    """Readable, and not to be chosen: the random end keeps it from being anybody's user name."""
+    ascii_name = unicodedata.normalize("NFKD", client_name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:SLUG_MAX_CHARS].strip("-")
+    return f"{slug or 'client'}-{secrets.token_hex(4)}"

@@ -1,0 +1,189 @@
+"""From attributes to claims: the claims that are known, where each comes from by default, and the rules on top.
+
+Owns what a rule may say and what makes it wrong; `bridge/cas/attributes.py` applies it. Claim names are those of
+OpenID Connect Core §5.1 and of the REFEDS mapping of eduPerson and SCHAC to OpenID Connect; SUPANN has no official
+mapping, so its names are written the same way. eduPersonTargetedID is left out on purpose: CAS makes one for this
+bridge, and handed on it would let applications compare users whom pairwise subjects keep apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from bridge.settings.attribute_names import one_name
+from bridge.settings.distinguished_name import parse_distinguished_name
+
+ANYWHERE = "*"
+AFFILIATION_GROUP = "affiliation:"
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSource:
+    """What a claim comes from unless a rule says otherwise, and whether it is a list."""
+
+    attributes: tuple[str, ...] = ()
+    is_list: bool = False
+
+
+_ONE, _MANY = False, True
+EDUPERSON_CLAIMS: Mapping[str, ClaimSource] = {
+    # Shibboleth calls the scoped one "affiliation", others the unscoped one: the "@" in the value tells.
+    "eduperson_affiliation": ClaimSource(("eduPersonAffiliation", "affiliation"), _MANY),
+    "eduperson_scoped_affiliation": ClaimSource(("eduPersonScopedAffiliation", "affiliation"), _MANY),
+    "eduperson_primary_affiliation": ClaimSource(("eduPersonPrimaryAffiliation",), _ONE),
+    "eduperson_principal_name": ClaimSource(("eduPersonPrincipalName",), _ONE),
+    "eduperson_unique_id": ClaimSource(("eduPersonUniqueId",), _ONE),
+    "eduperson_entitlement": ClaimSource(("eduPersonEntitlement",), _MANY),
+    "eduperson_assurance": ClaimSource(("eduPersonAssurance",), _MANY),
+    "eduperson_orcid": ClaimSource(("eduPersonOrcid",), _MANY),
+    "eduperson_org_dn": ClaimSource(("eduPersonOrgDN",), _ONE),
+    "eduperson_org_unit_dn": ClaimSource(("eduPersonOrgUnitDN",), _MANY),
+    "eduperson_primary_org_unit_dn": ClaimSource(("eduPersonPrimaryOrgUnitDN",), _ONE),
+    "schac_home_organization": ClaimSource(("schacHomeOrganization",), _ONE),
+    "schac_home_organization_type": ClaimSource(("schacHomeOrganizationType",), _MANY),
+    "schac_personal_unique_code": ClaimSource(("schacPersonalUniqueCode",), _MANY),
+    "supann_activite": ClaimSource(("supannActivite",), _MANY),
+    "supann_civilite": ClaimSource(("supannCivilite",), _ONE),
+    "supann_emp_corps": ClaimSource(("supannEmpCorps",), _MANY),
+    "supann_emp_id": ClaimSource(("supannEmpId",), _ONE),
+    "supann_entite_affectation": ClaimSource(("supannEntiteAffectation",), _MANY),
+    "supann_entite_affectation_principale": ClaimSource(("supannEntiteAffectationPrincipale",), _ONE),
+    "supann_etablissement": ClaimSource(("supannEtablissement",), _MANY),
+    "supann_etu_cursus_annee": ClaimSource(("supannEtuCursusAnnee",), _MANY),
+    "supann_etu_etape": ClaimSource(("supannEtuEtape",), _MANY),
+    "supann_etu_id": ClaimSource(("supannEtuId",), _ONE),
+    "supann_organisme": ClaimSource(("supannOrganisme",), _ONE),
+    "supann_ref_id": ClaimSource(("supannRefId",), _MANY),
+    "supann_role_entite": ClaimSource(("supannRoleEntite",), _MANY),
+    "supann_role_generique": ClaimSource(("supannRoleGenerique",), _MANY),
+}
+CLAIM_SOURCES: Mapping[str, ClaimSource] = {
+    "name": ClaimSource(("displayName", "cn"), _ONE),
+    "given_name": ClaimSource(("givenName",), _ONE),
+    "family_name": ClaimSource(("sn",), _ONE),
+    "email": ClaimSource(("mail", "email", "emailAddress"), _ONE),
+    "groups": ClaimSource(("memberOf", "isMemberOf", "groups"), _MANY),
+    "acr": ClaimSource((), _ONE),
+    "amr": ClaimSource((), _MANY),
+    **EDUPERSON_CLAIMS,
+}
+DEFAULT_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
+    claim: source.attributes for claim, source in CLAIM_SOURCES.items()
+}
+# What an application may be given by name beside what its scopes release.
+RELEASABLE_CLAIMS = (*CLAIM_SOURCES, "preferred_username", "email_verified")
+
+_OWN_CLAIM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21\x23-\x5b\x5d-\x7e]{1,250}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRules:
+    """Everything that decides what an `Identity` is made of. The settings say what each field means."""
+
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_ATTRIBUTES)
+    groups_base: str | None = None
+    groups_from_dn: Literal["cn"] | None = None
+    group_map: Mapping[str, str] = field(default_factory=dict)
+    groups_from_affiliation: bool = False
+    email_template: str | None = None
+    subject_attribute: str | None = None
+    username_attribute: str | None = None
+    username_case: Literal["keep", "lower"] = "keep"
+    username_pattern: str | None = None
+
+
+def is_own_claim(name: str) -> bool:
+    """Whether it is a claim that only this installation knows: a URI, so that it collides with no other (§5.1.2)."""
+    return bool(_OWN_CLAIM.fullmatch(name))
+
+
+def check_releasable(names: tuple[str, ...]) -> tuple[str, ...]:
+    """ValueError names the claims that do not exist."""
+    if unknown := [name for name in names if name not in RELEASABLE_CLAIMS and not is_own_claim(name)]:
+        raise ValueError(f"no such claim: {', '.join(unknown)} (there are {', '.join(RELEASABLE_CLAIMS)})")
+    return names
+
+
+def check_attribute_rules(rules: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """The rules over the defaults; ValueError says which cannot be used."""
+    if unknown := sorted(name for name in rules if name not in CLAIM_SOURCES and not is_own_claim(name)):
+        known = ", ".join(CLAIM_SOURCES)
+        raise ValueError(
+            f"no such claim: {', '.join(unknown)} (there are {known}; name one of your own by a URI of yours)"
+        )
+    for claim, names in rules.items():
+        if any(not name.strip() for name in names):
+            raise ValueError(f"{claim}: an attribute name is empty")
+        if len({one_name(name) for name in names}) < len(names):
+            raise ValueError(f"{claim}: an attribute is named twice")
+    return {**DEFAULT_ATTRIBUTES, **rules}
+
+
+def _check_base(base: str) -> str:
+    if base != ANYWHERE:
+        try:
+            parse_distinguished_name(base)
+        except ValueError as error:
+            raise ValueError(f"{error}; or write {ANYWHERE!r} for any branch") from None
+    return base
+
+
+def _check_group_map(groups: Mapping[str, str]) -> Mapping[str, str]:
+    if any(not source.strip() or not name.strip() for source, name in groups.items()):
+        raise ValueError("maps from or to an empty name")
+    if len({group_key(source) for source in groups}) < len(groups):
+        raise ValueError("names one group twice: directory names are compared without case")
+    return groups
+
+
+def _check_email_template(template: str) -> str:
+    local, at, domain = template.partition("@")
+    if not at or "{username}" not in local or not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", domain):
+        raise ValueError("must be like {username}@example.org")
+    if re.search(r"[^A-Za-z0-9._+-]", local.replace("{username}", "", 1)):
+        raise ValueError("may have nothing but {username}, letters, digits and . _ + - before the @")
+    return template
+
+
+def _check_attribute_name(name: str) -> str:
+    if not name:
+        raise ValueError("is empty: leave it out, or name an attribute")
+    return name
+
+
+def _check_pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    return pattern
+
+
+def group_key(value: str) -> object:
+    """What `group_map` compares: directory names as a directory does, everything else exactly."""
+    try:
+        return parse_distinguished_name(value).key()
+    except ValueError:
+        return value
+
+
+def check_groups_from_dn(how: str | None, base: str | None) -> None:
+    """ValueError when it is not said which branch the groups are in."""
+    if how is not None and base is None:
+        raise ValueError(
+            "needs groups_base, the branch that holds the groups, e.g. ou=groups,dc=example,dc=org: groups of the same "
+            f"cn in other branches would become one ({ANYWHERE!r} takes that into account)"
+        )
+
+
+GroupsBase = Annotated[str, AfterValidator(_check_base)]
+GroupMap = Annotated[Mapping[str, str], AfterValidator(_check_group_map)]
+EmailTemplate = Annotated[str, AfterValidator(_check_email_template)]
+AttributeName = Annotated[str, AfterValidator(_check_attribute_name)]
+Pattern = Annotated[str, AfterValidator(_check_pattern)]
+ClaimNames = Annotated[tuple[str, ...], AfterValidator(check_releasable)]

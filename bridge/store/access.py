@@ -1,0 +1,150 @@
+"""What clients hold and users agreed to: looking at it, and taking it back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BindParameter, ColumnElement, Update, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from bridge.store.database import NOW, Part
+from bridge.store.records import ClientAccess
+from bridge.store.schema import access_tokens, consents, grants, refresh_tokens
+
+HASH: BindParameter[str] = bindparam("hash")
+GRANT_ID: BindParameter[str] = bindparam("of_grant")
+
+
+def revocation(*which: ColumnElement[bool]) -> Update:
+    """Revokes grants, always in the same order: two that take back much at once must not wait for each other."""
+    locked = select(grants.c.grant_id).where(*which, grants.c.revoked_at.is_(None)).order_by(grants.c.grant_id)
+    return (
+        update(grants)
+        .where(grants.c.grant_id.in_(locked.with_for_update(key_share=True)), grants.c.revoked_at.is_(None))
+        .values(revoked_at=NOW)
+    )
+
+
+_OF_CLIENT = grants.c.client_id == bindparam("of_client")
+REVOKE_GRANT = update(grants).where(grants.c.grant_id == GRANT_ID, grants.c.revoked_at.is_(None)).values(revoked_at=NOW)
+REVOKE_ACCESS = (
+    update(access_tokens)
+    .where(
+        access_tokens.c.token_hash == HASH,
+        access_tokens.c.revoked_at.is_(None),
+        exists().where(grants.c.grant_id == access_tokens.c.grant_id, _OF_CLIENT),
+    )
+    .values(revoked_at=NOW)
+)
+REVOKE_BY_REFRESH = (
+    update(grants)
+    .where(
+        grants.c.grant_id
+        == select(refresh_tokens.c.grant_id).where(refresh_tokens.c.token_hash == HASH).scalar_subquery(),
+        grants.c.revoked_at.is_(None),
+        _OF_CLIENT,
+    )
+    .values(revoked_at=NOW)
+)
+REVOKE_OF_CLIENT = revocation(_OF_CLIENT)
+REVOKE_OF_CLIENT_AND_SUBJECT = revocation(_OF_CLIENT, grants.c.subject == bindparam("of_subject"))
+_LATEST_ACCESS = (
+    select(func.max(access_tokens.c.expires_at))
+    .where(
+        access_tokens.c.grant_id == grants.c.grant_id,
+        access_tokens.c.expires_at > NOW,
+        access_tokens.c.revoked_at.is_(None),
+    )
+    .scalar_subquery()
+)
+_LATEST_REFRESH = (
+    select(func.max(refresh_tokens.c.expires_at))
+    .where(
+        refresh_tokens.c.grant_id == grants.c.grant_id,
+        refresh_tokens.c.expires_at > NOW,
+        refresh_tokens.c.rotated_at.is_(None),
+    )
+    .scalar_subquery()
+)
+ACCESS_OF_SUBJECT = (
+    select(
+        grants.c.client_id,
+        grants.c.scope,
+        grants.c.created_at,
+        _LATEST_ACCESS.label("access_until"),
+        _LATEST_REFRESH.label("refresh_until"),
+    )
+    .where(grants.c.subject == bindparam("of_subject"), grants.c.revoked_at.is_(None))
+    .order_by(grants.c.client_id, grants.c.created_at)
+)
+_CONSENT = (consents.c.client_id == bindparam("of_client"), consents.c.subject == bindparam("of_subject"))
+CONSENTED = select(consents.c.scope).where(*_CONSENT)
+HOLD_CONSENT = update(consents).where(*_CONSENT).values(granted_at=NOW).returning(consents.c.scope)
+WIDEN_CONSENT = update(consents).where(*_CONSENT).values(scope=bindparam("wider"))
+FORGET_CONSENT = delete(consents).where(*_CONSENT)
+FORGET_CONSENTS_TO_CLIENT = delete(consents).where(consents.c.client_id == bindparam("of_client"))
+SAVE_CONSENT = insert(consents)
+
+
+class Holdings(Part):
+    """The half of `Grants` that gives nothing out."""
+
+    def revoke_access_token(self, token_hash: str, *, client_id: str, now: int) -> bool:
+        return self._execute(REVOKE_ACCESS, {"hash": token_hash, "of_client": client_id, "now": now}) > 0
+
+    def revoke_by_refresh_token(self, token_hash: str, *, client_id: str, now: int) -> bool:
+        return self._execute(REVOKE_BY_REFRESH, {"hash": token_hash, "of_client": client_id, "now": now}) > 0
+
+    def revoke_client_of_subject(self, client_id: str, subject: str, *, now: int) -> int:
+        values = {"of_client": client_id, "of_subject": subject}
+        with self._engine.begin() as connection:
+            connection.execute(FORGET_CONSENT, values)
+            return int(connection.execute(REVOKE_OF_CLIENT_AND_SUBJECT, values | {"now": now}).rowcount)
+
+    def revoke_client(self, client_id: str, *, now: int) -> int:
+        with self._engine.begin() as connection:
+            # Whoever registers that name next has to be agreed to anew.
+            connection.execute(FORGET_CONSENTS_TO_CLIENT, {"of_client": client_id})
+            return int(connection.execute(REVOKE_OF_CLIENT, {"of_client": client_id, "now": now}).rowcount)
+
+    def access_of_subject(self, subject: str, *, now: int) -> Sequence[ClientAccess]:
+        merged: dict[str, ClientAccess] = {}
+        for row in self._all(ACCESS_OF_SUBJECT, {"of_subject": subject, "now": now}):
+            until = max(row.access_until or 0, row.refresh_until or 0)
+            if until:
+                known = merged.get(row.client_id)
+                merged[row.client_id] = ClientAccess(
+                    client_id=row.client_id,
+                    scope=united(known.scope if known else "", row.scope),
+                    since=known.since if known else row.created_at,
+                    until=max(known.until, until) if known else until,
+                )
+        return list(merged.values())
+
+    def consented_scope(self, client_id: str, subject: str) -> str:
+        row = self._one(CONSENTED, {"of_client": client_id, "of_subject": subject})
+        return "" if row is None else str(row.scope)
+
+    def remember_consent(self, client_id: str, subject: str, scope: str, *, now: int) -> None:
+        values = {"of_client": client_id, "of_subject": subject, "now": now}
+        while True:
+            try:
+                self._add_consent(values, scope)
+            except IntegrityError:
+                continue  # the same user agreed to the same client in another tab just now: add to that
+            return
+
+    def _add_consent(self, values: dict[str, Any], scope: str) -> None:
+        with self._engine.begin() as connection:
+            known = connection.execute(HOLD_CONSENT, values).scalar_one_or_none()
+            if known is not None:
+                connection.execute(WIDEN_CONSENT, values | {"wider": united(known, scope)})
+                return
+            row = {"client_id": values["of_client"], "subject": values["of_subject"], "granted_at": values["now"]}
+            connection.execute(SAVE_CONSENT, row | {"scope": united("", scope)})
+
+
+def united(*scopes: str) -> str:
+    """All values of several scopes, each once, in the order of their first mention."""
+    return " ".join(dict.fromkeys(value for scope in scopes for value in scope.split()))

@@ -1,0 +1,129 @@
+"""The user's own page: who they are here, what holds access to their data, where else they are signed in.
+
+Each form ends something, carries a token that only this session's page has, and leads back here by a 303, so that
+reloading repeats nothing. What does not belong to the user is left alone, whatever the form says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+from flask import Blueprint, Response, render_template, request
+
+from bridge.oauth.logout import end_session
+from bridge.store import Session
+from bridge.web import cookies
+from bridge.web.answers import see_other
+from bridge.web.context import Bridge, current_bridge
+from bridge.web.forms import check_form_token, form_token
+
+END_ACCESS = "end access"
+END_SESSION = "end session"
+SIGN_OUT_EVERYWHERE = "sign out everywhere"
+
+blueprint = Blueprint("account", __name__)
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldAccess:
+    """What the page tells of an application."""
+
+    client_id: str
+    name: str
+    scopes: tuple[str, ...]
+    since: int
+    until: int
+
+
+@blueprint.get("/")
+def account() -> str:
+    """For the user; whoever is not signed in reads what this address is for."""
+    bridge = current_bridge()
+    session = cookies.current_session(request, bridge)
+    if session is None:
+        return render_template("index.html")
+    live = bridge.store.sessions.of_subject(session.identity.subject, now=bridge.now())
+    return render_template(
+        "account.html",
+        identity=session.identity,
+        session=session,
+        others=[other for other in live if other.sid != session.sid],
+        access=held_access(bridge, session),
+        end_access_token=form_token(bridge, session, END_ACCESS),
+        end_session_token=form_token(bridge, session, END_SESSION),
+        everywhere_token=form_token(bridge, session, SIGN_OUT_EVERYWHERE),
+    )
+
+
+@blueprint.post("/account/end-access")
+def end_access() -> Response:
+    """Take back all that an application holds, and what was agreed to."""
+    bridge = current_bridge()
+    session = session_of_form(bridge, END_ACCESS)
+    if session is not None:
+        client_id, subject = request.form.get("client_id", ""), session.identity.subject
+        revoked = bridge.store.grants.revoke_client_of_subject(client_id, subject, now=bridge.now())
+        log.info("access_ended", client=client_id[:80], subject=subject, grants=revoked)
+    return own_page(bridge)
+
+
+@blueprint.post("/account/end-session")
+def end_other_session() -> Response:
+    """Sign the user out in another browser."""
+    bridge = current_bridge()
+    session = session_of_form(bridge, END_SESSION)
+    if session is not None:
+        subject, sid = session.identity.subject, request.form.get("sid", "")
+        own = {live.sid for live in bridge.store.sessions.of_subject(subject, now=bridge.now())}
+        ended = sid in own and end_session(bridge.authority, sid)
+        log.info("session_ended_by_user", subject=subject, sid=sid[:80], ended=ended)
+    return own_page(bridge)
+
+
+@blueprint.post("/account/sign-out-everywhere")
+def sign_out_everywhere() -> Response:
+    """End every session of the user, this one too."""
+    bridge = current_bridge()
+    session = session_of_form(bridge, SIGN_OUT_EVERYWHERE)
+    if session is not None:
+        subject = session.identity.subject
+        live = bridge.store.sessions.of_subject(subject, now=bridge.now())
+        ended = sum(end_session(bridge.authority, one.sid) for one in live)
+        log.info("signed_out_everywhere", subject=subject, sessions=ended)
+    # Which tells that CAS has a session of its own, and how to end that.
+    return see_other(f"{bridge.issuer}/logout")
+
+
+def held_access(bridge: Bridge, session: Session) -> list[HeldAccess]:
+    """The applications by name; one that is no longer registered keeps its id."""
+    found = []
+    for held in bridge.store.grants.access_of_subject(session.identity.subject, now=bridge.now()):
+        client = bridge.authority.clients.get(held.client_id)
+        found.append(
+            HeldAccess(
+                client_id=held.client_id,
+                name=held.client_id if client is None else client.client_name,
+                scopes=tuple(held.scope.split()),
+                since=held.since,
+                until=held.until,
+            )
+        )
+    return sorted(found, key=lambda one: one.name.casefold())
+
+
+def session_of_form(bridge: Bridge, purpose: str) -> Session | None:
+    """The session that sent the form; None when it ended meanwhile, and there is nothing left to do.
+
+    :raises FormNotAccepted: when another page sent it
+    """
+    session = cookies.current_session(request, bridge)
+    if session is not None:
+        check_form_token(bridge, session, purpose, request.form.get("form_token"))
+    return session
+
+
+def own_page(bridge: Bridge) -> Response:
+    """Back to the page, which then shows what is left."""
+    return see_other(f"{bridge.issuer}/")

@@ -1,0 +1,101 @@
+"""Around the views where somebody may guess: what counts as a failure there, and whose it is. See `failures`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from hashlib import sha256
+from ipaddress import IPv6Address, ip_address
+from typing import ParamSpec
+from urllib.parse import unquote_plus
+
+from flask import Response, request
+
+from bridge.errors import (
+    InvalidClient,
+    InvalidToken,
+    LoginNotContinued,
+    TicketMalformed,
+    TicketRefused,
+)
+from bridge.web.context import current_bridge
+
+SECONDS_TO_WAIT = 60
+IPV6_SITE_BITS = 64  # a single customer has as many addresses as that leaves
+
+P = ParamSpec("P")
+View = Callable[P, Response]
+
+
+def guesses_limited(view: View[P]) -> View[P]:
+    """Around a view where clients prove who they are."""
+
+    @functools.wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
+        client, address = _client_that_shows_a_secret(), caller()
+        if client is None:  # nothing is guessed at: a public client, or none
+            return view(*args, **kwargs)
+        limits = current_bridge().limits
+        limits.check_client(client, address)
+        try:
+            return view(*args, **kwargs)
+        except InvalidClient:
+            limits.client_failed(client, address)
+            raise
+
+    return guarded
+
+
+def bad_tokens_limited(view: View[P]) -> View[P]:
+    """Around a view that takes an access token."""
+
+    @functools.wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
+        try:
+            return view(*args, **kwargs)
+        except InvalidToken:
+            limits = current_bridge().limits
+            limits.check_failure(limits.bad_tokens, caller())
+            raise
+
+    return guarded
+
+
+def bad_callbacks_limited(view: View[P]) -> View[P]:
+    """Around the view where CAS sends browsers back to."""
+
+    @functools.wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
+        try:
+            return view(*args, **kwargs)
+        except (LoginNotContinued, TicketMalformed, TicketRefused):
+            limits = current_bridge().limits
+            limits.check_failure(limits.bad_callbacks, caller())
+            raise
+
+    return guarded
+
+
+def caller() -> str:
+    """Whose failures count together: an IPv4 address, or an IPv6 site."""
+    text = request.remote_addr or ""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return "unknown"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(int(address) >> (128 - IPV6_SITE_BITS))
+    return text
+
+
+def _client_that_shows_a_secret() -> str | None:
+    """The client_id that a secret came with, as a hash: what callers send must not fill the memory."""
+    header = request.authorization
+    if "Authorization" in request.headers:
+        # However it is written or encoded, one client is one client.
+        client_id = unquote_plus((header.username if header is not None else None) or "")
+    elif "client_secret" in request.form:
+        client_id = request.form.get("client_id", "")
+    else:
+        return None
+    return sha256(client_id.encode("utf-8", "surrogatepass")).hexdigest()

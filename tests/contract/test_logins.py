@@ -1,0 +1,186 @@
+"""`Logins` and `Sessions`: what every store promises of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.store import Store, fingerprint
+from tests.contract.records import (
+    ALICE,
+    BOB,
+    DAY,
+    HOUR,
+    NOW,
+    allow,
+    begin,
+    claim,
+    login,
+    redeem,
+    session,
+    works,
+)
+
+TICKET, OTHER_TICKET = fingerprint("ticket of session"), fingerprint("ticket of renewal")
+
+
+def test_a_pending_login_comes_back_as_it_was_saved(store: Store) -> None:
+    store.logins.save(login())
+    assert claim(store) == login()
+
+
+def test_a_pending_login_is_claimed_once(store: Store) -> None:
+    store.logins.save(login())
+    claim(store)
+    assert claim(store) is None
+    assert claim(store, ticket_hash=fingerprint("ST-2")) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"browser_hash": fingerprint("another")}, {"now": NOW + 600}, {"now": NOW + 601}, {"state": "unknown"}],
+    ids=["another browser", "expiring now", "expired", "unknown"],
+)
+def test_a_login_of_another_browser_or_time_is_not_claimed_and_not_spoilt(
+    store: Store, changes: dict[str, Any]
+) -> None:
+    store.logins.save(login())
+    assert claim(store, **changes) is None
+    assert claim(store, now=NOW + 599) is not None
+
+
+def test_a_ticket_claims_one_login_only(store: Store) -> None:
+    for state in ("state", "other"):
+        store.logins.save(login(state_hash=fingerprint(state)))
+    assert claim(store) is not None
+    assert claim(store, "other") is None
+    assert claim(store, "other", ticket_hash=fingerprint("ST-2")) is not None
+
+
+def test_a_ticket_that_began_a_session_claims_nothing_even_when_its_login_is_purged(store: Store) -> None:
+    begin(store)
+    store.logins.save(login())
+    assert claim(store, ticket_hash=TICKET) is None
+    assert claim(store) is not None
+
+
+def test_a_login_is_found_by_its_browser_claimed_or_not(store: Store) -> None:
+    store.logins.save(login())
+    browser = fingerprint("browser")
+    assert store.logins.find(fingerprint("state"), browser_hash=browser) == login()
+    claim(store)
+    assert store.logins.find(fingerprint("state"), browser_hash=browser) == login()
+    assert store.logins.find(fingerprint("state"), browser_hash=fingerprint("another")) is None
+
+
+def test_a_session_comes_back_with_every_odd_character(store: Store) -> None:
+    begin(store)
+    assert store.sessions.find(session().cookie_hash, now=NOW) == session()
+    assert store.sessions.find_by_sid(session().sid, now=NOW) == session()
+
+
+@pytest.mark.parametrize(("now", "found"), [(NOW + 8 * HOUR - 1, True), (NOW + 8 * HOUR, False)])
+def test_a_session_is_found_until_it_expires(store: Store, now: int, found: bool) -> None:
+    begin(store)
+    assert (store.sessions.find(session().cookie_hash, now=now) is not None) is found
+    assert (store.sessions.find_by_sid(session().sid, now=now) is not None) is found
+    assert bool(store.sessions.of_subject("alice", now=now)) is found
+    assert store.sessions.find(fingerprint("another"), now=NOW) is None
+    assert store.sessions.find_by_sid("another", now=NOW) is None
+
+
+def test_a_renewed_session_has_a_new_cookie_and_the_same_sid(store: Store) -> None:
+    begin(store)
+    again = session(cookie_hash=fingerprint("new"), auth_time=NOW + 9, created_at=NOW + 9, expires_at=NOW + DAY)
+    assert store.sessions.renew(again, ticket_hash=OTHER_TICKET) is True
+    found = store.sessions.find(fingerprint("new"), now=NOW + 8 * HOUR)
+    assert found is not None
+    assert (found.sid, found.auth_time, found.created_at) == (session().sid, NOW + 9, NOW), "it began when it began"
+    assert store.sessions.find(session().cookie_hash, now=NOW) is None
+
+
+def test_every_ticket_of_a_renewed_session_names_it(store: Store) -> None:
+    begin(store)
+    store.sessions.renew(session(cookie_hash=fingerprint("new")), ticket_hash=OTHER_TICKET)
+    assert list(store.sessions.sids_of_ticket(TICKET)) == [session().sid]
+    assert list(store.sessions.sids_of_ticket(OTHER_TICKET)) == [session().sid]
+    assert list(store.sessions.sids_of_ticket(fingerprint("another"))) == []
+
+
+def test_what_was_given_out_under_a_session_survives_its_renewal(store: Store) -> None:
+    begin(store)
+    allow(store)
+    redeem(store)
+    store.sessions.renew(session(cookie_hash=fingerprint("new")), ticket_hash=OTHER_TICKET)
+    assert works(store, "access")
+
+
+@pytest.mark.parametrize("began", [True, False])
+def test_a_session_that_has_ended_or_never_was_is_not_renewed(store: Store, began: bool) -> None:
+    if began:
+        begin(store)
+        store.sessions.end(session().sid, now=NOW)
+    assert store.sessions.renew(session(cookie_hash=fingerprint("new")), ticket_hash=OTHER_TICKET) is False
+    assert store.sessions.find(fingerprint("new"), now=NOW) is None
+    assert list(store.sessions.sids_of_ticket(OTHER_TICKET)) == []
+
+
+def test_the_sessions_of_a_user_are_listed_the_newest_first(store: Store) -> None:
+    for name, at in {"first": NOW - 2, "third": NOW, "second": NOW - 1}.items():
+        begin(store, name, created_at=at)
+    begin(store, "of another", identity=BOB)
+    begin(store, "ended")
+    store.sessions.end("sid of ended", now=NOW)
+    found = store.sessions.of_subject("alice", now=NOW)
+    assert [each.sid for each in found] == ["sid of third", "sid of second", "sid of first"]
+
+
+def test_an_ended_session_is_not_found_by_anything(store: Store) -> None:
+    begin(store)
+    assert list(store.sessions.end(session().sid, now=NOW) or ()) == []
+    assert store.sessions.find(session().cookie_hash, now=NOW) is None
+    assert store.sessions.find_by_sid(session().sid, now=NOW) is None
+    assert list(store.sessions.of_subject("alice", now=NOW)) == []
+    assert list(store.sessions.sids_of_ticket(TICKET)) == []
+
+
+def test_the_end_of_a_session_names_each_client_that_held_something_once(store: Store) -> None:
+    begin(store)
+    allow(store, "one", "code 1")
+    allow(store, "two", "code 2")
+    allow(store, "three", "code 3", client_id="portal", offline=True)
+    allow(store, "four", "code 4", client_id="elsewhere", sid="another session")
+    told = store.sessions.end(session().sid, now=NOW)
+    assert sorted(told or ()) == [("hub", ALICE.subject), ("portal", ALICE.subject)]
+
+
+def test_a_session_ends_once_and_an_unknown_one_not_at_all(store: Store) -> None:
+    begin(store)
+    allow(store)
+    assert store.sessions.end(session().sid, now=NOW) is not None
+    assert store.sessions.end(session().sid, now=NOW) is None
+    assert store.sessions.end("another", now=NOW) is None
+
+
+def test_an_expired_session_can_still_be_ended_by_its_ticket(store: Store) -> None:
+    begin(store, expires_at=NOW + 10)
+    allow(store)
+    redeem(store)
+    (sid,) = store.sessions.sids_of_ticket(TICKET)
+    assert store.sessions.end(sid, now=NOW + 20) is not None
+    assert not works(store, "access", now=NOW + 21)
+
+
+def test_the_end_of_a_session_takes_back_what_is_not_offline(store: Store) -> None:
+    begin(store)
+    begin(store, "another")
+    allow(store)
+    allow(store, "offline", "code 2", offline=True)
+    allow(store, "another", "code 3", sid="sid of another")
+    for secret, gives in {"code": "online", "code 2": "offline", "code 3": "another"}.items():
+        redeem(store, secret, gives=gives)
+    store.sessions.end(session().sid, now=NOW + 2)
+    assert not works(store, "online")
+    assert works(store, "offline")
+    assert works(store, "another")

@@ -1,0 +1,288 @@
+"""Every page in a real browser: by day and by night, on a phone in French and on a desktop in English.
+
+axe looks for what keeps people out (WCAG 2.2 A and AA, and its best practices). The screenshots are kept in
+`pages/` of the artifacts folder, for people to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from tests.support.actors import App, Wire
+from tests.support.actors import Browser as Person
+from tests.support.journey import CHROMIUM_FLAGS, artifacts_dir, chromium_path
+from tests.support.live_bridge import LiveBridge
+from tests.support.scripted_cas import ScriptedCas
+
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("browser")]
+LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 48">
+<rect width="96" height="48" rx="6" fill="#0b7285"/>
+<path d="M8 34q40-34 80 0" fill="none" stroke="#fff" stroke-width="5"/></svg>"""
+SCOPES = ["openid", "profile", "email", "groups", "eduperson", "offline_access"]
+GRANTS = ["authorization_code", "refresh_token"]
+CLIENTS = [
+    {
+        "client_id": "notebook",
+        "client_name": "Cahiers de calcul",
+        "client_secret": "the secret of notebook",
+        "redirect_uris": ["https://notebook.example.org/oauth/callback"],
+        "scopes": SCOPES,
+        "grant_types": GRANTS,
+        "consent": True,
+    },
+    {
+        "client_id": "wiki",
+        "client_name": "Wiki of the Department of Mathematics and Computer Science",
+        "client_secret": "the secret of wiki",
+        "redirect_uris": ["https://wiki.example.org/cb"],
+        "scopes": SCOPES,
+        "grant_types": GRANTS,
+    },
+    {
+        "client_id": "cluster",
+        "client_name": "The Cluster",
+        "client_secret": "the secret of cluster",
+        "redirect_uris": ["https://cluster.example.org/cb"],
+        "allowed_groups": ["hpc"],
+    },
+]
+DEVICES = {
+    "desktop": {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB"},
+    "phone": {"viewport": {"width": 320, "height": 640}, "locale": "fr-FR", "is_mobile": True, "has_touch": True},
+}
+PRESSED_AT_LEAST = 44  # CSS pixels, WCAG 2.2, 2.5.5
+numbers = count(1)
+
+
+@dataclass
+class Visit:
+    """One person, new to the bridge, with a browser of their own."""
+
+    page: Page
+    bridge: LiveBridge
+    wire: Wire
+
+    def app(self, client_id: str) -> App:
+        (client,) = [client for client in CLIENTS if client["client_id"] == client_id]
+        return App(self.wire, client_id, secret=client["client_secret"], redirect_uri=client["redirect_uris"][0])
+
+    def asks_to_sign_in(self, client_id: str, **changes: str) -> App:
+        app = self.app(client_id)
+        self.page.goto(app.sends(scope=" ".join(SCOPES), **changes))
+        return app
+
+    def lets_application_in(self, client_id: str) -> None:
+        """The whole way, up to the application's tokens."""
+        app = self.asks_to_sign_in(client_id)
+        if "/authorize" in self.page.url or "/cas/callback" in self.page.url:
+            self.page.locator("button[value=allow]").click()
+        self.page.wait_for_url(f"{app.redirect_uri}?**")
+        code = parse_qs(urlsplit(self.page.url).query)["code"][0]
+        assert app.redeems(code).status == 200
+
+
+def opens_consent(visit: Visit) -> None:
+    visit.asks_to_sign_in("notebook")
+
+
+def opens_refusal(visit: Visit) -> None:
+    visit.asks_to_sign_in("cluster")
+
+
+def opens_error(visit: Visit) -> None:
+    visit.page.goto(f"{visit.bridge.url}/authorize?client_id=nobody")
+
+
+def opens_technical_error(visit: Visit) -> None:
+    visit.page.goto(f"{visit.bridge.url}/authorize")
+
+
+def opens_nothing(visit: Visit) -> None:
+    visit.page.goto(f"{visit.bridge.url}/nowhere")
+
+
+def opens_interrupted(visit: Visit) -> None:
+    visit.page.goto(f"{visit.bridge.url}/cas/callback?state=lost&ticket=ST-1")
+
+
+def opens_form_post(visit: Visit) -> None:
+    visit.page.route("**/submit.js", lambda route: route.abort())  # as a browser without scripts
+    visit.asks_to_sign_in("wiki", response_mode="form_post")
+
+
+def opens_start(visit: Visit) -> None:
+    visit.page.goto(f"{visit.bridge.url}/")
+
+
+def opens_empty_account(visit: Visit) -> None:
+    visit.asks_to_sign_in("wiki")
+    visit.page.goto(f"{visit.bridge.url}/")
+
+
+def opens_account(visit: Visit) -> None:
+    Person(visit.wire).signs_in(visit.app("wiki").sends())  # in another browser
+    visit.lets_application_in("notebook")
+    visit.lets_application_in("wiki")
+    visit.page.goto(f"{visit.bridge.url}/")
+    visit.page.locator("summary").click()
+
+
+def opens_sign_out(visit: Visit) -> None:
+    visit.asks_to_sign_in("wiki")
+    visit.page.goto(f"{visit.bridge.url}/logout")
+
+
+def opens_signed_out(visit: Visit) -> None:
+    visit.page.goto(f"{visit.bridge.url}/logout")
+
+
+PAGES: dict[str, Callable[[Visit], None]] = {
+    "consent": opens_consent,
+    "not-admitted": opens_refusal,
+    "error": opens_error,
+    "technical-error": opens_technical_error,
+    "not-found": opens_nothing,
+    "interrupted": opens_interrupted,
+    "form-post": opens_form_post,
+    "start": opens_start,
+    "account-empty": opens_empty_account,
+    "account": opens_account,
+    "sign-out": opens_sign_out,
+    "signed-out": opens_signed_out,
+}
+
+
+@pytest.fixture(scope="module")
+def cas() -> Iterator[ScriptedCas]:
+    with ScriptedCas() as cas:
+        yield cas
+
+
+@pytest.fixture(scope="module")
+def bridge(cas: ScriptedCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBridge]:
+    folder = tmp_path_factory.mktemp("pages")
+    (folder / "logo.svg").write_text(LOGO)
+    settings = {
+        "PASSERELLE_SUPPORT_CONTACT": "help@example.org",
+        "PASSERELLE_LOGO_FILE": str(folder / "logo.svg"),
+        "PASSERELLE_ACCENT_COLOR": "#0b7285",
+    }
+    with LiveBridge(folder, cas_url=cas.url, clients=CLIENTS, settings=settings) as bridge:
+        yield bridge
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), headless=True, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=list(DEVICES))
+def device(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def visit(chromium: Browser, bridge: LiveBridge, cas: ScriptedCas, scheme: str, device: str) -> Iterator[Visit]:
+    groups = [f"cn=group-{n},ou=groups,dc=example,dc=org" for n in range(7)]
+    name = f"alice{next(numbers)}"
+    facts = {"displayName": ["Alice Liddell"], "mail": [f"{name}@example.org"], "groups": groups}
+    cas.sign_in_as(name, facts)
+    context = chromium.new_context(**DEVICES[device], color_scheme=scheme, reduced_motion="reduce")
+    context.set_default_timeout(15_000)
+    context.route("https://*.example.org/**", answer_as_application)
+    yield Visit(context.new_page(), bridge, Wire(bridge.url, port=bridge.port))
+    context.close()
+
+
+def answer_as_application(route: Route) -> None:
+    route.fulfill(body="<!doctype html><title>The application</title>", content_type="text/html")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_is_open_to_everyone(visit: Visit, name: str, scheme: str, device: str) -> None:
+    page, blocked, elsewhere = visit.page, [], []
+    page.on("console", lambda message: blocked.append(message.text) if "Security Policy" in message.text else None)
+    page.on("request", lambda request: elsewhere.append(request.url))
+    PAGES[name](visit)
+    folder = artifacts_dir() / "pages"
+    folder.mkdir(exist_ok=True)
+    page.screenshot(path=folder / f"{name}-{device}-{scheme}.png", full_page=True)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.locator("html").get_attribute("lang") == ("fr" if device == "phone" else "en")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+    for pressed in page.locator("button, .button, summary").all():
+        box = pressed.bounding_box()
+        assert box is not None
+        assert box["height"] >= PRESSED_AT_LEAST
+    own = {urlsplit(visit.bridge.url).netloc, urlsplit(visit.page.url).netloc}
+    assert not blocked
+    assert {urlsplit(url).netloc for url in elsewhere if url.endswith((".css", ".js", "/logo"))} <= own
+
+
+@pytest.mark.parametrize("name", ["consent", "account"])
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit: Visit, name: str) -> None:
+    PAGES[name](visit)
+    page = visit.page
+    pressed = page.locator("a[href], button, summary").count()
+    page.locator("body").press("Tab")
+    for _ in range(pressed):
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+        assert outline == "3px", page.evaluate("document.activeElement.outerHTML")
+        page.keyboard.press("Tab")
+
+
+@pytest.mark.parametrize("device", ["desktop"], indirect=True)
+@pytest.mark.parametrize("scheme", ["light"], indirect=True)
+def test_a_person_lets_an_application_in_and_ends_it(visit: Visit) -> None:
+    visit.lets_application_in("notebook")
+    page = visit.page
+    page.goto(f"{visit.bridge.url}/")
+    page.get_by_role("heading", name="Cahiers de calcul").wait_for()
+    page.get_by_role("button", name="End this access").click()
+    page.get_by_text("None at the moment.").wait_for()
+    assert page.url == f"{visit.bridge.url}/"
+    page.reload()  # of a GET: nothing is sent twice
+    assert page.get_by_role("heading", name="Cahiers de calcul").count() == 0
+
+
+@pytest.mark.parametrize("device", ["desktop"], indirect=True)
+@pytest.mark.parametrize("scheme", ["light"], indirect=True)
+def test_a_person_signs_out_everywhere(visit: Visit) -> None:
+    visit.lets_application_in("wiki")
+    visit.page.goto(f"{visit.bridge.url}/")
+    visit.page.get_by_role("button", name="Sign out everywhere").click()
+    visit.page.get_by_role("heading", name="You are signed out").wait_for()
+    visit.page.goto(f"{visit.bridge.url}/")
+    visit.page.get_by_role("heading", name="Sign-in service").wait_for()
+
+
+@pytest.mark.parametrize("device", ["desktop"], indirect=True)
+@pytest.mark.parametrize("scheme", ["light"], indirect=True)
+def test_a_logo_with_a_script_in_it_runs_nothing(
+    chromium: Browser, visit: Visit, tmp_path: Path, cas: ScriptedCas
+) -> None:
+    logo = tmp_path / "logo.svg"
+    logo.write_text(LOGO.replace("</svg>", "<script>document.documentElement.id = 'ran'</script></svg>"))
+    settings = {"PASSERELLE_LOGO_FILE": str(logo)}
+    with LiveBridge(tmp_path, cas_url=cas.url, clients=CLIENTS, settings=settings) as bridge:
+        visit.page.goto(f"{bridge.url}/static/logo")
+        assert visit.page.evaluate("document.documentElement.id") == ""
+        visit.page.goto(f"{bridge.url}/")
+        assert visit.page.evaluate("document.querySelector('img').naturalWidth") > 0

@@ -1,0 +1,94 @@
+"""A person who signs in to several applications and out again, for the tests of logout."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from bridge.store import fingerprint
+from tests.http.world import ISSUER, Running
+from tests.support.actors import Answer, App, Browser
+
+HUB = "https://hub.example.org/hub/oauth_callback"
+GOODBYE = "https://hub.example.org/goodbye?from=here"
+CLIENTS: list[dict[str, Any]] = [
+    {
+        "client_id": "hub",
+        "client_name": "<i>JupyterHub</i>",
+        "client_secret": "secret-of-the-hub",
+        "redirect_uris": [HUB],
+        "post_logout_redirect_uris": [GOODBYE, "org.example.hub:/bye"],
+        "scopes": ["openid", "profile", "offline_access"],
+        "grant_types": ["authorization_code", "refresh_token"],
+    },
+    {
+        "client_id": "wiki",
+        "client_secret": "secret-of-the-wiki",
+        "redirect_uris": ["https://wiki.example.org/cb"],
+        "post_logout_redirect_uris": ["https://wiki.example.org/bye"],
+        "subject_type": "pairwise",
+        "id_token_signed_response_alg": "ES256",
+        "grant_types": ["authorization_code", "refresh_token"],
+    },
+]
+SESSION_COOKIE = "__Host-passerelle-session"
+
+
+class Person:
+    """A browser, and what the applications that it signed in to were given."""
+
+    def __init__(self, running: Running) -> None:
+        self.running = running
+        self.browser = Browser(running.wire)
+
+    def signs_in(self, client_id: str = "hub", **changes: str) -> dict[str, Any]:
+        app = application(self.running, client_id)
+        request = app.sends(scope=changes.pop("scope", "openid profile"), **changes)
+        answer = self.browser.opens(request)
+        if urlsplit(answer.location).path == "/cas/login":
+            answer = self.browser.opens(self.browser.visits_cas(answer))
+        tokens = app.redeems(app.takes_code(answer)).json
+        self.running.wire.secrets.add(tokens["refresh_token"])
+        return tokens
+
+    def signs_out(self, method: str = "GET", **parameters: str) -> Answer:
+        if method == "GET":
+            return self.browser.opens(f"{ISSUER}/logout?{urlencode(parameters)}")
+        return self.browser.posts("/logout", parameters)
+
+    def submits(self, page: Answer) -> Answer:
+        """The form of a page, which has to lead to our own address."""
+        assert 'action="/logout"' in page.text
+        return self.browser.posts("/logout", fields(page))
+
+    @property
+    def is_signed_in(self) -> bool:
+        cookie = self.browser.cookies.get(SESSION_COOKIE, "")
+        return bool(self.running.store.sessions.find(fingerprint(cookie), now=int(self.running.clock())))
+
+
+def application(running: Running, client_id: str) -> App:
+    registered = next(client for client in CLIENTS if client["client_id"] == client_id)
+    return App(running.wire, client_id, secret=registered["client_secret"], redirect_uri=registered["redirect_uris"][0])
+
+
+def fields(page: Answer) -> dict[str, str]:
+    return {
+        name: unescape(value)
+        for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page.text)
+    }
+
+
+def claims_in(token: str) -> dict[str, Any]:
+    from joserfc.jws import extract_compact
+
+    claims = json.loads(extract_compact(token.encode()).payload)
+    assert isinstance(claims, dict)
+    return claims
+
+
+def is_asked(answer: Answer) -> bool:
+    return answer.status == 200 and "form_token" in fields(answer)

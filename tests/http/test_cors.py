@@ -1,0 +1,143 @@
+"""Row 66: scripts of other origins read the public documents, and those of public clients the answers to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import pytest
+
+from bridge.oauth.clients import origin_of
+from tests.http.conftest import MakeBridge
+from tests.http.world import CLIENTS, Running
+from tests.support.actors import FORM, Answer, App, Browser
+
+SPA = "https://spa.example.org"
+PUBLIC = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"]
+FOR_SPAS = ["/token", "/userinfo", "/revoke"]
+NOBODYS = ["/authorize", "/login", "/consent", "/logout", "/", "/cas/callback", "/introspect", "/metrics", "/healthz"]
+STRANGERS = [
+    pytest.param("https://evil.example", id="a-stranger"),
+    pytest.param("null", id="a-sandboxed-page"),
+    pytest.param("http://spa.example.org", id="the-same-host-without-tls"),
+    pytest.param("https://spa.example.org:8443", id="another-port"),
+    pytest.param("https://spa.example.org.evil.example", id="a-longer-name"),
+    pytest.param("https://xspa.example.org", id="a-name-that-ends-alike"),
+    pytest.param("https://SPA.example.org", id="a-spelling-that-no-browser-sends"),
+    pytest.param("https://hub.example.org", id="a-client-with-a-secret"),
+    pytest.param("*", id="a-star"),
+]
+
+
+@pytest.fixture
+def bridge(make_bridge: MakeBridge) -> Running:
+    """The usual clients, and an application that runs in the browser."""
+    uris = [f"{SPA}/app/cb", "https://[2001:DB8::1]:444/cb", "org.example.app:/cb"]
+    return make_bridge(clients=json.dumps([*CLIENTS, {"client_id": "spa", "redirect_uris": uris}]))
+
+
+@pytest.fixture
+def ask(bridge: Running) -> Callable[..., Answer]:
+    def ask(method: str, path: str, origin: str | None, body: str = "", **headers: str) -> Answer:
+        told = ({} if origin is None else {"Origin": origin}) | (FORM if body else {}) | headers
+        return bridge.wire.ask(method, path, headers=told, body=body)
+
+    return ask
+
+
+Ask = Callable[..., Answer]
+
+
+def cors_headers(answer: Answer) -> dict[str, str]:
+    return {name: value for name, value in answer.headers if name.lower().startswith("access-control-")}
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+@pytest.mark.parametrize("origin", [None, SPA, "https://evil.example"])
+def test_public_documents_are_for_everybody_and_cached_row66(ask: Ask, path: str, origin: str | None) -> None:
+    answer = ask("GET", path, origin)
+    assert cors_headers(answer) == {"Access-Control-Allow-Origin": "*"}
+    assert "max-age" in answer.headers["Cache-Control"]
+    assert cors_headers(ask("OPTIONS", path, origin))["Access-Control-Allow-Methods"] == "GET"
+
+
+@pytest.mark.parametrize(("path", "methods"), [("/token", "POST"), ("/userinfo", "GET, POST"), ("/revoke", "POST")])
+def test_a_browser_application_may_ask_beforehand_row66(ask: Ask, path: str, methods: str) -> None:
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    answer = ask("OPTIONS", path, SPA, **asked)
+    assert answer.status in (200, 204)
+    headers = cors_headers(answer)
+    assert headers["Access-Control-Allow-Origin"] == SPA
+    assert headers["Access-Control-Allow-Methods"] == methods
+    assert {"Authorization", "Content-Type"} <= set(headers["Access-Control-Allow-Headers"].split(", "))
+    assert "Origin" in answer.headers["Vary"]
+
+
+def test_a_browser_application_reads_all_it_needs_row66(ask: Ask, bridge: Running, browser: Browser) -> None:
+    spa = App(bridge.wire, "spa", redirect_uri=f"{SPA}/app/cb")
+    code = spa.takes_code(browser.signs_in(spa.sends()))
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "client_id": "spa",
+        "redirect_uri": spa.redirect_uri,
+        "code_verifier": spa.verifier,
+    }
+    tokens = ask("POST", "/token", SPA, urlencode(form))
+    bridge.wire.secrets |= {tokens.json["access_token"]}
+    bearer = {"Authorization": f"Bearer {tokens.json['access_token']}"}
+    user = ask("GET", "/userinfo", SPA, **bearer)
+    revoked = ask("POST", "/revoke", SPA, urlencode({"client_id": "spa", "token": tokens.json["access_token"]}))
+    refused = ask("GET", "/userinfo", SPA, **bearer)
+    assert [answer.status for answer in (tokens, user, revoked, refused)] == [200, 200, 200, 401]
+    for answer in (tokens, user, revoked, refused):
+        headers = cors_headers(answer)
+        assert headers["Access-Control-Allow-Origin"] == SPA
+        assert "WWW-Authenticate" in headers["Access-Control-Expose-Headers"]
+        assert "Access-Control-Allow-Credentials" not in headers
+
+
+@pytest.mark.parametrize("path", FOR_SPAS)
+def test_refusals_can_be_read_too_row66(ask: Ask, path: str) -> None:
+    answers = [ask("POST", path, SPA, "x=y"), ask("POST", path, SPA), ask("DELETE", path, SPA)]
+    assert all(400 <= answer.status < 500 for answer in answers)
+    assert [cors_headers(answer).get("Access-Control-Allow-Origin") for answer in answers[:2]] == [SPA] * 2
+
+
+@pytest.mark.parametrize("path", FOR_SPAS)
+@pytest.mark.parametrize("method", ["OPTIONS", "POST"])
+@pytest.mark.parametrize("origin", STRANGERS)
+def test_a_stranger_reads_nothing_row66(ask: Ask, path: str, method: str, origin: str) -> None:
+    answer = ask(method, path, origin, "x=y" if method == "POST" else "")
+    assert not cors_headers(answer)
+    assert "Origin" in answer.headers["Vary"], "a cache would hand this answer to the application too"
+
+
+@pytest.mark.parametrize("path", NOBODYS)
+@pytest.mark.parametrize("method", ["OPTIONS", "GET", "POST"])
+@pytest.mark.parametrize("origin", [SPA, "https://evil.example", "null"])
+def test_nobody_reads_where_browsers_go_themselves_row66(ask: Ask, path: str, method: str, origin: str) -> None:
+    told = {"Access-Control-Request-Method": "POST"} if method == "OPTIONS" else {}
+    assert not cors_headers(ask(method, path, origin, **told))
+
+
+def test_a_client_that_gets_a_secret_loses_its_origin_row66(make_bridge: MakeBridge) -> None:
+    client = {"client_id": "spa", "redirect_uris": [f"{SPA}/cb"], "client_secret": "not in a browser"}
+    bridge = make_bridge(clients=json.dumps([client]))
+    assert not cors_headers(bridge.wire.ask("OPTIONS", "/token", headers={"Origin": SPA}))
+
+
+@pytest.mark.parametrize(
+    ("uri", "origin"),
+    [
+        ("https://Spa.Example.org/cb", "https://spa.example.org"),
+        ("https://spa.example.org:443/cb", "https://spa.example.org"),
+        ("http://localhost:5173/cb", "http://localhost:5173"),
+        ("http://127.0.0.1:80/cb", "http://127.0.0.1"),
+        ("http://[::1]:5173/cb", "http://[::1]:5173"),
+        ("org.example.app:/cb", None),
+    ],
+)
+def test_an_origin_is_written_as_browsers_write_it(uri: str, origin: str | None) -> None:
+    assert origin_of(uri) == origin

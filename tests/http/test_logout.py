@@ -1,0 +1,235 @@
+"""RP-Initiated Logout 1.0: whom an application may sign out, and where the user ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from bridge.web.context import EXTENSION
+from tests.http.people import CLIENTS, GOODBYE, HUB, SESSION_COOKIE, Person, claims_in, fields, is_asked
+from tests.http.world import ISSUER, Running
+from tests.support.scripted_cas import ScriptedCas
+
+MakeBridge = Callable[..., Running]
+METHODS = ["GET", "POST"]
+
+
+@pytest.fixture
+def make(make_bridge: MakeBridge) -> Callable[..., Running]:
+    return lambda **settings: make_bridge(clients=json.dumps(CLIENTS), **settings)
+
+
+@pytest.fixture
+def running(make: Callable[..., Running]) -> Running:
+    return make()
+
+
+@pytest.fixture
+def alice(running: Running) -> Person:
+    return Person(running)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_application_signs_its_user_out_and_gets_them_back_with_state_row70(alice: Person, method: str) -> None:
+    hint = alice.signs_in()["id_token"]
+
+    answer = alice.signs_out(method, id_token_hint=hint, post_logout_redirect_uri=GOODBYE, state="a b&c=ü")
+
+    assert answer.location == f"{GOODBYE}&state=a+b%26c%3D%C3%BC"
+    assert not alice.is_signed_in
+    assert "Max-Age=0" in next(line for line in answer.headers.getlist("Set-Cookie") if SESSION_COOKIE in line)
+
+
+def test_without_state_the_address_is_exactly_the_registered_one(alice: Person) -> None:
+    hint = alice.signs_in()["id_token"]
+
+    assert alice.signs_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE).location == GOODBYE
+
+
+def test_the_hint_of_a_client_with_pairwise_subjects_and_its_own_algorithm_is_understood(alice: Person) -> None:
+    hint = alice.signs_in("wiki", scope="openid")["id_token"]
+
+    answer = alice.signs_out(
+        id_token_hint=hint, client_id="wiki", post_logout_redirect_uri="https://wiki.example.org/bye"
+    )
+
+    assert answer.location == "https://wiki.example.org/bye"
+    assert not alice.is_signed_in
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_hint_that_expired_long_ago_is_accepted_row70(make: Callable[..., Running], method: str) -> None:
+    running = make(session_lifetime=str(20 * 24 * 3600))
+    alice = Person(running)
+    hint = alice.signs_in()["id_token"]
+    running.clock.advance(19 * 24 * 3600)
+
+    answer = alice.signs_out(method, id_token_hint=hint, post_logout_redirect_uri=GOODBYE)
+
+    assert answer.location == GOODBYE
+    assert not alice.is_signed_in
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"client_id": "wiki"},
+        {"post_logout_redirect_uri": "https://evil.example/"},
+        {"post_logout_redirect_uri": f"{GOODBYE}&more"},
+        {"post_logout_redirect_uri": "https://hub.example.org/goodbye"},
+        {"post_logout_redirect_uri": HUB},
+        {"post_logout_redirect_uri": "https://wiki.example.org/bye"},
+        {"client_id": "nobody", "post_logout_redirect_uri": GOODBYE},
+        {"state": "x" * 5000},
+    ],
+    ids="-".join,
+)
+def test_what_is_not_of_this_client_is_a_page_that_leads_nowhere_row70(
+    alice: Person, method: str, parameters: dict[str, str]
+) -> None:
+    hint = alice.signs_in()["id_token"]
+
+    answer = alice.signs_out(method, id_token_hint=hint, **parameters)
+
+    assert answer.status == 400
+    assert answer.is_page
+    assert alice.is_signed_in
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("session", ["signed in", "signed out"])
+def test_an_address_without_a_client_to_whom_it_belongs_is_never_followed_row35_row70(
+    alice: Person, method: str, session: str
+) -> None:
+    if session == "signed in":
+        alice.signs_in()
+
+    answer = alice.signs_out(method, post_logout_redirect_uri=GOODBYE, state="s")
+
+    assert answer.status == 400
+    assert answer.is_page
+    assert f"{ISSUER}/logout" in answer.text
+
+
+def forged_hints(hint: str) -> Iterator[str]:
+    header, payload, signature = hint.split(".")
+    yield f"{header}.{payload}.{signature[:-4]}AAAA"
+    yield f"{header}.{payload[:-4]}AAAA.{signature}"
+    yield f"eyJhbGciOiJub25lIn0.{payload}."
+    yield f"{header}.{payload}"
+    yield from ("x", "..", "a.b.c", "a.b.c.d.e", "\x00", "é.é.é", "W10.W10.W10", "eyJhbGciOjF9.e30.AA", "." * 5000)
+
+
+def test_a_hint_that_is_not_ours_is_refused_without_a_server_error(alice: Person) -> None:
+    hint = alice.signs_in()["id_token"]
+
+    for forged in forged_hints(hint):
+        answer = alice.signs_out("POST", id_token_hint=forged, post_logout_redirect_uri=GOODBYE, client_id="hub")
+        assert (answer.status, answer.is_page) == (400, True), forged[:40]
+    assert alice.is_signed_in
+
+
+def test_a_logout_token_does_not_pass_for_an_id_token(alice: Person) -> None:
+    hint = alice.signs_in()["id_token"]
+    keys = alice.running.app.extensions[EXTENSION].authority.keys
+    disguised = keys.sign(claims_in(hint) | {"events": {}}, algorithm="RS256", typ="logout+jwt")
+
+    assert alice.signs_out(id_token_hint=disguised).status == 400
+    assert alice.is_signed_in
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nobody_is_signed_out_in_this_browser_by_the_hint_of_somebody_else_row70(
+    alice: Person, cas: ScriptedCas, method: str
+) -> None:
+    cas.sign_in_as("bob", {})
+    bob = Person(alice.running)
+    hint_of_bob = bob.signs_in()["id_token"]
+    cas.sign_in_as("alice", {})
+    alice.signs_in()
+
+    answer = alice.signs_out(method, id_token_hint=hint_of_bob, post_logout_redirect_uri=GOODBYE)
+
+    assert is_asked(answer)
+    assert alice.is_signed_in
+    assert bob.is_signed_in, "the hint ended the session that it was issued under, from another browser"
+
+
+def test_a_hint_is_no_licence_to_sign_its_user_out_from_another_browser_row70(alice: Person) -> None:
+    hint = alice.signs_in()["id_token"]
+    stranger = Person(alice.running)
+
+    answer = stranger.signs_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE)
+
+    assert answer.location == GOODBYE
+    assert alice.is_signed_in
+
+
+def test_the_hint_of_an_earlier_session_of_the_same_user_is_asked_about(alice: Person) -> None:
+    hint = alice.signs_in()["id_token"]
+    alice.running.clock.advance(9 * 3600)
+    alice.signs_in()
+
+    assert is_asked(alice.signs_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE))
+    assert alice.is_signed_in
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("parameters", "end"),
+    [
+        ({}, "{cas}/logout"),
+        ({"state": "s"}, "{cas}/logout"),
+        ({"client_id": "hub"}, "{cas}/logout"),
+        ({"logout_hint": "bob", "unknown": "x"}, "{cas}/logout"),
+        ({"client_id": "hub", "post_logout_redirect_uri": GOODBYE, "state": "s"}, f"{GOODBYE}&state=s"),
+        ({"client_id": "hub", "post_logout_redirect_uri": "org.example.hub:/bye"}, "org.example.hub:/bye"),
+    ],
+    ids=lambda value: "-".join(value) or "nothing" if isinstance(value, dict) else "",
+)
+def test_without_a_hint_the_user_is_asked_first_row70(
+    alice: Person, cas: ScriptedCas, method: str, parameters: dict[str, str], end: str
+) -> None:
+    alice.signs_in()
+
+    page = alice.signs_out(method, **parameters)
+
+    assert is_asked(page)
+    assert alice.is_signed_in
+    assert "&lt;i&gt;JupyterHub" in page.text or "client_id" not in parameters
+    assert alice.submits(page).location == end.format(cas=cas.url)
+    assert not alice.is_signed_in
+
+
+@pytest.mark.parametrize("token", [None, "", "x", "é"])
+def test_a_form_of_another_page_is_no_answer_of_the_user_row37(alice: Person, token: str | None) -> None:
+    alice.signs_in()
+
+    answer = alice.signs_out("POST", **({} if token is None else {"form_token": token}))
+
+    assert is_asked(answer)
+    assert alice.is_signed_in
+
+
+def test_a_form_token_in_the_address_is_no_answer_of_the_user_row37(alice: Person) -> None:
+    alice.signs_in()
+    token = fields(alice.signs_out())["form_token"]
+
+    assert is_asked(alice.signs_out("GET", form_token=token))
+    assert alice.is_signed_in
+
+
+def test_the_confirmation_page_lets_its_form_lead_to_cas_and_to_the_application(
+    alice: Person, cas: ScriptedCas
+) -> None:
+    alice.signs_in()
+
+    page = alice.signs_out(client_id="hub", post_logout_redirect_uri="org.example.hub:/bye")
+
+    (policy,) = page.headers.getlist("Content-Security-Policy")
+    allowed = next(part for part in policy.split("; ") if part.startswith("form-action"))
+    assert set(allowed.split()[1:]) == {"'self'", "https:", cas.url.removesuffix("/cas"), "org.example.hub:"}
+    assert "script-src 'none'" in policy

@@ -1,0 +1,240 @@
+"""The numbers for Prometheus: who may read them, what they say, and that every worker tells the sum of all."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from bridge.metrics import Metrics
+from tests.http.conftest import MakeBridge
+from tests.http.world import HUB_SECRET, Running
+from tests.support import cas_scripts
+from tests.support.actors import FORM, App, Browser, Wire
+from tests.support.live_bridge import LiveBridge
+from tests.support.scripted_cas import ScriptedCas
+
+TOKEN = "the-token-of-prometheus"
+HERE = {"REMOTE_ADDR": "127.0.0.1"}
+Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def read(text: str) -> Numbers:
+    """Every sample, by name and labels; the parser is Prometheus's own."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(numbers: Numbers, name: str, **labels: str) -> float:
+    return numbers.get((f"passerelle_{name}", frozenset(labels.items())), 0)
+
+
+def status(bridge: Running, *, host: str = "127.0.0.1:8000", **environ: str) -> int:
+    """What a reader without a token gets."""
+    answer = bridge.app.test_client().get("/metrics", headers={"Host": host}, environ_overrides={**HERE, **environ})
+    return answer.status_code
+
+
+@pytest.fixture
+def bridge(make_bridge: MakeBridge) -> Running:
+    return make_bridge(metrics_token=TOKEN)
+
+
+@pytest.fixture
+def numbers(bridge: Running) -> Callable[[], Numbers]:
+    """A function that reads them."""
+
+    def ask() -> Numbers:
+        answer = bridge.wire.ask("GET", "/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert answer.status == 200
+        return read(answer.text)
+
+    return ask
+
+
+def test_a_sign_in_is_counted_from_ticket_to_token(numbers: Callable[[], Numbers], browser: Browser, hub: App) -> None:
+    hub.redeems(hub.takes_code(browser.signs_in(hub.sends())))
+    found = numbers()
+    assert value(found, "sign_ins_total", outcome="signed_in") == 1
+    assert value(found, "cas_validation_seconds_count") == 1
+    assert value(found, "token_responses_total", grant_type="authorization_code", outcome="issued") == 1
+    assert value(found, "request_seconds_count", endpoint="callback", status="3xx") == 1
+    assert value(found, "sessions") == 1
+
+
+def test_refusals_are_counted_by_reason(
+    numbers: Callable[[], Numbers], bridge: Running, browser: Browser, hub: App
+) -> None:
+    code = hub.takes_code(browser.signs_in(hub.sends()))
+    hub.redeems(code)
+    hub.redeems(code)
+    hub.redeems("x", client_secret="wrong")
+    hub.calls_token([("client_id", "hub"), ("client_secret", HUB_SECRET), ("grant_type", "made up")])
+    bridge.wire.ask("GET", "/cas/callback?state=x&ticket=ST-1")
+    browser.opens(hub.sends(prompt="none", max_age="0", scope="nothing"))
+    found = numbers()
+    for reason in ("token_reused", "invalid_client", "unsupported_grant_type", "login_not_continued", "invalid_scope"):
+        assert value(found, "refusals_total", reason=reason) == 1, reason
+    outcomes = {labels: count for (name, labels), count in found.items() if name == "passerelle_token_responses_total"}
+    assert outcomes == {
+        frozenset({("grant_type", "authorization_code"), ("outcome", "issued")}): 1,
+        frozenset({("grant_type", "authorization_code"), ("outcome", "invalid_grant")}): 1,
+        frozenset({("grant_type", "authorization_code"), ("outcome", "invalid_client")}): 1,
+        frozenset({("grant_type", "other"), ("outcome", "unsupported_grant_type")}): 1,
+    }
+
+
+def test_trouble_with_cas_is_told_by_kind_and_time(
+    numbers: Callable[[], Numbers], browser: Browser, hub: App, cas: ScriptedCas
+) -> None:
+    cas.script = cas_scripts.redirects_to("https://elsewhere.example/")
+    assert browser.signs_in(hub.sends()).status == 502
+    found = numbers()
+    assert value(found, "sign_ins_total", outcome="upstream_misconfigured") == 1
+    assert value(found, "cas_validation_seconds_count") == 1
+
+
+def test_no_label_comes_from_a_request(numbers: Callable[[], Numbers], bridge: Running, hub: App) -> None:
+    for name in ("one", "two"):
+        bridge.wire.ask("GET", f"/no/such/{name}")
+        bridge.wire.ask("BREW", f"/token?{name}")
+        hub.calls_token([("grant_type", name), ("client_id", name), ("code", name)])
+        bridge.wire.ask("GET", f"/authorize?client_id={name}")
+    assert not [labels for _, labels in numbers() if {"one", "two"} & {text for _, text in labels}]
+
+
+def test_waiting_logout_tokens_are_counted(numbers: Callable[[], Numbers], bridge: Running) -> None:
+    bridge.store.deliveries.queue([("hub", "sid", "alice", "https://hub.example.org/out")] * 2, now=0)
+    first, _ = bridge.store.deliveries.waiting()
+    bridge.store.deliveries.failed(first.delivery_id, error="no", next_attempt_at=None)
+    found = numbers()
+    assert value(found, "logout_deliveries_waiting") == 2
+    assert value(found, "logout_deliveries_given_up") == 1
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer é"}])
+def test_with_a_token_in_the_settings_nothing_else_opens(bridge: Running, header: Mapping[str, str]) -> None:
+    for address in ("127.0.0.1", "192.0.2.1"):
+        client = bridge.app.test_client()
+        told = {"Host": "127.0.0.1", **header}
+        assert client.get("/metrics", headers=told, environ_overrides={"REMOTE_ADDR": address}).status_code == 404
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_without_a_token_this_machine_may_read(make_bridge: MakeBridge, peer: str) -> None:
+    assert status(make_bridge(), REMOTE_ADDR=peer) == 200
+    assert status(make_bridge(), REMOTE_ADDR=peer, host="localhost") == 200
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        pytest.param({"REMOTE_ADDR": "192.0.2.1"}, id="from-elsewhere"),
+        pytest.param({"REMOTE_ADDR": ""}, id="from-nowhere"),
+        pytest.param({"HTTP_X_FORWARDED_FOR": "192.0.2.1"}, id="through-a-proxy"),
+        pytest.param({"HTTP_X_FORWARDED_FOR": "127.0.0.1"}, id="through-a-proxy-with-a-forged-address"),
+        pytest.param({"HTTP_X_FORWARDED_PROTO": "https"}, id="through-a-proxy-that-tells-less"),
+        pytest.param({"HTTP_HOST": "auth.example.org"}, id="through-a-proxy-that-tells-nothing"),
+        pytest.param({"HTTP_HOST": "[::1"}, id="with-a-broken-host"),
+    ],
+)
+@pytest.mark.parametrize("hops", ["0", "1"])
+def test_without_a_token_nobody_else_may_read_row39(
+    make_bridge: MakeBridge, environ: Mapping[str, str], hops: str
+) -> None:
+    assert status(make_bridge(proxy_hops=hops), **environ) == 404
+
+
+def test_whoever_may_not_read_cannot_tell_that_there_is_anything(bridge: Running) -> None:
+    refused, absent = (bridge.wire.ask("GET", path) for path in ("/metrics", "/nothing-here"))
+    assert (refused.status, refused.json) == (absent.status, absent.json)
+
+
+def test_prometheus_reads_on_the_container_port_below_a_path_issuer(make_bridge: MakeBridge) -> None:
+    bridge = make_bridge(issuer="https://www.example.org/sign-in", metrics_token=TOKEN)
+    for path in ("/metrics", "/sign-in/metrics"):
+        assert bridge.wire.ask("GET", path, headers={"Authorization": f"Bearer {TOKEN}"}).status == 200
+
+
+def _count(directory: str, refusals: int, done: Event | None) -> None:
+    metrics = Metrics(directory)
+    for _ in range(refusals):
+        metrics.refused("invalid_client")
+    if done is not None:
+        done.set()
+        time.sleep(60)
+
+
+def test_a_killed_worker_takes_no_number_along_and_leaves_its_place(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    counted = spawn.Event()
+    killed = spawn.Process(target=_count, args=(str(tmp_path), 3, counted))
+    killed.start()
+    assert counted.wait(30)
+    _in_a_process(tmp_path, 4)  # beside it: a place of its own
+    assert len(list(tmp_path.glob("counter_*.db"))) == 2
+    os.kill(killed.pid or 0, signal.SIGKILL)
+    killed.join(10)
+    _in_a_process(tmp_path, 5)  # after it: in its place
+    assert len(list(tmp_path.glob("counter_*.db"))) == 2
+    spawned = spawn.Process(target=_assert_sum, args=(str(tmp_path), 12))
+    spawned.start()
+    spawned.join(30)
+    assert spawned.exitcode == 0
+
+
+def _in_a_process(directory: Path, refusals: int) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=_count, args=(str(directory), refusals, None))
+    process.start()
+    process.join(30)
+    assert process.exitcode == 0
+
+
+def _assert_sum(directory: str, expected: int) -> None:
+    numbers = read(Metrics(directory).exposition({}).decode())
+    assert value(numbers, "refusals_total", reason="invalid_client") == expected
+
+
+def test_every_worker_tells_the_sum_and_nothing_is_left_behind(
+    cas: ScriptedCas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    client = {"client_id": "hub", "client_secret": HUB_SECRET, "redirect_uris": ["https://hub.example.org/cb"]}
+    with LiveBridge(tmp_path, cas_url=cas.url, clients=[client], settings={"PASSERELLE_WORKERS": "2"}) as bridge:
+        wire = Wire(bridge.url, port=bridge.port)
+        for _ in range(30):
+            assert wire.ask("POST", "/token", headers=FORM, body="client_id=hub&client_secret=no").status in (401, 429)
+        (shared,) = tmp_path.glob("passerelle-metrics-*")
+        for _ in range(8):  # each asked by a connection of its own: both workers answer
+            answer = wire.ask("GET", "/metrics", headers={"Host": f"127.0.0.1:{bridge.port}"})
+            found = read(answer.text)
+            assert value(found, "token_responses_total", grant_type="other", outcome="invalid_client") == sum(
+                count for (name, labels), count in found.items() if _is_token_401(name, labels)
+            )
+            assert _answered_at_token(found) == 30
+        assert len(list(shared.glob("worker-*.lock"))) == 2
+    assert not list(tmp_path.glob("passerelle-metrics-*"))
+    assert not re.search("metrics_not_shared|unexpected_error", bridge.log)
+
+
+def _answered_at_token(numbers: Numbers) -> float:
+    return sum(
+        count
+        for (name, labels), count in numbers.items()
+        if name == "passerelle_request_seconds_count" and ("endpoint", "token") in labels
+    )
+
+
+def _is_token_401(name: str, labels: frozenset[tuple[str, str]]) -> bool:
+    return name == "passerelle_refusals_total" and ("reason", "invalid_client") in labels

@@ -1,0 +1,52 @@
+"""The forms of a page, as a browser would send them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+
+@dataclass
+class Form:
+    """Where it leads, the hidden fields, and the buttons as (name, value)."""
+
+    action: str
+    method: str
+    fields: dict[str, str] = field(default_factory=dict)
+    buttons: list[tuple[str, str]] = field(default_factory=list)
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self.tags: list[tuple[str, dict[str, str]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.tags.append((tag, given))
+        if tag == "form":
+            self.forms.append(Form(given.get("action", ""), given.get("method", "get")))
+        elif tag == "input":
+            self.forms[-1].fields[given["name"]] = given["value"]
+        elif tag == "button":
+            self.forms[-1].buttons.append((given.get("name", ""), given.get("value", "")))
+
+
+def forms_of(page: str) -> list[Form]:
+    """In the order of the page."""
+    reader = _Reader()
+    reader.feed(page)
+    return reader.forms
+
+
+def form_to(page: str, path: str) -> Form:
+    """The first form that leads there."""
+    return next(form for form in forms_of(page) if form.action == path)
+
+
+def tags_of(page: str) -> list[tuple[str, dict[str, str]]]:
+    """Every element that the browser would make of it, with its attributes: what an injection shows up in."""
+    reader = _Reader()
+    reader.feed(page)
+    return reader.tags
