@@ -5,6 +5,8 @@ Every statement is built once, here at the top: building one costs more than run
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -227,7 +229,14 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     """WAL lets readers go on while one writes; NORMAL then syncs at checkpoints, which a crash survives."""
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    give_up = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:  # this one statement does not wait for another process that changes it too
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
