@@ -59,7 +59,10 @@ def print_hash(generate: bool) -> None:
         secret = token_urlsafe(32)
         click.echo(f"client_secret (shown once, for the application): {secret}")
     else:
-        secret = sys.stdin.readline().rstrip("\r\n")
+        try:
+            secret = sys.stdin.readline().rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise click.ClickException("The secret on standard input is not UTF-8 text.") from None
         if not secret:
             raise click.ClickException("No secret on standard input. Type one line, or use --generate.")
     click.echo(f'client_secret_hash = "{hash_secret(secret)}"')

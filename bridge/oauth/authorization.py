@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from bridge.errors import AuthorizationRefused, InvalidRequest, OAuthError, UnknownClient
@@ -54,7 +54,7 @@ class AuthorizationRequest:
 
     def to_json(self) -> str:
         """As text, for the store."""
-        return json.dumps(asdict(self))
+        return json.dumps({name: getattr(self, name) for name in self.__slots__})
 
     @classmethod
     def from_json(cls, text: str) -> AuthorizationRequest:

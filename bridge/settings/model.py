@@ -82,7 +82,7 @@ class ClientSettings(_Frozen):
     def _check_redirect_uris(cls, uris: tuple[str, ...]) -> tuple[str, ...]:
         for uri in uris:
             if fault := redirect_uri_fault(uri):
-                raise ValueError(f"{uri!r} {fault}")
+                raise ValueError(f"{re.sub(r'//[^/@]*@', '//…@', uri)!r} {fault}")
         return uris
 
     @field_validator("scopes", "grant_types")
@@ -115,7 +115,7 @@ def redirect_uri_fault(uri: str) -> str | None:
     except ValueError:
         return "is not a URI"
     host, scheme = parts.hostname, parts.scheme
-    is_native_scheme = "." in scheme and bool(parts.path)
+    is_native_scheme = "." in scheme and bool(parts.path or parts.netloc)
     faults = {
         "holds a wildcard, space, quote or non-ASCII character": not uri.isascii() or re.search(r"[\s\\\"<>*]", uri),
         "has a fragment: take away the part from '#' on": "#" in uri,

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from bridge.errors import ConfigurationError
 from bridge.settings.model import Settings
@@ -32,13 +32,12 @@ def load(environ: Mapping[str, str]) -> Settings:
     values = dict(_from_toml(environ.get(CONFIG_NAME), faults))
     for name, value in _from_environment(environ, faults):
         values[name] = _joined(values.get(name), value) if name == "clients" else value
+    values["clients"] = _with_secrets(values.get("clients", ()), faults)
     settings = None
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         faults.extend(_sentence(fault) for fault in error.errors(include_url=False, include_input=False))
-    if settings is not None:
-        settings = _with_secret_files(settings, faults)
     if faults or settings is None:
         raise ConfigurationError(faults)
     return settings
@@ -106,16 +105,22 @@ def _read_secret(name: str, path: Path, faults: list[str]) -> str | None:
     return text
 
 
-def _with_secret_files(settings: Settings, faults: list[str]) -> Settings:
-    clients = []
-    for client in settings.clients:
-        if client.client_secret_file is not None:
-            place = f"clients: {client.client_id}: client_secret_file"
-            secret = _read_secret(place, client.client_secret_file, faults)
-            clients.append(client.model_copy(update={"client_secret": SecretStr(secret or "")}))
-        else:
-            clients.append(client)
-    return settings.model_copy(update={"clients": tuple(clients)})
+def _with_secrets(clients: Any, faults: list[str]) -> Any:
+    """Client entries with the secrets that their files hold; whatever else is wrong with them is told later."""
+    if not isinstance(clients, list):
+        return clients
+    return [_with_secret(entry, faults) for entry in clients]
+
+
+def _with_secret(entry: Any, faults: list[str]) -> Any:
+    if not isinstance(entry, dict) or not isinstance(entry.get("client_secret_file"), str):
+        return entry
+    if entry.get("client_secret") is not None or entry.get("client_secret_hash") is not None:
+        return entry  # too many: the entry's own check says so
+    place = f"clients: {entry.get('client_id', '?')}: client_secret_file"
+    secret = _read_secret(place, Path(entry["client_secret_file"]), faults)
+    kept = {name: value for name, value in entry.items() if name != "client_secret_file"}
+    return kept | {"client_secret": secret or "unreadable"}  # the fault is noted: this one starts nothing
 
 
 def _reason(error: Exception) -> str:

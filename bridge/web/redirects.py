@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response
+from werkzeug.datastructures import Headers
+
+
+class _SeeOther(Response):
+    """A redirect URI has to be used byte for byte; Werkzeug would write it anew, host and special characters."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(status=303, headers={"Location": location, "Content-Length": "0"})
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ARG002  the signature is Werkzeug's
+        return self.headers
 
 
 def see_other(location: str) -> Response:
@@ -10,6 +23,4 @@ def see_other(location: str) -> Response:
 
     Without a body, which would repeat the code that stands in the address.
     """
-    response = Response(status=303)
-    response.headers["Location"] = location
-    return response
+    return _SeeOther(location)

@@ -46,6 +46,12 @@ def test_any_other_secret_is_refused_row45(wrong: str | None) -> None:
         client().check_secret(wrong)
 
 
+def test_no_secret_is_not_the_empty_secret() -> None:
+    """Whoever hashed nothing by mistake has a client that must still prove itself."""
+    with pytest.raises(InvalidClient):
+        client(client_secret=None, client_secret_hash=hash_secret("")).check_secret(None)
+
+
 @pytest.mark.parametrize("secret", ["", "x", hash_secret(""), "None"])
 def test_a_public_client_has_no_secret_to_know_row45(secret: str) -> None:
     PUBLIC.check_secret(None)
