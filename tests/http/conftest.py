@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,8 +18,9 @@ from bridge.cas.client import CasClient
 from bridge.settings import load
 from bridge.store import SqlStore
 from bridge.web.context import EXTENSION
-from tests.http.world import HUB_SECRET, ISSUER, Clock, Running, environment
+from tests.http.world import CLIENTS, HUB_SECRET, ISSUER, Clock, Running, environment
 from tests.support.actors import App, Browser, Wire
+from tests.support.live_bridge import LiveBridge
 from tests.support.scripted_cas import ALICE, ScriptedCas
 
 MakeBridge = Callable[..., Running]
@@ -120,6 +122,15 @@ def bridge(standing_bridge: Running, cas: ScriptedCas, logged: list[str]) -> Ite
     bridge = replace(standing_bridge, wire=Wire(ISSUER, app=standing_bridge.app))
     yield bridge
     check_log_holds_no_secret(logged, bridge.wire)
+
+
+@pytest.fixture
+def live_bridge(cas: ScriptedCas, tmp_path: Path) -> Iterator[LiveBridge]:
+    """`passerelle serve` with two workers, not started yet; whatever is left of it at the end is killed."""
+    bridge = LiveBridge(tmp_path, cas_url=cas.url, clients=CLIENTS, settings={"PASSERELLE_WORKERS": "2"})
+    yield bridge
+    if bridge.process is not None and bridge.process.poll() is None:
+        bridge.stop(signal.SIGKILL)
 
 
 @pytest.fixture

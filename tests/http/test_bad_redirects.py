@@ -110,6 +110,7 @@ def test_of_several_redirect_uris_one_has_to_be_named_row6(browser: Browser, por
         "https://Portal.Example.org:443//cb",
         "org.example.portal:/cb",
         "org.example.portal:///cb",
+        "org.example.portal://cb",
     ],
 )
 def test_a_redirect_uri_is_used_byte_for_byte(make_bridge: MakeBridge, uri: str) -> None:

@@ -20,6 +20,8 @@ from bridge.settings.model import redirect_uri_fault
         "http://127.8.9.10:1/",
         "http://[::1]/cb",
         "org.example.app:/cb",
+        "org.example.app:///cb",
+        "org.example.app://cb",
         "org.example.app://host/cb",
     ],
 )
@@ -53,6 +55,8 @@ def test_redirect_uris_that_may_be_registered(uri: str) -> None:
         "data:text/html,x",
         "file:///etc/passwd",
         "app:/cb",
+        "org.example.app:",
+        "org.example.app://user:pw@cb",
         "ftp://app.example.org/",
         "https://app.example.org:port/",
         "https://[::1",
