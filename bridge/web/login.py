@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import structlog
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from bridge.cas.attributes import identity_from
 from bridge.cas.protocol import check_ticket, login_url, service_url, ticket_fingerprint
@@ -39,6 +40,8 @@ def authorize() -> Response:
 @blueprint.get("/cas/callback")
 def callback() -> Response:
     """Where CAS sends the browser back, with a ticket."""
+    if request.method == "HEAD":  # comes with every GET route; whoever only looks must not spend the ticket
+        raise MethodNotAllowed(["GET"])
     bridge = current_bridge()
     ticket = check_ticket(request.args.getlist("ticket"))
     browser = cookies.browser_id(request, bridge)
