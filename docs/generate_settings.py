@@ -70,7 +70,7 @@ def _default(value: Any) -> str:
         value = " ".join(value)
     if isinstance(value, bool):
         value = str(value).lower()
-    return f"`{value}`" if value not in (None, "") else "–"
+    return f"`{value}`" if value not in (None, "") else "-"
 
 
 if __name__ == "__main__":

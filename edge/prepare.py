@@ -9,6 +9,7 @@ Reads:  SECRETS_DIR, CERTS_DIR         where the files go
         OWN_CERT_FILE, OWN_KEY_FILE    your certificate and key (PEM), used if they exist
         BRIDGE_GID                     group that may read what the bridge needs (its container is not root)
         TRAEFIK_DYNAMIC_DIR            folder that Traefik watches; routes.yml is put there (optional)
+        DEMO_CAS_HOST                  host of the demo's CAS: every host has to be *.localhost then
         TRAEFIK_API_USER               name in the password file of Traefik's API (default: hub)
 """
 
@@ -84,6 +85,7 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
             raise EdgeError(f"TLS_HOSTS holds {host!r}, which is no host name: write names without https:// or port.")
     if not hosts:
         raise EdgeError("TLS_HOSTS names no host: list the host names that the certificate must cover.")
+    check_demo_is_local(environ.get("DEMO_CAS_HOST", ""), hosts)
     gid = environ.get("BRIDGE_GID", "")
     if gid and not gid.isdigit():
         raise EdgeError(f"BRIDGE_GID is {gid!r}, which is no group number: write the number of the bridge's group.")
@@ -99,6 +101,16 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
         dynamic_dir=dynamic_dir,
         api_user=environ.get("TRAEFIK_API_USER") or "hub",
     )
+
+
+def check_demo_is_local(demo_cas_host: str, hosts: tuple[str, ...]) -> None:
+    """The demo's users and their passwords are printed in the README: nobody else may reach them."""
+    public = [host for host in hosts if not host.endswith(".localhost")]
+    if demo_cas_host and public:
+        raise EdgeError(
+            f"the demo's CAS ({demo_cas_host}) does not run beside {', '.join(public)}, because everybody knows its "
+            "passwords: in .env leave COMPOSE_PROFILES, CAS_HOST and CAS_INTERNAL_URL empty and set CAS_URL to yours."
+        )
 
 
 def make_secrets(plan: Plan, *, new_secret: Callable[[], str]) -> None:

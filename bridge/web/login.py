@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import structlog
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from bridge.cas.attributes import identity_from
 from bridge.cas.protocol import check_ticket, login_url, service_url, ticket_fingerprint
@@ -46,6 +47,8 @@ def authorize() -> Response:
 @bad_callbacks_limited
 def callback() -> Response:
     """Where CAS sends the browser back: with a ticket, or without one when it was told to ask nothing."""
+    if request.method == "HEAD":  # comes with every GET route; whoever only looks must not spend the ticket
+        raise MethodNotAllowed(["GET"])
     bridge = current_bridge()
     state_hash, browser_hash = _login_of_this_browser(bridge)
     if "ticket" not in request.args:

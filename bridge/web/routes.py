@@ -62,7 +62,9 @@ def check_query_is_text() -> None:
 
 def add_headers(response: Response) -> Response:
     """No caching unless a route says so, no guessing of types, no addresses handed on, no frames."""
-    response.headers.setdefault("Cache-Control", "no-store")
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Pragma"] = "no-cache"  # RFC 6749 §5.1
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Request-Id"] = g.request_id

@@ -195,13 +195,13 @@ def test_more_than_fits_into_one_transaction_is_purged_all_the_same(store: SqlSt
 
 
 def test_in_a_year_of_sign_ins_no_table_grows_beyond_what_is_alive(store: SqlStore, database: str) -> None:
-    """Ten users sign in on most days, at two applications that refresh; sessions end, expire and are renewed."""
+    """Four users sign in on most days, at two applications that refresh; sessions end, expire and are renewed."""
     chance = random.Random(20)
     counts: list[Counter[str]] = []
     live: set[str] = set()
     for day in range(365):
         now = NOW + day * DAY
-        for user in range(10):
+        for user in range(4):
             if chance.random() < 0.7:
                 _sign_in(store, f"user {user} on {day}", now, live, chance)
         for token in [token for token in sorted(live) if chance.random() < 0.5]:
@@ -209,13 +209,14 @@ def test_in_a_year_of_sign_ins_no_table_grows_beyond_what_is_alive(store: SqlSto
                 live.add(f"refresh after {token}")
             live.remove(token)
         store.purge(now=now + 2 * HOUR)
-        counts.append(rows(database))
+        if day % 5 == 0:
+            counts.append(rows(database))
         live = set(sorted(live, key=len)[:40])  # most applications forget sooner or later
-    early, late = counts[60:120], counts[-60:]
+    early, late = counts[12:24], counts[-12:]
     for table in metadata.tables:
         most_early, most_late = (max(each[table] for each in part) for part in (early, late))
         assert most_late <= 1.3 * most_early + 5, f"{table} grew from {most_early} to {most_late}"
-    assert max(each.total() for each in counts) < 1500
+    assert max(each.total() for each in counts) < 800
     store.purge(now=NOW + 500 * DAY)
     assert not rows(database) - Counter(versions=1)
 

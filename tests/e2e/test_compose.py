@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support import readme
 from tests.support.certificates import write_certificate
 from tests.support.deployment import Deployment, clean_clone, free_port
 from tests.support.journey import Journey, JourneyError
@@ -31,7 +32,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         began = time.monotonic()
         ours.compose("--profile", "*", "build")
         built = time.monotonic()
-        ours.compose("up", "--detach", "--build", "--wait")
+        ours.compose(*readme.command("docker compose up")[2:])
         ours.seconds = {"build": built - began, "up and healthy": time.monotonic() - built}
         yield ours
     finally:
@@ -183,7 +184,7 @@ def test_all_labs_stop_by_the_documented_command(deployment: Deployment) -> None
 
 def test_after_down_and_up_users_certificate_and_homes_are_the_same(deployment: Deployment) -> None:
     certificate = deployment.fingerprint(HUB)
-    deployment.compose("down")
+    deployment.compose(*readme.command("docker compose down")[2:])
     assert deployment.compose("ps", "--all", "--quiet").stdout == ""
     deployment.compose("up", "--detach", "--wait")
     assert deployment.fingerprint(HUB) == certificate
@@ -218,6 +219,20 @@ def test_the_demo_refuses_a_name_of_the_world_with_a_sentence(deployment: Deploy
     assert done.returncode == 1
     assert "refuses to run" in done.stderr
     assert "jupyter.example.org" in done.stderr
+
+
+def test_nothing_starts_beside_the_demo_under_a_name_of_the_world(deployment: Deployment) -> None:
+    done = deployment.compose(
+        "run", "--rm", "--no-deps", "prepare", check=False, changed={"AUTH_HOST": "auth.example.org"}
+    )
+    assert done.returncode == 1
+    assert "does not run beside auth.example.org, because everybody knows its passwords" in done.stderr
+
+
+def test_the_documented_command_shows_what_the_services_said(deployment: Deployment) -> None:
+    said = deployment.compose(*readme.command("docker compose logs")[2:]).stdout
+    assert "certificate: " in said
+    assert "Passerelle serves https://auth.localhost" in said
 
 
 @pytest.mark.parametrize("service", ["hub", "lab"])

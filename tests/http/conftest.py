@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -14,9 +18,10 @@ from bridge.cas.client import CasClient
 from bridge.settings import load
 from bridge.store import SqlStore
 from bridge.web.context import EXTENSION
-from tests.http.world import HUB_SECRET, Clock, Running, environment
+from tests.http.world import CLIENTS, HUB_SECRET, ISSUER, Clock, Running, environment
 from tests.support.actors import App, Browser, Wire
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.live_bridge import LiveBridge
+from tests.support.scripted_cas import ALICE, ScriptedCas
 
 MakeBridge = Callable[..., Running]
 
@@ -30,10 +35,19 @@ def database_with_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return database
 
 
-@pytest.fixture
-def cas() -> Iterator[ScriptedCas]:
+@pytest.fixture(scope="session")
+def cas_server() -> Iterator[ScriptedCas]:
     with ScriptedCas() as cas:
         yield cas
+
+
+@pytest.fixture
+def cas(cas_server: ScriptedCas) -> ScriptedCas:
+    """Plays no script, has seen no request, and knows Alice."""
+    cas_server.script = None
+    cas_server.requests.clear()
+    cas_server.sign_in_as("alice", ALICE)
+    return cas_server
 
 
 @pytest.fixture
@@ -54,37 +68,69 @@ def logged() -> Iterator[list[str]]:
     structlog.reset_defaults()
 
 
-@pytest.fixture
-def make_bridge(cas: ScriptedCas, database_with_keys: Path, tmp_path: Path, logged: list[str]) -> Iterator[MakeBridge]:
-    """Bridges on one database; `read_timeout` is for CAS, the rest are settings."""
-    database = Path(shutil.copy(database_with_keys, tmp_path / "bridge.sqlite3"))
-    running: list[Running] = []
-    clients: list[CasClient] = []
+def start(cas_url: str, database: Path, *, read_timeout: float = 5.0, **changes: str) -> Running:
+    """`read_timeout` is for CAS, the rest are settings."""
+    settings = load(environment(cas_url, database) | {f"PASSERELLE_{name.upper()}": changes[name] for name in changes})
+    clock, store = Clock(), SqlStore(settings.database_url.get_secret_value())
+    cas = CasClient(settings.cas_internal_url or settings.cas_url, connect_timeout=1, read_timeout=read_timeout)
+    app = create_app(settings, store=store, cas=cas, clock=clock)
+    return Running(Wire(settings.issuer, app=app), app, clock, store, database)
 
-    def make(*, read_timeout: float = 5.0, **settings: str) -> Running:
-        read = load(
-            environment(cas.url, database) | {f"PASSERELLE_{name.upper()}": settings[name] for name in settings}
-        )
-        clock, store = Clock(), SqlStore(read.database_url.get_secret_value())
-        client = CasClient(read.cas_internal_url or read.cas_url, connect_timeout=1, read_timeout=read_timeout)
-        clients.append(client)
-        app = create_app(read, store=store, cas=client, clock=clock)
-        running.append(Running(Wire(read.issuer, app=app), app, clock, store, database))
-        return running[-1]
 
-    yield make
-    for client in clients:
-        client.close()
-    for bridge in running:
-        bridge.store.close()
-    secrets = [secret for bridge in running for secret in bridge.wire.secrets | bridge.wire.states]
+def stop(bridge: Running) -> None:
+    bridge.app.extensions[EXTENSION].cas.close()
+    bridge.store.close()
+
+
+def check_log_holds_no_secret(logged: list[str], *wires: Wire) -> None:
+    secrets = [secret for wire in wires for secret in wire.secrets | wire.states]
     leaks = [line for line in logged if any(secret in line for secret in secrets)]
     assert not leaks, f"row 73: the log holds a ticket, code, token, secret, verifier or cookie: {leaks}"
 
 
 @pytest.fixture
-def bridge(make_bridge: MakeBridge) -> Running:
-    return make_bridge()
+def make_bridge(cas: ScriptedCas, database_with_keys: Path, tmp_path: Path, logged: list[str]) -> Iterator[MakeBridge]:
+    """Bridges of the test's own, on one database; see `start`."""
+    database = Path(shutil.copy(database_with_keys, tmp_path / "bridge.sqlite3"))
+    running: list[Running] = []
+
+    def make(**changes: Any) -> Running:
+        running.append(start(**{"cas_url": cas.url, "database": database, **changes}))
+        return running[-1]
+
+    yield make
+    for bridge in running:
+        stop(bridge)
+    check_log_holds_no_secret(logged, *(bridge.wire for bridge in running))
+
+
+@pytest.fixture(scope="session")
+def standing_bridge(
+    cas_server: ScriptedCas, database_with_keys: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    database = tmp_path_factory.mktemp("standing") / "bridge.sqlite3"
+    bridge = start(cas_server.url, Path(shutil.copy(database_with_keys, database)))
+    yield bridge
+    stop(bridge)
+
+
+@pytest.fixture
+def bridge(standing_bridge: Running, cas: ScriptedCas, logged: list[str]) -> Iterator[Running]:
+    """A bridge that knows nobody yet. The process behind it is shared: use `make_bridge` to break one."""
+    standing_bridge.store.purge(now=2**40)
+    standing_bridge.clock.now = time.time()
+    bridge = replace(standing_bridge, wire=Wire(ISSUER, app=standing_bridge.app))
+    yield bridge
+    check_log_holds_no_secret(logged, bridge.wire)
+
+
+@pytest.fixture
+def live_bridge(cas: ScriptedCas, tmp_path: Path) -> Iterator[LiveBridge]:
+    """`passerelle serve` with two workers, not started yet; whatever is left of it at the end is killed."""
+    bridge = LiveBridge(tmp_path, cas_url=cas.url, clients=CLIENTS, settings={"PASSERELLE_WORKERS": "2"})
+    yield bridge
+    if bridge.process is not None and bridge.process.poll() is None:
+        bridge.stop(signal.SIGKILL)
 
 
 @pytest.fixture

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET
 from tests.support.actors import Answer, App, Browser
 from tests.support.scripted_cas import ScriptedCas
@@ -98,9 +101,24 @@ def test_of_several_redirect_uris_one_has_to_be_named_row6(browser: Browser, por
     assert is_a_page_and_no_redirect(browser.opens(portal.sends(redirect_uri=None)))
 
 
-def test_a_redirect_uri_keeps_its_own_query_as_it_is(browser: Browser, portal: App) -> None:
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://portal.example.org/cb?tenant=a%2Fb",
+        "https://portal.example.org/cb?list[]={a}|'b'",
+        "https://portal.example.org/~a;b=c/@d,$e!/(f)?",
+        "https://Portal.Example.org:443//cb",
+        "org.example.portal:/cb",
+        "org.example.portal:///cb",
+        "org.example.portal://cb",
+    ],
+)
+def test_a_redirect_uri_is_used_byte_for_byte(make_bridge: MakeBridge, uri: str) -> None:
+    bridge = make_bridge(clients=json.dumps([{"client_id": "portal", "redirect_uris": [uri]}]))
+    browser, portal = Browser(bridge.wire), App(bridge.wire, "portal", redirect_uri=uri)
     answer = browser.signs_in(portal.sends())
-    assert answer.location.startswith("https://portal.example.org/cb?tenant=a%2Fb&code=")
+    assert answer.location.startswith(f"{uri}{'&' if '?' in uri else '?'}code=")
+    assert portal.redeems(answer.location.partition("code=")[2].partition("&")[0]).status == 200
 
 
 @pytest.mark.parametrize(

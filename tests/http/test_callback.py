@@ -212,3 +212,11 @@ def test_refusals_are_logged_with_their_reason(browser: Browser, logged: list[st
     kinds = [(event["kind"], event["level"]) for event in events(logged, "refused")]
     assert kinds == [("LoginNotContinued", "warning"), ("TicketMalformed", "warning")]
     assert "ST-1" not in "".join(logged)
+
+
+def test_who_only_looks_at_the_callback_does_not_spend_the_ticket(browser: Browser, hub: App) -> None:
+    callback = browser.visits_cas(browser.opens(hub.sends()))
+    cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+
+    assert browser.wire.ask("HEAD", callback, headers={"Cookie": cookies}).status == 405
+    assert hub.takes_code(browser.opens(callback)), "the ticket is still good"

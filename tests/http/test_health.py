@@ -13,7 +13,8 @@ def test_a_process_that_answers_is_alive_and_ready(bridge: Running) -> None:
     assert bridge.wire.ask("GET", "/readyz").json == {"status": "ready"}
 
 
-def test_without_its_database_it_is_alive_but_not_ready(bridge: Running, logged: list[str]) -> None:
+def test_without_its_database_it_is_alive_but_not_ready(make_bridge: MakeBridge, logged: list[str]) -> None:
+    bridge = make_bridge()
     bridge.store.close()
     for path in bridge.database.parent.glob(f"{bridge.database.name}*"):
         path.unlink()

@@ -54,7 +54,7 @@ def is_an_honest_page(answer: Answer) -> bool:
 def test_a_page_says_what_happened(
     make_bridge: MakeBridge, cas: ScriptedCas, logged: list[str], script: Script, kind: str
 ) -> None:
-    bridge = make_bridge(read_timeout=0.3)
+    bridge = make_bridge(read_timeout=0.3 if kind == "UpstreamTooSlow" else 5.0)
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
     cas.script = script
     answer = browser.signs_in(hub.sends())

@@ -63,7 +63,9 @@ class Hub:
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["secret-in-body", "secret-in-header"])
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hub, ScriptedCas]]:
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Hub, ScriptedCas]]:
     directory = tmp_path_factory.mktemp("interop")
     hub = Hub(directory, basic_auth=request.param)
     client = {

@@ -170,3 +170,16 @@ def test_the_script_runs_alone(environ: dict[str, str], tmp_path: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n") == 2
+
+
+def test_the_demo_is_refused_beside_a_host_of_the_world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    environ = {
+        "SECRETS_DIR": str(tmp_path / "secrets"),
+        "CERTS_DIR": str(tmp_path / "certs"),
+        "TLS_HOSTS": "jupyter.example.org,auth.localhost,cas.localhost",
+        "DEMO_CAS_HOST": "cas.localhost",
+    }
+
+    assert prepare.main(environ) == 1
+    assert "does not run beside jupyter.example.org" in capsys.readouterr().err
+    assert not (tmp_path / "secrets").exists()

@@ -136,58 +136,7 @@ def test_unknown_names_in_the_file_are_faults_at_every_depth(toml: Path) -> None
     assert "s3cret" not in "".join(said)
 
 
-class TestSecretFiles:
-    @pytest.fixture
-    def secret(self, tmp_path: Path) -> Path:
-        path = tmp_path / "secret"
-        path.write_text("  the key in the file, 32 characters \n")
-        return path
-
-    def test_the_twin_of_a_secret_names_its_file(self, secret: Path) -> None:
-        settings = loaded(secret_key="", secret_key_file=str(secret), database_url_file="")
-        assert settings.secret_key.get_secret_value() == "the key in the file, 32 characters"
-
-    def test_the_twin_wins_over_toml(self, secret: Path, toml: Path) -> None:
-        toml.write_text('secret_key = "the key in the TOML file, longer"\n')
-        settings = loaded(secret_key="", secret_key_file=str(secret), config=str(toml))
-        assert settings.secret_key.get_secret_value().startswith("the key in the file")
-
-    def test_both_at_once_are_a_fault(self, secret: Path) -> None:
-        said = faults(secret_key_file=str(secret))
-        assert "PASSERELLE_SECRET_KEY_FILE: PASSERELLE_SECRET_KEY is given too: keep one" in said
-
-    @pytest.mark.parametrize(
-        ("content", "says"),
-        [(None, "No such file or directory"), (b" \n", "is empty"), (b"\xff", "it is not UTF-8 text")],
-    )
-    def test_an_unusable_file_is_named(self, tmp_path: Path, content: bytes | None, says: str) -> None:
-        path = tmp_path / "secret"
-        if content is not None:
-            path.write_bytes(content)
-        said = faults(secret_key="", secret_key_file=str(path))
-        assert any(fault.startswith("PASSERELLE_SECRET_KEY_FILE: ") and says in fault for fault in said)
-        assert str(path) in said[0]
-
-    def test_a_clients_secret_can_be_in_a_file(self, secret: Path) -> None:
-        entry = {**HUB, "client_secret": None, "client_secret_file": str(secret)}
-        (client,) = loaded(clients=json.dumps([entry])).clients
-        assert client.client_secret is not None
-        assert client.client_secret.get_secret_value() == "the key in the file, 32 characters"
-
-    def test_a_clients_missing_secret_file_is_named_with_the_client(self, tmp_path: Path) -> None:
-        entry = {**HUB, "client_secret": None, "client_secret_file": str(tmp_path / "missing")}
-        (fault,) = faults(clients=json.dumps([entry]))
-        assert "hub" in fault
-        assert f"cannot read {tmp_path}/missing: No such file or directory" in fault
-
-    def test_it_is_listed_together_with_the_other_faults(self, tmp_path: Path) -> None:
-        entry = {**HUB, "client_secret": None, "client_secret_file": str(tmp_path / "missing")}
-        said = faults(clients=json.dumps([entry]), issuer="")
-        assert any("missing" in fault for fault in said)
-        assert "PASSERELLE_ISSUER: is required and absent" in said
-
-
-def test_no_secret_value_appears_in_any_fault_or_representation(tmp_path: Path) -> None:
+def test_no_secret_value_appears_in_any_fault_or_representation() -> None:
     entries = [
         {**HUB, "client_secret": "s3cret-of-hub", "client_secret_hash": "0" * 64},
         {**HUB, "client_id": "two words", "client_secret": "s3cret-of-two"},

@@ -1,0 +1,119 @@
+"""`passerelle serve` says no before it begins: exit 1, nothing on standard output, every fault in a sentence."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.actors import Wire
+from tests.support.live_bridge import PASSERELLE, LiveBridge
+
+READY_SECONDS = 20
+# Tests may run as root, whom file permissions do not stop: the program begins by giving that power away.
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # <sys/prctl.h>, <linux/capability.h>
+WITHOUT_ROOT_POWERS = f"""
+import ctypes, os, sys
+if os.geteuid() == 0:
+    ctypes.CDLL(None).prctl({PR_CAPBSET_DROP}, {CAP_DAC_OVERRIDE}, 0, 0, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def refused(bridge: LiveBridge, **settings: str | None) -> str:
+    """What it says when it does not start; that it says it properly is asserted here."""
+    changed = bridge.environment | {f"PASSERELLE_{name.upper()}": value for name, value in settings.items()}
+    environment = {name: value for name, value in changed.items() if value is not None}
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ROOT_POWERS, PASSERELLE, "serve"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=READY_SECONDS,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, ""), ended.stderr
+    assert "Traceback" not in ended.stderr
+    return ended.stderr
+
+
+def test_every_fault_is_listed_at_once_and_no_secret_with_them(live_bridge: LiveBridge, tmp_path: Path) -> None:
+    said = refused(
+        live_bridge,
+        issuer=None,
+        cas_url="sso.example.org",
+        casurl="https://sso.example.org/cas",
+        secret_key="tooshort-s3cret",
+        bind="8000",
+        workers="many",
+        config=str(tmp_path / "missing.toml"),
+    )
+    for fault in (
+        "PASSERELLE_ISSUER: is required and absent",
+        "PASSERELLE_CAS_URL: must be a URL like",
+        "PASSERELLE_CASURL: there is no such setting; did you mean PASSERELLE_CAS_URL?",
+        "PASSERELLE_SECRET_KEY: ",
+        "PASSERELLE_BIND: must be host:port",
+        "PASSERELLE_WORKERS: ",
+        f"PASSERELLE_CONFIG: cannot read {tmp_path}/missing.toml: No such file or directory",
+    ):
+        assert f"\n  - {fault}" in said
+    assert "tooshort-s3cret" not in said
+
+
+def test_a_taken_port_is_named(live_bridge: LiveBridge) -> None:
+    with socket.create_server(("127.0.0.1", live_bridge.port)):
+        said = refused(live_bridge)
+    assert f"PASSERELLE_BIND: cannot listen on 127.0.0.1:{live_bridge.port}: another program listens there" in said
+
+
+def test_a_second_bridge_does_not_share_the_port(live_bridge: LiveBridge) -> None:
+    with live_bridge:
+        assert "another program listens there" in refused(live_bridge)
+
+
+@pytest.mark.parametrize("bind", ["192.0.2.1:8000", "no-such-host.invalid:8000", f"{'a' * 70}:8000", "a..b:8000"])
+def test_an_address_that_is_not_ours_is_named(live_bridge: LiveBridge, bind: str) -> None:
+    assert "PASSERELLE_BIND: " in refused(live_bridge, bind=bind)
+
+
+@pytest.mark.parametrize("fault", ["no such folder", "a folder", "no database", "read-only folder", "read-only file"])
+def test_a_database_that_cannot_be_written_stops_the_start(live_bridge: LiveBridge, tmp_path: Path, fault: str) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    place = folder / "bridge.sqlite3"
+    if fault == "no such folder":
+        place = tmp_path / "missing" / "bridge.sqlite3"
+    elif fault == "a folder":
+        place = folder
+    elif fault == "no database":
+        place.write_text("a letter to my aunt " * 100)
+    elif fault == "read-only folder":
+        folder.chmod(0o555)
+    else:
+        live_bridge.environment["PASSERELLE_DATABASE_URL"] = f"sqlite:///{place}"
+        with live_bridge:
+            pass
+        place.chmod(0o444)
+        folder.chmod(0o555)
+    said = refused(live_bridge, database_url=f"sqlite:///{place}")
+    folder.chmod(0o755)
+    assert f"PASSERELLE_DATABASE_URL: cannot use sqlite:///{place}: " in said
+
+
+def test_another_secret_key_is_noticed_at_the_start(live_bridge: LiveBridge) -> None:
+    with live_bridge:
+        pass
+    said = refused(live_bridge, secret_key="another key, long enough for the check")
+    assert "PASSERELLE_SECRET_KEY: the signing keys in the database were encrypted with another one" in said
+    assert "another key, long enough" not in said
+    with live_bridge:
+        assert Wire(live_bridge.url, port=live_bridge.port).ask("GET", "/readyz").status == 200
+
+
+def test_a_ca_file_that_cannot_be_read_is_named(live_bridge: LiveBridge, tmp_path: Path) -> None:
+    said = refused(live_bridge, cas_url="https://sso.example.org/cas", cas_ca_file=str(tmp_path / "missing.pem"))
+    assert "missing.pem" in said

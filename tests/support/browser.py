@@ -1,0 +1,140 @@
+"""A person's browser: a real Chromium with a profile of its own, and evidence of whatever goes wrong in it.
+
+Every wait is for something to become true. A failure leaves a screenshot and the text of the page in the artifacts
+folder (TEST_ARTIFACTS, default test-artifacts/).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from playwright.sync_api import Error, Page, Request, sync_playwright
+
+T = TypeVar("T")
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",  # Chromium refuses its sandbox to root
+    "--disable-gpu",
+    "--disable-quic",
+    # Containers that come and go are, to a Chromium on the same machine, a network that changes. It then gives up
+    # every HTTP/2 connection with all that runs on it; HTTP/1.1 loses only what is just connecting.
+    "--disable-http2",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PAGE_WAIT = 30_000  # ms: a page of the hub, the bridge or CAS
+
+
+class JourneyError(AssertionError):
+    """A step of the journey did not succeed: which one, where the browser was, where the evidence is."""
+
+
+def artifacts_dir() -> Path:
+    """Where screenshots go."""
+    folder = Path(os.environ.get("TEST_ARTIFACTS") or "test-artifacts").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def chromium_path() -> str | None:
+    """The browser of this machine, if it has one."""
+    return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+
+
+class Browser:
+    """Use it as a context manager; `page` is its one tab."""
+
+    def __init__(self, *, name: str) -> None:
+        self.name = name
+        self.console: list[str] = []
+        self.lost: list[str] = []  # requests that fell victim to a change of network
+
+    def __enter__(self) -> Self:
+        self._playwright = sync_playwright().start()
+        try:
+            # A fresh profile each time, so that no earlier sign-in helps. *.localhost is loopback to Chromium itself.
+            self._browser = self._playwright.chromium.launch(
+                executable_path=chromium_path(), headless=True, args=CHROMIUM_FLAGS
+            )
+            # The certificate is self-signed on purpose; that it is the right one is checked elsewhere.
+            context = self._browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 900})
+            context.set_default_timeout(PAGE_WAIT)
+            self.page: Page = context.new_page()
+            self.page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
+            self.page.on("requestfailed", self._note_lost_request)
+        except BaseException:
+            self._playwright.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        try:
+            self._browser.close()
+        finally:
+            self._playwright.stop()
+
+    def screenshot(self, label: str) -> Path:
+        """Keep what the browser shows."""
+        path = artifacts_dir() / f"{self.name}-{label}.png"
+        self.page.screenshot(path=path)
+        return path
+
+    def goto(self, url: str) -> None:
+        """Open an address."""
+        self.despite_network_changes(lambda: self.page.goto(url))
+
+    @staticmethod
+    def despite_network_changes(action: Callable[[], T]) -> T:
+        """Do it again if it fell victim to a change of network."""
+        for _ in range(3):
+            try:
+                return action()
+            except Error as error:
+                if not re.search("ERR_NETWORK_CHANGED|Failed to fetch", str(error)):
+                    raise
+        return action()
+
+    def wait(self, is_true: Callable[[], bool], what: str, milliseconds: float) -> None:
+        """Until something is true that the page itself cannot be asked to wait for."""
+        deadline = time.monotonic() + milliseconds / 1000
+        while not is_true():
+            if time.monotonic() > deadline:
+                raise JourneyError(f"no {what} within {milliseconds / 1000:.0f} s")
+            self.page.wait_for_timeout(50)
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Whatever goes wrong inside ends as one message with the evidence beside it."""
+        try:
+            yield
+        except (Error, JourneyError) as error:
+            raise JourneyError(self._evidence(what, error)) from error
+
+    def _note_lost_request(self, request: Request) -> None:
+        if "ERR_NETWORK_CHANGED" in (request.failure or ""):
+            self.lost.append(request.url.partition("?")[0])
+
+    def _evidence(self, what: str, error: Exception) -> str:
+        label = f"failed-{re.sub(r'[^a-z0-9]+', '-', what.lower())[:40].strip('-')}"
+        try:
+            shot = self.screenshot(label)
+            text = self.page.inner_text("body", timeout=2_000)
+            shot.with_suffix(".txt").write_text(
+                "\n".join([self.page.url, text, "--- console", *self.console]), encoding="utf-8"
+            )
+            where = f"{self.page.url.partition('?')[0]} ({self.page.title()!r})"
+        except Error as failure:
+            return f"{self.name}: could not {what}: {error} (and no screenshot: {failure})"
+        return f"{self.name}: could not {what} at {where}: {error}\nSee {shot} and the .txt beside it.\n{text[:1500]}"

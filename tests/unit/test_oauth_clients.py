@@ -1,0 +1,148 @@
+"""Who an application is, and where it may send people."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from bridge.errors import InvalidClient, InvalidRequest
+from bridge.oauth.client_authentication import authenticate_client
+from bridge.oauth.clients import Client, hash_secret, registry
+from bridge.oauth.parameters import Parameters
+from bridge.settings import ClientSettings
+
+SECRET = "s3cret: +%é☃"
+
+
+def client(client_id: str = "hub", **changes: object) -> Client:
+    usual = {"client_id": client_id, "client_secret": SECRET, "redirect_uris": ["https://hub.example.org/cb"]}
+    given = {name: value for name, value in {**usual, **changes}.items() if value is not None}
+    return registry([ClientSettings.model_validate(given)])[client_id]
+
+
+PUBLIC = client("cli", client_secret=None)
+CLIENTS = {"hub": client(), "cli": PUBLIC}
+
+
+def basic(text: str) -> str:
+    return f"Basic {base64.b64encode(text.encode()).decode()}"
+
+
+def test_the_secret_itself_is_not_kept() -> None:
+    assert SECRET not in repr(client())
+
+
+def test_a_secret_and_its_hash_are_the_same_client() -> None:
+    hashed = client(client_secret=None, client_secret_hash=hash_secret(SECRET))
+    bare = client(client_secret=None, client_secret_hash=hash_secret(SECRET).removeprefix("sha256:"))
+    assert hashed == bare == client()
+    hashed.check_secret(SECRET)
+
+
+@pytest.mark.parametrize("wrong", [None, "", "s3cret", SECRET + " ", SECRET.upper(), "é" * 10_000, "\x00", "\ud800"])
+def test_any_other_secret_is_refused_row45(wrong: str | None) -> None:
+    with pytest.raises(InvalidClient):
+        client().check_secret(wrong)
+
+
+def test_no_secret_is_not_the_empty_secret() -> None:
+    """Whoever hashed nothing by mistake has a client that must still prove itself."""
+    with pytest.raises(InvalidClient):
+        client(client_secret=None, client_secret_hash=hash_secret("")).check_secret(None)
+
+
+@pytest.mark.parametrize("secret", ["", "x", hash_secret(""), "None"])
+def test_a_public_client_has_no_secret_to_know_row45(secret: str) -> None:
+    PUBLIC.check_secret(None)
+    with pytest.raises(InvalidClient):
+        PUBLIC.check_secret(secret)
+
+
+def test_the_name_on_pages_is_the_client_id_unless_there_is_one() -> None:
+    assert client().client_name == "hub"
+    assert client(client_name="JupyterHub").client_name == "JupyterHub"
+
+
+@pytest.mark.parametrize(
+    ("registered", "asked", "allowed"),
+    [
+        ("https://a.example/cb", "https://a.example/cb", True),
+        ("https://a.example/cb", "https://a.example:443/cb", False),
+        ("http://127.0.0.1/cb", "http://127.0.0.1/cb", True),
+        ("http://127.0.0.1/cb", "http://127.0.0.1:8000/cb", True),
+        ("http://127.0.0.1/cb", "http://127.0.0.1:0/cb", False),
+        ("http://127.0.0.1/cb", "http://127.0.0.1:65536/cb", False),
+        ("http://127.0.0.1/cb", "http://127.0.0.1:8000/cb/", False),
+        ("http://127.0.0.1/cb", "http://localhost:8000/cb", False),
+        ("http://127.0.0.1/c.", "http://127.0.0.1:8000/cx", False),
+        ("http://127.0.0.1:8000/cb", "http://127.0.0.1:9000/cb", False),
+        ("http://[::1]/cb", "http://[::1]:8000/cb", True),
+        ("http://localhost/cb?a=b", "http://localhost:8000/cb?a=b", True),
+        ("http://jupyter.localhost/cb", "http://jupyter.localhost:8000/cb", False),
+        ("http://127.0.0.1", "http://127.0.0.1:8000", True),
+        ("http://127.0.0.1", "http://127.0.0.1:8000@evil.example", False),
+        ("http://127.0.0.1", "http://127.0.0.1:8000.evil.example", False),
+    ],
+)
+def test_redirect_uris_are_compared_exactly_but_for_a_loopback_port_row2(
+    registered: str, asked: str, allowed: bool
+) -> None:
+    assert client(redirect_uris=[registered]).allows_redirect_to(asked) is allowed
+
+
+@pytest.mark.parametrize(
+    ("parameters", "header"),
+    [
+        ({"client_id": "hub", "client_secret": SECRET}, None),
+        ({}, basic("hub:s3cret%3A+%2B%25%C3%A9%E2%98%83")),
+        ({}, basic("%68ub:s3cret%3A%20%2B%25%C3%A9%E2%98%83")),
+        ({"client_id": "hub"}, basic("hub:s3cret%3A+%2B%25%C3%A9%E2%98%83").replace("Basic", "bAsIc  ")),
+    ],
+)
+def test_a_confidential_client_proves_itself_either_way_row46(parameters: dict[str, str], header: str | None) -> None:
+    assert authenticate_client(Parameters(parameters), header, CLIENTS).client_id == "hub"
+
+
+def test_a_public_client_says_its_name() -> None:
+    assert authenticate_client(Parameters({"client_id": "cli"}), None, CLIENTS) == PUBLIC
+
+
+@pytest.mark.parametrize(
+    ("parameters", "header"),
+    [
+        ({}, None),
+        ({"client_id": "nobody"}, None),
+        ({"client_id": "hub"}, None),
+        ({"client_id": "hub", "client_secret": "wrong"}, None),
+        ({"client_id": "cli", "client_secret": SECRET}, None),
+        ({}, basic("hub:wrong")),
+        ({}, basic("hub:")),
+        ({}, basic("hub")),
+        ({}, basic("nobody:x")),
+        ({}, basic(":")),
+        ({"client_id": "cli"}, basic("cli:x")),
+        ({"client_id": "cli"}, ""),
+        ({"client_id": "cli"}, "Basic"),
+        ({"client_id": "cli"}, "Basic \xe9"),
+        ({"client_id": "cli"}, "Basic " + base64.b64encode(b"\xff:x").decode()),
+        ({"client_id": "cli"}, "Bearer abc"),
+    ],
+)
+def test_everything_else_is_refused_in_the_same_words_row42(parameters: dict[str, str], header: str | None) -> None:
+    with pytest.raises(InvalidClient) as raised:
+        authenticate_client(Parameters(parameters), header, CLIENTS)
+    assert raised.value.description == InvalidClient.default_description
+    assert SECRET not in raised.value.detail
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        pytest.param({"client_id": "hub", "client_secret": SECRET}, id="row43-secret-twice"),
+        pytest.param({"client_id": "cli"}, id="row43-two-clients"),
+    ],
+)
+def test_two_ways_at_once_are_refused(parameters: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest):
+        authenticate_client(Parameters(parameters), basic("hub:s3cret"), CLIENTS)

@@ -1,0 +1,190 @@
+"""Parameters, authorization requests and claims as values, without HTTP."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.errors import AuthorizationRefused, InvalidRequest, InvalidToken, MissingToken
+from bridge.identity import Identity
+from bridge.oauth.authorization import AuthorizationRequest, answer_location, check_authorization_request, check_max_age
+from bridge.oauth.bearer import bearer_token
+from bridge.oauth.claims import CLAIMS_SUPPORTED, claims_of
+from bridge.oauth.parameters import Parameters, check_not_repeated, required, single_values
+from tests.unit.test_oauth_clients import CLIENTS
+
+ISSUER = "https://auth.example.org"
+SENT = {
+    "client_id": "hub",
+    "redirect_uri": "https://hub.example.org/cb",
+    "response_type": "code",
+    "scope": "openid email",
+    "code_challenge": "c" * 43,
+    "code_challenge_method": "S256",
+}
+ALICE = Identity(
+    subject="alice",
+    username="Alice",
+    name="Alice Liddell",
+    given_name="Alice",
+    family_name="Liddell",
+    email="alice@example.org",
+    groups=("staff",),
+    attributes={"employeeNumber": ("42",)},
+)
+
+
+def checked(**changes: str) -> AuthorizationRequest:
+    return check_authorization_request(Parameters({**SENT, **changes}), (), CLIENTS, issuer=ISSUER)
+
+
+def test_each_parameter_has_one_value_and_repeated_ones_are_named() -> None:
+    values, repeated = single_values([("a", "1"), ("b", ""), ("a", "2"), ("c", ""), ("c", "3"), ("", "x")])
+    assert values == {"a": "1", "c": "3", "": "x"}
+    assert repeated == ("a", "c")
+
+
+def test_repeated_parameters_are_refused_if_they_are_known_row49_row50() -> None:
+    check_not_repeated(("x", "y"), ("a", "b"))
+    with pytest.raises(InvalidRequest, match="parameter b once"):
+        check_not_repeated(("x", "b"), ("a", "b"))
+
+
+@pytest.mark.parametrize("parameters", [{}, {"a": ""}])
+def test_a_required_parameter_needs_a_value(parameters: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest, match="parameter a is missing"):
+        required(parameters, "a")
+
+
+texts = st.text(max_size=30)
+
+
+@given(
+    scope=texts,
+    state=st.none() | texts,
+    nonce=st.none() | texts,
+    prompt=st.lists(texts, max_size=2).map(tuple),
+    max_age=st.none() | st.integers(0, 10**9),
+)
+def test_a_request_survives_the_store_unchanged(
+    scope: str, state: str | None, nonce: str | None, prompt: tuple[str, ...], max_age: int | None
+) -> None:
+    request = AuthorizationRequest(
+        client_id="hub",
+        redirect_uri="https://hub.example.org/cb",
+        redirect_uri_was_sent=True,
+        scope=scope,
+        state=state,
+        nonce=nonce,
+        code_challenge=None,
+        prompt=prompt,
+        max_age=max_age,
+    )
+    assert AuthorizationRequest.from_json(request.to_json()) == request
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"state": "s", "nonce": "n"}, {"prompt": "login consent", "max_age": "0"}, {"scope": "openid x"}]
+)
+def test_a_request_sent_again_passes_as_the_same(changes: dict[str, str]) -> None:
+    request = checked(**changes)
+    assert check_authorization_request(Parameters(request.to_parameters()), (), CLIENTS, issuer=ISSUER) == request
+
+
+@pytest.mark.parametrize(
+    ("uri", "joined"),
+    [
+        ("https://a.example/cb", "https://a.example/cb?code=c"),
+        ("https://a.example/cb?x=%2F&y", "https://a.example/cb?x=%2F&y&code=c"),
+        ("org.example.app:/cb", "org.example.app:/cb?code=c"),
+        ("http://[::1]:8000/cb", "http://[::1]:8000/cb?code=c"),
+    ],
+)
+def test_an_answer_is_added_to_the_query_as_it_is(uri: str, joined: str) -> None:
+    assert answer_location(uri, {"code": "c"}, None, ISSUER) == f"{joined}&iss=https%3A%2F%2Fauth.example.org"
+
+
+@given(state=st.text())
+def test_state_is_echoed_exactly_and_cannot_break_out_row31(state: str) -> None:
+    location = answer_location("https://a.example/cb", {"code": "c"}, state, ISSUER)
+    assert location.isascii()
+    assert location.isprintable()
+    assert dict(parse_qsl(urlsplit(location).query, keep_blank_values=True)) == {
+        "code": "c",
+        "state": state,
+        "iss": ISSUER,
+    }
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "1e3", " 1", "1 ", "", "٣", "0x10", "1" * 10, "+1"])
+def test_max_age_is_whole_seconds(text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        check_max_age(Parameters({"max_age": text}))
+
+
+def test_faults_of_a_proven_client_carry_state_and_issuer_row29() -> None:
+    with pytest.raises(AuthorizationRefused) as raised:
+        checked(prompt="none login", state="s")
+    assert "state=s" in raised.value.location
+    assert raised.value.location.endswith("iss=https%3A%2F%2Fauth.example.org")
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "token"),
+    [
+        ("Bearer abc", (), "abc"),
+        ("bearer  abc ", (), "abc"),
+        ("Bearer a-._~+/9==", (), "a-._~+/9=="),
+        (None, [("access_token", "abc"), ("other", "x")], "abc"),
+        ("Basic eDp5", [("access_token", "abc")], "abc"),
+    ],
+)
+def test_where_a_token_may_stand_row56(header: str | None, body: list[tuple[str, str]], token: str) -> None:
+    assert bearer_token(header, body) == token
+
+
+@pytest.mark.parametrize("token", ["", "a b", "a\n", '"', "é", "=", "a=b", "a" * 600])
+def test_what_cannot_be_a_token_is_refused_row54(token: str) -> None:
+    for header, body in ((f"Bearer {token}x\\", []), (None, [("access_token", token)])):
+        with pytest.raises(InvalidToken):
+            bearer_token(header, body)
+
+
+def test_no_token_and_two_tokens_are_different_faults_row54() -> None:
+    for header in (None, "", "Basic eDp5"):
+        with pytest.raises(MissingToken):
+            bearer_token(header, [])
+    with pytest.raises(InvalidRequest):
+        bearer_token("Bearer a", [("access_token", "a")])
+
+
+@pytest.mark.parametrize(
+    ("scope", "names"),
+    [
+        ("openid", {"sub"}),
+        ("openid profile", {"sub", "preferred_username", "name", "given_name", "family_name"}),
+        ("openid email", {"sub", "email", "email_verified"}),
+        ("openid groups", {"sub", "groups"}),
+    ],
+)
+def test_claims_follow_the_scope_and_nothing_else_is_released(scope: str, names: set[str]) -> None:
+    claims = claims_of(ALICE, scope, email_verified=True)
+    assert set(claims) == names
+    assert names <= set(CLAIMS_SUPPORTED)
+    assert "42" not in str(claims)
+
+
+def test_absent_facts_are_absent_claims_but_groups_are_a_list() -> None:
+    nobody = Identity(subject="x", username="x")
+    assert claims_of(nobody, "openid profile email groups", email_verified=True) == {
+        "sub": "x",
+        "preferred_username": "x",
+        "groups": [],
+    }
+
+
+def test_what_is_said_of_mail_addresses_is_a_setting() -> None:
+    assert claims_of(ALICE, "openid email", email_verified=False)["email_verified"] is False

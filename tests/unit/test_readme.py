@@ -1,0 +1,41 @@
+"""What the README promises of itself. Its commands are run by tests/e2e, which read them from the page."""
+
+import re
+from pathlib import Path
+
+from tests.support import readme
+
+ROOT = readme.README.parent
+
+
+def test_every_command_is_one_that_a_test_runs() -> None:
+    """A new command has to be added here, and to a test that runs it."""
+    assert readme.commands() == [
+        "docker compose up -d --build --wait",  # tests/e2e/test_compose.py
+        "docker compose down",  # tests/e2e/test_compose.py
+        "make demo",  # tests/e2e/test_demo.py
+        "docker compose logs prepare bridge hub",  # tests/e2e/test_compose.py
+    ]
+
+
+def test_a_newcomer_is_through_with_their_own_cas_within_sixty_lines() -> None:
+    lines = readme.text().splitlines()
+    (start,) = (i for i, line in enumerate(lines) if line == "## Use it with your CAS")
+    end = next(i for i, line in enumerate(lines) if i > start and line.startswith("## "))
+
+    assert end <= 60
+
+
+def test_every_page_that_it_links_to_is_there() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", readme.text())
+
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_settings_that_it_names_are_in_the_env_file() -> None:
+    env = Path(ROOT / ".env").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([A-Z][A-Z_]{4,})`", readme.text()))
+
+    assert named >= {"HUB_HOST", "AUTH_HOST", "CAS_URL"}
+    assert [name for name in sorted(named) if not re.search(rf"^#?{name}=", env, re.MULTILINE)] == []
