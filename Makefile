@@ -1,6 +1,6 @@
 # The one list of commands; CI calls only these.
 .DEFAULT_GOAL := help
-.PHONY: help init demo test lint format bench docs lock clean
+.PHONY: help init demo test lint format bench docs translations lock clean
 
 # The newest Python that is there; pyenv hides all but one.
 PYTHON ?= $(shell for python in python3.13 $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13))) \
@@ -43,6 +43,12 @@ bench: init ## what a sign-in costs the bridge: a table, and bench.json
 
 docs: init ## write the pages that come from the code
 	@$(BIN)/python -m docs.generate_settings
+
+translations: init ## gather the texts of the pages and compile the catalogues
+	@$(BIN)/pybabel -q extract -F babel.cfg -k for_people --no-location --omit-header -w 100 -o $(VENV)/messages.pot .
+	@$(BIN)/pybabel -q update -i $(VENV)/messages.pot -d bridge/translations -w 100 --no-fuzzy-matching \
+	  --ignore-obsolete --ignore-pot-creation-date
+	@$(BIN)/pybabel -q compile -d bridge/translations
 
 lock: init ## pin every requirement again, with hashes and without a registry's address
 	@cd requirements && for set in dev bridge build hub lab cas; do \

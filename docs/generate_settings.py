@@ -9,6 +9,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from bridge.settings import ClientSettings, Settings
+from bridge.settings.rules import CLAIM_SOURCES
 
 PAGE = Path(__file__).with_name("settings.md")
 INTRODUCTION = """\
@@ -19,8 +20,8 @@ Written by `make docs` from the code; change the docstrings in `bridge/settings/
 Each setting is an environment variable, or the same name without `PASSERELLE_` and in lower case in the TOML file that
 `PASSERELLE_CONFIG` names. The environment wins; an empty variable counts as absent. A name that is not listed here
 stops the start, and all faults are listed at once. For `PASSERELLE_SECRET_KEY` and `PASSERELLE_DATABASE_URL` there is
-a twin that ends in `_FILE` and names a file that holds the value. `PASSERELLE_CLIENTS` and `PASSERELLE_ATTRIBUTES`
-are JSON in the environment and tables in the file.
+a twin that ends in `_FILE` and names a file that holds the value. `PASSERELLE_CLIENTS`, `PASSERELLE_ATTRIBUTES`
+and `PASSERELLE_GROUP_MAP` are JSON in the environment and tables in the file.
 
 ```toml
 issuer = "https://auth.example.org"
@@ -35,6 +36,16 @@ client_secret_hash = "sha256:4e9c…"
 redirect_uris = ["https://wiki.example.org/oauth/callback"]
 ```
 """
+CLAIMS = """
+## Claims
+
+What each claim is made of unless `attributes` says otherwise. A name stands for its other spellings too: any case,
+`urn:oid:…`, `urn:mace:dir:attribute-def:…`, `sn` and `surname`, `eppn`. The scope `eduperson` releases the claims that
+begin with `eduperson`, `schac` and `supann`; a claim of your own is named by a URI, is a list, and goes to the clients
+whose `claims` name it. `passerelle claims try` shows what the rules make of a user.
+
+| claim | attributes | value |
+|---|---|---|"""
 
 
 def page() -> str:
@@ -43,6 +54,8 @@ def page() -> str:
         [
             INTRODUCTION,
             *_table(Settings, "PASSERELLE_{}"),
+            CLAIMS,
+            *_claims(),
             "\n## Clients\n\nOne `[[clients]]` table for each application.\n",
             *_table(ClientSettings, "{}"),
             "",
@@ -50,12 +63,20 @@ def page() -> str:
     )
 
 
+def _claims() -> list[str]:
+    return [
+        f"| `{claim}` | {' '.join(f'`{name}`' for name in source.attributes) or '-'} | "
+        f"{'list' if source.is_list else 'one'} |"
+        for claim, source in CLAIM_SOURCES.items()
+    ]
+
+
 def _table(model: type[BaseModel], spelling: str) -> list[str]:
     rows = ["| name | default | meaning |", "|---|---|---|"]
     for name, field in model.model_fields.items():
         written = spelling.format(name.upper() if "PASSERELLE" in spelling else name)
         meaning = " ".join((field.description or "").split())
-        rows.append(f"| `{written}` | {_default(field.default)} | {meaning} |")
+        rows.append(f"| `{written}` | {_default(field.get_default(call_default_factory=True))} | {meaning} |")
     return rows
 
 
@@ -65,7 +86,7 @@ def _default(value: Any) -> str:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if isinstance(value, dict):
-        return "; ".join(f"`{claim}`: {', '.join(names)}" for claim, names in value.items())
+        return "see Claims" if value else "-"
     if isinstance(value, tuple):
         value = " ".join(value)
     if isinstance(value, bool):

@@ -16,6 +16,7 @@ from bridge.cli.clients import clients
 from bridge.cli.keys import keys
 from bridge.cli.sessions import purge, sessions
 from bridge.errors import ConfigurationError
+from bridge.log import configure_logging
 from bridge.settings import load
 
 
@@ -32,6 +33,7 @@ def main() -> None:
         PASSERELLE_CAS_URL=https://sso.example.org/cas  where users sign in
         PASSERELLE_SECRET_KEY=…                         from `openssl rand -hex 32`
     """
+    configure_logging("warning", for_good=False)  # to standard error; standard output is for what was asked
 
 
 @main.command()

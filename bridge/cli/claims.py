@@ -13,6 +13,7 @@ from bridge.cas.attributes import identity_from
 from bridge.cas.protocol import ValidatedTicket
 from bridge.cas.reply import parse_validation
 from bridge.cli.opening import now, opened, told_in_one_sentence
+from bridge.errors import BridgeError
 from bridge.identity import Identity
 from bridge.oauth.claims import CLAIMS_OF_SCOPE, ClaimsPolicy
 from bridge.oauth.client_store import ClientStore
@@ -56,10 +57,17 @@ def try_rules(source: BinaryIO, xml: bool, user: str | None, client_id: str | No
     """
     with told_in_one_sentence():
         settings = load(os.environ)
-        validated = _validated(source, xml, user)
         client = _client(settings, client_id)
-        identity = identity_from(validated.user, validated.attributes, settings.claim_rules)
+        identity = _identity(settings, source, xml, user)
     click.echo(json.dumps(_told(settings, identity, client, scope), indent=2))
+
+
+def _identity(settings: Settings, source: BinaryIO, xml: bool, user: str | None) -> Identity:
+    try:
+        validated = _validated(source, xml, user)
+        return identity_from(validated.user, validated.attributes, settings.claim_rules)
+    except BridgeError as error:  # the detail is for the log, and for whoever looks after the rules
+        raise click.ClickException(f"Nobody would be signed in by this: {error.detail or error.description}") from None
 
 
 def _told(settings: Settings, identity: Identity, client: Client, scope: str | None) -> dict[str, Any]:

@@ -32,8 +32,8 @@ def list_sessions(subject: str | None, wants_json: bool) -> None:
     _print([_told_of_session(session) for session in found], wants_json, "Nobody is signed in.")
 
 
-# An SID may begin with a dash.
-@sessions.command("end", context_settings={"ignore_unknown_options": True})
+# An SID may begin with a dash, and have letters in it that elsewhere are options.
+@sessions.command("end", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("sid", required=False)
 @click.option("--subject", help="End every session of this user.")
 def end_sessions(sid: str | None, subject: str | None) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from bridge.errors import AuthorizationRefused, InvalidRequest, OAuthError, UnknownClient, for_people
+from bridge.log import remember
 from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, check_not_repeated, required
 from bridge.settings.client import SCOPES
@@ -122,6 +123,12 @@ def check_authorization_request(
             code_challenge=check_code_challenge(parameters, client),
             prompt=check_prompt(parameters),
             max_age=check_max_age(parameters),
+            response_mode=response_mode,
+            ui_locales=parameters.get("ui_locales"),
+            login_hint=parameters.get("login_hint"),
+            id_token_hint=parameters.get("id_token_hint"),
+            acr_values=tuple(parameters.get("acr_values", "").split()),
+            claims=check_claims(parameters),
         )
     except OAuthError as error:
         answer = error_answer(error.code, error.wire_description, parameters.get("state"), issuer=issuer)
@@ -134,6 +141,7 @@ def check_client(parameters: Parameters, clients: ClientRegistry) -> Client:
     """The client has to be registered."""
     client_id = required(parameters, "client_id")
     if client := clients.get(client_id):
+        remember(client=client.client_id)
         return client
     raise UnknownClient(
         for_people(

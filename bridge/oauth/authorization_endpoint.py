@@ -15,6 +15,7 @@ from bridge.oauth.authorization import (
     error_answer,
     with_state,
 )
+from bridge.oauth.claims import CLAIMS_OF_SCOPE
 from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters, single_values
 from bridge.store import AuthorizationCode, Grant, Session, fingerprint
@@ -107,6 +108,13 @@ def check_admitted(authority: Authority, request: AuthorizationRequest, client: 
     )
 
 
+def scopes_to_agree_to(request: AuthorizationRequest) -> list[str]:
+    """The scopes, and those of claims that are asked for by name: a claim is as private either way."""
+    by_name = {name for names in request.claims.values() for name in names}
+    implied = [scope for scope, names in CLAIMS_OF_SCOPE.items() if not by_name.isdisjoint(names)]
+    return list(dict.fromkeys([*request.scope.split(), *implied]))
+
+
 def needs_consent(authority: Authority, request: AuthorizationRequest, client: Client, session: Session) -> bool:
     """Whether the user has to be asked first (OIDC Core §3.1.2.4).
 
@@ -115,7 +123,7 @@ def needs_consent(authority: Authority, request: AuthorizationRequest, client: C
     asks = "consent" in request.prompt
     if not asks and client.consent:
         agreed = authority.store.grants.consented_scope(client.client_id, session.identity.subject)
-        asks = not set(request.scope.split()) <= set(agreed.split())
+        asks = not set(scopes_to_agree_to(request)) <= set(agreed.split())
     if asks and "none" in request.prompt:
         raise refused(authority, request, "consent_required", "The user has to agree first; prompt=none forbids it.")
     return asks

@@ -22,7 +22,7 @@ def authenticate_client(parameters: Parameters, authorization_header: str | None
     if authorization_header is not None:
         if secret is not None:
             raise InvalidRequest("Send the client secret in the Authorization header or in the body, not in both.")
-        header_id, secret = _basic_credentials(authorization_header)
+        header_id, secret = basic_credentials(authorization_header)
         if client_id not in (None, header_id):
             raise InvalidRequest("client_id in the body differs from the one in the Authorization header.")
         client_id = header_id
@@ -34,8 +34,11 @@ def authenticate_client(parameters: Parameters, authorization_header: str | None
     return client
 
 
-def _basic_credentials(header: str) -> tuple[str, str]:
-    """RFC 6749 §2.3.1: both halves are form-encoded before they are joined."""
+def basic_credentials(header: str) -> tuple[str, str]:
+    """client_id and secret, unproven. RFC 6749 §2.3.1: both halves are form-encoded before they are joined.
+
+    :raises InvalidClient: when the header holds no such thing
+    """
     scheme, _, encoded = header.partition(" ")
     try:
         if scheme.lower() != "basic":

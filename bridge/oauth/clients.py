@@ -115,7 +115,9 @@ class ClientRegistry:
                 self._asked_at = now
                 version = self._store.clients.version()
                 if version != self._version:
-                    self._all = {**self._stored(), **self._fixed}
+                    before, self._all = self._all, {**self._stored(), **self._fixed}
+                    if self._version >= 0:  # not the first reading
+                        _tell_changes(before, self._all)
                     self._version = version
         return self._all
 
@@ -129,6 +131,16 @@ class ClientRegistry:
             except (ValidationError, ValueError):  # written by another version
                 log.error("client_unreadable", client=stored.client_id, detail="see `passerelle clients list`")
         return found
+
+
+def _tell_changes(before: Mapping[str, Client], now: Mapping[str, Client]) -> None:
+    """The command that changes a client runs elsewhere and has no log: whoever serves says what became of it."""
+    log.info(
+        "clients_changed",
+        added=sorted(now.keys() - before.keys()),
+        removed=sorted(before.keys() - now.keys()),
+        changed=sorted(client_id for client_id in now.keys() & before.keys() if now[client_id] != before[client_id]),
+    )
 
 
 def hash_secret(secret: str) -> str:

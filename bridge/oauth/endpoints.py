@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bridge.errors import InsufficientScope, InvalidGrant, InvalidToken, UnauthorizedClient, UnsupportedGrantType
+from bridge.log import remember
 from bridge.oauth.authority import Authority
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.bearer import bearer_token
@@ -119,6 +120,7 @@ def _of_bearer(
     client = authority.clients.get(grant.client_id)
     if client is None:
         raise InvalidToken(detail=f"client {grant.client_id} is not registered any more")
+    remember(client=client.client_id)
     return access_token, grant, client
 
 
@@ -136,4 +138,6 @@ def _authenticated(
 ) -> tuple[Parameters, Client]:
     parameters, repeated = single_values(body)
     check_not_repeated(repeated, known)
-    return parameters, authenticate_client(parameters, authorization_header, authority.clients)
+    client = authenticate_client(parameters, authorization_header, authority.clients)
+    remember(client=client.client_id)
+    return parameters, client

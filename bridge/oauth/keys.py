@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import structlog
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -18,6 +19,8 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from bridge.errors import ConfigurationError
 from bridge.store import SigningKey, Store
+
+log = structlog.get_logger()
 
 ALGORITHMS = ("RS256", "ES256")
 RSA_BITS = 2048
@@ -154,10 +157,14 @@ class KeyRing:
     def _fresh(self) -> Sequence[_Key]:
         with self._lock:
             known = {key.record.kid: key for key in self._keys}
+            first = not self._keys
             self._keys = [
                 known.get(record.kid) or _Key(record, self._decrypted(record)) for record in self._store.keys.all()
             ]
             self._read_at = self._clock()
+        kids = {key.record.kid for key in self._keys}
+        if not first and kids != known.keys():
+            log.info("signing_keys_changed", added=sorted(kids - known.keys()), removed=sorted(known.keys() - kids))
         return self._keys
 
     def _new(self, algorithm: str, *, active_from: int) -> SigningKey:

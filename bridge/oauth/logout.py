@@ -9,12 +9,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from bridge.errors import InvalidRequest, UnknownClient, for_people
 from bridge.oauth.authority import Authority
 from bridge.oauth.authorization import MAXIMAL_ECHO_LENGTH, in_query
 from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, check_not_repeated, single_values
 from bridge.store import Session, Store
+
+log = structlog.get_logger()
 
 KNOWN_PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales", "logout_hint")
 
@@ -135,7 +139,10 @@ def end_session(authority: Authority, sid: str) -> bool:
 
     :returns: False when it had ended before, or never was
     """
-    return end_stored_session(authority.store, authority.clients, sid, now=authority.now())
+    ended = end_stored_session(authority.store, authority.clients, sid, now=authority.now())
+    if ended:
+        log.info("session_ended", sid=sid)
+    return ended
 
 
 def end_stored_session(store: Store, clients: ClientRegistry, sid: str, *, now: int) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from authlib.oidc.core.util import create_half_hash
 
+from bridge.log import remember
 from bridge.oauth.authority import Authority
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
@@ -26,6 +27,8 @@ class Issue:
 
 def minted(authority: Authority, client: Client, issue: Issue) -> Minted:
     """The records of it, secrets hashed."""
+    if issue.grant.identity is not None:
+        remember(subject=issue.grant.identity.subject)
     access_token = AccessToken(
         token_hash=fingerprint(issue.access_token),
         grant_id=issue.grant.grant_id,

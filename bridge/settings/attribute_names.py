@@ -67,6 +67,7 @@ _SAME_AS: Mapping[str, str] = {
     "gn": "givenname",
     "userid": "uid",
     "rfc822mailbox": "mail",
+    "emailaddress": "email",
     "organizationname": "o",
     "organizationalunitname": "ou",
     "eppn": "edupersonprincipalname",

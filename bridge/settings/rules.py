@@ -66,7 +66,7 @@ CLAIM_SOURCES: Mapping[str, ClaimSource] = {
     "name": ClaimSource(("displayName", "cn"), _ONE),
     "given_name": ClaimSource(("givenName",), _ONE),
     "family_name": ClaimSource(("sn",), _ONE),
-    "email": ClaimSource(("mail", "email", "emailAddress"), _ONE),
+    "email": ClaimSource(("mail", "email"), _ONE),
     "groups": ClaimSource(("memberOf", "isMemberOf", "groups"), _MANY),
     "acr": ClaimSource((), _ONE),
     "amr": ClaimSource((), _MANY),

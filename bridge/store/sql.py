@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import func, select
 
+from bridge.errors import ConfigurationError
 from bridge.store.database import NOW, open_engine
 from bridge.store.grants import SqlGrants
 from bridge.store.keeping import SqlClients, SqlDeliveries, SqlKeys
@@ -34,7 +35,11 @@ class SqlStore:
         :raises ConfigurationError: when the database cannot be reached, written, or is newer than this version
         """
         self._engine = open_engine(url)
-        bring_up_to_date(self._engine)
+        try:
+            bring_up_to_date(self._engine)
+        except ConfigurationError:
+            self._engine.dispose()
+            raise
         self.logins = SqlLogins(self._engine)
         self.sessions = SqlSessions(self._engine)
         self.grants = SqlGrants(self._engine)

@@ -6,15 +6,12 @@ They are the usual endpoints under their former names; nothing is checked less. 
 
 from __future__ import annotations
 
-import structlog
 from flask import Flask, Response, jsonify, request
 
 from bridge.oauth import endpoints
 from bridge.web.context import current_bridge
 from bridge.web.limits import bad_tokens_limited
 from bridge.web.login import authorize
-
-log = structlog.get_logger()
 
 
 def add_former_addresses(app: Flask, path: str) -> None:

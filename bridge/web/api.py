@@ -13,7 +13,7 @@ from bridge.oauth import endpoints
 from bridge.oauth.metadata import provider_metadata
 from bridge.web.context import current_bridge
 from bridge.web.limits import bad_tokens_limited, guesses_limited
-from bridge.web.operations import count_token_response
+from bridge.web.operations import count_token_response, requested_grant_type
 
 PUBLIC_DOCUMENT_SECONDS = 3600
 
@@ -31,11 +31,12 @@ def token() -> Response:
     except OAuthError as error:
         if isinstance(error, TokenReused):
             log.warning("reuse_detected", what=error.what, client=error.client_id, subject=error.subject)
-        log.warning("token_refused", error=error.code, detail=error.detail or error.description)
+        detail = error.detail or error.wire_description
+        log.warning("token_refused", grant_type=requested_grant_type(), error=error.code, detail=detail)
         count_token_response(bridge, error.code)
         raise
     count_token_response(bridge, "issued")
-    log.info("token_issued", client=client, grant_type=request.form["grant_type"], scope=answer["scope"])
+    log.info("token_issued", client=client, grant_type=requested_grant_type(), scope=answer["scope"])
     return jsonify(answer)
 
 
@@ -51,7 +52,9 @@ def userinfo() -> Response:
 @guesses_limited
 def introspect() -> Response:
     """RFC 7662."""
-    return jsonify(endpoints.introspection(current_bridge().authority, *_form()))
+    answer = endpoints.introspection(current_bridge().authority, *_form())
+    log.info("introspected", active=answer["active"])
+    return jsonify(answer)
 
 
 @blueprint.post("/revoke")

@@ -25,7 +25,7 @@ def ask_for_consent(bridge: Bridge, authorization: AuthorizationRequest, client:
         "consent.html",
         client=client,
         identity=session.identity,
-        scopes=authorization.scope.split(),
+        scopes=endpoint.scopes_to_agree_to(authorization),
         parameters=authorization.to_parameters(),
         token=form_token(bridge, session, "consent"),
     )
@@ -53,6 +53,9 @@ def consent() -> Response:
         description = "The user does not want to share this with the application."
         raise endpoint.refused(bridge.authority, authorization, "access_denied", description)
     bridge.store.grants.remember_consent(
-        client.client_id, session.identity.subject, authorization.scope, now=bridge.now()
+        client.client_id,
+        session.identity.subject,
+        " ".join(endpoint.scopes_to_agree_to(authorization)),
+        now=bridge.now(),
     )
     return answer_client(endpoint.issue_code(bridge.authority, authorization, session))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import structlog
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
@@ -12,7 +14,9 @@ from bridge.errors import (
     FormNotAccepted,
     InvalidClient,
     InvalidRequest,
+    InvalidToken,
     LoginNotContinued,
+    MissingToken,
     NotAdmitted,
     OAuthError,
     TooManyFailures,
@@ -57,8 +61,8 @@ def answer_bridge_error(error: BridgeError) -> Response:
         log.info("authorization_refused", error=error.detail, description=error.description)
         answer = Answer(redirect_uri=error.redirect_uri, parameters=error.answer, response_mode=error.response_mode)
         return answer_client(answer)
-    if not isinstance(error, OAuthError) or not _is_for_programs():
-        log.log(40 if error.status >= 500 else 30, "refused", kind=type(error).__name__, detail=error.detail)
+    if not (isinstance(error, OAuthError) and request.endpoint == "api.token"):  # which has told already
+        _record(error)
     response = _json(error) if _is_for_programs() else _page(error.status, error)
     if isinstance(error, TooManyFailures):
         response.headers["Retry-After"] = str(SECONDS_TO_WAIT)
@@ -90,6 +94,16 @@ def _is_for_programs() -> bool:
     if request.blueprint is not None:
         return request.blueprint in ("api", "health")
     return "text/html" not in request.headers.get("Accept", "")  # browsers always ask for it
+
+
+def _record(error: BridgeError) -> None:
+    level = logging.ERROR if error.status >= 500 else logging.WARNING
+    if isinstance(error, (MissingToken, InvalidToken)):
+        level = logging.INFO  # how every client finds out that its token has expired
+    endpoint = (request.endpoint or "none").rpartition(".")[2]
+    log.log(
+        level, "refused", kind=type(error).__name__, endpoint=endpoint, detail=error.detail or error.wire_description
+    )
 
 
 def _page(status: int, error: BridgeError) -> Response:

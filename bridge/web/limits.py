@@ -7,7 +7,6 @@ from collections.abc import Callable
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from typing import ParamSpec
-from urllib.parse import unquote_plus
 
 from flask import Response, request
 
@@ -18,6 +17,7 @@ from bridge.errors import (
     TicketMalformed,
     TicketRefused,
 )
+from bridge.oauth.client_authentication import basic_credentials
 from bridge.web.context import current_bridge
 
 SECONDS_TO_WAIT = 60
@@ -90,10 +90,11 @@ def caller() -> str:
 
 def _client_that_shows_a_secret() -> str | None:
     """The client_id that a secret came with, as a hash: what callers send must not fill the memory."""
-    header = request.authorization
-    if "Authorization" in request.headers:
-        # However it is written or encoded, one client is one client.
-        client_id = unquote_plus((header.username if header is not None else None) or "")
+    if (header := request.headers.get("Authorization")) is not None:
+        try:
+            client_id, _ = basic_credentials(header)
+        except InvalidClient:
+            client_id = ""  # the view will say so too, and all such count as one client
     elif "client_secret" in request.form:
         client_id = request.form.get("client_id", "")
     else:

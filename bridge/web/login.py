@@ -12,6 +12,7 @@ from bridge.cas.attributes import identity_from
 from bridge.cas.protocol import check_ticket, login_url, service_url, ticket_fingerprint
 from bridge.errors import LoginNotContinued, SignInDenied, TicketRefused
 from bridge.identity import Identity
+from bridge.log import remember
 from bridge.oauth import authorization_endpoint as endpoint
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.logout import end_session
@@ -83,6 +84,7 @@ def callback() -> Response:
 
 def answer_with(bridge: Bridge, authorization: AuthorizationRequest, session: Session) -> Response:
     """The end of every successful way: may this user, have they agreed, then a code."""
+    remember(subject=session.identity.subject)
     client = endpoint.check_still_registered(bridge.authority, authorization)
     endpoint.check_admitted(bridge.authority, authorization, client, session)
     if endpoint.needs_consent(bridge.authority, authorization, client, session):

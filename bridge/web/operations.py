@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -32,8 +31,6 @@ HELP = {
     "logout_deliveries_waiting": "Logout tokens that still have to reach a client, given up or not.",
     "logout_deliveries_given_up": "Logout tokens that were given up: `passerelle sessions deliveries` lists them.",
 }
-
-log = structlog.get_logger()
 
 
 def watch(app: Flask, path: str) -> None:
@@ -112,8 +109,13 @@ def validation(bridge: Bridge) -> Iterator[None]:
 
 def count_token_response(bridge: Bridge, outcome: str) -> None:
     """The token endpoint answers: `issued`, or an error code."""
+    bridge.metrics.token_response(requested_grant_type(), outcome)
+
+
+def requested_grant_type() -> str:
+    """One that we know, or `other`."""
     grant_type = request.form.get("grant_type", "")
-    bridge.metrics.token_response(grant_type if grant_type in GRANTS else "other", outcome)
+    return grant_type if grant_type in GRANTS else "other"
 
 
 def reason_of(error: BridgeError) -> str:

@@ -159,7 +159,9 @@ def refresh(store: Store, token: str, *, now: int = NOW + 2, scope: str | None =
     def mint(_: RefreshToken, grant: Grant) -> Minted:
         fresh = minted(f"after {token}", grant, now=now)
         narrow = minted(f"after {token} with {scope}", grant, now=now, scope=scope)
-        return Minted(access_token=narrow.access_token if scope else fresh.access_token, refresh_token=fresh.refresh_token)
+        return Minted(
+            access_token=narrow.access_token if scope else fresh.access_token, refresh_token=fresh.refresh_token
+        )
 
     return store.grants.rotate_refresh_token(fingerprint(token), now=now, grace=GRACE, mint=mint)
 

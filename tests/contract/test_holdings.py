@@ -82,9 +82,7 @@ def test_the_applications_of_a_user_are_listed_once_each(held: Store) -> None:
     allow(held, "again", "code 4", scope="openid email", created_at=NOW + 5)
     redeem(held, "code 4", gives="again", now=NOW + 6)
     assert list(held.grants.access_of_subject("alice", now=NOW + 7)) == [
-        ClientAccess(
-            client_id="hub", scope="openid profile email", since=NOW, until=NOW + 6 + REFRESH_LIFETIME
-        ),
+        ClientAccess(client_id="hub", scope="openid profile email", since=NOW, until=NOW + 6 + REFRESH_LIFETIME),
         ClientAccess(client_id="portal", scope="openid profile", since=NOW, until=NOW + 1 + REFRESH_LIFETIME),
     ]
     assert list(held.grants.access_of_subject("nobody", now=NOW)) == []

@@ -227,7 +227,9 @@ def _sign_in(store: SqlStore, name: str, now: int, live: set[str], chance: rando
     for client_id in ("hub", "portal"):
         each = f"{name} at {client_id}"
         offline = chance.random() < 0.3
-        allow(store, fingerprint(each), each, client_id=client_id, sid=f"sid of {name}", offline=offline, created_at=now)
+        allow(
+            store, fingerprint(each), each, client_id=client_id, sid=f"sid of {name}", offline=offline, created_at=now
+        )
         if chance.random() < 0.9:
             redeem(store, each, gives=fingerprint(each)[:8], now=now + 1)
             live.add(f"refresh {fingerprint(each)[:8]}")

@@ -234,7 +234,5 @@ def test_mint_is_given_the_refresh_token_that_was_presented_however_many_ask(sto
         return minted("same", allowed, now=NOW + 2)
 
     hashed = fingerprint("refresh access")
-    assert all(
-        all_at_once(lambda _: store.grants.rotate_refresh_token(hashed, now=NOW + 2, grace=GRACE, mint=mint))
-    )
+    assert all(all_at_once(lambda _: store.grants.rotate_refresh_token(hashed, now=NOW + 2, grace=GRACE, mint=mint)))
     assert {token.token_hash for token in seen} == {hashed}

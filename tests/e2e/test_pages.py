@@ -6,158 +6,32 @@ axe looks for what keeps people out (WCAG 2.2 A and AA, and its best practices).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-from tests.support.actors import App, Wire
-from tests.support.actors import Browser as Person
-from tests.support.journey import CHROMIUM_FLAGS, artifacts_dir, chromium_path
+from tests.support.actors import Wire
+from tests.support.browser import CHROMIUM_FLAGS, artifacts_dir, chromium_path
 from tests.support.live_bridge import LiveBridge
 from tests.support.scripted_cas import ScriptedCas
+from tests.support.visits import CLIENTS, PAGES, Visit
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("browser")]
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 48">
 <rect width="96" height="48" rx="6" fill="#0b7285"/>
 <path d="M8 34q40-34 80 0" fill="none" stroke="#fff" stroke-width="5"/></svg>"""
-SCOPES = ["openid", "profile", "email", "groups", "eduperson", "offline_access"]
-GRANTS = ["authorization_code", "refresh_token"]
-CLIENTS = [
-    {
-        "client_id": "notebook",
-        "client_name": "Cahiers de calcul",
-        "client_secret": "the secret of notebook",
-        "redirect_uris": ["https://notebook.example.org/oauth/callback"],
-        "scopes": SCOPES,
-        "grant_types": GRANTS,
-        "consent": True,
-    },
-    {
-        "client_id": "wiki",
-        "client_name": "Wiki of the Department of Mathematics and Computer Science",
-        "client_secret": "the secret of wiki",
-        "redirect_uris": ["https://wiki.example.org/cb"],
-        "scopes": SCOPES,
-        "grant_types": GRANTS,
-    },
-    {
-        "client_id": "cluster",
-        "client_name": "The Cluster",
-        "client_secret": "the secret of cluster",
-        "redirect_uris": ["https://cluster.example.org/cb"],
-        "allowed_groups": ["hpc"],
-    },
-]
 DEVICES = {
     "desktop": {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB"},
     "phone": {"viewport": {"width": 320, "height": 640}, "locale": "fr-FR", "is_mobile": True, "has_touch": True},
 }
 PRESSED_AT_LEAST = 44  # CSS pixels, WCAG 2.2, 2.5.5
 numbers = count(1)
-
-
-@dataclass
-class Visit:
-    """One person, new to the bridge, with a browser of their own."""
-
-    page: Page
-    bridge: LiveBridge
-    wire: Wire
-
-    def app(self, client_id: str) -> App:
-        (client,) = [client for client in CLIENTS if client["client_id"] == client_id]
-        return App(self.wire, client_id, secret=client["client_secret"], redirect_uri=client["redirect_uris"][0])
-
-    def asks_to_sign_in(self, client_id: str, **changes: str) -> App:
-        app = self.app(client_id)
-        self.page.goto(app.sends(scope=" ".join(SCOPES), **changes))
-        return app
-
-    def lets_application_in(self, client_id: str) -> None:
-        """The whole way, up to the application's tokens."""
-        app = self.asks_to_sign_in(client_id)
-        if "/authorize" in self.page.url or "/cas/callback" in self.page.url:
-            self.page.locator("button[value=allow]").click()
-        self.page.wait_for_url(f"{app.redirect_uri}?**")
-        code = parse_qs(urlsplit(self.page.url).query)["code"][0]
-        assert app.redeems(code).status == 200
-
-
-def opens_consent(visit: Visit) -> None:
-    visit.asks_to_sign_in("notebook")
-
-
-def opens_refusal(visit: Visit) -> None:
-    visit.asks_to_sign_in("cluster")
-
-
-def opens_error(visit: Visit) -> None:
-    visit.page.goto(f"{visit.bridge.url}/authorize?client_id=nobody")
-
-
-def opens_technical_error(visit: Visit) -> None:
-    visit.page.goto(f"{visit.bridge.url}/authorize")
-
-
-def opens_nothing(visit: Visit) -> None:
-    visit.page.goto(f"{visit.bridge.url}/nowhere")
-
-
-def opens_interrupted(visit: Visit) -> None:
-    visit.page.goto(f"{visit.bridge.url}/cas/callback?state=lost&ticket=ST-1")
-
-
-def opens_form_post(visit: Visit) -> None:
-    visit.page.route("**/submit.js", lambda route: route.abort())  # as a browser without scripts
-    visit.asks_to_sign_in("wiki", response_mode="form_post")
-
-
-def opens_start(visit: Visit) -> None:
-    visit.page.goto(f"{visit.bridge.url}/")
-
-
-def opens_empty_account(visit: Visit) -> None:
-    visit.asks_to_sign_in("wiki")
-    visit.page.goto(f"{visit.bridge.url}/")
-
-
-def opens_account(visit: Visit) -> None:
-    Person(visit.wire).signs_in(visit.app("wiki").sends())  # in another browser
-    visit.lets_application_in("notebook")
-    visit.lets_application_in("wiki")
-    visit.page.goto(f"{visit.bridge.url}/")
-    visit.page.locator("summary").click()
-
-
-def opens_sign_out(visit: Visit) -> None:
-    visit.asks_to_sign_in("wiki")
-    visit.page.goto(f"{visit.bridge.url}/logout")
-
-
-def opens_signed_out(visit: Visit) -> None:
-    visit.page.goto(f"{visit.bridge.url}/logout")
-
-
-PAGES: dict[str, Callable[[Visit], None]] = {
-    "consent": opens_consent,
-    "not-admitted": opens_refusal,
-    "error": opens_error,
-    "technical-error": opens_technical_error,
-    "not-found": opens_nothing,
-    "interrupted": opens_interrupted,
-    "form-post": opens_form_post,
-    "start": opens_start,
-    "account-empty": opens_empty_account,
-    "account": opens_account,
-    "sign-out": opens_sign_out,
-    "signed-out": opens_signed_out,
-}
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +41,18 @@ def cas() -> Iterator[ScriptedCas]:
 
 
 @pytest.fixture(scope="module")
-def bridge(cas: ScriptedCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBridge]:
+def clients(cas: ScriptedCas) -> list[dict[str, Any]]:
+    """Applications on hosts of their own; whatever a browser asks them, the scripted upstream answers."""
+    return [
+        {**client, "redirect_uris": [f"http://{client['client_id']}.localhost:{cas.port}/callback"]}
+        for client in CLIENTS
+    ]
+
+
+@pytest.fixture(scope="module")
+def bridge(
+    cas: ScriptedCas, clients: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveBridge]:
     folder = tmp_path_factory.mktemp("pages")
     (folder / "logo.svg").write_text(LOGO)
     settings = {
@@ -175,7 +60,7 @@ def bridge(cas: ScriptedCas, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "PASSERELLE_LOGO_FILE": str(folder / "logo.svg"),
         "PASSERELLE_ACCENT_COLOR": "#0b7285",
     }
-    with LiveBridge(folder, cas_url=cas.url, clients=CLIENTS, settings=settings) as bridge:
+    with LiveBridge(folder, cas_url=cas.url, clients=clients, settings=settings) as bridge:
         yield bridge
 
 
@@ -205,13 +90,8 @@ def visit(chromium: Browser, bridge: LiveBridge, cas: ScriptedCas, scheme: str, 
     cas.sign_in_as(name, facts)
     context = chromium.new_context(**DEVICES[device], color_scheme=scheme, reduced_motion="reduce")
     context.set_default_timeout(15_000)
-    context.route("https://*.example.org/**", answer_as_application)
     yield Visit(context.new_page(), bridge, Wire(bridge.url, port=bridge.port))
     context.close()
-
-
-def answer_as_application(route: Route) -> None:
-    route.fulfill(body="<!doctype html><title>The application</title>", content_type="text/html")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -275,13 +155,11 @@ def test_a_person_signs_out_everywhere(visit: Visit) -> None:
 
 @pytest.mark.parametrize("device", ["desktop"], indirect=True)
 @pytest.mark.parametrize("scheme", ["light"], indirect=True)
-def test_a_logo_with_a_script_in_it_runs_nothing(
-    chromium: Browser, visit: Visit, tmp_path: Path, cas: ScriptedCas
-) -> None:
+def test_a_logo_with_a_script_in_it_runs_nothing(visit: Visit, tmp_path: Path, cas: ScriptedCas) -> None:
     logo = tmp_path / "logo.svg"
     logo.write_text(LOGO.replace("</svg>", "<script>document.documentElement.id = 'ran'</script></svg>"))
     settings = {"PASSERELLE_LOGO_FILE": str(logo)}
-    with LiveBridge(tmp_path, cas_url=cas.url, clients=CLIENTS, settings=settings) as bridge:
+    with LiveBridge(tmp_path, cas_url=cas.url, clients=visit.clients, settings=settings) as bridge:
         visit.page.goto(f"{bridge.url}/static/logo")
         assert visit.page.evaluate("document.documentElement.id") == ""
         visit.page.goto(f"{bridge.url}/")

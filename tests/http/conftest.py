@@ -54,6 +54,7 @@ def cas(cas_server: ScriptedCas) -> ScriptedCas:
 def logged() -> Iterator[list[str]]:
     """Every line that is logged, as the bridge writes it."""
     lines: list[str] = []
+    structlog.reset_defaults()  # a command that ran in this process may have changed them
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

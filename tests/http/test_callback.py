@@ -206,8 +206,9 @@ def test_the_callback_takes_get_alone(browser: Browser, bridge: Running, hub: Ap
     assert "GET" in answer.headers["Allow"]
 
 
-def test_refusals_are_logged_with_their_reason(browser: Browser, logged: list[str]) -> None:
+def test_refusals_are_logged_with_their_reason(browser: Browser, hub: App, logged: list[str]) -> None:
     browser.opens("/cas/callback?ticket=ST-1&state=x")
+    browser.opens(hub.sends())  # from now on it has a login cookie
     browser.opens("/cas/callback?ticket=ST-%3Cx%3E&state=x")
     kinds = [(event["kind"], event["level"]) for event in events(logged, "refused")]
     assert kinds == [("LoginNotContinued", "warning"), ("TicketMalformed", "warning")]

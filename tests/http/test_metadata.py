@@ -47,9 +47,9 @@ def test_the_metadata_promises_what_the_bridge_keeps(metadata: dict[str, Any]) -
     assert metadata["issuer"] == "https://auth.example.org"  # row 40
     assert metadata["code_challenge_methods_supported"] == ["S256"]  # row 15
     assert metadata["authorization_response_iss_parameter_supported"] is True  # row 30
-    assert metadata["id_token_signing_alg_values_supported"] == ["RS256"]  # row 62: neither none nor HS256
+    assert metadata["id_token_signing_alg_values_supported"] == ["RS256", "ES256"]  # row 62: no none, no HS256
     assert metadata["response_types_supported"] == ["code"]  # row 8
-    assert metadata["grant_types_supported"] == ["authorization_code"]
+    assert metadata["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
     assert metadata["request_parameter_supported"] is metadata["request_uri_parameter_supported"] is False  # row 58
     assert {"client_secret_basic", "client_secret_post"} <= set(metadata["token_endpoint_auth_methods_supported"])
 
@@ -85,10 +85,13 @@ def test_public_documents_are_for_caches_and_other_origins_row66(bridge: Running
 
 
 def test_the_key_set_holds_public_keys_alone_row63(jwks: dict[str, Any]) -> None:
-    (key,) = jwks["keys"]
-    assert not PRIVATE_MEMBERS & set(key)
-    assert (key["kty"], key["use"], key["alg"]) == ("RSA", "sig", "RS256")
-    assert int.from_bytes(base64.urlsafe_b64decode(key["n"] + "=="), "big").bit_length() >= 2048
+    keys = {key["alg"]: key for key in jwks["keys"]}
+    assert {name: key["kty"] for name, key in keys.items()} == {"RS256": "RSA", "ES256": "EC"}
+    for key in jwks["keys"]:
+        assert not PRIVATE_MEMBERS & set(key)
+        assert key["use"] == "sig"
+    modulus = base64.urlsafe_b64decode(keys["RS256"]["n"] + "==")
+    assert int.from_bytes(modulus, "big").bit_length() >= 2048
 
 
 def test_an_id_token_verifies_and_says_who_when_and_for_whom_row63(
@@ -96,7 +99,8 @@ def test_an_id_token_verifies_and_says_who_when_and_for_whom_row63(
 ) -> None:
     tokens = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
     token = verified(tokens["id_token"], jwks)
-    assert token.header == {"alg": "RS256", "kid": jwks["keys"][0]["kid"], "typ": "JWT"}
+    (kid,) = [key["kid"] for key in jwks["keys"] if key["alg"] == "RS256"]
+    assert token.header == {"alg": "RS256", "kid": kid, "typ": "JWT"}
     half = hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
     now = int(bridge.clock())
     claims = token.claims

@@ -1,34 +1,23 @@
-"""What every page shares: language, look, contrast, and that nothing on it can be turned against its reader."""
+"""What every page says, in which language, and that nothing on it can be turned against its reader."""
 
 from __future__ import annotations
 
 import json
 import re
-from io import BytesIO
 from pathlib import Path
 
 import pytest
-from babel.messages.extract import extract_from_dir
-from babel.messages.frontend import parse_mapping_cfg
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 
-import bridge.web.appearance
-from bridge.errors import ConfigurationError
-from bridge.web.appearance import DARK_BACKGROUND, LEGIBLE, LIGHT_BACKGROUND, contrast, read_logo, theme
+import bridge as passerelle
 from tests.http.conftest import MakeBridge
 from tests.http.world import Running
 from tests.support.actors import App, Browser
 from tests.support.html_forms import form_to, tags_of
 from tests.support.scripted_cas import ScriptedCas
 
-ROOT = Path(bridge.web.appearance.__file__).parents[2]
-TEMPLATES = sorted((ROOT / "bridge" / "templates").glob("*.html"))
-CATALOGUE = ROOT / "bridge" / "translations" / "fr" / "LC_MESSAGES" / "messages.po"
+TEMPLATES = sorted((Path(passerelle.__file__).parent / "templates").glob("*.html"))
 HTML = {"Accept": "text/html"}
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>%(user)s{0}"
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
-SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 CLIENTS = [
     {
         "client_id": "asks",
@@ -144,30 +133,28 @@ def test_a_body_too_large_still_gets_a_page(bridge: Running) -> None:
     assert page.is_page
 
 
-# Catalogues
-
-
-def test_every_text_is_translated_and_the_compiled_catalogue_is_fresh() -> None:
-    with (ROOT / "babel.cfg").open() as lines:
-        methods, options = parse_mapping_cfg(lines)
-    marked = extract_from_dir(
-        ROOT,
-        methods,
-        options,
-        keywords={"for_people": None, "_": None, "gettext": None, "ngettext": (1, 2)},
-        directory_filter=lambda path: "/bridge" in f"{path}/" and "/." not in str(path),
-    )
-    with CATALOGUE.open("rb") as file:
-        catalogue = read_po(file, locale="fr")
-    untranslated = [text for _, _, text, _, _ in marked if not (entry := catalogue.get(text)) or not entry.string]
-    assert not untranslated, "run `make translations` and fill in bridge/translations/fr/LC_MESSAGES/messages.po"
-    assert not [str(fault) for _, faults in catalogue.check() for fault in faults]
-    fresh = BytesIO()
-    write_mo(fresh, catalogue)
-    assert fresh.getvalue() == CATALOGUE.with_suffix(".mo").read_bytes(), "run `make translations`"
-
-
 # Safety
+
+
+@pytest.mark.parametrize("where", ["consent", "not admitted", "account", "sign out"])
+def test_pages_for_the_signed_in_are_as_closed_as_the_others_row33_row34(
+    bridge: Running, asks: App, closed: App, where: str
+) -> None:
+    browser = Browser(bridge.wire)
+    consent = browser.signs_in(asks.sends())
+    page = {
+        "consent": lambda: consent,
+        "not admitted": lambda: browser.opens(closed.sends()),
+        "account": lambda: browser.opens("/"),
+        "sign out": lambda: browser.opens("/logout"),
+    }[where]()
+    policy = dict(part.split(" ", 1) for part in page.headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == policy["script-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["style-src"] == policy["img-src"] == "'self'"
+    assert page.headers["X-Frame-Options"] == "DENY"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["Cache-Control"] == "no-store"
+    assert not {tag for tag, _ in tags_of(page.text)} & {"script", "iframe", "object", "embed"}
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
@@ -275,75 +262,3 @@ def test_a_form_post_answer_works_without_a_script(bridge: Running, asks: App) -
     assert len(form.buttons) == 1
     assert page.headers["Content-Security-Policy"].count("https://asks.example.org") == 1
     assert [attributes for tag, attributes in tags_of(page.text) if tag == "script"] == [{"src": "/static/submit.js"}]
-
-
-# Appearance
-
-
-@pytest.mark.parametrize(
-    "color", ["#1d4ed8", "#000000", "#ffffff", "#ffe600", "#808080", "#e4002b", "#00FF00", "#777777"]
-)
-def test_whatever_the_colour_texts_can_be_read(color: str) -> None:
-    light, dark = re.findall(r"--accent: (#\w{6}); --on-accent: (#\w{6})", theme(color))
-    for (accent, text), background in ((light, LIGHT_BACKGROUND), (dark, DARK_BACKGROUND)):
-        assert contrast(accent, background) >= LEGIBLE
-        assert contrast(text, accent) >= LEGIBLE
-
-
-def test_a_colour_that_can_be_read_is_left_as_it_is() -> None:
-    assert "--accent: #1d4ed8; --on-accent: #ffffff" in theme("#1d4ed8")
-
-
-def test_the_backgrounds_are_those_of_the_stylesheet() -> None:
-    style = (ROOT / "bridge" / "static" / "bridge.css").read_text()
-    assert f"--page: {LIGHT_BACKGROUND}" in style
-    assert f"--card: {DARK_BACKGROUND}" in style
-
-
-def test_the_colour_reaches_the_pages(make_bridge: MakeBridge) -> None:
-    browser = Browser(make_bridge(accent_color="#8b0000").wire)
-    assert ("link", {"rel": "stylesheet", "href": "/static/theme.css"}) in tags_of(browser.opens("/").text)
-    style = browser.opens("/static/theme.css")
-    assert style.headers["Content-Type"] == "text/css; charset=utf-8"
-    assert "--accent: #8b0000" in style.text
-    assert browser.opens("/static/theme.css", **{"If-None-Match": style.headers["ETag"]}).status == 304
-
-
-@pytest.mark.parametrize(("content", "media_type"), [(PNG, "image/png"), (SVG, "image/svg+xml")])
-def test_the_logo_is_a_picture_and_nothing_else(
-    make_bridge: MakeBridge, tmp_path: Path, content: bytes, media_type: str
-) -> None:
-    path = tmp_path / "logo.html"  # the name says nothing
-    path.write_bytes(content)
-    browser = Browser(make_bridge(logo_file=str(path)).wire)
-    assert '<img src="/static/logo" alt="">' in browser.opens("/").text
-    logo = browser.opens("/static/logo")
-    assert (logo.body, logo.headers["Content-Type"]) == (content, media_type)
-    assert logo.headers["X-Content-Type-Options"] == "nosniff"
-    policy = logo.headers["Content-Security-Policy"].split("; ")
-    assert policy[0] == "default-src 'none'"
-    assert "sandbox" in policy
-    assert "script" not in logo.headers["Content-Security-Policy"]
-
-
-def test_without_a_logo_there_is_none(bridge: Running) -> None:
-    browser = Browser(bridge.wire)
-    assert "<img" not in browser.opens("/").text
-    assert browser.opens("/static/logo", **HTML).status == 404
-
-
-@pytest.mark.parametrize(
-    ("content", "fault"),
-    [
-        (b"<html><script>alert(1)</script></html>", "neither an SVG nor a PNG"),
-        (b"", "neither an SVG nor a PNG"),
-        (PNG + bytes(600 * 1024), "larger than 512 kB"),
-        (None, "cannot read"),
-    ],
-)
-def test_a_logo_that_cannot_be_shown_stops_the_start(tmp_path: Path, content: bytes | None, fault: str) -> None:
-    path = tmp_path / "logo.svg"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=f"PASSERELLE_LOGO_FILE: .*{fault}"):
-        read_logo(path)

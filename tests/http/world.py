@@ -40,6 +40,9 @@ CLIENTS: list[dict[str, Any]] = [
     },
 ]
 
+# Hardly any test is about how often one may fail.
+LIMITED = ("client_failures", "address_failures", "bad_tokens", "bad_callbacks")
+
 
 class Clock:
     """Starts now, because CAS says when somebody signed in; moves when told to."""
@@ -77,4 +80,5 @@ def environment(cas_url: str, database: Path) -> dict[str, str]:
         "PASSERELLE_SECRET_KEY": SECRET_KEY,
         "PASSERELLE_DATABASE_URL": f"sqlite:///{database}",
         "PASSERELLE_CLIENTS": json.dumps(CLIENTS),
+        **{f"PASSERELLE_{name.upper()}_PER_MINUTE": "100000" for name in LIMITED},
     }

@@ -1,7 +1,9 @@
 """Certificates as a site would bring them."""
 
 import hashlib
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -11,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 def write_certificate(folder: Path, hosts: list[str]) -> str:
-    """Put server.crt and server.key for these hosts into the folder; return the certificate's fingerprint."""
+    """Put server.crt and server.key for these hosts or addresses into the folder; return the certificate's fingerprint."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A site of its own")])
     now = datetime.now(UTC)
@@ -23,7 +25,7 @@ def write_certificate(folder: Path, hosts: list[str]) -> str:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=90))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_name(host) for host in hosts]), critical=False)
         .sign(key, hashes.SHA256())
     )
     (folder / "server.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -34,3 +36,9 @@ def write_certificate(folder: Path, hosts: list[str]) -> str:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).hexdigest()
+
+
+def _name(host: str) -> x509.GeneralName:
+    with suppress(ValueError):
+        return x509.IPAddress(ip_address(host))
+    return x509.DNSName(host)

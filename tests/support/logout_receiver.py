@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_GET = do_POST
+    do_GET = do_POST  # noqa: N815  the library's name
 
     def log_message(self, *_: object) -> None:
         """Not in the output of the tests."""

@@ -43,7 +43,7 @@ def test_serving_without_settings_lists_the_faults_on_standard_error() -> None:
 def test_a_secret_from_standard_input_is_hashed() -> None:
     result = run("clients", "hash", typed="my secret: é\n")
     assert result.exit_code == 0
-    assert result.stdout == f'client_secret_hash = "{hash_secret("my secret: é")}"\n'
+    assert result.stdout == f'client_secret_hash = "sha256:{hash_secret("my secret: é")}"\n'
 
 
 def test_a_windows_line_end_is_no_part_of_the_secret() -> None:
@@ -55,7 +55,7 @@ def test_a_generated_secret_is_shown_once_and_fits_its_hash() -> None:
     secret = re.search(r"client_secret .*: (\S+)\n", output)
     assert secret is not None
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", secret[1])  # row 46: safe in URLs, forms and headers
-    assert f'client_secret_hash = "{hash_secret(secret[1])}"' in output
+    assert f'client_secret_hash = "sha256:{hash_secret(secret[1])}"' in output
     assert output != run("clients", "hash", "--generate").stdout
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+from typing import cast
 
 import pytest
 
 from bridge.errors import InvalidClient, InvalidRequest
 from bridge.oauth.client_authentication import authenticate_client
-from bridge.oauth.clients import Client, hash_secret, registry
+from bridge.oauth.clients import Client, ClientRegistry, client_of, hash_secret
 from bridge.oauth.parameters import Parameters
 from bridge.settings import ClientSettings
 
@@ -18,11 +19,11 @@ SECRET = "s3cret: +%é☃"
 def client(client_id: str = "hub", **changes: object) -> Client:
     usual = {"client_id": client_id, "client_secret": SECRET, "redirect_uris": ["https://hub.example.org/cb"]}
     given = {name: value for name, value in {**usual, **changes}.items() if value is not None}
-    return registry([ClientSettings.model_validate(given)])[client_id]
+    return client_of(ClientSettings.model_validate(given))
 
 
-PUBLIC = client("cli", client_secret=None)
-CLIENTS = {"hub": client(), "cli": PUBLIC}
+HUB, PUBLIC = client(), client("cli", client_secret=None)
+CLIENTS = cast(ClientRegistry, {"hub": HUB, "cli": PUBLIC})  # of which the checks want `get` alone
 
 
 def basic(text: str) -> str:
@@ -35,9 +36,17 @@ def test_the_secret_itself_is_not_kept() -> None:
 
 def test_a_secret_and_its_hash_are_the_same_client() -> None:
     hashed = client(client_secret=None, client_secret_hash=hash_secret(SECRET))
-    bare = client(client_secret=None, client_secret_hash=hash_secret(SECRET).removeprefix("sha256:"))
-    assert hashed == bare == client()
+    prefixed = client(client_secret=None, client_secret_hash=f"sha256:{hash_secret(SECRET)}")
+    assert hashed == prefixed == client()
     hashed.check_secret(SECRET)
+
+
+def test_during_a_changeover_both_secrets_are_good_and_no_third() -> None:
+    both = client(former_secret_hash=hash_secret("the one before"))
+    both.check_secret(SECRET)
+    both.check_secret("the one before")
+    with pytest.raises(InvalidClient):
+        both.check_secret("the one before that")
 
 
 @pytest.mark.parametrize("wrong", [None, "", "s3cret", SECRET + " ", SECRET.upper(), "é" * 10_000, "\x00", "\ud800"])

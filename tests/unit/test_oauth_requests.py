@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -10,11 +12,18 @@ from hypothesis import strategies as st
 
 from bridge.errors import AuthorizationRefused, InvalidRequest, InvalidToken, MissingToken
 from bridge.identity import Identity
-from bridge.oauth.authorization import AuthorizationRequest, answer_location, check_authorization_request, check_max_age
+from bridge.oauth.authorization import (
+    AuthorizationRequest,
+    check_authorization_request,
+    check_claims,
+    check_max_age,
+    in_query,
+    with_state,
+)
 from bridge.oauth.bearer import bearer_token
-from bridge.oauth.claims import CLAIMS_SUPPORTED, claims_of
+from bridge.oauth.claims import CLAIMS_SUPPORTED, ClaimsPolicy
 from bridge.oauth.parameters import Parameters, check_not_repeated, required, single_values
-from tests.unit.test_oauth_clients import CLIENTS
+from tests.unit.test_oauth_clients import CLIENTS, HUB
 
 ISSUER = "https://auth.example.org"
 SENT = {
@@ -39,6 +48,12 @@ ALICE = Identity(
 
 def checked(**changes: str) -> AuthorizationRequest:
     return check_authorization_request(Parameters({**SENT, **changes}), (), CLIENTS, issuer=ISSUER)
+
+
+def told(identity: Identity, scope: str, *, email_verified: bool = True) -> dict[str, Any]:
+    """At userinfo, nothing asked for by name."""
+    policy = ClaimsPolicy(email_verified=email_verified, pairwise_key=b"k" * 32)
+    return policy.of_userinfo(identity, scope, HUB, {})
 
 
 def test_each_parameter_has_one_value_and_repeated_ones_are_named() -> None:
@@ -68,9 +83,19 @@ texts = st.text(max_size=30)
     nonce=st.none() | texts,
     prompt=st.lists(texts, max_size=2).map(tuple),
     max_age=st.none() | st.integers(0, 10**9),
+    hints=st.lists(st.none() | texts, min_size=3, max_size=3),
+    acr_values=st.lists(texts, max_size=2).map(tuple),
+    claims=st.dictionaries(st.sampled_from(["userinfo", "id_token"]), st.lists(texts, max_size=3)),
 )
 def test_a_request_survives_the_store_unchanged(
-    scope: str, state: str | None, nonce: str | None, prompt: tuple[str, ...], max_age: int | None
+    scope: str,
+    state: str | None,
+    nonce: str | None,
+    prompt: tuple[str, ...],
+    max_age: int | None,
+    hints: list[str | None],
+    acr_values: tuple[str, ...],
+    claims: dict[str, list[str]],
 ) -> None:
     request = AuthorizationRequest(
         client_id="hub",
@@ -82,12 +107,27 @@ def test_a_request_survives_the_store_unchanged(
         code_challenge=None,
         prompt=prompt,
         max_age=max_age,
+        response_mode="form_post",
+        ui_locales=hints[0],
+        login_hint=hints[1],
+        id_token_hint=hints[2],
+        acr_values=acr_values,
+        claims=claims,
     )
     assert AuthorizationRequest.from_json(request.to_json()) == request
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"state": "s", "nonce": "n"}, {"prompt": "login consent", "max_age": "0"}, {"scope": "openid x"}]
+    "changes",
+    [
+        {},
+        {"state": "s", "nonce": "n"},
+        {"prompt": "login consent", "max_age": "0"},
+        {"scope": "openid x"},
+        {"response_mode": "form_post", "ui_locales": "fr en", "acr_values": "a b"},
+        {"login_hint": "alice", "id_token_hint": "a.b.c"},
+        {"claims": '{"userinfo": {"email": {"essential": true}, "name": null}, "id_token": {"auth_time": null}}'},
+    ],
 )
 def test_a_request_sent_again_passes_as_the_same(changes: dict[str, str]) -> None:
     request = checked(**changes)
@@ -104,12 +144,12 @@ def test_a_request_sent_again_passes_as_the_same(changes: dict[str, str]) -> Non
     ],
 )
 def test_an_answer_is_added_to_the_query_as_it_is(uri: str, joined: str) -> None:
-    assert answer_location(uri, {"code": "c"}, None, ISSUER) == f"{joined}&iss=https%3A%2F%2Fauth.example.org"
+    assert in_query(uri, with_state({"code": "c"}, None, ISSUER)) == f"{joined}&iss=https%3A%2F%2Fauth.example.org"
 
 
 @given(state=st.text())
 def test_state_is_echoed_exactly_and_cannot_break_out_row31(state: str) -> None:
-    location = answer_location("https://a.example/cb", {"code": "c"}, state, ISSUER)
+    location = in_query("https://a.example/cb", with_state({"code": "c"}, state, ISSUER))
     assert location.isascii()
     assert location.isprintable()
     assert dict(parse_qsl(urlsplit(location).query, keep_blank_values=True)) == {
@@ -125,11 +165,24 @@ def test_max_age_is_whole_seconds(text: str) -> None:
         check_max_age(Parameters({"max_age": text}))
 
 
+@pytest.mark.parametrize("text", ["", "x", "[]", "1", "null", '"userinfo"', "{", '{"a":' * 2000, "1" * 4000 + "e9"])
+def test_a_claims_parameter_that_is_no_object_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        check_claims(Parameters({"claims": text}))
+
+
+@given(claims=st.recursive(st.none() | st.booleans() | texts, lambda inner: st.dictionaries(texts, inner), max_leaves=9))
+def test_whatever_stands_in_the_claims_object_names_come_out_of_it(claims: Any) -> None:
+    asked = check_claims(Parameters({"claims": json.dumps({"userinfo": claims, "id_token": claims, "other": claims})}))
+    names = list(claims) if isinstance(claims, dict) else None
+    assert asked == ({} if names is None else {"userinfo": names, "id_token": names})
+
+
 def test_faults_of_a_proven_client_carry_state_and_issuer_row29() -> None:
     with pytest.raises(AuthorizationRefused) as raised:
         checked(prompt="none login", state="s")
-    assert "state=s" in raised.value.location
-    assert raised.value.location.endswith("iss=https%3A%2F%2Fauth.example.org")
+    assert raised.value.redirect_uri == SENT["redirect_uri"]
+    assert (raised.value.answer["state"], raised.value.answer["iss"]) == ("s", ISSUER)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +224,7 @@ def test_no_token_and_two_tokens_are_different_faults_row54() -> None:
     ],
 )
 def test_claims_follow_the_scope_and_nothing_else_is_released(scope: str, names: set[str]) -> None:
-    claims = claims_of(ALICE, scope, email_verified=True)
+    claims = told(ALICE, scope)
     assert set(claims) == names
     assert names <= set(CLAIMS_SUPPORTED)
     assert "42" not in str(claims)
@@ -179,7 +232,7 @@ def test_claims_follow_the_scope_and_nothing_else_is_released(scope: str, names:
 
 def test_absent_facts_are_absent_claims_but_groups_are_a_list() -> None:
     nobody = Identity(subject="x", username="x")
-    assert claims_of(nobody, "openid profile email groups", email_verified=True) == {
+    assert told(nobody, "openid profile email groups") == {
         "sub": "x",
         "preferred_username": "x",
         "groups": [],
@@ -187,4 +240,4 @@ def test_absent_facts_are_absent_claims_but_groups_are_a_list() -> None:
 
 
 def test_what_is_said_of_mail_addresses_is_a_setting() -> None:
-    assert claims_of(ALICE, "openid email", email_verified=False)["email_verified"] is False
+    assert told(ALICE, "openid email", email_verified=False)["email_verified"] is False

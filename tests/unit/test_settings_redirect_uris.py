@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.settings import is_loopback
-from bridge.settings.model import redirect_uri_fault
+from bridge.settings.urls import is_loopback, redirect_uri_fault
 
 
 @pytest.mark.parametrize(

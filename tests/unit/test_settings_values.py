@@ -89,7 +89,9 @@ def test_a_wrong_address_to_listen_on_is_told(bind: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://db/x",
+        "postgresql:",
+        "postgresql://",
+        "postgresql+asyncpg://db/x",
         "sqlite://",
         "sqlite:///",
         "sqlite:///:memory:",
@@ -98,7 +100,7 @@ def test_a_wrong_address_to_listen_on_is_told(bind: str) -> None:
         "mysql:///x",
     ],
 )
-def test_only_a_sqlite_file_is_a_database_yet(url: str) -> None:
+def test_only_a_sqlite_file_or_postgresql_is_a_database(url: str) -> None:
     (fault,) = faults(database_url=url)
     assert fault.startswith("PASSERELLE_DATABASE_URL: must be ")
 
@@ -157,7 +159,7 @@ def test_settings_cannot_be_changed() -> None:
         ({"post_logout_redirect_uris": ["javascript:alert(1)"]}, "needs https"),
         ({"scopes": ["openid", "everything"]}, "everything: not known here"),
         ({"grant_types": ["password"]}, "password: not known here"),
-        ({"consent": True}, "consent"),
+        ({"consent": "perhaps"}, "consent"),
         ({"logo": "x"}, "logo"),
     ],
 )

@@ -68,19 +68,25 @@ def _is_current(connection: Connection, folder: Path) -> bool:
 def _migrate(connection: Connection, folder: Path) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    is_sqlite = connection.dialect.name == "sqlite"
-    if is_sqlite:
-        # To change a table, SQLite copies it and drops the old one, and with it what other tables have of its rows.
-        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        _upgrade(connection, config)
+        return
+    # To change a table, SQLite copies it and drops the old one, and with it what other tables have of its rows.
+    connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+    try:
         # sqlite3 begins transactions before INSERT and the like alone; the write lock has to be ours from the start.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        _upgrade(connection, config)
+    finally:
+        connection.rollback()
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+
+
+def _upgrade(connection: Connection, config: Config) -> None:
     _check_tables_are_ours(connection)
     command.upgrade(config, "head")
     connection.commit()
-    if is_sqlite:
-        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
 
 
 def _check_tables_are_ours(connection: Connection) -> None:

@@ -1,0 +1,69 @@
+"""One live bridge for all, and for each test a CAS that knows nobody yet, a browser and a relying party."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.relying_party import RelyingParty
+from tests.conformance.world import PasswordCas, Person, TlsFront, clients
+from tests.support.certificates import write_certificate
+from tests.support.live_bridge import LiveBridge
+from tests.support.logout_receiver import LogoutReceiver
+
+
+@dataclass(frozen=True)
+class World:
+    """What runs."""
+
+    issuer: str
+    cas: PasswordCas
+    receiver: LogoutReceiver
+    certificate: Path
+    bridge: LiveBridge
+
+    def person(self) -> Person:
+        return Person(self.issuer, self.cas.url, self.certificate)
+
+    def relying_party(self, client_id: str = "basic", **how: Any) -> RelyingParty:
+        return RelyingParty(self.issuer, self.certificate, client_id, **how)
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    directory = tmp_path_factory.mktemp("conformance")
+    write_certificate(directory, ["127.0.0.1"])
+    with PasswordCas() as cas, LogoutReceiver() as receiver:
+        bridge = LiveBridge(directory, cas_url=cas.url, clients=clients(receiver.url))
+        with TlsFront(bridge.port, directory) as front:
+            bridge.environment["PASSERELLE_ISSUER"] = front.url
+            with bridge:
+                yield World(front.url, cas, receiver, directory, bridge)
+
+
+@pytest.fixture
+def world(running: World) -> World:
+    running.cas.script = None
+    running.cas.signed_in = False
+    running.cas.passwords_typed = 0
+    running.receiver.told.clear()
+    return running
+
+
+@pytest.fixture
+def person(world: World) -> Iterator[Person]:
+    with world.person() as person:
+        yield person
+
+
+MakeRelyingParty = Callable[..., RelyingParty]
+
+
+@pytest.fixture(scope="session")
+def strict(running: World) -> RelyingParty:
+    """Discovery once, for all that need nothing special."""
+    return running.relying_party()

@@ -1,0 +1,163 @@
+"""What the conformance tests start: a bridge behind TLS, a CAS that asks for passwords, and people with browsers."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+import requests
+
+from tests.support.html_forms import Form, forms_of
+from tests.support.scripted_cas import ALICE, Exchange, ScriptedCas
+
+RELYING_PARTY = "https://rp.example.org"
+CALLBACK = f"{RELYING_PARTY}/callback"
+AFTER_LOGOUT = f"{RELYING_PARTY}/post_logout_redirect"
+SCOPES = ("openid", "profile", "email", "groups", "eduperson", "offline_access")
+CLIENT_SECRETS = {"basic": "secret-of/basic+with:reserved%signs", "second": "secret-of-the-second-client"}
+
+
+def clients(backchannel_logout_uri: str) -> list[dict[str, Any]]:
+    """Two alike, as the certification wants; excused from PKCE, which most of its modules do not send."""
+    return [
+        {
+            "client_id": client_id,
+            "client_secret": secret,
+            "redirect_uris": [CALLBACK],
+            "post_logout_redirect_uris": [AFTER_LOGOUT],
+            "backchannel_logout_uri": backchannel_logout_uri,
+            "scopes": SCOPES,
+            "grant_types": ["authorization_code", "refresh_token"],
+            "require_pkce": False,
+        }
+        for client_id, secret in CLIENT_SECRETS.items()
+    ]
+
+
+class TlsFront:
+    """Ends TLS in front of a port of this machine, as an edge proxy does, and hands the bytes on."""
+
+    def __init__(self, port: int, certificate: Path) -> None:
+        self._backend = port
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.load_cert_chain(certificate / "server.crt", certificate / "server.key")
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        # Not localhost: cryptojwt does not look at the certificate of that one.
+        self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            browser = stack.enter_context(self._tls.wrap_socket(client, server_side=True))
+            bridge = stack.enter_context(socket.create_connection(("127.0.0.1", self._backend)))
+            back = threading.Thread(target=_pump, args=(bridge, browser), daemon=True)
+            back.start()
+            _pump(browser, bridge)
+            back.join()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+class PasswordCas(ScriptedCas):
+    """A CAS with a session of its own: it asks for the password when that is missing, or when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signed_in = False
+        self.passwords_typed = 0
+
+    def login(self, exchange: Exchange) -> None:
+        """The person always types the password at once."""
+        request = exchange.request_seen
+        asks = request.value("renew") == "true" or not self.signed_in
+        if asks and request.value("gateway") != "true":
+            self.passwords_typed += 1
+            self.sign_in_as("alice", ALICE)
+            self.signed_in = True
+        super().login(exchange)
+
+
+@dataclass(frozen=True)
+class Landing:
+    """Where a browser came to rest: back at an application, or on a page of ours."""
+
+    url: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    status: int | None = None
+    """Of the page; None where an application was reached."""
+    text: str = ""
+    was_posted: bool = False
+
+    @property
+    def is_page(self) -> bool:
+        return self.status is not None
+
+
+class Person:
+    """A browser that goes where it is sent, keeps cookies, checks certificates, and submits what submits itself."""
+
+    def __init__(self, issuer: str, cas_url: str, certificate: Path) -> None:
+        self.issuer = issuer
+        self._ours = {urlsplit(issuer).netloc, urlsplit(cas_url).netloc}
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = str(certificate / "server.crt")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def opens(self, url: str) -> Landing:
+        return self._goes("GET", url, None)
+
+    def posts(self, url: str, form: Mapping[str, str]) -> Landing:
+        return self._goes("POST", url, form)
+
+    def submits(self, page: Landing, *, button: tuple[str, str] | None = None) -> Landing:
+        """The page's form."""
+        form = forms_of(page.text)[0]
+        return self.posts(urljoin(page.url, form.action), form.fields | dict([button] if button else []))
+
+    def _goes(self, method: str, url: str, form: Mapping[str, str] | None) -> Landing:
+        for _ in range(12):
+            if urlsplit(url).netloc not in self._ours:
+                return Landing(url, dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)))
+            answer = self._session.request(method, url, data=form, allow_redirects=False, timeout=15)
+            if answer.is_redirect:
+                method, url, form = "GET", urljoin(url, answer.headers["Location"]), None
+                continue
+            if elsewhere := self._submits_itself(answer.text):
+                return Landing(elsewhere.action, elsewhere.fields, was_posted=True)
+            return Landing(url, status=answer.status_code, text=answer.text)
+        raise AssertionError(f"sent round in circles: {url}")
+
+    def _submits_itself(self, page: str) -> Form | None:
+        """The form that answers an application, as the page's script would send it."""
+        return next((form for form in forms_of(page) if form.action.startswith(RELYING_PARTY)), None)

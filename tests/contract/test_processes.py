@@ -1,0 +1,64 @@
+"""Several processes on one database, as the workers of two bridges are."""
+
+from __future__ import annotations
+
+import json
+
+from bridge.store import SqlStore
+from tests.contract.records import allow, login, redeem, refreshes, works
+from tests.support.processes import Several
+
+PROCESSES, THREADS = 2, 16
+
+CONTENDER = """
+import json, sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from bridge.store import SqlStore
+from tests.contract.records import claim, fingerprint, key, redeem, refresh
+url, threads, number = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+store = SqlStore(url)
+ready = Barrier(threads + 1)
+
+def work(thread):
+    name = f"{number}-{thread}"
+    ready.wait()
+    ready.wait()
+    return {
+        "key": store.keys.add(key(name), after=None),
+        "claimed": claim(store) is not None,
+        "redeemed": redeem(store, "code", gives=name),
+        "refreshed": refresh(store, "refresh access"),
+    }
+
+with ThreadPoolExecutor(threads) as pool:
+    futures = [pool.submit(work, thread) for thread in range(threads)]
+    ready.wait()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    ready.wait()
+    print(json.dumps([future.result() for future in futures]))
+store.close()
+"""
+
+
+def test_threads_of_two_processes_agree_on_one_winner_row18_row25_row65(database: str) -> None:
+    store = SqlStore(database)
+    allow(store)
+    allow(store, "refreshed", "other code")
+    redeem(store, "other code")
+    store.logins.save(login())
+    with Several(PROCESSES, CONTENDER, database, str(THREADS)) as contenders:
+        contenders.wait_for("ready")
+        contenders.tell("go")
+        done = [each for said in contenders.said() for each in json.loads(said)]
+    assert len(done) == PROCESSES * THREADS
+    won = {name: sum(each[name] for each in done) for name in done[0]}
+    assert won == {"key": 1, "claimed": 1, "redeemed": 1, "refreshed": PROCESSES * THREADS}
+    assert len(store.keys.all()) == 1
+    assert works(store, "after refresh access")
+    assert refreshes(store, "refresh after refresh access")
+    purged = store.purge(now=10**10)
+    assert purged["refresh_tokens"] == 1 + 2, "of the redemption, and one that was replaced by one"
+    assert purged["access_tokens"] == 1 + 2
+    store.close()

@@ -1,0 +1,110 @@
+"""What the statements cost and what they leave behind: indexes, foreign keys, no secret in plain."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import UpdateBase
+
+from bridge.store import SqlStore, access, fingerprint, grants, keeping, logins, purge
+from bridge.store.database import open_engine
+from tests.contract.records import CODE_LIFETIME, NOW, allow, begin, claim, login, minted, own_grant, redeem, refresh
+from tests.support.postgres import PostgresServer
+
+VALUES = {
+    "state": "s", "browser": "b", "ticket": "t", "cookie": "c", "hash": "h", "of_sid": "s", "of_grant": "g",
+    "of_client": "c", "of_subject": "s", "of_kid": "k", "of_algorithm": "a", "of_delivery": 1, "now": NOW,
+    "most": 9, "leased_until": NOW, "next": "n", "new_cookie_hash": "c", "new_identity": "i", "new_auth_time": 1,
+    "new_expires_at": 1, "error": "e", "next_at": 1, "wider": "w",
+}  # fmt: skip
+HOT = {
+    f"{module.__name__.rpartition('.')[2]}.{name}": statement
+    for module in (logins, grants, access, keeping)
+    for name, statement in vars(module).items()
+    if name.isupper() and isinstance(statement, (Select, UpdateBase))
+}
+# All rows are wanted, or the table has a handful.
+SCANS = {"keeping.ALL_KEYS", "keeping.ALL_CLIENTS", "keeping.WAITING"}
+
+
+def steps(database: str, statement: Select[Any] | UpdateBase) -> list[str]:
+    """The plan of a statement on SQLite."""
+    engine = open_engine(database)
+    try:
+        compiled = statement.compile(engine)
+        lists = {bound.key for bound in compiled.post_compile_params}
+        values = [VALUES.get(name, 1) for name in compiled.positiontup or () if name not in lists]
+        sql = re.sub(r"__\[POSTCOMPILE_\w+\]", "'one of a list'", str(compiled))
+        with engine.connect() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", tuple(values))
+            return [row.detail for row in plan]
+    finally:
+        engine.dispose()
+
+
+@pytest.mark.parametrize("name", [name for name in HOT if name not in SCANS])
+def test_no_statement_reads_a_whole_table(name: str, sqlite: str) -> None:
+    assert not [step for step in steps(sqlite, HOT[name]) if step.startswith("SCAN") and "due" not in step]
+
+
+@pytest.mark.parametrize("purge", purge.PURGES, ids=lambda purge: purge.table.name)
+def test_a_purge_looks_only_at_what_is_old(purge: purge.Purge, sqlite: str) -> None:
+    assert not [step for step in steps(sqlite, purge.choose) if step.startswith("SCAN")]
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path}/bridge.sqlite3"
+    SqlStore(url).close()
+    return url
+
+
+def test_every_statement_that_takes_part_in_a_sign_in_is_among_those_that_are_looked_at() -> None:
+    assert {"logins.CLAIM_LOGIN", "logins.FIND_SESSION", "grants.REDEEM_CODE", "grants.FIND_ACCESS"} <= set(HOT)
+    assert {"grants.ROTATE", "grants.FIND_ANY_REFRESH", "access.REVOKE_BY_REFRESH"} <= set(HOT)
+
+
+def test_a_token_without_a_grant_cannot_be_stored(store: SqlStore) -> None:
+    with pytest.raises(IntegrityError):
+        store.grants.begin_with_token(own_grant(), minted("x", own_grant("another"), now=NOW))
+
+
+SECRETS = ("the state", "the browser", "ST-the-ticket", "cookie of session", "the code", "the access token")
+
+
+def leave_traces(store: SqlStore) -> None:
+    """One of everything, made of secrets."""
+    store.logins.save(login(state_hash=fingerprint("the state"), browser_hash=fingerprint("the browser")))
+    hashes = {"browser_hash": fingerprint("the browser"), "ticket_hash": fingerprint("ST-the-ticket")}
+    assert claim(store, "the state", **hashes) is not None
+    begin(store)
+    allow(store, "grant", "the code")
+    assert redeem(store, "the code", gives="the access token")
+    assert refresh(store, "refresh the access token", now=NOW + CODE_LIFETIME)
+
+
+def test_no_byte_of_the_sqlite_files_is_of_a_secret_row22(sqlite: str, tmp_path: Path) -> None:
+    store = SqlStore(sqlite)
+    leave_traces(store)
+    content = b"".join(file.read_bytes() for file in tmp_path.glob("bridge.sqlite3*"))
+    store.close()
+    assert b"alice@example.org" in content
+    assert not [secret for secret in SECRETS if secret.encode() in content]
+
+
+@pytest.mark.needs("postgres")
+def test_no_line_of_a_postgres_dump_has_a_secret_row22(postgres: PostgresServer, template: str) -> None:
+    name = postgres.create_database(template=template)
+    store = SqlStore(postgres.url(name))
+    leave_traces(store)
+    store.close()
+    with postgres.connect(name) as connection:
+        tables = [row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        content = "".join(str(connection.execute(f"SELECT * FROM {table}").fetchall()) for table in tables)
+    assert "alice@example.org" in content
+    assert not [secret for secret in SECRETS if secret in content]

@@ -1,0 +1,89 @@
+"""The look that an institution chooses: a colour that stays legible, a logo that stays a picture."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import bridge
+from bridge.errors import ConfigurationError
+from bridge.web.appearance import DARK_BACKGROUND, LEGIBLE, LIGHT_BACKGROUND, contrast, read_logo, theme
+from tests.http.conftest import MakeBridge
+from tests.support.actors import Browser
+from tests.support.html_forms import tags_of
+
+STYLESHEET = Path(bridge.__file__).parent / "static" / "bridge.css"
+HTML = {"Accept": "text/html"}
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+
+
+@pytest.mark.parametrize(
+    "color", ["#1d4ed8", "#000000", "#ffffff", "#ffe600", "#808080", "#e4002b", "#00FF00", "#777777"]
+)
+def test_whatever_the_colour_texts_can_be_read(color: str) -> None:
+    light, dark = re.findall(r"--accent: (#\w{6}); --on-accent: (#\w{6})", theme(color))
+    for (accent, text), background in ((light, LIGHT_BACKGROUND), (dark, DARK_BACKGROUND)):
+        assert contrast(accent, background) >= LEGIBLE
+        assert contrast(text, accent) >= LEGIBLE
+
+
+def test_a_colour_that_can_be_read_is_left_as_it_is() -> None:
+    assert "--accent: #1d4ed8; --on-accent: #ffffff" in theme("#1d4ed8")
+
+
+def test_the_backgrounds_are_those_of_the_stylesheet() -> None:
+    style = STYLESHEET.read_text()
+    assert f"--page: {LIGHT_BACKGROUND}" in style
+    assert f"--card: {DARK_BACKGROUND}" in style
+
+
+def test_the_colour_reaches_the_pages(make_bridge: MakeBridge) -> None:
+    browser = Browser(make_bridge(accent_color="#8b0000").wire)
+    assert ("link", {"rel": "stylesheet", "href": "/static/theme.css"}) in tags_of(browser.opens("/").text)
+    style = browser.opens("/static/theme.css")
+    assert style.headers["Content-Type"] == "text/css; charset=utf-8"
+    assert "--accent: #8b0000" in style.text
+    assert browser.opens("/static/theme.css", **{"If-None-Match": style.headers["ETag"]}).status == 304
+
+
+@pytest.mark.parametrize(("content", "media_type"), [(PNG, "image/png"), (SVG, "image/svg+xml")])
+def test_the_logo_is_a_picture_and_nothing_else(
+    make_bridge: MakeBridge, tmp_path: Path, content: bytes, media_type: str
+) -> None:
+    path = tmp_path / "logo.html"  # the name says nothing
+    path.write_bytes(content)
+    browser = Browser(make_bridge(logo_file=str(path)).wire)
+    assert '<img src="/static/logo" alt="">' in browser.opens("/").text
+    logo = browser.opens("/static/logo")
+    assert (logo.body, logo.headers["Content-Type"]) == (content, media_type)
+    assert logo.headers["X-Content-Type-Options"] == "nosniff"
+    policy = logo.headers["Content-Security-Policy"].split("; ")
+    assert policy[0] == "default-src 'none'"
+    assert "sandbox" in policy
+    assert "script" not in logo.headers["Content-Security-Policy"]
+
+
+def test_without_a_logo_there_is_none(make_bridge: MakeBridge) -> None:
+    browser = Browser(make_bridge().wire)
+    assert "<img" not in browser.opens("/").text
+    assert browser.opens("/static/logo", **HTML).status == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"<html><script>alert(1)</script></html>", "neither an SVG nor a PNG"),
+        (b"", "neither an SVG nor a PNG"),
+        (PNG + bytes(600 * 1024), "larger than 512 kB"),
+        (None, "cannot read"),
+    ],
+)
+def test_a_logo_that_cannot_be_shown_stops_the_start(tmp_path: Path, content: bytes | None, fault: str) -> None:
+    path = tmp_path / "logo.svg"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=f"PASSERELLE_LOGO_FILE: .*{fault}"):
+        read_logo(path)

@@ -1,0 +1,183 @@
+"""Back-Channel Logout 1.0: an application that cannot be told, for a while or for good, and how that is seen."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from bridge.oauth import backchannel
+from tests.http.deliveries import (
+    attempted,
+    clients_told_at,
+    deliver,
+    end_all,
+    failed,
+    nothing_waits,
+    settle,
+    until,
+    verified,
+)
+from tests.http.people import Person
+from tests.http.world import Running, events
+from tests.support.certificates import write_certificate
+from tests.support.live_bridge import free_port
+from tests.support.logout_receiver import LogoutReceiver
+
+MakeBridge = Callable[..., Running]
+Make = Callable[..., Running]
+
+
+@pytest.fixture
+def hub() -> Iterator[LogoutReceiver]:
+    with LogoutReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def make(make_bridge: MakeBridge) -> Iterator[Make]:
+    """A bridge whose applications are told at these addresses, by client_id."""
+    yield lambda **uris: make_bridge(clients=clients_told_at(**uris))
+    settle()
+
+
+@pytest.mark.parametrize("status", [201, 302, 307, 400, 404, 500, 503])
+def test_any_other_answer_is_a_failure_that_is_seen_and_tried_again(
+    make: Make, hub: LogoutReceiver, logged: list[str], status: int
+) -> None:
+    hub.answers = [status]
+    running = make(hub=hub.url)
+    Person(running).signs_in()
+    end_all(running)
+
+    deliver(running)
+
+    delivery = failed(running, attempts=1)
+    assert f"answered with status {status}" in delivery.last_error
+    assert delivery.next_attempt_at == int(running.clock()) + 5
+    (event,) = events(logged, "logout_delivery_failed")
+    assert (event["client"], event["error"]) == ("hub", delivery.last_error)
+    running.clock.advance(4)
+    deliver(running)
+    assert len(hub.told) == 1, "too early"
+    running.clock.advance(1)
+    deliver(running)
+    first, second = (verified(running, told.token, "RS256").claims for told in hub.hears(2))
+    assert first["jti"] != second["jti"]
+    assert second["iat"] == int(running.clock())
+    assert all(told.path == "/logout?of=app" for told in hub.told), "a redirect was followed"
+    until(lambda: nothing_waits(running))
+
+
+def test_a_refused_connection_is_a_failure_that_is_seen_and_tried_again(make: Make) -> None:
+    running = make(hub=f"http://127.0.0.1:{free_port()}/logout")
+    Person(running).signs_in()
+    end_all(running)
+
+    deliver(running)
+
+    assert failed(running, attempts=1).last_error == "no connection: Connection refused"
+
+
+@pytest.mark.parametrize("drips", [False, True], ids=["silent", "byte-by-byte"])
+def test_an_attempt_ends_after_a_total_time(
+    make: Make, hub: LogoutReceiver, monkeypatch: pytest.MonkeyPatch, drips: bool
+) -> None:
+    monkeypatch.setattr(backchannel, "ATTEMPT_SECONDS", 0.5)
+    hub.seconds, hub.drips = (0, True) if drips else (30, False)
+    running = make(hub=hub.url)
+    Person(running).signs_in()
+    end_all(running)
+
+    began = time.monotonic()
+    deliver(running)
+
+    assert failed(running, attempts=1).last_error == "no answer within 0.5 s"
+    assert 0.4 < time.monotonic() - began < 2
+
+
+def test_an_application_that_sends_rubbish_is_a_failure_like_any_other(make: Make, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def babble() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"\xff\xfe no protocol that anybody knows\r\n\r\n")
+
+        threading.Thread(target=babble, daemon=True).start()
+        running = make(hub=f"http://127.0.0.1:{server.getsockname()[1]}/logout")
+        Person(running).signs_in()
+        end_all(running)
+
+        deliver(running)
+
+        assert failed(running, attempts=1).last_error == "it does not speak proper HTTP (BadStatusLine)"
+
+
+def test_after_a_day_it_is_given_up_and_stays_visible(make: Make, hub: LogoutReceiver, logged: list[str]) -> None:
+    hub.status = 500
+    running = make(hub=hub.url)
+    Person(running).signs_in()
+    end_all(running)
+    began, moments = int(running.clock()), []
+
+    while (delivery := attempted(running)).next_attempt_at is not None:
+        moments.append(delivery.next_attempt_at - int(running.clock()))
+        running.clock.advance(moments[-1])
+
+    assert moments[:6] == [5, 30, 120, 600, 3600, 3600]
+    assert 22 * 3600 < running.clock() - began <= 24 * 3600
+    assert [event["client"] for event in events(logged, "logout_delivery_given_up")] == ["hub"]
+    running.store.purge(now=int(running.clock()))
+    assert running.store.deliveries.waiting()
+    running.store.purge(now=int(running.clock()) + 7 * 24 * 3600)
+    assert nothing_waits(running)
+
+
+def test_a_corrected_address_is_used_for_what_waits(make: Make, hub: LogoutReceiver) -> None:
+    wrong = make(hub=f"http://127.0.0.1:{free_port()}/logout")
+    Person(wrong).signs_in()
+    end_all(wrong)
+    deliver(wrong)
+    failed(wrong, attempts=1)
+
+    corrected = make(hub=hub.url)
+    corrected.clock.advance(3600)
+    deliver(corrected)
+
+    hub.hears(1)
+    until(lambda: nothing_waits(corrected))
+
+
+def test_an_application_that_is_not_registered_any_more_is_not_told(make: Make, hub: LogoutReceiver) -> None:
+    running = make(hub=hub.url)
+    Person(running).signs_in()
+    end_all(running)
+
+    deliver(make())
+
+    assert failed(running, attempts=1).next_attempt_at is None
+    assert hub.told == []
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(make: Make, tmp_path: Path) -> None:
+    write_certificate(tmp_path, ["127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+    with ExitStack() as stack:
+        receiver = stack.enter_context(LogoutReceiver(tls=context))
+        running = make(hub=receiver.url)
+        Person(running).signs_in()
+        end_all(running)
+
+        deliver(running)
+
+        assert failed(running, attempts=1).last_error.startswith("its certificate is not trusted: ")
+        assert receiver.told == []

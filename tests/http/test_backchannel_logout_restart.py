@@ -1,0 +1,119 @@
+"""Applications are told within two seconds by a real bridge, also when it was stopped or killed in between."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.actors import App, Browser, Wire
+from tests.support.live_bridge import PASSERELLE, LiveBridge
+from tests.support.logout_receiver import LogoutReceiver
+from tests.support.scripted_cas import ScriptedCas
+
+REDIRECT_URI = "http://127.0.0.1:9/cb"
+
+
+@pytest.fixture
+def hub() -> Iterator[LogoutReceiver]:
+    with LogoutReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def bridge(tmp_path: Path, hub: LogoutReceiver) -> Iterator[LiveBridge]:
+    clients: list[dict[str, Any]] = [
+        {
+            "client_id": "hub",
+            "client_secret": "hub-secret-of-some-length",
+            "redirect_uris": [REDIRECT_URI],
+            "backchannel_logout_uri": hub.url,
+        }
+    ]
+    settings = {"PASSERELLE_WORKERS": "2"}
+    with ScriptedCas() as cas, LiveBridge(tmp_path, cas_url=cas.url, clients=clients, settings=settings) as bridge:
+        yield bridge
+
+
+def signed_in(bridge: LiveBridge) -> tuple[Browser, str]:
+    """A browser, and the ID token of an application in it."""
+    wire = Wire(bridge.url, port=bridge.port)
+    browser, app = Browser(wire), App(wire, secret="hub-secret-of-some-length", redirect_uri=REDIRECT_URI)
+    tokens = app.redeems(app.takes_code(browser.signs_in(app.sends(scope="openid")))).json
+    return browser, tokens["id_token"]
+
+
+def run(bridge: LiveBridge, *command: str) -> str:
+    done = subprocess.run(
+        [PASSERELLE, "sessions", *command],
+        check=False,
+        env=bridge.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_application_is_told_within_two_seconds_of_the_sign_out(bridge: LiveBridge, hub: LogoutReceiver) -> None:
+    browser, hint = signed_in(bridge)
+
+    began = time.monotonic()
+    assert browser.opens(f"{bridge.url}/logout?id_token_hint={hint}").status == 303
+
+    (told,) = hub.hears(1, within=3)
+    assert told.at - began < 2
+    time.sleep(2.5)
+    assert len(hub.told) == 1, "both workers told it"
+    assert json.loads(run(bridge, "deliveries", "--json")) == []
+
+
+def test_a_session_that_ends_while_the_bridge_is_stopped_is_told_within_two_seconds_of_its_start(
+    bridge: LiveBridge, hub: LogoutReceiver
+) -> None:
+    signed_in(bridge)
+    (session,) = json.loads(run(bridge, "list", "--json"))
+    bridge.stop()
+
+    assert run(bridge, "end", session["sid"]) == "1 session ended.\n"
+    assert hub.told == []
+    waiting = run(bridge, "deliveries")
+    assert hub.url in waiting
+    bridge.start()
+    started = time.monotonic()
+
+    (told,) = hub.hears(1, within=3)
+    assert told.at - started < 2
+
+
+def test_a_bridge_that_is_killed_right_after_the_sign_out_forgets_nobody(
+    bridge: LiveBridge, hub: LogoutReceiver
+) -> None:
+    browser, hint = signed_in(bridge)
+
+    assert browser.opens(f"{bridge.url}/logout?id_token_hint={hint}").status == 303
+    bridge.stop(signal.SIGKILL)
+    told_before = len(hub.told)
+    bridge.start()
+
+    hub.hears(1, within=3 if not told_before else 0)
+
+
+def test_who_is_not_told_yet_and_why_is_seen_by_the_administrator(bridge: LiveBridge, hub: LogoutReceiver) -> None:
+    hub.status = 503
+    _, hint = signed_in(bridge)
+    run(bridge, "end", "--subject", "alice")
+    hub.hears(1, within=3)
+
+    time.sleep(0.5)
+    (delivery,) = json.loads(run(bridge, "deliveries", "--json"))
+    assert (delivery["client_id"], delivery["last_error"]) == ("hub", "answered with status 503")
+    assert hint not in bridge.log
+    assert hub.told[0].token not in bridge.log

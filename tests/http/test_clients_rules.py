@@ -1,0 +1,220 @@
+"""Managed clients and running bridges, and who may sign in to which application."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from click.testing import CliRunner
+
+from bridge.cli import main
+from bridge.oauth.clients import REREAD_SECONDS
+from tests.http.conftest import MakeBridge
+from tests.http.world import Running, environment
+from tests.support.actors import FORM, Answer, App, Browser
+from tests.support.scripted_cas import ScriptedCas
+
+REDIRECT = "https://wiki.example.org/cb"
+
+
+def command(running: Running, *words: str) -> str:
+    """`passerelle clients` on the database of a running bridge, in another process as far as both can tell."""
+    variables = environment("https://sso.example.org/cas", running.database)
+    result = CliRunner().invoke(main, ["clients", *words], env=variables)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def adds_wiki(running: Running, *words: str) -> App:
+    added = json.loads(command(running, "add", "Wiki", "--id", "wiki", "--redirect-uri", REDIRECT, "--json", *words))
+    return App(running.wire, "wiki", secret=added["client_secret"], redirect_uri=REDIRECT)
+
+
+def knows(running: Running, app: App) -> bool:
+    """Whether this bridge sends people of the application on to CAS."""
+    return Browser(running.wire).opens(app.sends()).status == 303
+
+
+def introspects(app: App, token: str) -> dict[str, Any]:
+    form = {"token": token, "client_id": app.client_id, "client_secret": app.secret or ""}
+    return app.wire.ask("POST", "/introspect", headers=FORM, body=urlencode(form)).json
+
+
+def test_every_running_bridge_learns_of_a_new_client_within_seconds(make_bridge: MakeBridge) -> None:
+    running = [make_bridge(), make_bridge()]
+    probe = App(running[0].wire, "wiki", redirect_uri=REDIRECT)
+    assert not any(knows(each, probe) for each in running)
+    app = adds_wiki(running[0])
+    for each in running:
+        each.clock.advance(REREAD_SECONDS)
+        assert knows(each, app)
+    token = app.redeems(app.takes_code(Browser(app.wire).signs_in(app.sends()))).json["access_token"]
+    assert app.asks_who(token).json["sub"] == "alice"
+
+
+def test_disabling_ends_everything_and_enabling_brings_nothing_back(make_bridge: MakeBridge) -> None:
+    one, two = make_bridge(), make_bridge()
+    app = adds_wiki(one)
+    browser = Browser(one.wire)
+    one.clock.advance(REREAD_SECONDS)
+    two.clock.advance(REREAD_SECONDS)
+    token = app.redeems(app.takes_code(browser.signs_in(app.sends()))).json["access_token"]
+    assert "grants taken back: 1" in command(one, "disable", "wiki")
+    assert app.asks_who(token).status == 401, "at once: what it held is revoked"
+    late = app.takes_code(browser.opens(app.sends()))  # this bridge does not know yet
+    for each in (one, two):
+        each.clock.advance(REREAD_SECONDS)
+        assert not knows(each, app)
+    assert app.redeems(late).status == 401
+    command(one, "enable", "wiki")
+    one.clock.advance(REREAD_SECONDS)
+    assert knows(one, app)
+    assert app.asks_who(token).status == 401
+    assert app.redeems(late).status == 400
+    assert introspects(app, token) == {"active": False}
+
+
+def test_a_removed_client_is_unknown_and_its_successor_inherits_nothing(make_bridge: MakeBridge) -> None:
+    running = make_bridge()
+    app = adds_wiki(running)
+    running.clock.advance(REREAD_SECONDS)
+    token = app.redeems(app.takes_code(Browser(running.wire).signs_in(app.sends()))).json["access_token"]
+    assert "grants taken back: 1" in command(running, "remove", "wiki", "--yes")
+    running.clock.advance(REREAD_SECONDS)
+    assert not knows(running, app)
+    successor = adds_wiki(running)
+    running.clock.advance(REREAD_SECONDS)
+    assert introspects(successor, token) == {"active": False}
+
+
+def accepts(running: Running, app: App, secret: str) -> bool:
+    """By a question about no token: whoever proves who it is gets an answer."""
+    app.wire.secrets.add(secret)
+    form = {"token": "none", "client_id": app.client_id, "client_secret": secret}
+    running.clock.advance(REREAD_SECONDS)
+    return app.wire.ask("POST", "/introspect", headers=FORM, body=urlencode(form)).status == 200
+
+
+def test_two_secrets_are_valid_during_a_changeover_and_one_after_it(make_bridge: MakeBridge) -> None:
+    running = make_bridge()
+    app = adds_wiki(running)
+    first = app.secret or ""
+    assert accepts(running, app, first)
+    second = json.loads(command(running, "rotate-secret", "wiki", "--keep-old", "--json"))["client_secret"]
+    assert (accepts(running, app, first), accepts(running, app, second)) == (True, True)
+    command(running, "rotate-secret", "wiki", "--drop-old")
+    assert (accepts(running, app, first), accepts(running, app, second)) == (False, True)
+    third = json.loads(command(running, "rotate-secret", "wiki", "--json"))["client_secret"]
+    assert (accepts(running, app, second), accepts(running, app, third)) == (False, True)
+
+
+def test_an_edited_address_is_the_only_one_from_then_on_row1(make_bridge: MakeBridge) -> None:
+    running = make_bridge()
+    app = adds_wiki(running)
+    command(running, "edit", "wiki", "--redirect-uri", "https://new.example.org/cb")
+    running.clock.advance(REREAD_SECONDS)
+    assert not knows(running, app)
+    assert knows(running, App(running.wire, "wiki", redirect_uri="https://new.example.org/cb"))
+
+
+def test_a_managed_client_that_acts_for_itself_needs_no_address(make_bridge: MakeBridge) -> None:
+    running = make_bridge()
+    words = ["--grant-type", "client_credentials", "--scope", "jobs:read", "--pairwise"]
+    added = json.loads(command(running, "add", "Cron", "--id", "cron", "--json", *words))
+    running.clock.advance(REREAD_SECONDS)
+    app = App(running.wire, "cron", secret=added["client_secret"])
+    form = {"grant_type": "client_credentials", "client_id": "cron", "client_secret": app.secret or ""}
+    assert app.calls_token(form.items()).json["scope"] == "jobs:read"
+
+
+def test_one_unreadable_client_does_not_take_the_others_along(make_bridge: MakeBridge, logged: list[str]) -> None:
+    from bridge.store import StoredClient
+
+    running = make_bridge()
+    for document in ("", "null", '{"client_id": "odd", "from_the_future": 1}'):
+        running.store.clients.put(StoredClient(client_id="odd", document=document, disabled=False), now=0)
+        running.clock.advance(REREAD_SECONDS)
+        assert knows(running, App(running.wire))
+        assert not knows(running, App(running.wire, "odd"))
+    assert any("client_unreadable" in line for line in logged)
+
+
+# --- who may sign in
+
+
+def restricted(make_bridge: MakeBridge, **rules: Any) -> Running:
+    entry = {
+        "client_id": "wiki",
+        "client_name": "The Wiki",
+        "client_secret": "wiki-secret",
+        "redirect_uris": [REDIRECT],
+    }
+    return make_bridge(
+        clients=json.dumps([entry | rules]), support_contact="help@example.org", attributes='{"groups": ["groups"]}'
+    )
+
+
+def signs_in(running: Running, **changes: str) -> Answer:
+    app = App(running.wire, "wiki", secret="wiki-secret", redirect_uri=REDIRECT)
+    return Browser(running.wire).signs_in(app.sends(**changes))
+
+
+@pytest.mark.parametrize(
+    ("rules", "attributes", "is_admitted"),
+    [
+        pytest.param({"allowed_groups": ["admin", "x"]}, {"groups": ("admin",)}, True, id="a-group"),
+        pytest.param({"allowed_groups": ["admin"]}, {"groups": ("administration-student",)}, False, id="a-part"),
+        pytest.param({"allowed_groups": ["admin"]}, {"groups": ("Admin", "admin ,x")}, False, id="another-case"),
+        pytest.param({"allowed_groups": ["admin"]}, {}, False, id="no-group"),
+        pytest.param({"allowed_groups": ["admin"]}, {"memberOf": ("admin",)}, False, id="not-a-group-here"),
+        pytest.param(
+            {"allowed_attributes": {"eduPersonAffiliation": ["staff", "faculty"]}},
+            {"eduPersonAffiliation": ("student", "faculty")},
+            True,
+            id="an-attribute",
+        ),
+        pytest.param(
+            {"allowed_attributes": {"urn:oid:1.3.6.1.4.1.5923.1.1.1.1": ["staff"]}},
+            {"edupersonaffiliation": ("staff",)},
+            True,
+            id="an-attribute-under-another-name",
+        ),
+        pytest.param(
+            {"allowed_attributes": {"eduPersonAffiliation": ["staff"], "ou": ["math"]}},
+            {"eduPersonAffiliation": ("staff",), "ou": ("physics",)},
+            False,
+            id="one-of-two-attributes",
+        ),
+        pytest.param(
+            {"allowed_attributes": {"ou": ["math"]}, "allowed_groups": ["a"]},
+            {"ou": ("math",)},
+            False,
+            id="no-group-though",
+        ),
+        pytest.param({"allowed_attributes": {"ou": ["math"]}}, {"ou": ("mathematics",)}, False, id="a-part-of-a-value"),
+        pytest.param({"allowed_attributes": {"ou": ["math"]}}, {}, False, id="no-attribute"),
+        pytest.param({}, {}, True, id="open-to-all"),
+    ],
+)
+def test_rules_on_groups_and_attributes_say_who_may_sign_in(
+    make_bridge: MakeBridge, cas: ScriptedCas, rules: dict[str, Any], attributes: dict[str, Any], is_admitted: bool
+) -> None:
+    cas.sign_in_as("bob", attributes)
+    assert (signs_in(restricted(make_bridge, **rules)).status == 303) is is_admitted
+
+
+def test_who_may_not_is_told_so_and_whom_to_ask(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
+    cas.sign_in_as("bob", {})
+    page = signs_in(restricted(make_bridge, allowed_attributes={"ou": ["math"]}))
+    assert (page.status, page.is_page) == (403, True)
+    assert "bob" in page.text
+    assert "The Wiki" in page.text
+    assert "help@example.org" in page.text
+
+
+def test_who_may_not_and_sees_no_page_is_refused_by_code(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
+    cas.sign_in_as("bob", {})
+    answer = signs_in(restricted(make_bridge, allowed_groups=["admin"]), prompt="none")
+    assert answer.parameters["error"] == "access_denied"

@@ -1,0 +1,63 @@
+"""`passerelle clients` in this process, on a database of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from bridge.cli import main
+from bridge.store import SqlStore
+
+REDIRECT = ["--redirect-uri", "https://wiki.example.org/cb"]
+CHANGES = [
+    ["edit", "CLIENT", "--name", "x"],
+    ["rotate-secret", "CLIENT"],
+    ["disable", "CLIENT"],
+    ["enable", "CLIENT"],
+    ["remove", "CLIENT", "--yes"],
+]
+FIXED = [{"client_id": "hub", "client_secret": "hub-s3cret", "redirect_uris": ["https://hub.example.org/cb"]}]
+
+
+class ClientCommand:
+    """Runs it, and says how that ended."""
+
+    def __init__(self, database: Path) -> None:
+        self.database = database
+        self.environment = {
+            "PASSERELLE_ISSUER": "https://auth.example.org",
+            "PASSERELLE_CAS_URL": "https://sso.example.org/cas",
+            "PASSERELLE_SECRET_KEY": "a secret key of 32 characters...",
+            "PASSERELLE_DATABASE_URL": f"sqlite:///{database}",
+            "PASSERELLE_CLIENTS": json.dumps(FIXED),
+        }
+
+    def runs(self, *words: str, typed: str = "", **settings: str) -> Result:
+        overrides = {f"PASSERELLE_{name.upper()}": settings[name] for name in settings}
+        return CliRunner().invoke(main, ["clients", *words], input=typed, env={**self.environment, **overrides})
+
+    def does(self, *words: str) -> str:
+        """Standard output."""
+        result = self.runs(*words)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def refuses(self, *words: str, status: int = 1, **settings: str) -> str:
+        """A sentence on standard error, nothing on standard output, and no traceback."""
+        result = self.runs(*words, **settings)
+        assert isinstance(result.exception, SystemExit), result.exception
+        assert (result.exit_code, result.stdout) == (status, "")
+        assert "Error: " in result.stderr
+        return result.stderr
+
+    def adds(self, *words: str) -> dict[str, Any]:
+        return dict(json.loads(self.does("add", *words, "--json")))
+
+    def shows(self, client_id: str) -> dict[str, Any]:
+        return dict(json.loads(self.does("show", client_id, "--json")))
+
+    def store(self) -> SqlStore:
+        return SqlStore(f"sqlite:///{self.database}")

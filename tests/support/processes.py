@@ -1,0 +1,53 @@
+"""Several Python processes that run the same program and are spoken to all at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+ROOT = Path(__file__).parents[2]
+
+
+class Several:
+    """The last argument of each is its number; what is left of them at the end is killed."""
+
+    def __init__(self, count: int, program: str, *arguments: str) -> None:
+        self._all = [
+            subprocess.Popen(
+                [sys.executable, "-c", program, *arguments, str(number)],
+                cwd=ROOT,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for number in range(count)
+        ]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._all:
+            process.kill()
+            process.communicate()
+
+    def wait_for(self, word: str) -> None:
+        """Until each has said it."""
+        for process in self._all:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"{word}\n"
+
+    def tell(self, word: str) -> None:
+        """A line to each."""
+        for process in self._all:
+            assert process.stdin is not None
+            process.stdin.write(f"{word}\n")
+            process.stdin.flush()
+
+    def said(self) -> list[str]:
+        """The rest of what each says, when it has ended."""
+        return [process.communicate(timeout=60)[0] for process in self._all]

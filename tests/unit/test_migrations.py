@@ -1,0 +1,215 @@
+"""The tables as migrations make them: from nothing, by several at once, and never into what is not ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+
+from bridge.errors import ConfigurationError
+from bridge.store import SqlStore, fingerprint
+from bridge.store.database import open_engine
+from bridge.store.migrations import FOLDER, bring_up_to_date
+from bridge.store.schema import metadata
+from tests.contract.records import allow, begin, redeem, works
+from tests.support.postgres import PostgresServer
+from tests.support.processes import Several
+
+FOUNDERS = 4
+ROUNDS = 40 if os.environ.get("PASSERELLE_TEST_LONG") else 8
+FOUNDER = """
+import json, sys, time
+from bridge.store import SqlStore
+pattern, rounds = sys.argv[1], int(sys.argv[2])
+print("here", flush=True)
+start = float(sys.stdin.readline())
+faults = []
+for number in range(1, rounds + 1):
+    while time.time() < start + number * float(sys.argv[3]):
+        time.sleep(0.0005)
+    try:
+        store = SqlStore(pattern.replace("NUMBER", str(number)))
+        store.check()
+        store.close()
+    except Exception as error:
+        faults.append(f"{number}: {error}")
+print(json.dumps(faults))
+"""
+
+# A change of a table that others refer to: SQLite makes it by copying the table and dropping the old one.
+NEXT_MIGRATION = '''
+"""A column more."""
+import sqlalchemy as sa
+from alembic import op
+revision = "next"
+down_revision = "HEAD"
+branch_labels = depends_on = None
+
+def upgrade() -> None:
+    for table in ("grants", "sessions"):
+        with op.batch_alter_table(table, recreate="auto") as batch:
+            batch.add_column(sa.Column("more", sa.Text(), nullable=True))
+            batch.alter_column("created_at", existing_type=sa.BigInteger(), nullable=True)
+'''
+
+
+def differences(engine: Engine) -> list[object]:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        return [*compare_metadata(context, metadata)]
+
+
+def refusal(url: str) -> str:
+    with pytest.raises(ConfigurationError) as raised:
+        SqlStore(url)
+    return raised.value.description
+
+
+def founders_find_no_fault(pattern: str, *, rounds: int, every: float) -> None:
+    with Several(FOUNDERS, FOUNDER, pattern, str(rounds), str(every)) as founders:
+        founders.wait_for("here")
+        founders.tell(str(time.time() + 0.1))
+        assert [json.loads(said) for said in founders.said()] == [[]] * FOUNDERS
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_schema(empty_database: str) -> None:
+    engine = open_engine(empty_database)
+    assert differences(engine)
+    bring_up_to_date(engine)
+    assert differences(engine) == []
+    engine.dispose()
+
+
+def test_there_is_one_line_of_migrations() -> None:
+    script = ScriptDirectory(str(FOLDER))
+    assert len(script.get_heads()) == len(script.get_bases()) == 1
+    assert all(step.doc for step in script.walk_revisions())
+
+
+def test_a_second_start_changes_nothing(database: str) -> None:
+    store = SqlStore(database)
+    begin(store)
+    allow(store)
+    redeem(store)
+    store.close()
+    again = SqlStore(database)
+    assert works(again, "access")
+    again.close()
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(database: str) -> None:
+    engine = open_engine(database)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    said = refusal(database)
+    assert "was written by a newer version of Passerelle; install that one again, or restore a backup" in said
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+    engine.dispose()
+
+
+def test_tables_that_no_release_made_are_refused_and_left_alone(empty_database: str) -> None:
+    """Those of the time before the first release, or another program's."""
+    engine = open_engine(empty_database)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE sessions (session_hash VARCHAR(64) PRIMARY KEY)"))
+    said = refusal(empty_database)
+    assert "has a table sessions that no release of Passerelle made" in said
+    assert "name an empty or new database" in said
+    assert inspect(engine).get_table_names() == ["sessions"]
+    engine.dispose()
+
+
+def test_tables_of_other_names_disturb_nobody(empty_database: str) -> None:
+    engine = open_engine(empty_database)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE recipes (name VARCHAR(64) PRIMARY KEY)"))
+    bring_up_to_date(engine)
+    assert set(inspect(engine).get_table_names()) == {"recipes", "alembic_version", *metadata.tables}
+    engine.dispose()
+
+
+def with_one_more(tmp_path: Path, body: str) -> Path:
+    """The migrations, and one after them."""
+    folder = Path(shutil.copytree(FOLDER, tmp_path / "100% more", ignore=shutil.ignore_patterns("__pycache__")))
+    head = ScriptDirectory(str(FOLDER)).get_current_head()
+    (folder / "versions" / "next.py").write_text(body.replace("HEAD", str(head)))
+    return folder
+
+
+def test_a_change_of_a_table_keeps_what_refers_to_it(database: str, tmp_path: Path) -> None:
+    store = SqlStore(database)
+    begin(store)
+    allow(store)
+    redeem(store)
+    engine = open_engine(database)
+    bring_up_to_date(engine, with_one_more(tmp_path, NEXT_MIGRATION))
+    assert "more" in {column["name"] for column in inspect(engine).get_columns("grants")}
+    assert works(store, "access")
+    assert list(store.sessions.sids_of_ticket(fingerprint("ticket of session"))) == ["sid of session"]
+    engine.dispose()
+    store.close()
+    assert "newer version" in refusal(database)
+
+
+def test_a_migration_that_fails_changes_nothing(database: str, tmp_path: Path) -> None:
+    broken = f"{NEXT_MIGRATION}    op.execute('SELECT x FROM nowhere')\n"
+    engine = open_engine(database)
+    with pytest.raises(ConfigurationError, match="nowhere"):
+        bring_up_to_date(engine, with_one_more(tmp_path, broken))
+    assert differences(engine) == []
+    bring_up_to_date(engine)
+    engine.dispose()
+
+
+def test_a_database_that_is_not_there_yet_is_made_by_one_process_and_used_by_all(tmp_path: Path) -> None:
+    founders_find_no_fault(f"sqlite:///{tmp_path}/NUMBER.sqlite3", rounds=ROUNDS, every=0.15)
+
+
+@pytest.mark.needs("postgres")
+def test_an_empty_postgres_database_is_migrated_by_one_process_and_used_by_all(postgres: PostgresServer) -> None:
+    rounds = 3
+    numbers = [int(postgres.create_database().removeprefix("test_")) for _ in range(rounds)]
+    assert numbers == [*range(numbers[0], numbers[0] + rounds)]
+    for number in range(1, rounds + 1):
+        with postgres.connect("postgres") as connection:
+            connection.execute(f"ALTER DATABASE test_{numbers[number - 1]} RENAME TO founded_{number}")
+    founders_find_no_fault(postgres.url("founded_NUMBER"), rounds=rounds, every=0.6)
+
+
+def test_a_postgres_server_that_does_not_answer_is_named_without_the_password() -> None:
+    said = refusal("postgresql://bridge:s3cret@127.0.0.1:1/passerelle")
+    assert "PASSERELLE_DATABASE_URL: cannot use postgresql" in said
+    assert "s3cret" not in said
+
+
+def test_a_sqlite_database_is_set_up_to_be_written_by_many(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/bridge.sqlite3"
+    SqlStore(url).close()
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        told = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")}
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+    engine.dispose()
+    assert told == {"journal_mode": "wal", "synchronous": 1}
+
+
+def test_a_database_that_another_holds_for_long_is_waited_for(tmp_path: Path) -> None:
+    """Before it is in WAL mode, SQLite would fail at once instead of waiting."""
+    place = tmp_path / "bridge.sqlite3"
+    holder = sqlite3.connect(place, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN EXCLUSIVE")
+    threading.Timer(0.5, lambda: holder.execute("COMMIT")).start()
+    SqlStore(f"sqlite:///{place}").close()
+    holder.close()
