@@ -18,7 +18,6 @@ to the log. Neither ever holds a ticket, a code, a token or a secret.
     ├── NotAdmitted                403  access_denied            the application is not open to this user
     ├── ClientNotChanged           400  invalid_request          a command about a client that cannot be followed
     ├── LoginNotContinued          400  invalid_request          a callback that no login in this browser waits for
-    │   └── FormNotAccepted        400                           a form that our own page did not give this session
     │   └── FormNotAccepted        400                           a form that another page sent, or an old one
     ├── TooManyFailures            429  temporarily_unavailable  wrong secrets, tokens or callbacks, too often
     ├── AuthorizationRefused       303                           told to the client through the browser

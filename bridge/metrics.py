@@ -12,17 +12,22 @@ import fcntl
 import itertools
 import os
 import platform
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, values
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest, values
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 # The name is prometheus_client's; `passerelle serve` sets it for its workers.
 SHARED_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+DIRECTORY_PREFIX = "passerelle-metrics-"
+OWNER_LOCK = "serve.lock"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 CAS_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 8)
@@ -46,6 +51,7 @@ class Metrics:
             os.environ[SHARED_DIRECTORY] = shared_directory
             number, self._place = _take_place(Path(shared_directory))
             values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the samples, of no use to a sum of workers
         self._registry = CollectorRegistry()
         self._sign_ins = Counter(
             "passerelle_sign_ins",
@@ -126,6 +132,24 @@ class _Now:
         )
         build.add_metric([version("passerelle"), platform.python_version()], 1)
         yield build
+
+
+def open_shared_directory() -> tempfile.TemporaryDirectory[str]:
+    """A directory for the workers of this process, and away with those of processes that were killed.
+
+    Its lock is held as long as this process or a worker of it lives, and is there from the first moment on that
+    others can see it: what has a lock that nobody holds is nobody's.
+    """
+    for lock in Path(tempfile.gettempdir()).glob(f"{DIRECTORY_PREFIX}*/{OWNER_LOCK}"):
+        with suppress(OSError), lock.open() as left:
+            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent)
+    directory = tempfile.TemporaryDirectory(prefix=DIRECTORY_PREFIX, ignore_cleanup_errors=True)
+    beginning = Path(directory.name, "beginning")
+    held = os.open(beginning, os.O_WRONLY | os.O_CREAT, 0o600)  # closed by the kernel, with the process
+    fcntl.flock(held, fcntl.LOCK_EX)
+    beginning.rename(Path(directory.name, OWNER_LOCK))
+    return directory
 
 
 def _take_place(directory: Path) -> tuple[int, IO[str]]:

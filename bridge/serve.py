@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from granian.server import Server
 from bridge import create_app
 from bridge.errors import ConfigurationError
 from bridge.log import configure_logging
-from bridge.metrics import SHARED_DIRECTORY
+from bridge.metrics import SHARED_DIRECTORY, open_shared_directory
 from bridge.settings import Settings
 from bridge.web.context import EXTENSION
 
@@ -90,13 +89,13 @@ def serve_forever(settings: Settings) -> None:
 def _shared_numbers() -> Iterator[None]:
     """A directory where the workers count together, as long as they live."""
     try:
-        directory = tempfile.TemporaryDirectory(prefix="passerelle-metrics-", ignore_cleanup_errors=True)
+        place = open_shared_directory()
     except OSError as error:  # a container without any place to write still has to serve
         os.environ.pop(SHARED_DIRECTORY, None)
         log.warning("metrics_not_shared", detail=f"no directory for temporary files: {error.strerror}")
         yield
         return
-    with directory as path:
+    with place as path:
         os.environ[SHARED_DIRECTORY] = path
         yield
 

@@ -121,6 +121,7 @@ def bridge(layout: Layout) -> Part:
         "client_name": "JupyterHub",
         "client_secret_file": layout.secret("hub_client_secret"),
         "redirect_uris": [f"{layout.public_url('jupyter')}/hub/oauth_callback"],
+        "post_logout_redirect_uris": [f"{layout.public_url('jupyter')}/hub/login"],
     }
     env = {
         "PASSERELLE_ISSUER": layout.public_url("auth"),
@@ -130,6 +131,7 @@ def bridge(layout: Layout) -> Part:
         "PASSERELLE_SECRET_KEY_FILE": layout.secret("bridge_secret_key"),
         "PASSERELLE_BIND": f"127.0.0.1:{layout.bridge_port}",
         "PASSERELLE_WORKERS": "1",
+        "PASSERELLE_PROXY_HOPS": "1",
         "PASSERELLE_CLIENTS": json.dumps([client]),
     }
     return Part("bridge", [str(BIN / "passerelle"), "serve"], base_environment(layout) | env)

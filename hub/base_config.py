@@ -6,6 +6,7 @@ containers) and by the demo (labs as plain processes).
 
 import os
 import sys
+from urllib.parse import urlencode
 
 from traitlets.log import get_logger
 
@@ -39,6 +40,10 @@ c.OAuthenticator.authorize_url = f"{hub.auth_public_url}/authorize"
 c.OAuthenticator.token_url = f"{hub.auth_internal_url}/token"
 c.OAuthenticator.userdata_url = f"{hub.auth_internal_url}/userinfo"
 c.OAuthenticator.http_request_kwargs = {"connect_timeout": 5, "request_timeout": 15}
+# Signing out of the hub alone would sign the next person at a shared computer in again by one click. The bridge asks,
+# ends its own session as well, and lets nobody else in by CAS's memory.
+back = urlencode({"client_id": hub.oauth_client_id, "post_logout_redirect_uri": f"{hub.public_url}/hub/login"})
+c.OAuthenticator.logout_redirect_url = f"{hub.auth_public_url}/logout?{back}"
 c.OAuthenticator.username_claim = "preferred_username"
 # Names become container names, volume names and Traefik rules, in which a backtick would be code.
 c.Authenticator.username_pattern = r"^[a-z0-9][a-z0-9._@-]{0,62}$"

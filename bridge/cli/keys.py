@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import click
 
 from bridge.cli.opening import now, opened
-from bridge.errors import ConfigurationError
 from bridge.oauth.keys import ALGORITHMS, REREAD_SECONDS, KeyRing, KeyState, key_states
 from bridge.settings import Settings
 from bridge.store import Store
@@ -104,10 +103,7 @@ def check_none_waits(states: Sequence[KeyState], at_once: bool) -> None:
 
 
 def _ring(settings: Settings, store: Store) -> KeyRing:
-    try:
-        return KeyRing(store, settings.secret_key.get_secret_value(), time.time)
-    except ConfigurationError as error:
-        raise click.ClickException(error.description) from None
+    return KeyRing(store, settings.secret_key.get_secret_value(), time.time)
 
 
 def _moment(seconds: int) -> str:

@@ -91,7 +91,7 @@ def introspection(authority: Authority, body: Pairs, authorization_header: str |
         "scope": scope,
         "iat": record.issued_at,
         "exp": record.expires_at,
-        **_about_the_user(authority, client, grant),
+        **_about_the_user(authority, client, grant, scope),
         **({"token_type": "Bearer"} if is_access_token else {}),
     }
 
@@ -124,11 +124,11 @@ def _of_bearer(
     return access_token, grant, client
 
 
-def _about_the_user(authority: Authority, client: Client, grant: Grant) -> dict[str, Any]:
+def _about_the_user(authority: Authority, client: Client, grant: Grant, scope: str) -> dict[str, Any]:
     if grant.identity is None:
         return {"sub": client.client_id}
     about: dict[str, Any] = {"sub": authority.claims.subject(grant.identity, client)}
-    if "profile" in grant.scope.split():
+    if "profile" in scope.split():
         about["username"] = grant.identity.username
     return about
 

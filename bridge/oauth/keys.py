@@ -107,7 +107,7 @@ class KeyRing:
         try:
             keys = KeySet([key.jwk for key in self._current()])
             return dict(jwt.decode(unverified_token, keys, list(ALGORITHMS)).claims)
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, TypeError):  # TypeError: joserfc, of a `crit` that is no list
             return None
 
     def states(self) -> list[KeyState]:
@@ -141,9 +141,9 @@ class KeyRing:
         self._fresh()
 
     def _signing(self, algorithm: str) -> _Key:
-        keys = {key.record.kid: key for key in self._current() if key.record.algorithm == algorithm}
-        states = key_states([key.record for key in keys.values()], now=int(self._clock()))
-        return next(keys[key.kid] for key in states if key.state == "signing")
+        now = self._clock()
+        keys = [key for key in self._current() if key.record.algorithm == algorithm]
+        return next((key for key in keys if key.record.active_from <= now), None) or next(reversed(keys))
 
     def _add(self, algorithm: str, *, after: SigningKey, ahead: int) -> str | None:
         successor = self._new(algorithm, active_from=int(self._clock()) + ahead)

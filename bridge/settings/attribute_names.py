@@ -7,6 +7,7 @@ Sources: RFC 4519, RFC 2798 and RFC 4524 (inetOrgPerson), eduPerson 4.4.0, SCHAC
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 _EDUPERSON, _EDUMEMBER = "1.3.6.1.4.1.5923.1.1.1", "1.3.6.1.4.1.5923.1.5.1"
 _SCHAC, _SUPANN = "1.3.6.1.4.1.25178.1.2", "1.3.6.1.4.1.7135.1.2.1"
@@ -85,6 +86,7 @@ _URN_PREFIXES = (
 _BY_OID = {oid: name.lower() for oid, name in _NAME_OF_OID.items()}
 
 
+@lru_cache(maxsize=1024)  # a CAS server sends the same few names at every sign-in
 def one_name(name: str) -> str:
     """The name under which an attribute is compared: the same for every way to write it.
 

@@ -17,6 +17,7 @@ class _SeeOther(Response):
 
     def __init__(self, location: str) -> None:
         super().__init__(status=303, headers={"Location": location, "Content-Length": "0"})
+        del self.headers["Content-Type"]  # there is no body
 
     def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ARG002  the signature is Werkzeug's
         return self.headers

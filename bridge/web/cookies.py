@@ -32,10 +32,11 @@ def current_session(request: Request, bridge: Bridge) -> Session | None:
     return None if value is None else bridge.store.sessions.find(fingerprint(value), now=bridge.now())
 
 
-def sign_in(response: Response, bridge: Bridge, session_id: str) -> None:
-    """Sign this browser in; the id is always a fresh one."""
+def signed_in(response: Response, bridge: Bridge, session_id: str) -> Response:
+    """The response that signs this browser in; the id is always a fresh one."""
     _set(response, bridge, "session", session_id, bridge.session_lifetime)
     _delete(response, bridge, "signed-out")
+    return response
 
 
 def sign_out(response: Response, bridge: Bridge) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import structlog
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, after_this_request, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from bridge.cas.attributes import identity_from
 from bridge.cas.protocol import check_ticket, login_url, service_url, ticket_fingerprint
-from bridge.errors import LoginNotContinued, SignInDenied, TicketRefused
+from bridge.errors import AuthorizationRefused, LoginNotContinued, SignInDenied, TicketRefused, UpstreamError
 from bridge.identity import Identity
 from bridge.log import remember
 from bridge.oauth import authorization_endpoint as endpoint
 from bridge.oauth.authorization import AuthorizationRequest
+from bridge.oauth.clients import Client
 from bridge.oauth.logout import end_session
 from bridge.store import PendingLogin, Session, fingerprint
 from bridge.web import cookies
@@ -41,7 +43,8 @@ def authorize() -> Response:
     session = endpoint.sufficient_session(bridge.authority, authorization, current)
     if session is None:
         return send_to_cas(bridge, authorization, attempt=1)
-    return answer_with(bridge, authorization, session)
+    client = endpoint.check_still_registered(bridge.authority, authorization)
+    return answer_with(bridge, authorization, client, session)
 
 
 @blueprint.get("/cas/callback")
@@ -63,29 +66,28 @@ def callback() -> Response:
         return _continue_elsewhere(bridge, state_hash, browser_hash)
     authorization = AuthorizationRequest.from_json(login.request)
     prefer_languages(authorization.ui_locales)
-    endpoint.check_still_registered(bridge.authority, authorization)
+    client = endpoint.check_still_registered(bridge.authority, authorization)
     try:
         identity = _identity(bridge, login, ticket)
-    except TicketRefused as error:
-        if login.attempt >= LOGIN_ATTEMPTS:
+    except (TicketRefused, UpstreamError) as error:
+        if isinstance(error, TicketRefused) and login.attempt < LOGIN_ATTEMPTS:
+            log.info("login_restarted", client=authorization.client_id, detail=error.detail)
+            return send_to_cas(bridge, authorization, attempt=login.attempt + 1)
+        if "none" not in authorization.prompt:
             raise
-        log.info("login_restarted", client=authorization.client_id, detail=error.detail)
-        return send_to_cas(bridge, authorization, attempt=login.attempt + 1)
+        raise _failed_unseen(bridge, authorization, error) from None
     except SignInDenied as error:
         log.warning("sign_in_denied", client=authorization.client_id, detail=error.detail)
         raise endpoint.refused(bridge.authority, authorization, error.code, error.wire_description) from None
-    session, cookie = _sign_in(bridge, identity, ticket)
+    session = _sign_in(bridge, identity, ticket)
     log.info("signed_in", client=authorization.client_id, subject=identity.subject, ticket=ticket_fingerprint(ticket))
     endpoint.check_answerable(bridge.authority, authorization, session)
-    response = answer_with(bridge, authorization, session)
-    cookies.sign_in(response, bridge, cookie)
-    return response
+    return answer_with(bridge, authorization, client, session)
 
 
-def answer_with(bridge: Bridge, authorization: AuthorizationRequest, session: Session) -> Response:
+def answer_with(bridge: Bridge, authorization: AuthorizationRequest, client: Client, session: Session) -> Response:
     """The end of every successful way: may this user, have they agreed, then a code."""
     remember(subject=session.identity.subject)
-    client = endpoint.check_still_registered(bridge.authority, authorization)
     endpoint.check_admitted(bridge.authority, authorization, client, session)
     if endpoint.needs_consent(bridge.authority, authorization, client, session):
         return ask_for_consent(bridge, authorization, client, session)
@@ -142,14 +144,23 @@ def _nobody_signed_in(bridge: Bridge, state_hash: str, browser_hash: str) -> Res
     raise endpoint.refused(bridge.authority, authorization, "login_required", description)
 
 
+def _failed_unseen(
+    bridge: Bridge, authorization: AuthorizationRequest, error: TicketRefused | UpstreamError
+) -> AuthorizationRefused:
+    """With prompt=none there is nobody to read a page, and an application that waits (OIDC Core §3.1.2.6)."""
+    log.error("sign_in_failed", client=authorization.client_id, kind=type(error).__name__, detail=error.detail)
+    code = "login_required" if isinstance(error, TicketRefused) else error.code
+    return endpoint.refused(bridge.authority, authorization, code, error.wire_description)
+
+
 def _identity(bridge: Bridge, login: PendingLogin, ticket: str) -> Identity:
     with validation(bridge):
         validated = bridge.cas.validate(login.service, ticket, renew=login.renew)
         return identity_from(validated.user, validated.attributes, bridge.claim_rules)
 
 
-def _sign_in(bridge: Bridge, identity: Identity, ticket: str) -> tuple[Session, str]:
-    """The session and its cookie value, always a fresh one (session fixation)."""
+def _sign_in(bridge: Bridge, identity: Identity, ticket: str) -> Session:
+    """The session. Its cookie, always a fresh one (session fixation), goes out with whatever is answered now."""
     cookie, now = bridge.new_secret(), bridge.now()
     current = cookies.current_session(request, bridge)
     same_user = current is not None and current.identity.subject == identity.subject
@@ -161,13 +172,15 @@ def _sign_in(bridge: Bridge, identity: Identity, ticket: str) -> tuple[Session, 
         created_at=now,
         expires_at=now + bridge.session_lifetime,
     )
-    if same_user:
-        bridge.store.sessions.renew(session, ticket_hash=fingerprint(ticket))
-    else:
-        if current is not None:  # somebody else at the same browser: their session is over
-            end_session(bridge.authority, current.sid)
-        bridge.store.sessions.begin(session, ticket_hash=fingerprint(ticket))
-    return session, cookie
+    after_this_request(lambda response: cookies.signed_in(response, bridge, cookie))
+    if same_user and bridge.store.sessions.renew(session, ticket_hash=fingerprint(ticket)):
+        return session
+    if same_user:  # CAS, or the user in another tab, has ended it this very moment
+        session = replace(session, sid=bridge.new_secret())
+    elif current is not None:  # somebody else at the same browser: their session is over
+        end_session(bridge.authority, current.sid)
+    bridge.store.sessions.begin(session, ticket_hash=fingerprint(ticket))
+    return session
 
 
 def _continue_elsewhere(bridge: Bridge, state_hash: str, browser_hash: str) -> Response:

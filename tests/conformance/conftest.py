@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,15 @@ from tests.support.live_bridge import LiveBridge
 from tests.support.logout_receiver import LogoutReceiver
 
 
+MOMENTS = {
+    "sessions": ("auth_time", "created_at", "expires_at"),
+    "grants": ("auth_time", "created_at"),
+    "codes": ("issued_at", "expires_at", "redeemed_at"),
+    "access_tokens": ("issued_at", "expires_at"),
+    "refresh_tokens": ("issued_at", "expires_at", "rotated_at"),
+}
+
+
 @dataclass(frozen=True)
 class World:
     """What runs."""
@@ -24,7 +35,15 @@ class World:
     cas: PasswordCas
     receiver: LogoutReceiver
     certificate: Path
+    """The folder that holds it, and the database."""
     bridge: LiveBridge
+
+    def passes(self, seconds: int) -> None:
+        """Let time pass, for all that the bridge remembers."""
+        with contextlib.closing(sqlite3.connect(self.certificate / "bridge.sqlite3", timeout=10)) as database, database:
+            for table, columns in MOMENTS.items():
+                changes = ", ".join(f"{column} = {column} - {seconds}" for column in columns)
+                database.execute(f"UPDATE {table} SET {changes}")
 
     def person(self) -> Person:
         return Person(self.issuer, self.cas.url, self.certificate)
@@ -58,9 +77,6 @@ def world(running: World) -> World:
 def person(world: World) -> Iterator[Person]:
     with world.person() as person:
         yield person
-
-
-MakeRelyingParty = Callable[..., RelyingParty]
 
 
 @pytest.fixture(scope="session")

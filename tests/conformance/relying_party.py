@@ -10,11 +10,13 @@ from urllib.parse import quote_plus
 
 import requests
 from cryptojwt import KeyJar
+from idpyoidc import verified_claim_name
 from idpyoidc.client.defaults import DEFAULT_OIDC_SERVICES
+from idpyoidc.client.oauth2.stand_alone_client import backchannel_logout
 from idpyoidc.client.rp_handler import RPHandler
 from idpyoidc.message import Message
 from idpyoidc.message.oauth2 import is_error_message
-from idpyoidc.message.oidc import AccessTokenResponse
+from idpyoidc.message.oidc import AccessTokenResponse, OpenIDSchema
 
 from tests.conformance.world import AFTER_LOGOUT, CALLBACK, CLIENT_SECRETS, RELYING_PARTY, SCOPES, Landing, Person
 
@@ -24,7 +26,8 @@ PKCE = {
         "kwargs": {"code_challenge_length": 64, "code_challenge_method": "S256"},
     }
 }
-SERVICES = DEFAULT_OIDC_SERVICES | {"end_session": {"class": "idpyoidc.client.oidc.end_session.EndSession"}}
+END_SESSION = {"end_session": {"class": "idpyoidc.client.oidc.end_session.EndSession"}}
+PROVES_ITSELF = ("access_token", "refresh_access_token")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class RelyingParty:
         response_mode: str = "query",
     ) -> None:
         self.issuer, self.client_id, self.secret = issuer, client_id, CLIENT_SECRETS[client_id]
+        self.response_mode = response_mode
+        self._usual = {"scope": ["openid"]} | ({} if response_mode == "query" else {"response_mode": response_mode})
         self.verify = str(certificate / "server.crt")
         configuration = {
             "issuer": issuer,
@@ -74,7 +79,7 @@ class RelyingParty:
         self._handler = RPHandler(
             base_url=RELYING_PARTY,
             client_configs={issuer: configuration},
-            services=deepcopy(SERVICES),
+            services=_services(method),
             keyjar=KeyJar(),
             httpc_params={"verify": self.verify, "timeout": 15},
         )
@@ -88,12 +93,13 @@ class RelyingParty:
 
     def asks(self, **request: Any) -> str:
         """The address of an authorization request."""
-        address: str = self.client.init_authorization(req_args={"scope": ["openid"], **request})
+        address: str = self.client.init_authorization(req_args={**self._usual, **request})
         return address
 
     def reads(self, landing: Landing) -> Message:
         """The answer that came with the browser: state and issuer have to be those of a request of ours."""
         assert landing.url.split("?")[0] == CALLBACK, f"{landing.url} {landing.status}: {landing.text}"
+        assert landing.was_posted == (self.response_mode == "form_post")
         message: Message = self.client.finalize_auth(dict(landing.parameters))
         return message
 
@@ -122,27 +128,49 @@ class RelyingParty:
         answer: Message = self.client.refresh_access_token(signed_in.state)
         return answer
 
-    def redeems(self, code: str, *, method: str = "basic", **changes: str) -> requests.Response:
+    def asks_to_sign_out(self, signed_in: SignedIn) -> str:
+        """The address of a logout request: hint, return address and state."""
+        address: str = self.client.logout(signed_in.state)["url"]
+        return address
+
+    def hears_of_logout(self, form: str) -> str:
+        """Verify the logout token in the body of a back-channel request; the state of the sign-in that it ends."""
+        state: str = backchannel_logout(self.client, request=form)
+        return state
+
+    def redeems(self, code: str, **changes: str) -> requests.Response:
         """The token request by hand, for what no proper client would send."""
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, **changes}
-        if method == "basic":
-            return self._posts("token_endpoint", form)
-        return self._posts("token_endpoint", form | {"client_id": self.client_id, "client_secret": self.secret}, False)
+        credentials = (quote_plus(self.client_id), quote_plus(self.secret))
+        endpoint = self.metadata["token_endpoint"]
+        return requests.post(endpoint, data=form, auth=credentials, verify=self.verify, timeout=15)
 
-    def verified(self, answer: requests.Response, *, nonce: str | None = None) -> Message:
+    def verified(self, answer: requests.Response) -> Message:
         """The ID token of a token response that was asked for by hand."""
         assert answer.status_code == 200, answer.text
         message = AccessTokenResponse(**answer.json())
-        check = {"nonce": nonce} if nonce else {}
         keyjar = self.client.get_attribute("keyjar")
-        assert message.verify(keyjar=keyjar, iss=self.issuer, client_id=self.client_id, sigalg="RS256", **check)
-        found: Message = message["__verified_id_token"]
+        assert message.verify(keyjar=keyjar, iss=self.issuer, client_id=self.client_id, sigalg="RS256")
+        found: Message = message[verified_claim_name("id_token")]
         return found
 
-    def userinfo(self, token: str) -> requests.Response:
-        header = {"Authorization": f"Bearer {token}"}
-        return requests.get(self.metadata["userinfo_endpoint"], headers=header, verify=self.verify, timeout=15)
+    def asks_userinfo(self, method: str = "GET", *, token: str, in_body: bool = False) -> requests.Response:
+        """Userinfo by hand."""
+        body, header = ({"access_token": token}, {}) if in_body else ({}, {"Authorization": f"Bearer {token}"})
+        endpoint = self.metadata["userinfo_endpoint"]
+        return requests.request(method, endpoint, data=body, headers=header, verify=self.verify, timeout=15)
 
-    def _posts(self, endpoint: str, form: dict[str, str], basic: bool = True) -> requests.Response:
-        credentials = (quote_plus(self.client_id), quote_plus(self.secret)) if basic else None
-        return requests.post(self.metadata[endpoint], data=form, auth=credentials, verify=self.verify, timeout=15)
+    def claims(self, answer: requests.Response) -> Message:
+        """What userinfo says, verified."""
+        assert answer.status_code == 200, answer.text
+        message = OpenIDSchema(**answer.json())
+        assert message.verify()
+        return message
+
+
+def _services(method: str) -> dict[str, Any]:
+    """The requests that it can write, two of them with the client's secret."""
+    services = deepcopy(DEFAULT_OIDC_SERVICES | END_SESSION)
+    for name in PROVES_ITSELF:
+        services[name]["kwargs"] = {"client_authn_methods": [method]}
+    return services

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import requests
 
@@ -21,7 +21,8 @@ RELYING_PARTY = "https://rp.example.org"
 CALLBACK = f"{RELYING_PARTY}/callback"
 AFTER_LOGOUT = f"{RELYING_PARTY}/post_logout_redirect"
 SCOPES = ("openid", "profile", "email", "groups", "eduperson", "offline_access")
-CLIENT_SECRETS = {"basic": "secret-of/basic+with:reserved%signs", "second": "secret-of-the-second-client"}
+# idpyoidc does not encode what goes into the Basic header (RFC 6749 §2.3.1), so one secret has nothing to encode.
+CLIENT_SECRETS = {"basic": "the-secret-of-basic", "second": "the/second+with:reserved%signs"}
 
 
 def clients(backchannel_logout_uri: str) -> list[dict[str, Any]]:
@@ -39,6 +40,12 @@ def clients(backchannel_logout_uri: str) -> list[dict[str, Any]]:
         }
         for client_id, secret in CLIENT_SECRETS.items()
     ]
+
+
+def changed(url: str, **changes: str | None) -> str:
+    """A request that a proper client would not write; None takes a parameter away."""
+    pairs = {**dict(parse_qsl(urlsplit(url).query)), **changes}
+    return f"{url.split('?')[0]}?{urlencode({name: value for name, value in pairs.items() if value is not None})}"
 
 
 class TlsFront:
@@ -90,6 +97,12 @@ class PasswordCas(ScriptedCas):
         super().__init__()
         self.signed_in = False
         self.passwords_typed = 0
+
+    def answer(self, exchange: Exchange) -> None:
+        if exchange.request_seen.path != "/cas/logout":
+            return super().answer(exchange)
+        self.signed_in = False
+        return exchange.reply(b"<!DOCTYPE html><title>Signed out</title>", headers={"Content-Type": "text/html"})
 
     def login(self, exchange: Exchange) -> None:
         """The person always types the password at once."""

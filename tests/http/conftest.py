@@ -44,7 +44,7 @@ def cas_server() -> Iterator[ScriptedCas]:
 @pytest.fixture
 def cas(cas_server: ScriptedCas) -> ScriptedCas:
     """Plays no script, has seen no request, and knows Alice."""
-    cas_server.script = None
+    cas_server.script, cas_server.signed_in = None, True
     cas_server.requests.clear()
     cas_server.sign_in_as("alice", ALICE)
     return cas_server
@@ -147,6 +147,24 @@ def hub(bridge: Running) -> App:
 @pytest.fixture
 def portal(bridge: Running) -> App:
     return App(bridge.wire, "portal", secret="portal-secret", redirect_uri="https://portal.example.org/cb?tenant=a%2Fb")
+
+
+@pytest.fixture
+def notes(bridge: Running) -> App:
+    """Refreshes its tokens."""
+    return App(bridge.wire, "notes", secret="the secret of notes", redirect_uri="https://notes.example.org/cb")
+
+
+@pytest.fixture
+def asks(bridge: Running) -> App:
+    """Its users are asked first."""
+    return App(bridge.wire, "asks", secret="the secret of asks", redirect_uri="https://asks.example.org/cb")
+
+
+@pytest.fixture
+def robot(bridge: Running) -> App:
+    """Acts for itself."""
+    return App(bridge.wire, "robot", secret="the secret of the robot")
 
 
 @pytest.fixture

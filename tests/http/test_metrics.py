@@ -22,6 +22,7 @@ from tests.support.actors import FORM, App, Browser, Wire
 from tests.support.live_bridge import LiveBridge
 from tests.support.scripted_cas import ScriptedCas
 
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 TOKEN = "the-token-of-prometheus"
 HERE = {"REMOTE_ADDR": "127.0.0.1"}
 Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -238,3 +239,30 @@ def _answered_at_token(numbers: Numbers) -> float:
 
 def _is_token_401(name: str, labels: frozenset[tuple[str, str]]) -> bool:
     return name == "passerelle_refusals_total" and ("reason", "invalid_client") in labels
+
+
+def test_a_start_takes_away_what_a_killed_bridge_left_and_nothing_else(
+    cas: ScriptedCas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    somebody_elses = tmp_path / "passerelle-metrics-of-somebody"
+    somebody_elses.mkdir()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with LiveBridge(tmp_path / "a", cas_url=cas.url, clients=[]) as killed:
+        killed.stop(signal.SIGKILL)
+    (left,) = set(tmp_path.glob("passerelle-metrics-*")) - {somebody_elses}
+    with LiveBridge(tmp_path / "a", cas_url=cas.url, clients=[]):
+        (first,) = set(tmp_path.glob("passerelle-metrics-*")) - {somebody_elses}
+        assert first != left
+        with LiveBridge(tmp_path / "b", cas_url=cas.url, clients=[]):
+            assert first.exists(), "it belongs to a bridge that runs"
+    assert list(tmp_path.glob("passerelle-metrics-*")) == [somebody_elses]
+
+
+def test_the_page_names_every_metric_and_no_other(bridge: Running, numbers: Callable[[], Numbers], hub: App) -> None:
+    Browser(bridge.wire).signs_in(hub.sends())
+    hub.redeems("x")
+    page = set(re.findall(r"^\| `(passerelle_\w+)` ", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    told = {re.sub("_(bucket|count|sum)$", "", name) for name, _ in numbers()}
+    assert told == page

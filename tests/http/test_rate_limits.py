@@ -101,7 +101,7 @@ def test_a_client_spelled_otherwise_is_the_same_client_row72(bridge: Running, sp
     assert answer.status == 429
 
 
-@pytest.mark.parametrize("header", ["Basic", "Basic !", "Basic YQ==", "Bearer x", "", "Digest username=hub", "é", "Basic é"])
+@pytest.mark.parametrize("header", ["Basic", "Basic !", "Basic YQ==", "Bearer x", "", "Digest a=b", "é", "Basic é"])
 def test_an_unreadable_header_is_a_failure_like_others_row72(bridge: Running, header: str) -> None:
     def ask() -> int:
         told = FORM | {"Authorization": header, "X-Forwarded-For": "192.0.2.1"}

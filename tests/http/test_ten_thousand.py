@@ -39,7 +39,15 @@ ODD_VALUES = (
     *(b"none", b"login consent", b"S256", b"plain", b"code", b"code token", b"form_post", b"fragment", b"-1", b"1e9"),
     *(b"9" * 400, b"x" * LONG, b'"' * LONG, b"[" * LONG, "é".encode() * (LONG // 2)),
     *(b"{}", b"[]", b"null", b'{"userinfo": 1}', b'{"userinfo": {"\xc3\xa9": null}}', b'{"id_token": {"sub": []}}'),
-    *(b"eyJhbGciOiJub25lIn0.e30.", b"a.b.c", b"....", b"//evil.example", b"javascript:alert(1)", b"http://[", b"https://"),
+    *(
+        b"eyJhbGciOiJub25lIn0.e30.",
+        b"a.b.c",
+        b"....",
+        b"//evil.example",
+        b"javascript:alert(1)",
+        b"http://[",
+        b"https://",
+    ),
 )
 CONTENT_TYPES = (
     *(FORM["Content-Type"], "application/json", "text/plain", "multipart/form-data", "multipart/form-data; boundary=x"),
@@ -102,7 +110,9 @@ class Nonsense:
         return "Bearer " + self.draw.choice(("", "a b", "é", "x" * LONG))
 
     def broken(self) -> str:
-        return self.draw.choice(("", "Basic", "Basic !", "basic =", "Digest a=b", 'Digest username="', "Basic /w==", ","))
+        return self.draw.choice(
+            ("", "Basic", "Basic !", "basic =", "Digest a=b", 'Digest username="', "Basic /w==", ",")
+        )
 
 
 def authorization(wire: Wire, nonsense: Nonsense) -> int:

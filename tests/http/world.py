@@ -38,6 +38,26 @@ CLIENTS: list[dict[str, Any]] = [
         "require_pkce": False,
         "scopes": ["openid", "profile"],
     },
+    {
+        "client_id": "notes",
+        "client_secret": "the secret of notes",
+        "redirect_uris": ["https://notes.example.org/cb"],
+        "scopes": ["openid", "profile", "email", "offline_access"],
+        "grant_types": ["authorization_code", "refresh_token"],
+    },
+    {
+        "client_id": "asks",
+        "client_secret": "the secret of asks",
+        "redirect_uris": ["https://asks.example.org/cb"],
+        "scopes": ["openid", "profile", "email"],
+        "consent": True,
+    },
+    {
+        "client_id": "robot",
+        "client_secret": "the secret of the robot",
+        "scopes": ["openid", "jobs:read", "jobs:write"],
+        "grant_types": ["client_credentials"],
+    },
 ]
 
 # Hardly any test is about how often one may fail.

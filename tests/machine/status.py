@@ -1,4 +1,4 @@
-"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL.
+"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, Node.js.
 
 It only asks, and quickly; it never installs or starts anything: that is `prepare`, beside it. Standard
 library only, because it is also asked before anything is installed.
@@ -21,10 +21,12 @@ ENABLE = {
     "images": "tests/machine/prepare images",
     "browser": "tests/machine/prepare browser",
     "postgres": "tests/machine/prepare postgres",
+    "node": "install Node.js 20 or newer with npm, and let npm reach a registry",
 }
 IMAGE_VARIABLES = {"python": "PYTHON_IMAGE", "traefik": "TRAEFIK_IMAGE", "lab": "LAB_BASE_IMAGE"}
 ENGINE_SECONDS = 10
 REGISTRY_SECONDS = 5
+OLDEST_NODE = 20
 
 
 class UnnamedImageError(Exception):
@@ -71,6 +73,16 @@ def missing_postgres() -> str | None:
         return f"no PostgreSQL server is in {POSTGRES} or on the PATH"
     if os.geteuid() == 0 and "postgres" not in {user.pw_name for user in pwd.getpwall()}:
         return "PostgreSQL refuses to run as root and there is no user postgres"
+    return None
+
+
+def missing_node() -> str | None:
+    """Why no package of the Node world can be installed and run, or None if it can."""
+    version = _answer(["node", "--version"], REGISTRY_SECONDS)
+    if version is None or int(version.lstrip("v").partition(".")[0]) < OLDEST_NODE:
+        return f"there is no Node.js {OLDEST_NODE} or newer"
+    if _answer(["npm", "view", "openid-client", "name"], 3 * REGISTRY_SECONDS) is None:
+        return "npm reaches no registry"
     return None
 
 
@@ -126,9 +138,10 @@ def _report() -> int:
         ("images", images, found_images, ENABLE["images"]),
         ("browser", missing_browser(), str(CHROMIUM), ENABLE["browser"]),
         ("postgres", missing_postgres(), str(postgres_binaries()), ENABLE["postgres"]),
+        ("node", missing_node(), "npm reaches a registry", ENABLE["node"]),
     ]
     for part, reason, found, remedy in lines:
-        print(f"{part:<8} " + (f"MISSING  {reason}; run {remedy}" if reason else f"ok       {found}"))
+        print(f"{part:<8} " + (f"MISSING  {reason}; to mend it: {remedy}" if reason else f"ok       {found}"))
     return 1 if any(reason for _, reason, _, _ in lines) else 0
 
 

@@ -23,6 +23,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 Changes = str | None
+TOKENS = ("access_token", "id_token", "refresh_token")
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -218,8 +219,24 @@ class App:
         header = {} if basic is None else {"Authorization": f"Basic {base64.b64encode(basic.encode()).decode()}"}
         answer = self.wire.ask("POST", f"{self.wire.issuer}/token", headers=FORM | header, body=urlencode(list(form)))
         if answer.status == 200:
-            self.wire.secrets |= {answer.json[name] for name in ("access_token", "id_token") if name in answer.json}
+            self.wire.secrets |= {answer.json[name] for name in TOKENS if name in answer.json}
         return answer
+
+    def refreshes(self, refresh_token: Changes, **changes: Changes) -> Answer:
+        """Exchange a refresh token."""
+        usual: dict[str, Changes] = {
+            "grant_type": "refresh_token",
+            "refresh_token": refresh_token,
+            "client_id": self.client_id,
+            "client_secret": self.secret,
+        }
+        return self.calls_token((name, value) for name, value in {**usual, **changes}.items() if value is not None)
+
+    def asks_about(self, token: str, *, endpoint: str = "introspect", **changes: Changes) -> Answer:
+        """Introspection, or revocation."""
+        usual: dict[str, Changes] = {"token": token, "client_id": self.client_id, "client_secret": self.secret}
+        form = {name: value for name, value in {**usual, **changes}.items() if value is not None}
+        return self.wire.ask("POST", f"{self.wire.issuer}/{endpoint}", headers=FORM, body=urlencode(form))
 
     def asks_who(self, token: str) -> Answer:
         """Userinfo."""

@@ -171,7 +171,9 @@ def test_a_claims_parameter_that_is_no_object_is_refused(text: str) -> None:
         check_claims(Parameters({"claims": text}))
 
 
-@given(claims=st.recursive(st.none() | st.booleans() | texts, lambda inner: st.dictionaries(texts, inner), max_leaves=9))
+@given(
+    claims=st.recursive(st.none() | st.booleans() | texts, lambda inner: st.dictionaries(texts, inner), max_leaves=9)
+)
 def test_whatever_stands_in_the_claims_object_names_come_out_of_it(claims: Any) -> None:
     asked = check_claims(Parameters({"claims": json.dumps({"userinfo": claims, "id_token": claims, "other": claims})}))
     names = list(claims) if isinstance(claims, dict) else None

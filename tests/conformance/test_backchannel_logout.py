@@ -1,0 +1,71 @@
+"""Back-Channel Logout OP, module by module."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+from idpyoidc.exception import MessageException
+
+from tests.conformance.conftest import World
+from tests.conformance.modules import BY_HAND, IDPYOIDC, by
+from tests.conformance.relying_party import RelyingParty
+from tests.conformance.world import AFTER_LOGOUT, Person
+from tests.support.logout_receiver import Told
+
+
+def body(told: Told) -> str:
+    return urlencode({"logout_token": told.token})
+
+
+@by(IDPYOIDC, BY_HAND)
+def test_oidcc_backchannel_logout_discovery_endpoint_verification(strict: RelyingParty) -> None:
+    """Announced, with the session in every token."""
+    assert strict.metadata["backchannel_logout_supported"] is True
+    assert strict.metadata["backchannel_logout_session_supported"] is True
+
+
+@by(IDPYOIDC)
+def test_oidcc_backchannel_rp_initiated_logout(strict: RelyingParty, person: Person, world: World) -> None:
+    """A logout token that names the session of the ID token, the user sent back, and nobody signed in."""
+    signed_in = strict.signs_in(person)
+    landing = person.opens(strict.asks_to_sign_out(signed_in))
+    assert landing.url.split("?")[0] == AFTER_LOGOUT
+
+    (told,) = world.receiver.hears(1)
+    assert told.content_type == "application/x-www-form-urlencoded"
+    assert strict.hears_of_logout(body(told)) == signed_in.state
+    assert strict.refused(person.opens(strict.asks(prompt="none"))) == "login_required"
+
+
+@by(IDPYOIDC)
+def test_the_other_application_hears_of_it_in_a_token_of_its_own(
+    strict: RelyingParty, person: Person, world: World
+) -> None:
+    other = world.relying_party("second", method="client_secret_post")
+    signed_in, elsewhere = strict.signs_in(person), other.signs_in(person)
+    person.opens(strict.asks_to_sign_out(signed_in))
+
+    heard = {}
+    for told in world.receiver.hears(2):
+        for party in (strict, other):
+            with_party = _state(party, told)
+            if with_party is not None:
+                heard[party.client_id] = with_party
+    assert heard == {"basic": signed_in.state, "second": elsewhere.state}
+
+
+def _state(party: RelyingParty, told: Told) -> str | None:
+    """None for a token that idpyoidc does not take for its own."""
+    try:
+        return party.hears_of_logout(body(told))
+    except MessageException:
+        return None
+
+
+@by(IDPYOIDC)
+def test_an_id_token_does_not_pass_for_a_logout_token(strict: RelyingParty, person: Person) -> None:
+    """That idpyoidc looks at all, or the tests above would prove nothing."""
+    raw = strict.signs_in(person).raw_id_token
+    with pytest.raises(MessageException):
+        strict.hears_of_logout(urlencode({"logout_token": raw}))

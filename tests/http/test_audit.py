@@ -1,0 +1,192 @@
+"""Row 73 and the audit: every decision leaves a line with names that can be followed, and no line holds a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from bridge.store import StoredClient
+from tests.http.conftest import MakeBridge
+from tests.http.every_flow import CALLER, CLIENT, Actors, drive_every_flow, ends_well
+from tests.http.world import CLIENTS, HUB_SECRET, Running, events
+from tests.support.actors import App, Browser, Wire
+from tests.support.live_bridge import LiveBridge
+from tests.support.scripted_cas import ScriptedCas
+
+PAGE = Path(__file__).parents[2] / "docs" / "audit.md"
+ALWAYS = {"event", "level", "request_id", "remote"}
+WHEN_KNOWN = {"client", "subject"}
+
+
+@pytest.fixture
+def bridge(make_bridge: MakeBridge) -> Running:
+    return make_bridge(clients=json.dumps([*CLIENTS, CLIENT]), proxy_hops="1")
+
+
+@pytest.fixture
+def actors(bridge: Running) -> Actors:
+    return Actors(bridge.wire)
+
+
+@pytest.fixture
+def other_logs(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What libraries log, at the level where they tell most."""
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+def test_every_line_is_on_the_page_with_its_fields_and_names(
+    bridge: Running, actors: Actors, cas: ScriptedCas, logged: list[str]
+) -> None:
+    drive_every_flow(bridge, actors, cas)
+    rows = re.findall(r"^\| `([a-z_]+)` \| ([^|]*) \| ([^|]*) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    page = {name: (levels, set(re.findall(r"`(\w+)`", fields))) for name, levels, fields in rows}
+    seen = [json.loads(line) for line in logged]
+    for event in seen:
+        levels, fields = page[event["event"]]
+        assert set(event) >= ALWAYS | fields, event
+        assert set(event) <= ALWAYS | fields | WHEN_KNOWN, event
+        assert event["level"] in levels, event
+    expected = {
+        "signed_in",
+        "consent",
+        "code_issued",
+        "token_issued",
+        "token_refused",
+        "reuse_detected",
+        "introspected",
+    }
+    expected |= {"revoked", "signed_out", "session_ended", "refused", "authorization_refused", "login_restarted"}
+    assert expected <= {event["event"] for event in seen}
+
+
+def test_decisions_say_for_whom_and_from_where_row39(bridge: Running, actors: Actors, logged: list[str]) -> None:
+    ends_well(bridge, actors)
+    seen = [json.loads(line) for line in logged]
+    assert {event["remote"] for event in seen} == {CALLER}
+    assert all(re.fullmatch("[0-9a-f]{16}", event["request_id"]) for event in seen)
+    for name in ("signed_in", "consent", "code_issued", "signed_out"):
+        assert {(event["client"], event["subject"]) for event in events(logged, name)} == {("app", "alice")}, name
+    by_grant = {event["grant_type"]: event for event in events(logged, "token_issued")}
+    assert by_grant["authorization_code"]["subject"] == by_grant["refresh_token"]["subject"] == "alice"
+    assert "subject" not in by_grant["client_credentials"]
+    assert {event["client"] for event in by_grant.values()} == {"app"}
+
+
+@pytest.mark.parametrize("hops", ["0", "1", "2"])
+def test_who_calls_is_told_by_our_own_proxies_alone_row39(
+    make_bridge: MakeBridge, logged: list[str], hops: str
+) -> None:
+    bridge = make_bridge(proxy_hops=hops)
+    headers = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7, 192.0.2.44", "X-Real-Ip": "203.0.113.9"}
+    client = bridge.app.test_client()
+    client.get("/authorize?client_id=nobody", headers=headers, environ_overrides={"REMOTE_ADDR": "10.0.0.1"})
+    expected = {"0": "10.0.0.1", "1": "192.0.2.44", "2": "198.51.100.7"}[hops]
+    assert events(logged, "refused")[-1]["remote"] == expected
+
+
+@pytest.mark.parametrize("header", ["Host", "Proto", "Prefix", "Port"])
+def test_trusted_proxies_tell_who_calls_and_no_address_row39(make_bridge: MakeBridge, header: str) -> None:
+    bridge = make_bridge(proxy_hops="1")
+    browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
+    forged = {f"X-Forwarded-{header}": {"Host": "evil.example", "Proto": "http", "Port": "81"}.get(header, "/evil")}
+    begun = browser.opens(hub.sends(), **forged)
+    assert browser.opens(browser.visits_cas(begun), **forged).parameters["iss"] == bridge.wire.issuer
+    assert "evil" not in begun.location
+    trusted = {name: hops for name, hops in vars(bridge.app.wsgi_app).items() if name.startswith("x_") and hops}
+    assert trusted == {"x_for": 1}
+
+
+def test_no_log_holds_a_secret_row73(
+    bridge: Running, actors: Actors, cas: ScriptedCas, logged: list[str], other_logs: pytest.LogCaptureFixture
+) -> None:
+    drive_every_flow(bridge, actors, cas)
+    secrets_seen = {secret for secret in bridge.wire.secrets | bridge.wire.states if len(secret) > 3}
+    assert len(secrets_seen) > 30
+    written = "\n".join([*logged, other_logs.text])
+    assert not [secret for secret in secrets_seen if secret in written]
+
+
+def test_the_trace_of_a_fault_holds_no_secret_row73(bridge: Running, actors: Actors, logged: list[str]) -> None:
+    """The database fails in the middle, with every parameter of the statement at hand."""
+    page = actors.browser.signs_in(actors.app.sends())
+    code = actors.app.takes_code(actors.agrees(page))
+    engine = create_engine(f"sqlite:///{bridge.database}")
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE access_tokens"))
+    engine.dispose()
+    assert actors.redeems(code).status == 500
+    (fault,) = events(logged, "unexpected_error")
+    assert "access_tokens" in fault["exception"]
+    assert not [secret for secret in bridge.wire.secrets if secret in json.dumps(fault)]
+
+
+@pytest.mark.parametrize("what", ["authorization code", "refresh token"])
+def test_reuse_stands_out_with_client_and_user_row17_row24(
+    bridge: Running, actors: Actors, logged: list[str], what: str
+) -> None:
+    code = actors.app.takes_code(actors.agrees(actors.browser.signs_in(actors.app.sends())))
+    token = actors.redeems(code).json["refresh_token"]
+    for _ in range(3):
+        if what == "refresh token":
+            actors.posts("/token", grant_type="refresh_token", refresh_token=token)
+        else:
+            actors.redeems(code)
+        bridge.clock.advance(11)
+    (event,) = events(logged, "reuse_detected")
+    facts = {name: event[name] for name in ("level", "what", "client", "subject")}
+    assert facts == {"level": "warning", "what": what, "client": "app", "subject": "alice"}
+
+
+def test_what_commands_change_is_told_by_those_who_serve(bridge: Running, logged: list[str]) -> None:
+    def asks() -> None:
+        bridge.clock.advance(31)
+        bridge.wire.ask("GET", "/authorize?client_id=nobody")
+        bridge.wire.ask("GET", "/.well-known/jwks.json")
+
+    asks()
+    added = {"client_id": "new", "client_secret_hash": "00" * 32, "redirect_uris": ["https://new.example.org/cb"]}
+    for document in (added, added | {"consent": True}):
+        bridge.store.clients.put(StoredClient(client_id="new", document=json.dumps(document), disabled=False), now=0)
+        asks()
+    bridge.store.clients.remove("new")
+    asks()
+    told = [
+        {name: event[name] for name in ("added", "changed", "removed")} for event in events(logged, "clients_changed")
+    ]
+    assert told == [
+        {"added": ["new"], "changed": [], "removed": []},
+        {"added": [], "changed": ["new"], "removed": []},
+        {"added": [], "changed": [], "removed": ["new"]},
+    ]
+    retired = bridge.store.keys.all()[0].kid
+    bridge.store.keys.remove(retired)
+    asks()
+    (event,) = events(logged, "signing_keys_changed")
+    assert (event["added"], event["removed"]) == ([], [retired])
+
+
+def test_a_live_bridge_at_debug_level_writes_json_and_no_secret_row73(cas: ScriptedCas, tmp_path: Path) -> None:
+    settings = {"PASSERELLE_LOG_LEVEL": "debug"}
+    with LiveBridge(tmp_path, cas_url=cas.url, clients=[CLIENT], settings=settings) as bridge:
+        wire = Wire(bridge.url, port=bridge.port)
+        actors = Actors(wire)
+        _ends_well_live(actors)
+    lines: list[dict[str, Any]] = [json.loads(line) for line in bridge.log.splitlines()]
+    assert {"signed_in", "token_issued", "reuse_detected", "refused"} <= {line["event"] for line in lines}
+    assert {line["remote"] for line in lines if "request_id" in line} == {"127.0.0.1"}
+    assert not [secret for secret in wire.secrets | wire.states if secret in bridge.log]
+
+
+def _ends_well_live(actors: Actors) -> None:
+    code = actors.app.takes_code(actors.agrees(actors.browser.signs_in(actors.app.sends())))
+    actors.asks_who(actors.redeems(code).json["access_token"])
+    actors.redeems(code)
+    actors.asks_who(secrets.token_urlsafe(32))

@@ -1,0 +1,101 @@
+"""ID tokens and the JWKS while keys are rotated, as an application sees them that caches for two hours."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from bridge.oauth.keys import PUBLISHED_AHEAD_SECONDS, RETIRED_KEPT_SECONDS
+from bridge.web.context import EXTENSION
+from tests.http.conftest import MakeBridge
+from tests.http.world import Running
+from tests.support.actors import App, Browser
+
+HOUR = 3600
+TEN_MINUTES = 600
+MAX_AGE = 24 * HOUR
+JWKS = "/.well-known/jwks.json"
+
+
+def jwks(bridge: Running) -> dict[str, Any]:
+    return bridge.wire.ask("GET", JWKS).json
+
+
+def id_token(bridge: Running, browser: Browser, hub: App) -> str:
+    answer = browser.opens(hub.sends())
+    if "/cas/login" in answer.location:
+        answer = browser.opens(browser.visits_cas(answer))
+    return str(hub.redeems(hub.takes_code(answer)).json["id_token"])
+
+
+def kid_of(token: str, keys: dict[str, Any]) -> str:
+    """The kid, when the token verifies with exactly these keys."""
+    return str(jwt.decode(token, KeySet.import_key_set(keys), ["RS256", "ES256"]).header["kid"])
+
+
+def do_housekeeping(bridge: Running) -> list[str]:
+    return list(bridge.app.extensions[EXTENSION].authority.keys.rotate_by_age(MAX_AGE))
+
+
+def test_at_every_moment_of_a_rotation_a_jwks_of_two_hours_ago_verifies_the_id_token_row64(
+    bridge: Running, browser: Browser, hub: App
+) -> None:
+    fetched = {bridge.clock.now: jwks(bridge)}
+    start, signers = bridge.clock.now, []
+    while bridge.clock.now < start + MAX_AGE + 6 * HOUR:
+        do_housekeeping(bridge)
+        fetched[bridge.clock.now] = jwks(bridge)
+        two_hours_ago = max([at for at in fetched if at <= bridge.clock.now - 2 * HOUR], default=start)
+        token = id_token(bridge, browser, hub)
+        kid = kid_of(token, fetched[two_hours_ago])
+        if kid not in signers:
+            signers.append(kid)
+        bridge.clock.advance(TEN_MINUTES)
+    assert len(signers) == 2, "there was a rotation"
+
+
+def test_two_workers_agree_on_jwks_and_signer_within_half_a_minute_row64(make_bridge: MakeBridge) -> None:
+    one, other = make_bridge(), make_bridge()
+    other.clock.now = one.clock.now
+    before = jwks(other)
+    one.app.extensions[EXTENSION].authority.keys.rotate("RS256")
+    assert jwks(one) != before
+    for each in (one, other):
+        each.clock.advance(31)
+    assert jwks(one) == jwks(other)
+    assert len(jwks(other)["keys"]) == len(before["keys"]) + 1
+
+
+def test_an_id_token_of_before_a_rotation_verifies_until_the_key_is_forgotten_row64(
+    bridge: Running, browser: Browser, hub: App
+) -> None:
+    old = id_token(bridge, browser, hub)
+    bridge.app.extensions[EXTENSION].authority.keys.rotate("RS256")
+    bridge.clock.advance(PUBLISHED_AHEAD_SECONDS + RETIRED_KEPT_SECONDS - 1)
+    do_housekeeping(bridge)
+    kid = kid_of(old, jwks(bridge))
+    bridge.clock.advance(1)
+    do_housekeeping(bridge)
+    assert kid not in {key["kid"] for key in jwks(bridge)["keys"]}
+
+
+def test_the_jwks_may_not_be_cached_for_as_long_as_a_new_key_waits_row64_row66(bridge: Running) -> None:
+    allowed = re.search(r"max-age=(\d+)", bridge.wire.ask("GET", JWKS).headers["Cache-Control"])
+    assert allowed is not None
+    assert 0 < int(allowed[1]) <= PUBLISHED_AHEAD_SECONDS / 2
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+def test_the_jwks_has_kid_use_and_alg_and_nothing_private_row63(bridge: Running, rotated: bool) -> None:
+    if rotated:
+        bridge.app.extensions[EXTENSION].authority.keys.rotate("ES256")
+    keys = jwks(bridge)["keys"]
+    assert len({key["kid"] for key in keys}) == len(keys)
+    for key in keys:
+        public = {"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}}[key["kty"]]
+        assert set(key) == {"kty", "kid", "use", "alg", *public}
+        assert key["use"] == "sig"

@@ -1,0 +1,115 @@
+"""Clients that act for themselves, grants that are not there, and what faults may say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.http.conftest import MakeBridge
+from tests.http.world import CLIENTS, HUB_SECRET, Running
+from tests.support.actors import FORM, Answer, App, Browser
+
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+@pytest.fixture
+def metadata(bridge: Running) -> dict[str, Any]:
+    return bridge.wire.ask("GET", "/.well-known/openid-configuration").json
+
+
+# What is promised
+
+
+def test_clients_can_find_out_that_s256_is_the_only_challenge_method_row15(metadata: dict[str, Any]) -> None:
+    assert metadata["code_challenge_methods_supported"] == ["S256"]
+
+
+def test_clients_can_find_out_that_every_answer_names_the_issuer_row30(metadata: dict[str, Any]) -> None:
+    assert metadata["authorization_response_iss_parameter_supported"] is True
+
+
+def test_the_device_grant_is_neither_advertised_nor_answered_row69(
+    bridge: Running, hub: App, metadata: dict[str, Any]
+) -> None:
+    """It comes later, as a room of its own: a half of it (codes without limits or confirmation) would be worse."""
+    assert "device_authorization_endpoint" not in metadata
+    assert DEVICE_CODE not in metadata["grant_types_supported"]
+    assert hub.redeems(None, grant_type=DEVICE_CODE, device_code="x").json["error"] == "unsupported_grant_type"
+    for path in ("/device_authorization", "/device"):
+        for method in ("GET", "POST"):
+            assert bridge.wire.ask(method, path, headers=FORM, body="client_id=hub").status == 404
+
+
+# Every fault that a client reads
+
+
+@pytest.mark.parametrize("odd", ['"', "\\", "é☃", "\x00", "\r\n", "\x7f", '"\\é' * 1000])
+def test_descriptions_hold_no_character_that_they_may_not_row57(
+    browser: Browser, notes: App, robot: App, odd: str
+) -> None:
+    told = [
+        notes.calls_token([("grant_type", odd), ("client_id", "notes"), ("client_secret", notes.secret or "")]).json,
+        notes.refreshes("x", scope=odd, client_secret=odd).json,
+        robot.redeems(
+            None, grant_type="client_credentials", scope=f"x{odd}", redirect_uri=None, code_verifier=None
+        ).json,
+        notes.wire.ask("POST", "/userinfo", headers=FORM, body=urlencode({"access_token": f"x{odd}"})).json,
+        *(
+            browser.opens(notes.sends(**{name: f"x{odd}"})).parameters
+            for name in ("response_type", "response_mode", "scope", "prompt", "max_age", "claims", "code_challenge")
+        ),
+    ]
+    for answer in told:
+        assert all(" " <= character <= "~" for character in answer["error_description"]), answer
+        assert not {'"', "\\"} & set(answer["error_description"])
+
+
+# Clients that act for themselves
+
+
+def credentials(robot: App, **changes: str | None) -> Answer:
+    return robot.redeems(
+        None, **{"grant_type": "client_credentials", "redirect_uri": None, "code_verifier": None, **changes}
+    )
+
+
+def test_a_client_acts_for_itself_within_its_scopes_and_for_nobody_else_row74(robot: App) -> None:
+    tokens = credentials(robot, scope="jobs:read").json
+    assert (tokens["scope"], tokens["expires_in"]) == ("jobs:read", 3600)
+    assert not {"id_token", "refresh_token", "user"} & set(tokens)
+    assert robot.asks_who(tokens["access_token"]).json["error"] == "insufficient_scope"
+
+
+def test_without_a_user_the_subject_is_the_client_row71(robot: App) -> None:
+    """No user can be called like it: see the commands that add clients, which refuse such a name."""
+    told = robot.asks_about(credentials(robot).json["access_token"]).json
+    assert (told["sub"], told["client_id"], told["scope"]) == ("robot", "robot", "jobs:read jobs:write")
+    assert "username" not in told
+
+
+@pytest.mark.parametrize("scope", ["openid", "jobs:read openid", "jobs:admin", "offline_access", '"\\'])
+def test_no_client_gets_scopes_of_users_or_of_others_for_itself_row52_row53(robot: App, scope: str) -> None:
+    answer = credentials(robot, scope=scope)
+    assert (answer.status, answer.json["error"]) == (400, "invalid_scope")
+
+
+def test_a_client_that_may_not_act_for_itself_is_told_so_row8(hub: App, robot: App, browser: Browser) -> None:
+    assert credentials(hub).json["error"] == "unauthorized_client"
+    assert robot.redeems("x").json["error"] == "unauthorized_client"
+    assert browser.opens(robot.sends()).status == 400, "it has no redirect URI to be sent to"
+
+
+# Lifetimes
+
+
+def test_access_tokens_live_for_an_hour_unless_the_client_says_less_row74(make_bridge: MakeBridge) -> None:
+    hub = next(client for client in CLIENTS if client["client_id"] == "hub")
+    bridge = make_bridge(clients=json.dumps([{**hub, "access_token_lifetime": 300}]))
+    app = App(bridge.wire, secret=HUB_SECRET)
+    tokens = app.redeems(app.takes_code(Browser(bridge.wire).signs_in(app.sends()))).json
+    assert tokens["expires_in"] == 300
+    bridge.clock.advance(301)
+    assert app.asks_who(tokens["access_token"]).status == 401

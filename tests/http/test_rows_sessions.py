@@ -1,0 +1,56 @@
+"""Sessions of browsers: who is signed in, when it changes, and what a moment's bad luck does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.store import Session
+from tests.http.people import claims_in
+from tests.http.world import Running
+from tests.support.actors import App, Browser
+from tests.support.scripted_cas import ScriptedCas
+
+COOKIE = "__Host-passerelle-session"
+
+
+def test_a_session_that_ends_during_a_new_sign_in_is_not_continued_row37(
+    bridge: Running, browser: Browser, hub: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signed out in another tab, or by CAS, just before it is renewed."""
+    first = claims_in(hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json["id_token"])
+    sessions = type(bridge.store.sessions)
+    renew = sessions.renew
+
+    def too_late(self: Any, session: Session, *, ticket_hash: str) -> bool:
+        self.end(session.sid, now=int(bridge.clock()))
+        return bool(renew(self, session, ticket_hash=ticket_hash))
+
+    monkeypatch.setattr(sessions, "renew", too_late)
+    tokens = hub.redeems(hub.takes_code(browser.signs_in(hub.sends(prompt="login")))).json
+    assert claims_in(tokens["id_token"])["sid"] != first["sid"]
+    assert hub.asks_who(tokens["access_token"]).json["sub"] == "alice"
+    assert hub.takes_code(browser.opens(hub.sends())), "and this browser is signed in"
+
+
+def test_somebody_else_at_the_same_browser_ends_the_session_before_row37(
+    browser: Browser, hub: App, cas: ScriptedCas
+) -> None:
+    hers = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
+    cas.sign_in_as("bob", {})
+    his = hub.redeems(hub.takes_code(browser.signs_in(hub.sends(prompt="select_account")))).json
+    assert hub.asks_who(his["access_token"]).json["sub"] == "bob"
+    assert hub.asks_who(hers["access_token"]).status == 401
+    assert claims_in(his["id_token"])["sid"] != claims_in(hers["id_token"])["sid"]
+
+
+def test_the_same_person_proven_again_keeps_what_was_given_row37(browser: Browser, hub: App) -> None:
+    before = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
+    cookie = browser.cookies[COOKIE]
+    hub.takes_code(browser.signs_in(hub.sends(prompt="login")))
+    assert browser.cookies[COOKIE] != cookie
+    assert hub.asks_who(before["access_token"]).status == 200
+    stale = Browser(browser.wire)
+    stale.cookies |= browser.cookies | {COOKIE: cookie}
+    stale.visits_cas(stale.opens(hub.sends()))
