@@ -43,6 +43,7 @@ bench: init ## what a sign-in costs the bridge: a table, and bench.json
 
 docs: init ## write the pages that come from the code
 	@$(BIN)/python -m docs.generate_settings
+	@$(BIN)/python -m tests.conformance.page
 	@$(BIN)/python -m docs.generate_conformance
 
 translations: init ## gather the texts of the pages and compile the catalogues

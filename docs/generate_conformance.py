@@ -24,7 +24,7 @@ Written by `make docs` from the tests; change `docs/conformance_rows.toml` and t
 
 What RFC 9700, OAuth 2.1 (RFC 6749), OpenID Connect Core and their kin ask of a provider, as 74 rows, each with what
 holds here and the tests that fail when it does not. The certification plans of the OpenID Foundation are run module
-by module in `tests/conformance`.
+by module in `tests/conformance`: see [openid-modules.md](openid-modules.md).
 
 | row | what holds, and what was decided | tests |
 |---|---|---|"""
@@ -33,13 +33,15 @@ by module in `tests/conformance`.
 def collected() -> list[str]:
     """The ids of all tests, as pytest names them."""
     arguments = ["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
-    done = subprocess.run([sys.executable, *arguments], cwd=HERE.parent, capture_output=True, text=True, check=False)
+    done = subprocess.run(  # noqa: S603  this interpreter, and no text of anybody else
+        [sys.executable, *arguments], cwd=HERE.parent, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
     return [line for line in done.stdout.splitlines() if line.startswith("tests/") and "::" in line]
 
 
-def tests_by_number(ids: Iterable[str], kind: str) -> dict[int, list[str]]:
+def named_after(ids: Iterable[str], kind: str) -> dict[int, list[str]]:
     """The tests that are named after each row or case, without their parameters, in the order of the files."""
     found: dict[int, dict[str, None]] = defaultdict(dict)
     for test_id in ids:
@@ -50,7 +52,7 @@ def tests_by_number(ids: Iterable[str], kind: str) -> dict[int, list[str]]:
 
 def page(ids: Iterable[str]) -> str:
     """The whole page."""
-    tests = tests_by_number(ids, "row")
+    tests = named_after(ids, "row")
     rows = [f"| {number} | {_meaning(row)} | {_tests(tests.get(int(number), []))} |" for number, row in ROWS.items()]
     return "\n".join([INTRODUCTION, *rows, ""])
 

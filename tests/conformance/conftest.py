@@ -17,7 +17,6 @@ from tests.support.certificates import write_certificate
 from tests.support.live_bridge import LiveBridge
 from tests.support.logout_receiver import LogoutReceiver
 
-
 MOMENTS = {
     "sessions": ("auth_time", "created_at", "expires_at"),
     "grants": ("auth_time", "created_at"),
@@ -83,3 +82,9 @@ def person(world: World) -> Iterator[Person]:
 def strict(running: World) -> RelyingParty:
     """Discovery once, for all that need nothing special."""
     return running.relying_party()
+
+
+@pytest.fixture(scope="session", params=["query", "form_post"])
+def rp(request: pytest.FixtureRequest, running: World) -> RelyingParty:
+    """A client that authenticates by the Basic header."""
+    return running.relying_party(response_mode=request.param)

@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 
 import requests
 from cryptojwt import KeyJar
+from cryptojwt.jws.utils import left_hash
 from idpyoidc import verified_claim_name
 from idpyoidc.client.defaults import DEFAULT_OIDC_SERVICES
 from idpyoidc.client.oauth2.stand_alone_client import backchannel_logout
@@ -117,6 +118,8 @@ class RelyingParty:
         tokens = self.client.get_access_and_id_token(message, state=state)
         userinfo = self.client.get_user_info(state, access_token=tokens["access_token"])
         assert userinfo["sub"] == tokens["id_token"]["sub"]
+        # idpyoidc looks at it only when the token came through the browser.
+        assert tokens["id_token"]["at_hash"] == left_hash(tokens["access_token"], "HS256")
         raw = self.client.get_context().cstate.get_claim(state, claim="id_token")
         return SignedIn(state, message["code"], tokens["access_token"], tokens["id_token"], raw, userinfo)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 from tests.conformance.modules import PLANS
-from tests.conformance.page import PAGE, page, named_test
+from tests.conformance.page import PAGE, named_test, page
 
 
 def test_the_page_is_what_the_generator_writes() -> None:
@@ -16,8 +17,15 @@ def test_the_page_is_what_the_generator_writes() -> None:
 def test_every_test_that_has_a_modules_name_is_of_a_plan() -> None:
     named = {named_test(module, file)[0] for _, file, modules in PLANS for module in modules}
     written = {
-        name
+        f"{file.name}::{name}"
         for file in Path(__file__).parent.glob("test_*.py")
         for name in re.findall(r"^def (test_oidcc_\w+)\(", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
     }
     assert written == named
+
+
+def test_the_lock_pins_every_package_by_its_hash_and_names_no_registry() -> None:
+    text = (PAGE.parents[1] / "tests/conformance/node/package-lock.json").read_text(encoding="utf-8")
+    packages = json.loads(text)["packages"]
+    assert all(package["integrity"] for name, package in packages.items() if name)
+    assert "resolved" not in text

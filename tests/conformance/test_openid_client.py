@@ -118,7 +118,8 @@ def test_it_does_check_a_sign_in_into_which_another_answer_was_put(
     driver: Driver, world: World, person: Person
 ) -> None:
     """Or the tests above would prove nothing."""
-    with pytest.raises(AssertionError, match="iss"):
-        told = {"issuer": world.issuer, "client_id": "second", "client_secret": CLIENT_SECRETS["second"]}
-        address = driver.tells(json.dumps({**told, "redirect_uri": CALLBACK}))["address"]
-        driver.tells(person.opens(address).url.replace("iss=https", "iss=http"))
+    told = {"issuer": world.issuer, "client_id": "second", "client_secret": CLIENT_SECRETS["second"]}
+    answer = person.opens(driver.tells(json.dumps({**told, "redirect_uri": CALLBACK}))["address"]).url
+
+    with pytest.raises(AssertionError, match='"iss"'):
+        driver.tells(answer.replace("iss=https", "iss=http"))

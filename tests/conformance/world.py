@@ -44,8 +44,9 @@ def clients(backchannel_logout_uri: str) -> list[dict[str, Any]]:
 
 def changed(url: str, **changes: str | None) -> str:
     """A request that a proper client would not write; None takes a parameter away."""
-    pairs = {**dict(parse_qsl(urlsplit(url).query)), **changes}
-    return f"{url.split('?')[0]}?{urlencode({name: value for name, value in pairs.items() if value is not None})}"
+    address, _, query = url.partition("?")
+    pairs = {**dict(parse_qsl(query)), **changes}
+    return f"{address}?{urlencode({name: value for name, value in pairs.items() if value is not None})}"
 
 
 class TlsFront:

@@ -38,9 +38,11 @@ CHECKS = [
 ]
 # Without which nothing but refusals would have been looked at.
 SUCCESSES = {
-    **dict.fromkeys(("GET /authorize", "POST /authorize", "GET /login", "POST /login"), {303}),
-    **dict.fromkeys(("POST /token", "GET /userinfo", "POST /userinfo", "GET /userdata"), {200}),
-    **dict.fromkeys(("POST /introspect", "POST /revoke", "GET /logout", "POST /logout"), {200}),
+    303: ("GET /authorize", "POST /authorize", "GET /login", "POST /login"),
+    200: (
+        *("POST /token", "GET /userinfo", "POST /userinfo", "GET /userdata"),
+        *("POST /introspect", "POST /revoke", "GET /logout", "POST /logout"),
+    ),
 }
 # What Flask adds to each GET by itself, and the files beside the pages.
 NOT_DESCRIBED = {"HEAD", "OPTIONS"}
@@ -101,7 +103,8 @@ def test_made_up_requests_are_answered_as_described_row5(operation: Any, patient
         statuses.add(response.status_code)
 
     answered()
-    assert statuses & SUCCESSES.get(operation.label, statuses), f"only faults were answered: {statuses}"
+    wanted = {status for status, labels in SUCCESSES.items() if operation.label in labels}
+    assert wanted <= statuses, f"only faults were answered: {statuses}"
 
 
 def _as_known(case: Any, hub: App, browser: Browser, tokens: Mapping[str, Any]) -> None:

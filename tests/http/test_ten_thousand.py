@@ -60,7 +60,7 @@ class Nonsense:
     """Draws requests, the same in every run."""
 
     def __init__(self, app: App) -> None:
-        self.draw = random.Random(SEED)  # noqa: S311  a test has to repeat itself
+        self.draw = random.Random(SEED)
         self.good_authorization = {name: value.encode() for name, value in app.request().items()}
         self.good_token = {
             "grant_type": b"authorization_code",

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 def write_certificate(folder: Path, hosts: list[str]) -> str:
-    """Put server.crt and server.key for these hosts or addresses into the folder; return the certificate's fingerprint."""
+    """Put server.crt and server.key for these names or IP addresses into the folder; return the fingerprint."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A site of its own")])
     now = datetime.now(UTC)

@@ -6,11 +6,13 @@ runs as the user `postgres`, who comes with the package.
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +23,7 @@ import psycopg
 from tests.machine.status import postgres_binaries
 
 START_SECONDS = 30
+PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 # What is lost in a crash of the machine does not matter here, and waiting for the disk is most of the time.
 SETTINGS = ("fsync=off", "full_page_writes=off", "listen_addresses=", "max_connections=200", "autovacuum=off")
 
@@ -48,6 +51,7 @@ class PostgresServer:
                 stdout=written,
                 stderr=written,
                 cwd="/",
+                preexec_fn=_end_with_parent,  # noqa: PLW1509  no thread is at work yet when a fixture starts it
                 **self._as,
             )
         give_up = time.monotonic() + START_SECONDS
@@ -95,3 +99,9 @@ class PostgresServer:
             [self._binaries / program, *arguments], capture_output=True, text=True, check=False, cwd="/", **self._as
         )
         assert done.returncode == 0, done.stderr
+
+
+def _end_with_parent() -> None:
+    """However the tests end, by a kill too, the server does not stay."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT, 0, 0, 0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from bridge.errors import ConfigurationError
 from bridge.store import SqlStore, fingerprint
 from bridge.store.database import open_engine
 from bridge.store.migrations import FOLDER, bring_up_to_date
+from bridge.store.migrations.__main__ import main, write_migration
 from bridge.store.schema import metadata
 from tests.contract.records import allow, begin, redeem, works
 from tests.support.postgres import PostgresServer
@@ -205,11 +206,45 @@ def test_a_sqlite_database_is_set_up_to_be_written_by_many(tmp_path: Path) -> No
     assert told == {"journal_mode": "wal", "synchronous": 1}
 
 
-def test_a_database_that_another_holds_for_long_is_waited_for(tmp_path: Path) -> None:
-    """Before it is in WAL mode, SQLite would fail at once instead of waiting."""
-    place = tmp_path / "bridge.sqlite3"
-    holder = sqlite3.connect(place, isolation_level=None, check_same_thread=False)
-    holder.execute("BEGIN EXCLUSIVE")
-    threading.Timer(0.5, lambda: holder.execute("COMMIT")).start()
-    SqlStore(f"sqlite:///{place}").close()
-    holder.close()
+def test_threads_that_make_a_new_sqlite_database_at_once_all_come_through(tmp_path: Path) -> None:
+    """Switching to WAL ignores the busy timeout: without patience of our own, one in a hundred fails."""
+    many, rounds = 8, 100
+    start = threading.Barrier(many)
+
+    def connect(number: int) -> None:
+        for database in range(rounds):
+            engine = open_engine(f"sqlite:///{tmp_path}/{database}.sqlite3")
+            start.wait()
+            try:
+                with engine.begin() as connection:
+                    connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS made (x)")
+            finally:
+                engine.dispose()
+
+    with ThreadPoolExecutor(many) as pool:
+        assert list(pool.map(connect, range(many))) == [None] * many
+
+
+def test_a_migration_is_written_for_what_the_schema_has_more(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FOLDER, tmp_path / "migrations", ignore=shutil.ignore_patterns("__pycache__")))
+    (first,) = (folder / "versions").glob("0001_*.py")
+    text_of_first = first.read_text()
+    part = text_of_first[text_of_first.index('    op.create_table(\n        "consents"') :]
+    first.write_text(text_of_first.replace(part[: part.index("    )\n") + len("    )\n")], ""))
+    written = write_migration("users agree", folder)
+    assert written is not None
+    assert written.name == "0002_users_agree.py"
+    assert written.read_text().startswith('"""users agree."""\n')
+    engine = open_engine(f"sqlite:///{tmp_path}/bridge.sqlite3")
+    bring_up_to_date(engine, folder)
+    assert differences(engine) == []
+    engine.dispose()
+    assert write_migration("again", folder) is None
+
+
+def test_no_migration_is_written_for_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted((FOLDER / "versions").glob("*.py"))
+    assert main(["nothing"]) == 1
+    assert "there is nothing to write" in capsys.readouterr().err
+    assert main([]) == 2
+    assert sorted((FOLDER / "versions").glob("*.py")) == before

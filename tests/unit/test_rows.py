@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from docs import generate_conformance
-from docs.generate_conformance import ROWS, tests_by_number
+from docs.generate_conformance import ROWS, named_after
 
 
 @pytest.fixture(scope="module")
@@ -14,13 +14,13 @@ def collected() -> list[str]:
 
 
 def test_every_row_is_named_by_a_test_and_no_other_row_is(collected: list[str]) -> None:
-    named = set(tests_by_number(collected, "row"))
+    named = set(named_after(collected, "row"))
     assert sorted(set(range(1, 75)) - named) == [], "rows without a test"
     assert sorted(named - set(range(1, 75))) == [], "no such rows"
 
 
 def test_every_case_of_the_way_through_cas_is_named_by_a_test(collected: list[str]) -> None:
-    assert set(range(16, 26)) <= set(tests_by_number(collected, "cas"))
+    assert set(range(16, 26)) <= set(named_after(collected, "cas"))
 
 
 def test_every_row_is_explained_once_and_in_order() -> None:
@@ -37,4 +37,4 @@ def test_the_page_is_what_the_tests_are_called(collected: list[str]) -> None:
 
 def test_numbers_are_read_from_names_and_ids_alike() -> None:
     ids = ["tests/a.py::test_x_row1_row12", "tests/a.py::test_y[row3-narrow1-row]", "tests/b.py::test_z[arrow9]"]
-    assert tests_by_number(ids, "row") == {1: [ids[0]], 3: ["tests/a.py::test_y"], 12: [ids[0]]}
+    assert named_after(ids, "row") == {1: [ids[0]], 3: ["tests/a.py::test_y"], 12: [ids[0]]}
