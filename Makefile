@@ -1,6 +1,6 @@
 # The one list of commands; CI calls only these.
 .DEFAULT_GOAL := help
-.PHONY: help init demo test lint format bench docs translations lock clean
+.PHONY: help init demo test lint format bench docs translations migration lock clean
 
 # The newest Python that is there; pyenv hides all but one.
 PYTHON ?= $(shell for python in python3.13 $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13))) \
@@ -51,6 +51,10 @@ translations: init ## gather the texts of the pages and compile the catalogues
 	@$(BIN)/pybabel -q update -i $(VENV)/messages.pot -d bridge/translations -w 100 --no-fuzzy-matching \
 	  --ignore-obsolete --ignore-pot-creation-date
 	@$(BIN)/pybabel -q compile -d bridge/translations
+
+migration: init ## write the migration for a changed schema: make migration m="what changes"
+	@$(BIN)/python -m bridge.store.migrations "$(m)"
+	@$(BIN)/ruff format --quiet bridge/store/migrations/versions
 
 lock: init ## pin every requirement again, with hashes and without a registry's address
 	@cd requirements && for set in dev bridge build hub lab cas; do \
