@@ -144,6 +144,16 @@ def test_bobs_home_outlives_his_server_and_bob_is_no_administrator(demo: Demo) -
         assert bob.whoami()["admin"] is False
 
 
+@pytest.mark.needs("browser")
+def test_who_signed_out_of_the_hub_is_asked_for_the_password_again(demo: Demo) -> None:
+    with Journey(demo.hub_url, name="demo-sign-out") as bob:
+        bob.sign_in("bob", "bob-demo")
+
+        bob.sign_out()
+
+        assert bob.is_asked_for_a_password()
+
+
 def test_a_closed_terminal_ends_the_demo_as_well(demo: Demo) -> None:
     tree = demo.tree()
     assert demo.process.stdout

@@ -21,6 +21,12 @@ MAX_AGE = 24 * HOUR
 JWKS = "/.well-known/jwks.json"
 
 
+@pytest.fixture
+def bridge(make_bridge: MakeBridge) -> Running:
+    """One of its own: what is rotated here is nobody else's."""
+    return make_bridge()
+
+
 def jwks(bridge: Running) -> dict[str, Any]:
     return bridge.wire.ask("GET", JWKS).json
 

@@ -124,6 +124,22 @@ class Journey(Browser):
             self.page.locator("#stop").click()
         self.wait(lambda: not self.whoami()["servers"], "stopped server", LAB_WAIT)
 
+    def sign_out(self) -> None:
+        """Sign out of the hub, and of the bridge where it leads."""
+        with self.step("sign out of the hub"):
+            self.goto(f"{self.hub_url}/hub/logout")
+            self.page.get_by_role("heading", name="Sign out?").wait_for()
+        with self.step("sign out of the bridge"):
+            self.page.get_by_role("button", name="Sign out").click()
+            self._sign_in_button().wait_for()
+
+    def is_asked_for_a_password(self) -> bool:
+        """Whether the next sign-in leads to CAS's form, rather than in by a session that is left somewhere."""
+        with self.step("go to sign in again"):
+            self._sign_in_button().click()
+            self.page.wait_for_url(re.compile(r"/cas/login\?|/user/|/hub/(home|spawn)"))
+            return "/cas/login?" in self.page.url and self.page.get_by_label("Password").is_visible()
+
     def whoami(self) -> dict[str, object]:
         """What the hub knows about me."""
         with self.step("ask the hub who I am"):

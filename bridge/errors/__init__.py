@@ -1,0 +1,108 @@
+"""Every way in which Passerelle says no, as one tree.
+
+A `description` is one public sentence: what happened and what to do next. A `detail` is private and goes
+to the log. Neither ever holds a ticket, a code, a token or a secret.
+
+    BridgeError                    500  server_error
+    ├── ConfigurationError         500  server_error             the start stops and lists every fault
+    ├── UpstreamError              502  temporarily_unavailable  CAS did not give a usable answer
+    │   ├── UpstreamUnreachable    502                           no connection: refused, no address, TLS
+    │   ├── UpstreamTooSlow        502                           connected, but not answered in time
+    │   ├── UpstreamMisconfigured  502                           a redirect, a web page, a wrong status
+    │   │   └── ServiceNotAccepted 502  server_error             CAS does not take our service URL or request
+    │   └── UpstreamMalformed      502                           an answer that cannot be trusted as a whole
+    ├── TicketMalformed            400  invalid_request          refused at the gate, CAS was not asked
+    ├── TicketRefused              403  access_denied            spent or expired: one new login may mend it
+    ├── SignInDenied               403  access_denied            CAS knows the user and says no, by policy
+    │   └── IdentityIncomplete     403                           CAS did not say what our rules need to know
+    ├── NotAdmitted                403  access_denied            the application is not open to this user
+    ├── ClientNotChanged           400  invalid_request          a command about a client that cannot be followed
+    ├── LoginNotContinued          400  invalid_request          a callback that no login in this browser waits for
+    │   └── FormNotAccepted        400                           a form that another page sent, or an old one
+    ├── TooManyFailures            429  temporarily_unavailable  wrong secrets, tokens or callbacks, too often
+    ├── AuthorizationRefused       303                           told to the client through the browser
+    └── OAuthError                 400  invalid_request          a code of the specifications
+        ├── InvalidRequest         400
+        ├── UnknownClient          400  unauthorized_client      a page, never a redirect
+        ├── InvalidClient          401  invalid_client
+        ├── UnauthorizedClient     400  unauthorized_client  it may not do this at all
+        ├── InvalidScope           400  invalid_scope
+        ├── InvalidGrant           400  invalid_grant
+        │   └── TokenReused        400                 a spent code or a replaced refresh token came again
+        ├── UnsupportedGrantType   400  unsupported_grant_type
+        ├── MissingToken           401
+        ├── InvalidToken           401  invalid_token
+        └── InsufficientScope      403  insufficient_scope
+"""
+
+from bridge.errors.protocol import (
+    AuthorizationRefused,
+    InsufficientScope,
+    InvalidClient,
+    InvalidGrant,
+    InvalidRequest,
+    InvalidScope,
+    InvalidToken,
+    MissingToken,
+    OAuthError,
+    TokenReused,
+    UnauthorizedClient,
+    UnknownClient,
+    UnsupportedGrantType,
+)
+from bridge.errors.root import (
+    BridgeError,
+    ClientNotChanged,
+    ConfigurationError,
+    for_people,
+)
+from bridge.errors.sign_in import (
+    FormNotAccepted,
+    IdentityIncomplete,
+    LoginNotContinued,
+    NotAdmitted,
+    ServiceNotAccepted,
+    SignInDenied,
+    TicketMalformed,
+    TicketRefused,
+    TooManyFailures,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamMisconfigured,
+    UpstreamTooSlow,
+    UpstreamUnreachable,
+)
+
+__all__ = [
+    "AuthorizationRefused",
+    "BridgeError",
+    "ClientNotChanged",
+    "ConfigurationError",
+    "FormNotAccepted",
+    "IdentityIncomplete",
+    "InsufficientScope",
+    "InvalidClient",
+    "InvalidGrant",
+    "InvalidRequest",
+    "InvalidScope",
+    "InvalidToken",
+    "LoginNotContinued",
+    "MissingToken",
+    "NotAdmitted",
+    "OAuthError",
+    "ServiceNotAccepted",
+    "SignInDenied",
+    "TicketMalformed",
+    "TicketRefused",
+    "TokenReused",
+    "TooManyFailures",
+    "UnauthorizedClient",
+    "UnknownClient",
+    "UnsupportedGrantType",
+    "UpstreamError",
+    "UpstreamMalformed",
+    "UpstreamMisconfigured",
+    "UpstreamTooSlow",
+    "UpstreamUnreachable",
+    "for_people",
+]
