@@ -79,7 +79,13 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
     missing = [name for name in ("SECRETS_DIR", "CERTS_DIR", "TLS_HOSTS") if not environ.get(name)]
     if missing:
         raise EdgeError(f"{', '.join(missing)} must be set in the environment of edge/prepare.py.")
-    hosts = tuple(dict.fromkeys(host.strip().lower() for host in environ["TLS_HOSTS"].split(",") if host.strip()))
+    named = [host.strip().lower() for host in environ["TLS_HOSTS"].split(",") if host.strip()]
+    if twice := sorted({host for host in named if named.count(host) > 1}):
+        raise EdgeError(
+            f"{', '.join(twice)} is given for two services: in .env HUB_HOST, AUTH_HOST and CAS_HOST must differ, "
+            "because notebooks are pages that users control."
+        )
+    hosts = tuple(named)
     for host in hosts:
         if not HOST_PATTERN.fullmatch(host):
             raise EdgeError(f"TLS_HOSTS holds {host!r}, which is no host name: write names without https:// or port.")

@@ -31,6 +31,9 @@ class EdgeProxy(TraefikFileProviderProxy):  # type: ignore[misc]  # the package 
         for alias, route in config["jupyterhub"]["routes"].items():
             fresh, _ = self._dynamic_config_for_route(route["routespec"], route["target"], route["data"])
             config["http"]["routers"][alias] = fresh["http"]["routers"][alias]
+        if config["jupyterhub"]["routes"]:
+            # The hub writes a route when its target changes, and takes these for written.
+            self.dynamic_config_handler.atomic_dump(config)
         return config
 
     def _dynamic_config_for_route(

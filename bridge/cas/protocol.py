@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 from bridge.errors import TicketMalformed, TicketRefused, for_people
 
-TICKET_MAX_CHARS = 1024
 # Wider than the specification's letters, digits and "-": real servers put "_", ".", and even an encoded URL
 # into tickets. Every character that could end a parameter, a line or an XML text stays outside.
 _TICKET = re.compile(r"ST-[A-Za-z0-9._~:/+=%-]{1,1021}")

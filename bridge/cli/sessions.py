@@ -36,7 +36,8 @@ def list_sessions(subject: str | None, wants_json: bool) -> None:
 @sessions.command("end", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("sid", required=False)
 @click.option("--subject", help="End every session of this user.")
-def end_sessions(sid: str | None, subject: str | None) -> None:
+@click.option("--all-access", is_flag=True, help="With --subject: take back offline access as well.")
+def end_sessions(sid: str | None, subject: str | None, all_access: bool) -> None:
     """End one session, or all of a user, as if the user had signed out.
 
     What was given out under it stops working, except for offline access; the applications that asked to be told
@@ -44,15 +45,20 @@ def end_sessions(sid: str | None, subject: str | None) -> None:
     """
     if (sid is None) == (subject is None):
         raise click.UsageError("Name one session by its SID, or a user by --subject; `sessions list` has both.")
+    if all_access and subject is None:
+        raise click.UsageError("--all-access goes with --subject.")
     with opened() as (settings, store):
         moment = now()
         of_subject = () if subject is None else store.sessions.of_subject(subject, now=moment)
         sids = [session.sid for session in of_subject] if sid is None else [sid]
         clients = ClientRegistry(settings.clients, store, clock=now)
         ended = sum(end_stored_session(store, clients, each, now=moment) for each in sids)
-    if not ended:
+        revoked = store.grants.revoke_subject(subject, now=moment) if all_access and subject is not None else 0
+    if not ended and not revoked:
         raise click.ClickException("There is no such session, or it has ended before; `sessions list` has all.")
     click.echo(f"{ended} session{'s' * (ended != 1)} ended.")
+    if revoked:
+        click.echo(f"{revoked} further grant{'s' * (revoked != 1)} taken back.")
 
 
 @sessions.command("deliveries")

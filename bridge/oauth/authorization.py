@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from bridge.errors import AuthorizationRefused, InvalidRequest, OAuthError, UnknownClient, for_people
@@ -36,6 +37,8 @@ KNOWN_PARAMETERS = (
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 S256_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes in base64url without padding, RFC 7636 §4.2
 MAXIMAL_ECHO_LENGTH = 4096
+MAXIMAL_REQUEST_LENGTH = 12_288  # what anybody can make us keep for ten minutes
+KEPT_PARAMETERS = (*("state", "nonce", "scope", "claims", "login_hint", "ui_locales", "acr_values", "id_token_hint"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,10 @@ class AuthorizationRequest:
     acr_values: tuple[str, ...] = ()
     claims: Mapping[str, list[str]] = field(default_factory=dict)
     """What is asked for by name (OIDC Core §5.5): for `userinfo` and `id_token`."""
+    wanted_sub: str | None = None
+    """The one user who will do (§5.5.1)."""
+    essential_acr: tuple[str, ...] = ()
+    """How sure CAS has to be, or the request fails (§5.5.1.1)."""
 
     def to_json(self) -> str:
         """As text, for the store."""
@@ -68,7 +75,7 @@ class AuthorizationRequest:
     def from_json(cls, text: str) -> AuthorizationRequest:
         """Read what `to_json` wrote."""
         members = json.loads(text)
-        return cls(**{**members, **{name: tuple(members[name]) for name in ("prompt", "acr_values")}})
+        return cls(**{**members, **{name: tuple(members[name]) for name in ("prompt", "acr_values", "essential_acr")}})
 
     def to_parameters(self) -> dict[str, str]:
         """As a client would send it again."""
@@ -88,9 +95,17 @@ class AuthorizationRequest:
             "login_hint": self.login_hint,
             "id_token_hint": self.id_token_hint,
             "acr_values": " ".join(self.acr_values) or None,
-            "claims": json.dumps({k: dict.fromkeys(v) for k, v in self.claims.items()}) if self.claims else None,
+            "claims": self._claims_parameter(),
         }
         return {name: value for name, value in sent.items() if value is not None}
+
+    def _claims_parameter(self) -> str | None:
+        asked: dict[str, dict[str, Any]] = {place: dict.fromkeys(names) for place, names in self.claims.items()}
+        if self.wanted_sub is not None:
+            asked.setdefault("id_token", {})["sub"] = {"value": self.wanted_sub}
+        if self.essential_acr:
+            asked.setdefault("id_token", {})["acr"] = {"essential": True, "values": list(self.essential_acr)}
+        return json.dumps(asked) if asked else None
 
 
 def check_authorization_request(
@@ -128,7 +143,7 @@ def check_authorization_request(
             login_hint=parameters.get("login_hint"),
             id_token_hint=parameters.get("id_token_hint"),
             acr_values=tuple(parameters.get("acr_values", "").split()),
-            claims=check_claims(parameters),
+            **check_claims(parameters),
         )
     except OAuthError as error:
         answer = error_answer(error.code, error.wire_description, parameters.get("state"), issuer=issuer)
@@ -171,9 +186,12 @@ def check_redirect_uri(parameters: Parameters, client: Client) -> str:
 
 def check_lengths(parameters: Parameters) -> None:
     """What is stored and echoed stays within what browsers and proxies take in a URL."""
-    for name in ("state", "nonce", "scope", "claims", "login_hint", "ui_locales", "acr_values"):
-        if len(parameters.get(name, "")) > MAXIMAL_ECHO_LENGTH:
+    lengths = {name: len(parameters.get(name, "")) for name in KEPT_PARAMETERS}
+    for name, length in lengths.items():
+        if length > MAXIMAL_ECHO_LENGTH:
             raise InvalidRequest(f"The parameter {name} is longer than {MAXIMAL_ECHO_LENGTH} characters.")
+    if sum(lengths.values()) > MAXIMAL_REQUEST_LENGTH:
+        raise InvalidRequest(f"The parameters are longer than {MAXIMAL_REQUEST_LENGTH} characters together.")
 
 
 def check_no_request_object(parameters: Parameters) -> None:
@@ -205,24 +223,34 @@ def check_grant_type(client: Client) -> None:
         raise OAuthError("This client is not registered for grant_type=authorization_code.", code="unauthorized_client")
 
 
-def check_claims(parameters: Parameters) -> Mapping[str, list[str]]:
-    """The claims parameter (OIDC Core §5.5): names are read; values and `essential` bind nobody here."""
+def check_claims(parameters: Parameters) -> dict[str, Any]:
+    """The claims parameter (OIDC Core §5.5): names; and what a request has to fail without (§5.5.1, §5.5.1.1)."""
     text = parameters.get("claims")
     if text is None:
         return {}
     try:
         asked = json.loads(text)
-        return {place: list(asked[place]) for place in ("userinfo", "id_token") if isinstance(asked.get(place), dict)}
+        places = {place: asked[place] for place in ("userinfo", "id_token") if isinstance(asked.get(place), dict)}
     except (ValueError, AttributeError, RecursionError):
         raise InvalidRequest("The parameter claims is not a JSON object.") from None
+    wanted = [place["sub"].get("value") for place in places.values() if isinstance(place.get("sub"), dict)]
+    acr = places.get("id_token", {}).get("acr")
+    essential = isinstance(acr, dict) and acr.get("essential") is True
+    values = (acr.get("values") or [acr.get("value")]) if essential else ()
+    return {
+        "claims": {place: list(names) for place, names in places.items()},
+        "wanted_sub": next((sub for sub in wanted if isinstance(sub, str)), None),
+        "essential_acr": tuple(value for value in values if isinstance(value, str)) if isinstance(values, list) else (),
+    }
 
 
 def check_scope(parameters: Parameters, client: Client) -> str:
     """What is not known or not allowed is left out (OIDC Core §3.1.2.1), but something has to be left.
 
-    Without the parameter the client gets all that it is registered for (RFC 6749 §3.3 wants a fixed default).
+    Without the parameter the client gets all that it is registered for (RFC 6749 §3.3 wants a fixed default), but
+    for offline_access, which has to be asked for (OIDC Core §11).
     """
-    asked = parameters.get("scope", "").split() or client.scopes
+    asked = parameters.get("scope", "").split() or [scope for scope in client.scopes if scope != "offline_access"]
     granted = [scope for scope in SCOPES if scope in asked and scope in client.scopes]
     if not granted:
         raise OAuthError(f"None of these scopes can be given; there are {' '.join(SCOPES)}.", code="invalid_scope")

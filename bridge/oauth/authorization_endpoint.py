@@ -54,23 +54,33 @@ def sufficient_session(authority: Authority, request: AuthorizationRequest, sess
     """The session, if it answers the request without a visit to CAS (OIDC Core §3.1.2.1)."""
     if session is None or not NEW_LOGIN_PROMPTS.isdisjoint(request.prompt):
         return None
-    if request.max_age is not None and authority.clock() - session.auth_time > request.max_age:
+    if request.max_age is not None and is_too_old(authority, session.auth_time, request.max_age):
         return None
-    return session if is_hinted_user(authority, request, session) else None
+    return session if is_hinted_user(authority, request, session) and is_sure_enough(request, session) else None
+
+
+def is_too_old(authority: Authority, auth_time: int | None, max_age: int) -> bool:
+    """Whether the proof of who this is was longer ago; one of unknown age always was."""
+    return auth_time is None or authority.clock() - auth_time > max_age
+
+
+def is_sure_enough(request: AuthorizationRequest, session: Session) -> bool:
+    """Whether CAS was as sure as the request makes essential (OIDC Core §5.5.1.1)."""
+    return not request.essential_acr or session.identity.acr in request.essential_acr
 
 
 def is_hinted_user(authority: Authority, request: AuthorizationRequest, session: Session) -> bool:
-    """Whether the session is that of the user whom `id_token_hint` names, if it names one."""
+    """Whether the session is that of the user whom `id_token_hint`, or the claims parameter, names."""
+    client = authority.clients.get(request.client_id)
+    if client is None:
+        return False
+    subject = authority.claims.subject(session.identity, client)
+    if request.wanted_sub not in (None, subject):
+        return False
     if request.id_token_hint is None:
         return True
     claims = authority.keys.claims_of(request.id_token_hint)
-    client = authority.clients.get(request.client_id)
-    return (
-        claims is not None
-        and client is not None
-        and claims.get("iss") == authority.issuer
-        and claims.get("sub") == authority.claims.subject(session.identity, client)
-    )
+    return claims is not None and claims.get("iss") == authority.issuer and claims.get("sub") == subject
 
 
 def wants_new_login(request: AuthorizationRequest) -> bool:
@@ -84,8 +94,11 @@ def check_answerable(authority: Authority, request: AuthorizationRequest, sessio
     :raises AuthorizationRefused: when the user is not the one that `id_token_hint` names
     """
     if not is_hinted_user(authority, request, session):
-        description = "Somebody else than the user of id_token_hint is signed in."
+        description = "Somebody else than the user whom the request names is signed in."
         raise refused(authority, request, "login_required", description)
+    if not is_sure_enough(request, session):
+        description = "CAS did not sign the user in by the means that the request makes essential."
+        raise refused(authority, request, "unmet_authentication_requirements", description)
 
 
 def check_admitted(authority: Authority, request: AuthorizationRequest, client: Client, session: Session) -> None:
@@ -104,13 +117,13 @@ def check_admitted(authority: Authority, request: AuthorizationRequest, client: 
             "Ask the people who run that application, or sign out and sign in with another account."
         ),
         parts={"user": session.identity.username, "client": client.client_name},
-        detail=f"client {client.client_id}: not in allowed_groups",
+        detail=f"client {client.client_id}: neither allowed_groups nor allowed_attributes",
     )
 
 
-def scopes_to_agree_to(request: AuthorizationRequest) -> list[str]:
-    """The scopes, and those of claims that are asked for by name: a claim is as private either way."""
-    by_name = {name for names in request.claims.values() for name in names}
+def scopes_to_agree_to(request: AuthorizationRequest, client: Client) -> list[str]:
+    """The scopes, and those of claims that come by name: a claim is as private either way."""
+    by_name = {name for names in request.claims.values() for name in names} | set(client.claims)
     implied = [scope for scope, names in CLAIMS_OF_SCOPE.items() if not by_name.isdisjoint(names)]
     return list(dict.fromkeys([*request.scope.split(), *implied]))
 
@@ -123,7 +136,7 @@ def needs_consent(authority: Authority, request: AuthorizationRequest, client: C
     asks = "consent" in request.prompt
     if not asks and client.consent:
         agreed = authority.store.grants.consented_scope(client.client_id, session.identity.subject)
-        asks = not set(scopes_to_agree_to(request)) <= set(agreed.split())
+        asks = not set(scopes_to_agree_to(request, client)) <= set(agreed.split())
     if asks and "none" in request.prompt:
         raise refused(authority, request, "consent_required", "The user has to agree first; prompt=none forbids it.")
     return asks

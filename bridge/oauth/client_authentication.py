@@ -22,7 +22,8 @@ def authenticate_client(parameters: Parameters, authorization_header: str | None
     if authorization_header is not None:
         if secret is not None:
             raise InvalidRequest("Send the client secret in the Authorization header or in the body, not in both.")
-        header_id, secret = basic_credentials(authorization_header)
+        header_id, header_secret = basic_credentials(authorization_header)
+        secret = header_secret or None  # some libraries send a public client's absent secret as an empty one
         if client_id not in (None, header_id):
             raise InvalidRequest("client_id in the body differs from the one in the Authorization header.")
         client_id = header_id

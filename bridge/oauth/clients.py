@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from bridge.errors import InvalidClient
 from bridge.identity import Identity
-from bridge.settings import ClientSettings
+from bridge.settings import ClientSettings, is_loopback
 from bridge.settings.attribute_names import gathered
 from bridge.store import Store
 
@@ -188,8 +188,9 @@ def client_of(settings: ClientSettings) -> Client:
 
 
 def _host(redirect_uris: tuple[str, ...]) -> str | None:
-    """Of the first one; there is none in a client that acts for itself."""
-    return urlsplit(redirect_uris[0]).hostname if redirect_uris else None
+    """Of the first one. A loopback host is everybody's, and a client that acts for itself has none."""
+    host = urlsplit(redirect_uris[0]).hostname if redirect_uris else None
+    return None if is_loopback(host) else host
 
 
 def _is_on_any_port(registered: str, uri: str) -> bool:

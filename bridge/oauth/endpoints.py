@@ -53,7 +53,9 @@ def userinfo(authority: Authority, body: Pairs, authorization_header: str | None
     access_token, grant, client = _of_bearer(authority, body, authorization_header)
     if grant.identity is None or "openid" not in access_token.scope.split():
         raise InsufficientScope("The access token was given without the scope openid.")
-    requested = AuthorizationRequest.from_json(grant.request).claims
+    # A token that was narrowed tells no more than its scopes do.
+    is_whole = access_token.scope == grant.scope
+    requested = AuthorizationRequest.from_json(grant.request).claims if is_whole else {}
     return authority.claims.of_userinfo(grant.identity, access_token.scope, client, requested)
 
 
@@ -62,8 +64,8 @@ def username(authority: Authority, authorization_header: str | None) -> str:
 
     :raises OAuthError: RFC 6750 §3.1
     """
-    access_token, grant, _ = _of_bearer(authority, (), authorization_header)
-    if grant.identity is None or "profile" not in access_token.scope.split():
+    access_token, grant, client = _of_bearer(authority, (), authorization_header)
+    if grant.identity is None or "profile" not in _left_to(client, access_token.scope):
         raise InsufficientScope("The access token was given without the scope profile.")
     return grant.identity.username
 
@@ -83,7 +85,7 @@ def introspection(authority: Authority, body: Pairs, authorization_header: str |
     if any_found is None or any_found[1].client_id != client.client_id:
         return {"active": False}
     record, grant = any_found
-    scope = record.scope if is_access_token else grant.scope  # type: ignore[union-attr]
+    scope = " ".join(_left_to(client, record.scope if is_access_token else grant.scope))  # type: ignore[union-attr]
     return {
         "active": True,
         "iss": authority.issuer,
@@ -122,6 +124,11 @@ def _of_bearer(
         raise InvalidToken(detail=f"client {grant.client_id} is not registered any more")
     remember(client=client.client_id)
     return access_token, grant, client
+
+
+def _left_to(client: Client, scope: str) -> list[str]:
+    """The scopes that a client may still have of those that it was given."""
+    return [name for name in scope.split() if name in client.scopes]
 
 
 def _about_the_user(authority: Authority, client: Client, grant: Grant, scope: str) -> dict[str, Any]:

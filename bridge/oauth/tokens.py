@@ -54,8 +54,9 @@ def token_response(authority: Authority, client: Client, issue: Issue, *, refres
         "access_token": issue.access_token,
         "token_type": "Bearer",
         "expires_in": access_token_lifetime(authority, client),
-        "scope": issue.scope,
     }
+    if issue.scope:  # a scope that is there has a token at least (RFC 6749 §3.3)
+        response["scope"] = issue.scope
     if issue.refresh_token is not None:
         response["refresh_token"] = issue.refresh_token
     identity = issue.grant.identity

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -126,6 +127,10 @@ class ClientSettings(Frozen):
             and "client_credentials" in self.grant_types,
             "redirect_uris is required for grant_types authorization_code": not self.redirect_uris
             and "authorization_code" in self.grant_types,
+            "subject_type pairwise over several hosts needs sector_identifier (OIDC Core §8.1)": self.subject_type
+            == "pairwise"
+            and self.sector_identifier is None
+            and len({urlsplit(uri).hostname for uri in self.redirect_uris}) > 1,
             f"scopes: {', '.join(own_scopes)}: not known here (there are {', '.join(SCOPES)}); scopes of your own are "
             "for grant_types client_credentials": bool(own_scopes) and "client_credentials" not in self.grant_types,
         }

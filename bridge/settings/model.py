@@ -130,6 +130,8 @@ class Settings(Frozen):
         if url is None:
             return None
         check_base_url(url.rstrip("/"))
+        if url.rstrip("/").endswith("/login"):
+            raise ValueError("is the sign-in page itself: leave out /login at the end")
         return url.rstrip("/")
 
     @field_validator("database_url")

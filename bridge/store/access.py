@@ -49,6 +49,7 @@ REVOKE_BY_REFRESH = (
 )
 REVOKE_OF_CLIENT = revocation(_OF_CLIENT)
 REVOKE_OF_CLIENT_AND_SUBJECT = revocation(_OF_CLIENT, grants.c.subject == bindparam("of_subject"))
+REVOKE_OF_SUBJECT = revocation(grants.c.subject == bindparam("of_subject"))
 _LATEST_ACCESS = (
     select(func.max(access_tokens.c.expires_at))
     .where(
@@ -101,6 +102,9 @@ class Holdings(Part):
         with self._engine.begin() as connection:
             connection.execute(FORGET_CONSENT, values)
             return int(connection.execute(REVOKE_OF_CLIENT_AND_SUBJECT, values | {"now": now}).rowcount)
+
+    def revoke_subject(self, subject: str, *, now: int) -> int:
+        return self._execute(REVOKE_OF_SUBJECT, {"of_subject": subject, "now": now})
 
     def revoke_client(self, client_id: str, *, now: int) -> int:
         with self._engine.begin() as connection:

@@ -52,6 +52,9 @@ class Sessions(Protocol):
     def find(self, cookie_hash: str, *, now: int) -> Session | None:
         """A session that has neither ended nor expired."""
 
+    def has_ended(self, cookie_hash: str) -> bool:
+        """Whether this was a session that somebody ended, and is still remembered."""
+
     def find_by_sid(self, sid: str, *, now: int) -> Session | None:
         """Likewise, by its public name."""
 
@@ -137,6 +140,9 @@ class Grants(Protocol):
 
     def revoke_client_of_subject(self, client_id: str, subject: str, *, now: int) -> int:
         """Take back all that a user allowed a client; how many grants."""
+
+    def revoke_subject(self, subject: str, *, now: int) -> int:
+        """Take back all that a user allowed anybody, offline access too; how many grants."""
 
     def revoke_client(self, client_id: str, *, now: int) -> int:
         """Take back all that a client holds, and forget who agreed to it: it was removed or disabled."""

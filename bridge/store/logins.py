@@ -47,6 +47,9 @@ RENEW_SESSION = (
 )
 _LIVE = (sessions.c.ended_at.is_(None), sessions.c.expires_at > NOW)
 FIND_SESSION = select(*_SESSION).where(sessions.c.cookie_hash == bindparam("cookie"), *_LIVE)
+HAS_ENDED = select(sessions.c.sid).where(
+    sessions.c.cookie_hash == bindparam("cookie"), sessions.c.ended_at.is_not(None)
+)
 FIND_BY_SID = select(*_SESSION).where(sessions.c.sid == bindparam("of_sid"), *_LIVE)
 ALL_SESSIONS = select(*_SESSION).where(*_LIVE).order_by(sessions.c.created_at.desc())
 SESSIONS_OF_SUBJECT = (
@@ -120,6 +123,9 @@ class SqlSessions(Part):
     def find(self, cookie_hash: str, *, now: int) -> Session | None:
         row = self._one(FIND_SESSION, {"cookie": cookie_hash, "now": now})
         return None if row is None else _session(row._mapping)
+
+    def has_ended(self, cookie_hash: str) -> bool:
+        return self._one(HAS_ENDED, {"cookie": cookie_hash}) is not None
 
     def find_by_sid(self, sid: str, *, now: int) -> Session | None:
         row = self._one(FIND_BY_SID, {"of_sid": sid, "now": now})

@@ -44,8 +44,8 @@ class Session:
     """Its public name: the `sid` of ID tokens and logout tokens. Gives no access."""
     cookie_hash: str
     identity: Identity
-    auth_time: int
-    """When the user proved who they are."""
+    auth_time: int | None
+    """When the user proved who they are; None when CAS does not say."""
     created_at: int
     expires_at: int
 

@@ -49,7 +49,7 @@ sessions = Table(
     Column("cookie_hash", HASH, nullable=False, unique=True),
     Column("subject", Text, nullable=False, index=True),
     Column("identity", Text, nullable=False),
-    Column("auth_time", BigInteger, nullable=False),
+    Column("auth_time", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("ended_at", BigInteger),

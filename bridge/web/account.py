@@ -62,8 +62,9 @@ def end_access() -> Response:
     """Take back all that an application holds, and what was agreed to."""
     bridge = current_bridge()
     session = session_of_form(bridge, END_ACCESS)
-    if session is not None:
-        client_id, subject = request.form.get("client_id", ""), session.identity.subject
+    client_id = request.form.get("client_id", "")
+    if session is not None and client_id.isprintable():
+        subject = session.identity.subject
         revoked = bridge.store.grants.revoke_client_of_subject(client_id, subject, now=bridge.now())
         log.info("access_ended", client=client_id[:80], subject=subject, grants=revoked)
     return own_page(bridge)
@@ -93,7 +94,9 @@ def sign_out_everywhere() -> Response:
         ended = sum(end_session(bridge.authority, one.sid) for one in live)
         log.info("signed_out_everywhere", subject=subject, sessions=ended)
     # Which tells that CAS has a session of its own, and how to end that.
-    return see_other(f"{bridge.issuer}/logout")
+    response = see_other(f"{bridge.issuer}/logout")
+    cookies.want_new_login(response, bridge)
+    return response
 
 
 def held_access(bridge: Bridge, session: Session) -> list[HeldAccess]:

@@ -55,6 +55,9 @@ def content_security_policy(*, form_action: str = "'self'", script: str = "'none
 
 
 def source_of(uri: str) -> str:
-    """A URI as a source of a content security policy: its origin, or its scheme alone for a native application."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
+    """Where a form may lead that ends at this URI: anywhere by its scheme.
+
+    Browsers hold every redirect after a form to the policy, and what an application does behind its redirect URI is
+    its own; nor can a policy name an IPv6 address.
+    """
+    return f"{urlsplit(uri).scheme}:" + ("" if uri.startswith("https:") else " https:")

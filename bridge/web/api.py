@@ -36,7 +36,7 @@ def token() -> Response:
         count_token_response(bridge, error.code)
         raise
     count_token_response(bridge, "issued")
-    log.info("token_issued", client=client, grant_type=requested_grant_type(), scope=answer["scope"])
+    log.info("token_issued", client=client, grant_type=requested_grant_type(), scope=answer.get("scope", ""))
     return jsonify(answer)
 
 

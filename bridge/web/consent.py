@@ -25,7 +25,7 @@ def ask_for_consent(bridge: Bridge, authorization: AuthorizationRequest, client:
         "consent.html",
         client=client,
         identity=session.identity,
-        scopes=endpoint.scopes_to_agree_to(authorization),
+        scopes=endpoint.scopes_to_agree_to(authorization, client),
         parameters=authorization.to_parameters(),
         token=form_token(bridge, session, "consent"),
     )
@@ -55,7 +55,7 @@ def consent() -> Response:
     bridge.store.grants.remember_consent(
         client.client_id,
         session.identity.subject,
-        " ".join(endpoint.scopes_to_agree_to(authorization)),
+        " ".join(endpoint.scopes_to_agree_to(authorization, client)),
         now=bridge.now(),
     )
     return answer_client(endpoint.issue_code(bridge.authority, authorization, session))

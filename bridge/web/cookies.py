@@ -50,8 +50,11 @@ def want_new_login(response: Response, bridge: Bridge) -> None:
 
 
 def wants_new_login(request: Request, bridge: Bridge) -> bool:
-    """Whether `want_new_login` was the last word."""
-    return _value(request, _name(bridge, "signed-out")) is not None
+    """Whether `want_new_login` was the last word, or this browser's session was ended from elsewhere."""
+    if _value(request, _name(bridge, "signed-out")) is not None:
+        return True
+    value = _value(request, _name(bridge, "session"))
+    return value is not None and bridge.store.sessions.has_ended(fingerprint(value))
 
 
 def _name(bridge: Bridge, purpose: str) -> str:

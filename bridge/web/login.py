@@ -66,6 +66,9 @@ def callback() -> Response:
         return _continue_elsewhere(bridge, state_hash, browser_hash)
     authorization = AuthorizationRequest.from_json(login.request)
     prefer_languages(authorization.ui_locales)
+    if cookies.wants_new_login(request, bridge) and not login.renew:
+        # Signed out while this tab was at CAS: what CAS remembers does not count any more.
+        return send_to_cas(bridge, authorization, attempt=login.attempt)
     client = endpoint.check_still_registered(bridge.authority, authorization)
     try:
         identity = _identity(bridge, login, ticket)
@@ -79,7 +82,7 @@ def callback() -> Response:
     except SignInDenied as error:
         log.warning("sign_in_denied", client=authorization.client_id, detail=error.detail)
         raise endpoint.refused(bridge.authority, authorization, error.code, error.wire_description) from None
-    session = _sign_in(bridge, identity, ticket)
+    session = _sign_in(bridge, identity, ticket, renewed=login.renew)
     log.info("signed_in", client=authorization.client_id, subject=identity.subject, ticket=ticket_fingerprint(ticket))
     endpoint.check_answerable(bridge.authority, authorization, session)
     return answer_with(bridge, authorization, client, session)
@@ -159,7 +162,7 @@ def _identity(bridge: Bridge, login: PendingLogin, ticket: str) -> Identity:
         return identity_from(validated.user, validated.attributes, bridge.claim_rules)
 
 
-def _sign_in(bridge: Bridge, identity: Identity, ticket: str) -> Session:
+def _sign_in(bridge: Bridge, identity: Identity, ticket: str, *, renewed: bool) -> Session:
     """The session. Its cookie, always a fresh one (session fixation), goes out with whatever is answered now."""
     cookie, now = bridge.new_secret(), bridge.now()
     current = cookies.current_session(request, bridge)
@@ -168,7 +171,7 @@ def _sign_in(bridge: Bridge, identity: Identity, ticket: str) -> Session:
         sid=current.sid if current is not None and same_user else bridge.new_secret(),
         cookie_hash=fingerprint(cookie),
         identity=identity,
-        auth_time=now if identity.auth_time is None else min(identity.auth_time, now),
+        auth_time=_auth_time(identity, now, renewed=renewed),
         created_at=now,
         expires_at=now + bridge.session_lifetime,
     )
@@ -181,6 +184,13 @@ def _sign_in(bridge: Bridge, identity: Identity, ticket: str) -> Session:
         end_session(bridge.authority, current.sid)
     bridge.store.sessions.begin(session, ticket_hash=fingerprint(ticket))
     return session
+
+
+def _auth_time(identity: Identity, now: int, *, renewed: bool) -> int | None:
+    """When the user proved who they are: as CAS says, or now if CAS has just asked, else nobody knows."""
+    if identity.auth_time is not None:
+        return min(identity.auth_time, now)
+    return now if renewed or identity.is_new_login else None
 
 
 def _continue_elsewhere(bridge: Bridge, state_hash: str, browser_hash: str) -> Response:

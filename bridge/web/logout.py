@@ -79,7 +79,7 @@ def _nobody_signed_in(bridge: Bridge, wanted: LogoutRequest) -> Response:
         return _signed_out_page(bridge, came_from_cas=False)
     response = see_other(wanted.return_url)
     cookies.sign_out(response, bridge)
-    if bridge.cas_logout != "none" and wanted.hint is not None:
+    if bridge.cas_logout != "none":
         # Our session is over, that at CAS may not be, and the user wants to be signed out.
         cookies.want_new_login(response, bridge)
     return response

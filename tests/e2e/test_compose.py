@@ -235,6 +235,13 @@ def test_the_documented_command_shows_what_the_services_said(deployment: Deploym
     assert "Passerelle serves https://auth.localhost" in said
 
 
+def test_another_application_is_connected_by_the_documented_command(deployment: Deployment) -> None:
+    add = readme.command("docker compose exec")
+    said = deployment.compose("exec", "-T", *add[3:]).stdout
+    assert "client_secret" in said
+    assert "Wiki" in deployment.compose("exec", "-T", "bridge", "passerelle", "clients", "list").stdout
+
+
 @pytest.mark.parametrize("service", ["hub", "lab"])
 def test_an_image_is_not_built_for_a_version_that_its_lock_does_not_have(deployment: Deployment, service: str) -> None:
     done = deployment.compose("build", service, check=False, changed={"JUPYTERHUB_VERSION": "5.0.0"})

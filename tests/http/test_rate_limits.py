@@ -42,12 +42,21 @@ def tries(
 
 @pytest.mark.parametrize("at", ["/token", "/introspect", "/revoke"])
 def test_a_client_that_fails_too_often_waits_row72(bridge: Running, at: str) -> None:
-    assert [tries(bridge, f"guess {n}", at=at).status for n in range(4)] == [401, 401, 401, 429]
-    stopped = tries(bridge, HUB_SECRET, at=at)
+    assert [tries(bridge, f"guess {n}", client="notes", at=at).status for n in range(4)] == [401, 401, 401, 429]
+    stopped = tries(bridge, "the secret of notes", client="notes", at=at)
     assert stopped.status == 429, "the right secret must not be told from a wrong one now"
     assert stopped.json["error"] == "temporarily_unavailable"
     assert 0 < int(stopped.headers["Retry-After"]) <= 60
     assert stopped.headers["Cache-Control"] == "no-store"
+
+
+def test_a_secret_that_nobody_can_guess_is_looked_at_whatever_failed_before_row72(bridge: Running) -> None:
+    """Else anybody could lock an application out by failing in its name, or from an address that it shares."""
+    for n in range(40):
+        tries(bridge, f"guess {n}", client=f"invented {n}")
+        tries(bridge, f"guess {n}")
+    assert tries(bridge, HUB_SECRET, at="/introspect").status == 200
+    assert tries(bridge, "short").status == 429
 
 
 def test_the_endpoints_count_together_row72(bridge: Running) -> None:

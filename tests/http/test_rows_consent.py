@@ -102,10 +102,10 @@ def test_a_form_post_carries_code_state_and_issuer_row29_row31(browser: Browser,
     assert hub.redeems(code).status == 200
 
 
-def test_a_form_post_may_lead_to_the_client_and_nowhere_else_row34(browser: Browser, hub: App) -> None:
+def test_a_form_post_may_lead_on_from_the_client_and_is_framed_by_nobody_row34(browser: Browser, hub: App) -> None:
     answer = browser.signs_in(hub.sends(response_mode="form_post"))
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
-    assert policy["form-action"] == "https://hub.example.org"
+    assert policy["form-action"] == "https:", "browsers hold what the client redirects to, to this policy as well"
     assert (policy["frame-ancestors"], policy["script-src"]) == ("'none'", "'self'")
     assert answer.headers["Cache-Control"] == "no-store"
 

@@ -140,16 +140,25 @@ def test_no_refresh_widens_the_scope_row26(notes: App, tokens: dict[str, Any], s
     assert notes.refreshes(tokens["refresh_token"]).status == 200, "a mistake costs nothing"
 
 
-def test_an_unused_refresh_token_expires_row27(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
+def test_an_unused_refresh_token_expires_row27(bridge: Running, notes: App, browser: Browser) -> None:
+    tokens = tokens_for(browser, notes, scope="openid offline_access")
     bridge.clock.advance(14 * DAY - 60)
     renewed = notes.refreshes(tokens["refresh_token"]).json
     bridge.clock.advance(14 * DAY + 1)
     assert notes.refreshes(renewed["refresh_token"]).json["error"] == "invalid_grant"
 
 
-def test_no_refreshing_reaches_past_the_end_of_the_grant_row27(
+def test_without_offline_access_refreshing_ends_with_the_session_row27(
     bridge: Running, notes: App, tokens: dict[str, Any]
 ) -> None:
+    bridge.clock.advance(8 * 3600 - 60)
+    tokens = notes.refreshes(tokens["refresh_token"]).json
+    bridge.clock.advance(61)
+    assert notes.refreshes(tokens["refresh_token"]).json["error"] == "invalid_grant"
+
+
+def test_no_refreshing_reaches_past_the_end_of_the_grant_row27(bridge: Running, notes: App, browser: Browser) -> None:
+    tokens = tokens_for(browser, notes, scope="openid offline_access")
     for _ in range(9):
         bridge.clock.advance(10 * DAY - 60)
         tokens = notes.refreshes(tokens["refresh_token"]).json

@@ -9,10 +9,11 @@ from bridge.oauth.authority import Authority
 from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters
 from bridge.oauth.tokens import Issue, minted, token_response
+from bridge.settings.client import SCOPES
 from bridge.store import Grant
 
 # They tell of a user, and here is none.
-USER_SCOPES = frozenset({"openid", "profile", "email", "groups", "eduperson", "offline_access"})
+USER_SCOPES = frozenset(SCOPES)
 
 
 def respond(authority: Authority, client: Client, parameters: Parameters) -> dict[str, Any]:

@@ -32,7 +32,9 @@ def respond(authority: Authority, client: Client, parameters: Parameters) -> dic
 
     def mint(_token: RefreshToken, grant: Grant) -> Minted:
         check_same_client(grant, client)
-        scope = check_scope(parameters, grant)
+        check_session_lasts(authority, grant)
+        check_still_admitted(client, grant)
+        scope = check_scope(parameters, grant, client)
         issue = Issue(
             grant=grant,
             scope=scope,
@@ -58,12 +60,28 @@ def check_same_client(grant: Grant, client: Client) -> None:
         raise InvalidGrant(detail="the refresh token belongs to another client")
 
 
-def check_scope(parameters: Parameters, grant: Grant) -> str:
-    """The granted scope or a part of it; the refresh token keeps it all (RFC 6749 §6)."""
+def check_session_lasts(authority: Authority, grant: Grant) -> None:
+    """Without offline_access, what was given out under a session is refreshed for as long as it lasts."""
+    if grant.offline or grant.sid is None:
+        return
+    if authority.store.sessions.find_by_sid(grant.sid, now=authority.now()) is None:
+        raise InvalidGrant(detail="the session is over, and the grant is without offline_access")
+
+
+def check_still_admitted(client: Client, grant: Grant) -> None:
+    """Who may sign in may have changed since the user did."""
+    if grant.identity is not None and not client.admits(grant.identity):
+        raise InvalidGrant(detail="the client is not open to this user any more")
+
+
+def check_scope(parameters: Parameters, grant: Grant, client: Client) -> str:
+    """What was granted and the client may still have, or a part of it; the refresh token keeps all (RFC 6749 §6)."""
+    granted = [scope for scope in grant.scope.split() if scope in client.scopes]
     asked = parameters.get("scope", "").split()
+    if not granted:
+        raise InvalidGrant(detail="none of the granted scopes is left to the client")
     if not asked:
-        return grant.scope
-    granted = grant.scope.split()
+        return " ".join(granted)
     if not set(asked) <= set(granted):
         raise InvalidScope("More scopes were asked for than were granted.")
     return " ".join(scope for scope in granted if scope in asked)

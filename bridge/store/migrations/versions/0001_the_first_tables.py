@@ -80,7 +80,7 @@ def upgrade() -> None:
         sa.Column("cookie_hash", sa.String(length=64), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("identity", sa.Text(), nullable=False),
-        sa.Column("auth_time", sa.BigInteger(), nullable=False),
+        sa.Column("auth_time", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
