@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from tests.http.people import CLIENTS, GOODBYE, Person, application, fields, is_asked
+from tests.http.people import CLIENTS, GOODBYE, SESSION_COOKIE, Person, application, fields, is_asked
 from tests.http.world import ISSUER, Running, events
 from tests.support.actors import Answer, App
 from tests.support.scripted_cas import ScriptedCas
@@ -221,3 +221,15 @@ class TestFormsOfOtherSites:
         answer = alice.browser.posts("/logout", {"id_token_hint": hint}, **{"Sec-Fetch-Site": "same-site"})
 
         assert answer.status == 303
+
+
+def test_who_signs_out_after_our_session_was_over_is_asked_for_the_password_as_well_row70(running: Running) -> None:
+    """An application remembers people for longer than we do, and sends no hint; CAS may still know them."""
+    alice = Person(running)
+    alice.signs_in()
+    del alice.browser.cookies[SESSION_COOKIE]
+
+    answer = alice.signs_out(client_id="hub", post_logout_redirect_uri=GOODBYE)
+
+    assert answer.location == GOODBYE
+    assert "renew=true" in alice.browser.opens(application(running, "hub").sends()).location

@@ -88,3 +88,6 @@ def test_routes_of_the_last_run_move_to_the_host_of_today(tmp_path: Path) -> Non
 
     (router,) = routers(again).values()
     assert router["rule"].startswith("Host(`new.example.org`) && ")
+    written = (tmp_path / "hub.toml").read_text()
+    assert "new.example.org" in written, "Traefik reads the file, and the hub takes the routes in it for right"
+    assert "old.example.org" not in written
