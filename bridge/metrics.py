@@ -50,7 +50,7 @@ class Metrics:
         if shared_directory is not None:
             os.environ[SHARED_DIRECTORY] = shared_directory
             number, self._place = _take_place(Path(shared_directory))
-            values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
+            values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]  # the library leaves it untyped
         disable_created_metrics()  # type: ignore[no-untyped-call]  # twice the samples, of no use to a sum of workers
         self._registry = CollectorRegistry()
         self._sign_ins = Counter(
@@ -114,7 +114,7 @@ class Metrics:
         registry = self._registry
         if self._directory is not None:
             registry = CollectorRegistry()
-            MultiProcessCollector(registry, self._directory)  # type: ignore[no-untyped-call]
+            MultiProcessCollector(registry, self._directory)  # type: ignore[no-untyped-call]  # likewise
         return generate_latest(registry) + generate_latest(_Now(gauges))
 
 

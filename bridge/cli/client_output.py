@@ -49,8 +49,9 @@ def listing(client: ListedClient) -> str:
     lines = []
     for name, value in row_of(client).items():
         if isinstance(value, dict):
-            value = [f"{key} = {' | '.join(values)}" for key, values in value.items()]  # noqa: PLW2901
-        shown = value if isinstance(value, list) else [value]
+            shown = [f"{key} = {' | '.join(values)}" for key, values in value.items()]
+        else:
+            shown = value if isinstance(value, list) else [value]
         lines += [f"{name:30}{plain(_word(one))}" for one in shown if one != ""]
     return "\n".join(lines)
 

@@ -79,13 +79,13 @@ def introspection(authority: Authority, body: Pairs, authorization_header: str |
     if client.is_public:
         raise UnauthorizedClient("A client without a secret cannot ask about tokens.")
     token_hash, now = fingerprint(required(parameters, "token")), authority.now()
-    found = authority.store.grants.find_access_token(token_hash, now=now)
-    is_access_token = found is not None
-    any_found = found or authority.store.grants.find_refresh_token(token_hash, now=now)
-    if any_found is None or any_found[1].client_id != client.client_id:
+    grants = authority.store.grants
+    found = grants.find_access_token(token_hash, now=now) or grants.find_refresh_token(token_hash, now=now)
+    if found is None or found[1].client_id != client.client_id:
         return {"active": False}
-    record, grant = any_found
-    scope = " ".join(_left_to(client, record.scope if is_access_token else grant.scope))  # type: ignore[union-attr]
+    record, grant = found
+    is_access_token = isinstance(record, AccessToken)
+    scope = " ".join(_left_to(client, record.scope if isinstance(record, AccessToken) else grant.scope))
     return {
         "active": True,
         "iss": authority.issuer,

@@ -73,7 +73,7 @@ class ClientSettings(Frozen):
     """`pairwise` gives this application a `sub` that no other can compare."""
     sector_identifier: str | None = None
     """What pairwise subjects are shared by; the host of the first redirect URI when absent."""
-    id_token_signed_response_alg: Literal["RS256", "ES256"] = "RS256"  # noqa: S105
+    id_token_signed_response_alg: Literal["RS256", "ES256"] = "RS256"  # noqa: S105  no password: an algorithm
     """How its ID tokens and logout tokens are signed."""
 
     @field_validator("redirect_uris", "post_logout_redirect_uris")
