@@ -69,6 +69,7 @@ def create_app(
         cas_logout=settings.cas_logout,
         cas=cas,
         claim_rules=settings.claim_rules,
+        single_logout_ends_offline_access=settings.single_logout_ends_offline_access,
         store=store,
         session_lifetime=settings.session_lifetime,
         cookies_are_secure=settings.is_https,

@@ -39,10 +39,14 @@ def start_housekeeping(authority: Authority, *, signing_key_max_age: int) -> Non
         purge: PURGE_INTERVAL_SECONDS,
         rotate: PURGE_INTERVAL_SECONDS,
     }
-    threading.Thread(target=_do_for_ever, args=(chores,), daemon=True, name="housekeeping").start()
+    woken = authority.logout_queued, deliver
+    threading.Thread(target=_do_for_ever, args=(chores, *woken), daemon=True, name="housekeeping").start()
 
 
-def _do_for_ever(chores: Mapping[Callable[[], None], int]) -> None:
+def _do_for_ever(
+    chores: Mapping[Callable[[], None], int], waking: threading.Event, woken: Callable[[], None]
+) -> None:
+    """Each chore at its own pace, and one of them also when somebody wakes it."""
     due = dict.fromkeys(chores, time.monotonic())
     while True:
         for chore, interval in chores.items():
@@ -52,4 +56,6 @@ def _do_for_ever(chores: Mapping[Callable[[], None], int]) -> None:
                     chore()
                 except Exception as error:  # noqa: BLE001  the next round may find the database well again
                     log.warning("housekeeping_failed", chore=chore.__name__, detail=type(error).__name__)
-        time.sleep(TICK_SECONDS)
+        if waking.wait(TICK_SECONDS):
+            waking.clear()
+            due[woken] = time.monotonic()

@@ -68,6 +68,12 @@ class Metrics:
             ("grant_type", "outcome"),
             registry=self._registry,
         )
+        self._single_logouts = Counter(
+            "passerelle_single_logouts",
+            "Logout requests of CAS, by whether they ended a session.",
+            ("outcome",),
+            registry=self._registry,
+        )
         self._cas = Histogram(
             "passerelle_cas_validation_seconds",
             "How long CAS took to say whom a ticket stands for.",
@@ -93,6 +99,13 @@ class Metrics:
     def refused(self, reason: str) -> None:
         """A request got no for an answer."""
         self._refusals.labels(reason).inc()
+
+    def single_logout(self, outcome: str) -> None:
+        """CAS said that a session is over.
+
+        :param outcome: `ended`, `unknown` when it was none of ours or over before, `malformed`
+        """
+        self._single_logouts.labels(outcome).inc()
 
     def token_response(self, grant_type: str, outcome: str) -> None:
         """The token endpoint answered.

@@ -19,10 +19,10 @@ Written by `make docs` from the code; change the docstrings in `bridge/settings/
 
 Each setting is an environment variable, or the same name without `PASSERELLE_` and in lower case in the TOML file that
 `PASSERELLE_CONFIG` names. The environment wins; an empty variable counts as absent. A name that is not listed here
-stops the start, and all faults are listed at once. For `PASSERELLE_SECRET_KEY`, `PASSERELLE_DATABASE_URL` and
-`PASSERELLE_METRICS_TOKEN` there is a twin that ends in `_FILE` and names a file that holds the value.
-`PASSERELLE_CLIENTS`, `PASSERELLE_ATTRIBUTES` and `PASSERELLE_GROUP_MAP` are JSON in the environment and tables in the
-file.
+stops the start, and all faults are listed at once. For `PASSERELLE_SECRET_KEY`, `PASSERELLE_DATABASE_URL`,
+`PASSERELLE_CAS_PROXY` and `PASSERELLE_METRICS_TOKEN` there is a twin that ends in `_FILE` and names a file that holds
+the value. `PASSERELLE_CLIENTS`, `PASSERELLE_ATTRIBUTES`, `PASSERELLE_GROUP_MAP`, `PASSERELLE_CAS_LOGIN_PARAMETERS` and
+`PASSERELLE_CAS_VALIDATE_PARAMETERS` are JSON in the environment and tables in the file.
 
 ```toml
 issuer = "https://auth.example.org"

@@ -19,6 +19,7 @@ to the log. Neither ever holds a ticket, a code, a token or a secret.
     ├── ClientNotChanged           400  invalid_request          a command about a client that cannot be followed
     ├── LoginNotContinued          400  invalid_request          a callback that no login in this browser waits for
     │   └── FormNotAccepted        400                           a form that another page sent, or an old one
+    ├── LogoutRequestMalformed     400  invalid_request          not what CAS sends when a session is over
     ├── TooManyFailures            429  temporarily_unavailable  wrong secrets, tokens or callbacks, too often
     ├── AuthorizationRefused       303                           told to the client through the browser
     └── OAuthError                 400  invalid_request          a code of the specifications
@@ -60,6 +61,7 @@ from bridge.errors.sign_in import (
     FormNotAccepted,
     IdentityIncomplete,
     LoginNotContinued,
+    LogoutRequestMalformed,
     NotAdmitted,
     ServiceNotAccepted,
     SignInDenied,
@@ -87,6 +89,7 @@ __all__ = [
     "InvalidScope",
     "InvalidToken",
     "LoginNotContinued",
+    "LogoutRequestMalformed",
     "MissingToken",
     "NotAdmitted",
     "OAuthError",

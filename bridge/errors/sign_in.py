@@ -120,6 +120,14 @@ class LoginNotContinued(BridgeError):
     )
 
 
+class LogoutRequestMalformed(BridgeError):
+    """What came in place of a logout request of CAS is none. Nobody is signed out by it."""
+
+    status = 400
+    code = "invalid_request"
+    default_description = for_people("This address is for the central sign-in service (CAS), and it did not send this.")
+
+
 class FormNotAccepted(LoginNotContinued):
     """A form without the token that our own page gave to this session."""
 

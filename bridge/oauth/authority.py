@@ -6,8 +6,9 @@ import base64
 import hashlib
 import hmac
 import secrets
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.oauth.claims import ClaimsPolicy
 from bridge.oauth.clients import ClientRegistry
@@ -36,6 +37,8 @@ class Authority:
     """After which a user has to sign in again, however often tokens were refreshed."""
     clock: Callable[[], float]
     new_secret: Callable[[], str]
+    logout_queued: threading.Event = field(default_factory=threading.Event)
+    """Set when logout tokens wait that nobody need wait for: whoever delivers them in this process wakes up."""
     derivation_key: bytes
     """For tokens that have to come out the same when a lost answer is asked for again."""
 

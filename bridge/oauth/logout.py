@@ -5,7 +5,7 @@ OpenID Connect RP-Initiated Logout 1.0 §2, §3; Back-Channel Logout 1.0 §2.1, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from bridge.oauth.authority import Authority
 from bridge.oauth.authorization import MAXIMAL_ECHO_LENGTH, in_query
 from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, check_not_repeated, single_values
-from bridge.store import Session, Store
+from bridge.store import Session, Store, fingerprint
 
 log = structlog.get_logger()
 
@@ -141,18 +141,40 @@ def end_session(authority: Authority, sid: str) -> bool:
     """
     ended = end_stored_session(authority.store, authority.clients, sid, now=authority.now())
     if ended:
+        authority.logout_queued.set()
+        log.info("session_ended", sid=sid)
+    return ended
+
+
+def end_by_ticket(authority: Authority, ticket: str, *, offline_too: bool) -> Sequence[str]:
+    """Likewise for the session that hangs on a CAS ticket, because CAS says that it is over.
+
+    :param offline_too: whether access that was to outlive the session ends as well
+    :returns: the `sid` of what ended; none when the ticket is unknown or its session ended before
+    """
+    ended = authority.store.sessions.end_by_ticket(
+        fingerprint(ticket), now=authority.now(), tell=_address_in(authority.clients), offline_too=offline_too
+    )
+    if ended:
+        authority.logout_queued.set()
+    for sid in ended:
         log.info("session_ended", sid=sid)
     return ended
 
 
 def end_stored_session(store: Store, clients: ClientRegistry, sid: str, *, now: int) -> bool:
     """Likewise, for whoever has no signing keys."""
+    return store.sessions.end(sid, now=now, tell=_address_in(clients)) is not None
 
-    def tell(client_id: str) -> str | None:
+
+def _address_in(clients: ClientRegistry) -> Callable[[str], str | None]:
+    """Where a client wants to be told, if it does."""
+
+    def address(client_id: str) -> str | None:
         client = clients.get(client_id)
         return None if client is None else client.backchannel_logout_uri
 
-    return store.sessions.end(sid, now=now, tell=tell) is not None
+    return address
 
 
 def _refused_hint(authority: Authority, detail: str) -> InvalidRequest:

@@ -26,6 +26,7 @@ from bridge.settings.rules import (
     check_attribute_rules,
     check_groups_from_dn,
 )
+from bridge.settings.upstream import EndpointUrl, Parameters, ProxyUrl
 from bridge.settings.urls import check_base_url, is_loopback
 
 MINIMAL_SECRET_KEY_LENGTH = 16
@@ -42,10 +43,34 @@ class Settings(Frozen):
     """CAS as this server reaches it, when that differs: tickets are validated there."""
     cas_ca_file: Path | None = None
     """Certificates (PEM) to trust for CAS instead of the system's, for a private authority."""
+    cas_proxy: ProxyUrl | None = None
+    """An http proxy on the way to CAS, for validations alone: `http://proxy.example.org:3128`, or with
+    `USER:PASSWORD@`. TLS stays between the bridge and CAS. `http_proxy` and the like are never read."""
+    cas_protocol: Literal["3.0", "2.0", "1.0", "saml1.1"] = "3.0"
+    """What CAS is asked: `3.0` at `/p3/serviceValidate`, `2.0` at `/serviceValidate`, `1.0` at `/validate` (a user name
+    and no attributes), `saml1.1` at `/samlValidate`. An answer is read by what it is, whatever was asked."""
+    cas_format: Literal["xml", "json"] = "xml"
+    """`json` asks for JSON, of servers of protocol 3.0 or 2.0 that know it; others answer XML all the same."""
+    cas_login_url: EndpointUrl | None = None
+    """The whole address of CAS's sign-in page, where it is not `/login` below `cas_url`."""
+    cas_validate_url: EndpointUrl | None = None
+    """The whole address where tickets are validated, where it is not the one that `cas_protocol` names."""
+    cas_logout_url: EndpointUrl | None = None
+    """The whole address of CAS's logout page, where it is not `/logout` below `cas_url`."""
+    cas_login_parameters: Parameters = Field(default_factory=dict)
+    """Parameters to add at CAS's sign-in page, such as `authn_method = "mfa-duo"`."""
+    cas_validate_parameters: Parameters = Field(default_factory=dict)
+    """Parameters to add when a ticket is validated, for a CAS that wants to hear the same there again."""
     cas_logout: Literal["chain", "return", "none"] = "chain"
     """What signing out here does at CAS. `chain` ends at CAS's own logout page, or at the application's where it names
     one: then CAS is asked for the password at the next sign-in. `return` goes through CAS and comes back, for a CAS
     that follows `service` after a logout: register `/logout/done` there. `none` leaves CAS alone."""
+    single_logout_ends_offline_access: bool = True
+    """Whether a single logout of CAS also takes back what applications hold with `offline_access`. `false` keeps it, as
+    OpenID Connect Back-Channel Logout advises; many CAS servers call it a logout too when somebody was idle."""
+    cas_service_state: Literal["query", "cookie"] = "query"
+    """Where the id of a sign-in travels: in the query of the service URL, or in a cookie alone, for a CAS that can
+    register one exact URL. With `cookie`, sign-ins begun at once in two tabs may change places."""
     secret_key: SecretStr = Field(min_length=MINIMAL_SECRET_KEY_LENGTH)
     """At least 16, better 64 random characters; encrypts the signing keys at rest. `openssl rand -hex 32` makes one."""
     database_url: SecretStr = SecretStr("sqlite:///passerelle.sqlite3")
@@ -133,6 +158,13 @@ class Settings(Frozen):
         if url.rstrip("/").endswith("/login"):
             raise ValueError("is the sign-in page itself: leave out /login at the end")
         return url.rstrip("/")
+
+    @field_validator("cas_format")
+    @classmethod
+    def _check_cas_format(cls, name: str, info: ValidationInfo) -> str:
+        if name == "json" and info.data.get("cas_protocol") in ("1.0", "saml1.1"):
+            raise ValueError(f"json is for protocol 3.0 and 2.0, not for cas_protocol {info.data['cas_protocol']}")
+        return name
 
     @field_validator("database_url")
     @classmethod

@@ -18,8 +18,8 @@ PREFIX = "PASSERELLE_"
 CONFIG_NAME = "PASSERELLE_CONFIG"
 # Read by the test suite, which starts the bridge with its own environment.
 NOT_OURS = frozenset({"PASSERELLE_REQUIRE_DOCKER"})
-SECRETS = frozenset({"secret_key", "database_url", "metrics_token"})
-JSON_VALUES = frozenset({"clients", "attributes", "group_map"})
+SECRETS = frozenset({"secret_key", "database_url", "metrics_token", "cas_proxy"})
+JSON_VALUES = frozenset({"clients", "attributes", "group_map", "cas_login_parameters", "cas_validate_parameters"})
 
 
 def load(environ: Mapping[str, str]) -> Settings:

@@ -84,7 +84,7 @@ class SqlGrants(Holdings):
         with self._engine.begin() as connection:
             connection.execute(SAVE_GRANT, _grant_row(grant))
             connection.execute(SAVE_CODE, values_of(code))
-            if grant.sid is not None and not grant.offline:
+            if grant.sid is not None:
                 ended_at = connection.execute(END_OF_SESSION, {"of_sid": grant.sid}).scalar_one_or_none()
                 if ended_at is not None:
                     connection.execute(REVOKE_GRANT, {"of_grant": grant.grant_id, "now": ended_at})

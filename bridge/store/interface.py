@@ -39,8 +39,11 @@ class Logins(Protocol):
 class Sessions(Protocol):
     """Browsers signed in at the bridge."""
 
-    def begin(self, session: Session, *, ticket_hash: str) -> None:
-        """Sign a browser in. The ticket is how CAS names the session when it ends it."""
+    def begin(self, session: Session, *, ticket_hash: str) -> bool:
+        """Sign a browser in. The ticket is how CAS names the session when it ends it.
+
+        False when CAS has ended it since the ticket took its login, and nothing was changed.
+        """
 
     def renew(self, session: Session, *, ticket_hash: str) -> bool:
         """The same user proved again who they are in the same browser: a new cookie, the same `sid`.
@@ -53,7 +56,7 @@ class Sessions(Protocol):
         """A session that has neither ended nor expired."""
 
     def has_ended(self, cookie_hash: str) -> bool:
-        """Whether this was a session that somebody ended, and is still remembered."""
+        """Whether this was a session that somebody other than CAS ended, and is still remembered."""
 
     def find_by_sid(self, sid: str, *, now: int) -> Session | None:
         """Likewise, by its public name."""
@@ -64,11 +67,8 @@ class Sessions(Protocol):
     def of_subject(self, subject: str, *, now: int) -> Sequence[Session]:
         """All live sessions of a user, the newest first."""
 
-    def sids_of_ticket(self, ticket_hash: str) -> Sequence[str]:
-        """The sessions that a CAS ticket began or renewed and that have not ended: one at most, but CAS decides.
-
-        Expired ones too: what was given out under them may live on, and CAS can still take it back.
-        """
+    def last_ended_by_cas(self) -> int | None:
+        """When CAS last ended a session that is still remembered, in Unix seconds."""
 
     def end(
         self, sid: str, *, now: int, tell: Callable[[str], str | None] = lambda _client_id: None
@@ -80,6 +80,20 @@ class Sessions(Protocol):
         client that held a grant under it; None when it had ended before, so that nobody is told twice.
         """
 
+    def end_by_ticket(
+        self,
+        ticket_hash: str,
+        *,
+        now: int,
+        tell: Callable[[str], str | None] = lambda _client_id: None,
+        offline_too: bool = False,
+    ) -> Sequence[str]:
+        """CAS has ended what it gave this ticket for: end the session that it began or renewed, likewise.
+
+        Also an expired one, because what was given out under it may live on, and one that is about to begin: that
+        will not. With `offline_too` every grant under it is revoked. The sids that ended by this.
+        """
+
 
 class Grants(Protocol):
     """What was allowed, and the codes and tokens given out for it."""
@@ -87,7 +101,7 @@ class Grants(Protocol):
     def begin_with_code(self, grant: Grant, code: AuthorizationCode) -> None:
         """Remember a grant, and the code that is handed to the browser for it.
 
-        When its session has ended meanwhile, it is revoked from the start, unless it is offline.
+        When its session has ended meanwhile, it is revoked from the start.
         """
 
     def begin_with_token(self, grant: Grant, minted: Minted) -> None:

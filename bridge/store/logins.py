@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, exists, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, exists, func, insert, select, union_all, update
 from sqlalchemy.exc import IntegrityError
 
 from bridge.identity import Identity
@@ -48,7 +48,7 @@ RENEW_SESSION = (
 _LIVE = (sessions.c.ended_at.is_(None), sessions.c.expires_at > NOW)
 FIND_SESSION = select(*_SESSION).where(sessions.c.cookie_hash == bindparam("cookie"), *_LIVE)
 HAS_ENDED = select(sessions.c.sid).where(
-    sessions.c.cookie_hash == bindparam("cookie"), sessions.c.ended_at.is_not(None)
+    sessions.c.cookie_hash == bindparam("cookie"), sessions.c.ended_at.is_not(None), sessions.c.ended_by_cas.is_(False)
 )
 FIND_BY_SID = select(*_SESSION).where(sessions.c.sid == bindparam("of_sid"), *_LIVE)
 ALL_SESSIONS = select(*_SESSION).where(*_LIVE).order_by(sessions.c.created_at.desc())
@@ -56,6 +56,20 @@ SESSIONS_OF_SUBJECT = (
     select(*_SESSION)
     .where(sessions.c.subject == bindparam("of_subject"), *_LIVE)
     .order_by(sessions.c.created_at.desc())
+)
+IS_KNOWN_TICKET = union_all(
+    select(session_tickets.c.ticket_hash).where(session_tickets.c.ticket_hash == bindparam("ticket")),
+    select(pending_logins.c.ticket_hash).where(pending_logins.c.ticket_hash == bindparam("ticket")),
+).limit(1)
+# The session of a ticket begins, or CAS ends it: whichever comes second waits here, and finds what the first has done.
+BEGIN_OF_TICKET = (
+    update(pending_logins)
+    .where(pending_logins.c.ticket_hash == bindparam("ticket"))
+    .values(ended_at=pending_logins.c.ended_at)
+    .returning(pending_logins.c.ended_at)
+)
+END_OF_TICKET = (
+    update(pending_logins).where(pending_logins.c.ticket_hash == bindparam("ticket")).values(ended_at=bindparam("at"))
 )
 # Also past its end: what was given out under it may live on, and CAS can still take it back.
 SIDS_OF_TICKET = (
@@ -66,15 +80,17 @@ SIDS_OF_TICKET = (
 END_SESSION = (
     update(sessions)
     .where(sessions.c.sid == bindparam("of_sid"), sessions.c.ended_at.is_(None))
-    .values(ended_at=NOW)
+    .values(ended_at=NOW, ended_by_cas=bindparam("by_cas"))
     .returning(sessions.c.sid)
 )
+LAST_ENDED_BY_CAS = select(func.max(sessions.c.ended_at)).where(sessions.c.ended_by_cas)
 HOLDERS_OF_SESSION = (
     select(grants.c.client_id, grants.c.subject)
     .where(grants.c.sid == bindparam("of_sid"), grants.c.subject.is_not(None))
     .distinct()
 )
-REVOKE_GRANTS_OF_SESSION = revocation(grants.c.sid == bindparam("of_sid"), grants.c.offline.is_(False))
+REVOKE_GRANTS_OF_SESSION = revocation(grants.c.sid == bindparam("of_sid"))
+REVOKE_GRANTS_BUT_OFFLINE = revocation(grants.c.sid == bindparam("of_sid"), grants.c.offline.is_(False))
 
 
 class SqlLogins(Part):
@@ -100,11 +116,14 @@ class SqlLogins(Part):
 class SqlSessions(Part):
     """`Sessions`."""
 
-    def begin(self, session: Session, *, ticket_hash: str) -> None:
+    def begin(self, session: Session, *, ticket_hash: str) -> bool:
         row = values_of(session) | {"subject": session.identity.subject, "identity": session.identity.to_json()}
         with self._engine.begin() as connection:
+            if _cas_has_ended(connection, ticket_hash):
+                return False
             connection.execute(SAVE_SESSION, row)
             connection.execute(SAVE_TICKET, {"ticket_hash": ticket_hash, "sid": session.sid})
+        return True
 
     def renew(self, session: Session, *, ticket_hash: str) -> bool:
         row = {
@@ -115,7 +134,7 @@ class SqlSessions(Part):
             "new_expires_at": session.expires_at,
         }
         with self._engine.begin() as connection:
-            if connection.execute(RENEW_SESSION, row).rowcount == 0:
+            if _cas_has_ended(connection, ticket_hash) or connection.execute(RENEW_SESSION, row).rowcount == 0:
                 return False
             connection.execute(SAVE_TICKET, {"ticket_hash": ticket_hash, "sid": session.sid})
         return True
@@ -137,21 +156,57 @@ class SqlSessions(Part):
     def of_subject(self, subject: str, *, now: int) -> Sequence[Session]:
         return [_session(row._mapping) for row in self._all(SESSIONS_OF_SUBJECT, {"of_subject": subject, "now": now})]
 
-    def sids_of_ticket(self, ticket_hash: str) -> Sequence[str]:
-        return [row.sid for row in self._all(SIDS_OF_TICKET, {"ticket": ticket_hash})]
+    def last_ended_by_cas(self) -> int | None:
+        row = self._one(LAST_ENDED_BY_CAS, {})
+        return None if row is None else row[0]
 
     def end(
         self, sid: str, *, now: int, tell: Callable[[str], str | None] = lambda _client_id: None
     ) -> Sequence[tuple[str, str]] | None:
         with self._engine.begin() as connection:
-            if connection.execute(END_SESSION, {"of_sid": sid, "now": now}).one_or_none() is None:
-                return None
-            holders = connection.execute(HOLDERS_OF_SESSION, {"of_sid": sid}).all()
-            connection.execute(REVOKE_GRANTS_OF_SESSION, {"of_sid": sid, "now": now})
-            told = [(row.client_id, sid, row.subject, uri) for row in holders if (uri := tell(row.client_id))]
-            if told:
-                connection.execute(QUEUE, delivery_rows(told, now))
-        return [(row.client_id, row.subject) for row in holders]
+            return _end(connection, sid, now, tell, REVOKE_GRANTS_BUT_OFFLINE)
+
+    def end_by_ticket(
+        self,
+        ticket_hash: str,
+        *,
+        now: int,
+        tell: Callable[[str], str | None] = lambda _client_id: None,
+        offline_too: bool = False,
+    ) -> Sequence[str]:
+        # Asked without writing: anybody can name tickets here, and writers wait for one another.
+        if self._one(IS_KNOWN_TICKET, {"ticket": ticket_hash}) is None:
+            return ()
+        revoke = REVOKE_GRANTS_OF_SESSION if offline_too else REVOKE_GRANTS_BUT_OFFLINE
+        with self._engine.begin() as connection:
+            connection.execute(END_OF_TICKET, {"ticket": ticket_hash, "at": now})
+            sids = connection.execute(SIDS_OF_TICKET, {"ticket": ticket_hash}).scalars().all()
+            return [sid for sid in sids if _end(connection, sid, now, tell, revoke, by_cas=True) is not None]
+
+
+def _cas_has_ended(connection: Connection, ticket_hash: str) -> bool:
+    """Whether the ticket was ended while it was validated. Waits for whoever is ending it."""
+    return connection.execute(BEGIN_OF_TICKET, {"ticket": ticket_hash}).scalar_one_or_none() is not None
+
+
+def _end(
+    connection: Connection,
+    sid: str,
+    now: int,
+    tell: Callable[[str], str | None],
+    revoke: Update,
+    *,
+    by_cas: bool = False,
+) -> Sequence[tuple[str, str]] | None:
+    """The (client_id, subject) that held something; None when it has ended before."""
+    if connection.execute(END_SESSION, {"of_sid": sid, "now": now, "by_cas": by_cas}).one_or_none() is None:
+        return None
+    holders = connection.execute(HOLDERS_OF_SESSION, {"of_sid": sid}).all()
+    connection.execute(revoke, {"of_sid": sid, "now": now})
+    told = [(row.client_id, sid, row.subject, uri) for row in holders if (uri := tell(row.client_id))]
+    if told:
+        connection.execute(QUEUE, delivery_rows(told, now))
+    return [(row.client_id, row.subject) for row in holders]
 
 
 def _session(columns: Mapping[Any, Any]) -> Session:

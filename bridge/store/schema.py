@@ -11,6 +11,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 HASH = String(64)
@@ -40,6 +41,8 @@ pending_logins = Table(
     Column("expires_at", BigInteger, nullable=False, index=True),
     # Set by the one callback that takes the login. Unique: a ticket is good for one login, whatever CAS says.
     Column("ticket_hash", HASH, unique=True),
+    # CAS has ended its session before ours began.
+    Column("ended_at", BigInteger),
 )
 
 sessions = Table(
@@ -53,6 +56,7 @@ sessions = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("ended_at", BigInteger),
+    Column("ended_by_cas", Boolean, nullable=False, server_default=false()),
 )
 
 session_tickets = Table(

@@ -35,6 +35,7 @@ class Bridge:
     """`chain`, `return` or `none`."""
     cas: Cas
     claim_rules: ClaimRules
+    single_logout_ends_offline_access: bool
     store: Store
     session_lifetime: int
     cookies_are_secure: bool

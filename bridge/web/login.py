@@ -26,6 +26,7 @@ from bridge.web.context import Bridge, current_bridge
 from bridge.web.limits import bad_callbacks_limited
 from bridge.web.operations import validation
 from bridge.web.pages import prefer_languages
+from bridge.web.single_logout import front_channel
 
 LOGIN_ATTEMPTS = 2  # a spent ticket (reload, back button) is ordinary: start over once, then say so
 
@@ -51,6 +52,8 @@ def authorize() -> Response:
 @bad_callbacks_limited
 def callback() -> Response:
     """Where CAS sends the browser back: with a ticket, or without one when it was told to ask nothing."""
+    if "logoutRequest" in request.args:  # CAS knows no other address of ours, and sends this one by the browser
+        return front_channel()
     if request.method == "HEAD":  # comes with every GET route; whoever only looks must not spend the ticket
         raise MethodNotAllowed(["GET"])
     bridge = current_bridge()
@@ -71,7 +74,7 @@ def callback() -> Response:
         return send_to_cas(bridge, authorization, attempt=login.attempt)
     client = endpoint.check_still_registered(bridge.authority, authorization)
     try:
-        identity = _identity(bridge, login, ticket)
+        session = _sign_in(bridge, _identity(bridge, login, ticket), ticket, renewed=login.renew)
     except (TicketRefused, UpstreamError) as error:
         if isinstance(error, TicketRefused) and login.attempt < LOGIN_ATTEMPTS:
             log.info("login_restarted", client=authorization.client_id, detail=error.detail)
@@ -82,8 +85,8 @@ def callback() -> Response:
     except SignInDenied as error:
         log.warning("sign_in_denied", client=authorization.client_id, detail=error.detail)
         raise endpoint.refused(bridge.authority, authorization, error.code, error.wire_description) from None
-    session = _sign_in(bridge, identity, ticket, renewed=login.renew)
-    log.info("signed_in", client=authorization.client_id, subject=identity.subject, ticket=ticket_fingerprint(ticket))
+    subject = session.identity.subject
+    log.info("signed_in", client=authorization.client_id, subject=subject, ticket=ticket_fingerprint(ticket))
     endpoint.check_answerable(bridge.authority, authorization, session)
     return answer_with(bridge, authorization, client, session)
 
@@ -175,14 +178,15 @@ def _sign_in(bridge: Bridge, identity: Identity, ticket: str, *, renewed: bool) 
         created_at=now,
         expires_at=now + bridge.session_lifetime,
     )
-    after_this_request(lambda response: cookies.signed_in(response, bridge, cookie))
-    if same_user and bridge.store.sessions.renew(session, ticket_hash=fingerprint(ticket)):
-        return session
-    if same_user:  # CAS, or the user in another tab, has ended it this very moment
-        session = replace(session, sid=bridge.new_secret())
-    elif current is not None:  # somebody else at the same browser: their session is over
+    if current is not None and not same_user:  # somebody else at the same browser: their session is over
         end_session(bridge.authority, current.sid)
-    bridge.store.sessions.begin(session, ticket_hash=fingerprint(ticket))
+    ticket_hash = fingerprint(ticket)
+    if not (same_user and bridge.store.sessions.renew(session, ticket_hash=ticket_hash)):
+        if same_user:  # CAS, or the user in another tab, has ended it this very moment
+            session = replace(session, sid=bridge.new_secret())
+        if not bridge.store.sessions.begin(session, ticket_hash=ticket_hash):
+            raise TicketRefused(detail="CAS ended its session while the ticket was validated")
+    after_this_request(lambda response: cookies.signed_in(response, bridge, cookie))
     return session
 
 

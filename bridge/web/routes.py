@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest
 
-from bridge.web import account, api, consent, health, login, logout, operations, pages
+from bridge.web import account, api, consent, health, login, logout, operations, pages, single_logout
 from bridge.web.ancestor import add_former_addresses
 from bridge.web.answers import content_security_policy
 from bridge.web.context import EXTENSION, Bridge
@@ -26,7 +26,7 @@ def register(app: Flask, bridge: Bridge) -> None:
     app.url_map.strict_slashes = False
     for blueprint in (
         *(login.blueprint, consent.blueprint, account.blueprint, logout.blueprint),
-        *(api.blueprint, health.blueprint),
+        *(single_logout.blueprint, api.blueprint, health.blueprint),
     ):
         app.register_blueprint(blueprint, url_prefix=path)
     if path:

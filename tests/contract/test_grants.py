@@ -106,13 +106,12 @@ def test_mint_may_refuse_and_the_code_is_spent_all_the_same_row20_row21(store: S
     assert not works(store, "access")
 
 
-def test_a_code_of_a_session_that_ended_meanwhile_is_dead_from_the_start(store: Store) -> None:
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_code_of_a_session_that_ended_meanwhile_is_dead_from_the_start(store: Store, offline: bool) -> None:
     begin(store)
     store.sessions.end(session().sid, now=NOW)
-    allow(store)
+    allow(store, offline=offline)
     assert store.grants.redeem_code(fingerprint("code"), **AT, mint=never) is False
-    allow(store, "offline", "offline code", offline=True)
-    assert redeem(store, "offline code") is True
 
 
 def test_a_code_of_a_session_that_expired_meanwhile_is_still_good(store: Store) -> None:

@@ -100,12 +100,13 @@ def test_a_renewed_session_has_a_new_cookie_and_the_same_sid(store: Store) -> No
     assert store.sessions.find(session().cookie_hash, now=NOW) is None
 
 
-def test_every_ticket_of_a_renewed_session_names_it(store: Store) -> None:
+@pytest.mark.parametrize("ticket", [TICKET, OTHER_TICKET], ids=["the first", "the second"])
+def test_every_ticket_of_a_renewed_session_ends_it_cas25(store: Store, ticket: str) -> None:
     begin(store)
     store.sessions.renew(session(cookie_hash=fingerprint("new")), ticket_hash=OTHER_TICKET)
-    assert list(store.sessions.sids_of_ticket(TICKET)) == [session().sid]
-    assert list(store.sessions.sids_of_ticket(OTHER_TICKET)) == [session().sid]
-    assert list(store.sessions.sids_of_ticket(fingerprint("another"))) == []
+    assert list(store.sessions.end_by_ticket(fingerprint("another"), now=NOW)) == []
+    assert list(store.sessions.end_by_ticket(ticket, now=NOW)) == [session().sid]
+    assert store.sessions.find_by_sid(session().sid, now=NOW) is None
 
 
 def test_what_was_given_out_under_a_session_survives_its_renewal(store: Store) -> None:
@@ -123,7 +124,7 @@ def test_a_session_that_has_ended_or_never_was_is_not_renewed(store: Store, bega
         store.sessions.end(session().sid, now=NOW)
     assert store.sessions.renew(session(cookie_hash=fingerprint("new")), ticket_hash=OTHER_TICKET) is False
     assert store.sessions.find(fingerprint("new"), now=NOW) is None
-    assert list(store.sessions.sids_of_ticket(OTHER_TICKET)) == []
+    assert list(store.sessions.end_by_ticket(OTHER_TICKET, now=NOW)) == []
 
 
 def test_the_sessions_of_a_user_are_listed_the_newest_first(store: Store) -> None:
@@ -142,7 +143,7 @@ def test_an_ended_session_is_not_found_by_anything(store: Store) -> None:
     assert store.sessions.find(session().cookie_hash, now=NOW) is None
     assert store.sessions.find_by_sid(session().sid, now=NOW) is None
     assert list(store.sessions.of_subject("alice", now=NOW)) == []
-    assert list(store.sessions.sids_of_ticket(TICKET)) == []
+    assert list(store.sessions.end_by_ticket(TICKET, now=NOW)) == []
 
 
 def test_the_end_of_a_session_names_each_client_that_held_something_once(store: Store) -> None:
@@ -167,8 +168,7 @@ def test_an_expired_session_can_still_be_ended_by_its_ticket(store: Store) -> No
     begin(store, expires_at=NOW + 10)
     allow(store)
     redeem(store)
-    (sid,) = store.sessions.sids_of_ticket(TICKET)
-    assert store.sessions.end(sid, now=NOW + 20) is not None
+    assert list(store.sessions.end_by_ticket(TICKET, now=NOW + 20)) == [session().sid]
     assert not works(store, "access", now=NOW + 21)
 
 

@@ -120,10 +120,18 @@ def test_a_session_stays_beyond_its_end_while_something_under_it_lives(store: St
     redeem(store)
     late = NOW + REFRESH_LIFETIME - HOUR
     store.purge(now=late)
-    (sid,) = store.sessions.sids_of_ticket(fingerprint("ticket of session"))
-    assert list(store.sessions.end(sid, now=late) or ()) == [("hub", "alice")]
+    told: list[str] = []
+    ended = store.sessions.end_by_ticket(fingerprint("ticket of session"), now=late, tell=told.append)
+    assert list(ended) == [session().sid]
+    assert told == ["hub"]
+
+
+def test_a_session_under_which_nothing_lives_is_gone_with_its_ticket(store: Store) -> None:
+    begin(store)
+    allow(store, offline=True)
+    redeem(store)
     store.purge(now=NOW + REFRESH_LIFETIME + DAY)
-    assert list(store.sessions.sids_of_ticket(fingerprint("ticket of session"))) == []
+    assert list(store.sessions.end_by_ticket(fingerprint("ticket of session"), now=NOW + REFRESH_LIFETIME + DAY)) == []
 
 
 def test_a_grant_without_tokens_stays_while_its_session_lives_so_that_the_client_is_told(store: Store) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Select
+from sqlalchemy import CompoundSelect, Select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -20,19 +20,19 @@ VALUES = {
     "state": "s", "browser": "b", "ticket": "t", "cookie": "c", "hash": "h", "of_sid": "s", "of_grant": "g",
     "of_client": "c", "of_subject": "s", "of_kid": "k", "of_algorithm": "a", "of_delivery": 1, "now": NOW,
     "most": 9, "leased_until": NOW, "next": "n", "new_cookie_hash": "c", "new_identity": "i", "new_auth_time": 1,
-    "new_expires_at": 1, "error": "e", "next_at": 1, "wider": "w",
+    "new_expires_at": 1, "by_cas": True, "at": NOW, "error": "e", "next_at": 1, "wider": "w",
 }  # fmt: skip
 HOT = {
     f"{module.__name__.rpartition('.')[2]}.{name}": statement
     for module in (logins, grants, access, keeping)
     for name, statement in vars(module).items()
-    if name.isupper() and isinstance(statement, (Select, UpdateBase))
+    if name.isupper() and isinstance(statement, (Select, CompoundSelect, UpdateBase))
 }
-# All rows are wanted, or the table has a handful.
-SCANS = {"keeping.ALL_KEYS", "keeping.ALL_CLIENTS", "keeping.WAITING"}
+# All rows are wanted, or the table has a handful, or a command asks and no request.
+SCANS = {"logins.LAST_ENDED_BY_CAS", "keeping.ALL_KEYS", "keeping.ALL_CLIENTS", "keeping.WAITING"}
 
 
-def steps(database: str, statement: Select[Any] | UpdateBase) -> list[str]:
+def steps(database: str, statement: Select[Any] | CompoundSelect[Any] | UpdateBase) -> list[str]:
     """The plan of a statement on SQLite."""
     engine = open_engine(database)
     try:

@@ -22,7 +22,7 @@ from bridge.store.database import open_engine
 from bridge.store.migrations import FOLDER, bring_up_to_date
 from bridge.store.migrations.__main__ import main, write_migration
 from bridge.store.schema import metadata
-from tests.contract.records import allow, begin, redeem, works
+from tests.contract.records import NOW, allow, begin, redeem, works
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Several
 
@@ -148,6 +148,25 @@ def with_one_more(tmp_path: Path, body: str) -> Path:
     return folder
 
 
+def test_a_database_of_the_first_version_keeps_its_sessions(empty_database: str, tmp_path: Path) -> None:
+    first = Path(shutil.copytree(FOLDER, tmp_path / "first", ignore=shutil.ignore_patterns("__pycache__", "000[2-9]*")))
+    engine = open_engine(empty_database)
+    bring_up_to_date(engine, first)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO sessions (sid, cookie_hash, subject, identity, created_at, expires_at) "
+                "VALUES ('sid of session', 'hash', 'alice', '{}', 1, 2)"
+            )
+        )
+        connection.execute(text("INSERT INTO session_tickets VALUES ('ticket', 'sid of session')"))
+    engine.dispose()
+    store = SqlStore(empty_database)
+    assert store.sessions.last_ended_by_cas() is None
+    assert list(store.sessions.end_by_ticket("ticket", now=NOW)) == ["sid of session"]
+    store.close()
+
+
 def test_a_change_of_a_table_keeps_what_refers_to_it(database: str, tmp_path: Path) -> None:
     store = SqlStore(database)
     begin(store)
@@ -157,7 +176,7 @@ def test_a_change_of_a_table_keeps_what_refers_to_it(database: str, tmp_path: Pa
     bring_up_to_date(engine, with_one_more(tmp_path, NEXT_MIGRATION))
     assert "more" in {column["name"] for column in inspect(engine).get_columns("grants")}
     assert works(store, "access")
-    assert list(store.sessions.sids_of_ticket(fingerprint("ticket of session"))) == ["sid of session"]
+    assert list(store.sessions.end_by_ticket(fingerprint("ticket of session"), now=NOW)) == ["sid of session"]
     engine.dispose()
     store.close()
     assert "newer version" in refusal(database)
@@ -233,7 +252,8 @@ def test_a_migration_is_written_for_what_the_schema_has_more(tmp_path: Path) -> 
     first.write_text(text_of_first.replace(part[: part.index("    )\n") + len("    )\n")], ""))
     written = write_migration("users agree", folder)
     assert written is not None
-    assert written.name == "0002_users_agree.py"
+    assert written.name.endswith("_users_agree.py")
+    assert int(written.name[:4]) == len(list((FOLDER / "versions").glob("0*.py"))) + 1
     assert written.read_text().startswith('"""users agree."""\n')
     engine = open_engine(f"sqlite:///{tmp_path}/bridge.sqlite3")
     bring_up_to_date(engine, folder)

@@ -1,0 +1,17 @@
+"""CAS ends sessions."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("pending_logins", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("ended_at", sa.BigInteger(), nullable=True))
+
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("ended_by_cas", sa.Boolean(), server_default=sa.false(), nullable=False))

@@ -1,0 +1,91 @@
+"""Single logout: CAS says that a session is over, and ours ends with all that was given out under it.
+
+CAS names the ticket; whoever knows it is CAS, so nothing else is asked for: no cookie, no form token, no address. The
+answer is the same whether we know the ticket or not, and comes before any client is told, because CAS keeps the user
+waiting until all have answered.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode
+
+import structlog
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import MethodNotAllowed
+
+from bridge.cas.logout_request import (
+    PARAMETER,
+    message_of_body,
+    message_of_front_channel,
+    message_of_values,
+    ticket_of_logout_request,
+)
+from bridge.cas.protocol import logout_url, ticket_fingerprint
+from bridge.errors import LogoutRequestMalformed, TicketMalformed, for_people
+from bridge.oauth.logout import end_by_ticket
+from bridge.web.answers import see_other
+from bridge.web.context import Bridge, current_bridge
+
+# What may stand in a script as the name of a function, and no more.
+_FUNCTION = re.compile(r"[A-Za-z0-9_$.]{1,64}")
+RELAY_STATE_MAX_CHARS = 512
+
+blueprint = Blueprint("single_logout", __name__)
+log = structlog.get_logger()
+
+
+@blueprint.post("/cas/logout")
+def back_channel() -> Response:
+    """CAS itself calls (CAS protocol §2.3.3)."""
+    if request.mimetype == "multipart/form-data":
+        message = message_of_values(request.form.getlist(PARAMETER))
+    else:
+        message = message_of_body(request.get_data())
+    _end_session_of(message, channel="back")
+    return Response(status=200, mimetype="text/plain")
+
+
+@blueprint.post("/cas/callback")
+def back_channel_at_service() -> Response:
+    """The same, from servers that know no other address of ours than the service URL."""
+    request.get_data()  # kept for whoever reads it next; parsing the form alone would use it up
+    if "ticket" in request.form:
+        raise TicketMalformed(
+            for_people(
+                "The central sign-in service (CAS) sent you back by a form, which this site does not take. "
+                "Tell the administrator: CAS must send browsers back by a redirect (method=GET)."
+            ),
+            detail="a ticket came by POST: CAS is set to method=POST",
+        )
+    return back_channel()
+
+
+@blueprint.get("/cas/logout")
+def front_channel() -> Response:
+    """The browser carries the message, as a script, a picture or a stop on its way through several services."""
+    if request.method == "HEAD":  # comes with every GET route; whoever only looks must not end anything
+        raise MethodNotAllowed(["GET", "POST"])
+    bridge = current_bridge()
+    values = request.args.getlist(PARAMETER)
+    _end_session_of(message_of_front_channel(message_of_values(values)), channel="front")
+    if relay_state := request.args.get("RelayState"):  # CAS 4.0 leads the browser from service to service
+        go_on = urlencode({"_eventId": "next", "RelayState": relay_state[:RELAY_STATE_MAX_CHARS]})
+        return see_other(f"{logout_url(bridge.cas_url)}?{go_on}")
+    name = request.args.get("callback", "")
+    # The comment in front keeps the answer from being taken for a file of another kind that begins with the name.
+    script = f"/**/{name}({{}});" if _FUNCTION.fullmatch(name) else ""
+    return Response(script, mimetype="text/javascript")
+
+
+def _end_session_of(message: bytes, *, channel: str) -> None:
+    bridge: Bridge = current_bridge()
+    try:
+        ticket = ticket_of_logout_request(message)
+    except LogoutRequestMalformed:
+        bridge.metrics.single_logout("malformed")
+        raise
+    offline_too = bridge.single_logout_ends_offline_access
+    ended = end_by_ticket(bridge.authority, ticket, offline_too=offline_too)
+    bridge.metrics.single_logout("ended" if ended else "unknown")
+    log.info("single_logout", channel=channel, ticket=ticket_fingerprint(ticket), ended=len(ended))

@@ -1,0 +1,374 @@
+"""CAS says that a session is over (the cases cas24 and cas25): in every form that servers say it, and in none."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+import pytest
+
+from tests.http.conftest import MakeBridge
+from tests.http.deliveries import clients_told_at, deliver, nothing_waits, settle, until, verified
+from tests.http.world import HUB_SECRET, Running, events
+from tests.support import cas_xml
+from tests.support.actors import Answer, App, Browser
+from tests.support.logout_receiver import LogoutReceiver
+from tests.support.scripted_cas import Exchange, ScriptedCas
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+XML = {"Content-Type": "text/xml"}
+NOTES_SECRET = "the secret of notes"
+
+
+def message(ticket: str) -> str:
+    """As Apereo CAS writes it."""
+    return (
+        '<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="LR-1-x" Version="2.0" '
+        'IssueInstant="2026-11-23T06:53:04Z"><saml:NameID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">'
+        f"@NOT_USED@</saml:NameID><samlp:SessionIndex>{ticket}</samlp:SessionIndex></samlp:LogoutRequest>"
+    )
+
+
+def form(text: str) -> bytes:
+    return urlencode({"logoutRequest": text}).encode()
+
+
+def deflated(text: str, *, window: int = zlib.MAX_WBITS) -> str:
+    packing = zlib.compressobj(wbits=window)
+    return base64.b64encode(packing.compress(text.encode()) + packing.flush()).decode()
+
+
+def multipart(text: str) -> tuple[bytes, dict[str, str]]:
+    body = f'--b\r\nContent-Disposition: form-data; name="logoutRequest"\r\n\r\n{text}\r\n--b--\r\n'
+    return body.encode(), {"Content-Type": "multipart/form-data; boundary=b"}
+
+
+Sends = Callable[[Running, str], Answer]
+
+
+def posts(body: bytes, headers: dict[str, str], path: str = "/cas/logout") -> Callable[[Running], Answer]:
+    return lambda bridge: bridge.wire.ask("POST", path, headers=headers, body=body)
+
+
+WAYS: dict[str, Sends] = {
+    "form": lambda bridge, ticket: posts(form(message(ticket)), FORM)(bridge),
+    "form with a charset": lambda bridge, ticket: posts(
+        form(message(ticket)), {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
+    )(bridge),
+    "form of no type": lambda bridge, ticket: posts(form(message(ticket)), {})(bridge),
+    "form said to be xml": lambda bridge, ticket: posts(form(message(ticket)), XML)(bridge),
+    "form with more fields": lambda bridge, ticket: posts(b"a=b&" + form(message(ticket)) + b"&c=", FORM)(bridge),
+    "raw xml": lambda bridge, ticket: posts(message(ticket).encode(), XML)(bridge),
+    "raw xml said to be a form": lambda bridge, ticket: posts(message(ticket).encode(), FORM)(bridge),
+    "raw xml with a mark": lambda bridge, ticket: posts(b"\xef\xbb\xbf" + message(ticket).encode(), XML)(bridge),
+    "raw xml with a head": lambda bridge, ticket: posts(
+        b'<?xml version="1.0" encoding="UTF-8"?>\n' + message(ticket).encode(), XML
+    )(bridge),
+    "encoded twice": lambda bridge, ticket: posts(form(quote(message(ticket))), FORM)(bridge),
+    "raw and encoded": lambda bridge, ticket: posts(quote(message(ticket)).encode(), XML)(bridge),
+    "multipart": lambda bridge, ticket: posts(*multipart(message(ticket)))(bridge),
+    "indented": lambda bridge, ticket: posts(form(message(f"\n      {ticket}\n    ")), FORM)(bridge),
+    "default namespace": lambda bridge, ticket: posts(form(message(ticket).replace("samlp:", "")), FORM)(bridge),
+    "namespaces not declared": lambda bridge, ticket: posts(
+        form(re.sub(r' xmlns:\w+="[^"]*"', "", message(ticket))), FORM
+    )(bridge),
+    "as CDATA": lambda bridge, ticket: posts(form(message(f"<![CDATA[{ticket}]]>")), FORM)(bridge),
+    "at the service URL": lambda bridge, ticket: posts(form(message(ticket)), FORM, "/cas/callback?state=x")(bridge),
+    "raw at the service URL": lambda bridge, ticket: posts(message(ticket).encode(), XML, "/cas/callback")(bridge),
+    "browser": lambda bridge, ticket: bridge.wire.ask(
+        "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(message(ticket))})}"
+    ),
+    "browser without a head": lambda bridge, ticket: bridge.wire.ask(
+        "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(message(ticket), window=-15)})}"
+    ),
+    "browser with a bare plus": lambda bridge, ticket: bridge.wire.ask(
+        "GET", f"/cas/logout?logoutRequest={deflated(message(ticket))}"
+    ),
+    "browser with plain xml": lambda bridge, ticket: bridge.wire.ask(
+        "GET", f"/cas/logout?{urlencode({'logoutRequest': message(ticket)})}"
+    ),
+    "browser at the service URL": lambda bridge, ticket: bridge.wire.ask(
+        "GET", f"/cas/callback?{urlencode({'state': 'x', 'logoutRequest': deflated(message(ticket))})}"
+    ),
+}
+
+
+@pytest.fixture
+def told() -> Iterator[LogoutReceiver]:
+    with LogoutReceiver() as receiver:
+        yield receiver
+
+
+def ticket_in(callback: str) -> str:
+    return parse_qs(urlsplit(callback).query)["ticket"][0]
+
+
+def sign_in(browser: Browser, app: App, **changes: str) -> tuple[str, str]:
+    """The ticket, and the code."""
+    callback = browser.visits_cas(browser.opens(app.sends(**changes)))
+    return ticket_in(callback), app.takes_code(browser.opens(callback))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_of_saying_it_ends_the_session_cas24(bridge: Running, browser: Browser, hub: App, way: str) -> None:
+    ticket, code = sign_in(browser, hub)
+    token = hub.redeems(code).json["access_token"]
+    assert hub.asks_who(token).status == 200
+    assert WAYS[way](bridge, ticket).status == 200
+    assert hub.asks_who(token).status == 401
+    assert hub.asks_about(token).json == {"active": False}
+    assert "sub" not in browser.opens("/").text
+    assert urlsplit(browser.opens(hub.sends()).location).path == "/cas/login"
+
+
+def test_everything_given_out_ends_and_the_application_is_told_cas24(
+    make_bridge: MakeBridge, told: LogoutReceiver
+) -> None:
+    bridge = make_bridge(clients=clients_told_at(notes=told.url))
+    browser = Browser(bridge.wire)
+    notes = App(bridge.wire, "notes", secret=NOTES_SECRET, redirect_uri="https://notes.example.org/cb")
+    ticket, code = sign_in(browser, notes, scope="openid profile")
+    tokens = notes.redeems(code).json
+    waiting = notes.takes_code(browser.opens(notes.sends(scope="openid")))
+    assert WAYS["form"](bridge, ticket).status == 200
+    deliver(bridge)
+    (heard,) = told.hears(1)
+    claims = verified(bridge, heard.token, "RS256").claims
+    assert claims["sub"] == "alice"
+    assert claims["aud"] == "notes"
+    assert notes.asks_about(tokens["access_token"]).json == {"active": False}
+    assert notes.asks_about(tokens["refresh_token"]).json == {"active": False}
+    assert notes.asks_who(tokens["access_token"]).status == 401
+    assert notes.refreshes(tokens["refresh_token"]).json["error"] == "invalid_grant"
+    assert notes.redeems(waiting).json["error"] == "invalid_grant"
+    until(lambda: nothing_waits(bridge))
+    settle()
+
+
+@pytest.mark.parametrize(("setting", "lives"), [("true", False), ("false", True)])
+def test_offline_access_ends_too_unless_the_settings_keep_it_cas24(
+    make_bridge: MakeBridge, setting: str, lives: bool
+) -> None:
+    bridge = make_bridge(single_logout_ends_offline_access=setting)
+    notes = App(bridge.wire, "notes", secret=NOTES_SECRET, redirect_uri="https://notes.example.org/cb")
+    ticket, code = sign_in(Browser(bridge.wire), notes, scope="openid offline_access", prompt="consent")
+    tokens = notes.redeems(code).json
+    WAYS["form"](bridge, ticket)
+    assert (notes.refreshes(tokens["refresh_token"]).status == 200) is lives
+
+
+def test_one_of_several_tickets_of_a_browser_ends_all_and_nobody_elses_cas25(
+    bridge: Running, cas: ScriptedCas, browser: Browser, hub: App, portal: App
+) -> None:
+    _, code = sign_in(browser, hub)
+    second, second_code = sign_in(browser, portal, prompt="login")
+    tokens = {hub: hub.redeems(code).json["access_token"], portal: portal.redeems(second_code).json["access_token"]}
+    other = Browser(bridge.wire)
+    _, other_code = sign_in(other, hub)
+    of_another = hub.redeems(other_code).json["access_token"]
+    assert WAYS["form"](bridge, second).status == 200
+    assert [app.asks_who(token).status for app, token in tokens.items()] == [401, 401]
+    assert hub.asks_who(of_another).status == 200
+
+
+def test_the_word_of_cas_is_enough_after_it_has_signed_the_user_out(
+    bridge: Running, browser: Browser, hub: App
+) -> None:
+    """Who signs in at CAS after its logout has said who they are: we do not ask for it a second time."""
+    ticket, _ = sign_in(browser, hub)
+    WAYS["form"](bridge, ticket)
+    assert "renew" not in parse_qs(urlsplit(browser.opens(hub.sends()).location).query)
+
+
+UNKNOWN = ["ST-never-seen", "PGT-1-abc", "PGTIOU-1", "anything at all", "ST-" + "x" * 500, "ünïcode"]
+
+
+@pytest.mark.parametrize("ticket", UNKNOWN)
+def test_a_ticket_that_we_do_not_know_is_answered_as_one_that_we_do_cas24(
+    bridge: Running, browser: Browser, hub: App, ticket: str
+) -> None:
+    known, code = sign_in(browser, hub)
+    token = hub.redeems(code).json["access_token"]
+    stranger = WAYS["form"](bridge, ticket)
+    assert stranger.status == 200
+    assert hub.asks_who(token).status == 200
+    ours = WAYS["form"](bridge, known)
+    assert (ours.status, ours.body) == (stranger.status, stranger.body)
+    unlike = {"X-Request-Id", "Date"}
+    assert {n: v for n, v in ours.headers if n not in unlike} == {n: v for n, v in stranger.headers if n not in unlike}
+
+
+def test_the_same_word_twice_ends_nothing_twice_cas24(
+    make_bridge: MakeBridge, told: LogoutReceiver, logged: list[str]
+) -> None:
+    bridge = make_bridge(clients=clients_told_at(hub=told.url))
+    hub = App(bridge.wire, secret=HUB_SECRET)
+    ticket, _ = sign_in(Browser(bridge.wire), hub)
+    threads = [threading.Thread(target=WAYS["form"], args=(bridge, ticket)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert WAYS["form"](bridge, ticket).status == 200
+    assert sorted(event["ended"] for event in events(logged, "single_logout")) == [0] * 8 + [1]
+    assert len(events(logged, "session_ended")) == 1
+    assert len(bridge.store.deliveries.waiting()) == 1
+
+
+GOOD = message("ST-1")
+GARBAGE: dict[str, Callable[[Running], Answer]] = {
+    "nothing": posts(b"", FORM),
+    "nothing of no type": posts(b"", {}),
+    "bytes": posts(bytes(range(256)), XML),
+    "an empty field": posts(form(""), FORM),
+    "another field": posts(b"logoutrequest=x", FORM),
+    "two messages": posts(form(GOOD) + b"&" + form(GOOD), FORM),
+    "many fields": posts(b"a=b&" * 5000 + form(GOOD), FORM),
+    "no XML": posts(form("sign her out"), FORM),
+    "other XML": posts(form("<x/>"), FORM),
+    "no ticket": posts(form("<LogoutRequest/>"), FORM),
+    "an empty ticket": posts(form(message("  ")), FORM),
+    "two tickets": posts(form(message("ST-1</samlp:SessionIndex><samlp:SessionIndex>ST-2")), FORM),
+    "a ticket further down": posts(form(GOOD.replace("samlp:SessionIndex", "x")), FORM),
+    "a comment in the ticket": posts(form(message("ST-<!-- -->1")), FORM),
+    "an instruction in the ticket": posts(form(message("ST-<?x y?>1")), FORM),
+    "an element in the ticket": posts(form(message("ST-<b>1</b>")), FORM),
+    "an endless ticket": posts(form(message("x" * 2000)), FORM),
+    "a line break in the ticket": posts(form(message("ST-1\nX: y")), FORM),
+    "cut off": posts(form(GOOD[:-5]), FORM),
+    "another encoding": posts(GOOD.encode("utf-16"), XML),
+    "NUL": posts(b"\0" + GOOD.encode(), XML),
+    "too large": posts(form(message("x") + " " * 20_000), FORM),
+    "multipart without it": posts(b"--b--\r\n", {"Content-Type": "multipart/form-data; boundary=b"}),
+    "multipart without a boundary": posts(b"x", {"Content-Type": "multipart/form-data"}),
+    "json": posts(json.dumps({"logoutRequest": GOOD}).encode(), {"Content-Type": "application/json"}),
+    "GET without it": lambda bridge: bridge.wire.ask("GET", "/cas/logout"),
+    "GET of no base64": lambda bridge: bridge.wire.ask("GET", "/cas/logout?logoutRequest=%21%21"),
+    "GET of nothing deflated": lambda bridge: bridge.wire.ask("GET", "/cas/logout?logoutRequest=AAAA"),
+    "GET of a bomb": lambda bridge: bridge.wire.ask(
+        "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(' ' * 5_000_000)})}"
+    ),
+    "GET of a cut stream": lambda bridge: bridge.wire.ask(
+        "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(GOOD)[:-12]})}"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", GARBAGE)
+def test_what_is_no_logout_request_is_refused_and_ends_nothing_cas24(
+    bridge: Running, browser: Browser, hub: App, logged: list[str], what: str
+) -> None:
+    token = hub.redeems(sign_in(browser, hub)[1]).json["access_token"]
+    assert GARBAGE[what](bridge).status == 400
+    assert hub.asks_who(token).status == 200
+    assert not events(logged, "unexpected_error")
+
+
+@pytest.mark.parametrize("doctype", cas_xml.DOCTYPES)
+@pytest.mark.parametrize("path", ["/cas/logout", "/cas/callback"])
+def test_a_doctype_is_refused_before_anything_is_read_cas8(bridge: Running, path: str, doctype: str) -> None:
+    declared = cas_xml.DOCTYPES[doctype].partition(b"<cas:")[0]
+    began = time.perf_counter()
+    assert posts(form((declared + message("&u;").encode()).decode()), FORM, path)(bridge).status == 400
+    assert posts(declared + GOOD.encode(), XML, path)(bridge).status == 400
+    assert time.perf_counter() - began < 0.2
+
+
+def test_a_mebibyte_is_not_even_read_cas24(bridge: Running) -> None:
+    assert posts(form("x" * 2**20), FORM)(bridge).status == 413
+    assert posts(b"<" + b"x" * 2**20, XML)(bridge).status == 413
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE"])
+def test_no_other_method_ends_a_session_cas24(bridge: Running, browser: Browser, hub: App, method: str) -> None:
+    ticket, code = sign_in(browser, hub)
+    token = hub.redeems(code).json["access_token"]
+    query = urlencode({"logoutRequest": deflated(message(ticket))})
+    for path in ("/cas/logout", "/cas/callback"):
+        assert bridge.wire.ask(method, f"{path}?{query}").status == 405
+    assert hub.asks_who(token).status == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "script"),
+    [
+        ("jQuery3_1.cb", "/**/jQuery3_1.cb({});"),
+        ("alert(1)//", ""),
+        ("</script>", ""),
+        ("x" * 65, ""),
+        ("", ""),
+    ],
+)
+def test_a_browser_gets_a_script_that_calls_nothing_but_a_name(bridge: Running, name: str, script: str) -> None:
+    query = urlencode({"logoutRequest": deflated(GOOD), "callback": name})
+    answer = bridge.wire.ask("GET", f"/cas/logout?{query}")
+    assert answer.text == script
+    assert answer.headers["Content-Type"].startswith("text/javascript")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_cas_that_leads_the_browser_from_service_to_service_gets_it_back(bridge: Running, cas: ScriptedCas) -> None:
+    query = urlencode({"logoutRequest": deflated(GOOD), "RelayState": "e1s1&x=/\\evil.example"})
+    location = urlsplit(bridge.wire.ask("GET", f"/cas/logout?{query}").location)
+    assert f"{location.scheme}://{location.netloc}{location.path}" == f"{cas.url}/logout"
+    assert parse_qs(location.query) == {"_eventId": ["next"], "RelayState": ["e1s1&x=/\\evil.example"]}
+
+
+def test_a_ticket_that_comes_by_a_form_is_refused_with_the_remedy(
+    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
+) -> None:
+    callback = urlsplit(browser.visits_cas(browser.opens(hub.sends())))
+    sent = parse_qs(callback.query)
+    answer = browser.posts(f"{callback.path}?state={sent['state'][0]}", {"ticket": sent["ticket"][0]})
+    assert answer.status == 400
+    assert "method=GET" in answer.text
+    assert not cas.validations
+
+
+def test_a_logout_that_overtakes_its_own_sign_in_signs_nobody_in(
+    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, logged: list[str]
+) -> None:
+    """CAS vouches for the user and signs them out before we have heard the answer."""
+
+    def sign_out_first(exchange: Exchange) -> None:
+        cas.script = None
+        assert WAYS["form"](bridge, exchange.request_seen.value("ticket")).status == 200
+        cas.validate(exchange)
+
+    cas.script = sign_out_first
+    again = browser.signs_in(hub.sends())
+    assert "__Host-passerelle-session" not in browser.cookies
+    assert urlsplit(again.location).path == "/cas/login", "the one silent restart"
+    assert events(logged, "login_restarted")
+    hub.takes_code(browser.opens(browser.visits_cas(again)))
+
+
+def test_nobody_learns_a_ticket_from_the_log(bridge: Running, browser: Browser, hub: App, logged: list[str]) -> None:
+    ticket, _ = sign_in(browser, hub)
+    for way in WAYS.values():
+        way(bridge, ticket)
+    posts(form(message(f"{ticket} {ticket}<x/>")), FORM)(bridge)
+    posts(form(message(ticket)[:-3]), FORM)(bridge)
+    assert events(logged, "single_logout")
+    assert not [line for line in logged if ticket in line]
+
+
+def test_what_becomes_of_logouts_is_counted(bridge: Running, browser: Browser, hub: App) -> None:
+    def count(outcome: str) -> float:
+        line = rf'passerelle_single_logouts_total{{outcome="{outcome}"}} (\S+)'
+        found = re.search(line, bridge.wire.ask("GET", "/metrics", headers={"Host": "127.0.0.1"}).text)
+        return float(found[1]) if found else 0
+
+    before = {outcome: count(outcome) for outcome in ("ended", "unknown", "malformed")}
+    ticket, _ = sign_in(browser, hub)
+    for _ in range(2):
+        WAYS["form"](bridge, ticket)
+    GARBAGE["other XML"](bridge)
+    assert {outcome: count(outcome) - before[outcome] for outcome in before} == dict.fromkeys(before, 1)
