@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
+from bridge.cas.addresses import addresses_of
 from bridge.cas.client import CasClient
 from bridge.metrics import Metrics
 from bridge.oauth.authority import Authority, new_secret
@@ -36,15 +37,13 @@ def create_app(
     """The only place where rooms meet.
 
     :param store: instead of the one at `database_url`
-    :param cas: instead of a client for `cas_url`
+    :param cas: instead of a client for the CAS of the settings
     :param metrics: instead of numbers that no other process adds to
     :param clock: Unix seconds
     :raises ConfigurationError: when the database or the keys in it cannot be used
     """
     store = store or SqlStore(settings.database_url.get_secret_value())
-    if cas is None:
-        ca_file = None if settings.cas_ca_file is None else str(settings.cas_ca_file)
-        cas = CasClient(settings.cas_internal_url or settings.cas_url, ca_file=ca_file)
+    cas = cas or CasClient.of(settings, clock=clock)
     secret_key = settings.secret_key.get_secret_value()
     authority = Authority(
         issuer=settings.issuer,
@@ -65,8 +64,9 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = MAXIMAL_BODY_BYTES
     bridge = Bridge(
         authority=authority,
-        cas_url=settings.cas_url,
+        addresses=addresses_of(settings),
         cas_logout=settings.cas_logout,
+        cas_service_state=settings.cas_service_state,
         cas=cas,
         claim_rules=settings.claim_rules,
         single_logout_ends_offline_access=settings.single_logout_ends_offline_access,

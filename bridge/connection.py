@@ -14,9 +14,12 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
+
+from bridge.proxy import Proxy, in_authority, open_tunnel, seconds_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +29,24 @@ class Host:
     name: str
     port: int
     tls: ssl.SSLContext | None
+    proxy: Proxy | None = None
+    """On the way there. It sees what is sent over plain http, and of https no more than the host's name."""
 
     def __str__(self) -> str:
-        return f"{'https' if self.tls else 'http'}://{self.name}:{self.port}"
+        through = f" through the proxy {self.proxy}" if self.proxy else ""
+        return f"{'https' if self.tls else 'http'}://{self.name}:{self.port}{through}"
 
     def connect(self, deadline: float) -> TimedConnection:
         """A connection ready for the question. Raises OSError; TimeoutError once the deadline has passed."""
-        sock = _open_socket(_addresses(self.name, self.port, deadline), deadline)
+        first: Host | Proxy = self.proxy or self
+        sock = _open_socket(_addresses(first.name, first.port, deadline), deadline)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tls and self.proxy:
+                open_tunnel(sock, self.proxy, f"{in_authority(self.name)}:{self.port}", deadline)
             if self.tls:
                 # OpenSSL's handshake takes the socket's timeout as the time for the whole handshake.
-                sock.settimeout(_left(deadline))
+                sock.settimeout(seconds_left(deadline))
                 sock = self.tls.wrap_socket(sock, server_hostname=self.name)
         except BaseException:
             sock.close()
@@ -57,12 +66,22 @@ class TimedConnection(http.client.HTTPConnection):
         self.sock = sock
         self.idle_since = 0.0
         self._deadline = 0.0
+        self._proxy = None if host.tls else host.proxy
         self.response_class = cast(Any, self._timed_response)
 
     def begin_exchange(self, seconds: float) -> None:
         """Start the clock for one question and its complete answer."""
         self._deadline = time.monotonic() + seconds
         self.sock.settimeout(seconds)
+
+    def ask(self, url: str, *, headers: Mapping[str, str], body: bytes | None = None) -> None:
+        """Send a question to this host: a GET, or with a body a POST."""
+        parts = urlsplit(url)
+        target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+        if self._proxy:  # without TLS the proxy has to be told where to, and who asks (RFC 9112 §3.2.2)
+            target = f"{parts.scheme}://{parts.netloc}{target}"
+            headers = {**headers, **self._proxy.headers}
+        self.request("GET" if body is None else "POST", target, body, dict(headers))
 
     def is_stale(self) -> bool:
         """Whether the server has closed it (or said something unasked) while it was idle."""
@@ -98,7 +117,7 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:
-        self._sock.settimeout(_left(self._deadline))
+        self._sock.settimeout(seconds_left(self._deadline))
         return self._file.readinto(buffer)
 
     def close(self) -> None:
@@ -119,8 +138,7 @@ def post_form(url: str, form: str, *, seconds: float) -> int:
         parts = urlsplit(url)
         tls = _system_authorities() if parts.scheme == "https" else None
         host = Host(parts.hostname or "", parts.port or (443 if tls else 80), tls)
-        target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-        return _status_of_post(host, target, form, time.monotonic() + seconds)
+        return _status_of_post(host, url, form, time.monotonic() + seconds)
     except TimeoutError:
         raise NoAnswer(f"no answer within {seconds:g} s") from None
     except ssl.SSLCertVerificationError as error:
@@ -131,12 +149,12 @@ def post_form(url: str, form: str, *, seconds: float) -> int:
         raise NoAnswer(f"it does not speak proper HTTP ({type(error).__name__})") from None
 
 
-def _status_of_post(host: Host, target: str, form: str, deadline: float) -> int:
+def _status_of_post(host: Host, url: str, form: str, deadline: float) -> int:
     connection = host.connect(deadline)
     try:
-        connection.begin_exchange(_left(deadline))
+        connection.begin_exchange(seconds_left(deadline))
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Connection": "close"}
-        connection.request("POST", target, form, headers | {"User-Agent": "Passerelle"})
+        connection.ask(url, headers=headers | {"User-Agent": "Passerelle"}, body=form.encode())
         with connection.getresponse() as response:
             return response.status
     finally:
@@ -146,13 +164,6 @@ def _status_of_post(host: Host, target: str, form: str, deadline: float) -> int:
 @functools.cache
 def _system_authorities() -> ssl.SSLContext:
     return ssl.create_default_context()
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("the time allowed is over")
-    return left
 
 
 def _addresses(name: str, port: int, deadline: float) -> list[Any]:
@@ -167,7 +178,7 @@ def _addresses(name: str, port: int, deadline: float) -> list[Any]:
 
     threading.Thread(target=resolve, daemon=True, name="resolve").start()
     try:
-        found = answer.get(timeout=_left(deadline))
+        found = answer.get(timeout=seconds_left(deadline))
     except queue.Empty:
         raise TimeoutError(f"the address of {name} was not found in time") from None
     if isinstance(found, OSError):
@@ -182,7 +193,7 @@ def _open_socket(addresses: list[Any], deadline: float) -> socket.socket:
         try:
             sock = socket.socket(family, kind, protocol)
             try:
-                sock.settimeout(_left(deadline) / (len(addresses) - position))
+                sock.settimeout(seconds_left(deadline) / (len(addresses) - position))
                 sock.connect(address)
             except BaseException:
                 sock.close()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
+from bridge.cas.dates import unix_seconds
+from bridge.cas.protocol import AUTHENTICATION_DATE
 from bridge.errors import IdentityIncomplete
 from bridge.identity import Identity
 from bridge.settings.attribute_names import gathered, one_name
@@ -53,7 +54,7 @@ def identity_from(user: str, attributes: Attributes, rules: ClaimRules) -> Ident
         amr=tuple(claims.get("amr", ())),
         claims={name: _told(name, values) for name, values in claims.items() if name not in _HAS_ITS_OWN_PLACE},
         attributes={name: values for name, values in attributes.items() if one_name(name) not in _CREDENTIALS},
-        auth_time=_auth_time(attributes.get("authenticationDate", ())),
+        auth_time=next(map(unix_seconds, attributes.get(AUTHENTICATION_DATE, ())), None),
         is_new_login=_boolean(attributes.get("isFromNewLogin", ())),
         long_term=_boolean(attributes.get("longTermAuthenticationRequestTokenUsed", ())) is True,
     )
@@ -145,20 +146,6 @@ def _group_name(value: str, rules: ClaimRules) -> str:
         return value
     cn = name.common_name
     return cn if cn and cn == cn.strip() and cn.isprintable() and "=" not in cn else value
-
-
-def _auth_time(values: tuple[str, ...]) -> int | None:
-    """Unix seconds, or None: servers write many forms, and none of them may stop a sign-in."""
-    if not values:
-        return None
-    # Java adds the zone's name, as in 2019-09-05T12:40:08.014Z[UTC]; the offset before it says all.
-    text = values[0].partition("[")[0]
-    try:
-        moment = datetime.fromisoformat(text)
-        # Without an offset it could be any hour of a day.
-        return int(moment.timestamp()) if moment.tzinfo and moment.year >= 1970 else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def _boolean(values: tuple[str, ...]) -> bool | None:

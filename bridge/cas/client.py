@@ -9,12 +9,15 @@ URLs. Time is bounded as a whole: `connect_timeout` for finding, reaching and gr
 from __future__ import annotations
 
 import http.client
+import secrets
 import ssl
 import time
 from collections import deque
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from bridge.cas.protocol import ValidatedTicket, check_renewed, validate_url
+from bridge.cas.addresses import CasAddresses, Question, addresses_of
+from bridge.cas.protocol import ValidatedTicket, check_renewed
 from bridge.cas.reply import BODY_MAX_BYTES, parse_validation
 from bridge.connection import Host, TimedConnection
 from bridge.errors import (
@@ -24,12 +27,13 @@ from bridge.errors import (
     UpstreamTooSlow,
     UpstreamUnreachable,
 )
+from bridge.proxy import REFUSALS, proxy_at
+from bridge.settings import Settings
 
 IDLE_CONNECTIONS_MAX = 16
 # Apache closes a kept-alive connection after 5 seconds. Leaving first avoids sending into a closing one.
 IDLE_SECONDS_MAX = 4.0
 _HEADERS = {
-    "Accept": "text/xml, application/xml",
     "Accept-Encoding": "identity",  # a compressed body could grow past the cap
     "User-Agent": "Passerelle",
 }
@@ -40,29 +44,54 @@ class CasClient:
 
     def __init__(
         self,
-        base_url: str,
+        where: str | CasAddresses,
         *,
         ca_file: str | None = None,
+        proxy: str | None = None,
         connect_timeout: float = 3.0,
         read_timeout: float = 5.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`ca_file` replaces the system's authorities. Certificates are always verified."""
-        parts = urlsplit(base_url)
+        """Opens nothing yet.
+
+        :param where: all about this CAS, or its base URL when nothing else is special
+        :param ca_file: replaces the system's authorities; certificates are always verified
+        :param proxy: the URL of an http proxy on the way, with user and password where it wants them
+        :param connect_timeout: seconds, over resolving, connecting, the proxy and TLS
+        :param read_timeout: seconds, over the question and the whole answer
+        :param clock: Unix seconds; SAML answers are good for a moment only
+        :raises ConfigurationError: when the address or the CA file cannot be used
+        """
+        self._addresses = CasAddresses.below(where) if isinstance(where, str) else where
+        parts = urlsplit(self._addresses.validate)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigurationError([f"The CAS address {base_url!r} is no http or https URL."])
+            raise ConfigurationError([f"The CAS address {self._addresses.validate!r} is no http or https URL."])
         tls = _tls_context(ca_file) if parts.scheme == "https" else None
-        self._host = Host(parts.hostname, parts.port or (443 if tls else 80), tls)
-        self._base_path = parts.path
+        self._host = Host(
+            parts.hostname, parts.port or (443 if tls else 80), tls, None if proxy is None else proxy_at(proxy)
+        )
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        self._clock = clock
         self._idle: deque[TimedConnection] = deque()
+
+    @classmethod
+    def of(cls, settings: Settings, *, clock: Callable[[], float] = time.time) -> CasClient:
+        """As configured."""
+        return cls(
+            addresses_of(settings),
+            ca_file=None if settings.cas_ca_file is None else str(settings.cas_ca_file),
+            proxy=None if settings.cas_proxy is None else settings.cas_proxy.get_secret_value(),
+            clock=clock,
+        )
 
     def validate(self, service: str, ticket: str, *, renew: bool = False) -> ValidatedTicket:
         """Spend the ticket. Raises `TicketRefused`, `SignInDenied` or an `UpstreamError`."""
-        body = self._get(validate_url(self._base_path, service, ticket, renew=renew))
-        validated = parse_validation(body)
+        now = self._clock()
+        question = self._addresses.question(service, ticket, renew=renew, now=now, request_id=secrets.token_hex(16))
+        validated = parse_validation(self._ask(question), service=service, now=now)
         if renew:
-            check_renewed(validated)
+            check_renewed(validated, now=now)
         return validated
 
     def close(self) -> None:
@@ -70,13 +99,13 @@ class CasClient:
         while self._idle:
             self._idle.pop().close()
 
-    def _get(self, target: str) -> bytes:
+    def _ask(self, question: Question) -> bytes:
         connection = self._idle_connection() or self._new_connection()
         reusable = False
         try:
             # From here on nothing is tried again: the ticket may be spent, whatever happens to the answer.
             connection.begin_exchange(self._read_timeout)
-            connection.request("GET", target, headers=_HEADERS)
+            connection.ask(question.url, headers={**_HEADERS, **question.headers}, body=question.body)
             with connection.getresponse() as response:
                 body = self._read(response)
                 reusable = response.isclosed() and not response.will_close
@@ -147,6 +176,9 @@ class CasClient:
 
 
 def _check_is_an_answer(response: http.client.HTTPResponse, host: Host) -> None:
+    if host.proxy and not host.tls and response.status in REFUSALS:
+        wants = "; it wants a user and a password, or others than these" if response.status == 407 else ""
+        raise UpstreamUnreachable(detail=f"the proxy {host.proxy}, or CAS behind it, answered {response.status}{wants}")
     if 300 <= response.status < 400:
         # The host only: the rest of the address can repeat the ticket.
         raise UpstreamMisconfigured(

@@ -1,4 +1,4 @@
-"""What is said to CAS, and the gate for what a browser brings back from it. Pure.
+"""What CAS vouches for, and the gate for what a browser brings back from it. Pure.
 
 Specification: https://apereo.github.io/cas/development/protocol/CAS-Protocol-Specification.html
 """
@@ -9,13 +9,16 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
+from bridge.cas.dates import unix_seconds
 from bridge.errors import TicketMalformed, TicketRefused, for_people
 
 # Wider than the specification's letters, digits and "-": real servers put "_", ".", and even an encoded URL
 # into tickets. Every character that could end a parameter, a line or an XML text stays outside.
 _TICKET = re.compile(r"ST-[A-Za-z0-9._~:/+=%-]{1,1021}")
+# The longest way from the password to the answer of CAS: a login cookie's life, and two clocks a minute apart.
+RENEWED_SECONDS_MAX = 660
+AUTHENTICATION_DATE = "authenticationDate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,35 +29,12 @@ class ValidatedTicket:
     attributes: Mapping[str, tuple[str, ...]]
 
 
-def service_url(issuer: str, state: str) -> str:
-    """The address CAS returns to. Built once per login, then stored: CAS compares it as a string."""
-    return f"{issuer}/cas/callback?state={state}"
+def service_url(issuer: str, state: str | None) -> str:
+    """The address CAS returns to. Built once per login, then stored: CAS compares it as a string.
 
-
-def login_url(
-    cas_url: str, service: str, *, renew: bool = False, gateway: bool = False, locale: str | None = None
-) -> str:
-    """Where the browser goes to sign in. `renew` and `gateway` together are undefined (2.1.1): renew wins."""
-    url = f"{cas_url.rstrip('/')}/login?service={quote(service, safe='')}"
-    if renew:
-        url += "&renew=true"
-    elif gateway:
-        url += "&gateway=true"
-    if locale:
-        url += f"&locale={quote(locale, safe='')}"
-    return url
-
-
-def logout_url(cas_url: str, service: str | None = None) -> str:
-    """Where the browser goes to sign out. Without `service` CAS leads nowhere afterwards; with it, it may."""
-    url = f"{cas_url.rstrip('/')}/logout"
-    return url if service is None else f"{url}?service={quote(service, safe='')}"
-
-
-def validate_url(base: str, service: str, ticket: str, *, renew: bool = False) -> str:
-    """The back-channel question. `renew` is asked here too: a user can delete it from the login URL."""
-    question = f"service={quote(service, safe='')}&ticket={quote(ticket, safe='')}"
-    return f"{base.rstrip('/')}/p3/serviceValidate?{question}{'&renew=true' if renew else ''}"
+    :param state: the id of the login, or None where CAS knows one exact address
+    """
+    return f"{issuer}/cas/callback" + ("" if state is None else f"?state={state}")
 
 
 def check_ticket(values: Sequence[str]) -> str:
@@ -75,10 +55,18 @@ def check_ticket(values: Sequence[str]) -> str:
     return ticket
 
 
-def check_renewed(validated: ValidatedTicket) -> None:
-    """Refuse an answer to `renew` that itself says it comes from an older CAS session."""
+def check_renewed(validated: ValidatedTicket, *, now: float) -> None:
+    """Refuse an answer to `renew` that itself says it comes from an older CAS session.
+
+    :param now: Unix seconds; counts where CAS does not say `isFromNewLogin`, but when the password was given
+    :raises TicketRefused: to be sent to CAS once more
+    """
     said = validated.attributes.get("isFromNewLogin", ())
-    if any(value.lower() == "false" for value in said):
+    is_old = any(value.lower() == "false" for value in said)
+    if not said:
+        dates = [unix_seconds(date) for date in validated.attributes.get(AUTHENTICATION_DATE, ())]
+        is_old = any(date is not None and now - date > RENEWED_SECONDS_MAX for date in dates)
+    if is_old:
         raise TicketRefused(detail="a fresh login was asked for, but CAS answered from an older session")
 
 

@@ -108,7 +108,7 @@ def _validated(source: BinaryIO, xml: bool, user: str | None) -> ValidatedTicket
         content = source.read()
     except OSError as error:
         raise click.ClickException(f"Cannot read the attributes: {error.strerror}.") from None
-    validated = parse_validation(content) if xml else _from_json(content, user)
+    validated = parse_validation(content, service="", now=now()) if xml else _from_json(content, user)
     return validated if user is None else replace(validated, user=user)
 
 

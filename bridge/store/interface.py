@@ -32,8 +32,19 @@ class Logins(Protocol):
         None when there is none, it began in another browser, is too old or taken, or the ticket was used before.
         """
 
+    def claim_newest(
+        self, *, browser_hash: str, ticket_hash: str, now: int, gateway_only: bool = False
+    ) -> PendingLogin | None:
+        """Likewise the newest that this browser began, where nothing tells which of them CAS answers.
+
+        :param gateway_only: of those alone for which CAS was told to ask nothing
+        """
+
     def find(self, state_hash: str, *, browser_hash: str) -> PendingLogin | None:
         """The pending login that this browser began, taken or not."""
+
+    def find_by_ticket(self, ticket_hash: str, *, browser_hash: str) -> PendingLogin | None:
+        """The pending login of this browser that the ticket has taken."""
 
 
 class Sessions(Protocol):
@@ -63,6 +74,9 @@ class Sessions(Protocol):
 
     def all(self, *, now: int) -> Sequence[Session]:
         """All live sessions, the newest first."""
+
+    def newest(self, *, limit: int) -> Sequence[Session]:
+        """The last that began, the newest first; ended and expired ones too, while they are remembered."""
 
     def of_subject(self, subject: str, *, now: int) -> Sequence[Session]:
         """All live sessions of a user, the newest first."""

@@ -32,7 +32,7 @@ pending_logins = Table(
     "pending_logins",
     metadata,
     Column("state_hash", HASH, primary_key=True),
-    Column("browser_hash", HASH, nullable=False),
+    Column("browser_hash", HASH, nullable=False, index=True),
     Column("service", Text, nullable=False),
     Column("request", Text, nullable=False),
     Column("renew", Boolean, nullable=False),

@@ -13,10 +13,11 @@ from bridge.errors import ConfigurationError
 from bridge.store.database import NOW, open_engine
 from bridge.store.grants import SqlGrants
 from bridge.store.keeping import SqlClients, SqlDeliveries, SqlKeys
-from bridge.store.logins import SqlLogins, SqlSessions
+from bridge.store.logins import SqlLogins
 from bridge.store.migrations import bring_up_to_date
 from bridge.store.purge import PURGES
 from bridge.store.schema import logout_deliveries, sessions, signing_keys
+from bridge.store.sessions import SqlSessions
 
 TOTALS = select(
     select(func.count()).where(sessions.c.expires_at > NOW, sessions.c.ended_at.is_(None)).label("sessions"),

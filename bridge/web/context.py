@@ -7,6 +7,7 @@ from typing import Protocol, cast
 
 from flask import current_app
 
+from bridge.cas.addresses import CasAddresses
 from bridge.cas.protocol import ValidatedTicket
 from bridge.metrics import Metrics
 from bridge.oauth.authority import Authority
@@ -30,9 +31,11 @@ class Bridge:
     """The rooms, wired by `create_app`."""
 
     authority: Authority
-    cas_url: str
+    addresses: CasAddresses
     cas_logout: str
     """`chain`, `return` or `none`."""
+    cas_service_state: str
+    """`query` or `cookie`."""
     cas: Cas
     claim_rules: ClaimRules
     single_logout_ends_offline_access: bool

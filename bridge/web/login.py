@@ -10,7 +10,7 @@ from flask import Blueprint, Response, after_this_request, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from bridge.cas.attributes import identity_from
-from bridge.cas.protocol import check_ticket, login_url, service_url, ticket_fingerprint
+from bridge.cas.protocol import check_ticket, ticket_fingerprint
 from bridge.errors import AuthorizationRefused, LoginNotContinued, SignInDenied, TicketRefused, UpstreamError
 from bridge.identity import Identity
 from bridge.log import remember
@@ -26,6 +26,7 @@ from bridge.web.context import Bridge, current_bridge
 from bridge.web.limits import bad_callbacks_limited
 from bridge.web.operations import validation
 from bridge.web.pages import prefer_languages
+from bridge.web.returning import Returning, returning, service_of
 from bridge.web.single_logout import front_channel
 
 LOGIN_ATTEMPTS = 2  # a spent ticket (reload, back button) is ordinary: start over once, then say so
@@ -57,16 +58,14 @@ def callback() -> Response:
     if request.method == "HEAD":  # comes with every GET route; whoever only looks must not spend the ticket
         raise MethodNotAllowed(["GET"])
     bridge = current_bridge()
-    state_hash, browser_hash = _login_of_this_browser(bridge)
+    browser = returning(bridge)
     if "ticket" not in request.args:
-        return _nobody_signed_in(bridge, state_hash, browser_hash)
+        return _nobody_signed_in(bridge, browser)
     ticket = check_ticket(request.args.getlist("ticket"))
     # Taken before CAS is asked: some servers accept a ticket twice when they are asked twice at once.
-    login = bridge.store.logins.claim(
-        state_hash, browser_hash=browser_hash, ticket_hash=fingerprint(ticket), now=bridge.now()
-    )
+    login = browser.take(fingerprint(ticket))
     if login is None:
-        return _continue_elsewhere(bridge, state_hash, browser_hash)
+        return _continue_elsewhere(bridge, browser, ticket)
     authorization = AuthorizationRequest.from_json(login.request)
     prefer_languages(authorization.ui_locales)
     if cookies.wants_new_login(request, bridge) and not login.renew:
@@ -105,7 +104,7 @@ def send_to_cas(bridge: Bridge, authorization: AuthorizationRequest, *, attempt:
     """Keep the request, and let CAS find out who this is."""
     state = bridge.new_secret()
     browser = cookies.browser_id(request, bridge) or bridge.new_secret()
-    service = service_url(bridge.issuer, state)
+    service = service_of(bridge, state)
     renew = endpoint.wants_new_login(authorization) or cookies.wants_new_login(request, bridge)
     gateway = "none" in authorization.prompt and not renew
     if "none" in authorization.prompt and renew:
@@ -124,24 +123,15 @@ def send_to_cas(bridge: Bridge, authorization: AuthorizationRequest, *, attempt:
         )
     )
     locale = (authorization.ui_locales or "").split(" ")[0]
-    response = see_other(login_url(bridge.cas_url, service, renew=renew, gateway=gateway, locale=locale or None))
+    response = see_other(bridge.addresses.login_url(service, renew=renew, gateway=gateway, locale=locale or None))
     cookies.remember_browser(response, bridge, browser)
     return response
 
 
-def _login_of_this_browser(bridge: Bridge) -> tuple[str, str]:
-    """The hashes of state and login cookie: only both together find a pending login."""
-    browser = cookies.browser_id(request, bridge)
-    states = request.args.getlist("state")
-    if browser is None or len(states) != 1:
-        raise LoginNotContinued(detail="no login cookie" if len(states) == 1 else "not exactly one state")
-    return fingerprint(states[0]), fingerprint(browser)
-
-
-def _nobody_signed_in(bridge: Bridge, state_hash: str, browser_hash: str) -> Response:
+def _nobody_signed_in(bridge: Bridge, browser: Returning) -> Response:
     """CAS was told to ask nothing (gateway), and has nothing to tell. An answer, never a reason to ask again."""
-    login = bridge.store.logins.find(state_hash, browser_hash=browser_hash)
-    if login is None or not login.gateway:
+    login = browser.without_ticket()
+    if login is None:
         check_ticket([])
         raise LoginNotContinued(detail="no ticket")
     authorization = AuthorizationRequest.from_json(login.request)
@@ -197,13 +187,13 @@ def _auth_time(identity: Identity, now: int, *, renewed: bool) -> int | None:
     return now if renewed or identity.is_new_login else None
 
 
-def _continue_elsewhere(bridge: Bridge, state_hash: str, browser_hash: str) -> Response:
+def _continue_elsewhere(bridge: Bridge, browser: Returning, ticket: str) -> Response:
     """A callback that was used before, or came too late.
 
     A signed-in browser that reloads the page, or goes back to it, is sent through the authorization endpoint
     again, which decides afresh; the ticket is of no use any more. Anybody else is refused.
     """
-    login = bridge.store.logins.find(state_hash, browser_hash=browser_hash)
+    login = browser.taken_before(fingerprint(ticket))
     if login is None or cookies.current_session(request, bridge) is None:
         raise LoginNotContinued(detail="unknown, taken or expired login" if login is None else "login taken before")
     authorization = AuthorizationRequest.from_json(login.request)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import structlog
 from flask import Blueprint, Response, make_response, render_template, request
 
-from bridge.cas.protocol import logout_url
 from bridge.errors import FormNotAccepted
 from bridge.oauth.authorization import in_query
 from bridge.oauth.logout import (
@@ -67,10 +66,10 @@ def _where_next(bridge: Bridge, wanted: LogoutRequest) -> str:
     back = f"{bridge.issuer}/logout/done"
     back = in_query(back, parameters) if parameters else back
     if bridge.cas_logout == "return":
-        return logout_url(bridge.cas_url, back)
+        return bridge.addresses.logout_url(back)
     if wanted.return_url is not None:
         return wanted.return_url
-    return logout_url(bridge.cas_url) if bridge.cas_logout == "chain" else back
+    return bridge.addresses.logout_url() if bridge.cas_logout == "chain" else back
 
 
 def _nobody_signed_in(bridge: Bridge, wanted: LogoutRequest) -> Response:
@@ -123,7 +122,7 @@ def _user_agreed(bridge: Bridge, session: Session) -> bool:
 
 
 def _signed_out_page(bridge: Bridge, *, came_from_cas: bool) -> Response:
-    cas = None if came_from_cas else logout_url(bridge.cas_url)
+    cas = None if came_from_cas else bridge.addresses.logout_url()
     response = make_response(render_template("signed_out.html", cas_logout_url=cas))
     cookies.sign_out(response, bridge)
     return response
@@ -131,5 +130,5 @@ def _signed_out_page(bridge: Bridge, *, came_from_cas: bool) -> Response:
 
 def _policy(bridge: Bridge, *, return_url: str | None = None, script: str = "'none'") -> str:
     """Browsers hold every redirect after a form to it, and where CAS leads on from its logout is CAS's affair."""
-    allowed = ["'self'", "https:", source_of(bridge.cas_url), *([source_of(return_url)] if return_url else [])]
+    allowed = ["'self'", "https:", source_of(bridge.addresses.logout), *([source_of(return_url)] if return_url else [])]
     return content_security_policy(form_action=" ".join(dict.fromkeys(allowed)), script=script)

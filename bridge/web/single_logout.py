@@ -8,7 +8,6 @@ waiting until all have answered.
 from __future__ import annotations
 
 import re
-from urllib.parse import urlencode
 
 import structlog
 from flask import Blueprint, Response, request
@@ -21,8 +20,9 @@ from bridge.cas.logout_request import (
     message_of_values,
     ticket_of_logout_request,
 )
-from bridge.cas.protocol import logout_url, ticket_fingerprint
+from bridge.cas.protocol import ticket_fingerprint
 from bridge.errors import LogoutRequestMalformed, TicketMalformed, for_people
+from bridge.oauth.authorization import in_query
 from bridge.oauth.logout import end_by_ticket
 from bridge.web.answers import see_other
 from bridge.web.context import Bridge, current_bridge
@@ -70,8 +70,8 @@ def front_channel() -> Response:
     values = request.args.getlist(PARAMETER)
     _end_session_of(message_of_front_channel(message_of_values(values)), channel="front")
     if relay_state := request.args.get("RelayState"):  # CAS 4.0 leads the browser from service to service
-        go_on = urlencode({"_eventId": "next", "RelayState": relay_state[:RELAY_STATE_MAX_CHARS]})
-        return see_other(f"{logout_url(bridge.cas_url)}?{go_on}")
+        go_on = {"_eventId": "next", "RelayState": relay_state[:RELAY_STATE_MAX_CHARS]}
+        return see_other(in_query(bridge.addresses.logout_url(), go_on))
     name = request.args.get("callback", "")
     # The comment in front keeps the answer from being taken for a file of another kind that begins with the name.
     script = f"/**/{name}({{}});" if _FUNCTION.fullmatch(name) else ""

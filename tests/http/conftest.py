@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from bridge import create_app
+from bridge.cas.addresses import addresses_of
 from bridge.cas.client import CasClient
 from bridge.settings import load
 from bridge.store import SqlStore
@@ -73,7 +74,8 @@ def start(cas_url: str, database: Path, *, read_timeout: float = 5.0, **changes:
     """`read_timeout` is for CAS, the rest are settings."""
     settings = load(environment(cas_url, database) | {f"PASSERELLE_{name.upper()}": changes[name] for name in changes})
     clock, store = Clock(), SqlStore(settings.database_url.get_secret_value())
-    cas = CasClient(settings.cas_internal_url or settings.cas_url, connect_timeout=1, read_timeout=read_timeout)
+    proxy = None if settings.cas_proxy is None else settings.cas_proxy.get_secret_value()
+    cas = CasClient(addresses_of(settings), proxy=proxy, connect_timeout=1, read_timeout=read_timeout)
     app = create_app(settings, store=store, cas=cas, clock=clock)
     return Running(Wire(settings.issuer, app=app), app, clock, store, database)
 

@@ -73,7 +73,7 @@ def upstream(context: ssl.SSLContext) -> Iterator[tuple[ScriptedCas, str]]:
         yield cas, f"https://localhost:{cas.port}/cas"
 
 
-def test_with_its_ca_file_a_private_certificate_is_accepted(issue: Issue) -> None:
+def test_with_its_ca_file_a_private_certificate_is_accepted_cas11(issue: Issue) -> None:
     ca_file, context = issue("localhost")
     with upstream(context) as (cas, url):
         client = CasClient(url, ca_file=str(ca_file))
@@ -91,7 +91,7 @@ def refused(cas: ScriptedCas, client: CasClient) -> str:
     return caught.value.detail
 
 
-def test_an_unknown_authority_is_refused_and_the_ca_file_setting_named(issue: Issue) -> None:
+def test_an_unknown_authority_is_refused_and_the_ca_file_setting_named_cas11(issue: Issue) -> None:
     _, context = issue("localhost")
     with upstream(context) as (cas, url):
         assert "CA file" in refused(cas, CasClient(url))
@@ -104,7 +104,7 @@ def test_another_authority_is_refused(issue: Issue, tmp_path: Path) -> None:
         refused(cas, CasClient(url, ca_file=str(other_ca)))
 
 
-def test_a_certificate_for_another_host_is_refused(issue: Issue) -> None:
+def test_a_certificate_for_another_host_is_refused_cas11(issue: Issue) -> None:
     ca_file, context = issue("elsewhere.example")
     with upstream(context) as (cas, url):
         assert "localhost" in refused(cas, CasClient(url, ca_file=str(ca_file)))

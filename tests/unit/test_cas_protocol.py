@@ -1,17 +1,16 @@
-"""URLs towards CAS, and the gate for tickets (cas.md cases 16 and parts of 23)."""
+"""What CAS vouches for, and the gate for tickets (cas.md cases 16 and parts of 23)."""
 
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from bridge.cas.addresses import CasAddresses
 from bridge.cas.protocol import (
     ValidatedTicket,
     check_renewed,
     check_ticket,
-    login_url,
     service_url,
     ticket_fingerprint,
-    validate_url,
 )
 from bridge.errors import TicketMalformed, TicketRefused
 
@@ -27,48 +26,20 @@ def test_the_service_url_is_the_issuers_callback_with_the_state() -> None:
     assert service_url("https://auth.localhost", "Zm9v_-1") == SERVICE
 
 
-def test_the_service_travels_as_one_encoded_parameter() -> None:
-    url = login_url("https://cas.localhost/cas", SERVICE)
-    assert url.startswith("https://cas.localhost/cas/login?service=https%3A%2F%2Fauth.localhost%2F")
-    assert query(url) == {"service": [SERVICE]}
-
-
-@pytest.mark.parametrize("base", ["https://cas.localhost/cas", "https://cas.localhost/cas/"])
-def test_the_path_of_the_cas_base_url_is_kept_with_and_without_a_final_slash(base: str) -> None:
-    assert urlsplit(login_url(base, SERVICE)).path == "/cas/login"
-    assert urlsplit(validate_url(base, SERVICE, "ST-1")).path == "/cas/p3/serviceValidate"
-
-
-def test_renew_gateway_and_locale_are_asked_for_at_login() -> None:
-    assert query(login_url("https://c/cas", SERVICE, renew=True))["renew"] == ["true"]
-    assert query(login_url("https://c/cas", SERVICE, gateway=True))["gateway"] == ["true"]
-    assert query(login_url("https://c/cas", SERVICE, locale="fr&x=1"))["locale"] == ["fr&x=1"]
-
-
-def test_renew_wins_over_gateway_because_both_together_mean_nothing() -> None:
-    asked = query(login_url("https://c/cas", SERVICE, renew=True, gateway=True))
-    assert "renew" in asked
-    assert "gateway" not in asked
-
-
-def test_renew_is_asked_again_at_validation_so_that_a_user_cannot_remove_it() -> None:
-    assert query(validate_url("https://c/cas", SERVICE, "ST-1", renew=True))["renew"] == ["true"]
-    assert "renew" not in query(validate_url("https://c/cas", SERVICE, "ST-1"))
-
-
 @pytest.mark.parametrize(
     "ticket",
     [
-        pytest.param("ST-1", id="case16-shorter-than-the-specification"),
-        pytest.param(SHIBBOLETH_TICKET, id="case16-403-characters-of-shibboleth"),
-        pytest.param("ST-231187-aB3-cas.stetson.example", id="case16-host-suffix-with-dots"),
-        pytest.param("ST-9-x-https%3A%2F%2Fsome.site%3A8443%2Fcas", id="case16-percent-signs-in-the-ticket"),
-        pytest.param("ST-" + "x" * 1021, id="case16-longest"),
+        pytest.param("ST-1", id="cas16-shorter-than-the-specification"),
+        pytest.param(SHIBBOLETH_TICKET, id="cas16-403-characters-of-shibboleth"),
+        pytest.param("ST-231187-aB3-cas.stetson.example", id="cas16-host-suffix-with-dots"),
+        pytest.param("ST-9-x-https%3A%2F%2Fsome.site%3A8443%2Fcas", id="cas16-percent-signs-in-the-ticket"),
+        pytest.param("ST-" + "x" * 1021, id="cas16-longest"),
     ],
 )
 def test_odd_but_real_tickets_pass_and_are_encoded_once(ticket: str) -> None:
     assert check_ticket([ticket]) == ticket
-    assert query(validate_url("https://c/cas", SERVICE, ticket)) == {"service": [SERVICE], "ticket": [ticket]}
+    asked = CasAddresses.below("https://c/cas").question(SERVICE, ticket, renew=False, now=0, request_id="a")
+    assert query(asked.url) == {"service": [SERVICE], "ticket": [ticket]}
 
 
 def test_the_long_ticket_of_these_tests_has_403_characters() -> None:
@@ -78,20 +49,20 @@ def test_the_long_ticket_of_these_tests_has_403_characters() -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        pytest.param([], id="case16-none"),
-        pytest.param(["ST-1", "ST-1"], id="case16-two-parameters"),
-        pytest.param([""], id="case16-empty"),
-        pytest.param(["ST-"], id="case16-prefix-only"),
-        pytest.param(["ST-1&service=https://evil/#"], id="case16-parameter-injection"),
-        pytest.param(["ST-1\r\nX"], id="case16-line-break"),
-        pytest.param(["ST-1\n"], id="case16-line-break-at-the-end"),
-        pytest.param(["ST-<x/>"], id="case16-xml"),
-        pytest.param(["PT-1"], id="case16-proxy-ticket"),
-        pytest.param(["TGT-1"], id="case16-granting-ticket"),
-        pytest.param(["st-1"], id="case16-lower-case"),
-        pytest.param(["ST-" + "x" * 4997], id="case16-5000-characters"),
-        pytest.param(["ST-é"], id="case16-non-ascii"),
-        pytest.param(["ST-\x00"], id="case16-nul"),
+        pytest.param([], id="cas16-none"),
+        pytest.param(["ST-1", "ST-1"], id="cas16-two-parameters"),
+        pytest.param([""], id="cas16-empty"),
+        pytest.param(["ST-"], id="cas16-prefix-only"),
+        pytest.param(["ST-1&service=https://evil/#"], id="cas16-parameter-injection"),
+        pytest.param(["ST-1\r\nX"], id="cas16-line-break"),
+        pytest.param(["ST-1\n"], id="cas16-line-break-at-the-end"),
+        pytest.param(["ST-<x/>"], id="cas16-xml"),
+        pytest.param(["PT-1"], id="cas16-proxy-ticket"),
+        pytest.param(["TGT-1"], id="cas16-granting-ticket"),
+        pytest.param(["st-1"], id="cas16-lower-case"),
+        pytest.param(["ST-" + "x" * 4997], id="cas16-5000-characters"),
+        pytest.param(["ST-é"], id="cas16-non-ascii"),
+        pytest.param(["ST-\x00"], id="cas16-nul"),
     ],
 )
 def test_what_cannot_be_a_service_ticket_is_refused_at_the_gate(values: list[str]) -> None:
@@ -109,11 +80,31 @@ def test_a_proxy_ticket_gets_a_sentence_of_its_own() -> None:
     assert caught.value.description != TicketMalformed.default_description
 
 
-def test_an_answer_from_an_older_session_does_not_satisfy_renew() -> None:
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"isFromNewLogin": ("False",)},
+        {"isFromNewLogin": ("false",), "authenticationDate": ("1970-01-01T01:00:00Z",)},
+        {"authenticationDate": ("1970-01-01T00:48:00Z",)},
+    ],
+)
+def test_an_answer_from_an_older_session_does_not_satisfy_renew(attributes: dict[str, tuple[str, ...]]) -> None:
     with pytest.raises(TicketRefused):
-        check_renewed(ValidatedTicket("alice", {"isFromNewLogin": ("False",)}))
-    check_renewed(ValidatedTicket("alice", {"isFromNewLogin": ("true",)}))
-    check_renewed(ValidatedTicket("alice", {}))
+        check_renewed(ValidatedTicket("alice", attributes), now=3600)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"isFromNewLogin": ("true",)},
+        {"isFromNewLogin": ("true",), "authenticationDate": ("1970-01-01T00:00:00Z",)},  # a clock that is wrong
+        {"authenticationDate": ("1970-01-01T00:50:00Z",)},
+        {"authenticationDate": ("Tue May 19 02:20:19 UTC 2015",)},
+    ],
+)
+def test_an_answer_that_may_be_fresh_satisfies_renew(attributes: dict[str, tuple[str, ...]]) -> None:
+    check_renewed(ValidatedTicket("alice", attributes), now=3600)
 
 
 def test_a_fingerprint_tells_tickets_apart_without_showing_them() -> None:

