@@ -91,7 +91,7 @@ def answer_unexpected_error(error: Exception) -> Response:
 
 
 def _is_for_programs() -> bool:
-    if request.blueprint is not None:
+    if request.blueprint not in (None, "single_logout"):
         return request.blueprint in ("api", "health")
     return "text/html" not in request.headers.get("Accept", "")  # browsers always ask for it
 

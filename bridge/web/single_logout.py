@@ -8,6 +8,7 @@ waiting until all have answered.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import structlog
 from flask import Blueprint, Response, request
@@ -25,7 +26,7 @@ from bridge.errors import LogoutRequestMalformed, TicketMalformed, for_people
 from bridge.oauth.authorization import in_query
 from bridge.oauth.logout import end_by_ticket
 from bridge.web.answers import see_other
-from bridge.web.context import Bridge, current_bridge
+from bridge.web.context import current_bridge
 
 # What may stand in a script as the name of a function, and no more.
 _FUNCTION = re.compile(r"[A-Za-z0-9_$.]{1,64}")
@@ -38,11 +39,7 @@ log = structlog.get_logger()
 @blueprint.post("/cas/logout")
 def back_channel() -> Response:
     """CAS itself calls (CAS protocol §2.3.3)."""
-    if request.mimetype == "multipart/form-data":
-        message = message_of_values(request.form.getlist(PARAMETER))
-    else:
-        message = message_of_body(request.get_data())
-    _end_session_of(message, channel="back")
+    _end_session_of(_message_in_body, channel="back")
     return Response(status=200, mimetype="text/plain")
 
 
@@ -67,8 +64,7 @@ def front_channel() -> Response:
     if request.method == "HEAD":  # comes with every GET route; whoever only looks must not end anything
         raise MethodNotAllowed(["GET", "POST"])
     bridge = current_bridge()
-    values = request.args.getlist(PARAMETER)
-    _end_session_of(message_of_front_channel(message_of_values(values)), channel="front")
+    _end_session_of(_message_in_query, channel="front")
     if relay_state := request.args.get("RelayState"):  # CAS 4.0 leads the browser from service to service
         go_on = {"_eventId": "next", "RelayState": relay_state[:RELAY_STATE_MAX_CHARS]}
         return see_other(in_query(bridge.addresses.logout_url(), go_on))
@@ -78,10 +74,20 @@ def front_channel() -> Response:
     return Response(script, mimetype="text/javascript")
 
 
-def _end_session_of(message: bytes, *, channel: str) -> None:
-    bridge: Bridge = current_bridge()
+def _message_in_body() -> bytes:
+    if request.mimetype == "multipart/form-data":
+        return message_of_values(request.form.getlist(PARAMETER))
+    return message_of_body(request.get_data())
+
+
+def _message_in_query() -> bytes:
+    return message_of_front_channel(message_of_values(request.args.getlist(PARAMETER)))
+
+
+def _end_session_of(read: Callable[[], bytes], *, channel: str) -> None:
+    bridge = current_bridge()
     try:
-        ticket = ticket_of_logout_request(message)
+        ticket = ticket_of_logout_request(read())
     except LogoutRequestMalformed:
         bridge.metrics.single_logout("malformed")
         raise

@@ -263,6 +263,7 @@ def test_a_start_takes_away_what_a_killed_bridge_left_and_nothing_else(
 def test_the_page_names_every_metric_and_no_other(bridge: Running, numbers: Callable[[], Numbers], hub: App) -> None:
     Browser(bridge.wire).signs_in(hub.sends())
     hub.redeems("x")
+    bridge.wire.ask("POST", "/cas/logout", body="")
     page = set(re.findall(r"^\| `(passerelle_\w+)` ", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
     told = {re.sub("_(bucket|count|sum)$", "", name) for name, _ in numbers()}
     assert told == page

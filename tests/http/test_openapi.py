@@ -42,6 +42,7 @@ SUCCESSES = {
     200: (
         *("POST /token", "GET /userinfo", "POST /userinfo", "GET /userdata"),
         *("POST /introspect", "POST /revoke", "GET /logout", "POST /logout"),
+        *("POST /cas/logout", "GET /cas/logout", "POST /cas/callback"),
     ),
 }
 # What Flask adds to each GET by itself, and the files beside the pages.
@@ -135,4 +136,5 @@ def _of_hub(hub: App, tokens: Mapping[str, Any]) -> dict[str, str]:
         "max_age": "10000",
         "prompt": "none",
         "claims": '{"userinfo": {"email": null}}',
+        "logoutRequest": "<LogoutRequest><SessionIndex>ST-1</SessionIndex></LogoutRequest>",
     }

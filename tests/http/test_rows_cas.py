@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import cas_scripts
+from tests.support import cas_answers, cas_scripts
 from tests.support.actors import App, Browser
 from tests.support.scripted_cas import ScriptedCas
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "signs_in"),
     [
-        pytest.param(b"yes\nalice\n", id="cas17-yes"),
-        pytest.param(b"no\n\n", id="cas17-no"),
-        pytest.param(b'{"serviceResponse":{"authenticationSuccess":{"user":"alice"}}}', id="cas18-success"),
-        pytest.param(b'{"serviceResponse":{"authenticationFailure":{"code":"INVALID_TICKET"}}}', id="cas18-failure"),
+        pytest.param(b"yes\nalice\n", True, id="cas17-yes"),
+        pytest.param(b"no\n\n", False, id="cas17-no"),
+        pytest.param(cas_answers.json_success(), True, id="cas18-success"),
+        pytest.param(
+            cas_answers.json_answer(authenticationFailure={"code": "INVALID_TICKET"}), False, id="cas18-failure"
+        ),
     ],
 )
-def test_an_answer_of_another_protocol_signs_nobody_in(
-    browser: Browser, hub: App, cas: ScriptedCas, body: bytes
+def test_an_answer_is_read_by_what_it_is_whatever_was_asked(
+    browser: Browser, hub: App, cas: ScriptedCas, body: bytes, signs_in: bool
 ) -> None:
-    """CAS 1 and JSON answers are never asked for, so one that comes is not believed."""
+    """Servers ignore `format`, and some addresses answer in the form of another."""
     cas.script = cas_scripts.says(body)
-    assert browser.signs_in(hub.sends()).status == 502
-    assert "__Host-passerelle-session" not in browser.cookies
+    answer = browser.signs_in(hub.sends())
+    if signs_in:
+        token = hub.redeems(hub.takes_code(answer)).json["access_token"]
+        assert hub.asks_who(token).json["sub"] == "alice"
+    else:  # to CAS once more, then a page
+        assert browser.opens(browser.visits_cas(answer)).status == 403
+        assert "__Host-passerelle-session" not in browser.cookies
 
 
 @pytest.mark.parametrize("ticket", ["ST-1", "", "<"])

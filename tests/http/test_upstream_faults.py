@@ -8,7 +8,7 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, events
-from tests.support import cas_scripts, cas_xml
+from tests.support import cas_answers, cas_scripts, cas_xml
 from tests.support.actors import Answer, App, Browser
 from tests.support.scripted_cas import ALICE, Script, ScriptedCas
 
@@ -24,7 +24,16 @@ FAULTS: dict[str, tuple[Script, str]] = {
     "cas2-truncated": (cas_scripts.says(ALICE_IN[:-30]), "UpstreamMalformed"),
     "cas2-cut-connection": (cas_scripts.truncates(ALICE_IN, len(ALICE_IN) + 10), "UpstreamMalformed"),
     "cas2-no-namespace": (cas_scripts.says(ALICE_IN.replace(b"www.yale.edu", b"www.evil.edu")), "UpstreamMalformed"),
-    "cas2-not-xml": (cas_scripts.says(b"yes\nalice\n"), "UpstreamMalformed"),
+    "cas2-text": (cas_scripts.says(b"alice\n"), "UpstreamMalformed"),
+    "cas17-cut-off": (cas_scripts.says(b"yes\nalice"), "UpstreamMalformed"),
+    "cas18-two-users": (
+        cas_scripts.says(b'{"serviceResponse":{"authenticationSuccess":{"user":"alice","user":"admin"}}}'),
+        "UpstreamMalformed",
+    ),
+    "saml-of-another-day": (
+        cas_scripts.says(cas_answers.saml_signed_in("alice", {}, service="https://auth.example.org/", now=1.0)),
+        "UpstreamMalformed",
+    ),
     "cas3-child-in-user": (cas_scripts.says(cas_xml.success("<cas:user>al<b/>ice</cas:user>")), "UpstreamMalformed"),
     "cas4-two-users": (cas_scripts.says(cas_xml.success("<cas:user>a</cas:user>" * 2)), "UpstreamMalformed"),
     "cas4-injection": (cas_scripts.says(cas_xml.LEMONLDAP_INJECTION), "UpstreamMalformed"),
@@ -38,6 +47,8 @@ FAULTS: dict[str, tuple[Script, str]] = {
     "cas9-never-answers": (cas_scripts.never_answers(), "UpstreamTooSlow"),
     "cas9-dribbles": (cas_scripts.dribbles_body(ALICE_IN, 0.02), "UpstreamTooSlow"),
     "cas19-invalid-service": (cas_scripts.says(cas_xml.failure("INVALID_SERVICE")), "ServiceNotAccepted"),
+    "unauthorized-service": (cas_scripts.says(cas_xml.failure("UNAUTHORIZED_SERVICE")), "ServiceNotAccepted"),
+    "invalid-request": (cas_scripts.says(cas_xml.failure("INVALID_REQUEST")), "ServiceNotAccepted"),
     "internal-error": (cas_scripts.says(cas_xml.failure("INTERNAL_ERROR")), "Upstream"),
     "unknown-code": (cas_scripts.says(cas_xml.failure("SOMETHING_ELSE")), "Upstream"),
 }
