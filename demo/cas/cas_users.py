@@ -1,6 +1,7 @@
 """The demo's users. Their passwords are public, which is why this server serves *.localhost only."""
 
 import hmac
+import os
 from dataclasses import dataclass, field
 
 from cas_server.auth import AuthUser
@@ -44,6 +45,14 @@ PEOPLE = {
         person("bob", "Bob", "O'Neil", groups=["students"], affiliation="student"),
     )
 }
+# A class to try a crowd with: student01, student02, … with the passwords student01-demo, …
+CLASS_MAX = 500
+STUDENTS = min(int(os.environ.get("DEMO_STUDENTS") or 0), CLASS_MAX)
+EVERYBODY = PEOPLE | {
+    one.login: one
+    for number in range(1, STUDENTS + 1)
+    for one in [person(f"student{number:02}", "Student", f"No {number}", groups=["students"], affiliation="student")]
+}
 
 
 class DemoUser(AuthUser):
@@ -51,12 +60,12 @@ class DemoUser(AuthUser):
 
     def test_password(self, password: str) -> bool:
         """Whether this is the person's password."""
-        someone = PEOPLE.get(self.username)
+        someone = EVERYBODY.get(self.username)
         return someone is not None and hmac.compare_digest(someone.password.encode(), password.encode())
 
     def attributs(self) -> dict[str, str | list[str]]:  # the library's spelling
         """What is released about the person."""
-        someone = PEOPLE.get(self.username)
+        someone = EVERYBODY.get(self.username)
         return dict(someone.attributes) if someone else {}
 
 

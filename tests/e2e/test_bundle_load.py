@@ -1,0 +1,48 @@
+"""A class presses "Sign in" at the same moment, and everybody gets a lab.
+
+Six students by default; thirty, as at nine o'clock, with PASSERELLE_TEST_LONG=1.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.deployment import ROOT, Deployment, clean_clone, free_port
+
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
+
+STUDENTS = 30 if os.environ.get("PASSERELLE_TEST_LONG") else 6
+WITHIN = 3600
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = clean_clone(tmp_path_factory.mktemp("clone"))
+    ours = Deployment(folder, f"passerelle-load-{os.getpid()}", http_port=free_port(80), https_port=free_port(443))
+    try:
+        ours.compose("--profile", "*", "build")
+        ours.compose("up", "--detach", "--wait", changed={"DEMO_STUDENTS": str(STUDENTS)})
+        yield ours
+    finally:
+        ours.remove()
+
+
+def test_everybody_gets_a_lab_one_after_the_other_and_all_at_once(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [sys.executable, "-m", "tests.bench.classroom", "--students", str(STUDENTS)]
+    command += ["--hub", deployment.url("jupyter.localhost").rstrip("/")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=WITHIN, check=False)
+    with capsys.disabled():
+        print(f"\n{done.stdout}", end="    ")
+    assert done.returncode == 0, f"{done.stderr}\n{deployment.logs()}"
+    rounds = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["round"], one["students"]) for one in rounds] == [
+        ("one after the other", STUDENTS),
+        ("all at once", STUDENTS),
+    ]
+    assert deployment.labs() == []
