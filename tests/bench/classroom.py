@@ -2,7 +2,6 @@
 
     python -m tests.bench.classroom --hub https://jupyter.localhost:8443 --students 30
 
-A program of its own, because names under *.localhost are looked up by itself: not every system knows that they are this
 A program of its own, because it looks up names under *.localhost by itself: not every system knows that they are this
 machine. It goes every step of a browser over the hub, the bridge, CAS and Traefik, and ends each lab. Prints one line
 of JSON for each round: how many, how long until a lab was ready, what the machine did meanwhile.
