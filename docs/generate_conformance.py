@@ -68,7 +68,9 @@ def page(ids: Iterable[str]) -> str:
 
 def _table(ids: Iterable[str], kind: str, meanings: Mapping[str, Mapping[str, str]]) -> list[str]:
     tests = named_after(ids, kind)
-    return [f"| {number} | {_meaning(row)} | {_tests(tests.get(int(number), []))} |" for number, row in meanings.items()]
+    return [
+        f"| {number} | {_meaning(row)} | {_tests(tests.get(int(number), []))} |" for number, row in meanings.items()
+    ]
 
 
 def _meaning(row: Mapping[str, str]) -> str:

@@ -31,7 +31,13 @@ HOT = {
 # What a statement has just chosen, of which there are few.
 CHOSEN = {"SCAN due", "SCAN newest"}
 # All rows are wanted, or the table has a handful, or a command asks and no request.
-SCANS = {"sessions.LAST_ENDED_BY_CAS", "keeping.ALL_KEYS", "keeping.ALL_CLIENTS", "keeping.WAITING"}
+SCANS = {
+    "sessions.LAST_ENDED_BY_CAS",
+    "sessions.NEWEST_SESSIONS",
+    "keeping.ALL_KEYS",
+    "keeping.ALL_CLIENTS",
+    "keeping.WAITING",
+}
 
 
 def steps(database: str, statement: Select[Any] | CompoundSelect[Any] | UpdateBase) -> list[str]:
