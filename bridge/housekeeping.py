@@ -33,20 +33,19 @@ def start_housekeeping(authority: Authority, *, signing_key_max_age: int) -> Non
         for kid in authority.keys.rotate_by_age(signing_key_max_age):
             log.info("signing_key_added", kid=kid)
 
-    deliver = Deliverer(authority).start_due
-    chores: Mapping[Callable[[], None], int] = {
-        deliver: DELIVERY_INTERVAL_SECONDS,
-        purge: PURGE_INTERVAL_SECONDS,
-        rotate: PURGE_INTERVAL_SECONDS,
-    }
-    woken = authority.logout_queued, deliver
-    threading.Thread(target=_do_for_ever, args=(chores, *woken), daemon=True, name="housekeeping").start()
+    chores: Mapping[Callable[[], None], int] = {purge: PURGE_INTERVAL_SECONDS, rotate: PURGE_INTERVAL_SECONDS}
+    _start("housekeeping", chores, threading.Event())
+    # Apart: somebody waits for these, and a purge can take a second.
+    deliver: Mapping[Callable[[], None], int] = {Deliverer(authority).start_due: DELIVERY_INTERVAL_SECONDS}
+    _start("logout-tokens", deliver, authority.logout_queued)
 
 
-def _do_for_ever(
-    chores: Mapping[Callable[[], None], int], waking: threading.Event, woken: Callable[[], None]
-) -> None:
-    """Each chore at its own pace, and one of them also when somebody wakes it."""
+def _start(name: str, chores: Mapping[Callable[[], None], int], waking: threading.Event) -> None:
+    threading.Thread(target=_do_for_ever, args=(chores, waking), daemon=True, name=name).start()
+
+
+def _do_for_ever(chores: Mapping[Callable[[], None], int], waking: threading.Event) -> None:
+    """Each chore at its own pace, and all of them when somebody wakes us."""
     due = dict.fromkeys(chores, time.monotonic())
     while True:
         for chore, interval in chores.items():
@@ -58,4 +57,4 @@ def _do_for_ever(
                     log.warning("housekeeping_failed", chore=chore.__name__, detail=type(error).__name__)
         if waking.wait(TICK_SECONDS):
             waking.clear()
-            due[woken] = time.monotonic()
+            due = dict.fromkeys(chores, time.monotonic())

@@ -17,6 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PAGE = HERE / "conformance.md"
 ROWS: Mapping[str, Mapping[str, str]] = tomllib.loads((HERE / "conformance_rows.toml").read_text(encoding="utf-8"))
+CASES: Mapping[str, Mapping[str, str]] = tomllib.loads((HERE / "conformance_cas.toml").read_text(encoding="utf-8"))
 INTRODUCTION = """\
 # Conformance
 
@@ -27,6 +28,15 @@ holds here and the tests that fail when it does not. The certification plans of 
 by module in `tests/conformance`: see [openid-modules.md](openid-modules.md).
 
 | row | what holds, and what was decided | tests |
+|---|---|---|"""
+
+ABOUT_CAS = """
+## The way through CAS
+
+What is asked of a client of CAS 1.0 to 3.0 and SAML 1.1, as 25 cases. `tests/upstream` runs the journeys with real
+servers: Apereo CAS and django-cas-server.
+
+| case | what holds | tests |
 |---|---|---|"""
 
 
@@ -52,9 +62,15 @@ def named_after(ids: Iterable[str], kind: str) -> dict[int, list[str]]:
 
 def page(ids: Iterable[str]) -> str:
     """The whole page."""
-    tests = named_after(ids, "row")
-    rows = [f"| {number} | {_meaning(row)} | {_tests(tests.get(int(number), []))} |" for number, row in ROWS.items()]
-    return "\n".join([INTRODUCTION, *rows, ""])
+    ids = list(ids)
+    return "\n".join([INTRODUCTION, *_table(ids, "row", ROWS), ABOUT_CAS, *_table(ids, "cas", CASES), ""])
+
+
+def _table(ids: Iterable[str], kind: str, meanings: Mapping[str, Mapping[str, str]]) -> list[str]:
+    tests = named_after(ids, kind)
+    return [
+        f"| {number} | {_meaning(row)} | {_tests(tests.get(int(number), []))} |" for number, row in meanings.items()
+    ]
 
 
 def _meaning(row: Mapping[str, str]) -> str:

@@ -12,14 +12,15 @@ from tests.support.databases import database, empty_database, postgres, template
 
 __all__ = ["database", "empty_database", "postgres", "template"]  # fixtures
 
-LAYERS = ("unit", "contract", "http", "interop", "conformance", "e2e")
+LAYERS = ("unit", "contract", "http", "interop", "upstream", "conformance", "e2e")
 LEFT_OUT = pytest.StashKey[dict[str, tuple[str, int]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "e2e: real containers or processes, and a real browser")
+    config.addinivalue_line("markers", "upstream: CAS servers that we did not write; two minutes")
     config.addinivalue_line(
-        "markers", "needs(*things): engine, images, browser, postgres, node: left out where they are missing"
+        "markers", "needs(*things): engine, images, browser, postgres, node, apereo: left out where they are missing"
     )
     config.stash[LEFT_OUT] = {}
 
@@ -62,6 +63,7 @@ def _missing(thing: str) -> str | None:
         "browser": status.missing_browser,
         "postgres": status.missing_postgres,
         "node": status.missing_node,
+        "apereo": status.missing_apereo,
         "images": lambda: status.missing_images(list(status.image_names().values())),
     }
     return checks[thing]()

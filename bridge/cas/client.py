@@ -85,13 +85,17 @@ class CasClient:
             clock=clock,
         )
 
-    def validate(self, service: str, ticket: str, *, renew: bool = False) -> ValidatedTicket:
-        """Spend the ticket. Raises `TicketRefused`, `SignInDenied` or an `UpstreamError`."""
+    def validate(self, service: str, ticket: str, *, renew_since: float | None = None) -> ValidatedTicket:
+        """Spend the ticket. Raises `TicketRefused`, `SignInDenied` or an `UpstreamError`.
+
+        :param renew_since: Unix seconds; since then the user has to have given the password. None: any time will do
+        """
+        renew = renew_since is not None
         now = self._clock()
         question = self._addresses.question(service, ticket, renew=renew, now=now, request_id=secrets.token_hex(16))
         validated = parse_validation(self._ask(question), service=service, now=now)
-        if renew:
-            check_renewed(validated, now=now)
+        if renew_since is not None:
+            check_renewed(validated, since=renew_since)
         return validated
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import parse_qsl, unquote, unquote_plus
 from xml.parsers import expat  # S405 is about entities, and a document that declares any is refused below
 
 from bridge.errors import LogoutRequestMalformed
@@ -52,8 +52,9 @@ def message_of_front_channel(value: bytes) -> bytes:
     if _starts_like_xml(value.strip()):
         return value
     try:
-        # A "+" that nobody encoded arrives as a space.
-        deflated = base64.b64decode(value.strip().replace(b" ", b"+"), validate=True)
+        # A "+" that nobody encoded arrives as a space; some encoders break lines, and some leave the padding out.
+        letters = value.strip().replace(b" ", b"+").replace(b"\r", b"").replace(b"\n", b"").rstrip(b"=")
+        deflated = base64.b64decode(letters + b"=" * (-len(letters) % 4), validate=True)
     except binascii.Error:
         raise LogoutRequestMalformed(detail=f"{PARAMETER} is neither XML nor base64") from None
     for window in (zlib.MAX_WBITS, -zlib.MAX_WBITS):  # with zlib's header, or without as SAML has it
@@ -74,7 +75,9 @@ def ticket_of_logout_request(message: bytes) -> str:
     """
     text = message.strip()
     if text[:3].lower() == b"%3c":  # some servers encode the field twice
-        text = unquote_plus(text.decode("utf-8", "replace")).encode()
+        # Whoever writes a space as %20 means a plus by "+".
+        decode = unquote if b"%20" in text else unquote_plus
+        text = decode(text.decode("utf-8", "replace")).encode()
     if len(text) > MESSAGE_MAX_BYTES:
         raise LogoutRequestMalformed(detail=f"more than {MESSAGE_MAX_BYTES} bytes")
     reader = _Reader()

@@ -16,8 +16,8 @@ from bridge.errors import TicketMalformed, TicketRefused, for_people
 # Wider than the specification's letters, digits and "-": real servers put "_", ".", and even an encoded URL
 # into tickets. Every character that could end a parameter, a line or an XML text stays outside.
 _TICKET = re.compile(r"ST-[A-Za-z0-9._~:/+=%-]{1,1021}")
-# The longest way from the password to the answer of CAS: a login cookie's life, and two clocks a minute apart.
-RENEWED_SECONDS_MAX = 660
+# How far the clocks of CAS and this server may be apart before a password that was just given looks like an old one.
+CLOCKS_APART_SECONDS = 60
 AUTHENTICATION_DATE = "authenticationDate"
 
 
@@ -55,17 +55,17 @@ def check_ticket(values: Sequence[str]) -> str:
     return ticket
 
 
-def check_renewed(validated: ValidatedTicket, *, now: float) -> None:
+def check_renewed(validated: ValidatedTicket, *, since: float) -> None:
     """Refuse an answer to `renew` that itself says it comes from an older CAS session.
 
-    :param now: Unix seconds; counts where CAS does not say `isFromNewLogin`, but when the password was given
+    :param since: Unix seconds, when the sign-in began; counts where CAS says no more than when
     :raises TicketRefused: to be sent to CAS once more
     """
     said = validated.attributes.get("isFromNewLogin", ())
     is_old = any(value.lower() == "false" for value in said)
     if not said:
         dates = [unix_seconds(date) for date in validated.attributes.get(AUTHENTICATION_DATE, ())]
-        is_old = any(date is not None and now - date > RENEWED_SECONDS_MAX for date in dates)
+        is_old = any(date is not None and date < since - CLOCKS_APART_SECONDS for date in dates)
     if is_old:
         raise TicketRefused(detail="a fresh login was asked for, but CAS answered from an older session")
 

@@ -11,6 +11,7 @@ import sys
 
 import click
 
+from bridge.cli.check import check
 from bridge.cli.claims import claims
 from bridge.cli.clients import clients
 from bridge.cli.keys import keys
@@ -51,5 +52,5 @@ def serve() -> None:
         sys.exit(1)
 
 
-for command in (clients, keys, sessions, purge, claims):
+for command in (check, clients, keys, sessions, purge, claims):
     main.add_command(command)

@@ -70,7 +70,8 @@ class Settings(Frozen):
     OpenID Connect Back-Channel Logout advises; many CAS servers call it a logout too when somebody was idle."""
     cas_service_state: Literal["query", "cookie"] = "query"
     """Where the id of a sign-in travels: in the query of the service URL, or in a cookie alone, for a CAS that can
-    register one exact URL. With `cookie`, sign-ins begun at once in two tabs may change places."""
+    register one exact URL. With `cookie` a hostile page can sign somebody in as another user without their noticing,
+    and sign-ins begun at once in two tabs may change places: see decision 10."""
     secret_key: SecretStr = Field(min_length=MINIMAL_SECRET_KEY_LENGTH)
     """At least 16, better 64 random characters; encrypts the signing keys at rest. `openssl rand -hex 32` makes one."""
     database_url: SecretStr = SecretStr("sqlite:///passerelle.sqlite3")

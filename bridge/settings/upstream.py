@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Annotated
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
@@ -24,7 +24,7 @@ def _check_endpoint(url: str) -> str:
     check_base_url(base.rstrip("/"))
     if "#" in query or not query.isascii() or re.search(r"[\s\\\"<>]", query):
         raise ValueError("holds a character that a URL may not have")
-    if clash := sorted(_OURS & {part.partition("=")[0].lower() for part in query.split("&")}):
+    if clash := sorted(_OURS & {name.lower() for name, _ in parse_qsl(query, keep_blank_values=True)}):
         raise ValueError(f"must not hold {', '.join(clash)}: the bridge adds that itself")
     return url
 

@@ -104,8 +104,10 @@ class Sessions(Protocol):
     ) -> Sequence[str]:
         """CAS has ended what it gave this ticket for: end the session that it began or renewed, likewise.
 
-        Also an expired one, because what was given out under it may live on, and one that is about to begin: that
-        will not. With `offline_too` every grant under it is revoked. The sids that ended by this.
+        So end the user's other sessions in the same browser, for which CAS may have no name; and while the ticket's
+        own session is about to begin (which it then will not), all that the browser has. Also expired ones, because
+        what was given out under them may live on. With `offline_too` every grant under them is revoked, also under
+        those that ended before. The sids that ended by this.
         """
 
 

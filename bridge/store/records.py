@@ -48,6 +48,8 @@ class Session:
     """When the user proved who they are; None when CAS does not say."""
     created_at: int
     expires_at: int
+    browser_hash: str | None = None
+    """Of the cookie that the sign-in began with, as in `PendingLogin`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,8 @@ sessions = Table(
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("ended_at", BigInteger),
     Column("ended_by_cas", Boolean, nullable=False, server_default=false()),
+    # Of the cookie that the sign-in began with: tells which sessions one browser has. Absent: of an older version.
+    Column("browser_hash", HASH, index=True),
 )
 
 session_tickets = Table(

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, func, insert, select, union_all, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Update,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    union,
+    union_all,
+    update,
+)
 
 from bridge.identity import Identity
 from bridge.store.access import revocation
@@ -18,11 +30,12 @@ _SESSION = columns_of(sessions, Session)
 
 SAVE_SESSION = insert(sessions)
 SAVE_TICKET = insert(session_tickets)
+_RENEWED = ("cookie_hash", "identity", "auth_time", "expires_at", "browser_hash")
 RENEW_SESSION = (
     update(sessions)
     .where(sessions.c.sid == bindparam("of_sid"), sessions.c.ended_at.is_(None))
     .values(
-        {name: bindparam(f"new_{name}") for name in ("cookie_hash", "identity", "auth_time", "expires_at")},
+        {name: bindparam(f"new_{name}") for name in _RENEWED},
     )
 )
 _LIVE = (sessions.c.ended_at.is_(None), sessions.c.expires_at > NOW)
@@ -38,10 +51,6 @@ SESSIONS_OF_SUBJECT = (
     .where(sessions.c.subject == bindparam("of_subject"), *_LIVE)
     .order_by(sessions.c.created_at.desc())
 )
-IS_KNOWN_TICKET = union_all(
-    select(session_tickets.c.ticket_hash).where(session_tickets.c.ticket_hash == bindparam("ticket")),
-    select(pending_logins.c.ticket_hash).where(pending_logins.c.ticket_hash == bindparam("ticket")),
-).limit(1)
 # The session of a ticket begins, or CAS ends it: whichever comes second waits here, and finds what the first has done.
 BEGIN_OF_TICKET = (
     update(pending_logins)
@@ -52,17 +61,52 @@ BEGIN_OF_TICKET = (
 END_OF_TICKET = (
     update(pending_logins).where(pending_logins.c.ticket_hash == bindparam("ticket")).values(ended_at=bindparam("at"))
 )
-# Also past its end: what was given out under it may live on, and CAS can still take it back.
-SIDS_OF_TICKET = (
+# What a ticket stands for: the session that it began or renewed; the others of the same user in the same browser, for
+# which CAS may have no name; and where its own sign-in is not written down yet, those that the browser has. Also past
+# their end: what was given out under them may live on, and CAS can still take it back.
+_NAMED, _OTHER = sessions.alias("named"), sessions.alias("other")
+_TICKET: BindParameter[str] = bindparam("ticket")
+_OF_TICKET = union(
+    select(session_tickets.c.sid).where(session_tickets.c.ticket_hash == _TICKET),
+    select(_OTHER.c.sid)
+    .join_from(session_tickets, _NAMED, session_tickets.c.sid == _NAMED.c.sid)
+    .join(_OTHER, (_OTHER.c.browser_hash == _NAMED.c.browser_hash) & (_OTHER.c.subject == _NAMED.c.subject))
+    .where(session_tickets.c.ticket_hash == _TICKET),
+    select(_OTHER.c.sid)
+    .join_from(pending_logins, _OTHER, pending_logins.c.browser_hash == _OTHER.c.browser_hash)
+    .where(
+        pending_logins.c.ticket_hash == _TICKET,
+        _OTHER.c.ended_at.is_(None),
+        ~exists().where(session_tickets.c.ticket_hash == _TICKET),
+    ),
+).subquery("of_ticket")
+SIDS_OF_TICKET = select(_OF_TICKET.c.sid).order_by(_OF_TICKET.c.sid)
+IS_ANYTHING_LEFT = union_all(
+    select(pending_logins.c.ticket_hash).where(
+        pending_logins.c.ticket_hash == _TICKET, pending_logins.c.ended_at.is_(None)
+    ),
     select(sessions.c.sid)
-    .join_from(session_tickets, sessions)
-    .where(session_tickets.c.ticket_hash == bindparam("ticket"), sessions.c.ended_at.is_(None))
-)
+    .join_from(_OF_TICKET, sessions, sessions.c.sid == _OF_TICKET.c.sid)
+    .where(
+        sessions.c.ended_at.is_(None)
+        | sessions.c.ended_by_cas.is_(False)
+        | exists().where(
+            grants.c.sid == sessions.c.sid,
+            grants.c.revoked_at.is_(None),
+            grants.c.offline.is_(False) | bindparam("offline_too"),
+        )
+    ),
+).limit(1)
 END_SESSION = (
     update(sessions)
     .where(sessions.c.sid == bindparam("of_sid"), sessions.c.ended_at.is_(None))
     .values(ended_at=NOW, ended_by_cas=bindparam("by_cas"))
     .returning(sessions.c.sid)
+)
+CAS_ENDS_IT_TOO = (
+    update(sessions)
+    .where(sessions.c.sid == bindparam("of_sid"), sessions.c.ended_by_cas.is_(False))
+    .values(ended_by_cas=True)
 )
 LAST_ENDED_BY_CAS = select(func.max(sessions.c.ended_at)).where(sessions.c.ended_by_cas)
 HOLDERS_OF_SESSION = (
@@ -93,6 +137,7 @@ class SqlSessions(Part):
             "new_identity": session.identity.to_json(),
             "new_auth_time": session.auth_time,
             "new_expires_at": session.expires_at,
+            "new_browser_hash": session.browser_hash,
         }
         with self._engine.begin() as connection:
             if _cas_has_ended(connection, ticket_hash) or connection.execute(RENEW_SESSION, row).rowcount == 0:
@@ -139,13 +184,19 @@ class SqlSessions(Part):
         offline_too: bool = False,
     ) -> Sequence[str]:
         # Asked without writing: anybody can name tickets here, and writers wait for one another.
-        if self._one(IS_KNOWN_TICKET, {"ticket": ticket_hash}) is None:
+        if self._one(IS_ANYTHING_LEFT, {"ticket": ticket_hash, "offline_too": offline_too}) is None:
             return ()
         revoke = REVOKE_GRANTS_OF_SESSION if offline_too else REVOKE_GRANTS_BUT_OFFLINE
+        ended = []
         with self._engine.begin() as connection:
             connection.execute(END_OF_TICKET, {"ticket": ticket_hash, "at": now})
-            sids = connection.execute(SIDS_OF_TICKET, {"ticket": ticket_hash}).scalars().all()
-            return [sid for sid in sids if _end(connection, sid, now, tell, revoke, by_cas=True) is not None]
+            for sid in connection.execute(SIDS_OF_TICKET, {"ticket": ticket_hash}).scalars().all():
+                if _end(connection, sid, now, tell, revoke, by_cas=True) is not None:
+                    ended.append(sid)
+                else:  # over before, but what was to outlive it need not outlive this
+                    connection.execute(CAS_ENDS_IT_TOO, {"of_sid": sid})
+                    connection.execute(revoke, {"of_sid": sid, "now": now})
+        return ended
 
 
 def _cas_has_ended(connection: Connection, ticket_hash: str) -> bool:

@@ -22,7 +22,7 @@ EXTENSION = "passerelle"
 class Cas(Protocol):
     """What a sign-in needs of CAS."""
 
-    def validate(self, service: str, ticket: str, *, renew: bool) -> ValidatedTicket:
+    def validate(self, service: str, ticket: str, *, renew_since: float | None) -> ValidatedTicket:
         """Whom a ticket stands for; see `bridge.cas.client.CasClient`."""
 
 

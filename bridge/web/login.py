@@ -73,7 +73,7 @@ def callback() -> Response:
         return send_to_cas(bridge, authorization, attempt=login.attempt)
     client = endpoint.check_still_registered(bridge.authority, authorization)
     try:
-        session = _sign_in(bridge, _identity(bridge, login, ticket), ticket, renewed=login.renew)
+        session = _sign_in(bridge, login, _identity(bridge, login, ticket), ticket)
     except (TicketRefused, UpstreamError) as error:
         if isinstance(error, TicketRefused) and login.attempt < LOGIN_ATTEMPTS:
             log.info("login_restarted", client=authorization.client_id, detail=error.detail)
@@ -151,11 +151,12 @@ def _failed_unseen(
 
 def _identity(bridge: Bridge, login: PendingLogin, ticket: str) -> Identity:
     with validation(bridge):
-        validated = bridge.cas.validate(login.service, ticket, renew=login.renew)
+        began = login.expires_at - cookies.LOGIN_LIFETIME_SECONDS
+        validated = bridge.cas.validate(login.service, ticket, renew_since=began if login.renew else None)
         return identity_from(validated.user, validated.attributes, bridge.claim_rules)
 
 
-def _sign_in(bridge: Bridge, identity: Identity, ticket: str, *, renewed: bool) -> Session:
+def _sign_in(bridge: Bridge, login: PendingLogin, identity: Identity, ticket: str) -> Session:
     """The session. Its cookie, always a fresh one (session fixation), goes out with whatever is answered now."""
     cookie, now = bridge.new_secret(), bridge.now()
     current = cookies.current_session(request, bridge)
@@ -164,9 +165,10 @@ def _sign_in(bridge: Bridge, identity: Identity, ticket: str, *, renewed: bool) 
         sid=current.sid if current is not None and same_user else bridge.new_secret(),
         cookie_hash=fingerprint(cookie),
         identity=identity,
-        auth_time=_auth_time(identity, now, renewed=renewed),
+        auth_time=_auth_time(identity, now, renewed=login.renew),
         created_at=now,
         expires_at=now + bridge.session_lifetime,
+        browser_hash=login.browser_hash,
     )
     if current is not None and not same_user:  # somebody else at the same browser: their session is over
         end_session(bridge.authority, current.sid)

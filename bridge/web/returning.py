@@ -2,8 +2,8 @@
 
 By the state in the service URL and the login cookie together: the state stops a ticket of another sign-in, the cookie
 one of another browser. Some CAS servers can register one exact service URL and no query; for them the cookie has to
-do (`cas_service_state = "cookie"`). Then a ticket is taken for the newest sign-in that this browser began, so that two
-at once in two tabs may change places, and a ticket that leaked unspent fits any of them.
+do (`cas_service_state = "cookie"`). Then a ticket is taken for the newest sign-in that this browser began, whoever's it
+is: decision 10 says what that costs.
 """
 
 from __future__ import annotations

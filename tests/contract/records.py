@@ -61,6 +61,7 @@ def session(name: str = "session", **changes: Any) -> Session:
         "auth_time": NOW - 5,
         "created_at": NOW,
         "expires_at": NOW + 8 * HOUR,
+        "browser_hash": fingerprint(f"browser of {name}"),
     }
     return Session(**{**usual, **changes})
 

@@ -6,8 +6,9 @@ from threading import Barrier, Thread
 
 import pytest
 
+from bridge.identity import Identity
 from bridge.store import SqlStore, Store, fingerprint
-from tests.contract.records import DAY, NOW, allow, begin, claim, login, redeem, refreshes, session, works
+from tests.contract.records import ALICE, BOB, DAY, NOW, allow, begin, claim, login, redeem, refreshes, session, works
 
 TICKET = fingerprint("ticket of session")
 
@@ -80,15 +81,51 @@ def test_a_session_does_not_begin_when_cas_ended_it_while_the_ticket_was_validat
     assert store.sessions.begin(session(), ticket_hash=fingerprint("the next ticket")) is True
 
 
-def test_nor_is_one_renewed_then_and_the_older_tickets_still_end_it(store: Store) -> None:
-    begin(store)
+def test_nor_is_one_renewed_then_and_what_the_browser_had_before_is_over_as_well(store: Store) -> None:
+    """CAS may have forgotten the older tickets, so that it will never name one of them."""
+    begin(store, browser_hash=login().browser_hash)
+    begin(store, "another")
     renewal = fingerprint("ticket of renewal")
     store.logins.save(login())
     assert claim(store, ticket_hash=renewal) is not None
-    store.sessions.end_by_ticket(renewal, now=NOW)
+    assert list(store.sessions.end_by_ticket(renewal, now=NOW)) == [session().sid]
     assert store.sessions.renew(session(cookie_hash=fingerprint("new")), ticket_hash=renewal) is False
-    assert store.sessions.find(session().cookie_hash, now=NOW) is not None
+    assert store.sessions.begin(session("new"), ticket_hash=renewal) is False
+    assert store.sessions.find(session("another").cookie_hash, now=NOW) is not None
+
+
+@pytest.mark.parametrize(("identity", "is_ended"), [(ALICE, True), (BOB, False)], ids=["the same", "another"])
+def test_other_sessions_of_the_same_user_in_the_same_browser_end_too_cas25(
+    store: Store, identity: Identity, is_ended: bool
+) -> None:
+    """Two tabs that signed in at once have two, and CAS may remember one ticket of them alone."""
+    begin(store, browser_hash="one browser")
+    begin(store, "of the other tab", browser_hash="one browser", identity=identity)
+    begin(store, "elsewhere", browser_hash="another browser")
+    ended = store.sessions.end_by_ticket(TICKET, now=NOW)
+    assert ("sid of of the other tab" in ended) is is_ended
+    assert store.sessions.find_by_sid("sid of elsewhere", now=NOW) is not None
+
+
+def test_sessions_of_before_browsers_were_remembered_end_one_by_one(store: Store) -> None:
+    begin(store, browser_hash=None)
+    begin(store, "another", browser_hash=None)
     assert list(store.sessions.end_by_ticket(TICKET, now=NOW)) == [session().sid]
+
+
+@pytest.mark.parametrize("offline_too", [True, False])
+def test_what_outlived_the_end_of_its_session_need_not_outlive_that_at_cas(store: Store, offline_too: bool) -> None:
+    begin(store)
+    allow(store, offline=True)
+    redeem(store)
+    told: list[str] = []
+    store.sessions.end(session().sid, now=NOW + 2, tell=told.append)
+    assert refreshes(store, "refresh access")
+    ended = store.sessions.end_by_ticket(TICKET, now=NOW + 3, tell=told.append, offline_too=offline_too)
+    assert list(ended) == [], "it was over before"
+    assert refreshes(store, "refresh access") is not offline_too
+    assert told == ["hub"], "nobody is told twice"
+    assert store.sessions.last_ended_by_cas() == NOW + 2, "CAS does report logouts"
 
 
 @pytest.mark.parametrize("time", range(10))

@@ -184,3 +184,10 @@ def test_the_end_of_a_session_takes_back_what_is_not_offline(store: Store) -> No
     assert not works(store, "online")
     assert works(store, "offline")
     assert works(store, "another")
+
+
+def test_the_newest_sessions_are_found_whatever_became_of_them(store: Store) -> None:
+    for name, at in {"first": NOW - 3, "third": NOW - 1, "second": NOW - 2}.items():
+        begin(store, name, created_at=at)
+    store.sessions.end("sid of third", now=NOW)
+    assert [each.sid for each in store.sessions.newest(limit=2)] == ["sid of third", "sid of second"]

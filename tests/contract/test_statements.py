@@ -21,6 +21,7 @@ VALUES = {
     "of_client": "c", "of_subject": "s", "of_kid": "k", "of_algorithm": "a", "of_delivery": 1, "now": NOW,
     "most": 9, "leased_until": NOW, "next": "n", "new_cookie_hash": "c", "new_identity": "i", "new_auth_time": 1,
     "new_expires_at": 1, "by_cas": True, "at": NOW, "error": "e", "next_at": 1, "wider": "w",
+    "offline_too": True, "new_browser_hash": "b",
 }  # fmt: skip
 HOT = {
     f"{module.__name__.rpartition('.')[2]}.{name}": statement
@@ -29,9 +30,15 @@ HOT = {
     if name.isupper() and isinstance(statement, (Select, CompoundSelect, UpdateBase))
 }
 # What a statement has just chosen, of which there are few.
-CHOSEN = {"SCAN due", "SCAN newest"}
+CHOSEN = {"SCAN due", "SCAN newest", "SCAN of_ticket"}
 # All rows are wanted, or the table has a handful, or a command asks and no request.
-SCANS = {"sessions.LAST_ENDED_BY_CAS", "keeping.ALL_KEYS", "keeping.ALL_CLIENTS", "keeping.WAITING"}
+SCANS = {
+    "sessions.LAST_ENDED_BY_CAS",
+    "sessions.NEWEST_SESSIONS",
+    "keeping.ALL_KEYS",
+    "keeping.ALL_CLIENTS",
+    "keeping.WAITING",
+}
 
 
 def steps(database: str, statement: Select[Any] | CompoundSelect[Any] | UpdateBase) -> list[str]:

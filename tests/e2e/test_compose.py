@@ -131,6 +131,15 @@ class TestAUserAtWork:
         assert me["admin"] is False
         assert me["groups"] == ["students"]
 
+    def test_signs_out_at_cas_and_the_bridge_lets_go(self, deployment: Deployment, bob: Journey) -> None:
+        on_own_page = bob.page.get_by_role("button", name="Sign out everywhere")
+        bob.page.goto(deployment.url(AUTH))
+        assert on_own_page.is_visible()
+        bob.page.goto(deployment.url(CAS, "/cas/logout"))
+        bob.page.goto(deployment.url(AUTH))
+        assert not on_own_page.is_visible()
+        assert '"event": "single_logout"' in deployment.compose("logs", "--no-log-prefix", "bridge").stdout
+
 
 def test_the_group_of_administrators_administers_the_hub(deployment: Deployment) -> None:
     with Journey(deployment.url(HUB), name="compose-alice") as alice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Mapping
@@ -145,7 +146,7 @@ def test_addresses_and_parameters_of_the_site_are_used_on_every_way(make_bridge:
         cas_url="https://nothing.example.org/cas",
         cas_login_url=f"{cas.url}/login?realm=staff",
         cas_validate_url=f"{cas.url}/serviceValidate?realm=staff",
-        cas_logout_url="https://bye.example.org/out",
+        cas_logout_url="http://bye.localhost:8080/out",
         cas_login_parameters=json.dumps({"authn_method": "mfa duo"}),
         cas_validate_parameters=json.dumps({"assurance": "high&low"}),
     )
@@ -155,5 +156,62 @@ def test_addresses_and_parameters_of_the_site_are_used_on_every_way(make_bridge:
     assert met.hub.takes_code(met.browser.opens(met.browser.visits_cas(to_cas)))
     assert cas.validations[0].query.keys() == {"realm", "service", "ticket", "assurance"}
     assert cas.validations[0].value("assurance") == "high&low"
-    page = met.browser.opens("/logout")
-    assert "https://bye.example.org" in page.headers["Content-Security-Policy"]
+    met.browser.cookies.clear()
+    page = met.browser.opens("/logout", Accept="text/html")
+    assert 'href="http://bye.localhost:8080/out"' in page.text
+
+
+ODD = {
+    "displayName": ["<&>\"'\u2028é", "x"],
+    "__proto__": ["a"],
+    "a.b": [""],
+    "Ünï": ["é"],
+    "cn": ["x" * 20 * 1024],
+    "memberOf": [f"g{n:x}" for n in range(900)],
+    "urn:oid:1.3.6.1.4.1.5923.1.1.1.7": ["urn:mace:example"],
+}
+
+
+@pytest.mark.parametrize("form", ["xml", "json"])
+def test_odd_and_many_and_long_attributes_give_proper_claims_cas14(
+    make_bridge: MakeBridge, cas: ScriptedCas, form: str
+) -> None:
+    met = meet(make_bridge, attributes=json.dumps({"family_name": ["cn"]}))
+    hexed = {f"_{name.encode().hex()}" if ":" in name else name: values for name, values in ODD.items()}
+    body = cas_answers.json_success(attributes=ODD) if form == "json" else cas_xml.signed_in("alice", hexed)
+    cas.script = cas_scripts.says(body)
+    token = met.hub.redeems(met.hub.takes_code(met.browser.signs_in(met.hub.sends()))).json["access_token"]
+    told = met.hub.asks_who(token).json
+    assert told["name"] == "<&>\"'\u2028é"
+    assert len(told["groups"]) == 900
+    assert len(told["family_name"]) == 20 * 1024
+
+
+DATES: Mapping[str, int | None] = {
+    "2019-09-05T12:40:08.014Z[UTC]": 1567687208,
+    "2019-09-05T13:40:08.014+01:00[Europe/Berlin]": 1567687208,
+    "2019-09-05T12:40:08.920747Z": 1567687208,
+    "2019-09-05T12:40:08.123456789Z": 1567687208,
+    "Tue May 19 02:20:19 UTC 2015": None,
+    "[]": None,
+    "soon": None,
+}
+
+
+@pytest.mark.parametrize("date", DATES)
+def test_no_form_of_the_date_stops_a_sign_in_cas15(make_bridge: MakeBridge, cas: ScriptedCas, date: str) -> None:
+    met = meet(make_bridge)
+    cas.script = cas_scripts.says(cas_xml.signed_in("alice", {"authenticationDate": [date]}))
+    id_token = met.hub.redeems(met.hub.takes_code(met.browser.signs_in(met.hub.sends()))).json["id_token"]
+    claims = json.loads(base64.urlsafe_b64decode(id_token.split(".")[1] + "=="))
+    assert claims.get("auth_time") == DATES[date]
+
+
+def test_the_dates_and_booleans_of_apereo_in_json_are_understood_cas15_cas18(
+    make_bridge: MakeBridge, cas: ScriptedCas
+) -> None:
+    met = meet(make_bridge, cas_format="json")
+    facts = b'"authenticationDate":[1567687208.693936965],"isFromNewLogin":[true],"uid":["alice"]'
+    cas.script = cas_scripts.says(cas_answers.json_success(attributes={}).replace(b"{}", b"{" + facts + b"}"))
+    id_token = met.hub.redeems(met.hub.takes_code(met.browser.signs_in(met.hub.sends()))).json["id_token"]
+    assert json.loads(base64.urlsafe_b64decode(id_token.split(".")[1] + "=="))["auth_time"] == 1567687208

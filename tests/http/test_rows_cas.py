@@ -1,4 +1,4 @@
-"""What CAS might say or send though this bridge never asked for it (the cases cas17, cas18, cas24, cas25)."""
+"""What CAS might answer though this bridge never asked for it (the cases cas17, cas18)."""
 
 from __future__ import annotations
 
@@ -32,14 +32,3 @@ def test_an_answer_is_read_by_what_it_is_whatever_was_asked(
     else:  # to CAS once more, then a page
         assert browser.opens(browser.visits_cas(answer)).status == 403
         assert "__Host-passerelle-session" not in browser.cookies
-
-
-@pytest.mark.parametrize("ticket", ["ST-1", "", "<"])
-def test_single_logout_of_cas_is_not_there_yet_and_harms_nobody_cas24_cas25(
-    browser: Browser, hub: App, ticket: str
-) -> None:
-    """It comes with the upstream's own step; tickets are kept with their sessions from now on, so that it can."""
-    token = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json["access_token"]
-    message = f"<samlp:LogoutRequest><samlp:SessionIndex>{ticket}</samlp:SessionIndex></samlp:LogoutRequest>"
-    assert browser.posts("/cas/logout", {"logoutRequest": message}).status == 404
-    assert hub.asks_who(token).status == 200

@@ -9,10 +9,11 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, quote_plus, urlencode, urlsplit
 
 import pytest
 
+from bridge.cas.logout_request import ticket_of_logout_request
 from bridge.web.context import EXTENSION
 from tests.http.conftest import MakeBridge
 from tests.http.deliveries import clients_told_at, deliver, nothing_waits, settle, until, verified
@@ -42,6 +43,10 @@ def form(text: str) -> bytes:
 def deflated(text: str, *, window: int = zlib.MAX_WBITS) -> str:
     packing = zlib.compressobj(wbits=window)
     return base64.b64encode(packing.compress(text.encode()) + packing.flush()).decode()
+
+
+def in_lines(text: str) -> str:
+    return "\r\n".join(text[at : at + 76] for at in range(0, len(text), 76))
 
 
 def multipart(text: str) -> tuple[bytes, dict[str, str]]:
@@ -90,6 +95,9 @@ WAYS: dict[str, Sends] = {
     "browser with a bare plus": lambda bridge, ticket: bridge.wire.ask(
         "GET", f"/cas/logout?logoutRequest={deflated(message(ticket))}"
     ),
+    "browser with base64 in lines": lambda bridge, ticket: bridge.wire.ask(
+        "GET", f"/cas/logout?{urlencode({'logoutRequest': in_lines(deflated(message(ticket))).rstrip('=')})}"
+    ),
     "browser with plain xml": lambda bridge, ticket: bridge.wire.ask(
         "GET", f"/cas/logout?{urlencode({'logoutRequest': message(ticket)})}"
     ),
@@ -97,6 +105,13 @@ WAYS: dict[str, Sends] = {
         "GET", f"/cas/callback?{urlencode({'state': 'x', 'logoutRequest': deflated(message(ticket))})}"
     ),
 }
+
+
+@pytest.mark.parametrize("encode", [quote, quote_plus])
+def test_a_plus_in_a_ticket_survives_every_encoding_cas24(encode: Callable[[str], str]) -> None:
+    assert ticket_of_logout_request(encode(message("ST-a+b")).encode()) == "ST-a+b"
+    loosely = message("ST-a+b").replace("<", "%3C").replace(" ", "%20")
+    assert ticket_of_logout_request(loosely.encode()) == "ST-a+b"
 
 
 @pytest.fixture
@@ -179,6 +194,42 @@ def test_one_of_several_tickets_of_a_browser_ends_all_and_nobody_elses_cas25(
     assert WAYS["form"](bridge, second).status == 200
     assert [hub.asks_who(token).status for token in tokens] == [401, 401]
     assert hub.asks_who(of_another).status == 200
+
+
+def test_two_tabs_that_signed_in_at_once_end_together_cas25(
+    bridge: Running, browser: Browser, hub: App, portal: App
+) -> None:
+    """As a browser that opens its tabs again: neither callback brings the session of the other along."""
+    callbacks = [browser.visits_cas(browser.opens(app.sends())) for app in (hub, portal)]
+    before = dict(browser.cookies)
+    tokens = []
+    for app, callback in zip((hub, portal), callbacks, strict=True):
+        browser.cookies = dict(before)
+        tokens.append(app.redeems(app.takes_code(browser.opens(callback))).json["access_token"])
+    assert WAYS["form"](bridge, ticket_in(callbacks[1])).status == 200
+    assert [hub.asks_who(token).status for token in tokens] == [401, 401]
+
+
+@pytest.mark.parametrize("what", ["is validated", "could not be validated"])
+def test_a_logout_that_names_a_ticket_on_its_way_ends_what_the_browser_had_cas25(
+    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, what: str
+) -> None:
+    """Apereo forgets the older ticket as soon as it gives out the next one."""
+    token = hub.redeems(sign_in(browser, hub)[1]).json["access_token"]
+    callback = browser.visits_cas(browser.opens(hub.sends(prompt="login")))
+
+    def script(exchange: Exchange) -> None:
+        cas.script = None
+        if what == "is validated":
+            assert WAYS["form"](bridge, ticket_in(callback)).status == 200
+            cas.validate(exchange)
+        else:
+            exchange.reply(b"maintenance", status=503)
+
+    cas.script = script
+    browser.opens(callback)
+    WAYS["form"](bridge, ticket_in(callback))
+    assert hub.asks_who(token).status == 401
 
 
 def test_the_word_of_cas_is_enough_after_it_has_signed_the_user_out(

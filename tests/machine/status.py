@@ -1,4 +1,4 @@
-"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, Node.js.
+"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, Node.js, Apereo CAS.
 
 It only asks, and quickly; it never installs or starts anything: that is `prepare`, beside it. Standard
 library only, because it is also asked before anything is installed.
@@ -21,6 +21,7 @@ ENABLE = {
     "images": "tests/machine/prepare images",
     "browser": "tests/machine/prepare browser",
     "postgres": "tests/machine/prepare postgres",
+    "apereo": "tests/machine/prepare cas",
     "node": "install Node.js 20 or newer with npm, and let npm reach a registry",
 }
 IMAGE_VARIABLES = {"python": "PYTHON_IMAGE", "traefik": "TRAEFIK_IMAGE", "lab": "LAB_BASE_IMAGE"}
@@ -86,6 +87,22 @@ def missing_node() -> str | None:
     return None
 
 
+def missing_apereo() -> str | None:
+    """Why no Apereo CAS can be started, or None if it is unpacked."""
+    return None if apereo_home() else f"no Apereo CAS is in {state_folder()}"
+
+
+def apereo_home() -> Path | None:
+    """Where `prepare cas` put the server and its Java: the newest, if a change of version left an older one."""
+    found = sorted(state_folder().glob("apereo-*/ready"), key=lambda ready: ready.stat().st_mtime)
+    return found[-1].parent if found else None
+
+
+def state_folder() -> Path:
+    """Where `prepare` keeps what is neither a package nor an image."""
+    return Path(os.environ.get("XDG_STATE_HOME") or "/var/lib") / "passerelle-test"
+
+
 def postgres_binaries() -> Path | None:
     """Where initdb and postgres are: Debian keeps them off the PATH, one folder a version."""
     on_path = shutil.which("initdb")
@@ -138,6 +155,7 @@ def _report() -> int:
         ("images", images, found_images, ENABLE["images"]),
         ("browser", missing_browser(), str(CHROMIUM), ENABLE["browser"]),
         ("postgres", missing_postgres(), str(postgres_binaries()), ENABLE["postgres"]),
+        ("apereo", missing_apereo(), str(apereo_home()), ENABLE["apereo"]),
         ("node", missing_node(), "npm reaches a registry", ENABLE["node"]),
     ]
     for part, reason, found, remedy in lines:

@@ -27,9 +27,9 @@ class _Reader(HTMLParser):
         self.tags.append((tag, given))
         if tag == "form":
             self.forms.append(Form(given.get("action", ""), given.get("method", "get")))
-        elif tag == "input":
-            self.forms[-1].fields[given["name"]] = given["value"]
-        elif tag == "button":
+        elif tag == "input" and self.forms and "name" in given:  # other people's pages have some that are in no form
+            self.forms[-1].fields[given["name"]] = given.get("value", "")
+        elif tag == "button" and self.forms:
             self.forms[-1].buttons.append((given.get("name", ""), given.get("value", "")))
 
 

@@ -4,13 +4,15 @@ In a test:      with ScriptedCas() as cas: cas.script = cas_scripts.redirects_to
 On its own:     python -m tests.support.scripted_cas --port 9001
 
 Without a script, /cas/login signs the user in at once and leads back with a fresh ticket, and
-/cas/p3/serviceValidate accepts each ticket once, for exactly the service it was made for. A script replaces
-the validation only. HTTP is read by hand, because the standard library's server costs more than a sign-in.
+/cas/p3/serviceValidate accepts each ticket once, for exactly the service it was made for. So do the addresses of the
+other protocols, each in its own form, and in JSON where that is asked for. A script replaces the validation only.
+HTTP is read by hand, because the standard library's server costs more than a sign-in.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import secrets
 import socketserver
 import ssl
@@ -23,8 +25,10 @@ from datetime import UTC, datetime
 from typing import Self, cast
 from urllib.parse import parse_qs, quote, urlsplit
 
-from tests.support import cas_xml
+from tests.support import cas_answers, cas_xml
 
+VALIDATE_PATHS = ("/cas/p3/serviceValidate", "/cas/serviceValidate", "/cas/validate", "/cas/samlValidate")
+JSON = {"Content-Type": "application/json"}
 ALICE: Mapping[str, Sequence[str]] = {
     "uid": ("alice",),
     "mail": ("alice@example.org",),
@@ -43,6 +47,7 @@ class Request:
     method: str
     target: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
     @property
     def path(self) -> str:
@@ -75,7 +80,8 @@ class Exchange(socketserver.StreamRequestHandler):
                 while (header := self.rfile.readline().strip()) != b"":
                     name, _, value = header.decode("latin-1").partition(":")
                     headers[name.lower()] = value.strip()
-                self.request_seen = Request(line[0].decode(), line[1].decode(), headers)
+                body = self.rfile.read(int(headers.get("content-length", "0")))
+                self.request_seen = Request(line[0].decode(), line[1].decode(), headers, body)
                 self.keep_alive = headers.get("connection", "").lower() != "close"
                 self.cas.answer(self)
         except OSError:
@@ -149,7 +155,8 @@ class ScriptedCas:
             "longTermAuthenticationRequestTokenUsed": ("false",),
             "isFromNewLogin": ("true",),
         }
-        self._success = cas_xml.signed_in(user, {**facts, **attributes})
+        self._signed_in = (user, {**facts, **attributes})
+        self._success = cas_xml.signed_in(*self._signed_in)
 
     def issue_ticket(self, service: str) -> str:
         """A ticket as the login page would give."""
@@ -160,14 +167,14 @@ class ScriptedCas:
     @property
     def validations(self) -> list[Request]:
         """The validation requests seen, oldest first."""
-        return [seen for seen in self.requests if seen.path == "/cas/p3/serviceValidate"]
+        return [seen for seen in self.requests if seen.path in VALIDATE_PATHS]
 
     def answer(self, exchange: Exchange) -> None:
         self.requests.append(exchange.request_seen)
         path = exchange.request_seen.path
         if path == "/cas/login":
             self.login(exchange)
-        elif path == "/cas/p3/serviceValidate":
+        elif path in VALIDATE_PATHS:
             (self.script or self.validate)(exchange)
         else:
             exchange.reply(b"no such page", status=404, headers={"Content-Type": "text/plain"})
@@ -186,13 +193,44 @@ class ScriptedCas:
     def validate(self, exchange: Exchange) -> None:
         request = exchange.request_seen
         ticket, service = request.value("ticket"), request.value("service")
+        if request.path == "/cas/samlValidate":
+            artifact = re.search(rb"<samlp:AssertionArtifact>([^<]*)<", request.body)
+            ticket, service = artifact[1].decode() if artifact else "", request.value("TARGET")
         meant_for = self._tickets.pop(ticket, None)  # one use, whatever comes of it
         if meant_for is None:
-            exchange.reply(cas_xml.failure("INVALID_TICKET", f"Ticket '{ticket}' not recognized"))
+            self.refuse(exchange, "INVALID_TICKET", f"Ticket '{ticket}' not recognized")
         elif meant_for != service:
-            exchange.reply(cas_xml.failure("INVALID_SERVICE", f"'{ticket}' is not for '{service}'"))
+            self.refuse(
+                exchange, "INVALID_SERVICE", f"'{ticket}' is not for '{service}': does not match supplied service"
+            )
+        else:
+            self.vouch(exchange, service)
+
+    def vouch(self, exchange: Exchange, service: str) -> None:
+        """Say who it is, in the form that was asked for."""
+        request, (user, attributes) = exchange.request_seen, self._signed_in
+        if request.path == "/cas/validate":
+            exchange.reply(f"yes\n{user}\n".encode(), headers={"Content-Type": "text/plain"})
+        elif request.path == "/cas/samlValidate":
+            exchange.reply(cas_answers.saml_signed_in(user, attributes, service=service, now=time.time()))
+        elif request.value("format") == "JSON":
+            listed = {name: list(values) for name, values in attributes.items()}
+            exchange.reply(cas_answers.json_success(user, attributes=listed), headers=JSON)
         else:
             exchange.reply(self._success)
+
+    def refuse(self, exchange: Exchange, code: str, text: str) -> None:
+        """Say no, likewise."""
+        if (request := exchange.request_seen).path == "/cas/validate":
+            exchange.reply(b"no\n\n", headers={"Content-Type": "text/plain"})
+        elif request.path == "/cas/samlValidate":
+            exchange.reply(cas_answers.saml_failure(text))
+        elif request.value("format") == "JSON":
+            exchange.reply(
+                cas_answers.json_answer(authenticationFailure={"code": code, "description": text}), headers=JSON
+            )
+        else:
+            exchange.reply(cas_xml.failure(code, text))
 
 
 def main() -> None:

@@ -84,11 +84,11 @@ def test_the_question_carries_service_and_ticket_unchanged_and_nothing_else_of_u
 
 
 def test_renew_is_asked_for_and_the_answer_is_held_to_it(cas: ScriptedCas, client: CasClient) -> None:
-    client.validate(SERVICE, cas.issue_ticket(SERVICE), renew=True)
+    client.validate(SERVICE, cas.issue_ticket(SERVICE), renew_since=time.time())
     assert cas.validations[-1].value("renew") == "true"
     cas.sign_in_as("alice", {"isFromNewLogin": ("false",)})
     with pytest.raises(TicketRefused):
-        client.validate(SERVICE, cas.issue_ticket(SERVICE), renew=True)
+        client.validate(SERVICE, cas.issue_ticket(SERVICE), renew_since=time.time())
     client.validate(SERVICE, cas.issue_ticket(SERVICE))
 
 

@@ -85,12 +85,12 @@ def test_a_proxy_ticket_gets_a_sentence_of_its_own() -> None:
     [
         {"isFromNewLogin": ("False",)},
         {"isFromNewLogin": ("false",), "authenticationDate": ("1970-01-01T01:00:00Z",)},
-        {"authenticationDate": ("1970-01-01T00:48:00Z",)},
+        {"authenticationDate": ("1970-01-01T00:58:59Z",)},
     ],
 )
 def test_an_answer_from_an_older_session_does_not_satisfy_renew(attributes: dict[str, tuple[str, ...]]) -> None:
     with pytest.raises(TicketRefused):
-        check_renewed(ValidatedTicket("alice", attributes), now=3600)
+        check_renewed(ValidatedTicket("alice", attributes), since=3600)
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,13 @@ def test_an_answer_from_an_older_session_does_not_satisfy_renew(attributes: dict
         {},
         {"isFromNewLogin": ("true",)},
         {"isFromNewLogin": ("true",), "authenticationDate": ("1970-01-01T00:00:00Z",)},  # a clock that is wrong
-        {"authenticationDate": ("1970-01-01T00:50:00Z",)},
+        {"authenticationDate": ("1970-01-01T00:59:01Z",)},  # a clock that is a little behind
+        {"authenticationDate": ("1970-01-01T01:02:00Z",)},
         {"authenticationDate": ("Tue May 19 02:20:19 UTC 2015",)},
     ],
 )
 def test_an_answer_that_may_be_fresh_satisfies_renew(attributes: dict[str, tuple[str, ...]]) -> None:
-    check_renewed(ValidatedTicket("alice", attributes), now=3600)
+    check_renewed(ValidatedTicket("alice", attributes), since=3600)
 
 
 def test_a_fingerprint_tells_tickets_apart_without_showing_them() -> None:

@@ -157,7 +157,7 @@ def test_alice_is_read_whatever_form_was_asked_for(body: bytes) -> None:
         pytest.param(json_success(attributes=["mail"]), id="cas18-attributes-a-list"),
         pytest.param(json_success(attributes={"cn": "x\x00y"}), id="cas18-nul-in-a-value"),
         pytest.param(json_success(attributes={"cn": ["x\udfffy"]}), id="cas18-half-a-character-in-a-value"),
-        pytest.param(json_success(attributes={"n": ["x%d" % n for n in range(2_001)]}), id="cas18-2001-values"),
+        pytest.param(json_success(attributes={"n": [f"x{n}" for n in range(2_001)]}), id="cas18-2001-values"),
         pytest.param(b'{"authenticationSuccess":{"user":"alice"}}', id="cas18-no-service-response"),
         pytest.param(b'{"serviceResponse":[{"authenticationSuccess":{"user":"alice"}}]}', id="cas18-a-list"),
         pytest.param(json_success()[:-1], id="cas18-cut-off"),

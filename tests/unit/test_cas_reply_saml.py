@@ -1,4 +1,4 @@
-"""Answers in SAML 1.1 (cas.md §1.8), as strict as in any other form."""
+"""Answers in SAML 1.1, as strict as in any other form."""
 
 import pytest
 
@@ -85,6 +85,14 @@ OTHER = authenticated(subject("bob"))
 BROKEN = [
     pytest.param(soap(""), id="empty-body"),
     pytest.param(soap("<Fault><faultstring>no</faultstring></Fault>"), id="fault"),
+    pytest.param(GOOD.replace(b"</SOAP-ENV:Body>", b"<Fault/></SOAP-ENV:Body>"), id="cas07-fault-beside-a-success"),
+    pytest.param(
+        saml_response(
+            assertion(authenticated()),
+            '<StatusCode Value="samlp:Success"><StatusCode Value="samlp:RequestDenied"/></StatusCode>',
+        ),
+        id="cas07-refusal-inside-a-success",
+    ),
     pytest.param(saml_response(""), id="success-of-nobody"),
     pytest.param(says(""), id="no-statement"),
     pytest.param(says(attributed({"cn": ["x"]})), id="attributes-without-authentication"),

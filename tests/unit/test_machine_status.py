@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.machine.pip_settings import carried_settings
-from tests.machine.status import IMAGE_VARIABLES, UnnamedImageError, image_names
+from tests.machine.status import IMAGE_VARIABLES, UnnamedImageError, apereo_home, image_names, missing_apereo
 
 FROM_FILE = """\
 # PYTHON_IMAGE=commented:out
@@ -59,3 +59,16 @@ def test_containers_get_the_strongest_of_the_machines_index_settings_and_no_loca
         "timeout": "180",
         "extra-index-url": "https://one.example/simple\nhttps://two.example/simple",
     }
+
+
+def test_an_apereo_cas_is_there_only_once_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    state = tmp_path / "passerelle-test"
+    assert missing_apereo() == f"no Apereo CAS is in {state}"
+    for interrupted in ("apereo-7.0.0-java-21", "apereo.Ab3dEf"):
+        (state / interrupted).mkdir(parents=True)
+    assert apereo_home() is None
+
+    (state / "apereo-7.0.0-java-21" / "ready").touch()
+    assert missing_apereo() is None
+    assert apereo_home() == state / "apereo-7.0.0-java-21"

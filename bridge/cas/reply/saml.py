@@ -36,7 +36,10 @@ def is_soap(root: Element) -> bool:
 
 def read_saml_response(root: Element, *, service: str, now: float) -> ValidatedTicket:
     """Whom the answer vouches for; see `bridge.cas.reply.parse_validation` for what is raised."""
-    response = _only(_only(root, f"{_SOAP}Body"), f"{_PROTOCOL}Response")
+    body = _only(root, f"{_SOAP}Body")
+    response = _only(body, f"{_PROTOCOL}Response")
+    if len(body) != 1:
+        raise UpstreamMalformed(detail=f"CAS answered SAML with {len(body)} elements in the Body; want one")
     # In the whole document: one beside the response, or below a failure, is none.
     assertions = [element for element in root.iter() if element.tag == f"{_ASSERTION}Assertion"]
     status = _only(response, f"{_PROTOCOL}Status")
@@ -45,6 +48,8 @@ def read_saml_response(root: Element, *, service: str, now: float) -> ValidatedT
         if assertions:
             raise UpstreamMalformed(detail="CAS answered a SAML failure with an assertion")
         raise _refusal(status)
+    if list(code):
+        raise UpstreamMalformed(detail="CAS answered a SAML success with another status inside")
     if len(assertions) != 1 or assertions[0] not in list(response):
         raise UpstreamMalformed(detail=f"CAS answered {len(assertions)} SAML assertions or a misplaced one; want one")
     assertion = assertions[0]

@@ -16,3 +16,5 @@ def upgrade() -> None:
 
     with op.batch_alter_table("sessions", schema=None) as batch_op:
         batch_op.add_column(sa.Column("ended_by_cas", sa.Boolean(), server_default=sa.false(), nullable=False))
+        batch_op.add_column(sa.Column("browser_hash", sa.String(length=64), nullable=True))
+        batch_op.create_index(batch_op.f("ix_sessions_browser_hash"), ["browser_hash"], unique=False)

@@ -1,0 +1,54 @@
+"""Asking within a time for all, so that a check ends whatever does not answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+
+from bridge.check.certificates import Certificate
+from bridge.check.probe import PROBE_SECONDS, Answer, Place, Trouble, ask, greet, look_at_certificates
+
+RUN_SECONDS = 60.0
+
+Waiting = Callable[[str], AbstractContextManager[None]]
+
+
+class Asker:
+    """What the examinations ask through; safe to share between threads.
+
+    :param waiting: entered with a few words while an answer is awaited
+    :param seconds: for everything that is asked through this one
+    """
+
+    def __init__(self, waiting: Waiting, seconds: float = RUN_SECONDS) -> None:
+        self._waiting = waiting
+        self._deadline = time.monotonic() + seconds
+
+    def ask(
+        self,
+        place: Place,
+        url: str | None = None,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer | Trouble:
+        """As `probe.ask`."""
+        if (seconds := self._seconds()) is None:
+            return Trouble(url=url or place.url, kind="silent", detail="the time for the whole check was over")
+        with self._waiting(f"{place.host}:{place.port}"):
+            return ask(place, url, body=body, headers=headers, seconds=seconds)
+
+    def certificates(self, place: Place) -> list[Certificate]:
+        """As `probe.look_at_certificates`."""
+        seconds = self._seconds()
+        return [] if seconds is None else look_at_certificates(place, seconds=seconds)
+
+    def is_trusted(self, place: Place) -> bool | None:
+        """As `probe.greet`."""
+        seconds = self._seconds()
+        return None if seconds is None else greet(place, seconds=seconds)
+
+    def _seconds(self) -> float | None:
+        left = self._deadline - time.monotonic()
+        return min(PROBE_SECONDS, left) if left > 0 else None

@@ -1,0 +1,96 @@
+"""What our own public address is asked, from this machine, as anybody outside would ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bridge.check.asking import Asker
+from bridge.check.cas_server import MadeUp
+from bridge.check.certificates import Trust, judge_trusted
+from bridge.check.findings import Finding, left_out, note
+from bridge.check.installation import judge_ca_file
+from bridge.check.probe import Answer, Place, Trouble, fault_of_ca_file
+from bridge.check.public import (
+    issuer_of,
+    judge_hsts,
+    judge_identity,
+    judge_issuer,
+    judge_metrics,
+    judge_plain_http,
+    judge_program,
+)
+from bridge.check.reach import Server, judge_trouble
+from bridge.check.registration import single_logout_url
+from bridge.check.single_logout import judge_logout, logout_form
+from bridge.settings import is_loopback
+
+_CA_OPTION = "--ca-file"
+_REMEDY = (
+    "Check the DNS entry, the reverse proxy and the firewall; some networks do not let a machine reach its own public "
+    "address: then run this elsewhere. Before the bridge runs: `passerelle check --no-public`."
+)
+
+
+def examine_public(
+    issuer: str, ca_file: Path | None, our_kids: Collection[str], asker: Asker, made_up: MadeUp
+) -> list[Finding]:
+    """Everything about our public address.
+
+    :param ca_file: authorities to trust beside the system's
+    :param our_kids: of the signing keys in the database
+    """
+    if ca_file and (reason := fault_of_ca_file(ca_file)):
+        found = judge_ca_file("public.ca_file", _CA_OPTION, ca_file, reason, is_needed=None)
+        return [found] if found else []
+    place = Place(url=issuer, ca_file=ca_file, ca_file_alone=False)
+    trust = Trust(whose="this site", setting=_CA_OPTION, now=made_up.now, ca_file=ca_file)
+    discovery = asker.ask(place, f"{issuer}/.well-known/openid-configuration")
+    if isinstance(discovery, Trouble) and discovery.kind == "name" and is_loopback(place.host):
+        seen = f"Browsers alone know {place.host} as this machine, so it was not asked."
+        return [note("public.name", seen, "Good for a demo."), *_left_out("our public address was not asked")]
+    if isinstance(discovery, Trouble):
+        chain = asker.certificates(place) if discovery.kind == "certificate" else []
+        server = Server(about="public", name="This site", setting="PASSERELLE_ISSUER", remedy=_REMEDY)
+        trouble = judge_trouble(server, place, discovery, chain, trust)
+        return [replace(trouble, to_cas=None), *_left_out("our public address did not answer")]
+    return [*_certificate(place, discovery, trust), *_served(place, discovery, our_kids, asker, made_up)]
+
+
+def _left_out(because: str) -> list[Finding]:
+    return [left_out("logout.reach", "Whether single logout can reach us", because)]
+
+
+def _certificate(place: Place, discovery: Answer, trust: Trust) -> list[Finding]:
+    if place.scheme == "https":
+        judged = judge_trusted("public.certificate", place.host, discovery.certificate, trust)
+        return [replace(judged, to_cas=None)]
+    seen = f"{place.url} is plain http on this machine: good for a trial, and reached by nobody else."
+    return [note("public.certificate", seen)]
+
+
+def _served(place: Place, discovery: Answer, our_kids: Collection[str], asker: Asker, made_up: MadeUp) -> list[Finding]:
+    issuer, served = place.url, issuer_of(discovery)
+    other_program = judge_program("public.program", issuer, discovery)
+    if other_program is not None or served is None:
+        return [*([other_program] if other_program else []), *_left_out("the bridge was not found there")]
+    judged = judge_issuer("public.issuer", issuer, served)
+    if judged.level == "FAULT":
+        return [judged, *_left_out("another issuer answers there")]
+    found = [judged]
+    jwks = asker.ask(place, f"{issuer}/.well-known/jwks.json")
+    found.append(judge_identity("public.bridge", discovery, jwks, our_kids))
+    if not is_loopback(place.host):  # this machine itself may read them
+        found.append(judge_metrics("public.metrics", asker.ask(place, f"{issuer}/metrics")))
+    if place.scheme == "https":
+        found.append(judge_hsts("public.hsts", discovery))
+        if place.port == 443:
+            plain = Place(url=f"http://{place.host}{urlsplit(issuer).path}/")
+            found.append(judge_plain_http("public.http", issuer, asker.ask(plain)))
+    url = single_logout_url(issuer)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    form = logout_form(made_up.ticket, made_up.instant)
+    answer = asker.ask(place, url, body=form.encode(), headers=headers)
+    return [*found, judge_logout("logout.reach", answer, url)]

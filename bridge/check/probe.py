@@ -1,0 +1,230 @@
+"""The thin edge: one exchange with a server, bounded in time, told as a value whatever happens.
+
+Built on `bridge.connection`, so that what is true for a check is true for a sign-in: no redirects are followed, no
+proxy variables read, no cookies kept, and certificates are always verified. `look_at_certificates` is the one
+exception: it says nothing, and closes the connection when it has seen who answers.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from bridge.check.certificates import Certificate, read_certificate
+from bridge.connection import Host
+from bridge.proxy import Proxy
+
+PROBE_SECONDS = 8.0
+BODY_MAX_BYTES = 256 * 1024
+USER_AGENT = "Passerelle-check"
+
+Kind = Literal["name", "refused", "silent", "certificate", "tls", "http", "network"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    """By lower-case names; of several of one name, the first."""
+    body: bytes
+    received_at: float
+    """Unix seconds, by our clock."""
+    certificate: Certificate | None = None
+
+    @property
+    def location(self) -> str:
+        """Where a redirect leads."""
+        return self.headers.get("location", "")
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether it sends elsewhere."""
+        return 300 <= self.status < 400 and bool(self.location)
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is for people."""
+        return "html" in self.headers.get("content-type", "").lower() or self.body.lstrip()[:15].lower().startswith(
+            (b"<!doctype html", b"<html")
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why nothing came back."""
+
+    url: str
+    kind: Kind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where to ask, and whom to trust there."""
+
+    url: str
+    ca_file: Path | None = None
+    """Trusted instead of the system's authorities, or beside them."""
+    ca_file_alone: bool = True
+    proxy: Proxy | None = None
+
+    @property
+    def scheme(self) -> str:
+        """http or https."""
+        return urlsplit(self.url).scheme
+
+    @property
+    def host(self) -> str:
+        """Its name, without brackets."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return urlsplit(self.url).port or (443 if self.scheme == "https" else 80)
+
+
+def ask(
+    place: Place,
+    url: str | None = None,
+    *,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    seconds: float = PROBE_SECONDS,
+) -> Answer | Trouble:
+    """One question to `url`, at the host of `place`. Never raises for anything that the network or a server does.
+
+    :param url: by default the place's own
+    :param body: to POST; a GET without one
+    :param seconds: for everything: finding, reaching and greeting the server, the question and its answer
+    """
+    url = url or place.url
+    deadline = time.monotonic() + seconds
+    try:
+        return _exchange(place, url, body, headers or {}, deadline)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Trouble(url=url, kind=_kind_of(error), detail=_reason(error, seconds))
+
+
+def look_at_certificates(place: Place, *, seconds: float = PROBE_SECONDS) -> list[Certificate]:
+    """The certificates that a server shows, its own first: to describe them, since nobody vouches for them.
+
+    Python before 3.13 gives the server's own alone. Empty when none could be seen.
+    """
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # the connection is closed before anything is said on it
+    try:
+        connection = _host(place, context).connect(time.monotonic() + seconds)
+    except (OSError, http.client.HTTPException, ValueError):
+        return []
+    try:
+        sock = connection.sock
+        if not isinstance(sock, ssl.SSLSocket):
+            return []
+        chain: list[bytes] = getattr(sock, "get_unverified_chain", list)()
+        ders: list[bytes | None] = [*chain] or [sock.getpeercert(binary_form=True)]
+        found = [read_certificate(der) for der in ders if der]
+        return [certificate for certificate in found if certificate is not None]
+    finally:
+        connection.close()
+
+
+def greet(place: Place, *, seconds: float = PROBE_SECONDS) -> bool | None:
+    """Whether a server's certificate is trusted, found out without saying anything; None when it did not answer."""
+    try:
+        tls = trusting(place.ca_file, alone=place.ca_file_alone)
+        _host(place, tls).connect(time.monotonic() + seconds).close()
+    except ssl.SSLCertVerificationError:
+        return False
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    return True
+
+
+def fault_of_ca_file(file: Path) -> str | None:
+    """Why a file with authorities cannot be used."""
+    try:
+        trusting(file, alone=True)
+    except ssl.SSLError:
+        return "it holds no certificate in PEM form"
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def trusting(ca_file: Path | None, *, alone: bool) -> ssl.SSLContext:
+    """The system's authorities, or those of a file, alone or beside them.
+
+    :raises OSError: when the file cannot be used (`ssl.SSLError` when it holds no PEM)
+    """
+    if ca_file is None:
+        return ssl.create_default_context()
+    context = ssl.create_default_context(cafile=str(ca_file))
+    if not alone:
+        context.load_default_certs()
+    # As in a sign-in: home-made authorities often lack the extensions that Python 3.13 demands further.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def _host(place: Place, tls: ssl.SSLContext | None) -> Host:
+    return Host(place.host, place.port, tls, place.proxy)
+
+
+def _exchange(place: Place, url: str, body: bytes | None, headers: Mapping[str, str], deadline: float) -> Answer:
+    tls = trusting(place.ca_file, alone=place.ca_file_alone) if place.scheme == "https" else None
+    connection = _host(place, tls).connect(deadline)
+    try:
+        der = connection.sock.getpeercert(binary_form=True) if isinstance(connection.sock, ssl.SSLSocket) else None
+        connection.begin_exchange(max(deadline - time.monotonic(), 0.01))
+        usual = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"}
+        connection.ask(url, headers=usual | dict(headers), body=body)
+        with connection.getresponse() as response:
+            content = response.read(BODY_MAX_BYTES)
+            named = {name.lower(): value for name, value in reversed(response.getheaders())}
+            return Answer(
+                url=url,
+                status=response.status,
+                headers=named,
+                body=content,
+                received_at=time.time(),
+                certificate=None if der is None else read_certificate(der),
+            )
+    finally:
+        connection.close()
+
+
+def _kind_of(error: Exception) -> Kind:
+    kinds: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Kind], ...] = (
+        ((socket.gaierror, UnicodeError), "name"),
+        (TimeoutError, "silent"),
+        (ssl.SSLCertVerificationError, "certificate"),
+        (ssl.SSLError, "tls"),
+        (ConnectionRefusedError, "refused"),
+        ((http.client.HTTPException, ConnectionError), "http"),
+    )
+    return next((kind for types, kind in kinds if isinstance(error, types)), "network")
+
+
+def _reason(error: Exception, seconds: float) -> str:
+    """In words that quote nothing which the server sent."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {seconds:.0f} s"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return str(error.verify_message)
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "the handshake failed").replace("_", " ").lower()
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return type(error).__name__

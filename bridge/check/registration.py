@@ -1,0 +1,128 @@
+"""What those who run CAS have to register, and whether they have. Pure."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from bridge.cas.protocol import service_url
+from bridge.check.findings import Finding, Told, fault, left_out, note, ok, plain, warning
+from bridge.check.probe import Answer, Trouble
+from bridge.check.protocols import without_query
+
+# Reserved for names that never exist (RFC 6761 §6.4): no registry can mean it, and nothing leads there.
+NOT_REGISTERED = "https://passerelle-check.invalid/cas/callback"
+
+_SPECIAL, _ESCAPED = re.compile(r"([.^$*+?()\[\]{}|\\])"), r"\\\1"
+
+
+def service_pattern(issuer: str, *, state_in_cookie: bool, returns_from_logout: bool = False) -> str:
+    """The regular expression to register, for the whole service URL: read alike by Java, Python and Perl.
+
+    :param returns_from_logout: whether CAS sends browsers back after a logout too (`cas_logout` = return)
+    """
+    if returns_from_logout:
+        exact = rf"{_SPECIAL.sub(_ESCAPED, issuer)}/(cas/callback|logout/done)"
+    else:
+        exact = _SPECIAL.sub(_ESCAPED, service_url(issuer, None))
+    return f"^{exact}$" if state_in_cookie else rf"^{exact}(\?.*)?$"
+
+
+def single_logout_url(issuer: str) -> str:
+    """Where CAS reports that somebody signed out."""
+    return f"{issuer}/cas/logout"
+
+
+def judge_service(
+    about: str, ours: Answer | Trouble, other: Answer | Trouble | None, service: str, pattern: str
+) -> Finding:
+    """Whether our service URL is registered.
+
+    :param ours: of the sign-in page, told to ask nothing: it sends a registered service's browser back at once (§2.1.1)
+    :param other: likewise with `NOT_REGISTERED`, as a cross-check; without any service where ours failed (5xx)
+    """
+    if isinstance(ours, Trouble):
+        return left_out(about, "Whether our address is registered at CAS", f"its sign-in page gave {ours.detail}")
+    if ours.is_redirect:
+        return _judge_redirect(about, ours, other, service, pattern)
+    if ours.status == 404:
+        return _no_login_page(about, ours)
+    if ours.status >= 500 and not (isinstance(other, Answer) and other.status == 200):
+        return _failed(about, ours)
+    if ours.status == 200 and isinstance(other, Answer) and 400 <= other.status < 500:
+        return note(
+            about,
+            "CAS shows its sign-in page for our address, and refuses an unknown one.",
+            "Ours is registered; this server does not know gateway=true, so prompt=none will not work.",
+        )
+    return _not_registered(about, ours, service, pattern)
+
+
+def _judge_redirect(about: str, ours: Answer, other: Answer | Trouble | None, service: str, pattern: str) -> Finding:
+    if not leads_to(ours.location, service):
+        return _led_elsewhere(about, ours)
+    if isinstance(other, Answer) and other.is_redirect and leads_to(other.location, NOT_REGISTERED):
+        return note(
+            about,
+            "CAS sends browsers back to our address, but to any other address as well.",
+            "It registers everything, or checks later: this proves nothing. A sign-in will show.",
+            f"Have ours registered all the same, for attributes and single logout: {pattern}",
+        )
+    return ok(about, f"Our address is registered at CAS: it sends browsers back to {without_query(service)}.")
+
+
+def _failed(about: str, ours: Answer) -> Finding:
+    return fault(
+        about,
+        f"CAS failed at its sign-in page (status {ours.status}).",
+        "Nobody can sign in while that lasts.",
+        "Tell the CAS administrator; their log says why.",
+        Told(
+            f"Your sign-in page answers with status {ours.status} when it is called with our service URL.",
+            f"Votre page de connexion répond par l'état {ours.status} lorsqu'elle est appelée avec notre URL de "
+            "service.",
+        ),
+    )
+
+
+def _not_registered(about: str, ours: Answer, service: str, pattern: str) -> Finding:
+    return fault(
+        about,
+        f"CAS shows a page (status {ours.status}) in place of sending browsers back to {without_query(service)}.",
+        "Our address is not registered there: CAS gives us no tickets, and users read that they may not use it.",
+        f"Send the CAS administrator the message of `passerelle check --message`; the pattern is {pattern}",
+        Told(
+            f"Our service URL is not registered yet: your sign-in page shows an error (status {ours.status}) "
+            "in place of sending browsers back.",
+            f"Notre URL de service n'est pas encore enregistrée : votre page de connexion affiche une erreur (état "
+            f"{ours.status}) au lieu de renvoyer le navigateur.",
+        ),
+    )
+
+
+def _led_elsewhere(about: str, ours: Answer) -> Finding:
+    target = plain(without_query(ours.location))
+    return warning(
+        about,
+        f"CAS's sign-in page redirects to {target}.",
+        "Browsers follow that, this check does not: whether our address is registered was not seen.",
+        "If CAS has moved there, correct PASSERELLE_CAS_URL; if that is another identity provider, try a sign-in.",
+    )
+
+
+def _no_login_page(about: str, ours: Answer) -> Finding:
+    return fault(
+        about,
+        f"There is no sign-in page at {without_query(ours.url)} (status 404).",
+        "Users are sent to a page that does not exist.",
+        "Correct PASSERELLE_CAS_URL (the address before /login), or name the page in PASSERELLE_CAS_LOGIN_URL.",
+    )
+
+
+def leads_to(location: str, service: str) -> bool:
+    """Whether a redirect goes to a service. Servers write the query anew, so it is not compared."""
+    try:
+        there, ours = urlsplit(location), urlsplit(service)
+        return there.path == ours.path and (there.scheme, there.netloc.lower()) == (ours.scheme, ours.netloc.lower())
+    except ValueError:
+        return False

@@ -1,0 +1,169 @@
+"""`passerelle check`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bridge.check.examination import Report, examine
+from bridge.check.findings import Finding, has_fault
+from bridge.check.installation import judge_settings
+from bridge.check.message import LANGUAGES, Language, message
+from bridge.check.registration import single_logout_url
+from bridge.cli.check_output import report_text, settings_text, summary
+from bridge.cli.opening import now
+from bridge.errors import ConfigurationError
+from bridge.oauth.client_store import ClientStore
+from bridge.settings import ClientSettings, Settings, load
+from bridge.store import Store
+
+PATIENCE_SECONDS = 2.0
+
+
+@click.command()
+@click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Certificates (PEM) to trust for our own public address, beside this machine's.",
+)
+@click.option("--no-public", is_flag=True, help="Leave our own public address out: before the bridge runs.")
+@click.option("--message", "only_message", is_flag=True, help="Print only the message to the CAS administrator.")
+@click.option(
+    "--language",
+    type=click.Choice([*LANGUAGES, "both"]),
+    help="Of that message; by default the one of this terminal, en or fr.",
+)
+@click.option("--json", "wants_json", is_flag=True, help="Print everything as one JSON object.")
+def check(ca_file: Path | None, no_public: bool, only_message: bool, language: str | None, wants_json: bool) -> None:
+    """Find out what keeps people from signing in, and say what to do about it.
+
+    Asks the CAS server what it is, and our own public address what it serves. Changes nothing, signs nobody in or
+    out, and sends CAS made-up tickets only. Takes seconds, and a minute at most when nothing answers. Run it where
+    the bridge runs, with the bridge's settings.
+
+    \b
+    Each line begins with one of
+        ok       as it should be
+        note     worth knowing
+        warning  it works, but not well, or not for long
+        FAULT    people cannot sign in or out as they should
+    and all but ok say what it means and what to do. The first FAULT often explains the others.
+
+    \b
+    A Saturday with it:
+        passerelle check --no-public     settings and CAS, before anything runs
+        passerelle check --message       what to write to the CAS administrator
+        passerelle serve                 start the bridge behind its proxy
+        passerelle check                 now the public address as well
+        (sign in once, sign out at CAS)
+        passerelle check                 which attributes came, and whether CAS reports who signs out
+
+    Exit status: 0 without a FAULT, 1 with one, 2 for wrong options.
+    """
+    if only_message and wants_json:
+        raise click.UsageError("--json has the message in it: leave --message out.")
+    settings = _settings(wants_json, only_message)
+    report = _examine(settings, ca_file, asks_public=not no_public)
+    languages = _languages(language)
+    if wants_json:
+        click.echo(json.dumps(_as_json(report), indent=2))
+    elif only_message:
+        click.echo(_messages(report, languages), nl=False)
+    else:
+        click.echo(report_text(report, _messages(report, languages)))
+    sys.exit(int(has_fault(report.findings)))
+
+
+def _settings(wants_json: bool, only_message: bool) -> Settings:
+    try:
+        return load(os.environ)
+    except ConfigurationError as error:
+        found = judge_settings(error.faults)
+        if wants_json:
+            click.echo(json.dumps({"findings": _rows(found), **summary(found)}, indent=2))
+        else:
+            click.echo(settings_text(found), err=only_message)  # no part of a message to anybody
+        sys.exit(1)
+
+
+def _examine(settings: Settings, ca_file: Path | None, *, asks_public: bool) -> Report:
+    usual = os.umask(0o077)  # the first command makes the database, which is nobody else's business
+    try:
+        return examine(
+            settings,
+            clients_of=lambda store: _clients(settings, store),
+            ca_file=ca_file,
+            asks_public=asks_public,
+            waiting=_told_when_slow,
+        )
+    finally:
+        os.umask(usual)
+
+
+def _clients(settings: Settings, store: Store) -> list[ClientSettings]:
+    """Those that can be signed in to."""
+    known = ClientStore(settings.clients, store, now=now()).all()
+    return [
+        client.settings
+        for client in known
+        if client.settings is not None and not client.disabled and not client.shadowed
+    ]
+
+
+@contextmanager
+def _told_when_slow(what: str) -> Iterator[None]:
+    """Say on a terminal what is waited for, when it takes long."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    began = time.monotonic()
+    timer = threading.Timer(PATIENCE_SECONDS, lambda: click.echo(f"… waiting for {what}", err=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if (took := time.monotonic() - began) > PATIENCE_SECONDS:
+            click.echo(f"… {what}: {took:.0f} s", err=True)
+
+
+def _languages(asked: str | None) -> Sequence[Language]:
+    """Of the terminal, unless asked otherwise."""
+    if asked == "both":
+        return LANGUAGES
+    variables = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    first = asked or next(filter(None, variables), "en")
+    return ["fr"] if first.startswith("fr") else ["en"]
+
+
+def _messages(report: Report, languages: Sequence[Language]) -> str:
+    return f"\n{'-' * 72}\n\n".join(message(report.request, language) for language in languages)
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    request = report.request
+    return {
+        "issuer": request.issuer,
+        "cas_url": request.cas_url,
+        "service_pattern": request.pattern,
+        "logout_url": single_logout_url(request.issuer),
+        "findings": _rows(report.findings),
+        **summary(report.findings),
+        "message": {language: message(request, language) for language in LANGUAGES},
+    }
+
+
+def _rows(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    return [
+        {"id": one.about, "level": one.level, "seen": one.seen, "means": one.means, "do": one.do} for one in findings
+    ]

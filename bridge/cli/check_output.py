@@ -1,0 +1,87 @@
+"""How `passerelle check` shows what it found: lines to be read by somebody tired, without colour."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Sequence
+
+from bridge.check.examination import Report
+from bridge.check.findings import Finding
+from bridge.check.registration import single_logout_url
+
+_LEVEL_WIDTH = 9
+_WIDEST = 100
+
+
+def report_text(report: Report, message: str) -> str:
+    """Everything, the summary last: that is what a terminal still shows."""
+    request = report.request
+    parts = [
+        _section("This installation", report.installation),
+        _section(f"CAS: {request.cas_url}", report.cas),
+        _section(f"Our public address: {request.issuer}", report.public),
+        _section("What sign-ins have shown", report.sign_ins),
+        "\n".join(
+            [
+                "To be registered at CAS",
+                f"  service pattern   {request.pattern}",
+                f"  logout URL        {single_logout_url(request.issuer)}   (back channel)",
+            ]
+        ),
+    ]
+    if any(finding.to_cas for finding in report.findings):
+        ruler = "-" * 72
+        parts.append(f"To the CAS administrator (`--message` prints this alone)\n{ruler}\n{message.rstrip()}\n{ruler}")
+    else:
+        parts.append("A message to the CAS administrator with all of this: `passerelle check --message`.")
+    return "\n\n".join([*parts, _verdict(report.findings)])
+
+
+def settings_text(findings: Sequence[Finding]) -> str:
+    """When there is nothing but faults of the settings."""
+    return "\n\n".join([_section("This installation", findings), _verdict(findings)])
+
+
+def summary(findings: Sequence[Finding]) -> dict[str, int]:
+    """How many there are."""
+    levels = [finding.level for finding in findings]
+    return {"faults": levels.count("FAULT"), "warnings": levels.count("warning")}
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    counts = summary(findings)
+    faults, warnings = counts["faults"], counts["warnings"]
+    also = f", {warnings} warning{'s' * (warnings != 1)}" if warnings else ""
+    if not faults:
+        return f"No fault{also}."
+    first = next(finding for finding in findings if finding.level == "FAULT")
+    start = f" Begin with {first.about}: {first.do}" if faults > 1 else ""
+    return _wrapped(f"{faults} FAULT{'S' * (faults != 1)}{also}.{start}", "", "")
+
+
+def _section(title: str, findings: Sequence[Finding]) -> str:
+    return "\n".join([title, *(_lines(finding) for finding in findings)])
+
+
+def _lines(finding: Finding) -> str:
+    margin = " " * (_LEVEL_WIDTH + 2)
+    lines = [_wrapped(f"{finding.about}: {finding.seen}", f"  {finding.level.ljust(_LEVEL_WIDTH)}", margin)]
+    if finding.means:
+        lines.append(_wrapped(finding.means, f"{margin}Meaning: ", f"{margin}  "))
+    if finding.do:
+        lines.append(_wrapped(finding.do, f"{margin}Do: ", f"{margin}  "))
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, first: str, margin: str) -> str:
+    """Addresses and commands are never broken: they are there to be copied."""
+    width = max(40, min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns))
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,1 @@
+"""Fuzzing of what strangers can send: validation answers of CAS, and its logout requests. See `__main__`."""

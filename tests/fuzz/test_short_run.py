@@ -1,0 +1,44 @@
+"""The fuzzer itself, for a few seconds: that it runs, and that it finds what is wrong. The long run is `make fuzz`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.targets import TARGETS, Target
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_nothing_is_found_in_a_few_seconds_cas8(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.fuzz", "--seconds", "3", "--target", name]
+    env = os.environ | {"TMPDIR": str(tmp_path)}  # it is ended in the middle of things, and can clean up nothing
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert f"{name}: " in done.stdout
+
+
+def test_every_place_is_reached_with_inputs_small_and_large() -> None:
+    for name in ("response", "logout"):
+        target = TARGETS[name]()
+        composed = [target.composed(bytes([first]) + b"x") for first in range(256)]
+        assert {place for place in target.places for body in composed if body == place.replace(b"%s", b"x")} == set(
+            target.places
+        )
+        assert max(map(len, composed)) > target.largest
+
+
+def test_an_exception_that_is_not_ours_and_a_slow_parser_are_found() -> None:
+    def breaks(body: bytes) -> None:
+        raise ValueError(body)
+
+    def dawdles(body: bytes) -> None:
+        sum(range(20_000_000))
+
+    with pytest.raises(ValueError, match="x"):
+        Target(breaks, (b"%s",), 10)(b"\0x")
+    with pytest.raises(AssertionError, match="ms of CPU"):
+        Target(dawdles, (b"%s",), 10)(b"\0x")

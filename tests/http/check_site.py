@@ -1,0 +1,102 @@
+"""A whole site that `passerelle check` is run on: CAS, a bridge, and the proxy in front of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.checked_site import CheckedCas, Front, Issuer
+from tests.support.live_bridge import PASSERELLE, LiveBridge
+
+SECRET_KEY = "7c1e0b7d6a4f4e2d8c9b1a2f3e4d5c6b7a8f9e0d1c2b3a4f5e6d7c8b9a0f1e2d"
+CLIENTS = [
+    {"client_id": "hub", "client_secret": "hub-s3cret", "redirect_uris": ["https://hub.example.org/hub/oauth_callback"]}
+]
+
+
+@dataclass
+class Checked:
+    """What one run of the command said."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return dict(json.loads(self.stdout))
+
+    @property
+    def findings(self) -> dict[str, dict[str, str]]:
+        found = {one["id"]: one for one in self.report["findings"]}
+        assert len(found) == len(self.report["findings"]), "one finding a name"
+        return found
+
+    def of_level(self, level: str) -> set[str]:
+        return {name for name, one in self.findings.items() if one["level"] == level}
+
+
+class Site:
+    """A CAS server, a bridge and the proxy in front of it; tests break the parts that are theirs alone."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder, self.stack = folder, stack
+        self.authority = Issuer(folder, "Institution CA")
+        self.cas = stack.enter_context(CheckedCas(tls=self.authority.server("localhost")))
+        self.front = stack.enter_context(Front(self.authority.server("localhost")))
+        self.bridge = LiveBridge(
+            folder,
+            cas_url=self.cas.url,
+            clients=CLIENTS,
+            settings={
+                "PASSERELLE_ISSUER": self.front.url,
+                "PASSERELLE_SECRET_KEY": SECRET_KEY,
+                "PASSERELLE_CAS_CA_FILE": str(self.authority.ca_file),
+            },
+        )
+        self.bridge.url = self.front.url  # that is what it says when it serves
+        stack.enter_context(self.bridge)
+        self.front.backend_port = self.bridge.port
+        self.cas.registered = f"{self.front.url}/cas/callback"
+
+    def new_cas(self, **how: Any) -> CheckedCas:
+        """Another CAS server that knows us, for one test."""
+        cas = self.stack.enter_context(CheckedCas(**how))
+        cas.registered = self.cas.registered
+        return cas
+
+    def new_front(self, **how: Any) -> Front:
+        """Another proxy in front of the same bridge, for one test."""
+        front = Front(**{"tls": self.authority.server("localhost"), "backend_port": self.bridge.port, **how})
+        return self.stack.enter_context(front)
+
+    def checks(self, *options: str, **settings: Any) -> Checked:
+        given = {f"PASSERELLE_{name.upper()}": str(value) for name, value in settings.items()}
+        command = [PASSERELLE, "check", "--ca-file", self.authority.ca_file, *options]
+        environment = self.bridge.environment | given | {"LANG": "C.UTF-8", "COLUMNS": "100"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
+        return Checked(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with ExitStack() as stack:
+        yield Site(tmp_path_factory.mktemp("checked"), stack)
+
+
+@pytest.fixture
+def site(shared: Site, tmp_path: Path) -> Iterator[Site]:
+    """With everything as it should be at the start, and what a test adds gone at its end."""
+    with ExitStack() as stack:
+        whole, shared.stack, shared.folder = shared.stack, stack, tmp_path
+        shared.authority.folder = tmp_path
+        yield shared
+        shared.stack = whole
+        shared.front.rules.clear()

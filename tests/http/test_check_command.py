@@ -1,0 +1,168 @@
+"""`passerelle check` on a site that is well, and how it says what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.http.broken_setups import unregistered
+from tests.http.check_site import Site, shared, site
+from tests.support.actors import App, Browser, Wire
+from tests.support.checked_site import Issuer
+from tests.support.live_bridge import PASSERELLE
+
+__all__ = ["shared", "site"]  # fixtures
+
+
+def signs_in(site: Site) -> None:
+    """Somebody, by the ordinary way."""
+    wire = Wire(site.front.url, port=site.bridge.port)
+    app = App(wire, secret="hub-s3cret")
+    browser = Browser(wire)
+    callback = browser.opens(app.sends()).location
+    service = parse_qs(urlsplit(callback).query)["service"][0]
+    ticket = site.cas.issue_ticket(service)
+    app.takes_code(browser.opens(f"{service}&ticket={ticket}"))
+
+
+def test_a_good_setup_has_no_fault_before_and_after_the_first_sign_in(site: Site) -> None:
+    before = site.checks("--json")
+
+    assert (before.status, before.of_level("FAULT"), before.of_level("warning")) == (0, set(), set()), before.stdout
+    assert "Nobody has signed in yet" in before.findings["attributes.released"]["seen"]
+
+    signs_in(site)
+    after = site.checks("--json")
+
+    assert (after.status, after.of_level("FAULT"), after.of_level("warning")) == (0, set(), set()), after.stdout
+    assert "displayName" in after.findings["attributes.released"]["seen"]
+    assert after.of_level("ok") >= {
+        *("settings", "database", "secret_key", "clients"),
+        *("cas.certificate", "cas.clock", "cas.protocol", "cas.service"),
+        *("public.certificate", "public.issuer", "public.bridge", "logout.reach"),
+        *("attributes.released", "attributes.claims"),
+    }
+    assert "2.0, saml1.1, 1.0, JSON" in after.findings["cas.protocol"]["seen"]
+
+
+def test_nothing_is_said_to_a_server_that_is_not_trusted(site: Site) -> None:
+    unknown = Issuer(site.folder, "Unknown Root")
+    cas = site.new_cas(tls=unknown.server("localhost", sends_issuer=True))
+
+    site.checks("--json", "--no-public", cas_url=cas.url)
+
+    assert not cas.requests
+
+
+def test_made_up_tickets_are_all_that_cas_is_sent_and_each_run_makes_its_own(site: Site) -> None:
+    site.cas.requests.clear()
+    site.checks("--no-public")
+    site.checks("--no-public")
+
+    tickets = {seen.value("ticket") for seen in site.cas.requests} - {""}
+    assert len(tickets) == 2
+    assert all(ticket.startswith("ST-passerelle-check-") and len(ticket) > 40 for ticket in tickets)
+    assert not any("cookie" in seen.headers for seen in site.cas.requests)
+
+
+def test_all_faults_of_the_settings_are_told_at_once(site: Site) -> None:
+    checked = site.checks(issuer="auth.example.org", cas_url="sso/login", workers="many", secret_kee="s3cret")
+
+    assert checked.status == 1
+    for name in ("ISSUER", "CAS_URL", "WORKERS", "SECRET_KEE"):
+        assert f"FAULT    settings: PASSERELLE_{name}" in checked.stdout
+    assert "s3cret" not in checked.stdout
+    assert site.checks("--message", issuer="auth.example.org").stdout == ""
+
+
+def test_the_report_reads_without_colour_and_ends_with_what_to_begin_with(site: Site) -> None:
+    checked = site.checks("--no-public", **unregistered(site), secret_key="change-me-change-me-change-me-1234")
+
+    lines = checked.stdout.splitlines()
+    assert "\x1b" not in checked.stdout
+    findings = [line for line in lines if re.match(r"  (ok|note|warning|FAULT) +[a-z_.]+: ", line)]
+    assert len(findings) >= 9
+    assert any(line.startswith("           Do: ") for line in lines)
+    # What is there to be copied stands in one line, however long.
+    assert [line for line in lines if len(line) > 100 and "://" not in line and "java.util" not in line] == []
+    assert " ".join(lines[-2:]) == (
+        "2 FAULTS. Begin with secret_key: Make one by `openssl rand -hex 32`, before anybody signs in: the signing "
+        "keys are encrypted by it."
+    )
+    assert "Our service URL is not registered yet" in checked.stdout
+
+
+def test_before_the_bridge_runs_the_public_address_is_left_out(site: Site) -> None:
+    checked = site.checks("--no-public", "--json", issuer="https://auth.nowhere.invalid")
+
+    assert checked.of_level("FAULT") == {"cas.service"}
+    assert "--no-public" in checked.findings["public"]["seen"]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "Please register it as follows"), ("fr", "Merci de l'enregistrer comme suit")],
+)
+def test_the_message_alone_is_ready_to_be_pasted(site: Site, language: str, words: str) -> None:
+    checked = site.checks("--message", "--no-public", "--language", language, **unregistered(site))
+
+    assert checked.stdout.startswith(("Subject: ", "Objet : "))
+    assert words in checked.stdout
+    pattern = checked.stdout.split("       ^", 1)[1].splitlines()[0]
+    assert re.fullmatch(f"^{pattern}", f"{site.front.url}/cas/callback?state=abc")
+    assert not re.fullmatch(f"^{pattern}", f"{site.front.url}/cas/callback/../evil")
+    assert f"{site.front.url}/cas/logout" in checked.stdout
+    assert ("enregistrée" if language == "fr" else "registered yet") in checked.stdout
+    service = json.loads(checked.stdout[checked.stdout.index("{") : checked.stdout.rindex("}") + 1])
+    assert service["serviceId"] == f"^{pattern}"
+    assert "displayName" in service["attributeReleasePolicy"]["allowedAttributes"][1]
+
+
+def test_the_message_follows_the_language_of_the_terminal(site: Site) -> None:
+    command = [PASSERELLE, "check", "--message", "--no-public"]
+    environment = site.bridge.environment | {"LANG": "fr_FR.UTF-8"}
+    environment.pop("LC_ALL", None)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.stdout.startswith("Objet : ")
+
+
+def test_with_the_state_in_a_cookie_one_exact_url_is_registered(site: Site) -> None:
+    checked = site.checks("--json", "--no-public", cas_service_state="cookie")
+
+    assert checked.status == 0
+    assert checked.report["service_pattern"].endswith("/cas/callback$")
+    asked = [seen.value("service") for seen in site.cas.requests if seen.path == "/cas/login"]
+    assert f"{site.front.url}/cas/callback" in asked
+
+
+@pytest.mark.parametrize("options", [["--message", "--json"], ["--language", "de"], ["--ca-file", "/nowhere"], ["x"]])
+def test_wrong_usage_ends_with_status_2(site: Site, options: list[str]) -> None:
+    assert site.checks(*options).status == 2
+
+
+def test_the_help_teaches_what_to_do_with_it(site: Site) -> None:
+    told = site.checks("--help").stdout
+
+    for word in ("FAULT", "--no-public", "--message", "Exit status", "made-up tickets"):
+        assert word in told
+
+
+def test_a_terminal_is_told_what_is_waited_for(site: Site) -> None:
+    cas = site.new_cas()
+    cas.hangs = 2.5
+    ours, theirs = pty.openpty()
+    command = [PASSERELLE, "check", "--no-public"]
+    environment = site.bridge.environment | {"PASSERELLE_CAS_URL": cas.url, "PASSERELLE_CAS_CA_FILE": ""}
+    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=theirs, timeout=60, check=False)
+    os.close(theirs)
+    told = os.read(ours, 4096).decode()
+    os.close(ours)
+
+    assert f"waiting for localhost:{cas.port}" in told

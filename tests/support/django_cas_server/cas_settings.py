@@ -1,0 +1,66 @@
+"""Django's settings for the tests' CAS server; `serve.py` says what the environment holds."""
+
+import json
+import os
+from pathlib import Path
+
+SITE = json.loads(os.environ["CAS_SITE"])
+
+SECRET_KEY = "of a test"
+DEBUG = False
+ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+ROOT_URLCONF = "cas_urls"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"  # what the migrations of django-cas-server were made with
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(Path(SITE["folder"]) / "cas.sqlite3"),
+        # Whoever writes at the same time waits, instead of failing.
+        "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+    }
+}
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "cas_server",
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "/static/"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE["certificate"] is not None
+
+CAS_AUTH_CLASS = "cas_users.KnownUser"
+CAS_NEW_VERSION_HTML_WARNING = False  # else its pages ask a package index for news
+CAS_NEW_VERSION_EMAIL_WARNING = False
+CAS_SLO_TIMEOUT = 5
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"stderr": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+}

@@ -1,0 +1,109 @@
+"""A CAS server for tests (django-cas-server), on loopback, over http or https.
+
+A program of its own, never imported by the tests: it is under another licence, and has to be a stranger to them. In
+the environment, CAS_SITE is JSON: `folder` for its database, `port`, `certificate` and `key` (null for http), `user`
+with `name`, `password` and `attributes`. It says "ready" when it is. Then each line of standard input is a command,
+answered by a line of JSON: {"register": pattern, "name": …, "logout_url": URL or ""} or {"unregister": name}. The end
+of standard input is its own.
+"""
+
+import json
+import os
+import socketserver
+import ssl
+import sys
+import threading
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+import django
+from django.apps import apps
+from django.core.management import call_command
+from django.core.wsgi import get_wsgi_application
+
+
+class Server(socketserver.ThreadingMixIn, WSGIServer):
+    """One thread a request."""
+
+    daemon_threads = True
+    request_queue_size = 64
+    tls: ssl.SSLContext | None = None
+
+    def server_bind(self) -> None:
+        """Bind without asking the name service who this machine is."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept; the handshake is left to the request's own thread, lest one slow client stop all others."""
+        connection, address = super().get_request()
+        if self.tls is not None:
+            connection.settimeout(Handler.timeout)
+            connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever hangs up, or does not trust us, does so on purpose."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class Handler(WSGIRequestHandler):
+    """Speaks of no request: its address would hold the ticket."""
+
+    timeout = 30
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        return environ | {"wsgi.url_scheme": "https"} if isinstance(self.connection, ssl.SSLSocket) else environ
+
+    def address_string(self) -> str:
+        return str(self.client_address[0])
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def register(pattern: str, name: str, logout_url: str) -> None:
+    """Let whoever fits the pattern send its users; without a logout URL it is told at the service URL."""
+    service = apps.get_model("cas_server", "ServicePattern").objects.create(
+        name=name,
+        pos=1,
+        pattern=pattern,
+        single_log_out=True,
+        single_log_out_callback=logout_url,
+    )
+    # The name of all names: everything is released.
+    apps.get_model("cas_server", "ReplaceAttributName").objects.create(service_pattern=service, name="*")
+
+
+def obey(command: dict[str, str]) -> None:
+    """Carry out one command."""
+    if "register" in command:
+        register(command["register"], command["name"], command["logout_url"])
+    else:
+        apps.get_model("cas_server", "ServicePattern").objects.filter(name=command["unregister"]).delete()
+
+
+def main() -> None:
+    """Prepare the database, serve, obey until there are no more commands."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "cas_settings"
+    site = json.loads(os.environ["CAS_SITE"])
+    django.setup()
+    call_command("migrate", verbosity=0, interactive=False)
+    with Server(("127.0.0.1", site["port"]), Handler) as server:
+        if site["certificate"]:
+            server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            server.tls.load_cert_chain(site["certificate"], site["key"])
+        server.set_app(get_wsgi_application())
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        print("ready", flush=True)
+        for line in sys.stdin:
+            obey(json.loads(line))
+            print(json.dumps({"done": True}), flush=True)
+        server.shutdown()
+
+
+if __name__ == "__main__":
+    main()

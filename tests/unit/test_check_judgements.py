@@ -1,0 +1,375 @@
+"""What `passerelle check` makes of answers, without the network."""
+
+from __future__ import annotations
+
+import json
+import re
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+
+from bridge.cas.logout_request import message_of_body, ticket_of_logout_request
+from bridge.check.certificates import Certificate, Trust, judge_trusted, judge_untrusted, read_certificate
+from bridge.check.findings import duration, listed, plain
+from bridge.check.installation import judge_clients, judge_database, judge_secret_key
+from bridge.check.probe import Answer, Place, Trouble
+from bridge.check.protocols import Heard, Way, hear, judge_protocols, judge_redirect
+from bridge.check.public import (
+    difference,
+    issuer_of,
+    judge_hsts,
+    judge_identity,
+    judge_metrics,
+    judge_plain_http,
+    judge_program,
+)
+from bridge.check.reach import judge_clock, judge_without_tls
+from bridge.check.registration import NOT_REGISTERED, judge_service, leads_to, service_pattern
+from bridge.check.single_logout import judge_last_logout, judge_logout, logout_form
+from tests.support import cas_xml
+
+NOW = 1_800_000_000.0
+DAY = 86400.0
+ISSUER = "https://auth.example.org"
+SERVICE = f"{ISSUER}/cas/callback?state=passerelle-check"
+TRUST = Trust(whose="CAS", setting="PASSERELLE_CAS_CA_FILE", now=NOW)
+NOTHING = Trouble(url=f"{ISSUER}/", kind="refused", detail="Connection refused")
+
+
+def answer(status: int = 200, body: bytes = b"", url: str = f"{ISSUER}/x", **headers: str) -> Answer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(url=url, status=status, headers=named, body=body, received_at=NOW)
+
+
+def certificate(**facts: Any) -> Certificate:
+    usual = {
+        "subject": "sso",
+        "issuer": "CA",
+        "names": ("sso.example.org",),
+        "begins": NOW - DAY,
+        "ends": NOW + 90 * DAY,
+    }
+    return Certificate(**{**usual, **facts})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 seconds"), (1, "1 second"), (60, "1 minute"), (90, "90 seconds"), (600, "10 minutes"), (-7200, "2 hours")],
+)
+def test_a_length_of_time_is_said_as_people_say_it(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_what_a_server_says_cannot_steer_a_terminal_or_fill_it() -> None:
+    said = plain("a\x1b[2J\r\nb\u202e" + "x" * 1000)
+    assert said.startswith("a?[2J b?xxx")
+    assert len(said) <= 201
+    assert listed((str(number) for number in range(20)), most=3) == "0, 1, 2 and 17 more"
+
+
+@pytest.mark.parametrize(("days", "level"), [(13.9, "warning"), (14.1, "ok")])
+def test_a_certificate_that_soon_expires_is_a_warning_with_its_date(days: float, level: str) -> None:
+    found = judge_trusted("c", "sso.example.org", certificate(ends=NOW + days * DAY), TRUST)
+    assert found.level == level
+    assert re.search(r"20\d\d-\d\d-\d\d", found.seen)
+
+
+@pytest.mark.parametrize(
+    ("chain", "openssl", "words"),
+    [
+        ([certificate(ends=NOW - 1)], "certificate has expired", "expired on"),
+        # OpenSSL names one reason, and here a lesser one.
+        ([certificate(ends=NOW - 1)], "unable to get local issuer certificate", "expired on"),
+        ([certificate(begins=NOW + DAY)], "certificate is not yet valid", "valid only from"),
+        ([certificate()], "Hostname mismatch, certificate is not valid for 'x'", "is for sso.example.org, not for x"),
+        ([certificate(names=())], "Hostname mismatch", "no host name at all"),
+        ([certificate(issuer="sso")], "self-signed certificate", "is its own authority"),
+        ([certificate(), certificate(subject="CA")], "self-signed certificate in certificate chain", "authority 'CA'"),
+        ([certificate()], "unable to get local issuer certificate", "issued by 'CA'"),
+        ([certificate(), certificate(subject="CA", issuer="Root")], "unable to get issuer certificate", "by 'Root'"),
+        ([], "certificate revoked", "certificate revoked"),
+        ([certificate()], "EE certificate key too weak", "key too weak"),
+    ],
+)
+def test_why_a_certificate_is_not_trusted(chain: list[Certificate], openssl: str, words: str) -> None:
+    found = judge_untrusted("c", "x", chain, openssl, TRUST)
+    assert found.level == "FAULT"
+    assert words in found.seen
+    assert found.do
+
+
+@pytest.mark.parametrize("der", [b"", b"\x30", b"no certificate", b"\x30\x82" + bytes(500)])
+def test_bytes_that_are_no_certificate_are_none(der: bytes) -> None:
+    assert read_certificate(der) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [
+        (answer(body=cas_xml.failure("INVALID_TICKET")), "speaks"),
+        (answer(body=cas_xml.failure("INTERNAL_ERROR")), "speaks"),
+        (answer(body=cas_xml.failure("UNAUTHORIZED_SERVICE")), "refuses_service"),
+        (answer(body=b"no\n\n"), "speaks"),
+        (answer(body=b'{"serviceResponse":{"authenticationFailure":{"code":"INVALID_TICKET"}}}'), "speaks"),
+        (answer(body=cas_xml.success()), "accepts"),
+        (answer(body=b"yes\nalice\n"), "accepts"),
+        (answer(body=b"<html>hello</html>"), "else"),
+        (answer(body=b""), "else"),
+        (answer(body=b"\xff" * 300_000), "else"),
+        (answer(404, cas_xml.failure("INVALID_TICKET")), "else"),
+        (answer(302, location="https://sso.example.org/"), "redirects"),
+        (NOTHING, "else"),
+    ],
+)
+def test_what_an_answer_to_a_made_up_ticket_amounts_to(given: Answer | Trouble, verdict: str) -> None:
+    assert hear(given, "3.0", SERVICE).verdict == verdict
+
+
+def test_xml_is_no_json() -> None:
+    assert hear(answer(body=cas_xml.failure("INVALID_TICKET")), "json", SERVICE).verdict == "else"
+
+
+def heard(*ways: Way) -> dict[Way, Heard]:
+    everything: tuple[Way, ...] = ("3.0", "2.0", "saml1.1", "1.0", "json")
+    return {
+        way: Heard(verdict="speaks" if way in ways else "else", detail="status 404", url=f"https://sso/{way}")
+        for way in everything
+    }
+
+
+@pytest.mark.parametrize(
+    ("spoken", "configured", "level", "words"),
+    [
+        (("3.0", "2.0", "1.0", "json"), "3.0", "ok", "also 2.0, 1.0, JSON"),
+        (("2.0", "1.0"), "3.0", "FAULT", "PASSERELLE_CAS_PROTOCOL=2.0"),
+        (("saml1.1", "1.0"), "3.0", "FAULT", "PASSERELLE_CAS_PROTOCOL=saml1.1"),
+        (("1.0",), "3.0", "FAULT", "no attributes"),
+        (("3.0",), "1.0", "FAULT", "PASSERELLE_CAS_PROTOCOL=3.0"),
+        (("3.0", "1.0"), "1.0", "note", "PASSERELLE_CAS_PROTOCOL=3.0"),
+        (("2.0", "1.0"), "2.0", "ok", "also 1.0"),
+        ((), "3.0", "FAULT", "without, /login"),
+    ],
+)
+def test_the_protocol_to_set_is_the_best_that_is_answered(
+    spoken: tuple[Way, ...], configured: Way, level: str, words: str
+) -> None:
+    found = judge_protocols("p", heard(*spoken), configured, setting="PASSERELLE_CAS_URL")
+    assert (found.level, words in found.seen + found.do) == (level, True), found
+
+
+def test_json_that_is_asked_for_and_not_given_is_a_note() -> None:
+    found = judge_protocols("p", heard("3.0"), "3.0", setting="PASSERELLE_CAS_URL", wants_json=True)
+    assert found.level == "note"
+
+
+@pytest.mark.parametrize(
+    ("location", "do"),
+    [
+        ("https://sso.example.org/cas/p3/serviceValidate?ticket=ST-1", "Set S=https://sso.example.org/cas"),
+        ("https://new.example.org/idp/p3/serviceValidate", "Set S=https://new.example.org/idp"),
+        ("/login", "Set S to the address that it leads to."),
+    ],
+)
+def test_a_redirect_is_configured_away(location: str, do: str) -> None:
+    said = Heard(verdict="redirects", detail="", url="http://sso.example.org/cas/p3/serviceValidate", location=location)
+    found = judge_redirect("r", "http://sso.example.org/cas", said, "S")
+    assert (found.level, found.do) == ("FAULT", do)
+    assert "ST-1" not in found.seen
+
+
+@pytest.mark.parametrize("url", [ISSUER, "https://auth.example.org:8443", "https://example.org/a+b(c)"])
+def test_the_service_pattern_is_for_our_callback_and_nothing_else(url: str) -> None:
+    query, exact = (re.compile(service_pattern(url, state_in_cookie=cookie)) for cookie in (False, True))
+    assert query.fullmatch(f"{url}/cas/callback?state=x")
+    assert query.fullmatch(f"{url}/cas/callback")
+    assert exact.fullmatch(f"{url}/cas/callback")
+    assert not exact.fullmatch(f"{url}/cas/callback?state=x")
+    for other in (f"{url}/cas/callbackx", f"{url}/cas/callback/x", f"x{url}/cas/callback"):
+        assert not query.fullmatch(other)
+    returning = re.compile(service_pattern(url, state_in_cookie=False, returns_from_logout=True))
+    assert returning.fullmatch(f"{url}/logout/done")
+    assert returning.fullmatch(f"{url}/cas/callback?state=x")
+    assert not query.fullmatch(f"{url}/logout/done")
+    assert not re.fullmatch(service_pattern(ISSUER, state_in_cookie=False), "https://authXexample.org/cas/callback")
+
+
+@pytest.mark.parametrize(
+    ("location", "leads"),
+    [
+        (SERVICE, True),
+        (f"{ISSUER}/cas/callback?state=passerelle%2Dcheck&x=1", True),
+        (f"{ISSUER}/cas/callback", True),
+        ("https://auth.example.org.evil.example/cas/callback", False),
+        ("http://auth.example.org/cas/callback", False),
+        ("/cas/callback", False),
+        ("https://[", False),
+    ],
+)
+def test_where_a_redirect_leads(location: str, leads: bool) -> None:
+    assert leads_to(location, SERVICE) is leads
+
+
+@pytest.mark.parametrize(
+    ("ours", "other", "level", "words"),
+    [
+        (answer(302, location=SERVICE), answer(403), "ok", "is registered"),
+        (answer(302, location=SERVICE), None, "ok", "is registered"),
+        (answer(302, location=SERVICE), answer(302, location=NOT_REGISTERED), "note", "any other address"),
+        (answer(302, location="https://idp.example.org/?x=secret"), answer(403), "warning", "idp.example.org/"),
+        (answer(200), answer(200), "FAULT", "in place of sending browsers back"),
+        (answer(403), answer(403), "FAULT", "status 403"),
+        (answer(200), answer(403), "note", "sign-in page for our address"),
+        (answer(404), answer(404), "FAULT", "no sign-in page"),
+        (answer(500), answer(200), "FAULT", "in place of sending browsers back"),
+        (answer(500), answer(500), "FAULT", "CAS failed"),
+        (answer(500), NOTHING, "FAULT", "CAS failed"),
+        (NOTHING, None, "note", "left out"),
+    ],
+)
+def test_whether_our_address_is_registered(
+    ours: Answer | Trouble, other: Answer | None, level: str, words: str
+) -> None:
+    found = judge_service("s", ours, other, SERVICE, "^pattern$")
+    assert (found.level, words in found.seen) == (level, True), found
+    assert "secret" not in found.seen
+
+
+@pytest.mark.parametrize(("apart", "level"), [(60, "ok"), (61, "FAULT"), (-600, "FAULT"), (0, "ok")])
+def test_a_clock_that_is_more_than_a_minute_off_is_a_fault(apart: float, level: str) -> None:
+    found = judge_clock("c", answer(date=formatdate(NOW + apart, usegmt=True)))
+    assert found is not None
+    assert found.level == level
+    assert ("ahead of" in found.seen) is (apart == 61)
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Foo 2026", "0"])
+def test_a_date_that_is_none_tells_nothing(date: str) -> None:
+    assert judge_clock("c", answer(date=date)) is None
+    assert judge_clock("c", answer()) is None
+
+
+def test_http_to_cas_is_a_warning_unless_it_stays_inside() -> None:
+    outside, inside = Place(url="http://sso.example.org/cas"), Place(url="http://localhost:8080/cas")
+    assert judge_without_tls("c", outside, is_internal=False).level == "warning"
+    assert judge_without_tls("c", outside, is_internal=True).level == "ok"
+    assert judge_without_tls("c", inside, is_internal=False).level == "ok"
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ("http://auth.example.org", "the scheme differs"),
+        ("https://www.example.org", "the host differs"),
+        ("https://auth.example.org:8443", "the port differs"),
+        ("https://auth.example.org/auth", "the path differs"),
+        ("https://auth.example.org/", "a slash at the end differs"),
+        ("http://www.example.org/x", "the scheme differs, the host differs, the path differs"),
+        ("HTTPS://Auth.example.org", "case or spelling"),
+        ("https://[", "no URL"),
+    ],
+)
+def test_what_differs_between_two_issuers_is_named(other: str, words: str) -> None:
+    assert words in difference(ISSUER, other)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"issuer": 1}', b"[" * 100_000, b"\xff", b'"issuer"'])
+def test_a_document_that_is_none_names_no_issuer(body: bytes) -> None:
+    assert issuer_of(answer(body=body)) is None
+    assert judge_program("p", ISSUER, answer(body=body)) is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            answer(301, location="https://auth.example.org/auth/?x=secret"),
+            "redirects to https://auth.example.org/auth/",
+        ),
+        (answer(502, b"Bad Gateway"), "the bridge behind it (status 502)"),
+        (answer(401), "Another program"),
+        (answer(200, b"<html>It works"), "a web page"),
+    ],
+)
+def test_what_is_no_bridge_is_named(given: Answer, words: str) -> None:
+    found = judge_program("p", ISSUER, given)
+    assert found is not None
+    assert words in found.seen
+    assert "secret" not in found.seen
+
+
+def test_a_bridge_with_other_keys_uses_another_database() -> None:
+    discovery = answer(x_request_id="ab")
+    keys = answer(body=json.dumps({"keys": [{"kid": "one"}]}).encode())
+    assert judge_identity("b", discovery, keys, ["one", "two"]).level == "ok"
+    assert judge_identity("b", discovery, keys, ["two"]).level == "FAULT"
+    assert judge_identity("b", discovery, keys, []).level == "note"
+    assert judge_identity("b", discovery, NOTHING, ["one"]).level == "note"
+    assert judge_identity("b", discovery, answer(body=b"[1]"), ["one"]).level == "FAULT"
+    assert judge_identity("b", answer(), keys, ["one"]).level == "warning"
+
+
+def test_what_else_a_public_address_should_do() -> None:
+    assert judge_plain_http("h", ISSUER, answer(301, location=f"{ISSUER}/")).level == "ok"
+    assert judge_plain_http("h", ISSUER, answer(200)).level == "warning"
+    assert judge_plain_http("h", ISSUER, NOTHING).level == "note"
+    assert judge_hsts("s", answer(strict_transport_security="max-age=1")).level == "ok"
+    assert judge_hsts("s", answer()).level == "note"
+    assert judge_metrics("m", answer(404)).level == "ok"
+    assert judge_metrics("m", answer(200, b"# HELP passerelle_sign_ins x")).level == "FAULT"
+    assert judge_metrics("m", answer(200, b"<html>an intranet")).level == "ok"
+
+
+def test_the_logout_request_that_is_sent_is_one_that_the_bridge_reads() -> None:
+    form = logout_form("ST-passerelle-check-1", "2026-11-23T00:00:00Z").encode()
+    assert ticket_of_logout_request(message_of_body(form)) == "ST-passerelle-check-1"
+
+
+@pytest.mark.parametrize(
+    ("given", "level", "words"),
+    [
+        (answer(200, x_request_id="ab"), "ok", "reaches the bridge"),
+        (answer(200, b"<form>"), "FAULT", "another program"),
+        (answer(302, location="https://portal/login?x=secret"), "FAULT", "redirects to https://portal/login"),
+        (answer(404), "FAULT", "in front of the bridge"),
+        (answer(405, x_request_id="ab"), "FAULT", "does not know that address"),
+        (answer(403), "FAULT", "status 403"),
+        (answer(429, x_request_id="ab"), "FAULT", "by the bridge"),
+        (NOTHING, "FAULT", "Connection refused"),
+    ],
+)
+def test_whether_single_logout_reaches_us(given: Answer | Trouble, level: str, words: str) -> None:
+    found = judge_logout("l", given, f"{ISSUER}/cas/logout")
+    assert (found.level, words in found.seen) == (level, True), found
+    assert "secret" not in found.seen
+
+
+def test_when_cas_last_ended_a_session() -> None:
+    url = f"{ISSUER}/cas/logout"
+    assert "2 hours ago" in judge_last_logout("l", int(NOW) - 7200, has_sessions=True, url=url, now=NOW).seen
+    assert url in judge_last_logout("l", None, has_sessions=True, url=url, now=NOW).do
+    assert "left out" in judge_last_logout("l", None, has_sessions=False, url=url, now=NOW).seen
+
+
+@pytest.mark.parametrize(
+    ("key", "level"),
+    [
+        ("7c1e0b7d6a4f4e2d8c9b1a2f3e4d5c6b7a8f9e0d1c2b3a4f5e6d7c8b9a0f1e2d", "ok"),
+        ("k7Qm2xV9pL4sT8wZ", "warning"),
+        ("0f" * 32, "FAULT"),
+        ("replace-me-with-64-random-characters", "FAULT"),
+        ("a" * 64, "FAULT"),
+    ],
+)
+def test_a_secret_key_is_judged_by_its_looks_and_never_shown(key: str, level: str) -> None:
+    found = judge_secret_key(key)
+    assert found.level == level
+    assert key not in " ".join((found.seen, found.means, found.do))
+
+
+def test_the_rest_of_the_installation() -> None:
+    assert judge_clients([]).level == "warning"
+    assert judge_database(None, "sqlite").level == "ok"
+    assert judge_database("PASSERELLE_DATABASE_URL: cannot use x: refused", "postgresql").seen.startswith(
+        "cannot use x"
+    )

@@ -1,0 +1,55 @@
+"""A CAS server that knows one exact URL for the bridge: the state stays in the cookie."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.real_cas import RealCas
+from tests.upstream.site import Site, error_of, site_at, waits_until_dead
+
+
+@pytest.fixture(scope="module")
+def exact(cas: RealCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with site_at(
+        tmp_path_factory.mktemp("bridge"),
+        cas,
+        exactly=True,
+        told="at the service URL",
+        PASSERELLE_CAS_SERVICE_STATE="cookie",
+    ) as site:
+        yield site
+
+
+def test_people_sign_in_and_only_once(exact: Site) -> None:
+    person = exact.person()
+    assert exact.signs_in(person).userinfo["sub"] == exact.cas.user.name
+    person.cookies.clear()
+    assert exact.signs_in(person).are_good()
+    assert person.at_cas.times_asked == 1
+
+
+def test_prompt_none_is_answered_with_and_without_a_session_at_cas_cas23(exact: Site) -> None:
+    person = exact.person()
+    app = exact.app(person)
+    assert error_of(person.signs_in(app.sends(prompt="none"))) == "login_required"
+    exact.signs_in(person)
+    person.cookies.clear()
+    assert app.takes_code(person.signs_in(app.sends(prompt="none")))
+
+
+def test_single_logout_ends_everything_cas24(exact: Site) -> None:
+    person, already = exact.person(), len(exact.hub.told)
+    tokens = exact.signs_in(person)
+    began = time.monotonic()
+    person.at_cas.signs_out()
+    waits_until_dead(tokens, began=began)
+    exact.hears_of_logout(tokens, began=began, already=already)
+
+
+def test_with_the_state_in_the_query_such_a_server_gives_no_ticket(cas: RealCas, folder: Path) -> None:
+    with site_at(folder, cas, exactly=True) as site:
+        site.gives_no_ticket(site.person())

@@ -1,0 +1,59 @@
+"""Every protocol that a real CAS server offers, and what is said where it does not offer one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.real_cas import RealCas
+from tests.upstream.site import Site, site_at
+
+
+def assert_is_known_in_full(site: Site) -> None:
+    """Name, address and the groups in their order."""
+    claims, user = site.signs_in(site.person()).userinfo, site.cas.user
+    assert claims["sub"] == user.name
+    assert (claims["email"],) == user.attributes["mail"]
+    assert (claims["name"],) == user.attributes["displayName"]
+    assert claims["groups"] == list(user.attributes["memberOf"])
+
+
+@pytest.mark.parametrize("form", ["xml", "json"])
+@pytest.mark.parametrize("protocol", ["3.0", "2.0"])
+def test_protocols_with_attributes_sign_in_with_all_of_them(
+    cas: RealCas, folder: Path, protocol: str, form: str
+) -> None:
+    with site_at(folder, cas, PASSERELLE_CAS_PROTOCOL=protocol, PASSERELLE_CAS_FORMAT=form) as site:
+        assert_is_known_in_full(site)
+        assert isinstance(site.signs_in(site.person()).id_claims["auth_time"], int)
+
+
+def test_protocol_1_0_signs_in_with_a_name_and_nothing_else(cas: RealCas, folder: Path) -> None:
+    with site_at(folder, cas, PASSERELLE_CAS_PROTOCOL="1.0") as site:
+        claims = site.signs_in(site.person()).userinfo
+        assert claims["preferred_username"] == cas.user.name
+        assert not claims.get("groups")
+        assert "email" not in claims
+
+
+def test_saml_1_1_signs_in_where_it_is_offered_and_fails_cleanly_elsewhere(cas: RealCas, folder: Path) -> None:
+    with site_at(folder, cas, PASSERELLE_CAS_PROTOCOL="saml1.1") as site:
+        if "saml1.1" in cas.protocols:
+            assert_is_known_in_full(site)
+        else:
+            person = site.person()
+            answer = person.signs_in(site.app(person).sends())
+            assert (answer.status, answer.is_page) == (502, True)
+
+
+@pytest.mark.parametrize("protocol", ["2.0", "1.0"])
+def test_a_renew_is_enforced_by_the_older_protocols_as_well_cas23(cas: RealCas, folder: Path, protocol: str) -> None:
+    with site_at(folder, cas, PASSERELLE_CAS_PROTOCOL=protocol) as site:
+        person = site.person()
+        site.signs_in(person)
+        answer = person.opens(site.app(person).sends(prompt="login"))
+        for _ in range(2):
+            answer = person.opens(person.at_cas.signs_in(answer.location.replace("&renew=true", "")))
+        assert (answer.status, answer.is_page) == (403, True)
+        assert person.at_cas.times_asked == 1

@@ -1,0 +1,76 @@
+"""From an application's request over a real CAS server to tokens and claims."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.apereo_cas import ENTITLEMENTS
+from tests.support.django_cas import DjangoCas
+from tests.support.real_cas import RealCas
+from tests.upstream.site import SCOPE, Site, site_at
+
+
+def test_a_person_signs_in_with_their_password_and_the_application_learns_who_they_are(site: Site) -> None:
+    person, began = site.person(), time.time()
+    tokens = site.signs_in(person)
+
+    assert person.at_cas.times_asked == 1
+    user = site.cas.user
+    claims = tokens.userinfo
+    assert claims["sub"] == claims["preferred_username"] == user.name
+    assert (claims["email"],) == user.attributes["mail"]
+    assert (claims["name"],) == user.attributes["displayName"]
+    assert began - 1 <= tokens.id_claims["auth_time"] <= time.time() + 1
+
+
+def test_an_attribute_of_several_values_arrives_as_a_list_in_its_order_cas12(site: Site) -> None:
+    groups = site.signs_in(site.person()).userinfo["groups"]
+    assert groups == list(site.cas.user.attributes["memberOf"])
+
+
+def test_a_group_whose_name_contains_the_wanted_one_opens_no_door_cas13(site: Site) -> None:
+    person = site.person()
+    refused = person.signs_in(site.app(person, "admins").sends(scope=SCOPE))
+    assert "administration-student" in site.cas.user.attributes["memberOf"]
+    assert (refused.status, refused.is_page) == (403, True)
+    assert "is not open to you" in refused.text
+
+
+def test_whoever_is_signed_in_at_cas_is_not_asked_again_and_keeps_the_time_of_their_login(site: Site) -> None:
+    person = site.person()
+    first = site.signs_in(person)
+    person.cookies.clear()
+    time.sleep(1.1)
+    second = site.signs_in(person)
+
+    assert person.at_cas.times_asked == 1
+    assert second.id_claims["sid"] != first.id_claims["sid"]
+    assert second.id_claims["auth_time"] == first.id_claims["auth_time"]
+
+
+def test_a_wrong_password_leads_back_to_the_form_and_nowhere_else(site: Site) -> None:
+    person = site.person()
+    login_url = person.opens(site.app(person).sends()).location
+    form = person.at_cas.opens(login_url)
+    again = person.at_cas.types_password(login_url, form, password="a guess")
+    assert "Location" not in again.headers
+    assert again.status_code in (200, 401)
+
+
+@pytest.mark.parametrize("form", ["xml", "json"])
+@pytest.mark.parametrize("cas", [pytest.param("apereo", marks=pytest.mark.needs("apereo"))], indirect=True)
+def test_a_name_that_xml_does_not_allow_is_read_as_apereo_encodes_it_cas14(
+    cas: RealCas, folder: Path, form: str
+) -> None:
+    with site_at(folder, cas, PASSERELLE_CAS_FORMAT=form) as site:
+        claims = site.signs_in(site.person()).userinfo
+        assert claims["eduperson_entitlement"] == list(ENTITLEMENTS)
+
+
+def test_a_server_without_tls_signs_in_as_well(folder: Path) -> None:
+    with DjangoCas(folder, tls=False) as cas, site_at(folder, cas) as site:
+        assert cas.url.startswith("http:")
+        assert site.signs_in(site.person()).are_good()

@@ -1,0 +1,240 @@
+"""A real CAS server says that a session is over; within two seconds nothing is left of it at the bridge."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+
+from tests.support.browser import Browser as Chromium
+from tests.support.real_cas import HowToldOfLogout, RealCas
+from tests.support.tls_front import TlsFront
+from tests.upstream.site import (
+    REDIRECT_URI,
+    SCOPE,
+    WHILE_SIGNED_IN,
+    Site,
+    Tokens,
+    error_of,
+    site_at,
+    unverified_claims,
+    waits_until_dead,
+)
+
+ONLY_APEREO = pytest.mark.parametrize("cas", [pytest.param("apereo", marks=pytest.mark.needs("apereo"))], indirect=True)
+
+
+@pytest.fixture(scope="module", params=["at the logout URL", "at the service URL"])
+def told(request: pytest.FixtureRequest, cas: RealCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A bridge of two workers, by the address at which CAS tells it of logouts."""
+    folder = tmp_path_factory.mktemp("bridge")
+    with site_at(folder, cas, told=request.param, PASSERELLE_WORKERS="2") as site:
+        yield site
+
+
+def test_signing_out_at_cas_ends_session_and_tokens_and_tells_the_application_cas24(told: Site) -> None:
+    person, bystander = told.person(), told.person()
+    tokens, others = told.signs_in(person), told.signs_in(bystander)
+    already = len(told.hub.told)
+
+    began = time.monotonic()
+    person.at_cas.signs_out()
+
+    waits_until_dead(tokens, began=began)
+    assert not told.is_signed_in(person)
+    told.hears_of_logout(tokens, began=began, already=already)
+    assert others.are_good()
+    assert told.is_signed_in(bystander)
+
+
+def test_one_logout_ends_what_all_applications_of_that_browser_have_cas25(told: Site) -> None:
+    person, bystander = told.person(), told.person()
+    first, second, others = told.signs_in(person, "hub"), told.signs_in(person, "wiki"), told.signs_in(bystander)
+    # A second way through CAS in the same session: Apereo then names only the last of its tickets.
+    code = told.app(person, "wiki").takes_code(person.signs_in(told.app(person, "wiki").sends(prompt="login")))
+    assert code
+
+    began = time.monotonic()
+    person.at_cas.signs_out()
+
+    waits_until_dead(first, began=began)
+    waits_until_dead(second, began=began)
+    assert others.are_good()
+
+
+def test_after_the_logout_the_next_sign_in_asks_for_the_password(told: Site) -> None:
+    person = told.person()
+    told.signs_in(person)
+    person.at_cas.signs_out()
+    assert error_of(person.signs_in(told.app(person).sends(prompt="none"))) == "login_required"
+    assert told.signs_in(person).are_good()
+    assert person.at_cas.times_asked == 2
+
+
+def test_eight_people_sign_out_at_the_same_moment(told: Site) -> None:
+    people = [told.person() for _ in range(8)]
+    all_tokens = [told.signs_in(person) for person in people]
+    already = len(told.hub.told)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda person: person.at_cas.signs_out(), people))
+
+    told.hears_of_logout(*all_tokens, began=began, already=already)
+    for tokens in all_tokens:
+        tokens.assert_are_dead()
+
+
+def test_a_logout_with_tickets_that_never_reached_the_bridge_disturbs_nothing_cas24(told: Site) -> None:
+    person = told.person()
+    tokens = told.signs_in(person)
+    for state in ("a", "b"):
+        service = f"{told.bridge.url}/cas/callback?state={state}"
+        person.at_cas.signs_in(f"{told.cas.url}/login?service={quote(service, safe='')}")
+    stranger = told.person()
+    stranger.visits_cas(stranger.opens(told.app(stranger).sends()))
+
+    stranger.at_cas.signs_out()
+    assert tokens.are_good()
+    began = time.monotonic()
+    person.at_cas.signs_out()
+    if told.cas.names_every_ticket:
+        waits_until_dead(tokens, began=began)
+    else:  # it names the last one alone, and that one the bridge has never seen
+        assert tokens.are_good()
+
+
+@pytest.mark.parametrize("told", ["at the logout URL", "at the service URL"])
+def test_cas_tells_a_bridge_by_https_with_a_private_authority_on_both_sides_cas24(
+    cas: RealCas, folder: Path, told: HowToldOfLogout
+) -> None:
+    front = TlsFront(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
+    with site_at(folder, cas, told=told, front=front, PASSERELLE_WORKERS="2") as site:
+        person = site.person()
+        tokens = site.signs_in(person)
+        assert tokens.id_claims["iss"] == front.url
+        assert front.url.startswith("https://")
+
+        began = time.monotonic()
+        person.at_cas.signs_out()
+
+        waits_until_dead(tokens, began=began)
+        assert not site.is_signed_in(person)
+        site.hears_of_logout(tokens, began=began)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["restarted", "killed"])
+def test_a_logout_reaches_a_session_from_before_the_bridge_was_started_again_cas25(
+    cas: RealCas, folder: Path, how: signal.Signals
+) -> None:
+    with site_at(folder, cas, PASSERELLE_WORKERS="2") as site:
+        person = site.person()
+        tokens = site.signs_in(person)
+        site.bridge.stop(how)
+        site.bridge.start()
+        assert tokens.are_good()
+
+        began = time.monotonic()
+        person.at_cas.signs_out()
+
+        waits_until_dead(tokens, began=began)
+        assert not site.is_signed_in(person)
+        site.hears_of_logout(tokens, began=began)
+
+
+def test_offline_access_survives_where_the_setting_says_so(cas: RealCas, folder: Path) -> None:
+    with site_at(folder, cas, PASSERELLE_SINGLE_LOGOUT_ENDS_OFFLINE_ACCESS="false") as site:
+        person = site.person()
+        offline = site.signs_in(person)
+        tokens = site.signs_in(person, "wiki", scope=WHILE_SIGNED_IN)
+
+        began = time.monotonic()
+        person.at_cas.signs_out()
+
+        waits_until_dead(tokens, began=began)
+        assert offline.are_good()
+        assert not site.is_signed_in(person)
+
+
+def test_a_sign_out_that_begins_at_the_bridge_ends_at_cas_and_is_told_once(cas: RealCas, folder: Path) -> None:
+    with site_at(folder, cas) as site:
+        person = site.person()
+        tokens = site.signs_in(person, scope=WHILE_SIGNED_IN)
+
+        began = time.monotonic()
+        to_cas = person.opens(f"{site.bridge.url}/logout?id_token_hint={tokens.id_token}").location
+        assert to_cas == f"{cas.url}/logout"
+        person.at_cas.signs_out()
+
+        waits_until_dead(tokens, began=began)
+        site.hears_of_logout(tokens, began=began)
+        time.sleep(1.5)
+        assert len(site.hub.told) == 1
+        site.signs_in(person)
+        assert person.at_cas.times_asked == 2
+
+
+def test_a_sign_out_that_goes_through_cas_comes_back_to_the_application(cas: RealCas, folder: Path) -> None:
+    with site_at(folder, cas, PASSERELLE_CAS_LOGOUT="return") as site:
+        person = site.person()
+        tokens = site.signs_in(person, scope=WHILE_SIGNED_IN)
+        way = f"id_token_hint={tokens.id_token}&post_logout_redirect_uri={quote(REDIRECT_URI, safe='')}"
+        to_cas = person.opens(f"{site.bridge.url}/logout?{way}").location
+        assert to_cas.startswith(f"{cas.url}/logout?service=")
+        back = person.at_cas.opens(to_cas).headers["Location"]
+        assert person.opens(back).location == REDIRECT_URI
+        tokens.assert_are_dead()
+        site.signs_in(person)
+        assert person.at_cas.times_asked == 2
+
+
+@ONLY_APEREO
+def test_the_front_channel_ends_the_session_as_well_cas24(cas: RealCas, folder: Path) -> None:
+    with site_at(folder, cas, told="by the browser") as site:
+        person = site.person()
+        tokens = site.signs_in(person)
+        page = person.at_cas.signs_out().text
+        assert tokens.are_good(), "nobody has told the bridge yet"
+        (address,) = [found.replace("\\/", "/") for found in re.findall(r'url: "([^"]+/logout)"', page)]
+        (data,) = re.findall(r'data: "(logoutRequest=[^"]+)"', page)
+        assert address == f"{site.bridge.url}/cas/logout"
+
+        began = time.monotonic()
+        answer = person.opens(f"{address}?callback=jQuery37_1&{data}&_=1")  # what its script sends
+
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/javascript")
+        assert "jQuery37_1(" in answer.text
+        waits_until_dead(tokens, began=began)
+        site.hears_of_logout(tokens, began=began)
+        assert not site.is_signed_in(person)
+
+
+@ONLY_APEREO
+@pytest.mark.needs("browser")
+def test_a_real_browser_carries_the_logout_from_the_page_of_cas_to_the_bridge_cas24(cas: RealCas, folder: Path) -> None:
+    with site_at(folder, cas, told="by the browser") as site, Chromium(name="front-channel") as chromium:
+        person, page = site.person(), chromium.page
+        app = site.app(person)
+        page.route(f"{REDIRECT_URI}?**", lambda route: route.fulfill(status=200, body="the application"))
+        page.goto(app.sends(scope=SCOPE))
+        page.locator("input[name=username]").fill(cas.user.name)
+        page.locator("input[name=password]").fill(cas.user.password)
+        page.locator("input[name=password]").press("Enter")
+        page.wait_for_url(f"{REDIRECT_URI}?**")
+        redeemed = app.redeems(parse_qs(urlsplit(page.url).query)["code"][0]).json
+        tokens = Tokens(app, **{name: redeemed[name] for name in ("access_token", "id_token", "refresh_token")})
+
+        page.goto(f"{cas.url}/logout")
+
+        (told,) = site.hub.hears(1)
+        assert unverified_claims(told.token)["sid"] == tokens.id_claims["sid"]
+        tokens.assert_are_dead()
+        # CAS's own page shows whether it could run what the bridge answered.
+        page.get_by_title("Logout request was successfully received.").wait_for(state="attached")

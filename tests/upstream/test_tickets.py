@@ -1,0 +1,109 @@
+"""Tickets that a real CAS server gave out: spent ones, other people's, and those for another service."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+
+from bridge.cas.client import CasClient
+from bridge.errors import ServiceNotAccepted, TicketRefused
+from tests.support.authority import Authority
+from tests.support.real_cas import Person, RealCas
+from tests.upstream.site import REDIRECT_URI, Site, site_at
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[CasClient]:
+    """The bridge's own client, asked directly."""
+    client = CasClient(site.cas.url, ca_file=str(site.cas.ca_file))
+    yield client
+    client.close()
+
+
+def ticket_for(site: Site, person: Person, service: str) -> str:
+    """From CAS itself, without the bridge."""
+    callback = person.at_cas.signs_in(f"{site.cas.url}/login?service={quote(service, safe='')}")
+    (ticket,) = parse_qs(urlsplit(callback).query)["ticket"]
+    return ticket
+
+
+def test_a_ticket_is_good_once(site: Site, client: CasClient) -> None:
+    service = f"{site.bridge.url}/cas/callback?state=once"
+    ticket = ticket_for(site, site.person(), service)
+    assert client.validate(service, ticket).user == site.cas.user.name
+    with pytest.raises(TicketRefused):
+        client.validate(service, ticket)
+
+
+def test_a_ticket_for_another_service_is_refused_whether_cas_then_spends_it_or_not(
+    site: Site, client: CasClient
+) -> None:
+    service = f"{site.bridge.url}/cas/callback?state=one"
+    ticket = ticket_for(site, site.person(), service)
+    with pytest.raises(ServiceNotAccepted):
+        client.validate(f"{site.bridge.url}/cas/callback?state=other", ticket)
+    if site.cas.spends_tickets_of_other_services:
+        with pytest.raises(TicketRefused):
+            client.validate(service, ticket)
+    else:
+        assert client.validate(service, ticket).user == site.cas.user.name
+
+
+def test_a_ticket_that_nobody_gave_out_is_refused(site: Site, client: CasClient) -> None:
+    with pytest.raises(TicketRefused):
+        client.validate(f"{site.bridge.url}/cas/callback?state=x", "ST-1-nobody.gave_this-out")
+
+
+def test_a_callback_opened_by_another_browser_spends_nothing_cas21(site: Site) -> None:
+    victim, other = site.person(), site.person()
+    app = site.app(victim)
+    callback = victim.visits_cas(victim.opens(app.sends()))
+
+    assert other.opens(callback).status == 400
+    assert app.takes_code(victim.opens(callback))
+
+
+def test_a_callback_used_again_leads_a_signed_in_browser_on_and_nobody_else_cas22(site: Site) -> None:
+    person = site.person()
+    app = site.app(person)
+    callback = person.visits_cas(person.opens(app.sends()))
+    app.takes_code(person.opens(callback))
+
+    again = person.opens(callback)
+    assert again.location.startswith(f"{site.bridge.url}/authorize?")
+    assert app.takes_code(person.opens(again.location))
+    assert site.person().opens(callback).status == 400
+
+
+def test_four_callbacks_at_once_make_one_code_cas22(site: Site) -> None:
+    person = site.person()
+    callback = person.visits_cas(person.opens(site.app(person).sends()))
+    cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in person.cookies.items())}
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: person.wire.ask("GET", callback, headers=cookies), range(4)))
+
+    ends = Counter(
+        "code" if answer.headers.get("Location", "").startswith(f"{REDIRECT_URI}?code=") else answer.status
+        for answer in answers
+    )
+    assert ends == {"code": 1, 400: 3}
+
+
+def test_a_bridge_that_cas_does_not_know_gets_no_ticket_for_its_users(cas: RealCas, folder: Path) -> None:
+    with site_at(folder, cas, is_registered=False) as stranger:
+        stranger.gives_no_ticket(stranger.person())
+
+
+def test_a_server_of_another_authority_is_not_believed_cas11(cas: RealCas, folder: Path) -> None:
+    other = Authority(folder, "Somebody else's authority")
+    with site_at(folder, cas, PASSERELLE_CAS_CA_FILE=str(other.ca_file)) as site:
+        person = site.person()
+        answer = person.signs_in(site.app(person).sends())
+        assert answer.status == 502
+        assert answer.is_page
+    assert "is not trusted" in site.bridge.log
