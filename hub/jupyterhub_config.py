@@ -38,6 +38,7 @@ images = ImageChoice(declared, labs.image)
 c.Lab.before_start = [images.before_start, limit_by_group(declared)]
 c.Lab.options_form = images.form
 c.Lab.options_from_form = options_from_form
+c.Lab.apply_user_options = lambda _lab, _options: None  # `images.before_start` does, without a traceback in the log
 c.Lab.allowed_images = images.allowed_images
 for image in absent(sorted({one.image for one in declared.images if one.image}), has_image):
     get_logger().warning(f"the image {image} of hub.toml is not on this server, so no lab starts from it: pull it")
