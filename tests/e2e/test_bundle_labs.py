@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
+from urllib.request import urlopen
 
 import pytest
 
@@ -90,6 +93,25 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         ours.docker("image", "rm", f"{project}-staff", check=False)
 
 
+@pytest.fixture(scope="class")
+def bob(deployment: Deployment) -> Iterator[Journey]:
+    with Journey(deployment.url(HUB), name="labs-bob") as journey:
+        journey.sign_in("bob", "bob-demo")
+        yield journey
+
+
+@pytest.fixture(scope="class")
+def alice(deployment: Deployment) -> Iterator[Journey]:
+    with Journey(deployment.url(HUB), name="labs-alice") as journey:
+        journey.user = "alice"
+        journey.open_hub()
+        journey.page.get_by_role("button", name="Sign in with CAS").click()
+        journey.page.wait_for_url(re.compile(r"/cas/login\?"))
+        journey.fill_cas_form("alice", "alice-demo")
+        journey.page.wait_for_url(re.compile(r"/hub/(home|spawn)"))
+        yield journey
+
+
 def container(deployment: Deployment, user: str) -> dict[str, object]:
     return dict(json.loads(deployment.docker("inspect", f"{deployment.project}-lab-{user}"))[0])
 
@@ -126,14 +148,29 @@ def test_an_image_that_no_lab_can_start_from_is_told_at_the_start_of_the_hub(dep
     assert "-staff of hub.toml" not in said
 
 
+def test_an_image_is_tried_alone_by_the_documented_commands(deployment: Deployment) -> None:
+    page = (deployment.folder / "lab" / "README.md").read_text()
+    (block,) = re.findall(r"^## Try it alone.*?^```sh\n(.*?)^```", page, re.M | re.S)
+    build, run = (shlex.split(line) for line in block.splitlines())
+    assert build == ["docker", "compose", "build", "lab"]
+    named = [f"{deployment.project}-lab" if word == "passerelle-lab" else word for word in run[1:]]
+    port = free_port(0)
+    named = [word.replace(":8888:", f":{port}:") for word in named]
+    name = f"{deployment.project}-alone"
+    alone = subprocess.Popen(["docker", named[0], "--name", name, *named[1:]], stderr=subprocess.PIPE, text=True)
+    try:
+        assert alone.stderr
+        address = re.compile(r"127\.0\.0\.1:8888/\S*token=(\w+)")
+        token = next(found[1] for line in alone.stderr if (found := address.search(line)))
+        with urlopen(f"http://127.0.0.1:{port}/lab?token={token}", timeout=30) as answer:
+            assert "<title>JupyterLab</title>" in answer.read().decode()
+    finally:
+        deployment.docker("stop", name, check=False)
+        alone.communicate(timeout=30)
+
+
 class TestAStudent:
     """Bob, who has one image and less of the machine."""
-
-    @pytest.fixture(scope="class")
-    def bob(self, deployment: Deployment) -> Iterator[Journey]:
-        with Journey(deployment.url(HUB), name="labs-bob") as journey:
-            journey.sign_in("bob", "bob-demo")
-            yield journey
 
     def test_is_asked_nothing_and_gets_what_students_get(self, deployment: Deployment, bob: Journey) -> None:
         lab = container(deployment, "bob")
@@ -197,17 +234,6 @@ class TestAStudent:
 
 class TestAMemberOfStaff:
     """Alice, in two groups, who may choose."""
-
-    @pytest.fixture(scope="class")
-    def alice(self, deployment: Deployment) -> Iterator[Journey]:
-        with Journey(deployment.url(HUB), name="labs-alice") as journey:
-            journey.user = "alice"
-            journey.open_hub()
-            journey.page.get_by_role("button", name="Sign in with CAS").click()
-            journey.page.wait_for_url(re.compile(r"/cas/login\?"))
-            journey.fill_cas_form("alice", "alice-demo")
-            journey.page.wait_for_url(re.compile(r"/hub/(home|spawn)"))
-            yield journey
 
     def choose(self, alice: Journey, name: str) -> None:
         alice.goto(f"{alice.hub_url}/hub/spawn/alice")
