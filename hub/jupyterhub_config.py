@@ -57,6 +57,7 @@ c.DockerSpawner.extra_host_config = {
     "pids_limit": labs.pids_limit,
     "memswap_limit": labs.mem_limit,  # as much as the memory limit, that is: no swap on top
     "init": True,
+    "auto_remove": False,  # the hub removes it, and asks a lab that ended by itself first how it ended
     "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "2"}},
 }
 # A compose project of its own: `docker compose -p <project>-labs down` stops all labs, and no `--remove-orphans`

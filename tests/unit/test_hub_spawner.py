@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.server
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import APIError
 from jupyterhub.spawner import SpawnException
 
 from hub.declared import Declared, GroupRules
@@ -49,7 +51,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         time.sleep(next((seconds for end, seconds in self.server.slow.items() if path.endswith(end)), 0))
         scripted = next((found for end, found in self.server.answers.items() if path.endswith(end) and found), None)
         status, said = scripted.pop(0) if scripted else self._usual(path)
-        text = b"" if status == 204 else json.dumps(said).encode()
+        text = said if isinstance(said, bytes) else b"" if status == 204 else json.dumps(said).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
@@ -63,8 +65,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path.endswith("/containers/create"):
             return 201, {"Id": "c0ffee"}
         if path.endswith("/c0ffee/json"):
-            networks = {NETWORK: {"IPAddress": "10.0.0.7"}}
-            return 200, {"Id": "c0ffee", "State": {"Running": True}, "NetworkSettings": {"Networks": networks}}
+            networks = {NETWORK: {"IPAddress": "127.0.0.1"}}
+            found = {"Id": "c0ffee", "State": {"Running": True}, "Config": {"Tty": True}}
+            return 200, found | {"NetworkSettings": {"Networks": networks}}
         if path.endswith(("/start", "/stop")) or self.command == "DELETE":
             return 204, None
         if "/images/" in path:
@@ -89,7 +92,12 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
         server.shutdown()
 
 
-def lab(user: str = "bob", *groups: str, **settings: Any) -> Lab:
+def lab(user: str = "bob", *groups: str, **changed: Any) -> Lab:
+    settings = {
+        "port": int(os.environ["DOCKER_HOST"].rpartition(":")[2]),  # the lab answers where the engine does
+        "mem_limit": "2G",
+        "extra_host_config": {"cap_drop": ["ALL"]},
+    } | changed
     return Lab(
         user=SimpleNamespace(
             name=user, url=f"/user/{user}/", escaped_name=user, groups=[SimpleNamespace(name=one) for one in groups]
@@ -101,7 +109,7 @@ def lab(user: str = "bob", *groups: str, **settings: Any) -> Lab:
         remove=True,
         prefix="passerelle-lab",
         network_name=NETWORK,
-        **({"mem_limit": "2G", "extra_host_config": {"cap_drop": ["ALL"]}} | settings),
+        **settings,
     )
 
 
@@ -127,7 +135,7 @@ def test_hooks_run_in_their_order_before_the_container_is_made(engine: Engine) -
     def second(_one: Lab) -> None:
         told.append("second")
 
-    assert start(lab(before_start=[first, second])) == ("10.0.0.7", 8888)
+    assert start(lab(before_start=[first, second])) == ("127.0.0.1", engine.server_port)
     assert told == ["first bob 0", "second"]
 
 
@@ -225,7 +233,7 @@ def test_a_start_waits_until_the_last_container_is_removed(engine: Engine) -> No
     taken = (409, {"message": 'Conflict. The container name "/passerelle-lab-bob" is already in use by container "1"'})
     engine.answers["/containers/create"] = [taken]
 
-    assert start(lab()) == ("10.0.0.7", 8888)
+    assert start(lab())
     assert len(engine.bodies("/containers/create")) == 2
 
 
@@ -249,6 +257,52 @@ def test_an_engine_that_never_answers_is_a_sentence(engine: Engine) -> None:
     engine.slow["/images/own/json"] = 1.5
 
     assert refusal(lab(client_kwargs={"timeout": 0.5})).reason == "engine_slow"
+
+
+def ended(**state: Any) -> tuple[int, Any]:
+    usual = {"Running": False, "ExitCode": 1, "Error": "", "FinishedAt": "2026-11-23T12:00:00Z"}
+    return 200, {"Id": "c0ffee", "State": usual | state}
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        ({}, "lab_ended", "Often the reason is a package or a setting in your home"),
+        ({"OOMKilled": True, "ExitCode": 137}, "lab_out_of_memory", "more than the 2 GB of memory"),
+    ],
+)
+def test_a_lab_that_ends_while_it_starts_is_told_at_once_with_its_last_words_in_the_log(
+    engine: Engine, state: dict[str, Any], reason: str, words: str
+) -> None:
+    engine.answers["/containers/passerelle-lab-bob/json"] = [(404, {"message": "none yet"}), ended(**state)]
+    engine.answers["/containers/c0ffee/logs"] = [(200, b"ImportError: jupyterlab\n[I forged] line\n")]
+    one = lab(port=1)
+    began = time.monotonic()
+
+    told = refusal(one)
+
+    assert time.monotonic() - began < 5
+    assert (told.reason, words in told.message) == (reason, True)
+    assert "ImportError" not in told.message
+    assert "ImportError: jupyterlab\\n[I forged] line" in told.log_message, "as one line, whatever the lab printed"
+    assert [path for method, path, _ in engine.asked if method == "DELETE" and "/containers/c0ffee" in path]
+
+
+def test_a_lab_that_ended_by_itself_leaves_no_container(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    engine.answers["/containers/passerelle-lab-bob/json"] = [ended(ExitCode=3)]
+
+    status = asyncio.run(lab().poll())
+
+    assert "ExitCode=3" in status
+    assert "bob ended by itself: ExitCode=3" in caplog.text
+    assert [path for method, path, _ in engine.asked if method == "DELETE" and "/containers/c0ffee" in path]
+
+
+def test_an_engine_in_trouble_has_stopped_no_lab(engine: Engine) -> None:
+    engine.answers["/containers/passerelle-lab-bob/json"] = [(500, {"message": "database is locked"})]
+
+    with pytest.raises(APIError):
+        asyncio.run(lab().poll())
 
 
 @pytest.mark.parametrize("name", ["jean-pierre", "a.b@c", "7of9", "a" * 63, "a-2eb"])
