@@ -13,6 +13,7 @@ from typing import Any
 
 from docker.errors import APIError, DockerException, NotFound  # type: ignore[import-untyped]
 from dockerspawner import DockerSpawner
+from jupyterhub.spawner import SpawnException
 from jupyterhub.traitlets import Callable
 from requests.exceptions import RequestException
 from tornado.web import HTTPError
@@ -72,6 +73,15 @@ class Lab(DockerSpawner):  # type: ignore[misc]  # the package carries no types
 
     async def start(self) -> Any:
         """Run the hooks, then the container; whatever goes wrong becomes a sentence."""
+        try:
+            return await self._start()
+        except SpawnException as refusal:
+            # By these names its pages look for a sentence, and without them show what is for the log, or nothing.
+            refusal.jupyterhub_message = refusal.message
+            refusal.jupyterhub_html_message = refusal.message_html or None
+            raise
+
+    async def _start(self) -> Any:
         try:
             for prepare in self.before_start:
                 done = prepare(self)

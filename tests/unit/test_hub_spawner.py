@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from docker.errors import APIError
 from jupyterhub.spawner import SpawnException
+from jupyterhub.utils import format_exception
 
 from hub.declared import Declared, GroupRules
 from hub.limits import limit_by_group
@@ -122,6 +123,8 @@ def start(one: Lab) -> Any:
 def refusal(one: Lab) -> SpawnException:
     with pytest.raises(SpawnException) as caught:
         start(one)
+    # What the pages of JupyterHub show.
+    assert format_exception(caught.value, only_jupyterhub=True)[0] == caught.value.message
     return caught.value
 
 
