@@ -10,14 +10,12 @@ import contextlib
 import json
 import os
 import re
-import shlex
-import subprocess
 from collections.abc import Iterator
-from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Error
 
+from tests.machine import status
 from tests.support.browser import JourneyError
 from tests.support.deployment import Deployment, clean_clone, free_port
 from tests.support.journey import Journey
@@ -74,12 +72,7 @@ for name, code in (("python3", "print(6 * 7)"), ("ir", "cat(6 * 7)")):
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
     project = f"passerelle-labs-{os.getpid()}"
-    python = next(
-        line.partition("=")[2]
-        for line in (folder / ".env").read_text().splitlines()
-        if line.startswith("PYTHON_IMAGE=")
-    )
-    (folder / "hub.toml").write_text(HUB_TOML.format(project=project, python=os.environ.get("PYTHON_IMAGE", python)))
+    (folder / "hub.toml").write_text(HUB_TOML.format(project=project, python=status.image_names()["python"]))
     with (folder / ".env").open("a") as settings:
         settings.write("\nHUB_CONFIG=./hub.toml\nNAMED_SERVERS=1\n")
     ours = Deployment(folder, project, http_port=free_port(0), https_port=free_port(0))
@@ -138,13 +131,6 @@ def ask(person: Journey, method: str, path: str, body: object = None) -> tuple[i
     return int(status), str(text)
 
 
-def page_at(port: int, path: str) -> str:
-    """A page of this machine, or nothing while it is not served."""
-    with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
-        return str(answer.read().decode())
-    return ""
-
-
 def stop(deployment: Deployment, person: Journey) -> None:
     """Whether the answer arrives or not: see `stop_lab` in test_compose.py."""
     name = person.user
@@ -164,26 +150,6 @@ def test_an_image_that_no_lab_can_start_from_is_told_at_the_start_of_the_hub(dep
     said = deployment.compose("logs", "--no-color", "hub").stdout
     assert "the image passerelle-nowhere:1 of hub.toml is not on this server" in said
     assert "-staff of hub.toml" not in said
-
-
-def test_an_image_is_tried_alone_by_the_documented_commands(deployment: Deployment) -> None:
-    page = (deployment.folder / "lab" / "README.md").read_text()
-    (block,) = re.findall(r"^## Try it alone.*?^```sh\n(.*?)^```", page, re.M | re.S)
-    build, run = (shlex.split(line) for line in block.splitlines())
-    assert build == ["docker", "compose", "build", "lab"]
-    named = [f"{deployment.project}-lab" if word == "passerelle-lab" else word for word in run[1:]]
-    port = free_port(0)
-    named = [word.replace(":8888:", f":{port}:") for word in named]
-    name = f"{deployment.project}-alone"
-    alone = subprocess.Popen(["docker", named[0], "--name", name, *named[1:]], stderr=subprocess.PIPE, text=True)
-    try:
-        assert alone.stderr
-        address = re.compile(r"127\.0\.0\.1:8888/\S*token=(\w+)")
-        token = next(found[1] for line in alone.stderr if (found := address.search(line)))
-        deployment.wait(lambda: "<title>JupyterLab</title>" in page_at(port, f"/lab?token={token}"), "JupyterLab")
-    finally:
-        deployment.docker("stop", name, check=False)
-        alone.communicate(timeout=30)
 
 
 class TestAStudent:
