@@ -106,7 +106,7 @@ class Lab(DockerSpawner):  # type: ignore[misc]  # the package carries no types
             if found is None or not found["State"]["Running"]:
                 said = await self.docker("logs", self.container_id, tail=LAST_LINES) if found else b""
                 await self._remove_ended()
-                raise explain_end(found and found["State"], said.decode(errors="replace"), self.mem_limit)
+                raise explain_end(found and found["State"], said.decode(errors="replace"), self.image, self.mem_limit)
         self.log.warning("%s does not answer after %s s and is waited for", self._log_name, LIVES_WITHIN)
 
     async def get_object(self) -> Any:

@@ -15,6 +15,13 @@ from requests.exceptions import ReadTimeout
 
 SAID_AT_MOST = 2000  # characters
 
+_UNFIT = (
+    "The image {image} holds no JupyterHub server that could be started. "
+    "Choose another one if you can, and tell the administrator."
+)
+# How a shell and an init process say that there is no such program, or none that can be run.
+_NO_PROGRAM = frozenset({126, 127})
+
 # The engine has no codes for these: its words, in lower case, decide. The first that is found counts.
 _BY_WORDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
@@ -31,8 +38,7 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("executable file not found", "no such file or directory: unknown", "exec format error"),
         "image_unfit",
-        "The image {image} holds no JupyterHub server that could be started. "
-        "Choose another one if you can, and tell the administrator.",
+        _UNFIT,
     ),
     (
         ("no space left on device", "disk quota exceeded"),
@@ -89,7 +95,7 @@ def explain(fault: Exception, image: str) -> SpawnException:
     return SpawnException(told, reason=reason, log_message=f"{told} ({fault})", status_code=503)
 
 
-def explain_end(state: Mapping[str, Any] | None, said: str, memory: int | None) -> SpawnException:
+def explain_end(state: Mapping[str, Any] | None, said: str, image: str, memory: int | None) -> SpawnException:
     """The refusal for a lab that ended while it started; its last words are for the log, as one line."""
     if state and state.get("OOMKilled"):
         limit = f"the {memory / 1024**3:.3g} GB of memory" if memory else "the memory"
@@ -98,6 +104,8 @@ def explain_end(state: Mapping[str, Any] | None, said: str, memory: int | None) 
             f"Your lab ended while it started, because it needed more than {limit} that it may take. Try again; if "
             "that does not help, ask the administrator for more.",
         )
+    elif state and state.get("ExitCode") in _NO_PROGRAM:
+        reason, told = "image_unfit", _UNFIT.format(image=image)
     else:
         reason, told = (
             "lab_ended",

@@ -211,6 +211,7 @@ def ended(**state: Any) -> tuple[int, Any]:
     ("state", "reason", "words"),
     [
         ({}, "lab_ended", "Often the reason is a package or a setting in your home"),
+        ({"ExitCode": 127}, "image_unfit", "The image own holds no JupyterHub server"),
         ({"OOMKilled": True, "ExitCode": 137}, "lab_out_of_memory", "more than the 2 GB of memory"),
     ],
 )
