@@ -7,6 +7,7 @@ lab is given (image, limits, folders, quota) is decided elsewhere and comes in t
 from __future__ import annotations
 
 import asyncio
+import inspect
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import Any
@@ -85,7 +86,7 @@ class Lab(DockerSpawner):  # type: ignore[misc]  # the package carries no types
         try:
             for prepare in self.before_start:
                 done = prepare(self)
-                if asyncio.iscoroutine(done):
+                if inspect.isawaitable(done):
                     await done
             address = await super().start()
             await self._wait_for_life(*address)
@@ -94,6 +95,9 @@ class Lab(DockerSpawner):  # type: ignore[misc]  # the package carries no types
             raise
         except (DockerException, RequestException, OSError) as fault:
             self.log.error("Not starting %s from %s: %s", self._log_name, self.image, fault)
+            raise explain(fault, self.image) from fault
+        except Exception as fault:  # a hook's mistake; whoever waits needs a sentence all the same
+            self.log.exception("Not starting %s", self._log_name)
             raise explain(fault, self.image) from fault
 
     async def _wait_for_life(self, host: str, port: int) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from docker.errors import APIError  # type: ignore[import-untyped]
+from docker.errors import APIError, DockerException  # type: ignore[import-untyped]
 from jupyterhub.spawner import SpawnException
-from requests.exceptions import ReadTimeout
+from requests.exceptions import ReadTimeout, RequestException
 
 SAID_AT_MOST = 2000  # characters
 
@@ -120,8 +120,10 @@ def explain_end(state: Mapping[str, Any] | None, said: str, image: str, memory: 
 
 
 def _find(fault: Exception) -> tuple[str, str]:
-    if isinstance(fault, ReadTimeout):
+    if isinstance(fault, (ReadTimeout, TimeoutError)):
         return _ENGINE_SLOW
+    if not isinstance(fault, (DockerException, RequestException, OSError)):
+        return _OTHER
     if not isinstance(fault, APIError):
         return _ENGINE_DOWN
     said = f"{fault.explanation or ''} {fault}".lower()

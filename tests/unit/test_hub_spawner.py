@@ -90,6 +90,14 @@ def test_a_hook_that_refuses_keeps_the_container_from_being_made(engine: Engine)
     assert engine.bodies("/create") == []
 
 
+def test_a_mistake_in_a_hook_is_a_sentence_and_a_traceback_in_the_log(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert refusal(lab(before_start=[lambda _one: {}["a secret key"]])).reason == "engine_error"
+    assert "Traceback" in caplog.text
+    assert engine.bodies("/create") == []
+
+
 def test_what_a_hook_gave_for_one_start_is_gone_at_the_next(engine: Engine) -> None:
     memory = iter(["4G", None])
 

@@ -1,5 +1,8 @@
 """What people read when their lab does not start."""
 
+import re
+from pathlib import Path
+
 import pytest
 from docker.errors import APIError, DockerException, ImageNotFound
 from requests import Response
@@ -47,6 +50,8 @@ def said_by_engine(explanation: str, status: int = 500) -> APIError:
             "in a minute",
         ),
         (said_by_engine("something of tomorrow"), "engine_error", "tell the administrator"),
+        (KeyError("a hook's mistake"), "engine_error", "tell the administrator"),
+        (TimeoutError(), "engine_slow", "too busy"),
         (ReadTimeout("read timed out"), "engine_slow", "too busy"),
         (Unreachable("refused"), "engine_down", "does not answer"),
         (DockerException("Error while fetching server API version"), "engine_down", "does not answer"),
@@ -71,3 +76,14 @@ def test_the_engines_own_words_are_for_the_log() -> None:
 @pytest.mark.parametrize("image", ["{0.__class__}", "{image}", "%s%n", "a" * 500])
 def test_an_images_name_is_only_a_name(image: str) -> None:
     assert image in str(explain(ImageNotFound("404", explanation="No such image"), image).message)
+
+
+def test_every_reason_in_the_log_is_explained_to_the_administrator() -> None:
+    root = Path(__file__).parents[2]
+    code = "".join((root / "hub" / name).read_text() for name in ("start_failures.py", "images.py"))
+    reasons = set(re.findall(r'^\s+(?:reason=|reason, told = )?\(?"([a-z]+(?:_[a-z]+)*)",', code, re.M))
+    reasons |= set(re.findall(r'reason, told = \(?\s*"([a-z_]+)"', code))
+    told = set(re.findall(r"`([a-z_]+)`", (root / "docs" / "hub" / "labs.md").read_text().partition("| reason |")[2]))
+
+    assert len(reasons) > 10
+    assert reasons - told == set()
