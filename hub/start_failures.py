@@ -6,6 +6,7 @@ or whom to tell what. The engine's own words are for the log.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ _UNFIT = (
 # How a shell and an init process say that there is no such program, or none that can be run.
 _NO_PROGRAM = frozenset({126, 127})
 
-# The engine has no codes for these: its words, in lower case, decide. The first that is found counts.
+# The engine has no codes for these: its words, in lower case, decide, as patterns. The first that is found counts.
 _BY_WORDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("no such image", "pull access denied", "manifest unknown"),
@@ -58,7 +59,7 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
         "tell the administrator.",
     ),
     (
-        ("network", "not found"),
+        (r"network \S+ not found",),
         "network_missing",
         "The network that labs live in is missing on the server. Tell the administrator, who can bring it back with "
         "`docker compose up -d`.",
@@ -84,8 +85,6 @@ _OTHER = (
     "The server could not start your lab. Try again; if that does not help, tell the administrator, who finds the "
     "reason in the log of the hub.",
 )
-# All words of these must be there; of the others one is enough.
-_ALL_WORDS = frozenset({"network_missing"})
 
 
 def explain(fault: Exception, image: str) -> SpawnException:
@@ -128,6 +127,6 @@ def _find(fault: Exception) -> tuple[str, str]:
         return _ENGINE_DOWN
     said = f"{fault.explanation or ''} {fault}".lower()
     for words, reason, sentence in _BY_WORDS:
-        if (all if reason in _ALL_WORDS else any)(word in said for word in words):
+        if any(re.search(word, said) for word in words):
             return reason, sentence
     return _OTHER
