@@ -27,6 +27,7 @@ if ! command -v apt-get >/dev/null; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
+# Unsafe only for who cuts the power, and then the layer is made anew; safe would take minutes on a busy disk.
 # shellcheck disable=SC2086 # one word a package
-apt-get install -qq --yes --no-install-recommends $wanted
+apt-get install -qq --yes -o Dpkg::Options::=--force-unsafe-io --no-install-recommends $wanted
 rm -rf /var/lib/apt/lists/*
