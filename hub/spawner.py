@@ -38,6 +38,7 @@ FRESH = (
     "extra_create_kwargs",
     "network_name",
     "args",
+    "cmd",
 )
 
 
