@@ -21,7 +21,7 @@ from hub.declared import read_declared
 from hub.quota import Ledger, Usage, ledger_in
 from hub.settings import Reader, SettingsError
 from hub.storage import read_shared_folders
-from hub.volumes import ToolError, Volumes
+from hub.volumes import ToolError, Volumes, read_tool_image
 
 LOOKS_EVERY = 3  # seconds
 WHILE_RUNNING = 300
@@ -126,7 +126,7 @@ def main() -> None:
     config = reader.text("HUB_CONFIG", "")
     try:
         shared = read_shared_folders(reader, read_declared(Path(config) if config else None))
-        image, data_dir = reader.text("TOOL_IMAGE"), Path(reader.text("HUB_DATA_DIR"))
+        image, data_dir = read_tool_image(reader), Path(reader.text("HUB_DATA_DIR"))
         reader.check()
     except SettingsError as fault:
         sys.exit(str(fault))

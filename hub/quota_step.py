@@ -24,7 +24,7 @@ from hub.quota import (
 )
 from hub.settings import Reader
 from hub.spawner import Lab
-from hub.volumes import ToolError, Volumes
+from hub.volumes import ToolError, Volumes, read_tool_image
 
 TIDY_ARGUMENT = "opt-tidy-up"
 # A refusal counts once more, because the home may have been tidied by others; this is how long that may take.
@@ -96,5 +96,5 @@ def make_small(lab: Lab) -> None:
 
 def read_quota_step(read: Reader, declared: Declared) -> QuotaStep:
     """By .env and hub.toml."""
-    project, image, data_dir = read.text("PROJECT_NAME"), read.text("TOOL_IMAGE"), Path(read.text("HUB_DATA_DIR"))
-    return QuotaStep(ledger_in(data_dir), Volumes(project, image), declared, read_quota(read))
+    project, data_dir = read.text("PROJECT_NAME"), Path(read.text("HUB_DATA_DIR"))
+    return QuotaStep(ledger_in(data_dir), Volumes(project, read_tool_image(read)), declared, read_quota(read))

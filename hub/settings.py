@@ -116,7 +116,7 @@ class Reader:
 
     def check(self) -> None:
         """Raise one sentence if anything was missing or wrong."""
-        faults = ([f"not set: {', '.join(self._missing)}"] if self._missing else []) + self._wrong
+        faults = ([f"not set: {', '.join(dict.fromkeys(self._missing))}"] if self._missing else []) + self._wrong
         if faults:
             raise SettingsError(
                 f"the hub cannot start, its environment is wrong: {'; '.join(faults)} "

@@ -16,6 +16,7 @@ from docker.errors import DockerException, NotFound  # type: ignore[import-untyp
 from requests.exceptions import RequestException
 
 from hub.courses import SHARED_GID
+from hub.settings import Reader
 
 LABEL = "org.passerelle.tool"
 SHARING_WITHIN = 300  # seconds for all shared folders together
@@ -25,6 +26,11 @@ _SPARE_SECONDS = 10  # for the engine to make the container and tell its end
 
 class ToolError(Exception):
     """A container for volumes could not do its work; the reason is for the log."""
+
+
+def read_tool_image(read: Reader) -> str:
+    """The hub's own image: unless told otherwise, as compose names what it builds."""
+    return read.text("TOOL_IMAGE", f"{read.text('PROJECT_NAME')}-hub")
 
 
 @dataclass(frozen=True)

@@ -88,10 +88,12 @@
     };
 
     statusBar.registerStatusItem("passerelle-home", { item, align: "left", rank: 90 });
-    await app.restored;
-    await ask();
-    setInterval(ask, ASKS_EVERY);
-    document.addEventListener("visibilitychange", ask);
+    // Not awaited: JupyterLab waits for its plugins before it is restored.
+    app.restored.then(() => {
+      ask();
+      setInterval(ask, ASKS_EVERY);
+      document.addEventListener("visibilitychange", ask);
+    });
   };
 
   const extension = async () => {
