@@ -91,6 +91,8 @@ def make_small(lab: Lab) -> None:
     lab.cpu_limit = min(lab.cpu_limit or TIDY_CPU, TIDY_CPU)
     lab.extra_host_config = {**lab.extra_host_config, "memswap_limit": TIDY_MEMORY}
     lab.cmd = ["timeout", "--signal=TERM", "--kill-after=10", str(TIDY_SECONDS), *lab.cmd]
+    # A trash is part of the home: what is thrown away there frees nothing.
+    lab.args = [*lab.args, "--FileContentsManager.delete_to_trash=False"]
     lab.environment = {**lab.environment, "PASSERELLE_TIDY_SECONDS": str(TIDY_SECONDS)}
 
 

@@ -19,28 +19,30 @@ from jupyter_server.utils import url_path_join
 from tornado.web import authenticated
 
 MEASURED_WITHIN = 60  # seconds
-GOOD_FOR = 60
+GOOD_FOR = 15
+MAY_TAKE = 0.02  # of the time, so that a home of a million files is counted less often
 _BEGAN = time.time()
 
 
 class Home:
-    """The home's size, measured at most once a minute whoever asks how often."""
+    """The home's size, measured seldom however often it is asked for."""
 
     def __init__(self, folder: Path, limit: int, now: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
         self._now = now
         self._one_at_a_time = asyncio.Lock()
         self._used: int | None = None
-        self._measured_at = float("-inf")
+        self._next = float("-inf")
         self.limit = limit
 
     async def used(self) -> int | None:
         """Bytes on the disk; of last time, or None, if counting takes too long."""
         async with self._one_at_a_time:
-            if self._now() - self._measured_at >= GOOD_FOR:
+            began = self._now()
+            if began >= self._next:
                 size = await _measure(self._folder)
                 self._used = self._used if size is None else size
-                self._measured_at = self._now()
+                self._next = self._now() + max(GOOD_FOR, (self._now() - began) / MAY_TAKE)
         return self._used
 
 

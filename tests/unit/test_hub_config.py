@@ -156,7 +156,7 @@ def test_an_idle_timeout_of_zero_stops_no_lab(monkeypatch: pytest.MonkeyPatch) -
 
     c = load()
 
-    assert [service["name"] for service in c.JupyterHub.services.to_dict()["append"]] == ["keeper"]
+    assert [service["name"] for service in c.JupyterHub.services.to_dict()["extend"]] == ["keeper"]
     assert not [argument for argument in c.Spawner.args if "cull" in argument]
 
 

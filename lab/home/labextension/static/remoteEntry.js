@@ -1,7 +1,7 @@
 // How full the home is, in JupyterLab's status bar, and a word when it gets tight. As it stands: JupyterLab takes any
 // script that registers these two functions for a module of its own, so nothing is built.
 (() => {
-  const ASKS_EVERY = 120_000; // ms
+  const ASKS_EVERY = 60_000; // ms
   const TIGHT = 0.8;
   let shared;
 
@@ -33,7 +33,8 @@
         type: over ? "warning" : "success",
         message: over
           ? `This lab is for tidying up and ends at ${time}. Your home holds ${inWords(used)} of ${inWords(limit)}: ` +
-            "download or delete files, for good, until it is below the limit. Then stop the lab and start as usual."
+            "download and delete files until it is below the limit, then stop the lab and start as usual. " +
+            "What an earlier lab threw away is in the trash: `rm -rf ~/.local/share/Trash` in a terminal empties it."
           : `Your home is within its limit again. Stop this lab (File, Hub Control Panel) and start as usual.`,
       };
     }
