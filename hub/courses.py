@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hub.declared import Course
+if TYPE_CHECKING:  # not for those who want the numbers and paths below
+    from hub.declared import Course
 
 SHARED = "/srv"
 COURSES = f"{SHARED}/courses"

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hub.courses import LINK_FOLDERS, SHARED_GID, SharedFolders
 from hub.declared import Declared
 from hub.settings import Reader
-from hub.spawner import Lab
+
+if TYPE_CHECKING:  # the keeper reads this too, and needs no JupyterHub for it
+    from hub.spawner import Lab
 
 PUBLIC_VOLUME = "volume"
 # What Docker takes in `source:target:mode`, without the braces that the spawner would fill in.

@@ -10,6 +10,7 @@ from hub.declared import Declared, GroupRules
 from hub.keeper import OTHERWISE, SETTLES, WHILE_RUNNING, Rounds, keeper_service
 from hub.quota import Ledger, Start, Usage, decide, in_words, limit_of, read_quota, sentence
 from hub.settings import Reader, SettingsError
+from hub.spawner import Lab
 
 GIB = 1024**3
 RULES = Declared(groups={"small": GroupRules(quota="1G"), "large": GroupRules(quota="5G"), "cpu": GroupRules(cpu=2)})
@@ -112,6 +113,15 @@ class TestLedger:
         assert unread == []
         assert [one.name for one in tmp_path.iterdir()] == ["v.json"]
         assert json.loads((tmp_path / "v.json").read_text())["used"] in range(3)
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "a.b@c", "é", ".", "x" * 63])
+def test_no_name_of_a_user_leaves_the_ledgers_folder(tmp_path: Path, name: str) -> None:
+    lab = Lab.__new__(Lab)
+    ledger = Ledger(tmp_path / "homes")
+    ledger.note(f"p-home-{lab._escape(name)}", 1, lab_running=False)
+    (written,) = tmp_path.rglob("*.json")
+    assert written.parent == tmp_path / "homes"
 
 
 class TestRounds:
