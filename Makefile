@@ -57,11 +57,12 @@ migration: init ## write the migration for a changed schema: make migration m="w
 	@$(BIN)/ruff format --quiet bridge/store/migrations/versions
 
 lock: init ## pin every requirement again, with hashes and without a registry's address
-	@cd requirements && for set in dev bridge build hub lab cas; do \
+	@cd requirements && for set in dev bridge build hub lab lab-tools cas; do \
 	  case $$set in dev) in="../pyproject.toml dev.in";; bridge) in=../pyproject.toml;; *) in=$$set.in;; esac; \
 	  test $$set = dev || constraint="-c dev.txt"; \
+	  test $$set = lab-tools && deps=--no-deps || deps=; \
 	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-annotate --custom-compile-command "make lock" $$constraint $$in -o $$set.txt || exit 1; \
+	    $$deps --no-annotate --custom-compile-command "make lock" $$constraint $$in -o $$set.txt || exit 1; \
 	done
 
 clean: ## remove what make init and the tests left

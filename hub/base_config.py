@@ -80,6 +80,9 @@ c.JupyterHub.cleanup_servers = False
 
 # ── What labs do, and when they stop ─────────────────────────────────────────────────────────────────────────
 c.Spawner.default_url = "/lab"
+# Beside everybody's one lab, all with the same home.
+c.JupyterHub.allow_named_servers = hub.named_servers > 0
+c.JupyterHub.named_server_limit_per_user = hub.named_servers
 c.Spawner.http_timeout = 60
 c.Spawner.start_timeout = 120
 c.Spawner.args = []

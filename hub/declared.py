@@ -39,7 +39,8 @@ class Image(_Declared):
 
     name: str = Field(min_length=1, max_length=80)
     """What people choose by."""
-    image: str = Field(min_length=1, max_length=255)
+    image: str = Field(default="", max_length=255)
+    """As `docker images` names it; empty: the one that compose builds from lab/Dockerfile."""
     description: str = ""
     groups: tuple[str, ...] = ()
     """Who may choose it; empty: everybody."""
@@ -77,6 +78,14 @@ class Declared(_Declared):
     """In the order in which they are offered; the first that a user may choose is theirs if they choose none."""
     groups: Mapping[str, GroupRules] = Field(default_factory=dict)
     courses: Mapping[str, Course] = Field(default_factory=dict)
+
+    @field_validator("images")
+    @classmethod
+    def _check_image_names(cls, images: tuple[Image, ...]) -> tuple[Image, ...]:
+        names = [image.name for image in images]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two images have the same name ({', '.join(twice)}), by which people choose")
+        return images
 
     @field_validator("courses")
     @classmethod

@@ -1,4 +1,4 @@
-"""Asks the Docker engine whether it is there, so that its absence is one sentence at the start of the hub."""
+"""Asks the Docker engine, so that its absence, or an image's, is one sentence at the start of the hub."""
 
 import os
 from collections.abc import Callable
@@ -7,6 +7,19 @@ import docker  # type: ignore[import-untyped]
 from docker.errors import DockerException  # type: ignore[import-untyped]
 
 ANSWER_WITHIN = 10  # seconds
+
+
+def has_image(name: str, connect: Callable[..., docker.DockerClient] = docker.from_env) -> bool:
+    """Whether containers can be made from it without a registry."""
+    client = connect(timeout=ANSWER_WITHIN)
+    try:
+        client.images.get(name)
+    except (DockerException, OSError):
+        return False
+    else:
+        return True
+    finally:
+        client.close()
 
 
 class EngineError(Exception):

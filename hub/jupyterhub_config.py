@@ -8,9 +8,13 @@ import os
 import sys
 from pathlib import Path
 
+from traitlets.log import get_logger
+
 from hub.declared import read_declared
-from hub.engine import EngineError, check_engine
+from hub.engine import EngineError, check_engine, has_image
+from hub.images import ImageChoice, absent, options_from_form
 from hub.keeper import keeper_service
+from hub.limits import limit_by_group
 from hub.networks import read_lab_network
 from hub.quota_step import read_quota_step
 from hub.settings import Reader, SettingsError, read_hub, read_labs
@@ -20,12 +24,11 @@ from hub.storage import SharedFoldersStep, read_shared_folders
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 
 reader = Reader(os.environ)
-read_hub(reader)  # so that the sentence below names all that is missing, not only the labs' part
+hub = read_hub(reader)  # so that the sentence below names all that is missing, not only the labs' part
 labs = read_labs(reader)
 lab_network = read_lab_network(reader)
-config_file = reader.text("HUB_CONFIG", "")
 try:
-    declared = read_declared(Path(config_file) if config_file else None)
+    declared = read_declared(hub.config_file)
     shared_folders = read_shared_folders(reader, declared)
     quota = read_quota_step(reader, declared)
     reader.check()
@@ -38,7 +41,14 @@ load_subconfig("base_config.py", path=str(Path(__file__).parent))  # type: ignor
 c.JupyterHub.spawner_class = Lab
 c.DockerSpawner.client_kwargs = {"timeout": ENGINE_ANSWERS_WITHIN}
 # What happens before each start, in this order; hub/conf.d may append further ones.
-c.Lab.before_start = []
+images = ImageChoice(declared, labs.image)
+c.Lab.before_start = [images.before_start, limit_by_group(declared)]
+c.Lab.options_form = images.form
+c.Lab.options_from_form = options_from_form
+c.Lab.apply_user_options = lambda _lab, _options: None  # `images.before_start` does, without a traceback in the log
+c.Lab.allowed_images = images.allowed_images
+for image in absent(sorted({one.image for one in declared.images if one.image}), has_image):
+    get_logger().warning(f"the image {image} of hub.toml is not on this server, so no lab starts from it: pull it")
 c.DockerSpawner.image = labs.image
 c.DockerSpawner.pull_policy = "never"  # compose built it; a start must not wait for a registry
 c.DockerSpawner.cmd = ["jupyterhub-singleuser"]
@@ -46,7 +56,7 @@ c.DockerSpawner.remove = True
 c.DockerSpawner.prefix = f"{labs.project}-lab"
 c.DockerSpawner.volumes = {f"{labs.project}-home-{{username}}": "/home/jovyan"}
 c.DockerSpawner.network_name = lab_network
-c.Lab.before_start += [SharedFoldersStep(shared_folders), quota]
+c.Lab.before_start += [SharedFoldersStep(shared_folders).before_start, quota.before_start]
 c.JupyterHub.services.append(keeper_service(os.environ))
 c.DockerSpawner.mem_limit = labs.mem_limit
 c.DockerSpawner.cpu_limit = labs.cpu_limit
@@ -56,6 +66,7 @@ c.DockerSpawner.extra_host_config = {
     "pids_limit": labs.pids_limit,
     "memswap_limit": labs.mem_limit,  # as much as the memory limit, that is: no swap on top
     "init": True,
+    "auto_remove": False,  # the hub removes it, and asks a lab that ended by itself first how it ended
     "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "2"}},
 }
 # A compose project of its own: `docker compose -p <project>-labs down` stops all labs, and no `--remove-orphans`

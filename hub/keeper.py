@@ -123,9 +123,8 @@ def main() -> None:
     """Read the hub's environment and keep."""
     logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s %(name)s] %(message)s")
     reader = Reader(os.environ)
-    config = reader.text("HUB_CONFIG", "")
     try:
-        shared = read_shared_folders(reader, read_declared(Path(config) if config else None))
+        shared = read_shared_folders(reader, read_declared(reader.path("HUB_CONFIG")))
         image, data_dir = read_tool_image(reader), Path(reader.text("HUB_DATA_DIR"))
         reader.check()
     except SettingsError as fault:

@@ -32,13 +32,11 @@ MEASURED_AGAIN_WITHIN = 15  # seconds
 
 
 class OverQuota(SpawnException):  # type: ignore[misc]  # the package carries no types
-    """A refusal that names the way out, on the page of the failed start as well as on that of a pending one."""
+    """A refusal that leads to the way out."""
 
     def __init__(self, told: str, way_out: str) -> None:
         html = f'{escape(told)}</p><p><a class="btn btn-primary" href="{escape(way_out)}">Start to tidy up</a>'
         super().__init__(told, reason="home_over_quota", message_html=html, status_code=403)
-        self.jupyterhub_message = told
-        self.jupyterhub_html_message = html
 
 
 class QuotaStep:
@@ -50,7 +48,7 @@ class QuotaStep:
         self._declared = declared
         self._for_everybody = for_everybody
 
-    async def __call__(self, lab: Lab) -> None:
+    async def before_start(self, lab: Lab) -> None:
         limit = limit_of({group.name for group in lab.user.groups}, self._declared, self._for_everybody)
         if limit is None:
             return

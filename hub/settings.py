@@ -32,6 +32,8 @@ class HubSettings:
     traefik_api_user: str
     traefik_api_password: str
     lab_idle_timeout: int
+    config_file: Path | None
+    named_servers: int
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ class Reader:
         if value and not (parts.scheme in ("http", "https") and parts.hostname):
             self._wrong.append(f"{name} is no http or https address")
         return value
+
+    def path(self, name: str) -> Path | None:
+        """A file that need not be named."""
+        value = self.text(name, "")
+        return Path(value) if value else None
 
     def secret(self, name: str) -> str:
         """The content of the file that the variable names; the file, not the value, may be told."""
@@ -144,6 +151,8 @@ def read_hub(read: Reader) -> HubSettings:
         traefik_api_user=read.text("TRAEFIK_API_USER", "hub"),
         traefik_api_password=read.secret("TRAEFIK_API_PASSWORD_FILE"),
         lab_idle_timeout=int(read.number("LAB_IDLE_TIMEOUT", "3600", least=0)),
+        config_file=read.path("HUB_CONFIG"),
+        named_servers=int(read.number("NAMED_SERVERS", "0", least=0)),
     )
 
 

@@ -11,18 +11,21 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import Any
 
-from docker.errors import APIError, DockerException  # type: ignore[import-untyped]
+from docker.errors import APIError, DockerException, NotFound  # type: ignore[import-untyped]
 from dockerspawner import DockerSpawner
+from jupyterhub.spawner import SpawnException
 from jupyterhub.traitlets import Callable
 from requests.exceptions import RequestException
 from tornado.web import HTTPError
 from traitlets import List
 
-from hub.start_failures import explain
+from hub.start_failures import explain, explain_end
 
 ENGINE_THREADS = 8  # the engine's client keeps ten connections
 ENGINE_ANSWERS_WITHIN = 60  # seconds; less than Spawner.start_timeout
 STOPS_WITHIN = 5  # seconds from SIGTERM to SIGKILL; a lab that is asked to stop has saved before
+LIVES_WITHIN = 30  # seconds; then JupyterHub waits on, for Spawner.http_timeout
+LAST_LINES = 20  # of a lab that ended, for the log of the hub
 NAME_IS_FREE_WITHIN = 15  # seconds, in which the engine removes the container of the last run
 
 # What a start may change on a lab, and finds again as configured at the next one.
@@ -72,16 +75,63 @@ class Lab(DockerSpawner):  # type: ignore[misc]  # the package carries no types
     async def start(self) -> Any:
         """Run the hooks, then the container; whatever goes wrong becomes a sentence."""
         try:
+            return await self._start()
+        except SpawnException as refusal:
+            # By these names its pages look for a sentence, and without them show what is for the log, or nothing.
+            refusal.jupyterhub_message = refusal.message
+            refusal.jupyterhub_html_message = refusal.message_html or None
+            raise
+
+    async def _start(self) -> Any:
+        try:
             for prepare in self.before_start:
                 done = prepare(self)
                 if asyncio.iscoroutine(done):
                     await done
-            return await super().start()
+            address = await super().start()
+            await self._wait_for_life(*address)
+            return address
         except HTTPError:  # a refusal that speaks for itself, SpawnException among them
             raise
         except (DockerException, RequestException, OSError) as fault:
             self.log.error("Not starting %s from %s: %s", self._log_name, self.image, fault)
             raise explain(fault, self.image) from fault
+
+    async def _wait_for_life(self, host: str, port: int) -> None:
+        """Return when the lab accepts connections. One that ends instead is told at once, and why; JupyterHub would
+        wait for it, and then know nothing."""
+        for _ in range(LIVES_WITHIN):
+            if await _accepts(host, port):
+                return
+            found = await self.get_object()
+            if found is None or not found["State"]["Running"]:
+                said = await self.docker("logs", self.container_id, tail=LAST_LINES) if found else b""
+                await self._remove_ended()
+                raise explain_end(found and found["State"], said.decode(errors="replace"), self.mem_limit)
+        self.log.warning("%s does not answer after %s s and is waited for", self._log_name, LIVES_WITHIN)
+
+    async def get_object(self) -> Any:
+        """The container, or None if there is none. An engine in trouble has not stopped the lab: that raises."""
+        try:
+            found = await self.docker("inspect_container", self.object_name)
+        except NotFound:
+            self.object_id = ""
+            return None
+        self.object_id = found["Id"]
+        return found
+
+    async def poll(self) -> Any:
+        """None while it runs. The container of a lab that ended by itself is removed, once it has said how it ended."""
+        status = await super().poll()
+        if status is not None and self.object_id and not self._start_pending:
+            self.log.warning("%s ended by itself: %s", self._log_name, status)
+            await self._remove_ended()
+        return status
+
+    async def _remove_ended(self) -> None:
+        if self.object_id:
+            await self.remove_object()
+            self.object_id = ""
 
     async def create_object(self) -> Any:
         """Make the container, if need be after the engine has removed the one of the last run."""
@@ -102,3 +152,19 @@ class Lab(DockerSpawner):  # type: ignore[misc]  # the package carries no types
             if fault.status_code != 404:
                 raise
             self.log.debug("Already removed %s", self.container_name)
+
+
+async def _accepts(host: str, port: int) -> bool:
+    """Whether somebody listens there within a second, asked a few times."""
+    try:
+        async with asyncio.timeout(1):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection(host, port)
+                except OSError:
+                    await asyncio.sleep(0.2)
+                else:
+                    writer.close()
+                    return True
+    except TimeoutError:
+        return False

@@ -6,9 +6,14 @@ or whom to tell what. The engine's own words are for the log.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from docker.errors import APIError  # type: ignore[import-untyped]
 from jupyterhub.spawner import SpawnException
 from requests.exceptions import ReadTimeout
+
+SAID_AT_MOST = 2000  # characters
 
 # The engine has no codes for these: its words, in lower case, decide. The first that is found counts.
 _BY_WORDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
@@ -82,6 +87,28 @@ def explain(fault: Exception, image: str) -> SpawnException:
     reason, sentence = _find(fault)
     told = sentence.format(image=image)
     return SpawnException(told, reason=reason, log_message=f"{told} ({fault})", status_code=503)
+
+
+def explain_end(state: Mapping[str, Any] | None, said: str, memory: int | None) -> SpawnException:
+    """The refusal for a lab that ended while it started; its last words are for the log, as one line."""
+    if state and state.get("OOMKilled"):
+        limit = f"the {memory / 1024**3:.3g} GB of memory" if memory else "the memory"
+        reason, told = (
+            "lab_out_of_memory",
+            f"Your lab ended while it started, because it needed more than {limit} that it may take. Try again; if "
+            "that does not help, ask the administrator for more.",
+        )
+    else:
+        reason, told = (
+            "lab_ended",
+            "Your lab ended while it started. Often the reason is a package or a setting in your home that JupyterLab "
+            "does not get along with: undo what you installed last. If you know of none, tell the administrator, who "
+            "finds the lab's last words in the log of the hub.",
+        )
+    how = f"exit code {state.get('ExitCode')}" if state else "its container is gone"
+    return SpawnException(
+        told, reason=reason, log_message=f"{told} ({how}; it said {said[-SAID_AT_MOST:]!r})", status_code=500
+    )
 
 
 def _find(fault: Exception) -> tuple[str, str]:

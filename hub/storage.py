@@ -44,7 +44,7 @@ class SharedFoldersStep:
     def __init__(self, folders: SharedFolders) -> None:
         self._folders = folders
 
-    def __call__(self, lab: Lab) -> None:
+    def before_start(self, lab: Lab) -> None:
         mounts = self._folders.mounts_of({group.name for group in lab.user.groups})
         lab.volumes = {
             **lab.volumes,

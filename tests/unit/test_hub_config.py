@@ -198,3 +198,57 @@ def test_the_part_that_the_demo_shares_needs_no_engine_and_no_image(monkeypatch:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
 
     assert "DockerSpawner" not in load("base_config.py")
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_a_lab_is_of_our_class_and_begins_with_its_image_and_its_limits() -> None:
+    c = load()
+
+    assert c.JupyterHub.spawner_class.__name__ == "Lab"
+    names = [hook.__qualname__.split(".")[0] for hook in c.Lab.before_start]
+    assert names == ["ImageChoice", "limit_by_group", "SharedFoldersStep", "QuotaStep"]
+    assert c.DockerSpawner.pull_policy == "never"
+    assert c.DockerSpawner.client_kwargs["timeout"] < c.Spawner.start_timeout
+    assert c.Spawner.default_url == "/lab"
+
+
+@pytest.mark.usefixtures("environment", "engine")
+@pytest.mark.parametrize(("value", "allowed", "limit"), [("", False, 0), ("0", False, 0), ("2", True, 2)])
+def test_named_labs_are_there_only_if_the_setting_says_how_many(
+    monkeypatch: pytest.MonkeyPatch, value: str, allowed: bool, limit: int
+) -> None:
+    monkeypatch.setenv("NAMED_SERVERS", value)
+
+    c = load().JupyterHub
+
+    assert (c.allow_named_servers, c.named_server_limit_per_user) == (allowed, limit)
+
+
+@pytest.mark.usefixtures("environment", "engine")
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[[images]]\n", "images.0.name: Field required"),
+        ('[[images]]\nname = "A"\n[[images]]\nname = "A"\n', r"two images have the same name \(A\)"),
+        ('[groups.staff]\nmemory = "lots"\n', "groups.staff.memory: must be a number and K, M, G or T"),
+        ("[groups.staff]\ngpus = 1\n", "groups.staff.gpus"),
+        ("[groups.staff]\nmemroy = 1\n", "groups.staff.memroy: Extra inputs"),
+        ("images = [\n", "it is not TOML"),
+    ],
+)
+def test_a_wrong_hub_toml_stops_the_hub_with_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, fault: str
+) -> None:
+    (tmp_path / "hub.toml").write_text(text)
+    monkeypatch.setenv("HUB_CONFIG", str(tmp_path / "hub.toml"))
+
+    with pytest.raises(SystemExit, match=f"hub.toml is wrong: .*{fault}"):
+        load()
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_a_folder_in_place_of_hub_toml_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_CONFIG", str(tmp_path))
+
+    with pytest.raises(SystemExit, match=r"cannot be read \(Is a directory\)"):
+        load()
