@@ -148,7 +148,7 @@ class TestSharedFolders:
         lab = f"{deployment.project}-lab-alice"
         deployment.docker(
             *("exec", "--user", "0", lab, "sh", "-c"),
-            "umask 077; mkdir /srv/courses/seminar/old && echo 1 > /srv/courses/seminar/old/file",
+            "cd /srv/courses/seminar && mkdir old && echo 1 > old/file && chmod 600 old/file && chmod 700 old",
         )
         assert "denied" in in_lab(deployment, "alice", "ls courses/seminar/old")
         deployment.compose("restart", "hub")
@@ -197,13 +197,15 @@ class TestTheWayOut:
     def test_what_stays_reachable_is_what_the_page_says(self, deployment: Deployment, bob: Journey) -> None:
         template = "{{(index .IPAM.Config 0).Gateway}}"
         machine = deployment.docker("network", "inspect", "--format", template, f"{deployment.project}-labs-internal")
-        addresses = {
-            "hub": "hub:8081",
-            "machine": f"{machine}:{deployment.https_port}",
-            "neighbour": f"{deployment.project}-lab-alice:8888",
-            "bridge": "bridge:8000",
-        }
-        assert deployment.reached_from_lab("bob", addresses) == {"hub", "machine", "neighbour"}
+        with socket.create_server(("0.0.0.0", 0)) as service:
+            addresses = {
+                "hub": "hub:8081",
+                "service of this machine": f"{machine}:{service.getsockname()[1]}",
+                "neighbour": f"{deployment.project}-lab-alice:8888",
+                "bridge": "bridge:8000",
+            }
+            reached = deployment.reached_from_lab("bob", addresses)
+        assert reached == {"hub", "service of this machine", "neighbour"}
 
     def test_the_setting_changes_under_running_labs(self, deployment: Deployment, bob: Journey) -> None:
         before = deployment.lab_id("bob")
