@@ -19,7 +19,7 @@ from hub.networks import read_lab_network
 from hub.quota_step import read_quota_step
 from hub.settings import Reader, SettingsError, read_hub, read_labs
 from hub.spawner import ENGINE_ANSWERS_WITHIN, Lab
-from hub.storage import SharedFoldersStep, read_shared_folders
+from hub.storage import LINK_COMMAND, SharedFoldersStep, read_shared_folders
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 
@@ -57,6 +57,7 @@ c.DockerSpawner.prefix = f"{labs.project}-lab"
 c.DockerSpawner.volumes = {f"{labs.project}-home-{{username}}": "/home/jovyan"}
 c.DockerSpawner.network_name = lab_network
 c.Lab.before_start += [SharedFoldersStep(shared_folders).before_start, quota.before_start]
+c.DockerSpawner.post_start_cmd = LINK_COMMAND
 c.JupyterHub.services.append(keeper_service(os.environ))
 c.DockerSpawner.mem_limit = labs.mem_limit
 c.DockerSpawner.cpu_limit = labs.cpu_limit

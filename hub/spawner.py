@@ -133,6 +133,13 @@ class Lab(DockerSpawner):  # type: ignore[misc]  # the package carries no types
             await self.remove_object()
             self.object_id = ""
 
+    async def post_start_exec(self) -> None:
+        """A lab that cannot run the command either lives without it, or has ended, which is told better elsewhere."""
+        try:
+            await super().post_start_exec()
+        except APIError as fault:
+            self.log.warning("The command after the start of %s did not run: %s", self.container_name, fault)
+
     async def create_object(self) -> Any:
         """Make the container, if need be after the engine has removed the one of the last run."""
         for _ in range(NAME_IS_FREE_WITHIN):

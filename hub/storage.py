@@ -18,6 +18,7 @@ from hub.settings import Reader
 if TYPE_CHECKING:  # the keeper reads this too, and needs no JupyterHub for it
     from hub.spawner import Lab
 
+LINK_COMMAND = f"sh -c {shlex.quote(LINK_FOLDERS)}"
 PUBLIC_VOLUME = "volume"
 # What Docker takes in `source:target:mode`, without the braces that the spawner would fill in.
 _FOLDER = re.compile(r"/[^:{}\x00-\x1f]+")
@@ -53,4 +54,3 @@ class SharedFoldersStep:
         if any(one.writable for one in mounts):
             groups = [*lab.extra_host_config.get("group_add", []), str(SHARED_GID)]
             lab.extra_host_config = {**lab.extra_host_config, "group_add": groups}
-        lab.post_start_cmd = f"sh -c {shlex.quote(LINK_FOLDERS)}"
