@@ -13,18 +13,25 @@ from traitlets.log import get_logger
 from hub.declared import read_declared
 from hub.engine import EngineError, check_engine, has_image
 from hub.images import ImageChoice, absent, options_from_form
+from hub.keeper import keeper_service
 from hub.limits import limit_by_group
+from hub.networks import read_lab_network
+from hub.quota_step import read_quota_step
 from hub.settings import Reader, SettingsError, read_hub, read_labs
 from hub.spawner import ENGINE_ANSWERS_WITHIN, Lab
+from hub.storage import LINK_COMMAND, SharedFoldersStep, read_shared_folders
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 
 reader = Reader(os.environ)
 hub = read_hub(reader)  # so that the sentence below names all that is missing, not only the labs' part
 labs = read_labs(reader)
+lab_network = read_lab_network(reader)
 try:
-    reader.check()
     declared = read_declared(hub.config_file)
+    shared_folders = read_shared_folders(reader, declared)
+    quota = read_quota_step(reader, declared)
+    reader.check()
     check_engine()
 except (SettingsError, EngineError) as fault:
     sys.exit(str(fault))
@@ -48,7 +55,10 @@ c.DockerSpawner.cmd = ["jupyterhub-singleuser"]
 c.DockerSpawner.remove = True
 c.DockerSpawner.prefix = f"{labs.project}-lab"
 c.DockerSpawner.volumes = {f"{labs.project}-home-{{username}}": "/home/jovyan"}
-c.DockerSpawner.network_name = labs.network
+c.DockerSpawner.network_name = lab_network
+c.Lab.before_start += [SharedFoldersStep(shared_folders).before_start, quota.before_start]
+c.DockerSpawner.post_start_cmd = LINK_COMMAND
+c.JupyterHub.services.append(keeper_service(os.environ))
 c.DockerSpawner.mem_limit = labs.mem_limit
 c.DockerSpawner.cpu_limit = labs.cpu_limit
 c.DockerSpawner.extra_host_config = {

@@ -1,6 +1,6 @@
 """The hub's settings: the only reader of its environment and of its secret files."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -105,13 +105,25 @@ class Reader:
             return least
         return number
 
+    def choice(self, name: str, default: str, allowed: Collection[str]) -> str:
+        """One of a few words."""
+        value = self.text(name, default)
+        if value not in allowed:
+            self.refuse(f"{name} is {value!r} but must be one of: {', '.join(allowed)}")
+            return default
+        return value
+
+    def refuse(self, fault: str) -> None:
+        """Remember a fault that a caller found in a value."""
+        self._wrong.append(fault)
+
     def groups(self, name: str) -> frozenset[str]:
         """Group names separated by ";": the names of LDAP groups hold commas."""
         return frozenset(group.strip() for group in self.text(name, "").split(";") if group.strip())
 
     def check(self) -> None:
         """Raise one sentence if anything was missing or wrong."""
-        faults = ([f"not set: {', '.join(self._missing)}"] if self._missing else []) + self._wrong
+        faults = ([f"not set: {', '.join(dict.fromkeys(self._missing))}"] if self._missing else []) + self._wrong
         if faults:
             raise SettingsError(
                 f"the hub cannot start, its environment is wrong: {'; '.join(faults)} "

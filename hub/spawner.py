@@ -42,6 +42,7 @@ FRESH = (
     "extra_create_kwargs",
     "network_name",
     "args",
+    "cmd",
 )
 
 
@@ -135,6 +136,13 @@ class Lab(DockerSpawner):  # type: ignore[misc]  # the package carries no types
         if self.object_id:
             await self.remove_object()
             self.object_id = ""
+
+    async def post_start_exec(self) -> None:
+        """A lab that cannot run the command either lives without it, or has ended, which is told better elsewhere."""
+        try:
+            await super().post_start_exec()
+        except APIError as fault:
+            self.log.warning("The command after the start of %s did not run: %s", self.container_name, fault)
 
     async def create_object(self) -> Any:
         """Make the container, if need be after the engine has removed the one of the last run."""

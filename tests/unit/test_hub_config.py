@@ -143,7 +143,7 @@ def test_names_that_would_be_more_than_a_name_are_not(name: str) -> None:
 def test_idle_labs_are_stopped_by_a_service_that_may_do_nothing_else() -> None:
     c = load()
 
-    (service,) = c.JupyterHub.services
+    service, _keeper = c.JupyterHub.services
     (role,) = c.JupyterHub.load_roles
     assert "--timeout=3600" in service["command"]
     assert set(role["scopes"]) == {"list:users", "read:users:activity", "read:servers", "delete:servers"}
@@ -156,7 +156,7 @@ def test_an_idle_timeout_of_zero_stops_no_lab(monkeypatch: pytest.MonkeyPatch) -
 
     c = load()
 
-    assert "services" not in c.JupyterHub
+    assert [service["name"] for service in c.JupyterHub.services.to_dict()["extend"]] == ["keeper"]
     assert not [argument for argument in c.Spawner.args if "cull" in argument]
 
 
@@ -205,7 +205,8 @@ def test_a_lab_is_of_our_class_and_begins_with_its_image_and_its_limits() -> Non
     c = load()
 
     assert c.JupyterHub.spawner_class.__name__ == "Lab"
-    assert [hook.__qualname__.split(".")[0] for hook in c.Lab.before_start] == ["ImageChoice", "limit_by_group"]
+    names = [hook.__qualname__.split(".")[0] for hook in c.Lab.before_start]
+    assert names == ["ImageChoice", "limit_by_group", "SharedFoldersStep", "QuotaStep"]
     assert c.DockerSpawner.pull_policy == "never"
     assert c.DockerSpawner.client_kwargs["timeout"] < c.Spawner.start_timeout
     assert c.Spawner.default_url == "/lab"

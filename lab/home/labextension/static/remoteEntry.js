@@ -1,0 +1,113 @@
+// How full the home is, in JupyterLab's status bar, and a word when it gets tight. As it stands: JupyterLab takes any
+// script that registers these two functions for a module of its own, so nothing is built.
+(() => {
+  const ASKS_EVERY = 60_000; // ms
+  const TIGHT = 0.8;
+  let shared;
+
+  // One of the modules that JupyterLab shares with its extensions.
+  const load = async (name) => {
+    const versions = Object.values(shared[name] ?? {});
+    const version = versions.find((one) => one.loaded) ?? versions[0];
+    if (!version) throw new Error(`JupyterLab shares no ${name}`);
+    return (await version.get())();
+  };
+
+  const inWords = (bytes) => {
+    const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let step = 0;
+    while (bytes >= 1024 && step < units.length - 1) {
+      bytes /= 1024;
+      step += 1;
+    }
+    return `${bytes.toFixed(step && bytes < 100 ? 1 : 0)} ${units[step]}`;
+  };
+
+  // What to say once, of each kind; null if there is nothing to say.
+  const warning = ({ used, limit, ends_at }) => {
+    if (ends_at) {
+      const time = new Date(ends_at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+      const over = used > limit;
+      return {
+        kind: over ? "tidy" : "tidied",
+        type: over ? "warning" : "success",
+        message: over
+          ? `This lab is for tidying up and ends at ${time}. Your home holds ${inWords(used)} of ${inWords(limit)}: ` +
+            "download and delete files until it is below the limit, then stop the lab and start as usual. " +
+            "What an earlier lab threw away is in the trash: `rm -rf ~/.local/share/Trash` in a terminal empties it."
+          : `Your home is within its limit again. Stop this lab (File, Hub Control Panel) and start as usual.`,
+      };
+    }
+    if (used > limit) {
+      return {
+        kind: "over",
+        type: "error",
+        message:
+          `Your home holds ${inWords(used)}, more than the ${inWords(limit)} it may. Delete what you do not need, ` +
+          "or your next start will be refused.",
+      };
+    }
+    if (used >= TIGHT * limit) {
+      const message = `Your home is nearly full: ${inWords(used)} of ${inWords(limit)}.`;
+      return { kind: "tight", type: "warning", message };
+    }
+    return null;
+  };
+
+  const activate = async (app, statusBar) => {
+    const [{ ServerConnection }, { Widget }] = await Promise.all([load("@jupyterlab/services"), load("@lumino/widgets")]);
+    const settings = app.serviceManager.serverSettings;
+    const item = new Widget();
+    item.id = "passerelle-home";
+    item.node.setAttribute("role", "status");
+    item.title.label = "Home";
+    let said = "";
+
+    const show = (home) => {
+      if (!home.limit || home.used === null) return;
+      const full = home.used > home.limit;
+      item.node.textContent = `Home${full ? " over its limit" : ""}: ${inWords(home.used)} of ${inWords(home.limit)}`;
+      item.node.title = "What your files take on the disk, deleted ones in the trash included";
+      item.node.style.fontWeight = home.used >= TIGHT * home.limit ? "bold" : "";
+      const word = warning(home);
+      if (word && word.kind !== said) {
+        const { type, message } = word;
+        app.commands.execute("apputils:notify", { type, message, options: { autoClose: false } });
+      }
+      said = word ? word.kind : "";
+    };
+
+    const ask = async () => {
+      if (document.hidden) return;
+      try {
+        const url = `${settings.baseUrl}passerelle/home`;
+        const answer = await ServerConnection.makeRequest(url, {}, settings);
+        if (answer.ok) show(await answer.json());
+      } catch (error) {
+        console.debug("the size of the home is not known just now", error);
+      }
+    };
+
+    statusBar.registerStatusItem("passerelle-home", { item, align: "left", rank: 90 });
+    // Not awaited: JupyterLab waits for its plugins before it is restored.
+    app.restored.then(() => {
+      ask();
+      setInterval(ask, ASKS_EVERY);
+      document.addEventListener("visibilitychange", ask);
+    });
+  };
+
+  const extension = async () => {
+    const { IStatusBar } = await load("@jupyterlab/statusbar");
+    const plugin = { id: "passerelle-home:plugin", autoStart: true, requires: [IStatusBar], activate };
+    return () => ({ __esModule: true, default: plugin });
+  };
+
+  window._JUPYTERLAB = window._JUPYTERLAB ?? {};
+  window._JUPYTERLAB["passerelle-home"] = {
+    init: (scope) => {
+      shared = scope;
+    },
+    get: extension,
+  };
+})();
