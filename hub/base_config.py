@@ -6,6 +6,7 @@ containers) and by the demo (labs as plain processes).
 
 import os
 import sys
+from pathlib import Path
 from urllib.parse import urlencode
 
 from traitlets.log import get_logger
@@ -78,29 +79,9 @@ c.JupyterHub.cookie_secret_file = f"{hub.data_dir}/cookie_secret"
 # A restart of the hub is nobody's business but the administrator's: labs go on, and are found again.
 c.JupyterHub.cleanup_servers = False
 
-# ── What labs do, and when they stop ─────────────────────────────────────────────────────────────────────────
+# ── What labs do; when they stop, and what people see before a start, is a file of its own ───────────────────
 c.Spawner.default_url = "/lab"
 c.Spawner.http_timeout = 60
 c.Spawner.start_timeout = 120
 c.Spawner.args = []
-if hub.lab_idle_timeout:
-    # The culler stops labs nobody used for that long. It sees kernels as use; those that only wait in a forgotten
-    # tab, connected but idle, are therefore ended first, inside the lab.
-    c.Spawner.args = [
-        f"--MappingKernelManager.cull_idle_timeout={hub.lab_idle_timeout}",
-        "--MappingKernelManager.cull_connected=True",
-        f"--TerminalManager.cull_inactive_timeout={hub.lab_idle_timeout}",
-    ]
-    c.JupyterHub.services = [
-        {
-            "name": "idle-culler",
-            "command": [sys.executable, "-m", "jupyterhub_idle_culler", f"--timeout={hub.lab_idle_timeout}"],
-        }
-    ]
-    c.JupyterHub.load_roles = [
-        {
-            "name": "idle-culler",
-            "services": ["idle-culler"],
-            "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
-        }
-    ]
+load_subconfig("lifecycle_config.py", path=str(Path(__file__).parent))  # type: ignore[name-defined]  # noqa: F821
