@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hub.engine import EngineError, check_engine
 from hub.settings import Reader, SettingsError, read_hub, read_labs
+from hub.spawner import ENGINE_ANSWERS_WITHIN, Lab
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 
@@ -24,7 +25,10 @@ except (SettingsError, EngineError) as fault:
 
 load_subconfig("base_config.py", path=str(Path(__file__).parent))  # type: ignore[name-defined]  # noqa: F821
 
-c.JupyterHub.spawner_class = "docker"
+c.JupyterHub.spawner_class = Lab
+c.DockerSpawner.client_kwargs = {"timeout": ENGINE_ANSWERS_WITHIN}
+# What happens before each start, in this order; hub/conf.d may append further ones.
+c.Lab.before_start = []
 c.DockerSpawner.image = labs.image
 c.DockerSpawner.pull_policy = "never"  # compose built it; a start must not wait for a registry
 c.DockerSpawner.cmd = ["jupyterhub-singleuser"]

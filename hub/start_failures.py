@@ -1,0 +1,96 @@
+"""Why a lab did not start, as a sentence for the person who waits for it.
+
+Most of them are students: a sentence says what happened and what they can do, which is to try again, to stop something,
+or whom to tell what. The engine's own words are for the log.
+"""
+
+from __future__ import annotations
+
+from docker.errors import APIError  # type: ignore[import-untyped]
+from jupyterhub.spawner import SpawnException
+from requests.exceptions import ReadTimeout
+
+# The engine has no codes for these: its words, in lower case, decide. The first that is found counts.
+_BY_WORDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (
+        ("no such image", "pull access denied", "manifest unknown"),
+        "image_missing",
+        "The image {image}, from which your lab would start, is not on the server. "
+        "Choose another one if you can, and tell the administrator that it is missing.",
+    ),
+    (
+        ("could not select device driver", "nvidia-container-cli", "unknown device id"),
+        "gpu",
+        "Your lab is meant to have a GPU and the server cannot give it one. Tell the administrator.",
+    ),
+    (
+        ("executable file not found", "no such file or directory: unknown", "exec format error"),
+        "image_unfit",
+        "The image {image} holds no JupyterHub server that could be started. "
+        "Choose another one if you can, and tell the administrator.",
+    ),
+    (
+        ("no space left on device", "disk quota exceeded"),
+        "disk_full",
+        "The server's disk is full, so no lab can start. Nothing of yours is lost. Tell the administrator.",
+    ),
+    (
+        ("cannot allocate memory", "resource temporarily unavailable", "out of memory"),
+        "out_of_memory",
+        "The server has no memory left for another lab. Try again in a few minutes, when others have stopped theirs; "
+        "if that does not help, tell the administrator.",
+    ),
+    (
+        ("no available ip", "could not find an available", "no available network addresses"),
+        "network_full",
+        "The network of the labs has no free address, because so many are running. Try again in a few minutes, and "
+        "tell the administrator.",
+    ),
+    (
+        ("network", "not found"),
+        "network_missing",
+        "The network that labs live in is missing on the server. Tell the administrator, who can bring it back with "
+        "`docker compose up -d`.",
+    ),
+    (
+        ("already in use by container",),
+        "still_stopping",
+        "Your last lab is still being removed. Try again in a minute.",
+    ),
+)
+_ENGINE_SLOW = (
+    "engine_slow",
+    "The server is too busy to start your lab just now. Wait a few minutes and try again; if that does not help, tell "
+    "the administrator.",
+)
+_ENGINE_DOWN = (
+    "engine_down",
+    "The server cannot start labs at the moment, because its container engine does not answer. Your files are safe. "
+    "Try again in a few minutes; if that does not help, tell the administrator.",
+)
+_OTHER = (
+    "engine_error",
+    "The server could not start your lab. Try again; if that does not help, tell the administrator, who finds the "
+    "reason in the log of the hub.",
+)
+# All words of these must be there; of the others one is enough.
+_ALL_WORDS = frozenset({"network_missing"})
+
+
+def explain(fault: Exception, image: str) -> SpawnException:
+    """The refusal to raise instead of this fault."""
+    reason, sentence = _find(fault)
+    told = sentence.format(image=image)
+    return SpawnException(told, reason=reason, log_message=f"{told} ({fault})", status_code=503)
+
+
+def _find(fault: Exception) -> tuple[str, str]:
+    if isinstance(fault, ReadTimeout):
+        return _ENGINE_SLOW
+    if not isinstance(fault, APIError):
+        return _ENGINE_DOWN
+    said = f"{fault.explanation or ''} {fault}".lower()
+    for words, reason, sentence in _BY_WORDS:
+        if (all if reason in _ALL_WORDS else any)(word in said for word in words):
+            return reason, sentence
+    return _OTHER
