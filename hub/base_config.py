@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from traitlets.log import get_logger
 
+from hub.lifecycle_settings import read_lifecycle
 from hub.proxy import EdgeProxy
 from hub.settings import Reader, SettingsError, read_hub
 
@@ -18,6 +19,7 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by Jupyter
 
 reader = Reader(os.environ)
 hub = read_hub(reader)
+read_lifecycle(reader)  # so that its faults are told together with these
 try:
     reader.check()
 except SettingsError as fault:

@@ -9,13 +9,17 @@ import sys
 from pathlib import Path
 
 from hub.engine import EngineError, check_engine
+from hub.lifecycle_settings import read_lifecycle
 from hub.settings import Reader, SettingsError, read_hub, read_labs
 from hub.spawner import ENGINE_ANSWERS_WITHIN, Lab
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 
 reader = Reader(os.environ)
-read_hub(reader)  # so that the sentence below names all that is missing, not only the labs' part
+(
+    read_hub(reader),
+    read_lifecycle(reader),
+)  # so that the sentence below names all that is missing, not only the labs' part
 labs = read_labs(reader)
 try:
     reader.check()
