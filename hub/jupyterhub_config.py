@@ -16,10 +16,9 @@ from hub.spawner import ENGINE_ANSWERS_WITHIN, Lab
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 
 reader = Reader(os.environ)
-(
-    read_hub(reader),
-    read_lifecycle(reader),
-)  # so that the sentence below names all that is missing, not only the labs' part
+# So that the sentence below names all that is missing, not only the labs' part.
+read_hub(reader)
+read_lifecycle(reader)
 labs = read_labs(reader)
 try:
     reader.check()

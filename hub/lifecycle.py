@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from jupyterhub.spawner import Spawner
 from jupyterhub.utils import maybe_future
 
 from hub.lifetimes import Lifetimes, Limits, idle_arguments
 from hub.terms_pages import TermsGate
+
+if TYPE_CHECKING:
+    from jupyterhub.spawner import Spawner
+else:
+    Spawner = object  # JupyterHub's own demands that each class of it can start and stop
 
 
 class Mortal(Spawner):  # type: ignore[misc]  # JupyterHub carries no types

@@ -25,7 +25,7 @@ class LifetimeHandler(APIHandler):  # type: ignore[misc]  # JupyterHub carries n
         """Given by the route."""
         self.lifetimes, self.warning, self.announcement = lifetimes, warning, announcement
 
-    @needs_scope("users:activity")
+    @needs_scope("users:activity")  # type: ignore[untyped-decorator]
     def get(self, user_name: str) -> None:
         """The next stop of a running lab."""
         user = self.find_user(user_name)

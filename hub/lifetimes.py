@@ -82,16 +82,17 @@ def stop_of(started: datetime, last_activity: datetime | None, limits: Limits) -
 def idle_arguments(limits: Limits) -> list[str]:
     """What tells a lab to end its own kernels and terminals.
 
-    Those that only wait in a forgotten tab, connected but idle, would keep the lab in use for ever. A kernel that
-    computes is never ended.
+    Those of a lab that is in use, forgotten or connected to a forgotten tab; a kernel that computes is never ended.
+    They have a quarter more than the lab itself: the end of a kernel counts as use, and would keep an idle lab alive.
     """
     if not limits.idle_timeout:
         return []
+    after = limits.idle_timeout + max(1, limits.idle_timeout // 4)
     look = max(1, min(300, limits.idle_timeout // 6))
     return [
-        f"--MappingKernelManager.cull_idle_timeout={limits.idle_timeout}",
+        f"--MappingKernelManager.cull_idle_timeout={after}",
         f"--MappingKernelManager.cull_interval={look}",
         "--MappingKernelManager.cull_connected=True",
-        f"--TerminalManager.cull_inactive_timeout={limits.idle_timeout}",
+        f"--TerminalManager.cull_inactive_timeout={after}",
         f"--TerminalManager.cull_interval={look}",
     ]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import TimeoutError as AsyncTimeoutError
-
 from jupyterhub.spawner import SpawnException
-from tornado.gen import TimeoutError as TornadoTimeoutError
+from tornado.util import TimeoutError as TornadoTimeoutError
 
 from hub.words import translate_finished
 
@@ -28,7 +26,7 @@ def why_not_started(exception: BaseException | None, language: str) -> str:
     """The sentence."""
     if isinstance(exception, SpawnException):
         return translate_finished(str(exception.message), language)
-    if isinstance(exception, TimeoutError | AsyncTimeoutError | TornadoTimeoutError):
+    if isinstance(exception, TimeoutError | TornadoTimeoutError):
         return translate_finished(TOO_SLOW, language)
     told = getattr(exception, "jupyterhub_message", None)
     return translate_finished(str(told) if told else UNKNOWN, language)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.ioloop import PeriodicCallback
 
 ANSWER_WITHIN = 10  # seconds
 LOOK_FOR_WORK_EVERY = 10_000  # milliseconds
+LOOKING = ("GET", "HEAD", "OPTIONS")
+KEPT_BY_ITSELF = "/lab/api/workspaces/"  # JupyterLab writes there every ten seconds, whether anybody is there or not
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -33,9 +35,25 @@ def _load_jupyter_server_extension(server: Any) -> None:
     application = server.web_app
     address = url_path_join(application.settings["base_url"], "passerelle/lifetime")
     application.add_handlers(".*$", [(address, LifetimeHandler)])
+    _count_no_polls_as_use()
     watch = PeriodicCallback(lambda: _count_work_as_use(application.settings), LOOK_FOR_WORK_EVERY)
     watch.start()
     server.log.info("passerelle_lab warns before this lab is stopped")
+
+
+def _count_no_polls_as_use() -> None:
+    """A page that is open and forgotten asks for its files and kernels every ten seconds, and a lab would never be idle.
+
+    Jupyter offers no setting for it. What a person does arrives as something written, as a kernel's message, or from
+    the page beside this, which tells of keys and clicks.
+    """
+    count = APIHandler.update_api_activity
+
+    def update_api_activity(handler: APIHandler) -> None:
+        if handler.request.method not in LOOKING and KEPT_BY_ITSELF not in handler.request.path:
+            count(handler)
+
+    APIHandler.update_api_activity = update_api_activity
 
 
 def _count_work_as_use(settings: dict[str, Any]) -> None:
@@ -43,7 +61,7 @@ def _count_work_as_use(settings: dict[str, Any]) -> None:
     kernels = settings["kernel_manager"]
     states = [getattr(kernels.get_kernel(one), "execution_state", "") for one in kernels.list_kernel_ids()]
     if "busy" in states:
-        settings["passerelle_last_activity"] = datetime.now(timezone.utc)
+        settings["passerelle_last_activity"] = datetime.now(UTC)
 
 
 class LifetimeHandler(APIHandler):
@@ -55,7 +73,7 @@ class LifetimeHandler(APIHandler):
     async def get(self) -> None:
         """What the hub answers, after it knows of the last use."""
         answer = await self._ask_hub()
-        used = self.settings_last_activity()
+        used = self.serverapp.web_app.last_activity()
         if answer["why"] == "idle" and (used - datetime.fromisoformat(answer["last_activity"])).total_seconds() > 1:
             await self._report(used)
             answer = await self._ask_hub()
@@ -63,14 +81,11 @@ class LifetimeHandler(APIHandler):
 
     @web.authenticated
     async def post(self) -> None:
-        """A person's click is use."""
-        self.settings["passerelle_last_activity"] = datetime.now(timezone.utc)
-        await self._report(self.settings["passerelle_last_activity"])
+        """Somebody is there, by key or mouse; the hub is told at once if it is to keep the lab."""
+        self.settings["passerelle_last_activity"] = datetime.now(UTC)
+        if self.get_argument("keep", ""):
+            await self._report(self.settings["passerelle_last_activity"])
         self.finish(json.dumps(await self._ask_hub()))
-
-    def settings_last_activity(self) -> datetime:
-        """When this server was used last, by all that Jupyter counts."""
-        return self.serverapp.web_app.last_activity()
 
     async def _ask_hub(self) -> dict[str, Any]:
         user = quote(os.environ["JUPYTERHUB_USER"], safe="")
@@ -97,7 +112,7 @@ class LifetimeHandler(APIHandler):
         )
         try:
             return (await AsyncHTTPClient().fetch(request)).body
-        except Exception as error:
-            # The hub restarts, or is an older one: nothing is known for now, and the page asks again.
+        except (OSError, HTTPClientError) as error:
+            # The hub restarts: nothing is known for now, and the page asks again.
             self.log.info("the hub did not tell when this lab ends: %s", error)
             raise web.HTTPError(503, "the hub does not answer") from None

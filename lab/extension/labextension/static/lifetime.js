@@ -3,6 +3,8 @@
 "use strict";
 (() => {
   const ASK_AT_MOST_EVERY = 60_000; // ms
+  const ASK_AGAIN_AFTER = 10_000;
+  const SAVE_BEFORE_END = 45; // seconds
   const FRENCH = {
     "Your lab is stopped {when}: nobody is using it.": "Votre laboratoire sera arrêté {when} : personne ne l’utilise.",
     "Your lab is stopped {when}: it reaches its maximum age.":
@@ -32,15 +34,15 @@
   const activate = (app, { Notification, ServerConnection }) => {
     const settings = ServerConnection.makeSettings();
     const address = `${settings.baseUrl}passerelle/lifetime`;
-    let shown, why, announced;
+    let shown, why, announced, used, saved;
 
     const hide = () => {
       if (shown) Notification.dismiss(shown);
       shown = why = undefined;
     };
 
-    const ask = async method => {
-      const answer = await ServerConnection.makeRequest(address, { method }, settings);
+    const ask = async (method, query = "") => {
+      const answer = await ServerConnection.makeRequest(address + query, { method }, settings);
       if (!answer.ok) throw new Error(`${answer.status}`);
       return await answer.json();
     };
@@ -53,7 +55,7 @@
       const keep = {
         label: say("Keep it running"),
         displayType: "accent",
-        callback: () => { void ask("POST").then(tell, () => {}); },
+        callback: () => { void ask("POST", "?keep=1").then(tell, () => {}); },
       };
       return reason === "idle" ? [keep, save] : [save];
     };
@@ -78,6 +80,11 @@
         Notification.emit(announced, "info", { autoClose: false });
       }
       const left = told.stops_at === null ? Infinity : (Date.parse(told.stops_at) - Date.parse(told.now)) / 1000;
+      if (left > SAVE_BEFORE_END) saved = false;
+      else if (told.why === "age" && !saved) {  // whoever is idle has been saved long ago
+        saved = true;
+        app.commands.execute("docmanager:save-all");
+      }
       if (left <= told.warning) warn(told, Math.max(0, left));
       else hide();
       return left;
@@ -86,14 +93,20 @@
     const watch = async () => {
       let pause = ASK_AT_MOST_EVERY;
       try {
-        const told = await ask("GET");
+        const told = used ? await ask("POST") : await ask("GET");
+        used = false;
         const untilWarning = (tell(told) - told.warning) * 1000;
-        pause = untilWarning > 0 ? Math.min(pause, untilWarning + 1000) : Math.min(pause, 15_000);
+        pause = untilWarning > 0 ? Math.min(pause, untilWarning + 1000) : Math.min(pause, ASK_AGAIN_AFTER);
       } catch {
         // The hub restarts, or the lab is gone, of which JupyterLab itself speaks.
+        pause = ASK_AGAIN_AFTER;
       }
       setTimeout(watch, Math.max(pause, 2_000));
     };
+    // To read is use as well: keys, clicks, scrolling.
+    for (const kind of ["keydown", "pointerdown", "wheel", "touchstart"]) {
+      document.addEventListener(kind, () => { used = true; }, { capture: true, passive: true });
+    }
     void app.restored.then(watch);
   };
 
