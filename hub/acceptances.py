@@ -16,12 +16,11 @@ from pathlib import Path
 from hub.terms import Terms
 
 WAIT_FOR_LOCK = 5  # seconds
-_TABLES = """
-CREATE TABLE IF NOT EXISTS terms (version TEXT PRIMARY KEY, texts TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS acceptance (
-  user TEXT NOT NULL, version TEXT NOT NULL REFERENCES terms, accepted_at TEXT NOT NULL, PRIMARY KEY (user, version)
-);
-"""
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS terms (version TEXT PRIMARY KEY, texts TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS acceptance (user TEXT NOT NULL, version TEXT NOT NULL REFERENCES terms,"
+    " accepted_at TEXT NOT NULL, PRIMARY KEY (user, version))",
+)
 
 
 class Acceptances:
@@ -56,10 +55,11 @@ class Acceptances:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        database = sqlite3.connect(self._path, timeout=WAIT_FOR_LOCK)
+        # Each statement stands for itself: none waits for a lock while it holds another.
+        database = sqlite3.connect(self._path, timeout=WAIT_FOR_LOCK, isolation_level=None)
         try:
-            with database:  # one transaction
-                database.executescript(_TABLES)
-                yield database
+            for statement in _TABLES:
+                database.execute(statement)
+            yield database
         finally:
             database.close()

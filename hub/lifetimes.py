@@ -59,7 +59,7 @@ class Lifetimes:
     @property
     def report_every(self) -> int:
         """How often labs must tell the hub of their use, so that the shortest limit is kept to within a sixth."""
-        return max(1, min(REPORT_AT_MOST_EVERY, self.shortest // 6 or REPORT_AT_MOST_EVERY))
+        return max(1, min(REPORT_AT_MOST_EVERY, self.shortest // 6)) if self.shortest else REPORT_AT_MOST_EVERY
 
 
 def _most_generous(values: Iterable[int | None], everybody: int) -> int:

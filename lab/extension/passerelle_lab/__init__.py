@@ -42,7 +42,7 @@ def _load_jupyter_server_extension(server: Any) -> None:
 
 
 def _count_no_polls_as_use() -> None:
-    """A page that is open and forgotten asks for its files and kernels every ten seconds, and a lab would never be idle.
+    """A forgotten page asks for its files and kernels every ten seconds, and the lab would never be idle.
 
     Jupyter offers no setting for it. What a person does arrives as something written, as a kernel's message, or from
     the page beside this, which tells of keys and clicks.
@@ -64,6 +64,13 @@ def _count_work_as_use(settings: dict[str, Any]) -> None:
         settings["passerelle_last_activity"] = datetime.now(UTC)
 
 
+def _is_near(answer: dict[str, Any]) -> bool:
+    if answer["why"] != "idle":
+        return False
+    left = datetime.fromisoformat(answer["stops_at"]) - datetime.fromisoformat(answer["now"])
+    return left.total_seconds() <= answer["warning"]
+
+
 class LifetimeHandler(APIHandler):
     """`passerelle/lifetime`: GET tells when the lab is stopped, POST says that somebody wants it to go on."""
 
@@ -71,21 +78,20 @@ class LifetimeHandler(APIHandler):
 
     @web.authenticated
     async def get(self) -> None:
-        """What the hub answers, after it knows of the last use."""
+        """What the hub answers; before it comes to a warning, the hub is told of the last use."""
         answer = await self._ask_hub()
         used = self.serverapp.web_app.last_activity()
-        if answer["why"] == "idle" and (used - datetime.fromisoformat(answer["last_activity"])).total_seconds() > 1:
+        if _is_near(answer) and (used - datetime.fromisoformat(answer["last_activity"])).total_seconds() > 1:
             await self._report(used)
             answer = await self._ask_hub()
         self.finish(json.dumps(answer))
 
     @web.authenticated
     async def post(self) -> None:
-        """Somebody is there, by key or mouse; the hub is told at once if it is to keep the lab."""
+        """Somebody is there, by key or mouse. The hub hears of it with the next report, as of all use."""
         self.settings["passerelle_last_activity"] = datetime.now(UTC)
-        if self.get_argument("keep", ""):
-            await self._report(self.settings["passerelle_last_activity"])
-        self.finish(json.dumps(await self._ask_hub()))
+        self.set_status(204)
+        self.finish()
 
     async def _ask_hub(self) -> dict[str, Any]:
         user = quote(os.environ["JUPYTERHUB_USER"], safe="")

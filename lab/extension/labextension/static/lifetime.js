@@ -2,8 +2,9 @@
    `window._JUPYTERLAB[name]` for it, and lends its own modules. No build step: this file is all there is. */
 "use strict";
 (() => {
-  const ASK_AT_MOST_EVERY = 60_000; // ms
-  const ASK_AGAIN_AFTER = 10_000;
+  const ASK_AT_MOST_EVERY = 300_000; // ms
+  const ASK_AGAIN_AFTER = 10_000; // when the hub did not answer, and while a warning stands
+  const TELL_OF_USE_EVERY = 20_000;
   const SAVE_BEFORE_END = 45; // seconds
   const FRENCH = {
     "Your lab is stopped {when}: nobody is using it.": "Votre laboratoire sera arrêté {when} : personne ne l’utilise.",
@@ -41,10 +42,18 @@
       shown = why = undefined;
     };
 
-    const ask = async (method, query = "") => {
-      const answer = await ServerConnection.makeRequest(address + query, { method }, settings);
+    const request = async method => {
+      const answer = await ServerConnection.makeRequest(address, { method }, settings);
       if (!answer.ok) throw new Error(`${answer.status}`);
-      return await answer.json();
+      return answer;
+    };
+
+    const ask = async () => (await request("GET")).json();
+
+    const tellOfUse = async () => {
+      if (!used) return;
+      used = false;
+      await request("POST").catch(() => { used = true; });
     };
 
     const actions = reason => {
@@ -55,7 +64,7 @@
       const keep = {
         label: say("Keep it running"),
         displayType: "accent",
-        callback: () => { void ask("POST", "?keep=1").then(tell, () => {}); },
+        callback: () => { used = true; void tellOfUse().then(ask).then(tell).catch(() => {}); },
       };
       return reason === "idle" ? [keep, save] : [save];
     };
@@ -93,10 +102,10 @@
     const watch = async () => {
       let pause = ASK_AT_MOST_EVERY;
       try {
-        const told = used ? await ask("POST") : await ask("GET");
-        used = false;
+        await tellOfUse();
+        const told = await ask();
         const untilWarning = (tell(told) - told.warning) * 1000;
-        pause = untilWarning > 0 ? Math.min(pause, untilWarning + 1000) : Math.min(pause, ASK_AGAIN_AFTER);
+        pause = untilWarning > 0 ? Math.min(pause, untilWarning + 1000) : ASK_AGAIN_AFTER;
       } catch {
         // The hub restarts, or the lab is gone, of which JupyterLab itself speaks.
         pause = ASK_AGAIN_AFTER;
@@ -107,6 +116,7 @@
     for (const kind of ["keydown", "pointerdown", "wheel", "touchstart"]) {
       document.addEventListener(kind, () => { used = true; }, { capture: true, passive: true });
     }
+    setInterval(tellOfUse, TELL_OF_USE_EVERY);
     void app.restored.then(watch);
   };
 
