@@ -81,6 +81,7 @@ def bob(deployment: Deployment) -> Iterator[Journey]:
 
 def start_by_api(person: Journey, server: str) -> int:
     """What the hub's API answers to a start from the browser's own session."""
+    person.page.locator("[name=_xsrf]").wait_for(state="attached")
     return int(
         person.page.evaluate(
             """async path => {
