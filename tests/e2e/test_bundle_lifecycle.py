@@ -13,6 +13,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -178,34 +179,39 @@ def test_new_terms_are_accepted_again_on_a_phone_without_scripts(deployment: Dep
     assert all(re.fullmatch(r"[0-9a-f]{64}", version) for _, version, _ in rows)
 
 
+def compute_until_the_end(deployment: Deployment) -> None:
+    """Alice's day: a cell that computes in silence, a warning, and no lab any more."""
+    with Journey(deployment.url(HUB), name="lifecycle-alice") as alice:
+        alice.user = "alice"
+        alice.open_hub()
+        alice.page.get_by_role("button", name="Sign in with CAS").click()
+        alice.fill_cas_form("alice", "alice-demo")
+        alice.page.get_by_role("button", name="I accept").click()
+        alice.wait_for_lab()
+        alice.open_notebook()
+        alice.write_home_file(KEPT, "alice's")
+        alice.page.keyboard.insert_text("import time; time.sleep(600)")
+        alice.page.keyboard.press("Shift+Enter")
+        alice.page.get_by_text("it reaches its maximum age").first.wait_for(timeout=AGE * 1000)
+        alice.screenshot("warned-of-age")
+        name = f"{deployment.project}-lab-alice"
+        deployment.wait(lambda: name not in deployment.labs(), "alice's lab stopped by its age", AGE)
+
+
 class TestTheEndOfALab:
     """Alice computes in silence until her lab is too old; Bob's is forgotten, and his group's setting changes."""
 
     def test_is_announced_in_the_lab_by_age_and_a_computing_one_is_not_idle(
         self, deployment: Deployment, bob: Journey
     ) -> None:
-        with Journey(deployment.url(HUB), name="lifecycle-alice") as alice:
-            alice.user = "alice"
-            alice.open_hub()
-            alice.page.get_by_role("button", name="Sign in with CAS").click()
-            alice.fill_cas_form("alice", "alice-demo")
-            alice.page.get_by_role("button", name="I accept").click()
-            alice.wait_for_lab()
-            alice.open_notebook()
-            alice.write_home_file(KEPT, "alice's")
-            alice.page.keyboard.insert_text("import time; time.sleep(600)")
-            alice.page.keyboard.press("Shift+Enter")
-            alice.page.get_by_text("it reaches its maximum age").first.wait_for(timeout=AGE * 1000)
-            alice.screenshot("warned-of-age")
-            name = f"{deployment.project}-lab-alice"
-            deployment.wait(lambda: name not in deployment.labs(), "alice's lab stopped by its age", AGE)
+        with ThreadPoolExecutor(1) as beside_bob:  # one thread has one playwright
+            beside_bob.submit(compute_until_the_end, deployment).result()
         said = deployment.compose("logs", "hub").stdout
         assert "stopped the lab alice/: it reached its maximum age" in said
         assert "stopped the lab bob" not in said  # 0: never, which is more generous than everybody's
-        homes = deployment.docker(
-            "run", "--rm", "-v", f"{deployment.project}-home-alice:/h", f"{deployment.project}-lab", "cat", f"/h/{KEPT}"
-        )
-        assert homes.endswith("alice's")
+        home = f"{deployment.project}-home-alice:/h"
+        kept = deployment.docker("run", "--rm", "-v", home, f"{deployment.project}-lab", "cat", f"/h/{KEPT}")
+        assert kept.endswith("alice's")
 
     def test_is_announced_in_a_forgotten_lab_and_a_click_keeps_it(self, deployment: Deployment, bob: Journey) -> None:
         bob.wait_for_lab()
