@@ -30,7 +30,7 @@ class LifetimeHandler(APIHandler):  # type: ignore[misc]  # JupyterHub carries n
         """The next stop of a running lab."""
         user = self.find_user(user_name)
         spawner = None if user is None else user.spawners.get(self.get_argument("server", ""))
-        if spawner is None or not spawner.ready:
+        if spawner is None or not spawner.ready or spawner.orm_spawner.started is None:
             raise web.HTTPError(404, "no such lab is running")
         row = spawner.orm_spawner
         limits = self.lifetimes.of({group.name for group in user.groups})
