@@ -6,10 +6,12 @@ containers) and by the demo (labs as plain processes).
 
 import os
 import sys
+from pathlib import Path
 from urllib.parse import urlencode
 
 from traitlets.log import get_logger
 
+from hub.lifecycle_settings import read_lifecycle
 from hub.proxy import EdgeProxy
 from hub.settings import Reader, SettingsError, read_hub
 
@@ -17,6 +19,7 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by Jupyter
 
 reader = Reader(os.environ)
 hub = read_hub(reader)
+read_lifecycle(reader)  # so that its faults are told together with these
 try:
     reader.check()
 except SettingsError as fault:
@@ -78,7 +81,7 @@ c.JupyterHub.cookie_secret_file = f"{hub.data_dir}/cookie_secret"
 # A restart of the hub is nobody's business but the administrator's: labs go on, and are found again.
 c.JupyterHub.cleanup_servers = False
 
-# ── What labs do, and when they stop ─────────────────────────────────────────────────────────────────────────
+# ── What labs do; when they stop, and what people see before a start, is a file of its own ───────────────────
 c.Spawner.default_url = "/lab"
 # Beside everybody's one lab, all with the same home.
 c.JupyterHub.allow_named_servers = hub.named_servers > 0
@@ -86,24 +89,4 @@ c.JupyterHub.named_server_limit_per_user = hub.named_servers
 c.Spawner.http_timeout = 60
 c.Spawner.start_timeout = 120
 c.Spawner.args = []
-if hub.lab_idle_timeout:
-    # The culler stops labs nobody used for that long. It sees kernels as use; those that only wait in a forgotten
-    # tab, connected but idle, are therefore ended first, inside the lab.
-    c.Spawner.args = [
-        f"--MappingKernelManager.cull_idle_timeout={hub.lab_idle_timeout}",
-        "--MappingKernelManager.cull_connected=True",
-        f"--TerminalManager.cull_inactive_timeout={hub.lab_idle_timeout}",
-    ]
-    c.JupyterHub.services = [
-        {
-            "name": "idle-culler",
-            "command": [sys.executable, "-m", "jupyterhub_idle_culler", f"--timeout={hub.lab_idle_timeout}"],
-        }
-    ]
-    c.JupyterHub.load_roles = [
-        {
-            "name": "idle-culler",
-            "services": ["idle-culler"],
-            "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
-        }
-    ]
+load_subconfig("lifecycle_config.py", path=str(Path(__file__).parent))  # type: ignore[name-defined]  # noqa: F821

@@ -14,6 +14,7 @@ from hub.declared import read_declared
 from hub.engine import EngineError, check_engine, has_image
 from hub.images import ImageChoice, absent, options_from_form
 from hub.keeper import keeper_service
+from hub.lifecycle_settings import read_lifecycle
 from hub.limits import limit_by_group
 from hub.networks import read_lab_network
 from hub.quota_step import read_quota_step
@@ -25,6 +26,7 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by Jupyter
 
 reader = Reader(os.environ)
 hub = read_hub(reader)  # so that the sentence below names all that is missing, not only the labs' part
+read_lifecycle(reader)
 labs = read_labs(reader)
 lab_network = read_lab_network(reader)
 try:

@@ -31,7 +31,6 @@ class HubSettings:
     traefik_api_url: str
     traefik_api_user: str
     traefik_api_password: str
-    lab_idle_timeout: int
     config_file: Path | None
     named_servers: int
 
@@ -121,6 +120,10 @@ class Reader:
         """Group names separated by ";": the names of LDAP groups hold commas."""
         return frozenset(group.strip() for group in self.text(name, "").split(";") if group.strip())
 
+    def fault(self, sentence: str) -> None:
+        """Remember one that only the reader of this setting can see."""
+        self._wrong.append(sentence)
+
     def check(self) -> None:
         """Raise one sentence if anything was missing or wrong."""
         faults = ([f"not set: {', '.join(dict.fromkeys(self._missing))}"] if self._missing else []) + self._wrong
@@ -150,7 +153,6 @@ def read_hub(read: Reader) -> HubSettings:
         traefik_api_url=read.url("TRAEFIK_API_URL"),
         traefik_api_user=read.text("TRAEFIK_API_USER", "hub"),
         traefik_api_password=read.secret("TRAEFIK_API_PASSWORD_FILE"),
-        lab_idle_timeout=int(read.number("LAB_IDLE_TIMEOUT", "3600", least=0)),
         config_file=read.path("HUB_CONFIG"),
         named_servers=int(read.number("NAMED_SERVERS", "0", least=0)),
     )

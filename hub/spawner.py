@@ -20,6 +20,8 @@ from requests.exceptions import RequestException
 from tornado.web import HTTPError
 from traitlets import List
 
+from hub.lifecycle import Mortal
+from hub.progress import TellsProgress
 from hub.start_failures import explain, explain_end
 
 ENGINE_THREADS = 8  # the engine's client keeps ten connections
@@ -46,7 +48,7 @@ FRESH = (
 )
 
 
-class Lab(DockerSpawner):  # type: ignore[misc]  # the package carries no types
+class Lab(Mortal, TellsProgress, DockerSpawner):  # type: ignore[misc]  # the package carries no types
     """One person's server in a container."""
 
     before_start = List(

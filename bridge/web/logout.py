@@ -103,6 +103,7 @@ def _ask(bridge: Bridge, wanted: LogoutRequest, session: Session) -> Response:
         "logout_confirm.html",
         identity=session.identity,
         client=wanted.client,
+        return_url=wanted.return_url,
         reaches_cas=bridge.cas_logout == "return" or (bridge.cas_logout == "chain" and wanted.return_url is None),
         parameters=wanted.to_parameters(),
         token=form_token(bridge, session, SIGN_OUT),

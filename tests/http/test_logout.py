@@ -233,3 +233,14 @@ def test_the_confirmation_page_lets_its_form_lead_to_cas_and_to_the_application(
     allowed = next(part for part in policy.split("; ") if part.startswith("form-action"))
     assert set(allowed.split()[1:]) == {"'self'", "https:", "http:", "org.example.hub:"}
     assert "script-src 'none'" in policy
+
+
+def test_who_stays_signed_in_finds_the_way_back_to_the_application(alice: Person) -> None:
+    alice.signs_in()
+
+    back = f'href="{GOODBYE.replace("&", "&amp;")}&amp;state=s"'
+
+    assert back in alice.signs_out(client_id="hub", post_logout_redirect_uri=GOODBYE, state="s").text
+    assert "Back to" not in alice.signs_out().text
+    assert "Back to" not in alice.signs_out(client_id="hub", post_logout_redirect_uri="org.example.hub:/bye").text
+    assert alice.is_signed_in

@@ -85,8 +85,16 @@ class Journey(Browser):
                 # JupyterLab came back with the tabs of last time; a notebook of today is easier to reason about.
                 self.goto(f"{self.page.url.partition('/lab')[0]}/lab?reset")
             self._launcher_card().first.click(timeout=LAB_WAIT)
-            self._cells().first.wait_for(timeout=RUN_WAIT)
+            self.wait(self._notebook_is_there, "a notebook", RUN_WAIT)
             self._wait_for_kernel()
+
+    def _notebook_is_there(self) -> bool:
+        lost = self.page.locator(".jp-Dialog", has_text="Failed to fetch")
+        if lost.is_visible():
+            # A request that a change of network cost: what a person does is to close it and click again.
+            lost.get_by_role("button").last.click()
+            self._launcher_card().first.click(timeout=LAB_WAIT)
+        return self._cells().first.is_visible()
 
     def run_cell(self, code: str) -> str:
         """Type code into the last cell, run it, and read what comes out."""

@@ -145,9 +145,15 @@ def test_idle_labs_are_stopped_by_a_service_that_may_do_nothing_else() -> None:
 
     service, _keeper = c.JupyterHub.services
     (role,) = c.JupyterHub.load_roles
-    assert "--timeout=3600" in service["command"]
-    assert set(role["scopes"]) == {"list:users", "read:users:activity", "read:servers", "delete:servers"}
-    assert "--MappingKernelManager.cull_connected=True" in c.Spawner.args
+    assert service["command"][1:] == ["-m", "hub.culling", "--idle-timeout=3600", "--max-age=0"]
+    assert set(role["scopes"]) == {
+        "list:users",
+        "read:users:name",
+        "read:users:groups",
+        "read:users:activity",
+        "read:servers",
+        "delete:servers",
+    }
 
 
 @pytest.mark.usefixtures("environment", "engine")
@@ -158,6 +164,36 @@ def test_an_idle_timeout_of_zero_stops_no_lab(monkeypatch: pytest.MonkeyPatch) -
 
     assert [service["name"] for service in c.JupyterHub.services.to_dict()["extend"]] == ["keeper"]
     assert not [argument for argument in c.Spawner.args if "cull" in argument]
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_a_limit_of_one_group_alone_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hub.toml").write_text("[groups.exam]\nmax_age = 600\n")
+    monkeypatch.setenv("LAB_IDLE_TIMEOUT", "0")
+    monkeypatch.setenv("HUB_CONFIG", str(tmp_path / "hub.toml"))
+
+    service, _keeper = load().JupyterHub.services
+
+    assert f"--declared={tmp_path / 'hub.toml'}" in service["command"]
+
+
+@pytest.mark.usefixtures("environment", "engine")
+@pytest.mark.parametrize("name", ["../terms.md", "/etc/passwd", "terms.html", "terms", ".md"])
+def test_terms_are_a_text_in_their_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    monkeypatch.setenv("TERMS_FILE", name)
+    monkeypatch.setenv("NOTICES_DIR", str(tmp_path))
+
+    with pytest.raises(SystemExit, match=r"TERMS_FILE is .* but must be the name of a \.md or \.txt file"):
+        load()
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_terms_that_are_named_but_not_there_stop_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TERMS_FILE", "terms.md")
+    monkeypatch.setenv("NOTICES_DIR", str(tmp_path))
+
+    with pytest.raises(SystemExit, match=r"terms of use terms.md cannot be read \(No such file or directory\)"):
+        load()
 
 
 @pytest.mark.usefixtures("environment")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.lifecycle_settings import read_lifecycle
 from hub.settings import HubSettings, Reader, SettingsError, read_hub, read_labs
 
 
@@ -28,6 +29,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 def read(environ: dict[str, str]) -> HubSettings:
     reader = Reader(environ)
     settings = read_hub(reader)
+    read_lifecycle(reader)
     reader.check()
     return settings
 
@@ -44,7 +46,7 @@ def test_the_smallest_environment_is_enough(environ: dict[str, str]) -> None:
     assert settings.public_url == "https://jupyter.localhost:8443"
     assert settings.oauth_client_secret == "client-secret-1"
     assert settings.traefik_api_password == "api-secret-2"
-    assert (settings.bind_url, settings.lab_idle_timeout) == ("http://0.0.0.0:8081", 3600)
+    assert settings.bind_url == "http://0.0.0.0:8081"
 
 
 def test_everything_missing_is_named_in_one_sentence() -> None:

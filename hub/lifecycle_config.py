@@ -1,0 +1,65 @@
+"""JupyterHub's configuration of a lab's life: terms and announcement before its start, a warning before its end."""
+
+import os
+import sys
+from pathlib import Path
+
+from hub import lifetime_api, pages, terms_pages
+from hub.acceptances import Acceptances
+from hub.announcements import Announcement
+from hub.declared import read_declared
+from hub.lifecycle import Mortal
+from hub.lifecycle_settings import read_lifecycle
+from hub.lifetimes import Lifetimes, Limits
+from hub.settings import Reader, SettingsError, read_hub
+from hub.terms import TermsInForce
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
+
+reader = Reader(os.environ)
+hub = read_hub(reader)
+life = read_lifecycle(reader)
+try:
+    reader.check()
+    lifetimes = Lifetimes(Limits(life.idle_timeout, life.max_age), read_declared(life.declared))
+    terms = None
+    if life.terms_file and life.notices:
+        terms = terms_pages.TermsGate(
+            TermsInForce(life.notices, life.terms_file), Acceptances(hub.data_dir / "terms.sqlite3")
+        )
+except SettingsError as fault:
+    sys.exit(str(fault))
+
+announcement = Announcement(life.announcement, life.notices)
+pages.dress(announcement, life.support_contact)
+pages.serve(
+    [
+        *lifetime_api.routes_of(lifetimes, life.warning, announcement),
+        *([] if terms is None else terms_pages.routes_of(terms)),
+    ]
+)
+c.JupyterHub.template_paths = [str(Path(__file__).parent / "templates")]
+Mortal.lifetimes, Mortal.terms, Mortal.terms_url = lifetimes, terms, f"{hub.public_url}/hub/terms"
+
+if lifetimes.shortest:
+    # Idle labs are those that report no use: the shorter the time, the more often they must report.
+    c.Spawner.environment.update({"JUPYTERHUB_ACTIVITY_INTERVAL": str(lifetimes.report_every)})
+    limits = [f"--idle-timeout={life.idle_timeout}", f"--max-age={life.max_age}"]
+    declared = [f"--declared={life.declared}"] if life.declared else []
+    c.JupyterHub.services = [
+        {"name": "culling", "command": [sys.executable, "-m", "hub.culling", *limits, *declared]},
+    ]
+    c.JupyterHub.load_roles = [
+        {
+            "name": "culling",
+            "services": ["culling"],
+            "scopes": [
+                "list:users",
+                "read:users:name",
+                "read:users:groups",
+                "read:users:activity",
+                "read:servers",
+                "delete:servers",
+            ],
+        }
+    ]

@@ -1,0 +1,283 @@
+"""A lab's life on a running deployment: terms and announcement before it, progress, limits by group, its end.
+
+The tests share one deployment and build on each other in this order, because starting it is the dear part.
+"""
+
+# ruff: noqa: RUF001  # French has apostrophes of its own
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.support.deployment import Deployment, clean_clone, free_port
+from tests.support.journey import Journey
+
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
+
+HUB = "jupyter.localhost"
+IDLE, AGE, WARNING = 30, 75, 20  # seconds
+KEPT = "kept.txt"
+PHONE = {"viewport": {"width": 320, "height": 640}, "locale": "fr-FR", "is_mobile": True, "has_touch": True}
+# Pages of our own and their headings, for somebody who is signed in and whose lab cannot start.
+PAGES = {
+    "/hub/spawn": ("Your lab did not start", "Votre laboratoire n’a pas démarré"),
+    "/hub/terms": ("Terms of use", "Conditions d’utilisation"),
+    "/user/bob/lab": ("Your lab is not running", "Votre laboratoire est arrêté"),
+    "/hub/nowhere": ("Not Found", "Page introuvable"),
+    "/hub/oauth_callback?code=x&state=y": ("This sign-in has run out", "Cette connexion n’est plus valable"),
+}
+# Keeps what the start-up page tells, beyond the reload that ends it.
+RECORD = """
+const record = () => new MutationObserver(() => sessionStorage.setItem("told",
+    JSON.stringify([...document.querySelectorAll("#progress-log li")].map(line => line.textContent))
+)).observe(document.getElementById("progress-log"), {childList: true});
+addEventListener("DOMContentLoaded", () => { if (document.getElementById("progress-log")) record(); });
+"""
+
+
+def change(file: Path, **settings: str) -> None:
+    """Set names in .env, as an administrator edits it."""
+    text = file.read_text()
+    for name, value in settings.items():
+        text, found = re.subn(rf"(?m)^#?{name}=.*$", f"{name}={value}", text)
+        assert found == 1, name
+    file.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = clean_clone(tmp_path_factory.mktemp("clone"))
+    change(folder / ".env", LAB_WARNING=str(WARNING), TERMS_FILE="terms.md", ANNOUNCEMENT="Down on <b>Friday</b>")
+    change(folder / ".env", SUPPORT_CONTACT="help@example.org")
+    (folder / "hub/notices/terms.md").write_text("# Rules\n\nBe *kind*. <script>document.title = 'ran'</script>\n")
+    (folder / "hub/notices/terms.fr.md").write_text("# Règles\n\nSoyez *aimables*.\n")
+    project = f"passerelle-life-{os.getpid()}"
+    ours = Deployment(folder, project, http_port=free_port(80), https_port=free_port(443))
+    try:
+        ours.compose("--profile", "*", "build")
+        ours.compose("up", "--detach", "--wait")
+        yield ours
+    finally:
+        ours.remove()
+
+
+@pytest.fixture(scope="module")
+def bob(deployment: Deployment) -> Iterator[Journey]:
+    with Journey(deployment.url(HUB), name="lifecycle-bob") as journey:
+        journey.user = "bob"
+        journey.page.add_init_script(RECORD)
+        yield journey
+
+
+def start_by_api(person: Journey, server: str) -> int:
+    """What the hub's API answers to a start from the browser's own session."""
+    person.page.locator("[name=_xsrf]").wait_for(state="attached")
+    return int(
+        person.page.evaluate(
+            """async path => {
+                const headers = {"X-XSRFToken": document.querySelector("[name=_xsrf]").value};
+                return (await fetch(path, {method: "POST", headers})).status;
+            }""",
+            f"/hub/api/users/{person.user}/{server}",
+        )
+    )
+
+
+def test_what_is_announced_stands_on_the_first_page_as_text(deployment: Deployment, bob: Journey) -> None:
+    bob.open_hub()
+    assert "Down on <b>Friday</b>" in bob.page.inner_text("body")
+    (deployment.folder / "hub/notices/announcement.txt").write_text("Back on <i>Monday</i>\n")
+    bob.page.reload()
+    assert "Back on <i>Monday</i>" in bob.page.inner_text("body")
+    assert "Friday" not in bob.page.inner_text("body")
+
+
+def test_nothing_starts_before_the_terms_are_accepted(deployment: Deployment, bob: Journey) -> None:
+    bob.page.get_by_role("button", name="Sign in with CAS").click()
+    bob.fill_cas_form("bob", "bob-demo")
+    bob.page.get_by_role("heading", name="Rules").wait_for()
+    assert bob.page.title() == "Terms of use"  # and no script of theirs ran
+    bob.page.get_by_role("button", name="I do not accept").click()
+    bob.page.get_by_text("no lab can be started for you").wait_for()
+    assert start_by_api(bob, "server") == 403
+    for path in ("/hub/spawn", "/hub/spawn/bob", "/user-redirect/lab/tree/x", "/hub/home"):
+        bob.goto(deployment.url(HUB, path))
+        if path == "/hub/home":
+            bob.page.locator("#start").click()
+        bob.page.wait_for_url(re.compile("/hub/terms"))
+    assert deployment.labs() == []
+
+
+def test_the_start_tells_what_the_engine_does(deployment: Deployment, bob: Journey) -> None:
+    bob.page.get_by_role("button", name="I accept").click()
+    bob.page.get_by_role("heading", name="Your lab is starting").wait_for()
+    bob.wait_for_lab()
+    told = json.loads(bob.page.evaluate("sessionStorage.getItem('told')"))
+    steps = ["You may start it", f"The image {deployment.project}-lab is", "new home", "container is made", "runs"]
+    assert [step for step in steps if any(step in line for line in told)] == steps, told
+    bob.open_notebook()
+    bob.write_home_file(KEPT, "kept")
+
+
+def test_a_change_of_settings_stops_no_lab_and_holds_for_the_next(deployment: Deployment, bob: Journey) -> None:
+    before = deployment.lab_id("bob")
+    change(deployment.folder / ".env", LAB_MEM_LIMIT="1G", HUB_CONFIG="./hub.toml", LAB_IDLE_TIMEOUT=str(IDLE))
+    (deployment.folder / "hub.toml").write_text(
+        f"[groups.students]\nidle_timeout = 0\n[groups.jupyter-admins]\nmax_age = {AGE}\nidle_timeout = {IDLE}\n"
+    )
+    up = subprocess.Popen(
+        ["docker", "compose", "up", "-d", "hub"],
+        cwd=deployment.folder,
+        env=deployment.environment(),
+        stderr=subprocess.DEVNULL,
+    )
+    counted = bob.run_cell("import time\nfor n in range(75):\n    time.sleep(0.2); print(n, end=' ')").split()
+    assert up.wait(timeout=60) == 0
+    assert counted == [str(n) for n in range(75)]
+    deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub")
+    assert deployment.lab_id("bob") == before
+    assert bob.run_cell("print(n + 1)") == "75"
+    bob.stop_server()
+    bob.start_again()
+    limit = deployment.docker("inspect", "--format", "{{.HostConfig.Memory}}", f"{deployment.project}-lab-bob")
+    assert limit == str(1024**3)
+
+
+def test_new_terms_are_accepted_again_on_a_phone_without_scripts(deployment: Deployment, bob: Journey) -> None:
+    (deployment.folder / "hub/notices/terms.fr.md").write_text("# Règles\n\nSoyez *patients*.\n")
+    browser = bob.page.context.browser
+    assert browser is not None
+    state = bob.page.context.storage_state()
+    context = browser.new_context(**PHONE, java_script_enabled=False, ignore_https_errors=True, storage_state=state)
+    with context.new_page() as page:
+        page.goto(deployment.url(HUB, "/hub/terms"))
+        assert "Soyez patients" in page.inner_text("body")
+        assert "Annonce" in (page.locator("section").first.get_attribute("aria-label") or "")
+        page.get_by_role("button", name="J’accepte").click()
+        page.wait_for_url(re.compile("/user/bob/"))
+        page.goto(deployment.url(HUB, "/hub/terms"))
+        assert "Vous avez accepté ces conditions" in page.inner_text("body")
+    context.close()
+    code = (
+        "import json, sqlite3; d = sqlite3.connect('/data/terms.sqlite3');"
+        "print(json.dumps(d.execute('SELECT user, version, accepted_at FROM acceptance').fetchall()))"
+    )
+    rows = json.loads(deployment.docker("exec", deployment.container("hub"), "python", "-c", code))
+    assert [user for user, _, _ in rows] == ["bob", "bob"]
+    assert len({version for _, version, _ in rows}) == 2
+    assert all(re.fullmatch(r"[0-9a-f]{64}", version) for _, version, _ in rows)
+
+
+def compute_until_the_end(deployment: Deployment) -> None:
+    """Alice's day: a cell that computes in silence, a warning, and no lab any more."""
+    with Journey(deployment.url(HUB), name="lifecycle-alice") as alice:
+        alice.user = "alice"
+        alice.open_hub()
+        alice.page.get_by_role("button", name="Sign in with CAS").click()
+        alice.fill_cas_form("alice", "alice-demo")
+        alice.page.get_by_role("button", name="I accept").click()
+        alice.wait_for_lab()
+        alice.open_notebook()
+        alice.write_home_file(KEPT, "alice's")
+        alice.page.keyboard.insert_text("import time; time.sleep(600)")
+        alice.page.keyboard.press("Shift+Enter")
+        alice.page.get_by_text("it reaches its maximum age").first.wait_for(timeout=AGE * 1000)
+        alice.screenshot("warned-of-age")
+        name = f"{deployment.project}-lab-alice"
+        deployment.wait(lambda: name not in deployment.labs(), "alice's lab stopped by its age", AGE)
+
+
+class TestTheEndOfALab:
+    """Alice computes in silence until her lab is too old; Bob's is forgotten, and his group's setting changes."""
+
+    def test_is_announced_in_the_lab_by_age_and_a_computing_one_is_not_idle(
+        self, deployment: Deployment, bob: Journey
+    ) -> None:
+        with ThreadPoolExecutor(1) as beside_bob:  # one thread has one playwright
+            beside_bob.submit(compute_until_the_end, deployment).result()
+        said = deployment.compose("logs", "hub").stdout
+        assert "stopped the lab alice/: it reached its maximum age" in said
+        assert "stopped the lab bob" not in said  # 0: never, which is more generous than everybody's
+        home = f"{deployment.project}-home-alice:/h"
+        kept = deployment.docker("run", "--rm", "-v", home, f"{deployment.project}-lab", "cat", f"/h/{KEPT}")
+        assert kept.endswith("alice's")
+
+    def test_is_announced_in_a_forgotten_lab_and_a_click_keeps_it(self, deployment: Deployment, bob: Journey) -> None:
+        bob.wait_for_lab()
+        toml = deployment.folder / "hub.toml"
+        toml.write_text(f"[groups.students]\nidle_timeout = {IDLE}\n")
+        deployment.compose("restart", "--no-deps", "hub")
+        bob.goto(deployment.url(HUB, "/user/bob/lab"))
+        bob.wait_for_lab()
+        warning = bob.page.locator(".jp-toast-message", has_text="nobody is using it").first
+        warning.wait_for(timeout=(IDLE + 20) * 1000)
+        bob.screenshot("warned-of-idleness")
+        bob.page.locator(".jp-toast-button", has_text="Keep it running").first.dispatch_event("click")
+        warning.wait_for(state="detached", timeout=15_000)
+        kept = time.monotonic()
+        deployment.wait(lambda: not deployment.labs(), "bob's lab stopped for idleness", IDLE * 3)
+        assert time.monotonic() - kept > IDLE / 2
+        assert "stopped the lab bob/: nobody used it" in deployment.compose("logs", "hub").stdout
+
+
+def check_page(page: Page) -> None:
+    """Open to everyone."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, f"{page.url}: {found.generate_report()}"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} scrolls sideways"
+
+
+def test_a_start_that_fails_says_what_to_do_in_the_readers_language(deployment: Deployment, bob: Journey) -> None:
+    image = f"{deployment.project}-lab"
+    deployment.docker("tag", image, f"{image}-kept")
+    deployment.docker("rmi", image)
+    browser = bob.page.context.browser
+    assert browser is not None
+    state = bob.page.context.storage_state()
+    try:
+        bob.goto(deployment.url(HUB, "/hub/spawn"))
+        said = bob.page.inner_text("main")
+        assert f"The image {image}, from which your lab would start, is not on the server" in said
+        assert "ask help@example.org and quote this: bob, 20" in said.replace("\n", " ")
+        for scheme, device in (("light", {"locale": "en-GB"}), ("dark", PHONE)):
+            context = browser.new_context(**device, color_scheme=scheme, ignore_https_errors=True, storage_state=state)
+            with context.new_page() as page:
+                for path, (english, french) in PAGES.items():
+                    page.goto(deployment.url(HUB, path))
+                    assert page.locator("h1").first.inner_text() == (french if device is PHONE else english)
+                    check_page(page)
+            context.close()
+    finally:
+        deployment.docker("tag", f"{image}-kept", image)
+        deployment.docker("rmi", f"{image}-kept")
+
+
+def test_the_command_that_stops_all_labs_leaves_those_of_another_project(deployment: Deployment, bob: Journey) -> None:
+    bob.goto(deployment.url(HUB, "/hub/spawn"))
+    bob.wait_for_lab()
+    labels = json.loads(deployment.docker("inspect", f"{deployment.project}-lab-bob"))[0]["Config"]["Labels"]
+    theirs = f"{deployment.project}-b"
+    marks = {name: text for name, text in labels.items() if name.startswith("com.docker.compose.")}
+    marks["com.docker.compose.project"] = f"{theirs}-labs"
+    options = [part for name, text in marks.items() for part in ("--label", f"{name}={text}")]
+    deployment.docker("run", "-d", "--name", f"{theirs}-lab-bob", *options, f"{deployment.project}-lab", "sleep", "300")
+    try:
+        deployment.compose("-p", f"{deployment.project}-labs", "down")
+        assert deployment.labs() == []
+        assert deployment.docker("ps", "--quiet", "--filter", f"name={theirs}-lab-bob")
+        deployment.compose("-p", f"{theirs}-labs", "down")
+        assert not deployment.docker("ps", "--all", "--quiet", "--filter", f"name={theirs}-lab-bob")
+    finally:
+        deployment.docker("rm", "--force", f"{theirs}-lab-bob", check=False)
+    assert deployment.state("hub") == "running healthy"
