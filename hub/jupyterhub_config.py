@@ -10,11 +10,15 @@ from pathlib import Path
 
 from hub.engine import EngineError, check_engine
 from hub.settings import Reader, SettingsError, read_hub, read_labs
+from hub.sign_in import read_sign_in
+from hub.site import read_site
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 
 reader = Reader(os.environ)
-read_hub(reader)  # so that the sentence below names all that is missing, not only the labs' part
+# So that the sentence below names all that is missing, not only the labs' part.
+read_hub(reader)
+read_sign_in(reader)
 labs = read_labs(reader)
 try:
     reader.check()
@@ -53,3 +57,9 @@ c.DockerSpawner.extra_create_kwargs = {
         "com.docker.compose.config-hash": "made-by-the-hub",
     }
 }
+
+# ── What the site itself says, after everything else ─────────────────────────────────────────────────────────
+try:
+    read_site(Path(os.environ.get("HUB_CONF_DIR") or Path(__file__).with_name("conf.d")), c)
+except SettingsError as fault:
+    sys.exit(str(fault))

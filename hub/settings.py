@@ -1,6 +1,6 @@
 """The hub's settings: the only reader of its environment and of its secret files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -97,6 +97,18 @@ class Reader:
             self._wrong.append(f"{name} is {value!r} but must be a number from {least:g} up")
             return least
         return number
+
+    def choice(self, name: str, default: str, values: Sequence[str]) -> str:
+        """One of a few words."""
+        value = self.text(name, default)
+        if value not in values:
+            self.wrong(f"{name} is {value!r} but must be one of {', '.join(values)}")
+            return default
+        return value
+
+    def wrong(self, fault: str) -> None:
+        """Remember a fault that only the reader of several settings can see."""
+        self._wrong.append(fault)
 
     def groups(self, name: str) -> frozenset[str]:
         """Group names separated by ";": the names of LDAP groups hold commas."""
