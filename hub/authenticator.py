@@ -98,6 +98,12 @@ class OidcAuthenticator(RenewingOAuth, GenericOAuthenticator):  # type: ignore[m
 class GitLabAuthenticator(RenewingOAuth, GitLabOAuthenticator):  # type: ignore[misc]
     """GitLab, which names all groups of a user, with their full paths, at its userinfo endpoint."""
 
+    async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
+        """The claims, and the number by the name that the base class asks the API with."""
+        claims: dict[str, Any] = await super().token_to_user(token_info)
+        number = str(claims.get("sub", ""))
+        return claims | {"id": int(number) if number.isdecimal() else 0}
+
 
 class GitHubAuthenticator(RenewingOAuth, GitHubOAuthenticator):  # type: ignore[misc]
     """GitHub: the groups are organisations and `organisation/team`."""
