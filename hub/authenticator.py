@@ -37,6 +37,10 @@ class RenewingOAuth(Renewing):
         model: Model = await super().update_auth_model(auth_model)  # type: ignore[misc]
         return model | {"admin": bool(model["admin"])}
 
+    async def authenticate(self, handler: Any, data: Any = None, **more: Any) -> Model | None:
+        """As ever."""
+        return await self.note_refusal(handler, await super().authenticate(handler, data, **more))  # type: ignore[misc]
+
     def renewal_url(self, handler: Any) -> str | None:
         """The provider answers by itself while its own session lasts."""
         return str(url_path_join(handler.hub.base_url, "oauth_login"))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ldap3
+from jupyterhub.auth import Authenticator
 from jupyterhub.utils import maybe_future
 from ldap3.core.exceptions import LDAPBindError, LDAPException
 from ldap3.utils.conv import escape_filter_chars
@@ -43,7 +44,7 @@ class Entry:
     groups: frozenset[str]
 
 
-class ByGroups(Renewing):
+class ByGroups(Renewing, Authenticator):  # type: ignore[misc]  # no types there
     """Groups decide who may enter and who administers, for sign-ins by a password form."""
 
     entry_groups = Set(help="Members of any of these may enter.").tag(config=True)
@@ -51,7 +52,7 @@ class ByGroups(Renewing):
 
     def model_of(self, name: str, groups: frozenset[str], facts: dict[str, Any]) -> Model:
         """As JupyterHub wants it."""
-        is_admin = name in self.admin_users or not groups.isdisjoint(self.administrator_groups)  # type: ignore[attr-defined]
+        is_admin = name in self.admin_users or not groups.isdisjoint(self.administrator_groups)
         return {"name": name, "groups": sorted(groups), "admin": is_admin, "auth_state": facts | {AS_OF: time.time()}}
 
     async def check_allowed(self, username: str, authentication: Model | None = None) -> bool:
@@ -60,7 +61,7 @@ class ByGroups(Renewing):
             return True
         if not self.entry_groups.isdisjoint(authentication["groups"]):
             return True
-        return bool(await maybe_future(super().check_allowed(username, authentication)))  # type: ignore[misc]
+        return bool(await maybe_future(super().check_allowed(username, authentication)))
 
 
 class DirectoryAuthenticator(ByGroups, LDAPAuthenticator):  # type: ignore[misc]  # no types there
@@ -111,7 +112,8 @@ class DirectoryAuthenticator(ByGroups, LDAPAuthenticator):  # type: ignore[misc]
                 "%s has a password but the search account finds no entry: see LDAP_SEARCH_USER", data["username"]
             )
             return None
-        return self.model_of(self.normalize_username(proven["name"]), entry.groups, {DIRECTORY: proven["name"]})
+        name = self.normalize_username(proven["name"])
+        return await self.note_refusal(handler, self.model_of(name, entry.groups, {DIRECTORY: proven["name"]}))
 
     async def ask_again(self, user: Any, auth_state: dict[str, Any]) -> Finding:
         """Read the entry and the groups of now."""

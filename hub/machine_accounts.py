@@ -39,7 +39,8 @@ class MachineAuthenticator(ByGroups, PAMAuthenticator):  # type: ignore[misc]  #
         """PAM proves the password, the machine knows the groups."""
         name = await PAMAuthenticator.authenticate(self, handler, data)
         groups = groups_of(name) if name else None
-        return None if groups is None else self.model_of(self.normalize_username(name), groups, {})
+        model = None if groups is None else self.model_of(self.normalize_username(name), groups, {})
+        return await self.note_refusal(handler, model)
 
     async def ask_again(self, user: Any, _auth_state: dict[str, Any]) -> Finding:
         """The groups of now."""

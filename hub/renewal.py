@@ -24,7 +24,7 @@ OUTAGE_GRACE = 3600
 """Seconds for which the last answer counts while the provider gives none."""
 LAB_GRACE = 8 * 3600
 """Seconds for which a lab that is open goes on when only its user's browser could bring fresh facts."""
-ONE_RENEWAL_WITHIN = 60
+ONE_RENEWAL_WITHIN = 10
 """Seconds: a browser that comes back with facts that are too old again is not sent on its way a second time."""
 LONGEST_NEXT = 1500
 PAGES_OF_THE_SIGN_IN = ("login", "logout", "oauth_login", "oauth_callback")
@@ -108,6 +108,15 @@ class Renewing:
             self._send_on(user, handler)
         return False
 
+    async def note_refusal(self, handler: Any, model: Model | None) -> Model | None:
+        """At a sign-in: somebody whom the facts of now do not let in must not go on by the cookie of before."""
+        if model is None or handler is None:
+            return model
+        name = self.normalize_username(model["name"])  # type: ignore[attr-defined]
+        if not await self._may_enter(model | {"name": name}) and (user := handler.find_user(name)) is not None:
+            self._let_go(user, None)
+        return model
+
     async def _find_out(self, user: Any, auth_state: dict[str, Any]) -> Finding:
         try:
             finding = await self.ask_again(user, auth_state)
@@ -156,7 +165,7 @@ class Renewing:
     def _send_on(self, user: Any, handler: Any) -> None:
         """Send the browser round by the provider, which asks nothing while it knows the user: nobody notices.
 
-        While the request is prepared only; later, JupyterHub has begun an answer of its own. Once a minute at most:
+        While the request is prepared only; later, JupyterHub has begun an answer of its own. Once in a while at most:
         else provider and hub could send a browser back and forth, and of five tabs that open at once only one sign-in
         can end well.
         """

@@ -74,7 +74,7 @@ def read_sign_in(read: Reader) -> SignIn:
     return SignIn(
         kind=kind,
         label=read.text("SIGN_IN_LABEL", USUAL_LABELS.get(kind, "")),
-        max_age=int(read.number("SIGN_IN_MAX_AGE", "3600", least=60)),
+        max_age=int(read.number("SIGN_IN_MAX_AGE", "3600", least=10)),
         strict=read.choice("SIGN_IN_STRICT", "no", ("yes", "no")) == "yes",
         crypt_keys=tuple(key for key in read.secret("HUB_CRYPT_KEY_FILE").split(";") if key.strip()),
         url=_url(read, kind),

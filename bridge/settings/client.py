@@ -69,7 +69,7 @@ class ClientSettings(Frozen):
     """Seconds, instead of the bridge's own setting."""
     refresh_token_lifetime: int | None = Field(default=None, ge=300)
     """Seconds without use, instead of the bridge's own setting."""
-    identity_max_age: int | None = Field(default=None, ge=60, le=30 * 24 * 3600)
+    identity_max_age: int | None = Field(default=None, ge=10, le=30 * 24 * 3600)
     """Seconds for which what CAS said about a user counts for this application. Its tokens end then, a refresh is
     refused, and the browser that it sends here passes through CAS again, which asks for no password while it knows the
     user: new groups, and groups taken away, arrive within that time. Absent: for as long as session and grant last."""

@@ -147,7 +147,7 @@ def test_a_session_of_an_older_version_does_not_count_as_recent(
     assert "authorization endpoint" in notes.refreshes(tokens["refresh_token"]).json["error_description"]
 
 
-@pytest.mark.parametrize("seconds", [0, 59, 31 * 24 * 3600])
+@pytest.mark.parametrize("seconds", [0, 9, 31 * 24 * 3600])
 def test_a_time_that_makes_no_sense_stops_the_start(make_bridge: MakeBridge, seconds: int) -> None:
     clients = json.dumps([{**CLIENTS[0], "identity_max_age": seconds}])
     with pytest.raises(Exception, match="identity_max_age"):

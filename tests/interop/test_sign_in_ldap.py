@@ -41,7 +41,9 @@ def settings(hub: HubProcess, ldap: LdapServer, way: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module", params=WAYS)
-def hub(request: pytest.FixtureRequest, ldap: LdapServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
+def hub(
+    request: pytest.FixtureRequest, ldap: LdapServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HubProcess]:
     ours = HubProcess(tmp_path_factory.mktemp("hub"))
     with ours.with_settings(settings(ours, ldap, request.param)):
         yield ours
@@ -79,7 +81,7 @@ def test_a_wrong_password_does_not(hub: HubProcess, password: str) -> None:
     assert Visitor(hub).types("ann", password).status_code == 403
 
 
-@pytest.mark.parametrize("name", ["*", "ann)(uid=*", "ann,ou=people", "nobody", "", "a" * 10_000, "ann\x00"])
+@pytest.mark.parametrize("name", ["*", "ann)(uid=*", "ann,ou=people", "nobody", "", "a" * 10_000, "ann\\2c", "ann@other"])
 def test_a_name_that_is_more_than_a_name_opens_nothing(hub: HubProcess, name: str) -> None:
     assert Visitor(hub).types(name, PASSWORD).status_code in (400, 403)
 

@@ -150,5 +150,5 @@ def test_an_account_that_is_no_more_is_out(hub: HubProcess, provider: NodeProvid
 
 
 def test_no_secret_and_no_token_is_in_the_log(hub: HubProcess, provider: NodeProvider) -> None:
-    for secret in (provider.CLIENT_SECRET, hub.token, "refresh_token\":", "access_token\":"):
+    for secret in (provider.CLIENT_SECRET, hub.token, 'refresh_token":', 'access_token":'):
         assert secret not in hub.log
