@@ -8,22 +8,20 @@ refuses everybody at once, instead of freezing everybody's groups.
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import ldap3
-from jupyterhub.auth import Authenticator
-from jupyterhub.utils import maybe_future
 from ldap3.core.exceptions import LDAPBindError, LDAPException
 from ldap3.utils.conv import escape_filter_chars
 from ldap3.utils.dn import escape_rdn
 from ldapauthenticator import LDAPAuthenticator
 from ldapauthenticator.ldapauthenticator import TlsStrategy
 from tornado import web
-from traitlets import Set, Unicode
+from traitlets import Unicode
 
-from hub.renewal import AS_OF, Finding, Model, Renewing, Verdict
+from hub.password_form import ByGroups
+from hub.renewal import Finding, Model, Verdict
 
 CONNECT_WITHIN = 5  # seconds
 ANSWER_WITHIN = 10
@@ -42,26 +40,6 @@ class Entry:
 
     dn: str
     groups: frozenset[str]
-
-
-class ByGroups(Renewing, Authenticator):  # type: ignore[misc]  # no types there
-    """Groups decide who may enter and who administers, for sign-ins by a password form."""
-
-    entry_groups = Set(help="Members of any of these may enter.").tag(config=True)
-    administrator_groups = Set(help="Members of any of these administer the hub.").tag(config=True)
-
-    def model_of(self, name: str, groups: frozenset[str], facts: dict[str, Any]) -> Model:
-        """As JupyterHub wants it."""
-        is_admin = name in self.admin_users or not groups.isdisjoint(self.administrator_groups)
-        return {"name": name, "groups": sorted(groups), "admin": is_admin, "auth_state": facts | {AS_OF: time.time()}}
-
-    async def check_allowed(self, username: str, authentication: Model | None = None) -> bool:
-        """By group, besides what JupyterHub itself knows."""
-        if authentication is None or authentication["admin"]:
-            return True
-        if not self.entry_groups.isdisjoint(authentication["groups"]):
-            return True
-        return bool(await maybe_future(super().check_allowed(username, authentication)))
 
 
 class DirectoryAuthenticator(ByGroups, LDAPAuthenticator):  # type: ignore[misc]  # no types there

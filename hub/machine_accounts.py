@@ -9,7 +9,7 @@ from typing import Any
 
 from jupyterhub.auth import PAMAuthenticator
 
-from hub.directory import ByGroups
+from hub.password_form import ByGroups
 from hub.renewal import Finding, Model, Verdict
 
 FIRST_PERSON, NOBODY = 1000, 65534  # as Debian numbers accounts

@@ -81,7 +81,7 @@ def test_a_wrong_password_does_not(hub: HubProcess, password: str) -> None:
     assert Visitor(hub).types("ann", password).status_code == 403
 
 
-@pytest.mark.parametrize("name", ["*", "ann)(uid=*", "ann,ou=people", "nobody", "", "a" * 10_000, "ann\\2c", "ann@other"])
+@pytest.mark.parametrize("name", ["*", "ann)(uid=*", "ann,ou=people", "nobody", "", "a" * 10_000, "ann\\2c", "a@b"])
 def test_a_name_that_is_more_than_a_name_opens_nothing(hub: HubProcess, name: str) -> None:
     assert Visitor(hub).types(name, PASSWORD).status_code in (400, 403)
 
