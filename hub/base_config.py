@@ -11,7 +11,8 @@ from traitlets.log import get_logger
 
 from hub.proxy import EdgeProxy
 from hub.settings import Reader, SettingsError, read_hub
-from hub.sign_in import configure, read_sign_in
+from hub.sign_in import read_sign_in
+from hub.ways_to_sign_in import configure
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 

@@ -11,11 +11,11 @@ from jupyterhub.auth import Authenticator
 from traitlets import import_item
 from traitlets.config import Config
 
-from hub import sign_in
 from hub.authenticator import github_groups
 from hub.discovery import provider_of
 from hub.settings import Reader, SettingsError, read_hub
-from hub.sign_in import CLASSES, KINDS, SignIn, configure, read_sign_in
+from hub.sign_in import KINDS, SignIn, read_sign_in
+from hub.ways_to_sign_in import CLASSES, configure
 
 CLIENT = {"SIGN_IN_CLIENT_ID": "the-hub"}
 LDAP = {"SIGN_IN_URL": "ldaps://ldap.example.org", "LDAP_USER_DN": "uid={username},dc=example"}
@@ -216,4 +216,3 @@ def test_nothing_secret_is_in_what_python_prints_of_the_settings(environ: dict[s
     changed = {"SIGN_IN": "ldap", **LDAP, "LDAP_SEARCH_USER": "cn=r", "SIGN_IN_SECRET_FILE": str(tmp_path / "secret")}
     assert "a secret" not in repr(read(environ | changed))
     assert "0f0f" not in repr(read(environ | changed))
-    assert sign_in.__doc__
