@@ -170,7 +170,7 @@ class Renewing:
         can end well.
         """
         target = self.renewal_url(handler)
-        own = getattr(handler, "_jupyterhub_user", None) is user and not handler._token_authenticated
+        own = getattr(handler, "_jupyterhub_user", None) is user and not getattr(handler, "_token_authenticated", False)
         if target is None or not own or handler.expanded_scopes or not is_navigation(handler):
             return
         now = time.monotonic()
