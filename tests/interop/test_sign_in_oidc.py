@@ -120,11 +120,14 @@ def test_a_refresh_token_takes_over_and_many_requests_at_once_spend_it_once(
     """The provider takes a second use for a theft, and would take everything back."""
     provider.knows(erik=["students"])
     erik = enters(hub, provider, "erik")
+    path = "/oauth/token" if hub.environment["SIGN_IN"] == "gitlab" else "/token"
     for _ in range(3):
         time.sleep(TOKEN_SECONDS + 0.5)
+        before = provider.counted(path)
         with ThreadPoolExecutor(16) as pool:
             seen = list(pool.map(lambda _: erik.looks().status_code, range(16)))
         assert seen == [200] * 16, hub.log[-3000:]
+        assert provider.counted(path) == before + 1
 
 
 def test_a_provider_that_is_down_signs_nobody_out(hub: HubProcess, provider: NodeProvider) -> None:
@@ -149,6 +152,69 @@ def test_an_account_that_is_no_more_is_out(hub: HubProcess, provider: NodeProvid
     assert not gil.is_in()
 
 
+def test_signing_out_of_the_hub_leads_to_where_the_provider_ends_its_session(
+    hub: HubProcess, provider: NodeProvider
+) -> None:
+    provider.knows(hal=["students"])
+    hal = enters(hub, provider, "hal")
+    page = hal.looks("/hub/logout")
+    ends_there = page.headers.get("Location", "").startswith(f"{provider.url}/session/end?client_id=the-hub&")
+    assert ends_there is ("SIGN_IN" in hub.environment and hub.environment["SIGN_IN"] == "oidc")
+    assert not hal.is_in()
+
+
 def test_no_secret_and_no_token_is_in_the_log(hub: HubProcess, provider: NodeProvider) -> None:
     for secret in (provider.CLIENT_SECRET, hub.token, 'refresh_token":', 'access_token":'):
         assert secret not in hub.log
+
+
+@pytest.fixture
+def hub_of_its_own(script: Path, tmp_path: Path) -> Iterator[tuple[HubProcess, NodeProvider]]:
+    """Where the provider gives no refresh tokens, and can be gone for good."""
+    hub = HubProcess(tmp_path)
+    with NodeProvider(script, hub_url=hub.url, access_token_seconds=TOKEN_SECONDS, refresh_tokens=False) as provider:
+        yield (
+            hub.with_settings(
+                {
+                    "SIGN_IN": "oidc",
+                    "SIGN_IN_URL": f"{provider.url}/",
+                    "SIGN_IN_CLIENT_ID": provider.CLIENT_ID,
+                    "SIGN_IN_SECRET_FILE": hub.secret("secret", provider.CLIENT_SECRET),
+                }
+            ),
+            provider,
+        )
+
+
+def test_without_refresh_tokens_the_browser_passes_the_provider_unasked_and_the_lab_goes_on(
+    hub_of_its_own: tuple[HubProcess, NodeProvider],
+) -> None:
+    hub, provider = hub_of_its_own
+    with hub:
+        provider.knows(ivy=["students"])
+        ivy = enters(hub, provider, "ivy")
+        token = hub.token_of("ivy")
+        time.sleep(TOKEN_SECONDS + 1)
+        assert hub.asks("GET", "/user", token).ok
+        page = ivy.get(f"{hub.url}/hub/token?x=1", timeout=30)
+        assert (page.status_code, page.url) == (200, f"{hub.url}/hub/token?x=1")
+        assert len(page.history) >= 3
+        provider.knows(ivy=[])
+        time.sleep(TOKEN_SECONDS + 1)
+        assert not ivy.is_in()
+
+
+def test_a_hub_starts_while_the_provider_is_down_if_it_has_known_it_before(
+    hub_of_its_own: tuple[HubProcess, NodeProvider],
+) -> None:
+    hub, provider = hub_of_its_own
+    provider.is_down(True)
+    told = hub.refuses_to_start()
+    assert "SIGN_IN_URL does not lead to an OpenID Connect provider" in told
+    assert "Traceback" not in told
+    provider.is_down(False)
+    with hub:
+        pass
+    provider.is_down(True)
+    with hub:
+        assert Visitor(hub).looks("/hub/login").ok

@@ -17,6 +17,7 @@ const provider = new Provider(told.issuer, {
   ttl: { AccessToken: told.access_token_seconds, Grant: 3600, IdToken: 60, Interaction: 600, Session: 3600, RefreshToken: 3600 },
   issueRefreshToken: async () => told.refresh_tokens,
   rotateRefreshToken: true,
+  clockTolerance: 0,
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
   findAccount: (_, id) => (people[id] ? { accountId: id, claims: () => ({ sub: id, ...people[id] }) } : undefined),
   async loadExistingGrant({ oidc }) {
