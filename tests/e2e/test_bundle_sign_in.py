@@ -19,7 +19,7 @@ from tests.support.journey import Journey
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
 
 HUB, CAS = "jupyter.localhost", "cas.localhost"
-MAX_AGE = 12
+MAX_AGE = 20
 SITE = """\
 c.Authenticator.auth_refresh_age = 1
 # The lab asks the hub anew each second who its visitor is, instead of every five minutes.
@@ -36,7 +36,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     project = f"passerelle-signin-{os.getpid()}"
     ours = Deployment(folder, project, http_port=free_port(0), https_port=free_port(0))
     try:
-        ours.compose("up", "--detach", "--build", "--wait")
+        ours.compose("up", "--detach", "--build")
+        ours.wait(lambda: ours.state("hub") == "running healthy", "healthy hub", seconds=240)
         yield ours
     finally:
         ours.remove()
@@ -94,7 +95,7 @@ def test_a_bridge_that_is_away_for_a_moment_signs_nobody_out(deployment: Deploym
         assert lab_answers(bob) == 200
     finally:
         deployment.compose("start", "bridge")
-    deployment.wait(lambda: deployment.state("bridge") == "running healthy", "healthy bridge")
+    deployment.wait(lambda: deployment.state("bridge") == "running healthy", "healthy bridge", seconds=120)
     time.sleep(1.5)
     assert opens_home(bob) == 200
 
@@ -134,15 +135,15 @@ def test_signing_out_at_cas_ends_the_hub_and_the_open_lab(deployment: Deployment
 def test_the_strict_way_an_open_lab_waits_for_its_user_to_pass_cas(deployment: Deployment, bob: Journey) -> None:
     (deployment.folder / "hub" / "conf.d" / "20-strict.py").write_text("c.Authenticator.auth_refresh_strict = True\n")
     deployment.compose("restart", "--no-deps", "hub")
-    deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub")
+    deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub", seconds=120)
     bob.sign_in("bob", "bob-demo")
     assert lab_answers(bob) == 200
     time.sleep(MAX_AGE + 1)
-    deployment.wait(lambda: lab_answers(bob) == 403, "lab that waits", seconds=5)
+    deployment.wait(lambda: lab_answers(bob) == 403, "lab that waits", seconds=20)
     with bob.page.context.new_page() as another_tab:
         another_tab.goto(f"{bob.hub_url}/hub/home")
         assert another_tab.url == f"{bob.hub_url}/hub/home"
-    deployment.wait(lambda: lab_answers(bob) == 200, "lab that goes on", seconds=5)
+    deployment.wait(lambda: lab_answers(bob) == 200, "lab that goes on", seconds=20)
 
 
 def test_a_fault_in_the_sites_own_configuration_is_named_with_its_line(deployment: Deployment) -> None:
