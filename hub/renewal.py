@@ -99,6 +99,9 @@ class Renewing:
         verdict = settled(finding, as_of=auth_state.get(AS_OF, 0), strict=strict, now=time.time())
         if verdict is Verdict.CONFIRMED and finding.model is not None:
             return finding.model
+        if handler is not None and not hasattr(handler, "_token_authenticated"):
+            # JupyterHub 6.1 reads this of every handler whose user is refused, and sets it for API requests alone.
+            handler._token_authenticated = False
         log.info("Asked again about %s: %s (%s)", user.name, verdict.value, finding.reason)
         if verdict is Verdict.UNANSWERED:
             return True
@@ -170,7 +173,7 @@ class Renewing:
         can end well.
         """
         target = self.renewal_url(handler)
-        own = getattr(handler, "_jupyterhub_user", None) is user and not getattr(handler, "_token_authenticated", False)
+        own = getattr(handler, "_jupyterhub_user", None) is user and not handler._token_authenticated
         if target is None or not own or handler.expanded_scopes or not is_navigation(handler):
             return
         now = time.monotonic()
