@@ -38,6 +38,12 @@ class Identity:
     """False when CAS answered from an older session, None when it does not say."""
     long_term: bool = False
     """Whether the CAS session is a "remember me" one."""
+    as_of: int | None = None
+    """When CAS said all this, in Unix seconds; None in what an older version stored."""
+
+    def is_older_than(self, seconds: float, *, now: float) -> bool:
+        """Whether CAS said it longer ago; what nobody dated is older than anything."""
+        return self.as_of is None or now - self.as_of > seconds
 
     def __post_init__(self) -> None:
         # A frozen value must not change through a dictionary that someone else still holds.

@@ -122,6 +122,8 @@ def bridge(layout: Layout) -> Part:
         "client_secret_file": layout.secret("hub_client_secret"),
         "redirect_uris": [f"{layout.public_url('jupyter')}/hub/oauth_callback"],
         "post_logout_redirect_uris": [f"{layout.public_url('jupyter')}/hub/login"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "identity_max_age": 3600,
     }
     env = {
         "PASSERELLE_ISSUER": layout.public_url("auth"),
@@ -148,6 +150,7 @@ def hub(layout: Layout) -> Part:
         "AUTH_INTERNAL_URL": f"http://127.0.0.1:{layout.bridge_port}",
         "OAUTH_CLIENT_ID": "jupyterhub",
         "OAUTH_CLIENT_SECRET_FILE": layout.secret("hub_client_secret"),
+        "HUB_CRYPT_KEY_FILE": layout.secret("hub_crypt_key"),
         "ADMIN_GROUPS": "jupyter-admins",
         "ALLOWED_GROUPS": "*",
         "TRAEFIK_DYNAMIC_FILE": str(layout.folder / "dynamic" / "hub.toml"),

@@ -125,6 +125,7 @@ def make_secrets(plan: Plan, *, new_secret: Callable[[], str]) -> None:
     password = keep_or_make(plan.secrets_dir / "traefik_api_password", new_secret)
     keep_or_make(plan.secrets_dir / "hub_client_secret", new_secret, group=plan.bridge_gid)
     keep_or_make(plan.secrets_dir / "bridge_secret_key", new_secret, group=plan.bridge_gid)
+    keep_or_make(plan.secrets_dir / "hub_crypt_key", new_secret)  # of what the hub remembers of a sign-in
     # Traefik verifies this on every call of the hub. A slow hash protects passwords that can be guessed;
     # this one is 256 random bits, so that the plain SHA-1 form is as safe and costs no CPU and no package.
     digest = base64.b64encode(hashlib.sha1(password.encode(), usedforsecurity=False).digest()).decode()

@@ -7,58 +7,31 @@ containers) and by the demo (labs as plain processes).
 import os
 import sys
 from pathlib import Path
-from urllib.parse import urlencode
 
 from traitlets.log import get_logger
 
 from hub.lifecycle_settings import read_lifecycle
 from hub.proxy import EdgeProxy
 from hub.settings import Reader, SettingsError, read_hub
+from hub.sign_in import read_sign_in
+from hub.ways_to_sign_in import configure
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 
 reader = Reader(os.environ)
 hub = read_hub(reader)
 read_lifecycle(reader)  # so that its faults are told together with these
+sign_in = read_sign_in(reader)
 try:
     reader.check()
+    configure(c, hub, sign_in)
 except SettingsError as fault:
     sys.exit(str(fault))
 
 # ── Who comes in ─────────────────────────────────────────────────────────────────────────────────────────────
-c.JupyterHub.authenticator_class = "generic-oauth"
-# A page with one button rather than `auto_login`: a browser that reopens five tabs would start five sign-ins, of
-# which one at most succeeds (each replaces the state of the one before), and whoever signs out on a shared
-# computer would be signed in again by the next click, for as long as CAS remembers them.
-c.OAuthenticator.auto_login = False
-c.OAuthenticator.login_service = "CAS"
-c.OAuthenticator.client_id = hub.oauth_client_id
-c.OAuthenticator.client_secret = hub.oauth_client_secret
-c.OAuthenticator.oauth_callback_url = f"{hub.public_url}/hub/oauth_callback"
-c.OAuthenticator.enable_pkce = True
-c.OAuthenticator.scope = ["openid", "profile", "email", "groups"]
-# The browser goes to the public address, the hub itself to the internal one: no way out and back in again through
-# a firewall that may not allow it, and no certificate to trust on the way.
-c.OAuthenticator.authorize_url = f"{hub.auth_public_url}/authorize"
-c.OAuthenticator.token_url = f"{hub.auth_internal_url}/token"
-c.OAuthenticator.userdata_url = f"{hub.auth_internal_url}/userinfo"
-c.OAuthenticator.http_request_kwargs = {"connect_timeout": 5, "request_timeout": 15}
-# Signing out of the hub alone would sign the next person at a shared computer in again by one click. The bridge asks,
-# ends its own session as well, and lets nobody else in by CAS's memory.
-back = urlencode({"client_id": hub.oauth_client_id, "post_logout_redirect_uri": f"{hub.public_url}/hub/login"})
-c.OAuthenticator.logout_redirect_url = f"{hub.auth_public_url}/logout?{back}"
-c.OAuthenticator.username_claim = "preferred_username"
-# Names become container names, volume names and Traefik rules, in which a backtick would be code.
-c.Authenticator.username_pattern = r"^[a-z0-9][a-z0-9._@-]{0,62}$"
-
-c.OAuthenticator.manage_groups = True
-c.OAuthenticator.auth_state_groups_key = "oauth_user.groups"
-c.OAuthenticator.admin_groups = set(hub.admin_groups)
-c.OAuthenticator.allowed_groups = set(hub.allowed_groups)
-c.OAuthenticator.allow_all = hub.everyone_is_allowed
 if not (hub.everyone_is_allowed or hub.allowed_groups):
     who = "members of ADMIN_GROUPS" if hub.admin_groups else "nobody, because ADMIN_GROUPS is empty as well"
-    get_logger().warning(f"ALLOWED_GROUPS is empty, so {who} may sign in; '*' lets in everyone whom CAS lets in")
+    get_logger().warning(f"ALLOWED_GROUPS is empty, so {who} may sign in; '*' lets in everyone who can sign in")
 
 # ── By which routes ──────────────────────────────────────────────────────────────────────────────────────────
 # Known, not guessed from requests: it decides the callback, absolute links and whether cookies are Secure.

@@ -19,6 +19,8 @@ from hub.limits import limit_by_group
 from hub.networks import read_lab_network
 from hub.quota_step import read_quota_step
 from hub.settings import Reader, SettingsError, read_hub, read_labs
+from hub.sign_in import read_sign_in
+from hub.site import read_site
 from hub.spawner import ENGINE_ANSWERS_WITHIN, Lab
 from hub.storage import LINK_COMMAND, SharedFoldersStep, read_shared_folders
 
@@ -27,6 +29,7 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by Jupyter
 reader = Reader(os.environ)
 hub = read_hub(reader)  # so that the sentence below names all that is missing, not only the labs' part
 read_lifecycle(reader)
+read_sign_in(reader)
 labs = read_labs(reader)
 lab_network = read_lab_network(reader)
 try:
@@ -83,3 +86,9 @@ c.DockerSpawner.extra_create_kwargs = {
         "com.docker.compose.config-hash": "made-by-the-hub",
     }
 }
+
+# ── What the site itself says, after everything else ─────────────────────────────────────────────────────────
+try:
+    read_site(Path(os.environ.get("HUB_CONF_DIR") or Path(__file__).with_name("conf.d")), c)
+except SettingsError as fault:
+    sys.exit(str(fault))

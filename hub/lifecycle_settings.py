@@ -30,9 +30,9 @@ def read_lifecycle(read: Reader) -> LifecycleSettings:
     declared, notices = read.text("HUB_CONFIG", ""), read.text("NOTICES_DIR", "")
     terms_file = read.text("TERMS_FILE", "")
     if terms_file and (Path(terms_file).name != terms_file or Path(terms_file).suffix not in (".md", ".txt")):
-        read.fault(f"TERMS_FILE is {terms_file!r} but must be the name of a .md or .txt file in hub/notices/")
+        read.refuse(f"TERMS_FILE is {terms_file!r} but must be the name of a .md or .txt file in hub/notices/")
     elif terms_file and not notices:
-        read.fault("TERMS_FILE is set but NOTICES_DIR, the folder it is in, is not")
+        read.refuse("TERMS_FILE is set but NOTICES_DIR, the folder it is in, is not")
     return LifecycleSettings(
         idle_timeout=int(read.number("LAB_IDLE_TIMEOUT", "3600", least=0)),
         max_age=int(read.number("LAB_MAX_AGE", "0", least=0)),

@@ -120,10 +120,6 @@ class Reader:
         """Group names separated by ";": the names of LDAP groups hold commas."""
         return frozenset(group.strip() for group in self.text(name, "").split(";") if group.strip())
 
-    def fault(self, sentence: str) -> None:
-        """Remember one that only the reader of this setting can see."""
-        self._wrong.append(sentence)
-
     def check(self) -> None:
         """Raise one sentence if anything was missing or wrong."""
         faults = ([f"not set: {', '.join(dict.fromkeys(self._missing))}"] if self._missing else []) + self._wrong

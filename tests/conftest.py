@@ -20,7 +20,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "e2e: real containers or processes, and a real browser")
     config.addinivalue_line("markers", "upstream: CAS servers that we did not write; two minutes")
     config.addinivalue_line(
-        "markers", "needs(*things): engine, images, browser, postgres, node, apereo: left out where they are missing"
+        "markers",
+        "needs(*things): engine, images, browser, postgres, ldap, node, apereo: left out where they are missing",
     )
     config.stash[LEFT_OUT] = {}
 
@@ -62,6 +63,7 @@ def _missing(thing: str) -> str | None:
         "engine": status.missing_engine,
         "browser": status.missing_browser,
         "postgres": status.missing_postgres,
+        "ldap": status.missing_ldap,
         "node": status.missing_node,
         "apereo": status.missing_apereo,
         "images": lambda: status.missing_images(list(status.image_names().values())),

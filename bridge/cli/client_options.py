@@ -39,6 +39,7 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
     click.option("--id-token-alg", "id_token_signed_response_alg", type=click.Choice(["RS256", "ES256"])),
     click.option("--access-token-lifetime", type=int, metavar="SECONDS"),
     click.option("--refresh-token-lifetime", type=int, metavar="SECONDS"),
+    click.option("--identity-max-age", type=int, metavar="SECONDS", help="After which CAS is asked again, silently."),
 )
 LISTS = {
     "redirect-uri": "redirect_uris",
@@ -52,6 +53,7 @@ LISTS = {
     "sector-identifier": "sector_identifier",
     "access-token-lifetime": "access_token_lifetime",
     "refresh-token-lifetime": "refresh_token_lifetime",
+    "identity-max-age": "identity_max_age",
 }
 
 

@@ -29,6 +29,7 @@ to the log. Neither ever holds a ticket, a code, a token or a secret.
         ├── UnauthorizedClient     400  unauthorized_client  it may not do this at all
         ├── InvalidScope           400  invalid_scope
         ├── InvalidGrant           400  invalid_grant
+        │   ├── IdentityTooOld     400                 CAS has to be asked about the user again
         │   └── TokenReused        400                 a spent code or a replaced refresh token came again
         ├── UnsupportedGrantType   400  unsupported_grant_type
         ├── MissingToken           401
@@ -38,6 +39,7 @@ to the log. Neither ever holds a ticket, a code, a token or a secret.
 
 from bridge.errors.protocol import (
     AuthorizationRefused,
+    IdentityTooOld,
     InsufficientScope,
     InvalidClient,
     InvalidGrant,
@@ -82,6 +84,7 @@ __all__ = [
     "ConfigurationError",
     "FormNotAccepted",
     "IdentityIncomplete",
+    "IdentityTooOld",
     "InsufficientScope",
     "InvalidClient",
     "InvalidGrant",

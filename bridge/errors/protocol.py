@@ -68,6 +68,15 @@ class InvalidGrant(OAuthError):
     default_description = "The code or token is not valid (any more); it is good once, for a while, for its own client."
 
 
+class IdentityTooOld(InvalidGrant):
+    """The grant is good, but CAS has to be asked about the user again, and only their browser can do that.
+
+    Said in words of its own, so that an application need not take it for a session that ended.
+    """
+
+    default_description = "What is known about the user is too old; send them to the authorization endpoint again."
+
+
 class TokenReused(InvalidGrant):
     """A spent code or a replaced refresh token came again, so everything given out for it was revoked.
 

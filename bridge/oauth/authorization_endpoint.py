@@ -56,12 +56,25 @@ def sufficient_session(authority: Authority, request: AuthorizationRequest, sess
         return None
     if request.max_age is not None and is_too_old(authority, session.auth_time, request.max_age):
         return None
+    if is_known_too_long(authority, request, session):
+        return None
     return session if is_hinted_user(authority, request, session) and is_sure_enough(request, session) else None
 
 
 def is_too_old(authority: Authority, auth_time: int | None, max_age: int) -> bool:
     """Whether the proof of who this is was longer ago; one of unknown age always was."""
     return auth_time is None or authority.clock() - auth_time > max_age
+
+
+def is_known_too_long(authority: Authority, request: AuthorizationRequest, session: Session) -> bool:
+    """Whether the client wants CAS asked again about who this is: silently, not for the password.
+
+    From half of its time on, because the browser is here now and what is given out should be of some use.
+    """
+    client = authority.clients.get(request.client_id)
+    if client is None or client.identity_max_age is None:
+        return False
+    return session.identity.is_older_than(client.identity_max_age / 2, now=authority.clock())
 
 
 def is_sure_enough(request: AuthorizationRequest, session: Session) -> bool:

@@ -49,6 +49,7 @@ class Client:
     """What it gets beside the claims of its scopes."""
     access_token_lifetime: int | None
     refresh_token_lifetime: int | None
+    identity_max_age: int | None
     subject_type: str
     sector: str
     """What pairwise subjects are shared by (OIDC Core §8.1)."""
@@ -181,6 +182,7 @@ def client_of(settings: ClientSettings) -> Client:
         claims=settings.claims,
         access_token_lifetime=settings.access_token_lifetime,
         refresh_token_lifetime=settings.refresh_token_lifetime,
+        identity_max_age=settings.identity_max_age,
         subject_type=settings.subject_type,
         sector=settings.sector_identifier or _host(settings.redirect_uris) or settings.client_id,
         id_token_signed_response_alg=settings.id_token_signed_response_alg,

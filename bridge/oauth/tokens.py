@@ -34,7 +34,7 @@ def minted(authority: Authority, client: Client, issue: Issue) -> Minted:
         grant_id=issue.grant.grant_id,
         scope=issue.scope,
         issued_at=issue.now,
-        expires_at=issue.now + access_token_lifetime(authority, client),
+        expires_at=issue.now + seconds_valid(authority, client, issue),
     )
     if issue.refresh_token is None:
         return Minted(access_token=access_token)
@@ -53,7 +53,7 @@ def token_response(authority: Authority, client: Client, issue: Issue, *, refres
     response: dict[str, Any] = {
         "access_token": issue.access_token,
         "token_type": "Bearer",
-        "expires_in": access_token_lifetime(authority, client),
+        "expires_in": seconds_valid(authority, client, issue),
     }
     if issue.scope:  # a scope that is there has a token at least (RFC 6749 §3.3)
         response["scope"] = issue.scope
@@ -77,7 +77,7 @@ def id_token(authority: Authority, client: Client, issue: Issue, *, refreshed: b
         "aud": client.client_id,
         "azp": client.client_id,
         "iat": issue.now,
-        "exp": issue.now + access_token_lifetime(authority, client),
+        "exp": issue.now + seconds_valid(authority, client, issue),
         "auth_time": grant.auth_time,
         "sid": None if grant.sid is None else authority.claims.sid_of(grant.sid, client),
         "at_hash": create_half_hash(issue.access_token, client.id_token_signed_response_alg).decode(),
@@ -86,6 +86,16 @@ def id_token(authority: Authority, client: Client, issue: Issue, *, refreshed: b
     claims |= authority.claims.of_id_token(grant.identity, issue.scope, client, request.claims)
     present = {name: value for name, value in claims.items() if value is not None}
     return authority.keys.sign(present, algorithm=client.id_token_signed_response_alg)
+
+
+def seconds_valid(authority: Authority, client: Client, issue: Issue) -> int:
+    """Of the access token and the ID token: the client's own lifetime wins, but not over what CAS said too long ago."""
+    seconds = access_token_lifetime(authority, client)
+    identity = issue.grant.identity
+    if client.identity_max_age is None or identity is None:
+        return seconds
+    left = 0 if identity.as_of is None else identity.as_of + client.identity_max_age - issue.now
+    return max(1, min(seconds, left))
 
 
 def access_token_lifetime(authority: Authority, client: Client) -> int:

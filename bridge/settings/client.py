@@ -69,6 +69,10 @@ class ClientSettings(Frozen):
     """Seconds, instead of the bridge's own setting."""
     refresh_token_lifetime: int | None = Field(default=None, ge=300)
     """Seconds without use, instead of the bridge's own setting."""
+    identity_max_age: int | None = Field(default=None, ge=10, le=30 * 24 * 3600)
+    """Seconds for which what CAS said about a user counts for this application. Its tokens end then, a refresh is
+    refused, and the browser that it sends here passes through CAS again, which asks for no password while it knows the
+    user: new groups, and groups taken away, arrive within that time. Absent: for as long as session and grant last."""
     subject_type: Literal["public", "pairwise"] = "public"
     """`pairwise` gives this application a `sub` that no other can compare."""
     sector_identifier: str | None = None

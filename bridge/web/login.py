@@ -164,7 +164,7 @@ def _sign_in(bridge: Bridge, login: PendingLogin, identity: Identity, ticket: st
     session = Session(
         sid=current.sid if current is not None and same_user else bridge.new_secret(),
         cookie_hash=fingerprint(cookie),
-        identity=identity,
+        identity=replace(identity, as_of=now),
         auth_time=_auth_time(identity, now, renewed=login.renew),
         created_at=now,
         expires_at=now + bridge.session_lifetime,

@@ -1,8 +1,10 @@
 """The demo's users. Their passwords are public, which is why this server serves *.localhost only."""
 
 import hmac
+import json
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cas_server.auth import AuthUser
 from django.http import HttpRequest
@@ -66,7 +68,16 @@ class DemoUser(AuthUser):
     def attributs(self) -> dict[str, str | list[str]]:  # the library's spelling
         """What is released about the person."""
         someone = EVERYBODY.get(self.username)
-        return dict(someone.attributes) if someone else {}
+        return {**someone.attributes, **groups_of_today(self.username)} if someone else {}
+
+
+def groups_of_today(login: str) -> dict[str, list[str]]:
+    """What groups.json in CAS_DATA_DIR says instead ({"bob": ["alumni"]}): to see what happens when groups change."""
+    try:
+        changed = json.loads((Path(os.environ["CAS_DATA_DIR"]) / "groups.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return {"groups": changed[login]} if login in changed else {}
 
 
 def demo_users(_request: HttpRequest) -> dict[str, list[Person]]:

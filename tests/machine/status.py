@@ -1,4 +1,4 @@
-"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, Node.js, Apereo CAS.
+"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, LDAP, Node.js, Apereo CAS.
 
 It only asks, and quickly; it never installs or starts anything: that is `prepare`, beside it. Standard
 library only, because it is also asked before anything is installed.
@@ -16,11 +16,13 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
 POSTGRES = Path("/usr/lib/postgresql")
+SLAPD = Path("/usr/sbin/slapd")
 ENABLE = {
     "engine": "tests/machine/prepare engine",
     "images": "tests/machine/prepare images",
     "browser": "tests/machine/prepare browser",
     "postgres": "tests/machine/prepare postgres",
+    "ldap": "tests/machine/prepare ldap",
     "apereo": "tests/machine/prepare cas",
     "node": "install Node.js 20 or newer with npm, and let npm reach a registry",
 }
@@ -75,6 +77,13 @@ def missing_postgres() -> str | None:
     if os.geteuid() == 0 and "postgres" not in {user.pw_name for user in pwd.getpwall()}:
         return "PostgreSQL refuses to run as root and there is no user postgres"
     return None
+
+
+def missing_ldap() -> str | None:
+    """Why no LDAP server can be started and filled, or None if its programs are there."""
+    if not os.access(SLAPD, os.X_OK):
+        return f"{SLAPD} is not there"
+    return None if shutil.which("ldapadd") else "there is no ldapadd"
 
 
 def missing_node() -> str | None:
@@ -155,6 +164,7 @@ def _report() -> int:
         ("images", images, found_images, ENABLE["images"]),
         ("browser", missing_browser(), str(CHROMIUM), ENABLE["browser"]),
         ("postgres", missing_postgres(), str(postgres_binaries()), ENABLE["postgres"]),
+        ("ldap", missing_ldap(), str(SLAPD), ENABLE["ldap"]),
         ("apereo", missing_apereo(), str(apereo_home()), ENABLE["apereo"]),
         ("node", missing_node(), "npm reaches a registry", ENABLE["node"]),
     ]

@@ -44,9 +44,10 @@ def test_a_first_start_makes_every_secret_and_each_is_different(environ: dict[st
     assert prepare.main(environ) == 0
 
     made = contents(environ["SECRETS_DIR"])
-    assert sorted(made) == ["bridge_secret_key", "hub_client_secret", "traefik_api_password", "traefik_api_users"]
-    assert len(set(made.values())) == 4
-    for name in ("bridge_secret_key", "hub_client_secret", "traefik_api_password"):
+    secrets = ["bridge_secret_key", "hub_client_secret", "hub_crypt_key", "traefik_api_password"]
+    assert sorted(made) == [*secrets, "traefik_api_users"]
+    assert len(set(made.values())) == 5
+    for name in secrets:
         assert len(bytes.fromhex(made[name].decode())) == 32
 
 
@@ -103,6 +104,7 @@ def test_what_the_bridge_needs_is_readable_by_its_group_too(environ: dict[str, s
     assert modes == {
         "bridge_secret_key": 0o440,
         "hub_client_secret": 0o440,
+        "hub_crypt_key": 0o400,
         "traefik_api_password": 0o400,
         "traefik_api_users": 0o400,
     }

@@ -46,12 +46,14 @@ def engine(engine_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret").write_text("s3cret")
+    (tmp_path / "key").write_text("0f" * 32)
     values = {
         "HUB_PUBLIC_URL": "https://jupyter.localhost",
         "AUTH_PUBLIC_URL": "https://auth.localhost",
         "AUTH_INTERNAL_URL": "http://bridge:8000",
         "OAUTH_CLIENT_ID": "jupyterhub",
         "OAUTH_CLIENT_SECRET_FILE": str(tmp_path / "secret"),
+        "HUB_CRYPT_KEY_FILE": str(tmp_path / "key"),
         "HUB_API_CONNECT_URL": "http://hub:8081",
         "HUB_DATA_DIR": "/data",
         "TRAEFIK_DYNAMIC_FILE": "/dynamic/hub.toml",
@@ -101,16 +103,20 @@ def test_a_restart_of_the_hub_stops_no_lab() -> None:
 
 @pytest.mark.usefixtures("environment", "engine")
 def test_only_the_named_groups_come_in() -> None:
-    c = load().OAuthenticator
+    c = load()
 
-    assert (c.allow_all, c.allowed_groups, c.admin_groups) == (False, {"staff", "students"}, {"jupyter-admins"})
+    assert c.Authenticator.allow_all is False
+    assert (c.OAuthenticator.allowed_groups, c.OAuthenticator.admin_groups) == (
+        {"staff", "students"},
+        {"jupyter-admins"},
+    )
 
 
 @pytest.mark.usefixtures("environment", "engine")
 def test_everyone_comes_in_only_if_the_star_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALLOWED_GROUPS", "*")
 
-    assert load().OAuthenticator.allow_all is True
+    assert load().Authenticator.allow_all is True
 
 
 @pytest.mark.usefixtures("environment", "engine")
@@ -123,7 +129,7 @@ def test_an_empty_list_of_allowed_groups_is_told_in_the_log(
 
     c = load()
 
-    assert (c.OAuthenticator.allow_all, c.OAuthenticator.allowed_groups) == (False, set())
+    assert (c.Authenticator.allow_all, c.OAuthenticator.allowed_groups) == (False, set())
     assert f"ALLOWED_GROUPS is empty, so {who}" in caplog.text
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.errors import InvalidGrant, InvalidScope
+from bridge.errors import IdentityTooOld, InvalidGrant, InvalidScope
 from bridge.oauth.authority import Authority
 from bridge.oauth.clients import Client
 from bridge.oauth.grants.code import check_not_reused
@@ -33,6 +33,7 @@ def respond(authority: Authority, client: Client, parameters: Parameters) -> dic
     def mint(_token: RefreshToken, grant: Grant) -> Minted:
         check_same_client(grant, client)
         check_session_lasts(authority, grant)
+        check_identity_is_recent(authority, client, grant)
         check_still_admitted(client, grant)
         scope = check_scope(parameters, grant, client)
         issue = Issue(
@@ -66,6 +67,15 @@ def check_session_lasts(authority: Authority, grant: Grant) -> None:
         return
     if authority.store.sessions.find_by_sid(grant.sid, now=authority.now()) is None:
         raise InvalidGrant(detail="the session is over, and the grant is without offline_access")
+
+
+def check_identity_is_recent(authority: Authority, client: Client, grant: Grant) -> None:
+    """What CAS said about the user counts for as long as the client's setting says; a refresh asks nobody."""
+    if grant.identity is None or client.identity_max_age is None:
+        return
+    # Not older, as elsewhere: tokens end with this very second.
+    if grant.identity.is_older_than(client.identity_max_age - 1, now=authority.now()):
+        raise IdentityTooOld(detail="CAS was asked about the user longer ago than identity_max_age")
 
 
 def check_still_admitted(client: Client, grant: Grant) -> None:

@@ -1,0 +1,176 @@
+"""By the bridge, in the deployment: groups that change, sessions that CAS ends, a bridge that is away for a moment.
+
+The tests share one deployment and one browser, and build on each other in this order. Times are short: facts count for
+MAX_AGE seconds, and the hub asks the bridge every second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.deployment import Deployment, clean_clone, free_port
+from tests.support.journey import Journey
+
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
+
+HUB, CAS = "jupyter.localhost", "cas.localhost"
+MAX_AGE = 20
+SITE = """\
+c.Authenticator.auth_refresh_age = 1
+# The lab asks the hub anew each second who its visitor is, instead of every five minutes.
+c.Spawner.args = [*c.Spawner.args, "--HubOAuth.cache_max_age=1"]
+"""
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = clean_clone(tmp_path_factory.mktemp("clone"))
+    with (folder / ".env").open("a") as settings:
+        settings.write(f"\nSIGN_IN_MAX_AGE={MAX_AGE}\nALLOWED_GROUPS=students;staff\n")
+    (folder / "hub" / "conf.d" / "10-times.py").write_text(SITE)
+    project = f"passerelle-signin-{os.getpid()}"
+    ours = Deployment(folder, project, http_port=free_port(0), https_port=free_port(0))
+    try:
+        ours.compose("up", "--detach", "--build")
+        ours.wait(lambda: ours.state("hub") == "running healthy", "healthy hub", seconds=240)
+        yield ours
+    finally:
+        ours.remove()
+
+
+@pytest.fixture(scope="module")
+def bob(deployment: Deployment) -> Iterator[Journey]:
+    with Journey(deployment.url(HUB), name="sign-in-bob") as journey:
+        journey.sign_in("bob", "bob-demo")
+        yield journey
+
+
+def puts_into(deployment: Deployment, *groups: str) -> None:
+    """Bob, at CAS."""
+    code = "import sys; open('/data/groups.json', 'w').write(sys.argv[1])"
+    deployment.docker("exec", deployment.container("cas"), "python", "-c", code, json.dumps({"bob": groups}))
+
+
+def lab_answers(bob: Journey) -> int:
+    """What the notebook in the first tab gets when it saves, asks, …"""
+    script = """async () => {
+        const token = document.cookie.match(/_xsrf=([^;]+)/)[1];
+        const asks = {cache: "no-store", headers: {"X-XSRFToken": token}};
+        return (await fetch("/user/bob/api/contents?content=0", asks)).status;
+    }"""
+    return int(bob.despite_network_changes(lambda: bob.page.evaluate(script)))
+
+
+def groups_of_bob(deployment: Deployment) -> list[str]:
+    rows = deployment.in_hub_database(
+        "SELECT g.name FROM groups g JOIN user_group_map m ON m.group_id = g.id "
+        "JOIN users u ON u.id = m.user_id WHERE u.name = 'bob' ORDER BY g.name"
+    )
+    return [name for (name,) in rows]
+
+
+def opens_home(bob: Journey) -> tuple[int, str, str]:
+    """The hub's own page in another tab: status, address and text. Where the browser passes on its way is no click."""
+    with bob.page.context.new_page() as tab:
+        answer = bob.despite_network_changes(lambda: tab.goto(f"{bob.hub_url}/hub/home"))
+        assert answer is not None
+        return answer.status, tab.url.removeprefix(bob.hub_url), tab.inner_text("body")
+
+
+HOME = (200, "/hub/home")
+
+
+def test_what_is_known_too_long_is_asked_again_without_anybody_noticing(deployment: Deployment, bob: Journey) -> None:
+    assert groups_of_bob(deployment) == ["students"]
+    puts_into(deployment, "students", "algebra")
+    time.sleep(MAX_AGE + 1)
+    assert lab_answers(bob) == 200, "an open lab is not disturbed"
+    assert opens_home(bob)[:2] == HOME
+    assert groups_of_bob(deployment) == ["algebra", "students"]
+
+
+def test_a_bridge_that_is_away_for_a_moment_signs_nobody_out(deployment: Deployment, bob: Journey) -> None:
+    deployment.compose("stop", "--timeout", "2", "bridge")
+    try:
+        time.sleep(1.5)
+        assert opens_home(bob)[:2] == HOME
+        assert lab_answers(bob) == 200
+    finally:
+        deployment.compose("start", "bridge")
+    deployment.wait(lambda: deployment.state("bridge") == "running healthy", "healthy bridge", seconds=120)
+    time.sleep(1.5)
+    assert opens_home(bob)[:2] == HOME
+
+
+def test_who_is_taken_out_of_the_group_is_out_within_that_time_and_so_is_the_lab(
+    deployment: Deployment, bob: Journey
+) -> None:
+    lab = deployment.lab_id("bob")
+    puts_into(deployment, "alumni")
+    time.sleep(MAX_AGE + 1)
+    status, _, text = opens_home(bob)
+    assert status == 403
+    assert "this hub is not open to you" in text
+    deployment.wait(lambda: lab_answers(bob) == 403, "lab that refuses", seconds=15)
+    assert deployment.lab_id("bob") == lab, "what they computed is not lost with the access"
+
+
+def test_who_is_put_back_finds_the_lab_as_it_was(deployment: Deployment, bob: Journey) -> None:
+    lab = deployment.lab_id("bob")
+    puts_into(deployment, "students")
+    bob.open_hub()
+    bob._sign_in_button().click()
+    bob.wait_for_lab()
+    assert lab_answers(bob) == 200
+    assert deployment.lab_id("bob") == lab
+
+
+def test_signing_out_at_cas_ends_the_hub_and_the_open_lab(deployment: Deployment, bob: Journey) -> None:
+    elsewhere = bob.page.context.new_page()
+    elsewhere.goto(deployment.url(CAS, "/cas/logout"))
+    elsewhere.close()
+    deployment.wait(lambda: lab_answers(bob) == 403, "lab that refuses", seconds=15)
+    assert opens_home(bob)[1].startswith("/hub/login")
+
+
+def test_the_strict_way_an_open_lab_waits_for_its_user_to_pass_cas(deployment: Deployment, bob: Journey) -> None:
+    (deployment.folder / "hub" / "conf.d" / "20-strict.py").write_text("c.Authenticator.auth_refresh_strict = True\n")
+    deployment.compose("restart", "--no-deps", "hub")
+    deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub", seconds=120)
+    bob.sign_in("bob", "bob-demo")
+    assert lab_answers(bob) == 200
+    time.sleep(MAX_AGE + 1)
+    deployment.wait(lambda: lab_answers(bob) == 403, "lab that waits", seconds=20)
+    assert opens_home(bob)[:2] == HOME
+    deployment.wait(lambda: lab_answers(bob) == 200, "lab that goes on", seconds=20)
+
+
+def test_a_fault_in_the_sites_own_configuration_is_named_with_its_line(deployment: Deployment) -> None:
+    (deployment.folder / "hub" / "conf.d" / "90-typo.py").write_text(
+        "c.Spawner.default_url = '/lab'\nc.JupyterHub.x = y\n"
+    )
+    done = deployment.compose("run", "--rm", "--no-deps", "hub", check=False)
+    assert done.returncode == 1
+    assert "hub/conf.d/90-typo.py is wrong in line 2: NameError" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [
+        ("oidc", "SIGN_IN_URL, SIGN_IN_CLIENT_ID, SIGN_IN_SECRET_FILE"),
+        ("gitlab", "SIGN_IN_CLIENT_ID, SIGN_IN_SECRET_FILE"),
+        ("github", "SIGN_IN_CLIENT_ID, SIGN_IN_SECRET_FILE"),
+        ("ldap", "SIGN_IN_URL"),
+    ],
+)
+def test_what_a_way_to_sign_in_lacks_is_named_in_one_sentence(deployment: Deployment, kind: str, missing: str) -> None:
+    done = deployment.compose("run", "--rm", "--no-deps", "hub", check=False, changed={"SIGN_IN": kind})
+    assert done.returncode == 1
+    assert f"not set: {missing}" in done.stderr
+    assert "Traceback" not in done.stderr
