@@ -74,7 +74,7 @@ def test_the_bridge_is_the_default_and_needs_nothing_more(environ: dict[str, str
 
 def test_an_unknown_way_is_told_with_those_that_there_are(environ: dict[str, str]) -> None:
     told = fault(environ | {"SIGN_IN": "saml"})
-    assert "SIGN_IN is 'saml' but must be one of bridge, oidc, gitlab, github, ldap, pam" in told
+    assert "SIGN_IN is 'saml' but must be one of: bridge, oidc, gitlab, github, ldap, pam" in told
 
 
 @pytest.mark.parametrize(
