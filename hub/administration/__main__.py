@@ -1,0 +1,40 @@
+"""The `passerelle` command of the hub's image."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from docker.errors import DockerException  # type: ignore[import-untyped]
+
+from hub.administration.backup import backup, restore
+from hub.administration.faults import AdministrationError
+
+
+class _OneSentence(click.Group):
+    """What goes wrong ends in one sentence on standard error and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except AdministrationError as fault:
+            raise click.ClickException(str(fault)) from None
+        except DockerException as error:
+            raise click.ClickException(f"the Docker engine does not do what was asked of it: {error}") from None
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Passerelle's commands beside the hub."""
+
+
+@main.group(cls=_OneSentence)
+def hub() -> None:
+    """Look after this deployment."""
+
+
+for command in (backup, restore):
+    hub.add_command(command)
+
+if __name__ == "__main__":
+    sys.exit(main(prog_name="passerelle"))

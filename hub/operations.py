@@ -1,0 +1,62 @@
+"""What the hub offers to those who look after it: a token for the administrator's command, one for Prometheus, and
+how full the disk is.
+
+The first token is made here, once, in the hub's own volume: it deletes users, and nobody but the hub reads it. The
+second only reads numbers; `prepare` makes it, because the bridge and Traefik ask for the same one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import REGISTRY, CollectorRegistry, Gauge
+
+ADMINISTRATION, PROMETHEUS = "administration", "prometheus"
+
+
+def token_file(data_dir: Path) -> Path:
+    """Where the administrator's command finds its token."""
+    return data_dir / "administration_token"
+
+
+def keep_token(data_dir: Path) -> str:
+    """The token in that file; a new one only if there is none."""
+    path = token_file(data_dir)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if token := path.read_text(encoding="ascii").strip():
+            return token
+        # Made by a hub that was killed before it wrote.
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
+    token = secrets.token_hex(32)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(token)
+    return token
+
+
+def services(data_dir: Path, metrics_token: str) -> list[dict[str, Any]]:
+    """As `c.JupyterHub.services` wants them."""
+    found = [{"name": ADMINISTRATION, "api_token": keep_token(data_dir)}]
+    return [*found, {"name": PROMETHEUS, "api_token": metrics_token}] if metrics_token else found
+
+
+def roles(metrics_token: str) -> list[dict[str, Any]]:
+    """As `c.JupyterHub.load_roles` wants them: each may do what it is for."""
+    may = ["read:users", "read:servers", "delete:servers", "delete:users"]
+    found: list[dict[str, Any]] = [{"name": ADMINISTRATION, "services": [ADMINISTRATION], "scopes": may}]
+    metrics = {"name": PROMETHEUS, "services": [PROMETHEUS], "scopes": ["read:metrics"]}
+    return [*found, metrics] if metrics_token else found
+
+
+def measure_disk(data_dir: Path, registry: CollectorRegistry = REGISTRY) -> None:
+    """Add to the hub's metrics how full the disk is that holds volumes; homes are on the same one."""
+    if "passerelle_disk_bytes" in getattr(registry, "_names_to_collectors", {}):
+        return  # the configuration is read once more by some of the hub's commands
+    gauge = Gauge("passerelle_disk_bytes", "The disk of the volumes, homes among them.", ("state",), registry=registry)
+    gauge.labels("total").set_function(lambda: shutil.disk_usage(data_dir).total)
+    gauge.labels("free").set_function(lambda: shutil.disk_usage(data_dir).free)
