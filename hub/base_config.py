@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from traitlets.log import get_logger
 
+from hub.operations import measure_disk, roles, services
 from hub.proxy import EdgeProxy
 from hub.settings import Reader, SettingsError, read_hub
 
@@ -104,3 +105,8 @@ if hub.lab_idle_timeout:
             "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
         }
     ]
+
+# ── Who looks after it ───────────────────────────────────────────────────────────────────────────────────────
+c.JupyterHub.services.extend(services(hub.data_dir, hub.metrics_token))
+c.JupyterHub.load_roles.extend(roles(hub.metrics_token))
+measure_disk(hub.data_dir)

@@ -32,6 +32,7 @@ class HubSettings:
     traefik_api_user: str
     traefik_api_password: str
     lab_idle_timeout: int
+    metrics_token: str
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def read_hub(read: Reader) -> HubSettings:
         traefik_api_user=read.text("TRAEFIK_API_USER", "hub"),
         traefik_api_password=read.secret("TRAEFIK_API_PASSWORD_FILE"),
         lab_idle_timeout=int(read.number("LAB_IDLE_TIMEOUT", "3600", least=0)),
+        metrics_token=read.secret("METRICS_TOKEN_FILE") if read.text("METRICS_TOKEN_FILE", "") else "",
     )
 
 

@@ -9,6 +9,8 @@ from docker.errors import DockerException  # type: ignore[import-untyped]
 
 from hub.administration.backup import backup, restore
 from hub.administration.faults import AdministrationError
+from hub.administration.offboard import offboard
+from hub.administration.users import users
 
 
 class _OneSentence(click.Group):
@@ -33,7 +35,7 @@ def hub() -> None:
     """Look after this deployment."""
 
 
-for command in (backup, restore):
+for command in (backup, restore, users, offboard):
     hub.add_command(command)
 
 if __name__ == "__main__":
