@@ -13,6 +13,7 @@ import click
 
 from bridge.cli.claims import claims
 from bridge.cli.clients import clients
+from bridge.cli.hub import hub
 from bridge.cli.keys import keys
 from bridge.cli.sessions import purge, sessions
 from bridge.errors import ConfigurationError
@@ -51,5 +52,5 @@ def serve() -> None:
         sys.exit(1)
 
 
-for command in (clients, keys, sessions, purge, claims):
+for command in (clients, keys, sessions, purge, claims, hub):
     main.add_command(command)

@@ -10,6 +10,7 @@ from docker.errors import DockerException  # type: ignore[import-untyped]
 from hub.administration.backup import backup, restore
 from hub.administration.faults import AdministrationError
 from hub.administration.offboard import offboard
+from hub.administration.upgrade import upgrade
 from hub.administration.users import users
 
 
@@ -35,7 +36,7 @@ def hub() -> None:
     """Look after this deployment."""
 
 
-for command in (backup, restore, users, offboard):
+for command in (backup, restore, users, offboard, upgrade):
     hub.add_command(command)
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
+import tarfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -117,6 +119,36 @@ class Engine:
             raise AdministrationError(f"the service {service} does not run: docker compose up -d {service}")
         status, output = container.exec_run(list(command))
         return status, output.decode(errors="replace")
+
+    def last_containers(self) -> dict[str, Any]:
+        """Of each service, those that have ended included."""
+        found = self._client.containers.list(all=True, filters={"label": f"{PROJECT_LABEL}={self.project}"})
+        return {one.labels[SERVICE_LABEL]: one for one in found if one.labels.get(ONE_OFF_LABEL) != "True"}
+
+    def read(self, container: Any, path: str) -> str:
+        """A file of a container, running or not; empty if it is not there."""
+        try:
+            chunks, _ = container.get_archive(path)
+        except NotFound:
+            return ""
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+            stream = tar.extractfile(tar.getmembers()[0])
+            return stream.read().decode(errors="replace") if stream else ""
+
+    def image_environment(self, container: Any) -> set[str]:
+        """The names that the image itself sets."""
+        image = self._client.images.get(container.attrs["Image"])
+        return {line.partition("=")[0] for line in image.attrs["Config"]["Env"] or ()}
+
+    def keep_images(self, services: Collection[str], tag: str) -> list[str]:
+        """Give the images of these services another name, so that a build does not take them away."""
+        kept = []
+        for name, container in sorted(self.last_containers().items()):
+            if name in services:
+                repository = f"{self.project}-{name}"
+                self._client.images.get(container.attrs["Image"]).tag(repository, tag)
+                kept.append(f"{repository}:{tag}")
+        return kept
 
     def inside(self, what: str, wish: Mapping[str, Any], sees: Inside) -> Iterator[dict[str, Any]]:
         """Run the one-shot container and hand on what it tells.

@@ -49,7 +49,9 @@ class Plan:
 
 @click.command()
 @click.argument("user", required=False)
-@click.option("--archive", "folder", default="archives", show_default="archives/ beside .env", help="Folder of archives.")
+@click.option(
+    "--archive", "folder", default="archives", show_default="archives/ beside .env", help="Folder of archives."
+)
 @click.option("--keep-days", type=click.IntRange(0, 36500), help="How long; OFFBOARD_RETENTION_DAYS without it.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -92,7 +94,9 @@ def offboard(  # noqa: PLR0917  one for each option
     if wants_json:
         show.as_json(told)
     else:
-        click.echo(f"{user} is out." + (f" The home is in {where}/{told['file']} until {told['until']}." if told else ""))
+        click.echo(
+            f"{user} is out." + (f" The home is in {where}/{told['file']} until {told['until']}." if told else "")
+        )
 
 
 def days_to_keep(wanted: int | None) -> int:

@@ -45,8 +45,10 @@ class RunningHub:
         """All of a user, and wait until they are gone."""
         stopped = 0
         for server in list((self.user(name) or {}).get("servers", {})):
-            path = f"/users/{quote(name, safe='')}/servers/{quote(server, safe='')}" if server else (
-                f"/users/{quote(name, safe='')}/server"
+            path = (
+                f"/users/{quote(name, safe='')}/servers/{quote(server, safe='')}"
+                if server
+                else (f"/users/{quote(name, safe='')}/server")
             )
             self._ask("DELETE", path)
             stopped += 1
@@ -72,7 +74,9 @@ class RunningHub:
             with error:
                 if error.code == NOT_FOUND:
                     return None
-                raise AdministrationError(f"the hub answered {error.code} to {method} {path}: {_reason(error)}") from None
+                raise AdministrationError(
+                    f"the hub answered {error.code} to {method} {path}: {_reason(error)}"
+                ) from None
         except (OSError, urllib.error.URLError) as error:
             raise AdministrationError(
                 f"the hub does not answer at {hub_address()} ({getattr(error, 'reason', error)}): start it, "

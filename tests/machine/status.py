@@ -65,7 +65,7 @@ def missing_images(names: Sequence[str]) -> str | None:
 
 
 def prometheus_image(env_file: Path = REPOSITORY / ".env") -> str:
-    """The one that .env names if it is here, else the stand-in, which is of Debian's version and says so by its name."""
+    """The one that .env names if it is here, else the stand-in, which bears a name of its own."""
     (named,) = re.findall(r"^PROMETHEUS_IMAGE=(\S+)", env_file.read_text(encoding="utf-8"), flags=re.MULTILINE)
     here = _answer(["docker", "image", "inspect", "--format", "{{.Id}}", named], ENGINE_SECONDS)
     return PROMETHEUS_STAND_IN if here is None else str(named)

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from hub.administration.faults import AdministrationError
-from hub.administration.inside import backup, offboard, restore
+from hub.administration.inside import backup, checkout, offboard, restore
 from hub.administration.inside.events import tell
 
 WHAT: dict[str, Callable[[dict[str, Any]], None]] = {
+    "checkout": lambda _: checkout.tell_checkout(),
     "sizes": lambda _: backup.sizes(),
     "backup": lambda wish: backup.back_up(backup.Wish(**{**wish, "exclude": tuple(wish.get("exclude", ()))})),
     "describe": lambda _: restore.describe(),
