@@ -107,6 +107,7 @@ if hub.lab_idle_timeout:
     ]
 
 # ── Who looks after it ───────────────────────────────────────────────────────────────────────────────────────
-c.JupyterHub.services.extend(services(hub.data_dir, hub.metrics_token))
-c.JupyterHub.load_roles.extend(roles(hub.metrics_token))
+if operators := services(hub.data_dir, hub.metrics_token):
+    c.JupyterHub.services.extend(operators)
+    c.JupyterHub.load_roles.extend(roles(operators))
 measure_disk(hub.data_dir)

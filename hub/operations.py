@@ -16,6 +16,10 @@ from typing import Any
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
 ADMINISTRATION, PROMETHEUS = "administration", "prometheus"
+SCOPES = {
+    ADMINISTRATION: ["read:users", "read:servers", "delete:servers", "delete:users"],
+    PROMETHEUS: ["read:metrics"],
+}
 
 
 def token_file(data_dir: Path) -> Path:
@@ -41,16 +45,14 @@ def keep_token(data_dir: Path) -> str:
 
 def services(data_dir: Path, metrics_token: str) -> list[dict[str, Any]]:
     """As `c.JupyterHub.services` wants them."""
-    found = [{"name": ADMINISTRATION, "api_token": keep_token(data_dir)}]
+    # Where there is no such folder no hub can run; its configuration can still be looked at.
+    found = [{"name": ADMINISTRATION, "api_token": keep_token(data_dir)}] if data_dir.is_dir() else []
     return [*found, {"name": PROMETHEUS, "api_token": metrics_token}] if metrics_token else found
 
 
-def roles(metrics_token: str) -> list[dict[str, Any]]:
-    """As `c.JupyterHub.load_roles` wants them: each may do what it is for."""
-    may = ["read:users", "read:servers", "delete:servers", "delete:users"]
-    found: list[dict[str, Any]] = [{"name": ADMINISTRATION, "services": [ADMINISTRATION], "scopes": may}]
-    metrics = {"name": PROMETHEUS, "services": [PROMETHEUS], "scopes": ["read:metrics"]}
-    return [*found, metrics] if metrics_token else found
+def roles(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As `c.JupyterHub.load_roles` wants them, for these services: each may do what it is for."""
+    return [{"name": one["name"], "services": [one["name"]], "scopes": SCOPES[one["name"]]} for one in found]
 
 
 def measure_disk(data_dir: Path, registry: CollectorRegistry = REGISTRY) -> None:

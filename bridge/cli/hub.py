@@ -42,12 +42,15 @@ def hub(arguments: tuple[str, ...]) -> None:
 
 
 def find_folder(start: Path, named: str) -> Path:
-    """Where compose.yml is: the folder that was named, this one or one above it, or the checkout of this program."""
+    """Where compose.yml is: the folder that was named, this one or one above it, or the checkout of this program.
+
+    Of a checkout whose folder site/ has an .env, it is that one: the checkout's own is the demo.
+    """
     checkout = Path(__file__).resolve().parents[2]
     places = [Path(named)] if named else [start, *start.parents, checkout]
     for place in places:
         if any((place / name).is_file() for name in ("compose.yml", "compose.yaml")):
-            return place
+            return place / "site" if (place / "site" / ".env").is_file() else place
     raise click.ClickException(
         f"there is no compose.yml in {named or start} nor above it: go to the folder of the deployment, or name it in "
         "PASSERELLE_FOLDER."

@@ -120,7 +120,10 @@ def migration_changes(present: Collection[str], new: Sequence[str]) -> list[str]
 
 def service_changes(running: Mapping[str, Service], wanted: Mapping[str, Service]) -> list[str]:
     """Services, images and settings."""
-    lines = [f"{name}: runs, and is not in this configuration (a profile that is off?)" for name in sorted({*running} - {*wanted})]
+    lines = [
+        f"{name}: runs, and is not in this configuration (a profile that is off?)"
+        for name in sorted({*running} - {*wanted})
+    ]
     for name, service in sorted(wanted.items()):
         now = running.get(name)
         if now is None:

@@ -55,7 +55,14 @@ def everybody(known: Iterable[Person], homes: Mapping[str, int | None], declared
         for person in known
     ]
     names = {row["name"] for row in rows}
-    nobody: dict[str, Any] = {"known": False, "admin": False, "groups": [], "last_seen": None, "running": [], "quota_bytes": None}
+    nobody: dict[str, Any] = {
+        "known": False,
+        "admin": False,
+        "groups": [],
+        "last_seen": None,
+        "running": [],
+        "quota_bytes": None,
+    }
     rows += [
         {"name": name, **nobody, "has_home": True, "home_bytes": count}
         for name, count in sorted(homes.items())

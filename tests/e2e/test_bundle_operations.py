@@ -275,7 +275,21 @@ def test_an_upgrade_says_what_changes_and_keeps_the_way_back(first: Hub, bob: Jo
     try:
         config = first.compose("config", "--format", "json").stdout
         told = subprocess.run(
-            "docker compose run --rm --no-deps -T hub passerelle hub upgrade --yes --config -".split(),
+            [
+                "docker",
+                "compose",
+                "run",
+                "--rm",
+                "--no-deps",
+                "-T",
+                "hub",
+                "passerelle",
+                "hub",
+                "upgrade",
+                "--yes",
+                "--config",
+                "-",
+            ],
             input=config,
             cwd=first.folder,
             env=first.environment(),
