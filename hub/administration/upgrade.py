@@ -145,10 +145,12 @@ def setting_changes(now: Service, wanted: Mapping[str, str]) -> list[str]:
         if SECRET.search(key) or max(len(before or ""), len(after or "")) > SHOWN_AT_MOST:
             lines.append(f"{key} changes")
         else:
-            lines.append(
-                f"{key} {'(unset)' if before is None else before!r} → {'(unset)' if after is None else after!r}"
-            )
+            lines.append(f"{key} {_shown(before)} → {_shown(after)}")
     return lines
+
+
+def _shown(value: str | None) -> str:
+    return "(unset)" if value is None else repr(value)
 
 
 def read_config(text: str) -> dict[str, Service]:

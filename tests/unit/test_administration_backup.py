@@ -86,7 +86,7 @@ def test_a_copy_of_a_database_is_of_one_moment_while_somebody_writes(filled: Pat
     with closing(sqlite3.connect(backup.TARGET / part.file)) as copy:
         assert copy.execute("SELECT name FROM users").fetchall() == [("bob",)]
     names = subprocess.run(
-        ["tar", "-tf", backup.TARGET / "service/hub-data.tar"], capture_output=True, text=True
+        ["tar", "-tf", backup.TARGET / "service/hub-data.tar"], capture_output=True, text=True, check=True
     ).stdout
     assert "sqlite" not in names
 
