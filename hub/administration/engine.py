@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import socket
 import tarfile
 from collections.abc import Collection, Iterator, Mapping
@@ -235,16 +234,6 @@ class Engine:
         checkout = str(PurePosixPath(sources[0]["Source"]).parent) if sources else self.folder
         folders = {"/checkout": checkout, "/site": self.folder}
         return {place: folder for place, folder in folders.items() if folder and (place, folder) != ("/site", checkout)}
-
-
-def names_of(volumes: Collection[Volume], kind: str) -> set[str]:
-    """What the volumes of a kind are of."""
-    return {one.of for one in volumes if one.kind == kind}
-
-
-def hub_address() -> str:
-    """Where the running hub is, seen from its neighbours."""
-    return os.environ.get("HUB_API_CONNECT_URL", "http://hub:8081").rstrip("/")
 
 
 def _said(error: APIError) -> str:

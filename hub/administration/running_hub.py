@@ -15,13 +15,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from hub.administration.engine import hub_address
 from hub.administration.faults import AdministrationError
 from hub.operations import token_file
 
 ANSWER_WITHIN = 30  # seconds
 STOPPED_WITHIN = 90
 NO_CONTENT, NOT_FOUND = 204, 404
+
+
+def hub_address() -> str:
+    """Where the running hub is, seen from its neighbours."""
+    return os.environ.get("HUB_API_CONNECT_URL", "http://hub:8081").rstrip("/")
 
 
 class RunningHub:
