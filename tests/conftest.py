@@ -19,7 +19,8 @@ LEFT_OUT = pytest.StashKey[dict[str, tuple[str, int]]]()
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "e2e: real containers or processes, and a real browser")
     config.addinivalue_line(
-        "markers", "needs(*things): engine, images, prometheus, browser, postgres, node: left out where they are missing"
+        "markers",
+        "needs(*things): engine, images, prometheus, browser, postgres, node: left out where they are missing",
     )
     config.stash[LEFT_OUT] = {}
 

@@ -5,52 +5,23 @@ each other in this order.
 """
 
 import json
-import os
 import re
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.machine.status import prometheus_image
-from tests.support.deployment import Deployment, clean_clone, free_port
+from tests.support.deployment import clean_clone
 from tests.support.journey import Journey, JourneyError
+from tests.support.operations import Hub, deployment, state_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "prometheus", "browser")]
 
 HUB, AUTH = "jupyter.localhost", "auth.localhost"
-PEOPLE = (
-    "SELECT users.name, users.admin, users.cookie_id, groups.name FROM users "
-    "LEFT JOIN user_group_map ON user_id = users.id LEFT JOIN groups ON groups.id = group_id ORDER BY 1, 4"
-)
 FILES = "find /home/jovyan -printf '%P %U:%G %m %s\\n' | grep -E '^(kept|deep)' | sort; cat /home/jovyan/kept.txt"
-
-
-class Hub(Deployment):
-    """A deployment whose administrator types commands."""
-
-    def hub(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.compose("run", "--rm", "--no-deps", "-T", "hub", "passerelle", "hub", *arguments, check=check)
-
-    def remove(self) -> None:
-        """What a profile started as well."""
-        self.compose("--profile", "*", "down", check=False)
-        super().remove()
-
-    def bridge(self, *arguments: str) -> Any:
-        return json.loads(self.compose("exec", "-T", "bridge", "passerelle", *arguments, "--json").stdout)
-
-    def in_home(self, user: str, script: str) -> str:
-        volume = f"{self.project}-home-{user}:/home/jovyan"
-        image = f"{self.project}-lab"
-        return self.docker("run", "--rm", "--user", "0", "--volume", volume, "--entrypoint", "sh", image, "-c", script)
-
-
-def deployment(folder: Path, name: str) -> Hub:
-    return Hub(folder, f"passerelle-{name}-{os.getpid()}", http_port=free_port(80), https_port=free_port(443))
 
 
 @pytest.fixture(scope="module")
@@ -108,17 +79,6 @@ def backup(first: Hub, bob: Journey, tmp_path_factory: pytest.TempPathFactory) -
     done = first.hub("backup", str(place), "--exclude", ".cache", "--json")
     assert json.loads(done.stdout)["unread"] == []
     return place
-
-
-def state_of(one: Hub) -> dict[str, Any]:
-    """What has to be the same after a restore."""
-    return {
-        "people": one.in_hub_database(PEOPLE),
-        # The hub itself is a client by settings, which tell the port.
-        "clients": [client for client in one.bridge("clients", "list") if client["source"] != "settings"],
-        "keys": one.bridge("keys", "list"),
-        "sessions": one.bridge("sessions", "list"),
-    }
 
 
 def test_a_dry_run_says_what_a_backup_would_be_and_writes_nothing(first: Hub, bob: Journey, tmp_path: Path) -> None:
