@@ -68,9 +68,7 @@ def _volume(project: str, name: str, labels: Mapping[str, str]) -> Volume | None
     owner = labels.get(PROJECT_LABEL)
     if owner == project and VOLUME_LABEL in labels:
         return Volume("service", labels[VOLUME_LABEL], name)
-    if owner is not None:
-        return None
-    if not name.startswith(f"{project}-"):
+    if owner not in (None, project, f"{project}-labs") or not name.startswith(f"{project}-"):
         return None
     rest = name.removeprefix(f"{project}-")
     kind, _, of = rest.partition("-")

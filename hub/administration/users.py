@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from hub.administration.people import Person, database, people
 from hub.declared import Declared, bytes_of, read_declared
 
 DECLARED = Path("/etc/passerelle/hub.toml")
+SIZE = re.compile(r"\d+(?:\.\d+)?[KMGT]", re.I)
 
 
 @click.command()
@@ -29,7 +32,8 @@ def users(no_sizes: bool, wants_json: bool) -> None:
         for event in show.follow(engine.inside("sizes", {}, Inside(tuple(homes)))):
             of = str(event["place"]).removeprefix("home/")
             measured[unescape(of) or of] = int(event["bytes"])
-    rows = everybody(people(database()), measured, read_declared(DECLARED if DECLARED.is_file() else None))
+    declared = read_declared(DECLARED if DECLARED.is_file() else None)
+    rows = everybody(people(database()), measured, declared, usual=usual_quota(os.environ.get("LAB_HOME_QUOTA", "")))
     if wants_json:
         show.as_json(rows)
     elif rows:
@@ -38,7 +42,14 @@ def users(no_sizes: bool, wants_json: bool) -> None:
         click.echo("Nobody has signed in yet.")
 
 
-def everybody(known: Iterable[Person], homes: Mapping[str, int | None], declared: Declared) -> list[dict[str, Any]]:
+def usual_quota(text: str) -> int | None:
+    """What .env grants to everybody whose groups say nothing."""
+    return bytes_of(text.strip()) if SIZE.fullmatch(text.strip()) else None
+
+
+def everybody(
+    known: Iterable[Person], homes: Mapping[str, int | None], declared: Declared, *, usual: int | None = None
+) -> list[dict[str, Any]]:
     """A row for each person, and for each home without one."""
     rows = [
         {
@@ -50,7 +61,7 @@ def everybody(known: Iterable[Person], homes: Mapping[str, int | None], declared
             "running": list(person.servers),
             "has_home": person.name in homes,
             "home_bytes": homes.get(person.name),
-            "quota_bytes": quota_of(person.groups, declared),
+            "quota_bytes": quota_of(person.groups, declared, usual),
         }
         for person in known
     ]
@@ -71,9 +82,9 @@ def everybody(known: Iterable[Person], homes: Mapping[str, int | None], declared
     return rows
 
 
-def quota_of(groups: Iterable[str], declared: Declared) -> int | None:
+def quota_of(groups: Iterable[str], declared: Declared, usual: int | None = None) -> int | None:
     """The most that a group of theirs grants."""
-    return max((bytes_of(rules.quota) for rules in declared.rules_of(list(groups)) if rules.quota), default=None)
+    return max((bytes_of(rules.quota) for rules in declared.rules_of(list(groups)) if rules.quota), default=usual)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from hub.administration.engine import Engine
 from hub.administration.faults import AdministrationError
 from hub.administration.names import Volume
 from hub.administration.people import people
-from hub.administration.users import everybody
+from hub.administration.users import everybody, usual_quota
 from hub.declared import Declared, GroupRules
 from hub.operations import keep_token, measure_disk, roles, services
 
@@ -40,9 +40,9 @@ def test_people_are_told_with_groups_and_what_runs(tmp_path: Path) -> None:
     assert (bob.last_seen, bob.groups, bob.servers) == ("2026-11-01T10:00:00Z", ('cn=a,ou="x"', "students"), ("",))
 
     declared = Declared(groups={"students": GroupRules(quota="2G"), "staff": GroupRules(quota="9G")})
-    rows = everybody([ann, bob], {"bob": 5, "left": 7}, declared)
+    rows = everybody([ann, bob], {"bob": 5, "left": 7}, declared, usual=usual_quota("1g"))
     assert [(row["name"], row["known"], row["home_bytes"], row["quota_bytes"]) for row in rows] == [
-        ("ann", True, None, None),
+        ("ann", True, None, 1024**3),
         ("bob", True, 5, 2 * 1024**3),
         ("left", False, 7, None),
     ]
