@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -108,7 +109,8 @@ def upgrade(docker: str, folder: Path, arguments: Sequence[str]) -> None:
 
 def compose(docker: str, folder: Path, *arguments: str) -> int:
     """Call compose in the deployment's folder; its exit status."""
-    try:
-        return subprocess.run([docker, "compose", *arguments], cwd=folder, check=False).returncode  # noqa: S603  no shell
-    except KeyboardInterrupt:
-        return 130
+    with subprocess.Popen([docker, "compose", *arguments], cwd=folder) as process:  # noqa: S603  no shell
+        while True:
+            # Ctrl-C reaches compose as well, which ends what it runs in good order: that is waited for.
+            with suppress(KeyboardInterrupt):
+                return process.wait()

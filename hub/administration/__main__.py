@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import click
@@ -40,4 +41,6 @@ for command in (backup, restore, users, offboard, upgrade):
     hub.add_command(command)
 
 if __name__ == "__main__":
+    # `docker stop` of this container is an interruption like any other: the one-shot container is ended as well.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(prog_name="passerelle"))
