@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from traitlets.log import get_logger
 
-from hub.operations import measure_disk, roles, services
+from hub.operations import measure, roles, services
 from hub.proxy import EdgeProxy
 from hub.settings import Reader, SettingsError, read_hub
 
@@ -110,4 +110,4 @@ if hub.lab_idle_timeout:
 if operators := services(hub.data_dir, hub.metrics_token):
     c.JupyterHub.services.extend(operators)
     c.JupyterHub.load_roles.extend(roles(operators))
-measure_disk(hub.data_dir)
+measure(hub.data_dir)

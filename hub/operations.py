@@ -1,5 +1,5 @@
 """What the hub offers to those who look after it: a token for the administrator's command, one for Prometheus, and
-how full the disk is.
+two numbers that it does not tell by itself.
 
 The first token is made here, once, in the hub's own volume: it deletes users, and nobody but the hub reads it. The
 second only reads numbers; `prepare` makes it, because the bridge and Traefik ask for the same one.
@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
@@ -55,10 +58,26 @@ def roles(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"name": one["name"], "services": [one["name"]], "scopes": SCOPES[one["name"]]} for one in found]
 
 
-def measure_disk(data_dir: Path, registry: CollectorRegistry = REGISTRY) -> None:
-    """Add to the hub's metrics how full the disk is that holds volumes; homes are on the same one."""
+def measure(data_dir: Path, registry: CollectorRegistry = REGISTRY) -> None:
+    """Add to the hub's metrics how full the disk is that holds volumes, homes among them, and how many labs run.
+
+    The hub has a number of running servers as well; it counts a start that failed as one that stopped, and so ends
+    below zero.
+    """
     if "passerelle_disk_bytes" in getattr(registry, "_names_to_collectors", {}):
         return  # the configuration is read once more by some of the hub's commands
     gauge = Gauge("passerelle_disk_bytes", "The disk of the volumes, homes among them.", ("state",), registry=registry)
     gauge.labels("total").set_function(lambda: shutil.disk_usage(data_dir).total)
     gauge.labels("free").set_function(lambda: shutil.disk_usage(data_dir).free)
+    labs = Gauge("passerelle_running_labs", "Labs that run just now, by the hub's database.", registry=registry)
+    labs.set_function(lambda: running_labs(data_dir / "jupyterhub.sqlite"))
+
+
+def running_labs(database: Path) -> float:
+    """How many labs run; no number if the database cannot be asked just now."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=1)) as hub:
+            (count,) = hub.execute("SELECT count(*) FROM spawners WHERE server_id IS NOT NULL").fetchone()
+    except sqlite3.Error:
+        return float("nan")
+    return float(count)

@@ -19,7 +19,7 @@ from hub.administration.names import Volume
 from hub.administration.people import people
 from hub.administration.users import everybody, usual_quota
 from hub.declared import Declared, GroupRules
-from hub.operations import keep_token, measure_disk, roles, services
+from hub.operations import keep_token, measure, roles, services
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = """
@@ -158,12 +158,16 @@ def test_each_service_may_do_what_it_is_for(tmp_path: Path) -> None:
     assert [one["name"] for one in services(tmp_path, "")] == ["administration"]
 
 
-def test_how_full_the_disk_is_is_a_metric_whichever_number_of_times_it_is_asked_for(tmp_path: Path) -> None:
+def test_disk_and_running_labs_are_metrics_however_often_the_configuration_is_read(tmp_path: Path) -> None:
     registry = CollectorRegistry()
-    measure_disk(tmp_path, registry)
-    measure_disk(tmp_path, registry)
+    measure(tmp_path, registry)
+    measure(tmp_path, registry)
     text = generate_latest(registry).decode()
     assert text.count("passerelle_disk_bytes{state=") == 2
+    assert "passerelle_running_labs NaN" in text
+    with closing(sqlite3.connect(tmp_path / "jupyterhub.sqlite")) as database:
+        database.executescript(SCHEMA)
+    assert "passerelle_running_labs 1.0" in generate_latest(registry).decode()
 
 
 def test_the_deployments_folder_is_found_from_below_and_ones_own_settings_win(tmp_path: Path) -> None:
