@@ -11,6 +11,7 @@ Reads:  SECRETS_DIR, CERTS_DIR         where the files go
         TRAEFIK_DYNAMIC_DIR            folder that Traefik watches; routes.yml is put there (optional)
         DEMO_CAS_HOST                  host of the demo's CAS: every host has to be *.localhost then
         TRAEFIK_API_USER               name in the password file of Traefik's API (default: hub)
+        METRICS_DIR                    where the token goes that reads metrics (optional)
 """
 
 import base64
@@ -49,6 +50,7 @@ class Plan:
     bridge_gid: int | None
     dynamic_dir: Path | None
     api_user: str
+    metrics_dir: Path | None = None
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
@@ -95,8 +97,8 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
     gid = environ.get("BRIDGE_GID", "")
     if gid and not gid.isdigit():
         raise EdgeError(f"BRIDGE_GID is {gid!r}, which is no group number: write the number of the bridge's group.")
-    optional = ("OWN_CERT_FILE", "OWN_KEY_FILE", "TRAEFIK_DYNAMIC_DIR")
-    own_cert, own_key, dynamic_dir = (Path(environ[name]) if environ.get(name) else None for name in optional)
+    optional = ("OWN_CERT_FILE", "OWN_KEY_FILE", "TRAEFIK_DYNAMIC_DIR", "METRICS_DIR")
+    own_cert, own_key, dynamic_dir, metrics = (Path(environ[name]) if environ.get(name) else None for name in optional)
     return Plan(
         secrets_dir=Path(environ["SECRETS_DIR"]),
         certs_dir=Path(environ["CERTS_DIR"]),
@@ -106,6 +108,7 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
         bridge_gid=int(gid) if gid else None,
         dynamic_dir=dynamic_dir,
         api_user=environ.get("TRAEFIK_API_USER") or "hub",
+        metrics_dir=metrics,
     )
 
 
@@ -126,13 +129,25 @@ def make_secrets(plan: Plan, *, new_secret: Callable[[], str]) -> None:
     keep_or_make(plan.secrets_dir / "hub_client_secret", new_secret, group=plan.bridge_gid)
     keep_or_make(plan.secrets_dir / "bridge_secret_key", new_secret, group=plan.bridge_gid)
     keep_or_make(plan.secrets_dir / "hub_crypt_key", new_secret)  # of what the hub remembers of a sign-in
-    # Traefik verifies this on every call of the hub. A slow hash protects passwords that can be guessed;
-    # this one is 256 random bits, so that the plain SHA-1 form is as safe and costs no CPU and no package.
+    write_users(plan.secrets_dir / "traefik_api_users", plan.api_user, password)
+    if plan.metrics_dir:
+        # A folder of its own: what collects metrics sees this one and no other secret.
+        plan.metrics_dir.mkdir(parents=True, exist_ok=True)
+        token = keep_or_make(plan.metrics_dir / "metrics_token", new_secret, group=plan.bridge_gid)
+        keep_or_make(plan.metrics_dir / "grafana_admin_password", new_secret, group=plan.bridge_gid)
+        write_users(plan.secrets_dir / "traefik_metrics_users", "prometheus", token)
+
+
+def write_users(path: Path, user: str, password: str) -> None:
+    """A password file as Traefik reads it.
+
+    It verifies the password on every call. A slow hash protects passwords that can be guessed; these are 256 random
+    bits, so that the plain SHA-1 form is as safe and costs no CPU and no package.
+    """
     digest = base64.b64encode(hashlib.sha1(password.encode(), usedforsecurity=False).digest()).decode()
-    users = plan.secrets_dir / "traefik_api_users"
-    line = f"{plan.api_user}:{{SHA}}{digest}\n"
-    if not users.exists() or read_file(users).decode(errors="replace") != line:
-        write(users, line.encode())
+    line = f"{user}:{{SHA}}{digest}\n"
+    if not path.exists() or read_file(path).decode(errors="replace") != line:
+        write(path, line.encode())
 
 
 def keep_or_make(path: Path, new_secret: Callable[[], str], *, group: int | None = None) -> str:

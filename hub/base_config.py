@@ -11,6 +11,7 @@ from pathlib import Path
 from traitlets.log import get_logger
 
 from hub.lifecycle_settings import read_lifecycle
+from hub.operations import measure, roles, services
 from hub.proxy import EdgeProxy
 from hub.settings import Reader, SettingsError, read_hub
 from hub.sign_in import read_sign_in
@@ -63,3 +64,9 @@ c.Spawner.http_timeout = 60
 c.Spawner.start_timeout = 120
 c.Spawner.args = []
 load_subconfig("lifecycle_config.py", path=str(Path(__file__).parent))  # type: ignore[name-defined]  # noqa: F821
+
+# ── Who looks after it ───────────────────────────────────────────────────────────────────────────────────────
+if operators := services(hub.data_dir, hub.metrics_token):
+    c.JupyterHub.services.extend(operators)
+    c.JupyterHub.load_roles.extend(roles(operators))
+measure(hub.data_dir)

@@ -33,6 +33,7 @@ class HubSettings:
     traefik_api_password: str
     config_file: Path | None
     named_servers: int
+    metrics_token: str
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def read_hub(read: Reader) -> HubSettings:
         traefik_api_password=read.secret("TRAEFIK_API_PASSWORD_FILE"),
         config_file=read.path("HUB_CONFIG"),
         named_servers=int(read.number("NAMED_SERVERS", "0", least=0)),
+        metrics_token=read.secret("METRICS_TOKEN_FILE") if read.text("METRICS_TOKEN_FILE", "") else "",
     )
 
 

@@ -21,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "upstream: CAS servers that we did not write; two minutes")
     config.addinivalue_line(
         "markers",
-        "needs(*things): engine, images, browser, postgres, ldap, node, apereo: left out where they are missing",
+        "needs(*things): engine, images, prometheus, browser, postgres, ldap, node, apereo: left out where missing",
     )
     config.stash[LEFT_OUT] = {}
 
@@ -66,6 +66,7 @@ def _missing(thing: str) -> str | None:
         "ldap": status.missing_ldap,
         "node": status.missing_node,
         "apereo": status.missing_apereo,
+        "prometheus": status.missing_prometheus,
         "images": lambda: status.missing_images(list(status.image_names().values())),
     }
     return checks[thing]()

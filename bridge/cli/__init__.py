@@ -14,6 +14,7 @@ import click
 from bridge.cli.check import check
 from bridge.cli.claims import claims
 from bridge.cli.clients import clients
+from bridge.cli.hub import hub
 from bridge.cli.keys import keys
 from bridge.cli.sessions import purge, sessions
 from bridge.errors import ConfigurationError
@@ -52,5 +53,5 @@ def serve() -> None:
         sys.exit(1)
 
 
-for command in (check, clients, keys, sessions, purge, claims):
+for command in (check, clients, keys, sessions, purge, claims, hub):
     main.add_command(command)

@@ -21,6 +21,20 @@ prepare_images() {
   while IFS='=' read -r kind name; do
     provide_image "$kind" "$name" "$inputs" </dev/null
   done <<<"$names"
+  provide_prometheus "$inputs" </dev/null
+}
+
+# Debian's version is another one than .env names: the stand-in bears a name of its own.
+provide_prometheus() { # inputs
+  local named stand_in=passerelle-stand-in/prometheus:$SUITE
+  named=$(sed -n 's/^PROMETHEUS_IMAGE=//p' "$repository/.env")
+  if docker image inspect "$named" >/dev/null 2>&1 || pull_image "$named"; then
+    say "images: $named is there"
+  elif [ "$(docker image inspect --format "{{index .Config.Labels \"$STAND_IN_LABEL.inputs\"}}" "$stand_in" 2>/dev/null)" = "$1" ]; then
+    say "images: $stand_in is a stand-in, up to date"
+  else
+    build_stand_in prometheus "$stand_in" "$1"
+  fi
 }
 
 provide_image() { # kind, name, inputs

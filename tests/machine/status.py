@@ -20,12 +20,14 @@ SLAPD = Path("/usr/sbin/slapd")
 ENABLE = {
     "engine": "tests/machine/prepare engine",
     "images": "tests/machine/prepare images",
+    "prometheus": "tests/machine/prepare images",
     "browser": "tests/machine/prepare browser",
     "postgres": "tests/machine/prepare postgres",
     "ldap": "tests/machine/prepare ldap",
     "apereo": "tests/machine/prepare cas",
     "node": "install Node.js 20 or newer with npm, and let npm reach a registry",
 }
+PROMETHEUS_STAND_IN = "passerelle-stand-in/prometheus:trixie"
 IMAGE_VARIABLES = {"python": "PYTHON_IMAGE", "traefik": "TRAEFIK_IMAGE", "lab": "LAB_BASE_IMAGE"}
 ENGINE_SECONDS = 10
 REGISTRY_SECONDS = 5
@@ -63,6 +65,18 @@ def missing_images(names: Sequence[str]) -> str | None:
         if here is None and _answer(["docker", "manifest", "inspect", name], REGISTRY_SECONDS) is None:
             return f"the image {name} is not here and its registry does not offer it"
     return None
+
+
+def prometheus_image(env_file: Path = REPOSITORY / ".env") -> str:
+    """The one that .env names if it is here, else the stand-in, which bears a name of its own."""
+    (named,) = re.findall(r"^PROMETHEUS_IMAGE=(\S+)", env_file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    here = _answer(["docker", "image", "inspect", "--format", "{{.Id}}", named], ENGINE_SECONDS)
+    return PROMETHEUS_STAND_IN if here is None else str(named)
+
+
+def missing_prometheus() -> str | None:
+    """Why no Prometheus can be started in a container, or None."""
+    return missing_images([prometheus_image()])
 
 
 def missing_browser() -> str | None:

@@ -43,7 +43,23 @@ def test_only_the_hub_holds_the_docker_socket() -> None:
 
 def test_only_the_edge_publishes_ports_and_only_the_two_of_the_web() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"traefik": ["${HTTP_PORT:-80}:80", "${HTTPS_PORT:-443}:443"]}
+    assert published == {
+        "traefik": ["${HTTP_PORT:-80}:80", "${HTTPS_PORT:-443}:443"],
+        "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],  # for this machine alone
+    }
+
+
+def test_what_collects_metrics_sees_no_other_secret_and_starts_only_when_asked_for() -> None:
+    for name in ("prometheus", "grafana"):
+        assert SERVICES[name]["profiles"] == ["monitoring"]
+        assert SERVICES[name]["networks"] == ["monitoring"]
+        assert not any(volume.startswith("secrets:") for volume in volumes(name))
+
+
+def test_labs_are_not_on_the_network_of_the_metrics() -> None:
+    assert {name for name, service in SERVICES.items() if "monitoring" in service.get("networks", [])} == {
+        *("traefik", "bridge", "hub", "prometheus", "grafana")
+    }
 
 
 def test_bridge_and_cas_are_not_on_the_network_of_the_labs() -> None:

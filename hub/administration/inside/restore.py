@@ -1,0 +1,194 @@
+"""Lay a backup out in the volumes that are mounted here.
+
+Nothing is written before everything has been read and compared. What is whole in the target is marked there, so that
+an interrupted restore, run again, goes on behind it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from hub.administration.faults import AdministrationError
+from hub.administration.inside import archive, databases
+from hub.administration.inside.backup import CHECKOUT, SITE, TARGET, VOLUMES, check_files
+from hub.administration.inside.events import Progress, tell
+from hub.administration.inside.manifest import Manifest, Part, read_manifest
+from hub.administration.names import size
+
+HUB_DATABASE = "service/hub-data"
+UNDER_WAY = ".restore-under-way"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of a restore."""
+
+    jupyterhub: str
+    force: bool = False
+    only_databases: bool = False
+
+
+def describe() -> None:
+    """What the backup holds and what is in the way of it: told before anything is done."""
+    manifest = read_manifest(TARGET)
+    in_the_way = []
+    places = sorted({part.place for part in manifest.parts})
+    for place in places:
+        folder = VOLUMES / place
+        if folder.is_dir() and not _is_marked(folder) and (names := _contents(folder)):
+            in_the_way.append({"place": place, "files": len(names), "bytes": archive.allocated(folder)})
+    tell(
+        "backup",
+        project=manifest.project,
+        began=manifest.began.isoformat(),
+        ended=None if manifest.ended is None else manifest.ended.isoformat(),
+        versions=manifest.versions,
+        places=places,
+        only_databases=manifest.only_databases,
+        bytes=sum(part.bytes for part in manifest.parts),
+        in_the_way=in_the_way,
+        settings=_different_settings(manifest),
+    )
+
+
+def restore(wish: Wish) -> None:
+    """All of it."""
+    manifest = read_manifest(TARGET)
+    check_manifest(manifest, wish)
+    parts = [part for part in manifest.parts if not wish.only_databases or part.kind == "database"]
+    check_files(manifest.model_copy(update={"parts": tuple(parts)}))
+    places = list(dict.fromkeys(part.place for part in sorted(parts, key=lambda part: part.place)))
+    _check_room(parts)
+    # Marked before anything is written: what was there is no longer anybody's data, and a second run may go on.
+    for place in places:
+        _mark(VOLUMES / place, wish)
+    for number, place in enumerate(places, 1):
+        tell("part", what=place, number=number, of=len(places))
+        # The databases go where the folder has been laid out.
+        of_place = sorted((part for part in parts if part.place == place), key=lambda part: part.kind != "folder")
+        _restore_place(VOLUMES / place, of_place)
+    # At the very end, or a second run would take those that are done for somebody else's data.
+    for place in places:
+        (VOLUMES / place / UNDER_WAY).unlink(missing_ok=True)
+    tell("result", parts=len(parts), bytes=sum(part.bytes for part in parts))
+
+
+def check_manifest(manifest: Manifest, wish: Wish) -> None:
+    """Raise unless the backup is whole and of no later version than what shall run on it."""
+    if manifest.ended is None:
+        raise AdministrationError(
+            "that backup was interrupted before it was whole: finish it with `passerelle hub backup … --resume`, or "
+            "take an older one."
+        )
+    theirs = manifest.versions.get("jupyterhub", "0")
+    if _version(theirs) > _version(wish.jupyterhub):
+        raise AdministrationError(
+            f"that backup was made with JupyterHub {theirs} and this checkout has {wish.jupyterhub}, which cannot read "
+            "its database: take the checkout that it was made with, or a newer one."
+        )
+    if manifest.only_databases and not wish.only_databases:
+        raise AdministrationError("that backup has databases only, as an upgrade makes it: add --only-databases.")
+    for part in manifest.parts:
+        inside = PurePosixPath(part.path)
+        if inside.is_absolute() or ".." in inside.parts or (part.kind == "database") != bool(part.path):
+            raise AdministrationError(
+                f"the manifest says that {part.file} belongs outside its volume: do not trust it."
+            )
+
+
+def _restore_place(folder: Path, parts: list[Part]) -> None:
+    done = _read_mark(folder)
+    for part in parts:
+        if part.sha256 in done:
+            continue
+        if part.kind == "folder":
+            _empty(folder)
+            progress = Progress(part.place, part.bytes)
+            archive.extract_tar(TARGET / part.file, folder, tick=progress.add)
+        else:
+            _put_database(folder, part)
+        with (folder / UNDER_WAY).open("a") as stream:
+            stream.write(f"{part.sha256}\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+def _put_database(folder: Path, part: Part) -> None:
+    target = folder / part.path
+    if any(parent.is_symlink() for parent in target.parents if parent.is_relative_to(folder)):
+        raise AdministrationError(f"{part.path} lies behind a link in its volume: remove the link.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".restore-") as work:
+        draft = Path(work, "database")
+        shutil.copyfile(TARGET / part.file, draft)
+        if part.place == HUB_DATABASE:
+            databases.forget_labs(draft)
+        draft.chmod(part.mode)
+        os.chown(draft, *part.owner)
+        for end in databases.BESIDE:
+            target.with_name(target.name + end).unlink(missing_ok=True)
+        draft.replace(target)
+
+
+def _mark(folder: Path, wish: Wish) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if _is_marked(folder):
+        return
+    if _contents(folder) and not wish.force:
+        raise AdministrationError(f"{folder.relative_to(VOLUMES)} is not empty: nothing was written.")
+    mark = folder / UNDER_WAY
+    mark.unlink(missing_ok=True)
+    mark.touch(mode=0o600)
+
+
+def _is_marked(folder: Path) -> bool:
+    """By us: a user could have a file of that name in their home, but not one of root's."""
+    mark = folder / UNDER_WAY
+    return mark.is_file() and not mark.is_symlink() and mark.lstat().st_uid == 0
+
+
+def _read_mark(folder: Path) -> set[str]:
+    return set((folder / UNDER_WAY).read_text(encoding="ascii", errors="replace").split())
+
+
+def _contents(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name not in (UNDER_WAY, "lost+found"))
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name in (UNDER_WAY, "lost+found"):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _check_room(parts: list[Part]) -> None:
+    needed = sum(part.bytes for part in parts if not part.file.endswith(".gz"))
+    free = shutil.disk_usage(VOLUMES / parts[0].place).free if parts else 0
+    if needed > free:
+        raise AdministrationError(
+            f"the volumes' disk has {size(free)} free and {size(needed)} are needed: make room; nothing was written."
+        )
+
+
+def _different_settings(manifest: Manifest) -> list[str]:
+    """Which files of settings here are not as the backup has them."""
+    different = []
+    for name in manifest.settings:
+        rest = name.removeprefix("settings/")
+        here = SITE / rest.removeprefix("site/") if rest.startswith("site/") else CHECKOUT / rest
+        kept = TARGET / name
+        if not here.is_file() or (kept.is_file() and here.read_bytes() != kept.read_bytes()):
+            different.append(rest)
+    return different
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else 0 for part in text.split("."))

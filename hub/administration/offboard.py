@@ -1,0 +1,176 @@
+"""`passerelle hub offboard`: somebody left. Their home is archived and read again before anything of it is deleted."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from hub.administration import show
+from hub.administration.engine import Engine, Inside
+from hub.administration.faults import AdministrationError
+from hub.administration.names import Volume, escape, size
+from hub.administration.running_hub import RunningHub
+
+BRIDGE = "bridge"
+USUAL_DAYS = 180
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is of somebody."""
+
+    user: str
+    known: bool
+    labs: tuple[str, ...]
+    subjects: tuple[str, ...]
+    """What the bridge calls them."""
+    home: Volume | None
+    days: int
+    folder: str
+
+    @property
+    def steps(self) -> list[str]:
+        """What will be done, in this order."""
+        home = self.home
+        found = [
+            f"end every session and all access of {', '.join(self.subjects)} at the bridge" if self.subjects else "",
+            f"stop {len(self.labs)} running lab{'s' * (len(self.labs) != 1)}" if self.labs else "",
+            f"delete {self.user} from the hub, with tokens and memberships" if self.known else "",
+            f"archive the home into {self.folder} and keep it for {self.days} days" if home else "",
+            f"delete the volume {home.name}" if home else "",
+        ]
+        return [step for step in found if step]
+
+
+@click.command()
+@click.argument("user", required=False)
+@click.option(
+    "--archive", "folder", default="archives", show_default="archives/ beside .env", help="Folder of archives."
+)
+@click.option("--keep-days", type=click.IntRange(0, 36500), help="How long; OFFBOARD_RETENTION_DAYS without it.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--list", "wants_list", is_flag=True, help="The archives that there are, and until when.")
+@click.option("--purge-expired", is_flag=True, help="Delete archives whose time has come: for a daily timer.")
+@click.option("--json", "wants_json", is_flag=True, help="The result as JSON.")
+def offboard(  # noqa: PLR0917  one for each option
+    user: str | None,
+    folder: str,
+    keep_days: int | None,
+    dry_run: bool,
+    yes: bool,
+    wants_list: bool,
+    purge_expired: bool,
+    wants_json: bool,
+) -> None:
+    """Take USER out of bridge and hub, keep their home as an archive for a while, and free its volume.
+
+    Says what it will do and asks. It cannot take an account away at CAS: do that first, or whoever has one there
+    and is in an allowed group signs in again, to an empty home.
+    """
+    if bool(user) == (wants_list or purge_expired) or (wants_list and purge_expired):
+        raise click.UsageError("Name one user, or give one of --list and --purge-expired.")
+    engine = Engine.open()
+    where = engine.on_machine(folder)
+    if user is None:
+        _archives(engine, where, purge=purge_expired and not dry_run, expired=purge_expired, wants_json=wants_json)
+        return
+    plan = look(engine, RunningHub(), user, where, days_to_keep(keep_days))
+    if not plan.steps:
+        raise AdministrationError(f"there is nothing of {user!r}: `passerelle hub users` names everybody.")
+    for number, step in enumerate(plan.steps, 1):
+        show.say(f"{number}. {step}")
+    if dry_run:
+        click.echo("Nothing was done.")
+        return
+    if not yes:
+        click.confirm(f"Offboard {user}?", abort=True)
+    told = carry_out(engine, RunningHub(), plan)
+    if wants_json:
+        show.as_json(told)
+    else:
+        click.echo(
+            f"{user} is out." + (f" The home is in {where}/{told['file']} until {told['until']}." if told else "")
+        )
+
+
+def days_to_keep(wanted: int | None) -> int:
+    """What was asked for, or what .env says."""
+    text = os.environ.get("OFFBOARD_RETENTION_DAYS", "").strip()
+    if wanted is not None or not text:
+        return USUAL_DAYS if wanted is None else wanted
+    if not text.isdigit():
+        raise AdministrationError(f"OFFBOARD_RETENTION_DAYS is {text!r}, which is no number of days: mend it in .env.")
+    return int(text)
+
+
+def look(engine: Engine, hub: RunningHub, user: str, where: str, days: int) -> Plan:
+    """What there is of somebody."""
+    known = hub.user(user)
+    homes = {one.of: one for one in engine.volumes() if one.kind == "home"}
+    return Plan(
+        user=user,
+        known=known is not None,
+        labs=tuple((known or {}).get("servers", {})),
+        subjects=tuple(subjects_of(user, _sessions(engine))),
+        home=homes.get(escape(user)),
+        days=days,
+        folder=where,
+    )
+
+
+def subjects_of(user: str, sessions: Sequence[dict[str, Any]]) -> list[str]:
+    """By what names the bridge knows a user of the hub, which writes every name in lower case."""
+    found = {str(one["subject"]) for one in sessions if user in (str(one["subject"]), str(one["username"]).lower())}
+    return sorted(found)
+
+
+def carry_out(engine: Engine, hub: RunningHub, plan: Plan) -> dict[str, Any]:
+    """Do it; run again, it goes on where it stopped."""
+    if BRIDGE in engine.services():
+        # Offline access outlives sessions: it is taken back by the name itself as well.
+        for subject in sorted({plan.user, *plan.subjects}):
+            engine.execute(BRIDGE, "passerelle", "sessions", "end", f"--subject={subject}", "--all-access")
+    if plan.known:
+        hub.stop_labs(plan.user)
+        hub.delete_user(plan.user)
+    if plan.home is None:
+        return {}
+    if at_work := engine.users_of(plan.home.name):
+        raise AdministrationError(
+            f"{plan.home.name} is in use by {', '.join(at_work)}: stop that (`docker rm -f`), and run this again."
+        )
+    wish = {"of": plan.home.of, "user": plan.user, "days": plan.days}
+    sees = Inside((plan.home,), target=plan.folder, makes_target=True)
+    told = show.result(engine.inside("archive", wish, sees))
+    engine.remove_volume(plan.home.name)
+    return {name: value for name, value in told.items() if name != "event"}
+
+
+def _sessions(engine: Engine) -> list[dict[str, Any]]:
+    if BRIDGE not in engine.services():
+        show.say("note: the bridge does not run, so that no session of theirs is ended there.")
+        return []
+    status, said = engine.execute(BRIDGE, "passerelle", "sessions", "list", "--json")
+    try:
+        return list(json.loads(said)) if status == 0 else []
+    except ValueError:
+        return []
+
+
+def _archives(engine: Engine, where: str, *, purge: bool, expired: bool, wants_json: bool) -> None:
+    sees = Inside(target=where, makes_target=True)
+    events = list(show.follow(engine.inside("purge" if purge else "archives", {}, sees)))
+    rows = [event for event in events if event["event"] == "archive" and (event["expired"] or not expired)]
+    if wants_json:
+        show.as_json([{name: value for name, value in row.items() if name != "event"} for row in rows])
+    elif rows:
+        heading = ("ARCHIVE", "USER", "SIZE", "DELETED" if purge else "UNTIL")
+        show.table([heading, *((row["file"], row["user"], size(row["bytes"]), row["until"]) for row in rows)])
+    else:
+        click.echo("No archive has to go." if expired else "There are no archives.")

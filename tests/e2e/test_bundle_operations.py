@@ -1,0 +1,336 @@
+"""Looking after the hub: backup, restore into an empty project, users, offboarding, upgrade, metrics.
+
+Two projects on one engine: the first is used and backed up while it works, the second begins empty. The tests build on
+each other in this order.
+"""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.machine.status import prometheus_image
+from tests.support.deployment import clean_clone
+from tests.support.journey import Journey, JourneyError
+from tests.support.operations import Hub, deployment, state_of
+
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "prometheus", "browser")]
+
+HUB, AUTH = "jupyter.localhost", "auth.localhost"
+FILES = "find /home/jovyan -printf '%P %U:%G %m %s\\n' | grep -E '^(kept|deep)' | sort; cat /home/jovyan/kept.txt"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    clone = clean_clone(tmp_path_factory.mktemp("clone"))
+    settings = clone / ".env"
+    settings.write_text(
+        re.sub(r"(?m)^PROMETHEUS_IMAGE=.*", f"PROMETHEUS_IMAGE={prometheus_image()}", settings.read_text())
+    )
+    asked = clone / "monitoring/prometheus.yml"
+    # As shipped, but so often that a test need not wait.
+    asked.write_text(asked.read_text().replace("30s", "4s").replace("10s", "4s"))
+    return clone
+
+
+@pytest.fixture(scope="module")
+def first(folder: Path) -> Iterator[Hub]:
+    ours = deployment(folder, "first")
+    try:
+        ours.compose("build")
+        ours.compose("up", "--detach", "--wait")
+        ours.compose("up", "--detach", "--wait", "prometheus")
+        yield ours
+    finally:
+        ours.remove()
+
+
+@pytest.fixture(scope="module")
+def second(folder: Path) -> Iterator[Hub]:
+    ours = deployment(folder, "second")
+    try:
+        ours.compose("build")
+        yield ours
+    finally:
+        ours.remove()
+
+
+@pytest.fixture(scope="module")
+def bob(first: Hub) -> Iterator[Journey]:
+    """At work: his lab runs, and something is in his home."""
+    with Journey(first.url(HUB), name="operations-bob") as journey:
+        journey.sign_in("bob", "bob-demo")
+        make = "mkdir -p deep/er && echo before > kept.txt && ln -s kept.txt deep/link && chmod 750 deep/er"
+        first.docker("exec", f"{first.project}-lab-bob", "sh", "-c", make)
+        yield journey
+
+
+@pytest.fixture(scope="module")
+def backup(first: Hub, bob: Journey, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Written while everything runs; and a client that was added by hand."""
+    first.compose(
+        "exec", "-T", "bridge", "passerelle", "clients", "add", "Wiki", "--redirect-uri", "https://w.example/cb"
+    )
+    place = tmp_path_factory.mktemp("backup") / "monday"
+    done = first.hub("backup", str(place), "--exclude", ".cache", "--json")
+    assert json.loads(done.stdout)["unread"] == []
+    return place
+
+
+def test_a_dry_run_says_what_a_backup_would_be_and_writes_nothing(first: Hub, bob: Journey, tmp_path: Path) -> None:
+    said = first.hub("backup", str(tmp_path / "none"), "--dry-run").stdout
+
+    assert re.search(r"^home/bob +[\d.]+ KiB$", said, re.M)
+    assert "service/bridge-data" in said
+    assert "traefik-dynamic" not in said
+    assert not (tmp_path / "none").exists()
+
+
+def test_users_are_told_with_what_they_have(first: Hub, bob: Journey) -> None:
+    (row,) = (row for row in json.loads(first.hub("users", "--json").stdout) if row["name"] == "bob")
+
+    assert row["groups"] == ["students"]
+    assert row["running"] == [""]
+    assert row["home_bytes"] > 4096
+    assert row["last_seen"].startswith("20")
+    assert re.search(r"^bob +- +students +20\S+Z +lab +[\d.]+ KiB", first.hub("users").stdout, re.M)
+
+
+def test_a_restore_into_an_empty_project_brings_everything_back(
+    first: Hub, second: Hub, backup: Path, bob: Journey
+) -> None:
+    before = state_of(first)
+    files = first.in_home("bob", FILES)
+
+    assert "Nothing was written" in second.hub("restore", str(backup), "--dry-run").stdout
+    assert second.docker("volume", "ls", "--quiet", "--filter", f"name={second.project}-home") == ""
+    second.hub("restore", str(backup))
+    again = second.hub("restore", str(backup), check=False)
+    second.compose("up", "--detach", "--wait")
+
+    assert again.returncode == 1
+    assert "is not empty. Written over would be:" in again.stderr
+    assert "home/bob: " in again.stderr
+    assert state_of(second) == before
+    assert len(before["people"]) == 1
+    assert len(before["clients"]) == len(before["sessions"]) == 1
+    assert second.in_home("bob", FILES) == files
+    assert "before" in files
+
+
+def test_whoever_was_signed_in_still_is_and_their_lab_of_the_first_project_is_left_alone(
+    first: Hub, second: Hub, backup: Path, bob: Journey
+) -> None:
+    lab = first.lab_id("bob")
+    bob.hub_url = second.url(HUB)  # the same host: his browser sends the same cookies to its other port
+    try:
+        me = bob.whoami()
+        assert (me["name"], me["servers"]) == ("bob", {})
+        bob.start_again()
+    finally:
+        bob.hub_url = first.url(HUB)
+    assert second.docker("exec", f"{second.project}-lab-bob", "cat", "kept.txt") == "before"
+    assert first.lab_id("bob") == lab
+    assert first.labs() == [f"{first.project}-lab-bob"]
+
+
+def test_a_restore_does_not_write_under_services_that_run(second: Hub, backup: Path) -> None:
+    refused = second.hub("restore", str(backup), "--force", "--yes", check=False)
+
+    assert refused.returncode == 1
+    assert "hub, bridge, cas run on what would be written: first `docker compose down`" in refused.stderr
+
+
+def test_a_damaged_backup_is_not_laid_out(second: Hub, backup: Path, tmp_path: Path) -> None:
+    second.compose("-p", f"{second.project}-labs", "down")
+    second.compose("down")
+    damaged = tmp_path / "damaged"
+    subprocess.run(["cp", "-a", backup, damaged], check=True)
+    home = damaged / "home/bob.tar"
+    home.write_bytes(home.read_bytes().replace(b"before", b"bef0re"))
+
+    refused = second.hub("restore", str(damaged), "--force", "--yes", check=False)
+
+    assert refused.returncode == 1
+    assert "home/bob.tar is not as it was written" in refused.stderr
+    assert "before" in second.in_home("bob", FILES)
+
+
+def test_an_interrupted_backup_goes_on_behind_its_last_whole_part(first: Hub, bob: Journey, tmp_path: Path) -> None:
+    first.docker("volume", "create", f"{first.project}-home-zoe")
+    first.in_home("zoe", "head -c 500M /dev/zero > /home/jovyan/big")
+    place = tmp_path / "tuesday"
+    command = ["docker", "compose", "run", "--rm", "--no-deps", "-T", "hub", "passerelle", "hub", "backup", str(place)]
+    with subprocess.Popen(
+        command, cwd=first.folder, env=first.environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as running:
+        first.wait((place / "home/.zoe.tar.part").exists, "home that is being written")
+        first.docker("stop", f"{first.project}-administration")
+        assert running.wait(timeout=60) == 1
+    assert not (place / "home/zoe.tar").exists()
+    bobs = (place / "home/bob.tar").stat().st_mtime_ns
+
+    refused = first.hub("backup", str(place), check=False)
+    unfinished = first.hub("restore", str(place), "--dry-run", check=False)
+    first.hub("backup", str(place), "--resume")
+
+    assert "that was interrupted" in refused.stderr
+    assert unfinished.returncode == 1  # the first project runs; nothing of a half backup is ever laid out
+    assert (place / "home/bob.tar").stat().st_mtime_ns == bobs
+    assert (place / "home/zoe.tar").stat().st_size > 499 * 2**20
+
+
+@pytest.mark.usefixtures("bob")
+def test_metrics_are_told_to_nobody_without_the_token(first: Hub) -> None:
+    code = (
+        "import sys, urllib.request as r, urllib.error as e\n"
+        "try: print(r.urlopen(sys.argv[1], timeout=5).status)\n"
+        "except e.HTTPError as error: print(error.code)\n"
+        "except OSError: print('unreachable')"
+    )
+
+    def from_lab(url: str) -> str:
+        return first.docker("exec", f"{first.project}-lab-bob", "python3", "-c", code, url)
+
+    assert from_lab("http://hub:8081/hub/metrics") == "403"
+    assert from_lab("http://traefik:8098/metrics") == "401"
+    assert from_lab("http://bridge:8000/metrics") == "unreachable"
+    assert from_lab("http://prometheus:9090/metrics") == "unreachable"
+    assert first.get(AUTH, "/metrics").status == 404
+    assert first.get(HUB, "/hub/metrics").status == 403
+
+
+@pytest.mark.usefixtures("bob")
+def test_every_panel_of_the_dashboard_has_something_to_show(first: Hub) -> None:
+    assert first.get(AUTH, "/authorize?client_id=nobody").status == 400
+    dashboard = json.loads((first.folder / "monitoring/dashboards/passerelle.json").read_text())
+    queries = {
+        f"{panel['title']}: {target['legendFormat']}": target["expr"].replace("$__rate_interval", "1m")
+        for panel in dashboard["panels"]
+        for target in panel["targets"]
+    }
+    assert len(queries) > 15
+
+    def answers(*asked: str) -> list[list[str]]:
+        """What Prometheus has, for each query; one call for all, because a start of its tool is dear."""
+        loop = 'for query in "$@"; do promtool query instant http://127.0.0.1:9090 "$query"; echo --; done'
+        said = first.compose("exec", "-T", "prometheus", "sh", "-c", loop, "sh", *asked).stdout
+        return [[line for line in answer.splitlines() if line] for answer in said.split("--\n")[:-1]]
+
+    deadline = time.monotonic() + 60
+    empty = dict(queries)
+    while empty and time.monotonic() < deadline:
+        found = answers(*empty.values())
+        empty = {name: query for (name, query), answer in zip(empty.items(), found, strict=True) if not answer}
+    assert empty == {}
+    labs, up, sign_ins, people = answers(
+        "sum(passerelle_running_labs)",
+        'sum(up{job=~"bridge|hub|edge"})',
+        'passerelle_sign_ins_total{outcome="signed_in"}',
+        'count({__name__=~"traefik_(router|service)_.*"})',
+    )
+    assert [answer[0].split()[2] for answer in (labs, up)] == ["1", "3"]
+    assert len(sign_ins) == 1
+    assert people == []
+
+
+def test_an_upgrade_says_what_changes_and_keeps_the_way_back(first: Hub, bob: Journey) -> None:
+    settings = first.folder / ".env"
+    lock = first.folder / "requirements/hub.txt"
+    kept = settings.read_text(), lock.read_text()
+    settings.write_text(kept[0].replace("LAB_MEM_LIMIT=2G", "LAB_MEM_LIMIT=3G"))
+    lock.write_text(re.sub(r"(?m)^click==\S+", "click==99.1", kept[1]))
+    try:
+        config = first.compose("config", "--format", "json").stdout
+        told = subprocess.run(
+            [
+                "docker",
+                "compose",
+                "run",
+                "--rm",
+                "--no-deps",
+                "-T",
+                "hub",
+                "passerelle",
+                "hub",
+                "upgrade",
+                "--yes",
+                "--config",
+                "-",
+            ],
+            input=config,
+            cwd=first.folder,
+            env=first.environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    finally:
+        settings.write_text(kept[0])
+        lock.write_text(kept[1])
+
+    assert re.search(r"^hub: click \S+ → 99\.1$", told, re.M)
+    assert "hub: LAB_MEM_LIMIT '2G' → '3G'" in told
+    (backups,) = (first.folder / "backups").glob("*-before-upgrade")
+    assert len(list((backups / "database").glob("*/*"))) == 3
+    assert not (backups / "home").exists()
+    assert first.docker("image", "inspect", "--format", "x", f"{first.project}-hub:before-upgrade") == "x"
+    for image in ("hub", "bridge", "lab"):
+        first.docker("image", "rm", "--force", f"{first.project}-{image}:before-upgrade")
+
+
+def test_the_same_command_works_from_the_machine_itself(first: Hub, bob: Journey) -> None:
+    environment = first.environment() | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    program = "from bridge.cli import main; main(prog_name='passerelle')"
+    python = Path(__file__).parents[2] / ".venv/bin/python"
+    done = subprocess.run(
+        [python, "-c", program, "hub", "users", "--no-sizes"],
+        cwd=first.folder / "monitoring",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.search(r"^bob .* there", done.stdout, re.M)
+
+
+class TestOffboarding:
+    """Bob leaves."""
+
+    def test_is_told_before_it_is_done(self, first: Hub, bob: Journey) -> None:
+        told = first.hub("offboard", "bob", "--dry-run")
+
+        assert re.findall(r"^\d\. (\w+)", told.stderr, re.M) == ["end", "stop", "delete", "archive", "delete"]
+        assert first.labs() == [f"{first.project}-lab-bob"]
+
+    def test_leaves_an_archive_and_nothing_else(self, first: Hub, bob: Journey) -> None:
+        told = json.loads(first.hub("offboard", "bob", "--yes", "--json", "--keep-days", "0").stdout)
+
+        assert first.labs() == []
+        assert first.in_hub_database("SELECT name FROM users WHERE name = 'bob'") == []
+        assert [one for one in first.bridge("sessions", "list") if one["username"] == "bob"] == []
+        assert first.docker("volume", "ls", "--quiet", "--filter", f"name={first.project}-home-bob") == ""
+        archive = first.folder / "archives" / told["file"]
+        listed = subprocess.run(["tar", "-tzf", archive], capture_output=True, text=True, check=True).stdout
+        assert "./kept.txt\n" in listed
+        with pytest.raises(JourneyError):
+            bob.whoami()
+
+    def test_ends_with_the_archive_when_its_time_has_come(self, first: Hub) -> None:
+        assert "bob" in first.hub("offboard", "--list").stdout
+        assert "bob" in first.hub("offboard", "--purge-expired").stdout
+        assert list((first.folder / "archives").iterdir()) == []
+
+    def test_knows_a_home_that_the_hub_does_not(self, first: Hub) -> None:
+        first.in_home("zoe", "rm /home/jovyan/big")
+        first.hub("offboard", "zoe", "--yes")
+        assert first.docker("volume", "ls", "--quiet", "--filter", f"name={first.project}-home") == ""
+
+    def test_says_when_there_is_nothing(self, first: Hub) -> None:
+        refused = first.hub("offboard", "zoe", "--yes", check=False)
+        assert refused.returncode == 1
+        assert "there is nothing of 'zoe'" in refused.stderr

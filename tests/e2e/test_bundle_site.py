@@ -1,0 +1,73 @@
+"""One's own settings beside the tracked ones, as the page describes it; compose says what it makes of them."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.deployment import ROOT, Deployment, clean_clone
+
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine")]
+
+PAGE = (ROOT / "docs/hub/site.md").read_text()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A clone whose administrator did what the page says."""
+    folder = clean_clone(tmp_path)
+    (written,) = re.findall(r"cat > \.env <<'END'\n(.*?)END\n", PAGE, re.DOTALL)
+    (folder / "site/.env").write_text(written)
+    return folder
+
+
+def config(folder: Path) -> dict[str, Any]:
+    environment = {name: text for name, text in Deployment(folder, "x").environment().items() if "COMPOSE" not in name}
+    done = subprocess.run(
+        ["docker", "compose", "config", "--format", "json"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return dict(json.loads(done.stdout))
+
+
+def test_ones_own_settings_win_and_the_rest_is_as_committed(checkout: Path) -> None:
+    told = config(checkout / "site")
+
+    assert told["name"] == "hub"
+    assert "cas" not in told["services"]
+    assert "localhost" not in json.dumps([one.get("environment") for one in told["services"].values()])
+    hub = told["services"]["hub"]
+    assert hub["environment"]["ALLOWED_GROUPS"] == "staff;students"
+    assert hub["environment"]["PROJECT_NAME"] == "hub"
+    assert hub["environment"]["LAB_MEM_LIMIT"] == "2G"
+    assert Path(hub["build"]["context"]) == checkout
+
+
+def test_a_fresh_clone_is_still_the_demo(checkout: Path) -> None:
+    told = config(checkout)
+
+    assert told["name"] == "passerelle"
+    assert "cas" in told["services"]
+
+
+def test_a_service_is_changed_by_an_override_of_ones_own(checkout: Path) -> None:
+    (checkout / "site/compose.override.yml").write_text("services: {hub: {environment: {TZ: Europe/Warsaw}}}\n")
+
+    environment = config(checkout / "site")["services"]["hub"]["environment"]
+    assert environment["TZ"] == "Europe/Warsaw"
+    assert environment["PROJECT_NAME"] == "hub"
+
+
+def test_git_sees_nothing_of_it(checkout: Path) -> None:
+    for name in ("site/.env", "site/hub.toml", "site/compose.override.yml", "backups/x", "archives/x"):
+        assert subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT, check=False).returncode == 0
+    tracked = subprocess.run(["git", "check-ignore", "-q", "site/compose.yml"], cwd=ROOT, check=False)
+    assert tracked.returncode == 1
