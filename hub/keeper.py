@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -129,6 +130,9 @@ def main() -> None:
         reader.check()
     except SettingsError as fault:
         sys.exit(str(fault))
+    # The hub ends its services so; a traceback in the log would look like a fault.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
     keep(Volumes(shared.project, image), ledger_in(data_dir), shared.volumes())
 
 

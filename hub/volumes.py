@@ -55,16 +55,14 @@ class Volumes:
         command = ["python", "-m", "hub.shared_folders", *(bind["bind"] for bind in binds.values())]
         self._run(command, binds, ["CHOWN", "FOWNER", "FSETID", "DAC_READ_SEARCH"], SHARING_WITHIN)
 
-    def exists(self, name: str) -> bool:
-        """Whether there is such a volume. Measuring one would make it."""
+    def size(self, name: str, within: int) -> int:
+        """The bytes that the volume takes on the disk, counted in at most so many seconds; 0 if there is none."""
         try:
             self.client.volumes.get(name)
-        except NotFound:
-            return False
-        return True
-
-    def size(self, name: str, within: int) -> int:
-        """The bytes that the volume takes on the disk, counted in at most so many seconds."""
+        except NotFound:  # to mount it would make it
+            return 0
+        except (DockerException, RequestException, OSError) as fault:
+            raise ToolError(f"{name}: {fault}") from fault
         command = ["timeout", "--signal=KILL", str(within), "du", "-sx", "--block-size=1", "/volume"]
         said = self._run(command, {name: {"bind": "/volume", "mode": "ro"}}, ["DAC_READ_SEARCH"], within)
         # A number is one even if du complains: files may vanish while it counts.

@@ -153,7 +153,9 @@ class TestSharedFolders:
         assert "denied" in in_lab(deployment, "alice", "ls courses/seminar/old")
         deployment.compose("restart", "hub")
         deployment.wait(
-            lambda: in_lab(deployment, "alice", "cat courses/seminar/old/file") == "1", "folder given to its group"
+            lambda: in_lab(deployment, "alice", "cat courses/seminar/old/file") == "1",
+            "folder given to its group",
+            seconds=180,
         )
         assert in_lab(deployment, "alice", "echo 2 >> courses/seminar/old/file") == ""
 
