@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,7 +125,9 @@ def main() -> None:
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s %(name)s] %(message)s")
     hub = Hub(os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"])
-    watch(hub, Lifetimes(Limits(given.idle_timeout, given.max_age), read_declared(given.declared)))
+    lifetimes = Lifetimes(Limits(given.idle_timeout, given.max_age), read_declared(given.declared))
+    with suppress(KeyboardInterrupt):  # so the hub ends its services
+        watch(hub, lifetimes)
 
 
 if __name__ == "__main__":
