@@ -19,7 +19,7 @@ LEFT_OUT = pytest.StashKey[dict[str, tuple[str, int]]]()
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "e2e: real containers or processes, and a real browser")
     config.addinivalue_line(
-        "markers", "needs(*things): engine, images, browser, postgres, node: left out where they are missing"
+        "markers", "needs(*things): engine, images, browser, postgres, node, acme: left out where they are missing"
     )
     config.stash[LEFT_OUT] = {}
 
@@ -62,6 +62,7 @@ def _missing(thing: str) -> str | None:
         "browser": status.missing_browser,
         "postgres": status.missing_postgres,
         "node": status.missing_node,
+        "acme": status.missing_acme,
         "images": lambda: status.missing_images(list(status.image_names().values())),
     }
     return checks[thing]()

@@ -21,6 +21,7 @@ ENABLE = {
     "images": "tests/machine/prepare images",
     "browser": "tests/machine/prepare browser",
     "postgres": "tests/machine/prepare postgres",
+    "acme": "tests/machine/prepare acme",
     "node": "install Node.js 20 or newer with npm, and let npm reach a registry",
 }
 IMAGE_VARIABLES = {"python": "PYTHON_IMAGE", "traefik": "TRAEFIK_IMAGE", "lab": "LAB_BASE_IMAGE"}
@@ -86,6 +87,22 @@ def missing_node() -> str | None:
     return None
 
 
+def missing_acme() -> str | None:
+    """Why no ACME authority can be started, or None if Pebble is built."""
+    return None if pebble_program() else f"no ACME authority (Pebble) is in {state_folder()}"
+
+
+def pebble_program() -> Path | None:
+    """Where `prepare acme` put it: the newest, if a change of version left an older one."""
+    found = sorted(state_folder().glob("pebble-*/pebble"), key=lambda program: program.stat().st_mtime)
+    return found[-1] if found else None
+
+
+def state_folder() -> Path:
+    """Where `prepare` keeps what is neither a package nor an image."""
+    return Path(os.environ.get("XDG_STATE_HOME") or "/var/lib") / "passerelle-test"
+
+
 def postgres_binaries() -> Path | None:
     """Where initdb and postgres are: Debian keeps them off the PATH, one folder a version."""
     on_path = shutil.which("initdb")
@@ -138,6 +155,7 @@ def _report() -> int:
         ("images", images, found_images, ENABLE["images"]),
         ("browser", missing_browser(), str(CHROMIUM), ENABLE["browser"]),
         ("postgres", missing_postgres(), str(postgres_binaries()), ENABLE["postgres"]),
+        ("acme", missing_acme(), str(pebble_program()), ENABLE["acme"]),
         ("node", missing_node(), "npm reaches a registry", ENABLE["node"]),
     ]
     for part, reason, found, remedy in lines:
