@@ -20,6 +20,17 @@ from tests.support.deployment import Deployment
 
 NAME = "authority.example"
 LIFETIME = 900  # seconds; shorter than the twenty minutes before the end at which Traefik renews
+SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 OVERRIDE = """\
 services:
   traefik:
@@ -111,11 +122,17 @@ def write_server_certificate(folder: Path) -> None:
     root = (
         builder(root_name, root_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(SIGNS_CERTIFICATES, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False)
         .sign(root_key, hashes.SHA256())
     )
     server = (
         builder(x509.Name([]), key.public_key())
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()),
+            critical=False,
+        )
         .sign(root_key, hashes.SHA256())
     )
     (folder / "ca.crt").write_bytes(root.public_bytes(serialization.Encoding.PEM))

@@ -1,0 +1,345 @@
+"""The edge while people work: new certificates, a dashboard, limits, a second deployment on the same machine.
+
+The tests share one deployment and Bob's lab in it, and build on each other in this order. While the others run, a
+slow upload and a quiet WebSocket are under way through the edge; the last tests look at what became of them.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from tests.support.certificates import write_certificate
+from tests.support.deployment import Deployment, clean_clone, free_port
+from tests.support.journey import Journey
+from tests.support.slow_client import QuietWebSocket, SlowUpload
+
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
+
+HUB, AUTH, CAS = "jupyter.localhost", "auth.localhost", "cas.localhost"
+HOSTS = [HUB, AUTH, CAS]
+SLOW = 70  # seconds; Traefik's own limit for a request's body is 60
+UPLOAD_BYTES = 8_000_000
+LARGE_BYTES = 120_000_000
+SIGN_IN_RATE = 240
+
+
+@dataclass
+class UnderWay:
+    """What goes through the edge all the while."""
+
+    token: str
+    upload: SlowUpload
+    quiet: QuietWebSocket
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = clean_clone(tmp_path_factory.mktemp("clone"))
+    # A home page is served to everybody who knows the address, a sign-in so often a minute.
+    replace_setting(folder / ".env", "SIGN_IN_RATE", str(SIGN_IN_RATE))
+    ours = Deployment(folder, f"passerelle-edge-{os.getpid()}", http_port=free_port(80), https_port=free_port(443))
+    try:
+        ours.compose("--profile", "*", "build")
+        ours.compose("up", "--detach", "--wait")
+        yield ours
+    finally:
+        ours.remove()
+
+
+def replace_setting(file: os.PathLike[str], name: str, value: str) -> None:
+    """As an administrator edits .env."""
+    with open(file, encoding="utf-8") as stream:
+        lines = [f"{name}={value}" if line.startswith(f"{name}=") else line.rstrip("\n") for line in stream]
+    assert f"{name}={value}" in lines
+    with open(file, "w", encoding="utf-8") as stream:
+        stream.write("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def bob(deployment: Deployment) -> Iterator[Journey]:
+    with Journey(deployment.url(HUB), name="edge-bob") as journey:
+        journey.sign_in("bob", "bob-demo")
+        journey.open_notebook()
+        yield journey
+
+
+@pytest.fixture(scope="module")
+def under_way(deployment: Deployment, bob: Journey) -> Iterator[UnderWay]:
+    token = own_token(bob)
+    address = ("127.0.0.1", deployment.https_port)
+    upload = SlowUpload(address, HUB, "/user/bob/api/contents/slow.bin", token, seconds=SLOW, size=UPLOAD_BYTES)
+    upload.start()
+    quiet = QuietWebSocket(address, HUB, "/user/bob/api/events/subscribe", token)
+    yield UnderWay(token, upload, quiet)
+    quiet.close()
+
+
+def own_token(person: Journey) -> str:
+    """A token of the person's own for the hub's API, made as its page makes one."""
+    with person.page.context.new_page() as page:
+        page.goto(f"{person.hub_url}/hub/home")
+        made = page.evaluate(
+            """async (user) => {
+                const headers = {"X-XSRFToken": window.jhdata.xsrf_token, "Content-Type": "application/json"};
+                const asked = {method: "POST", headers, body: JSON.stringify({note: "edge"})};
+                const answer = await fetch(`/hub/api/users/${user}/tokens`, asked);
+                return await answer.json();
+            }""",
+            person.user,
+        )
+    return str(made["token"])
+
+
+def ask(deployment: Deployment, method: str, path: str, token: str, **more: object) -> requests.Response:
+    """A request to the hub's host by a program."""
+    headers = {"Host": HUB, "Authorization": f"token {token}"}
+    address = f"https://127.0.0.1:{deployment.https_port}{path}"
+    request = requests.Request(method, "https://placeholder/", headers=headers, **more).prepare()  # type: ignore[arg-type]
+    request.url = address  # as it is: the encoded slashes are the point
+    with requests.Session() as session, pytest.warns():
+        return session.send(request, verify=False, timeout=120)
+
+
+def certificates_log(deployment: Deployment) -> str:
+    return deployment.compose("logs", "certificates").stdout
+
+
+# ── Certificates, while Bob computes ─────────────────────────────────────────────────────────────────────────
+
+
+def test_a_new_certificate_is_served_while_a_notebook_computes(
+    deployment: Deployment, bob: Journey, under_way: UnderWay
+) -> None:
+    assert "101 Switching Protocols" in under_way.quiet.greeting
+    before = deployment.fingerprint(HUB)
+    traefik = deployment.started_at("traefik")
+
+    def replace() -> str:
+        time.sleep(2)
+        made = write_certificate(deployment.folder / "certs", HOSTS)
+        deployment.wait(lambda: deployment.fingerprint(HUB) == made, "new certificate", seconds=15)
+        return made
+
+    with ThreadPoolExecutor() as pool:
+        replaced = pool.submit(replace)
+        counted = bob.run_cell("import time\nfor n in range(100):\n    time.sleep(0.15); print(n, end=' ')").split()
+        made = replaced.result(timeout=30)
+    assert made != before
+    assert counted == [str(n) for n in range(100)]
+    assert bob.run_cell("print(n + 1)") == "100"
+    assert deployment.started_at("traefik") == traefik
+    assert "certificate replaced: your own /certs/server.crt, valid until" in certificates_log(deployment)
+
+
+def test_a_broken_pair_is_refused_with_a_line_and_the_old_one_goes_on(deployment: Deployment) -> None:
+    served = deployment.fingerprint(HUB)
+    write_certificate(deployment.folder / "certs", [HUB])
+    deployment.wait(lambda: "REFUSED" in certificates_log(deployment), "refusal", seconds=20)
+    said = certificates_log(deployment)
+    assert "the one in use stays" in said
+    assert f"does not cover {AUTH}, {CAS}" in said
+    key = deployment.folder / "certs" / "server.key"
+    key.write_text("not a key")
+    deployment.wait(
+        lambda: (
+            "is not the key" in certificates_log(deployment) or "no PEM private key" in certificates_log(deployment)
+        ),
+        "second refusal",
+        seconds=20,
+    )
+    assert "Traceback" not in certificates_log(deployment)
+    assert deployment.fingerprint(HUB) == served
+
+
+def test_the_mended_pair_is_served_in_turn(deployment: Deployment) -> None:
+    made = write_certificate(deployment.folder / "certs", HOSTS)
+    deployment.wait(lambda: deployment.fingerprint(AUTH) == made, "mended certificate", seconds=20)
+
+
+def test_certificates_replaced_again_and_again_end_with_the_last(deployment: Deployment) -> None:
+    for _ in range(20):
+        made = write_certificate(deployment.folder / "certs", HOSTS)
+        time.sleep(0.1)
+    deployment.wait(lambda: deployment.fingerprint(AUTH) == made, "last certificate", seconds=20)
+
+
+# ── Headers and limits ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("path", ["/hub/login", "/user/bob/lab", "/user/bob/api/status"])
+def test_the_edge_adds_what_is_safe_and_takes_nothing_of_jupyters(
+    deployment: Deployment, under_way: UnderWay, path: str
+) -> None:
+    headers = ask(deployment, "GET", path, under_way.token).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert "Server" not in headers
+    assert "Strict-Transport-Security" not in headers  # for *.localhost it would reach every project of this machine
+    assert "frame-ancestors" in headers["Content-Security-Policy"]
+
+
+def test_a_users_page_stays_in_jupyters_sandbox(deployment: Deployment, under_way: UnderWay) -> None:
+    page = json.dumps({"type": "file", "format": "text", "content": "<script>alert(1)</script>"})
+    assert ask(deployment, "PUT", "/user/bob/api/contents/page.html", under_way.token, data=page).status_code == 201
+    shown = ask(deployment, "GET", "/user/bob/files/page.html", under_way.token)
+    assert shown.status_code == 200
+    assert "sandbox" in shown.headers["Content-Security-Policy"]
+
+
+def test_an_encoded_slash_in_a_name_reaches_the_lab(deployment: Deployment, under_way: UnderWay) -> None:
+    folder = json.dumps({"type": "directory"})
+    assert ask(deployment, "PUT", "/user/bob/api/contents/a", under_way.token, data=folder).status_code == 201
+    text = json.dumps({"type": "file", "format": "text", "content": "found"})
+    assert ask(deployment, "PUT", "/user/bob/api/contents/a/b.txt", under_way.token, data=text).status_code == 201
+    found = ask(deployment, "GET", "/user/bob/api/contents/a%2Fb.txt", under_way.token)
+    assert (found.status_code, found.json()["content"]) == (200, "found")
+    odd = quote("50 % ü #?.txt")
+    assert ask(deployment, "PUT", f"/user/bob/api/contents/{odd}", under_way.token, data=text).status_code == 201
+
+
+def test_a_large_file_is_let_through(deployment: Deployment, under_way: UnderWay) -> None:
+    whole = json.dumps({"type": "file", "format": "text", "content": "x" * LARGE_BYTES})
+    answer = ask(deployment, "PUT", "/user/bob/api/contents/large.txt", under_way.token, data=whole)
+    assert (answer.status_code, answer.json()["size"]) == (201, LARGE_BYTES)
+
+
+def test_the_sign_in_takes_no_large_body(deployment: Deployment) -> None:
+    with pytest.warns():
+        answer = requests.post(
+            f"https://127.0.0.1:{deployment.https_port}/token",
+            data={"x": "y" * 200_000},
+            headers={"Host": AUTH},
+            verify=False,
+            timeout=30,
+        )
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(("host", "path"), [(HUB, "/hub/login"), (AUTH, "/authorize")])
+def test_one_address_signs_in_so_often_and_a_lab_answers_all_the_same(
+    deployment: Deployment, under_way: UnderWay, host: str, path: str
+) -> None:
+    def status(_: int) -> int:
+        return deployment.get(host, path).status
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(status, range(SIGN_IN_RATE)))
+    assert answers.count(429) > 0
+    # Half of a minute's at once, and what has been added meanwhile.
+    assert len(answers) - answers.count(429) >= SIGN_IN_RATE // 2
+    assert ask(deployment, "GET", "/user/bob/api/status", under_way.token).status_code == 200
+    assert deployment.get(AUTH, "/.well-known/openid-configuration").status == 200
+
+
+# ── A second deployment ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Beside the first, by the settings that docs/hub/edge.md names."""
+    folder = clean_clone(tmp_path_factory.mktemp("second"))
+    for name, host in {"HUB_HOST": HUB, "AUTH_HOST": AUTH, "CAS_HOST": CAS}.items():
+        replace_setting(folder / ".env", name, f"second-{host}")
+    ours = Deployment(folder, f"passerelle-edge2-{os.getpid()}", http_port=free_port(0), https_port=free_port(0))
+    try:
+        ours.compose("up", "--detach", "--build", "--wait")
+        yield ours
+    finally:
+        ours.remove()
+
+
+def belongings(deployment: Deployment) -> set[str]:
+    """Every container, network and volume of a deployment, its labs and homes included."""
+    named = f"name={deployment.project}-|{deployment.project}_"
+    lists = (("ps", "--all", "--format", "{{.Names}}"), ("network", "ls", "--format", "{{.Name}}"))
+    everything = [deployment.docker(*words, "--filter", named) for words in lists]
+    everything.append(deployment.docker("volume", "ls", "--quiet", "--filter", named))
+    return {name for names in everything for name in names.split()}
+
+
+def test_a_second_deployment_works_beside_the_first_and_leaves_without_a_trace(
+    deployment: Deployment, second: Deployment, under_way: UnderWay
+) -> None:
+    with Journey(second.url(f"second-{HUB}"), name="edge-second-bob") as person:
+        person.sign_in("bob", "bob-demo")
+        person.open_notebook()
+        assert person.run_cell("print(6 * 7)") == "42"
+    assert second.labs() == [f"{second.project}-lab-bob"]
+    assert deployment.labs() == [f"{deployment.project}-lab-bob"]
+    assert belongings(deployment).isdisjoint(belongings(second))
+    assert {"bridge-data", "hub-data"} <= {name.partition("_")[2] for name in belongings(second)}
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    theirs = deployment.docker("inspect", "--format", template, deployment.container("hub")).split()
+    assert second.reached_from_lab("bob", {f"hub at {number}": f"{number}:8081" for number in theirs}) == set()
+    secret = [
+        one.docker("exec", one.container("hub"), "cat", "/run/secrets/hub_client_secret")
+        for one in (deployment, second)
+    ]
+    assert secret[0] != secret[1]
+
+    second.remove()
+
+    assert belongings(second) == set()
+    assert deployment.labs() == [f"{deployment.project}-lab-bob"]
+    assert ask(deployment, "GET", "/user/bob/api/status", under_way.token).status_code == 200
+
+
+# ── What was under way ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_upload_longer_than_a_minute_arrives(deployment: Deployment, under_way: UnderWay) -> None:
+    under_way.upload.join(timeout=SLOW + 30)
+    assert under_way.upload.took > 60
+    assert under_way.upload.answer.startswith("HTTP/1.1 201"), under_way.upload.answer
+    kept = ask(deployment, "GET", "/user/bob/api/contents/slow.bin?content=0", under_way.token)
+    assert kept.json()["size"] == UPLOAD_BYTES
+
+
+def test_a_websocket_that_was_quiet_for_a_minute_still_answers(under_way: UnderWay) -> None:
+    assert time.monotonic() - under_way.quiet.opened > 60
+    assert under_way.quiet.answers(b"still there?")
+
+
+# ── The dashboard ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_there_is_no_dashboard_unless_it_is_asked_for(deployment: Deployment) -> None:
+    assert deployment.container("dashboard") == ""
+    for host in HOSTS:
+        answer = deployment.get(host, "/dashboard/")
+        assert answer.status in (302, 404)
+        assert "traefik" not in answer.body.lower()
+    assert "dashboard" not in deployment.docker("exec", deployment.container("hub"), "ls", "/run/secrets")
+
+
+def test_a_dashboard_that_is_asked_for_is_on_loopback_behind_a_password(deployment: Deployment) -> None:
+    port = free_port(8090)
+    asked = {"DASHBOARD": "1", "DASHBOARD_PORT": str(port)}
+    deployment.compose("up", "--detach", "--wait", changed=asked)
+    published = deployment.docker("port", deployment.container("dashboard"))
+    assert published == f"8090/tcp -> 127.0.0.1:{port}"
+    password = deployment.compose("exec", "-T", "traefik", "cat", "/run/secrets/dashboard_password").stdout
+    address = f"http://127.0.0.1:{port}"
+    for path in ("/dashboard/", "/api/http/routers", "/api/rawdata", "/ping"):
+        assert requests.get(address + path, timeout=10).status_code == 401
+        assert requests.get(address + path, auth=("admin", "guess"), timeout=10).status_code == 401
+        assert requests.get(address + path, auth=("hub", password), timeout=10).status_code == 401
+    page = requests.get(f"{address}/", auth=("admin", password), timeout=10)
+    assert page.url.endswith("/dashboard/")
+    assert "Traefik" in page.text
+    routers = requests.get(f"{address}/api/http/routers", auth=("admin", password), timeout=10).json()
+    assert "bridge@file" in {router["name"] for router in routers}
+    assert deployment.get(HUB, "/dashboard/").status == 302
+    assert password not in deployment.logs()
+
+
+def test_a_dashboard_that_is_no_longer_asked_for_is_gone(deployment: Deployment) -> None:
+    deployment.compose("up", "--detach", "--wait")
+    assert deployment.container("dashboard") == ""
