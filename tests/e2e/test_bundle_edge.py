@@ -6,10 +6,12 @@ slow upload and a quiet WebSocket are under way through the edge; the last tests
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -18,6 +20,7 @@ import requests
 from tests.support.certificates import write_certificate
 from tests.support.deployment import Deployment, clean_clone, free_port
 from tests.support.journey import Journey
+from tests.support.lab_requests import ask, own_token
 from tests.support.slow_client import QuietWebSocket, SlowUpload
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
@@ -53,13 +56,11 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         ours.remove()
 
 
-def replace_setting(file: os.PathLike[str], name: str, value: str) -> None:
+def replace_setting(file: Path, name: str, value: str) -> None:
     """As an administrator edits .env."""
-    with open(file, encoding="utf-8") as stream:
-        lines = [f"{name}={value}" if line.startswith(f"{name}=") else line.rstrip("\n") for line in stream]
-    assert f"{name}={value}" in lines
-    with open(file, "w", encoding="utf-8") as stream:
-        stream.write("\n".join(lines) + "\n")
+    text = file.read_text()
+    assert f"\n{name}=" in text
+    file.write_text(re.sub(rf"(?m)^{name}=.*$", f"{name}={value}", text))
 
 
 @pytest.fixture(scope="module")
@@ -81,30 +82,12 @@ def under_way(deployment: Deployment, bob: Journey) -> Iterator[UnderWay]:
     quiet.close()
 
 
-def own_token(person: Journey) -> str:
-    """A token of the person's own for the hub's API, made as its page makes one."""
-    with person.page.context.new_page() as page:
-        page.goto(f"{person.hub_url}/hub/home")
-        made = page.evaluate(
-            """async (user) => {
-                const headers = {"X-XSRFToken": window.jhdata.xsrf_token, "Content-Type": "application/json"};
-                const asked = {method: "POST", headers, body: JSON.stringify({note: "edge"})};
-                const answer = await fetch(`/hub/api/users/${user}/tokens`, asked);
-                return await answer.json();
-            }""",
-            person.user,
-        )
-    return str(made["token"])
-
-
-def ask(deployment: Deployment, method: str, path: str, token: str, **more: object) -> requests.Response:
-    """A request to the hub's host by a program."""
-    headers = {"Host": HUB, "Authorization": f"token {token}"}
-    address = f"https://127.0.0.1:{deployment.https_port}{path}"
-    request = requests.Request(method, "https://placeholder/", headers=headers, **more).prepare()  # type: ignore[arg-type]
-    request.url = address  # as it is: the encoded slashes are the point
-    with requests.Session() as session, pytest.warns():
-        return session.send(request, verify=False, timeout=120)
+def ask_lab(
+    deployment: Deployment, under_way: UnderWay, method: str, path: str, data: dict[str, str] | None = None
+) -> requests.Response:
+    """As a program of Bob's, at his lab."""
+    body = json.dumps(data) if data else None
+    return ask(deployment, HUB, method, f"/user/bob{path}", token=under_way.token, data=body)
 
 
 def certificates_log(deployment: Deployment) -> str:
@@ -177,7 +160,7 @@ def test_certificates_replaced_again_and_again_end_with_the_last(deployment: Dep
 def test_the_edge_adds_what_is_safe_and_takes_nothing_of_jupyters(
     deployment: Deployment, under_way: UnderWay, path: str
 ) -> None:
-    headers = ask(deployment, "GET", path, under_way.token).headers
+    headers = ask(deployment, HUB, "GET", path, token=under_way.token).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
     assert "Server" not in headers
@@ -186,39 +169,32 @@ def test_the_edge_adds_what_is_safe_and_takes_nothing_of_jupyters(
 
 
 def test_a_users_page_stays_in_jupyters_sandbox(deployment: Deployment, under_way: UnderWay) -> None:
-    page = json.dumps({"type": "file", "format": "text", "content": "<script>alert(1)</script>"})
-    assert ask(deployment, "PUT", "/user/bob/api/contents/page.html", under_way.token, data=page).status_code == 201
-    shown = ask(deployment, "GET", "/user/bob/files/page.html", under_way.token)
+    page = {"type": "file", "format": "text", "content": "<script>alert(1)</script>"}
+    assert ask_lab(deployment, under_way, "PUT", "/api/contents/page.html", page).status_code == 201
+    shown = ask_lab(deployment, under_way, "GET", "/files/page.html")
     assert shown.status_code == 200
     assert "sandbox" in shown.headers["Content-Security-Policy"]
 
 
 def test_an_encoded_slash_in_a_name_reaches_the_lab(deployment: Deployment, under_way: UnderWay) -> None:
-    folder = json.dumps({"type": "directory"})
-    assert ask(deployment, "PUT", "/user/bob/api/contents/a", under_way.token, data=folder).status_code == 201
-    text = json.dumps({"type": "file", "format": "text", "content": "found"})
-    assert ask(deployment, "PUT", "/user/bob/api/contents/a/b.txt", under_way.token, data=text).status_code == 201
-    found = ask(deployment, "GET", "/user/bob/api/contents/a%2Fb.txt", under_way.token)
+    folder = {"type": "directory"}
+    assert ask_lab(deployment, under_way, "PUT", "/api/contents/a", folder).status_code == 201
+    text = {"type": "file", "format": "text", "content": "found"}
+    assert ask_lab(deployment, under_way, "PUT", "/api/contents/a/b.txt", text).status_code == 201
+    found = ask_lab(deployment, under_way, "GET", "/api/contents/a%2Fb.txt")
     assert (found.status_code, found.json()["content"]) == (200, "found")
     odd = quote("50 % ü #?.txt")
-    assert ask(deployment, "PUT", f"/user/bob/api/contents/{odd}", under_way.token, data=text).status_code == 201
+    assert ask_lab(deployment, under_way, "PUT", f"/api/contents/{odd}", text).status_code == 201
 
 
 def test_a_large_file_is_let_through(deployment: Deployment, under_way: UnderWay) -> None:
-    whole = json.dumps({"type": "file", "format": "text", "content": "x" * LARGE_BYTES})
-    answer = ask(deployment, "PUT", "/user/bob/api/contents/large.txt", under_way.token, data=whole)
+    whole = {"type": "file", "format": "text", "content": "x" * LARGE_BYTES}
+    answer = ask_lab(deployment, under_way, "PUT", "/api/contents/large.txt", whole)
     assert (answer.status_code, answer.json()["size"]) == (201, LARGE_BYTES)
 
 
 def test_the_sign_in_takes_no_large_body(deployment: Deployment) -> None:
-    with pytest.warns():
-        answer = requests.post(
-            f"https://127.0.0.1:{deployment.https_port}/token",
-            data={"x": "y" * 200_000},
-            headers={"Host": AUTH},
-            verify=False,
-            timeout=30,
-        )
+    answer = ask(deployment, AUTH, "POST", "/token", data="x=" + "y" * 200_000)
     assert answer.status_code == 413
 
 
@@ -234,7 +210,7 @@ def test_one_address_signs_in_so_often_and_a_lab_answers_all_the_same(
     assert answers.count(429) > 0
     # Half of a minute's at once, and what has been added meanwhile.
     assert len(answers) - answers.count(429) >= SIGN_IN_RATE // 2
-    assert ask(deployment, "GET", "/user/bob/api/status", under_way.token).status_code == 200
+    assert ask_lab(deployment, under_way, "GET", "/api/status").status_code == 200
     assert deployment.get(AUTH, "/.well-known/openid-configuration").status == 200
 
 
@@ -288,7 +264,7 @@ def test_a_second_deployment_works_beside_the_first_and_leaves_without_a_trace(
 
     assert belongings(second) == set()
     assert deployment.labs() == [f"{deployment.project}-lab-bob"]
-    assert ask(deployment, "GET", "/user/bob/api/status", under_way.token).status_code == 200
+    assert ask_lab(deployment, under_way, "GET", "/api/status").status_code == 200
 
 
 # ── What was under way ───────────────────────────────────────────────────────────────────────────────────────
@@ -298,7 +274,7 @@ def test_an_upload_longer_than_a_minute_arrives(deployment: Deployment, under_wa
     under_way.upload.join(timeout=SLOW + 30)
     assert under_way.upload.took > 60
     assert under_way.upload.answer.startswith("HTTP/1.1 201"), under_way.upload.answer
-    kept = ask(deployment, "GET", "/user/bob/api/contents/slow.bin?content=0", under_way.token)
+    kept = ask_lab(deployment, under_way, "GET", "/api/contents/slow.bin?content=0")
     assert kept.json()["size"] == UPLOAD_BYTES
 
 
