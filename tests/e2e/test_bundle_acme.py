@@ -74,7 +74,8 @@ def is_trusted(deployment: Deployment, host: str, trust: ssl.SSLContext) -> bool
 
 def readers_of_the_store(deployment: Deployment) -> str:
     """Who may read what Traefik keeps of an authority."""
-    return deployment.docker("exec", deployment.container("traefik"), "stat", "-c", "%a %U", "/acme/acme.json")
+    stores = ("/acme/http-http.json", "/acme/tls-http.json")
+    return deployment.docker("exec", deployment.container("traefik"), "stat", "-c", "%a %U", *stores)
 
 
 def test_while_the_authority_is_away_the_self_signed_certificate_stands_in(
@@ -102,7 +103,7 @@ def test_the_http_challenge_gets_a_certificate_for_every_host(deployment: Deploy
 
 
 def test_keys_and_account_are_kept_where_nobody_else_reads(deployment: Deployment) -> None:
-    assert readers_of_the_store(deployment) == "600 root"
+    assert readers_of_the_store(deployment) .splitlines() == ["600 root"] * 2
 
 
 def test_a_challenge_is_answered_over_plain_http_and_all_else_still_led_to_https(deployment: Deployment) -> None:
