@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import ssl
-import struct
 import threading
 import time
 
@@ -38,37 +37,6 @@ class SlowUpload(threading.Thread):
         except OSError as error:
             self.answer = f"{type(error).__name__}: {error}"
         self.took = time.monotonic() - began
-
-
-class QuietWebSocket:
-    """A WebSocket on which this side says nothing until it is asked to."""
-
-    def __init__(self, address: tuple[str, int], host: str, path: str, token: str) -> None:
-        self._connection = connect(address, host)
-        key = base64.b64encode(os.urandom(16)).decode()
-        self._connection.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: token {token}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-        self.greeting = self._connection.recv(4000).decode(errors="replace")
-        self.opened = time.monotonic()
-
-    def answers(self, what: bytes) -> bool:
-        """Whether a ping of ours comes back; what the other side said meanwhile is passed over."""
-        mask = os.urandom(4)
-        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(what))
-        self._connection.sendall(bytes([0x89, 0x80 | len(what)]) + mask + masked)
-        heard = b""
-        deadline = time.monotonic() + 10
-        while struct.pack("BB", 0x8A, len(what)) + what not in heard:
-            piece = self._connection.recv(65536)
-            if not piece or time.monotonic() > deadline:
-                return False
-            heard += piece
-        return True
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 def connect(address: tuple[str, int], host: str) -> ssl.SSLSocket:
