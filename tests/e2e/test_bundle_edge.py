@@ -19,11 +19,11 @@ import requests
 
 from tests.support.certificates import write_certificate
 from tests.support.deployment import Deployment, clean_clone, free_port
-from tests.support.journey import Journey
-from tests.support.lab_requests import Kernel, ask, own_token
+from tests.support.lab_requests import Kernel, ask
+from tests.support.person import Person
 from tests.support.slow_client import SlowUpload
 
-pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
 
 HUB, AUTH, CAS = "jupyter.localhost", "auth.localhost", "cas.localhost"
 HOSTS = [HUB, AUTH, CAS]
@@ -69,9 +69,15 @@ def token(deployment: Deployment) -> str:
 
     A Chromium on the engine's own machine drops its requests whenever a container comes or goes.
     """
-    with Journey(deployment.url(HUB), name="edge-bob") as journey:
-        journey.sign_in("bob", "bob-demo")
-        return own_token(journey)
+    return signed_in(deployment, HUB)
+
+
+def signed_in(deployment: Deployment, hub_host: str) -> str:
+    """Bob's token, and his lab is ready."""
+    bob = Person(deployment, hub_host)
+    token = bob.sign_in("bob", "bob-demo")
+    bob.start_lab("bob", token)
+    return token
 
 
 @pytest.fixture(scope="module")
@@ -248,10 +254,10 @@ def belongings(deployment: Deployment) -> set[str]:
 def test_a_second_deployment_works_beside_the_first_and_leaves_without_a_trace(
     deployment: Deployment, second: Deployment, under_way: UnderWay
 ) -> None:
-    with Journey(second.url(f"second-{HUB}"), name="edge-second-bob") as person:
-        person.sign_in("bob", "bob-demo")
-        person.open_notebook()
-        assert person.run_cell("print(6 * 7)") == "42"
+    second_hub = f"second-{HUB}"
+    kernel = Kernel(second, second_hub, "bob", token=signed_in(second, second_hub))
+    assert "".join(kernel.run("print(6 * 7)")) == "42\n"
+    kernel.close()
     assert second.labs() == [f"{second.project}-lab-bob"]
     assert deployment.labs() == [f"{deployment.project}-lab-bob"]
     assert belongings(deployment).isdisjoint(belongings(second))

@@ -11,23 +11,6 @@ import requests
 import websocket
 
 from tests.support.deployment import Deployment
-from tests.support.journey import Journey
-
-
-def own_token(person: Journey) -> str:
-    """A token of the person's own for the hub's API, made as its page makes one."""
-    with person.page.context.new_page() as page:
-        page.goto(f"{person.hub_url}/hub/home")
-        made = page.evaluate(
-            """async (user) => {
-                const headers = {"X-XSRFToken": window.jhdata.xsrf_token, "Content-Type": "application/json"};
-                const asked = {method: "POST", headers, body: JSON.stringify({note: "a program of mine"})};
-                const answer = await fetch(`/hub/api/users/${user}/tokens`, asked);
-                return await answer.json();
-            }""",
-            person.user,
-        )
-    return str(made["token"])
 
 
 def ask(
