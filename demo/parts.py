@@ -93,9 +93,9 @@ def traefik(layout: Layout) -> Part:
         "AUTH_HOST": "auth.localhost",
         "CAS_HOST": "cas.localhost",
         "BRIDGE_URL": f"http://127.0.0.1:{layout.bridge_port}",
+        "HUB_URL": f"http://127.0.0.1:{layout.hub_port}",
         "CAS_BACKEND_URL": f"http://127.0.0.1:{layout.cas_port}",
-        "TLS_CERT_FILE": str(layout.folder / "certs" / "server.crt"),
-        "TLS_KEY_FILE": str(layout.folder / "certs" / "server.key"),
+        "TLS_FILE": str(layout.folder / "certs" / "server.pem"),
         "API_USERS_FILE": layout.secret("traefik_api_users"),
     }
     return Part("traefik", argv, base_environment(layout) | env)

@@ -100,7 +100,7 @@ def start(tree: Tree, layout: parts.Layout, say: Callable[[str], None], stop: "S
     ):
         wait_until(what, partial(answers, port, path), tree, stop)
         say(f"{what} answers")
-    trusted = ssl.create_default_context(cafile=str(layout.folder / "certs" / "server.crt"))
+    trusted = ssl.create_default_context(cafile=str(layout.folder / "certs" / "server.pem"))
     for host, path in (("cas", "/healthz"), ("auth", "/healthz"), ("jupyter", "/hub/health")):
         wait_until(
             f"{host}.localhost through Traefik",

@@ -1,8 +1,8 @@
 """Makes, once, what every start needs: the secrets the services share and the certificate of the edge.
 
 Run before the other services (`python edge/prepare.py`), as often as you like: a secret that exists is never
-changed, a certificate that still serves is kept, and own certificate files are checked before Traefik sees
-them, because Traefik would only log the fault and serve a certificate nobody knows.
+changed, a certificate that still serves is kept (`serving.py`). What is set for Traefik is checked here, because
+Traefik would only log the fault and go on with something else.
 
 Reads:  SECRETS_DIR, CERTS_DIR         where the files go
         TLS_HOSTS                      host names the certificate must cover, separated by commas
@@ -12,15 +12,15 @@ Reads:  SECRETS_DIR, CERTS_DIR         where the files go
         DEMO_CAS_HOST                  host of the demo's CAS: every host has to be *.localhost then
         TRAEFIK_API_USER               name in the password file of Traefik's API (default: hub)
         METRICS_DIR                    where the token goes that reads metrics (optional)
+        ACME_*                         of whom Traefik asks certificates (`acme.py`)
+        DASHBOARD                      1: a password for Traefik's dashboard is made
 """
 
 import base64
 import hashlib
 import os
-import re
 import secrets
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,14 +28,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # a script, not a package: its sibling is beside it
 
-from certificate import EdgeError, check_pair, read_file, self_signed_pair, still_serves
+from acme import check_acme
+from certificate import EdgeError, read_file
+from files import restrict, write
+from serving import Site, make_certificate, read_site
 
-HOST_PATTERN = re.compile(
-    r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
-)
 ROUTES = Path(__file__).with_name("routes.yml")
-OWNER_ONLY = 0o400
-OWNER_AND_GROUP = 0o440
+DASHBOARD_USER = "admin"
 
 
 @dataclass(frozen=True)
@@ -43,23 +42,24 @@ class Plan:
     """What is asked of one run."""
 
     secrets_dir: Path
-    certs_dir: Path
-    hosts: tuple[str, ...]
-    own_cert: Path | None
-    own_key: Path | None
+    site: Site
     bridge_gid: int | None
     dynamic_dir: Path | None
     api_user: str
-    metrics_dir: Path | None = None
+    dashboard: bool
+    metrics_dir: Path | None
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """Do everything, say one line for each part; on a fault say one sentence and return 1."""
     try:
         plan = read_plan(environ)
+        issued = check_acme(environ, plan.site)
         make_secrets(plan, new_secret=lambda: secrets.token_hex(32))
         print(f"secrets: ready in {plan.secrets_dir}")
-        print(f"certificate: {make_certificate(plan, now=datetime.now(UTC))}", flush=True)
+        print(f"certificate: {make_certificate(plan.site, now=datetime.now(UTC))}", flush=True)
+        if issued:
+            print(f"certificates by ACME: {issued}", flush=True)
         if plan.dynamic_dir:
             write(plan.dynamic_dir / ROUTES.name, ROUTES.read_bytes())
             print(f"routes: {plan.dynamic_dir / ROUTES.name}")
@@ -81,34 +81,24 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
     missing = [name for name in ("SECRETS_DIR", "CERTS_DIR", "TLS_HOSTS") if not environ.get(name)]
     if missing:
         raise EdgeError(f"{', '.join(missing)} must be set in the environment of edge/prepare.py.")
-    named = [host.strip().lower() for host in environ["TLS_HOSTS"].split(",") if host.strip()]
-    if twice := sorted({host for host in named if named.count(host) > 1}):
-        raise EdgeError(
-            f"{', '.join(twice)} is given for two services: in .env HUB_HOST, AUTH_HOST and CAS_HOST must differ, "
-            "because notebooks are pages that users control."
-        )
-    hosts = tuple(named)
-    for host in hosts:
-        if not HOST_PATTERN.fullmatch(host):
-            raise EdgeError(f"TLS_HOSTS holds {host!r}, which is no host name: write names without https:// or port.")
-    if not hosts:
-        raise EdgeError("TLS_HOSTS names no host: list the host names that the certificate must cover.")
-    check_demo_is_local(environ.get("DEMO_CAS_HOST", ""), hosts)
+    dashboard = environ.get("DASHBOARD") or "0"
+    if dashboard not in ("0", "1"):
+        raise EdgeError(f"DASHBOARD is {dashboard!r}: write 1 to have it at this machine's loopback, or nothing.")
+    if (rate := environ.get("SIGN_IN_RATE", "")) and not rate.isdigit():
+        raise EdgeError(f"SIGN_IN_RATE is {rate!r}: write how many requests one address may make in a minute.")
+    site = read_site(environ)
+    check_demo_is_local(environ.get("DEMO_CAS_HOST", ""), site.hosts)
     gid = environ.get("BRIDGE_GID", "")
     if gid and not gid.isdigit():
         raise EdgeError(f"BRIDGE_GID is {gid!r}, which is no group number: write the number of the bridge's group.")
-    optional = ("OWN_CERT_FILE", "OWN_KEY_FILE", "TRAEFIK_DYNAMIC_DIR", "METRICS_DIR")
-    own_cert, own_key, dynamic_dir, metrics = (Path(environ[name]) if environ.get(name) else None for name in optional)
     return Plan(
         secrets_dir=Path(environ["SECRETS_DIR"]),
-        certs_dir=Path(environ["CERTS_DIR"]),
-        hosts=hosts,
-        own_cert=own_cert,
-        own_key=own_key,
+        site=site,
         bridge_gid=int(gid) if gid else None,
-        dynamic_dir=dynamic_dir,
+        dynamic_dir=Path(environ["TRAEFIK_DYNAMIC_DIR"]) if environ.get("TRAEFIK_DYNAMIC_DIR") else None,
         api_user=environ.get("TRAEFIK_API_USER") or "hub",
-        metrics_dir=metrics,
+        dashboard=dashboard == "1",
+        metrics_dir=Path(environ["METRICS_DIR"]) if environ.get("METRICS_DIR") else None,
     )
 
 
@@ -136,6 +126,9 @@ def make_secrets(plan: Plan, *, new_secret: Callable[[], str]) -> None:
         token = keep_or_make(plan.metrics_dir / "metrics_token", new_secret, group=plan.bridge_gid)
         keep_or_make(plan.metrics_dir / "grafana_admin_password", new_secret, group=plan.bridge_gid)
         write_users(plan.secrets_dir / "traefik_metrics_users", "prometheus", token)
+    if plan.dashboard:
+        password = keep_or_make(plan.secrets_dir / "dashboard_password", new_secret)
+        write_users(plan.secrets_dir / "dashboard_users", DASHBOARD_USER, password)
 
 
 def write_users(path: Path, user: str, password: str) -> None:
@@ -159,69 +152,6 @@ def keep_or_make(path: Path, new_secret: Callable[[], str], *, group: int | None
         raise EdgeError(f"{path} is empty: write your secret into it, or delete it to have a new one made.")
     restrict(path, group)
     return value
-
-
-def make_certificate(plan: Plan, *, now: datetime) -> str:
-    """Put server.crt and server.key in place; return what they are, for the log."""
-    cert_path, key_path = plan.certs_dir / "server.crt", plan.certs_dir / "server.key"
-    plan.certs_dir.mkdir(parents=True, exist_ok=True)
-    if own := own_files(plan):
-        own_cert, own_key = own
-        cert_pem, key_pem = read_file(own_cert), read_file(own_key)
-        until = check_pair(cert_pem, key_pem, names=(own_cert, own_key), hosts=plan.hosts, now=now)
-        origin = f"your own {own_cert}"
-    elif (
-        cert_path.exists()
-        and key_path.exists()
-        and still_serves(read_file(cert_path), read_file(key_path), hosts=plan.hosts, now=now)
-    ):
-        return f"self-signed, kept from an earlier start, for {', '.join(plan.hosts)}"
-    else:
-        cert_pem, key_pem, until = self_signed_pair(plan.hosts, now=now)
-        origin = f"new, self-signed (browsers will warn), for {', '.join(plan.hosts)}"
-    write(key_path, key_pem)
-    write(cert_path, cert_pem)
-    days_left = (until - now).days
-    return f"{origin}, valid until {until:%Y-%m-%d}" + (f": ONLY {days_left} DAYS LEFT" if days_left < 21 else "")
-
-
-def own_files(plan: Plan) -> tuple[Path, Path] | None:
-    """The site's own certificate and key, if both are there; one without the other is a fault."""
-    present = [path for path in (plan.own_cert, plan.own_key) if path is not None and path.exists()]
-    if not present:
-        return None
-    if plan.own_cert is None or plan.own_key is None or len(present) == 1:
-        absent = plan.own_key if present[0] == plan.own_cert else plan.own_cert
-        raise EdgeError(
-            f"{present[0]} is there but its partner {absent or '(unset)'} is not: "
-            "give both the certificate and its key, or neither."
-        )
-    return plan.own_cert, plan.own_key
-
-
-def write(path: Path, content: bytes, *, group: int | None = None) -> None:
-    """Write a private file in one step: a reader, or a power cut, never meets half of it."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    draft = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        restrict(draft, group)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def restrict(path: Path, group: int | None) -> None:
-    """Let the owner read and, if one is given, a group.
-
-    A group, because the hub is root without capabilities: it may not read what belongs to the bridge's user.
-    """
-    if group is not None:
-        os.chown(path, -1, group)
-    path.chmod(OWNER_ONLY if group is None else OWNER_AND_GROUP)
 
 
 if __name__ == "__main__":

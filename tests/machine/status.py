@@ -25,6 +25,7 @@ ENABLE = {
     "postgres": "tests/machine/prepare postgres",
     "ldap": "tests/machine/prepare ldap",
     "apereo": "tests/machine/prepare cas",
+    "acme": "tests/machine/prepare acme",
     "node": "install Node.js 20 or newer with npm, and let npm reach a registry",
 }
 PROMETHEUS_STAND_IN = "passerelle-stand-in/prometheus:trixie"
@@ -121,6 +122,17 @@ def apereo_home() -> Path | None:
     return found[-1].parent if found else None
 
 
+def missing_acme() -> str | None:
+    """Why no ACME authority can be started, or None if Pebble is built."""
+    return None if pebble_program() else f"no ACME authority (Pebble) is in {state_folder()}"
+
+
+def pebble_program() -> Path | None:
+    """Where `prepare acme` put it: the newest, if a change of version left an older one."""
+    found = sorted(state_folder().glob("pebble-*/pebble"), key=lambda program: program.stat().st_mtime)
+    return found[-1] if found else None
+
+
 def state_folder() -> Path:
     """Where `prepare` keeps what is neither a package nor an image."""
     return Path(os.environ.get("XDG_STATE_HOME") or "/var/lib") / "passerelle-test"
@@ -180,6 +192,7 @@ def _report() -> int:
         ("postgres", missing_postgres(), str(postgres_binaries()), ENABLE["postgres"]),
         ("ldap", missing_ldap(), str(SLAPD), ENABLE["ldap"]),
         ("apereo", missing_apereo(), str(apereo_home()), ENABLE["apereo"]),
+        ("acme", missing_acme(), str(pebble_program()), ENABLE["acme"]),
         ("node", missing_node(), "npm reaches a registry", ENABLE["node"]),
     ]
     for part, reason, found, remedy in lines:

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_SHOTS = {"lab", "prepare"}
+READERS = {"prepare", "certificates"}  # of a key that may be readable by its owner alone
 LASTING = sorted(set(SERVICES) - ONE_SHOTS)
 DOCKERFILES = ("bridge/Dockerfile", "hub/Dockerfile", "lab/Dockerfile", "demo/cas/Dockerfile")
 
@@ -41,12 +42,15 @@ def test_only_the_hub_holds_the_docker_socket() -> None:
     assert [name for name in SERVICES if any("docker.sock" in volume for volume in volumes(name))] == ["hub"]
 
 
-def test_only_the_edge_publishes_ports_and_only_the_two_of_the_web() -> None:
+def test_only_the_edge_publishes_ports_and_only_those_of_the_web_unless_asked() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {
         "traefik": ["${HTTP_PORT:-80}:80", "${HTTPS_PORT:-443}:443"],
         "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],  # for this machine alone
+        "dashboard": ["127.0.0.1:${DASHBOARD_PORT:-8090}:8090"],
     }
+    assert SERVICES["dashboard"]["scale"] == "${DASHBOARD:-0}"
+    assert settings_file()["DASHBOARD"] == ""
 
 
 def test_what_collects_metrics_sees_no_other_secret_and_starts_only_when_asked_for() -> None:
@@ -86,7 +90,7 @@ def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in service
-    assert set(service.get("cap_add", [])) <= ({"DAC_READ_SEARCH"} if name == "prepare" else set())
+    assert set(service.get("cap_add", [])) <= ({"DAC_READ_SEARCH"} if name in READERS else set())
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))

@@ -55,7 +55,7 @@ def fault(environ: dict[str, str], capsys: Capsys) -> str:
 
 
 def served(environ: dict[str, str]) -> x509.Certificate:
-    return x509.load_pem_x509_certificate((Path(environ["CERTS_DIR"]) / "server.crt").read_bytes())
+    return x509.load_pem_x509_certificate((Path(environ["CERTS_DIR"]) / "server.pem").read_bytes())
 
 
 # ── A certificate of our own making ──────────────────────────────────────────────────────────────────────────
@@ -88,17 +88,16 @@ def test_a_self_signed_certificate_is_renewed_a_month_before_its_end(
     cert, key, _ = self_signed_pair(HOSTS, now=NOW - timedelta(days=days_ago))
     certs = Path(environ["CERTS_DIR"])
     certs.mkdir()
-    (certs / "server.crt").write_bytes(cert)
-    (certs / "server.key").write_bytes(key)
+    (certs / "server.pem").write_bytes(key + cert)
 
     assert prepare.main(environ) == 0
 
-    assert ((certs / "server.crt").read_bytes() == cert) is kept
+    assert ((certs / "server.pem").read_bytes() == key + cert) is kept
 
 
 def test_a_damaged_certificate_of_an_earlier_start_is_replaced(environ: dict[str, str]) -> None:
     prepare.main(environ)
-    certificate = Path(environ["CERTS_DIR"]) / "server.crt"
+    certificate = Path(environ["CERTS_DIR"]) / "server.pem"
     certificate.chmod(0o600)
     certificate.write_text("half a certif")
 
@@ -117,7 +116,7 @@ def test_own_files_are_served_as_they_are(environ: dict[str, str], give_own: Giv
 
     assert prepare.main(environ) == 0
 
-    assert contents(environ["CERTS_DIR"]) == {"server.crt": cert + issuer, "server.key": key}
+    assert contents(environ["CERTS_DIR"]) == {"server.pem": key + cert + issuer}
     assert "your own" in capsys.readouterr().out
 
 
@@ -126,7 +125,7 @@ def test_own_files_replace_the_self_signed_ones_and_back(environ: dict[str, str]
     cert, key, _ = self_signed_pair(("*.localhost",), now=NOW)
     give_own(cert, key)
     prepare.main(environ)
-    assert contents(environ["CERTS_DIR"])["server.crt"] == cert
+    assert contents(environ["CERTS_DIR"])["server.pem"] == key + cert
 
     Path(environ["OWN_CERT_FILE"]).unlink()
     Path(environ["OWN_KEY_FILE"]).unlink()

@@ -1,0 +1,155 @@
+"""Certificates from a real ACME authority, by both challenges, seen by a client that trusts that authority alone.
+
+Traefik and the bridge alone are started: the hub asks nobody for a certificate. The tests build on each other.
+"""
+
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+
+import pytest
+from cryptography import x509
+
+from tests.support.acme_authority import Authority
+from tests.support.deployment import Deployment, clean_clone, free_port
+
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "acme")]
+
+HUB, AUTH = "jupyter.example.org", "auth.example.org"
+PRODUCTION = {
+    "HUB_HOST": HUB,
+    "AUTH_HOST": AUTH,
+    "COMPOSE_PROFILES": "",
+    "CAS_HOST": "",
+    "CAS_INTERNAL_URL": "",
+    "CAS_URL": "https://sso.example.org/cas",
+}
+EDGE = ("traefik", "bridge", "certificates")
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = clean_clone(tmp_path_factory.mktemp("clone"))
+    ours = Deployment(folder, f"passerelle-acme-{os.getpid()}", http_port=free_port(80), https_port=free_port(443))
+    try:
+        yield ours
+    finally:
+        ours.remove()
+
+
+@pytest.fixture(scope="module")
+def authority(deployment: Deployment) -> Authority:
+    ours = Authority(deployment, [HUB, AUTH])
+    ours.prepare()
+    return ours
+
+
+def up(deployment: Deployment, authority: Authority, *services: str, challenge: str = "http") -> None:
+    changed = PRODUCTION | authority.settings | {"ACME_CHALLENGE": challenge}
+    deployment.compose("up", "--detach", "--wait", *services, changed=changed)
+
+
+def connect(deployment: Deployment, host: str, trust: ssl.SSLContext) -> ssl.SSLSocket:
+    """As a client that trusts nothing else; raises if the certificate is not for this host or not from there."""
+    return trust.wrap_socket(
+        socket.create_connection(("127.0.0.1", deployment.https_port), timeout=10), server_hostname=host
+    )
+
+
+def certificate(deployment: Deployment, host: str, trust: ssl.SSLContext) -> x509.Certificate:
+    with connect(deployment, host, trust) as connection:
+        shown = connection.getpeercert(binary_form=True)
+    assert shown
+    return x509.load_der_x509_certificate(shown)
+
+
+def is_trusted(deployment: Deployment, host: str, trust: ssl.SSLContext) -> bool:
+    try:
+        connect(deployment, host, trust).close()
+    except OSError:  # what is not trusted, and a Traefik that is just starting
+        return False
+    return True
+
+
+def readers_of_the_store(deployment: Deployment) -> str:
+    """Who may read what Traefik keeps of an authority."""
+    stores = ("/acme/http-http.json", "/acme/tls-http.json")
+    return deployment.docker("exec", deployment.container("traefik"), "stat", "-c", "%a %U", *stores)
+
+
+def test_while_the_authority_is_away_the_self_signed_certificate_stands_in(
+    deployment: Deployment, authority: Authority
+) -> None:
+    up(deployment, authority, *EDGE)
+    deployment.wait(lambda: "authority.example" in deployment.compose("logs", "traefik").stdout, "failed request")
+    assert deployment.get(AUTH, "/healthz").status == 200
+    said = deployment.compose("logs", "prepare").stdout
+    assert "asked of https://authority.example:14000/dir by the http challenge; self-signed until" in said
+
+
+def test_the_http_challenge_gets_a_certificate_for_every_host(deployment: Deployment, authority: Authority) -> None:
+    up(deployment, authority, "authority")
+    trust = authority.trusted_alone()
+    assert not is_trusted(deployment, AUTH, trust)
+    deployment.compose("restart", "traefik")
+    for host in (HUB, AUTH):
+        deployment.wait(lambda: is_trusted(deployment, host, trust), f"certificate for {host}")  # noqa: B023
+    with connect(deployment, AUTH, trust) as client:
+        client.sendall(f"GET /healthz HTTP/1.1\r\nHost: {AUTH}\r\nConnection: close\r\n\r\n".encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+    for host in (HUB, AUTH):
+        assert f"validate w/ HTTP: http://{host}:80/" in authority.said()
+
+
+def test_keys_and_account_are_kept_where_nobody_else_reads(deployment: Deployment) -> None:
+    assert readers_of_the_store(deployment).splitlines() == ["600 root"] * 2
+
+
+def test_a_challenge_is_answered_over_plain_http_and_all_else_still_led_to_https(deployment: Deployment) -> None:
+    assert deployment.get(HUB, "/.well-known/acme-challenge/unknown", plain=True).status == 404
+    assert deployment.get(HUB, "/hub/", plain=True).status == 301
+
+
+def test_the_tls_challenge_gets_them_too(deployment: Deployment, authority: Authority) -> None:
+    trust = authority.trusted_alone()
+    before = {host: certificate(deployment, host, trust).serial_number for host in (HUB, AUTH)}
+    asked_over_http, proven = said_how_often(authority)
+    up(deployment, authority, *EDGE, challenge="tls")
+    for host in (HUB, AUTH):
+        deployment.wait(lambda: is_trusted(deployment, host, trust), f"certificate for {host}")  # noqa: B023
+        assert certificate(deployment, host, trust).serial_number != before[host]
+    # The authority does not say that it asked by TLS; it says when it asks by HTTP, and that the name was proven.
+    assert said_how_often(authority) == (asked_over_http, proven + 2)
+
+
+def said_how_often(authority: Authority) -> tuple[int, int]:
+    said = authority.said()
+    return said.count("Attempting to validate w/ HTTP"), said.count("set VALID by completed challenge")
+
+
+def test_a_certificate_near_its_end_is_renewed_without_cutting_a_connection(
+    deployment: Deployment, authority: Authority
+) -> None:
+    trust = authority.trusted_alone()
+    before = {host: certificate(deployment, host, trust).serial_number for host in (HUB, AUTH)}
+    with connect(deployment, AUTH, trust) as kept:
+        for host, serial in before.items():
+            deployment.wait(
+                lambda: certificate(deployment, host, trust).serial_number != serial,  # noqa: B023
+                f"renewed certificate for {host}",
+                seconds=120,
+            )
+        kept.sendall(f"GET /healthz HTTP/1.1\r\nHost: {AUTH}\r\nConnection: close\r\n\r\n".encode())
+        assert kept.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_own_files_beside_an_authority_stop_the_start_with_a_sentence(
+    deployment: Deployment, authority: Authority
+) -> None:
+    for name in ("server.crt", "server.key"):
+        (deployment.folder / "certs" / name).write_text("mine")
+    changed = PRODUCTION | authority.settings
+    done = deployment.compose("run", "--rm", "--no-deps", "prepare", check=False, changed=changed)
+    assert done.returncode == 1
+    assert "/certs/server.crt is there and ACME_EMAIL is set" in done.stderr

@@ -1,0 +1,333 @@
+"""The edge while people work: new certificates, a dashboard, limits, a second deployment on the same machine.
+
+The tests share one deployment and Bob's lab in it, and build on each other in this order. While the others run, a
+slow upload and a quiet WebSocket are under way through the edge; the last tests look at what became of them.
+"""
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from tests.support.certificates import write_certificate
+from tests.support.deployment import Deployment, clean_clone, free_port
+from tests.support.lab_requests import Kernel, ask
+from tests.support.person import Person
+from tests.support.slow_client import SlowUpload
+
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
+
+HUB, AUTH, CAS = "jupyter.localhost", "auth.localhost", "cas.localhost"
+HOSTS = [HUB, AUTH, CAS]
+SLOW = 70  # seconds; Traefik's own limit for a request's body is 60
+UPLOAD_BYTES = 8_000_000
+LARGE_BYTES = 120_000_000
+SIGN_IN_RATE = 60
+
+
+@dataclass
+class UnderWay:
+    """What goes through the edge all the while."""
+
+    token: str
+    upload: SlowUpload
+    quiet: Kernel
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = clean_clone(tmp_path_factory.mktemp("clone"))
+    # Few enough to meet the limit, enough for the people of these tests.
+    replace_setting(folder / ".env", "SIGN_IN_RATE", str(SIGN_IN_RATE))
+    ours = Deployment(folder, f"passerelle-edge-{os.getpid()}", http_port=free_port(80), https_port=free_port(443))
+    try:
+        ours.compose("--profile", "*", "build")
+        ours.compose("up", "--detach", "--wait")
+        yield ours
+    finally:
+        ours.remove()
+
+
+def replace_setting(file: Path, name: str, value: str) -> None:
+    """As an administrator edits .env."""
+    text = file.read_text()
+    assert f"\n{name}=" in text
+    file.write_text(re.sub(rf"(?m)^{name}=.*$", f"{name}={value}", text))
+
+
+@pytest.fixture(scope="module")
+def token(deployment: Deployment) -> str:
+    """Bob signs in and his lab starts; the rest is done by programs of his.
+
+    A Chromium on the engine's own machine drops its requests whenever a container comes or goes.
+    """
+    return signed_in(deployment, HUB)
+
+
+def signed_in(deployment: Deployment, hub_host: str) -> str:
+    """Bob's token, and his lab is ready."""
+    bob = Person(deployment, hub_host)
+    token = bob.sign_in("bob", "bob-demo")
+    bob.start_lab("bob", token)
+    return token
+
+
+@pytest.fixture(scope="module")
+def under_way(deployment: Deployment, token: str) -> Iterator[UnderWay]:
+    quiet = Kernel(deployment, HUB, "bob", token=token)
+    assert "".join(quiet.run("kept = 'from before'; print(kept)")) == "from before\n"
+    upload = SlowUpload(
+        ("127.0.0.1", deployment.https_port),
+        HUB,
+        "/user/bob/api/contents/slow.bin",
+        token,
+        seconds=SLOW,
+        size=UPLOAD_BYTES,
+    )
+    upload.start()
+    yield UnderWay(token, upload, quiet)
+    quiet.close()
+
+
+def ask_lab(
+    deployment: Deployment, under_way: UnderWay, method: str, path: str, data: dict[str, str] | None = None
+) -> requests.Response:
+    """As a program of Bob's, at his lab."""
+    body = json.dumps(data) if data else None
+    return ask(deployment, HUB, method, f"/user/bob{path}", token=under_way.token, data=body)
+
+
+def certificates_log(deployment: Deployment) -> str:
+    return deployment.compose("logs", "certificates").stdout
+
+
+# ── Certificates, while Bob computes ─────────────────────────────────────────────────────────────────────────
+
+
+def test_a_new_certificate_is_served_while_a_cell_computes(deployment: Deployment, under_way: UnderWay) -> None:
+    before = deployment.fingerprint(HUB)
+    traefik = deployment.started_at("traefik")
+    kernel = Kernel(deployment, HUB, "bob", token=under_way.token)
+    printed = kernel.run("import time\nfor n in range(200):\n    time.sleep(0.15); print(n, flush=True)")
+    counted = next(printed)
+
+    made = write_certificate(deployment.folder / "certs", HOSTS)
+    deployment.wait(lambda: deployment.fingerprint(HUB) == made, "new certificate", seconds=25)
+    assert "199" not in counted
+    counted += "".join(printed)
+
+    assert made != before
+    assert counted.split() == [str(n) for n in range(200)]
+    assert "".join(kernel.run("print(n + 1)")) == "200\n"
+    kernel.close()
+    assert deployment.started_at("traefik") == traefik
+    assert "certificate replaced: your own /certs/server.crt, valid until" in certificates_log(deployment)
+
+
+def test_a_broken_pair_is_refused_with_a_line_and_the_old_one_goes_on(deployment: Deployment) -> None:
+    served = deployment.fingerprint(HUB)
+    write_certificate(deployment.folder / "certs", [HUB])
+    deployment.wait(lambda: "REFUSED" in certificates_log(deployment), "refusal", seconds=20)
+    said = certificates_log(deployment)
+    assert "the one in use stays" in said
+    assert f"does not cover {AUTH}, {CAS}" in said
+    key = deployment.folder / "certs" / "server.key"
+    key.write_text("not a key")
+    deployment.wait(
+        lambda: (
+            "is not the key" in certificates_log(deployment) or "no PEM private key" in certificates_log(deployment)
+        ),
+        "second refusal",
+        seconds=20,
+    )
+    assert "Traceback" not in certificates_log(deployment)
+    assert deployment.fingerprint(HUB) == served
+
+
+def test_the_mended_pair_is_served_in_turn(deployment: Deployment) -> None:
+    made = write_certificate(deployment.folder / "certs", HOSTS)
+    deployment.wait(lambda: deployment.fingerprint(AUTH) == made, "mended certificate", seconds=20)
+
+
+def test_certificates_replaced_again_and_again_end_with_the_last(deployment: Deployment) -> None:
+    for _ in range(20):
+        made = write_certificate(deployment.folder / "certs", HOSTS)
+        time.sleep(0.1)
+    deployment.wait(lambda: deployment.fingerprint(AUTH) == made, "last certificate", seconds=20)
+
+
+# ── Headers and limits ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("path", ["/hub/login", "/user/bob/lab", "/user/bob/api/status"])
+def test_the_edge_adds_what_is_safe_and_takes_nothing_of_jupyters(
+    deployment: Deployment, under_way: UnderWay, path: str
+) -> None:
+    headers = ask(deployment, HUB, "GET", path, token=under_way.token).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert "Server" not in headers
+    assert "Strict-Transport-Security" not in headers  # for *.localhost it would reach every project of this machine
+    assert "frame-ancestors" in headers["Content-Security-Policy"]
+
+
+def test_a_users_page_stays_in_jupyters_sandbox(deployment: Deployment, under_way: UnderWay) -> None:
+    page = {"type": "file", "format": "text", "content": "<script>alert(1)</script>"}
+    assert ask_lab(deployment, under_way, "PUT", "/api/contents/page.html", page).status_code == 201
+    shown = ask_lab(deployment, under_way, "GET", "/files/page.html")
+    assert shown.status_code == 200
+    assert "sandbox" in shown.headers["Content-Security-Policy"]
+
+
+def test_an_encoded_slash_in_a_name_reaches_the_lab(deployment: Deployment, under_way: UnderWay) -> None:
+    folder = {"type": "directory"}
+    assert ask_lab(deployment, under_way, "PUT", "/api/contents/a", folder).status_code == 201
+    text = {"type": "file", "format": "text", "content": "found"}
+    assert ask_lab(deployment, under_way, "PUT", "/api/contents/a/b.txt", text).status_code == 201
+    found = ask_lab(deployment, under_way, "GET", "/api/contents/a%2Fb.txt")
+    assert (found.status_code, found.json()["content"]) == (200, "found")
+    odd = quote("50 % ü #?.txt")
+    assert ask_lab(deployment, under_way, "PUT", f"/api/contents/{odd}", text).status_code == 201
+
+
+def test_a_large_file_is_let_through(deployment: Deployment, under_way: UnderWay) -> None:
+    whole = {"type": "file", "format": "text", "content": "x" * LARGE_BYTES}
+    answer = ask_lab(deployment, under_way, "PUT", "/api/contents/large.txt", whole)
+    assert (answer.status_code, answer.json()["size"]) == (201, LARGE_BYTES)
+
+
+def test_the_sign_in_takes_no_large_body(deployment: Deployment) -> None:
+    for path in ("/token", "/authorize", "/cas/logout"):
+        assert ask(deployment, AUTH, "POST", path, data="x=" + "y" * 2_000_000).status_code == 413
+        assert ask(deployment, AUTH, "POST", path, data="x=" + "y" * 50_000).status_code < 500
+
+
+@pytest.mark.parametrize(("host", "path"), [(HUB, "/hub/oauth_callback"), (AUTH, "/authorize")])
+def test_one_address_signs_in_so_often_and_a_lab_answers_all_the_same(
+    deployment: Deployment, under_way: UnderWay, host: str, path: str
+) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: deployment.get(host, path), range(3 * SIGN_IN_RATE)))
+    refused = [answer for answer in answers if answer.status == 429]
+    assert refused
+    assert "Retry-After" in refused[0].headers
+    # Half of a minute's at once, and what has been added meanwhile.
+    assert len(answers) - len(refused) >= SIGN_IN_RATE // 2
+    assert ask_lab(deployment, under_way, "GET", "/api/status").status_code == 200
+    assert deployment.get(AUTH, "/.well-known/openid-configuration").status == 200
+
+
+# ── A second deployment ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Beside the first, by the settings that docs/hub/edge.md names."""
+    folder = clean_clone(tmp_path_factory.mktemp("second"))
+    for name, host in {"HUB_HOST": HUB, "AUTH_HOST": AUTH, "CAS_HOST": CAS}.items():
+        replace_setting(folder / ".env", name, f"second-{host}")
+    ours = Deployment(folder, f"passerelle-edge2-{os.getpid()}", http_port=free_port(0), https_port=free_port(0))
+    try:
+        ours.compose("up", "--detach", "--build", "--wait")
+        yield ours
+    finally:
+        ours.remove()
+
+
+def belongings(deployment: Deployment) -> set[str]:
+    """Every container, network and volume of a deployment, its labs and homes included."""
+    named = f"name={deployment.project}-|{deployment.project}_"
+    lists = (("ps", "--all", "--format", "{{.Names}}"), ("network", "ls", "--format", "{{.Name}}"))
+    everything = [deployment.docker(*words, "--filter", named) for words in lists]
+    everything.append(deployment.docker("volume", "ls", "--quiet", "--filter", named))
+    return {name for names in everything for name in names.split()}
+
+
+def test_a_second_deployment_works_beside_the_first_and_leaves_without_a_trace(
+    deployment: Deployment, second: Deployment, under_way: UnderWay
+) -> None:
+    second_hub = f"second-{HUB}"
+    kernel = Kernel(second, second_hub, "bob", token=signed_in(second, second_hub))
+    assert "".join(kernel.run("print(6 * 7)")) == "42\n"
+    kernel.close()
+    assert second.labs() == [f"{second.project}-lab-bob"]
+    assert deployment.labs() == [f"{deployment.project}-lab-bob"]
+    assert belongings(deployment).isdisjoint(belongings(second))
+    assert {"bridge-data", "hub-data"} <= {name.partition("_")[2] for name in belongings(second)}
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    theirs = deployment.docker("inspect", "--format", template, deployment.container("hub")).split()
+    assert second.reached_from_lab("bob", {f"hub at {number}": f"{number}:8081" for number in theirs}) == set()
+    secret = [
+        one.docker("exec", one.container("hub"), "cat", "/run/secrets/hub_client_secret")
+        for one in (deployment, second)
+    ]
+    assert secret[0] != secret[1]
+
+    second.remove()
+
+    assert belongings(second) == set()
+    assert deployment.labs() == [f"{deployment.project}-lab-bob"]
+    assert ask_lab(deployment, under_way, "GET", "/api/status").status_code == 200
+
+
+# ── What was under way ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_upload_longer_than_a_minute_arrives(deployment: Deployment, under_way: UnderWay) -> None:
+    under_way.upload.join(timeout=SLOW + 30)
+    assert under_way.upload.took > 60
+    assert under_way.upload.answer.startswith("HTTP/1.1 201"), under_way.upload.answer
+    kept = ask_lab(deployment, under_way, "GET", "/api/contents/slow.bin?content=0")
+    assert kept.json()["size"] == UPLOAD_BYTES
+
+
+def test_a_notebook_that_was_quiet_for_a_minute_goes_on(under_way: UnderWay) -> None:
+    """Through every certificate of the tests above, over the one WebSocket."""
+    assert time.monotonic() - under_way.quiet.opened > 60
+    assert "".join(under_way.quiet.run("print(kept)")) == "from before\n"
+
+
+# ── The dashboard ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_there_is_no_dashboard_unless_it_is_asked_for(deployment: Deployment) -> None:
+    assert deployment.container("dashboard") == ""
+    for host in HOSTS:
+        answer = deployment.get(host, "/dashboard/")
+        assert answer.status in (302, 404)
+        assert "traefik" not in answer.body.lower()
+    assert "dashboard" not in deployment.docker("exec", deployment.container("hub"), "ls", "/run/secrets")
+
+
+def test_a_dashboard_that_is_asked_for_is_on_loopback_behind_a_password(deployment: Deployment) -> None:
+    port = free_port(8090)
+    asked = {"DASHBOARD": "1", "DASHBOARD_PORT": str(port)}
+    deployment.compose("up", "--detach", "--wait", changed=asked)
+    published = deployment.docker("port", deployment.container("dashboard"))
+    assert published == f"8090/tcp -> 127.0.0.1:{port}"
+    password = deployment.compose("exec", "-T", "traefik", "cat", "/run/secrets/dashboard_password").stdout
+    address = f"http://127.0.0.1:{port}"
+    for path in ("/dashboard/", "/api/http/routers", "/api/rawdata", "/ping"):
+        assert requests.get(address + path, timeout=10).status_code == 401
+        assert requests.get(address + path, auth=("admin", "guess"), timeout=10).status_code == 401
+        assert requests.get(address + path, auth=("hub", password), timeout=10).status_code == 401
+    page = requests.get(f"{address}/", auth=("admin", password), timeout=10)
+    assert page.url.endswith("/dashboard/")
+    assert "Traefik" in page.text
+    routers = requests.get(f"{address}/api/http/routers", auth=("admin", password), timeout=10).json()
+    assert "bridge@file" in {router["name"] for router in routers}
+    assert deployment.get(HUB, "/dashboard/").status == 302
+    assert password not in deployment.logs()
+
+
+def test_a_dashboard_that_is_no_longer_asked_for_is_gone(deployment: Deployment) -> None:
+    deployment.compose("up", "--detach", "--wait")
+    assert deployment.container("dashboard") == ""
