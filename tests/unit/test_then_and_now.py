@@ -20,7 +20,7 @@ def test_there_is_a_row_for_each_step_of_the_tutorial() -> None:
     assert len(ROWS) == 34
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip())
+@pytest.mark.parametrize("row", ROWS, ids=range(1, len(ROWS) + 1))
 def test_each_row_is_shown_by_tests_that_exist(row: str, tests: set[str]) -> None:
     file_and_names = re.findall(r"`((?:e2e|interop|unit|http)/[^`]+)`", row.split("|")[3])
     assert file_and_names
