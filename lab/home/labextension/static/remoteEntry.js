@@ -54,7 +54,8 @@
   };
 
   const activate = async (app, statusBar) => {
-    const [{ ServerConnection }, { Widget }] = await Promise.all([load("@jupyterlab/services"), load("@lumino/widgets")]);
+    const { ServerConnection } = await load("@jupyterlab/services");
+    const { Widget } = await load("@lumino/widgets");
     const settings = app.serviceManager.serverSettings;
     const item = new Widget();
     item.id = "passerelle-home";
