@@ -23,7 +23,7 @@
     return `${bytes.toFixed(step && bytes < 100 ? 1 : 0)} ${units[step]}`;
   };
 
-  // What to say once, of each kind; null if there is nothing to say.
+  // What to say once, of each kind; null if there is nothing to say. JupyterLab cuts what is longer than 140 letters.
   const warning = ({ used, limit, ends_at }) => {
     if (ends_at) {
       const time = new Date(ends_at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
@@ -32,9 +32,8 @@
         kind: over ? "tidy" : "tidied",
         type: over ? "warning" : "success",
         message: over
-          ? `This lab is for tidying up and ends at ${time}. Your home holds ${inWords(used)} of ${inWords(limit)}: ` +
-            "download and delete files until it is below the limit, then stop the lab and start as usual. " +
-            "What an earlier lab threw away is in the trash: `rm -rf ~/.local/share/Trash` in a terminal empties it."
+          ? `This lab is for tidying up and ends at ${time}. Delete files, empty the trash ` +
+            "(rm -rf ~/.local/share/Trash), then start as usual."
           : `Your home is within its limit again. Stop this lab (File, Hub Control Panel) and start as usual.`,
       };
     }
@@ -55,7 +54,8 @@
   };
 
   const activate = async (app, statusBar) => {
-    const [{ ServerConnection }, { Widget }] = await Promise.all([load("@jupyterlab/services"), load("@lumino/widgets")]);
+    const { ServerConnection } = await load("@jupyterlab/services");
+    const { Widget } = await load("@lumino/widgets");
     const settings = app.serviceManager.serverSettings;
     const item = new Widget();
     item.id = "passerelle-home";
