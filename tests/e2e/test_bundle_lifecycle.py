@@ -220,13 +220,13 @@ class TestTheEndOfALab:
         assert kept.endswith("alice's")
 
     def test_is_announced_in_a_forgotten_lab_and_a_click_keeps_it(self, deployment: Deployment, bob: Journey) -> None:
-        bob.wait_for_lab()
         toml = deployment.folder / "hub.toml"
         toml.write_text(f"[groups.students]\nidle_timeout = {IDLE}\n")
         deployment.compose("restart", "--no-deps", "hub")
         wait_for_hub(deployment)
-        bob.goto(deployment.url(HUB, "/user/bob/lab"))
-        bob.wait_for_lab()
+        # Forgotten while Alice worked, and the new time holds at once.
+        deployment.wait(lambda: not deployment.labs(), "bob's lab stopped by the new setting", HUB_WAIT)
+        bob.start_again()
         warning = bob.page.locator(".jp-toast-message", has_text="nobody is using it").first
         warning.wait_for(timeout=(IDLE + 20) * 1000)
         bob.screenshot("warned-of-idleness")
