@@ -123,6 +123,7 @@ def test_who_is_taken_out_of_the_group_is_out_within_that_time_and_so_is_the_lab
 def test_who_is_put_back_finds_the_lab_as_it_was(deployment: Deployment, bob: Journey) -> None:
     lab = deployment.lab_id("bob")
     puts_into(deployment, "students")
+    time.sleep(MAX_AGE / 2 + 1)  # until then the bridge has just asked CAS
     bob.open_hub()
     bob._sign_in_button().click()
     bob.wait_for_lab()
