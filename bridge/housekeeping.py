@@ -43,7 +43,9 @@ def start_housekeeping(authority: Authority, *, signing_key_max_age: int) -> Non
     threading.Thread(target=_do_for_ever, args=(chores, *woken), daemon=True, name="housekeeping").start()
 
 
-def _do_for_ever(chores: Mapping[Callable[[], None], int], waking: threading.Event, woken: Callable[[], None]) -> None:
+def _do_for_ever(
+    chores: Mapping[Callable[[], None], int], waking: threading.Event, woken: Callable[[], None]
+) -> None:
     """Each chore at its own pace, and one of them also when somebody wakes it."""
     due = dict.fromkeys(chores, time.monotonic())
     while True:
