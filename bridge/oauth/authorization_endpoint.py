@@ -21,6 +21,7 @@ from bridge.oauth.parameters import Parameters, single_values
 from bridge.store import AuthorizationCode, Grant, Session, fingerprint
 
 CODE_LIFETIME_SECONDS = 60
+ASKED_JUST_NOW = 60  # seconds
 NEW_LOGIN_PROMPTS = frozenset({"login", "select_account"})
 
 
@@ -69,12 +70,13 @@ def is_too_old(authority: Authority, auth_time: int | None, max_age: int) -> boo
 def is_known_too_long(authority: Authority, request: AuthorizationRequest, session: Session) -> bool:
     """Whether the client wants CAS asked again about who this is: silently, not for the password.
 
-    From half of its time on, because the browser is here now and what is given out should be of some use.
+    Already after a minute: the browser is here now, what is given out lasts the longer, and whoever was just put into a
+    group and tries again is let in.
     """
     client = authority.clients.get(request.client_id)
     if client is None or client.identity_max_age is None:
         return False
-    return session.identity.is_older_than(client.identity_max_age / 2, now=authority.clock())
+    return session.identity.is_older_than(min(client.identity_max_age / 2, ASKED_JUST_NOW), now=authority.clock())
 
 
 def is_sure_enough(request: AuthorizationRequest, session: Session) -> bool:

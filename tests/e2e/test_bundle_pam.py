@@ -41,7 +41,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     (folder / "compose.pam.yml").write_text(overlay)
     ours = Deployment(folder, f"passerelle-pam-{os.getpid()}")
     try:
-        ours.compose("build", "hub")
+        ours.compose("build", "prepare", "hub")
+        ours.compose("run", "--rm", "--no-deps", "-T", "prepare")
         yield ours
     finally:
         ours.remove()
