@@ -31,7 +31,7 @@ EDGE = ("traefik", "bridge", "certificates")
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
-    ours = Deployment(folder, f"passerelle-acme-{os.getpid()}", http_port=free_port(80), https_port=free_port(443))
+    ours = Deployment(folder, f"passerelle-acme-{os.getpid()}", http_port=free_port(0), https_port=free_port(0))
     try:
         yield ours
     finally:
@@ -103,7 +103,7 @@ def test_the_http_challenge_gets_a_certificate_for_every_host(deployment: Deploy
 
 
 def test_keys_and_account_are_kept_where_nobody_else_reads(deployment: Deployment) -> None:
-    assert readers_of_the_store(deployment) .splitlines() == ["600 root"] * 2
+    assert readers_of_the_store(deployment).splitlines() == ["600 root"] * 2
 
 
 def test_a_challenge_is_answered_over_plain_http_and_all_else_still_led_to_https(deployment: Deployment) -> None:
