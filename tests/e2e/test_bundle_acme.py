@@ -31,7 +31,7 @@ EDGE = ("traefik", "bridge", "certificates")
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
-    ours = Deployment(folder, f"passerelle-acme-{os.getpid()}", http_port=free_port(80), https_port=free_port(443))
+    ours = Deployment(folder, f"passerelle-acme-{os.getpid()}", http_port=free_port(0), https_port=free_port(0))
     try:
         yield ours
     finally:

@@ -47,7 +47,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
     # Few enough to meet the limit, enough for the people of these tests.
     replace_setting(folder / ".env", "SIGN_IN_RATE", str(SIGN_IN_RATE))
-    ours = Deployment(folder, f"passerelle-edge-{os.getpid()}", http_port=free_port(80), https_port=free_port(443))
+    ours = Deployment(folder, f"passerelle-edge-{os.getpid()}", http_port=free_port(0), https_port=free_port(0))
     try:
         ours.compose("--profile", "*", "build")
         ours.compose("up", "--detach", "--wait")

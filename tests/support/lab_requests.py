@@ -1,11 +1,14 @@
 """What programs of a user's own do: requests to hub and lab with a token, by hand where a library would tidy them."""
 
 import json
+import queue
 import ssl
+import threading
 import time
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 
 import requests
 import websocket
@@ -30,7 +33,6 @@ def open_websocket(deployment: Deployment, host: str, path: str, *, token: str) 
     """As a page or program opens one."""
     return websocket.create_connection(
         f"wss://127.0.0.1:{deployment.https_port}{path}",
-        timeout=60,
         host=host,
         header=[f"Authorization: token {token}"],
         sslopt={"cert_reqs": ssl.CERT_NONE, "check_hostname": False, "server_hostname": host},
@@ -46,6 +48,15 @@ class Kernel:
         assert made.status_code == 201, made.text
         self.socket = open_websocket(deployment, host, f"{base}/{made.json()['id']}/channels", token=token)
         self.opened = time.monotonic()
+        self._heard: queue.Queue[str] = queue.Queue()
+        # As a browser does, it answers the lab's pings while nobody types.
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        with suppress(websocket.WebSocketException, OSError):
+            while heard := self.socket.recv():
+                self._heard.put(str(heard))
+        self._heard.put("")
 
     def run(self, code: str) -> Iterator[str]:
         """What a cell prints, as it prints it."""
@@ -55,7 +66,9 @@ class Kernel:
         message = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
         self.socket.send(json.dumps(message))
         while True:
-            heard = json.loads(self.socket.recv())
+            text = self._heard.get(timeout=60)
+            assert text, "the WebSocket was closed"
+            heard = json.loads(text)
             if heard["parent_header"].get("msg_id") != asked:
                 continue
             if heard["msg_type"] == "stream":

@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import time
+from html import unescape
 from http.client import HTTPSConnection
 from http.cookiejar import CookieJar
 from typing import Any
@@ -16,6 +17,7 @@ from urllib.request import HTTPCookieProcessor, HTTPSHandler, Request, build_ope
 
 from tests.support.deployment import Deployment
 
+KIND = {"Accept": "application/json", "Content-Type": "application/json"}
 START_WITHIN = 180  # seconds; a lab on a slow machine
 
 
@@ -38,19 +40,20 @@ class Person:
 
     def __init__(self, deployment: Deployment, hub_host: str) -> None:
         self._hub = deployment.url(hub_host).rstrip("/")
-        self._cookies = CookieJar()
-        self._opener = build_opener(_HereHandler(), HTTPCookieProcessor(self._cookies))
+        self._opener = build_opener(_HereHandler(), HTTPCookieProcessor(CookieJar()))
         self._opener.addheaders = [("Accept", "text/html")]
 
     def sign_in(self, user: str, password: str) -> str:
         """From the hub over the demo's CAS back to the hub; return a token for the hub's API."""
         page = self._opener.open(f"{self._hub}/hub/oauth_login?next=%2Fhub%2Fhome", timeout=60)
-        fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.read().decode()))
-        fields |= {"username": user, "password": password}
-        back = self._opener.open(page.url, urlencode(fields).encode(), timeout=60)
+        hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.read().decode())
+        fields = {name: unescape(value) for name, value in hidden} | {"username": user, "password": password}
+        sent = Request(page.url, urlencode(fields).encode(), {"Referer": page.url})
+        back = self._opener.open(sent, timeout=60)
         assert back.url == f"{self._hub}/hub/home", back.url
-        xsrf = next(one.value for one in self._cookies if one.name == "_xsrf" and one.path == "/hub/")
-        made = self._api("POST", f"/users/{user}/tokens", {"note": "a program"}, {"X-XSRFToken": xsrf or ""})
+        xsrf = re.findall(r'xsrf_token: "([^"]+)"', back.read().decode())[0]
+        page_of_mine = {"X-XSRFToken": xsrf, "Referer": back.url, "Sec-Fetch-Site": "same-origin"}
+        made = self._api("POST", f"/users/{user}/tokens", {"note": "a program"}, page_of_mine)
         return str(made["token"])
 
     def start_lab(self, user: str, token: str) -> None:
@@ -64,6 +67,6 @@ class Person:
 
     def _api(self, method: str, path: str, sent: dict[str, Any] | None, headers: dict[str, str]) -> dict[str, Any]:
         body = None if sent is None else json.dumps(sent).encode()
-        asked = Request(f"{self._hub}/hub/api{path}", body, headers | {"Accept": "application/json"}, method=method)
+        asked = Request(f"{self._hub}/hub/api{path}", body, headers | KIND, method=method)
         answer = self._opener.open(asked, timeout=60).read()
         return dict(json.loads(answer)) if answer else {}
