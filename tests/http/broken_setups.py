@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -143,6 +144,14 @@ def other_database(site: Site) -> Settings:
     store = SqlStore(url)
     KeyRing(store, SECRET_KEY, time.time).jwks()
     store.close()
+    return {"database_url": url}
+
+
+def newer_database(site: Site) -> Settings:
+    url = str(other_database(site)["database_url"])
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
     return {"database_url": url}
 
 

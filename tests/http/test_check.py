@@ -20,6 +20,7 @@ from tests.http.broken_setups import (
     logout_behind_a_login_page,
     logout_blocked,
     logout_redirected,
+    newer_database,
     no_attributes,
     old_cas,
     other_database,
@@ -113,10 +114,19 @@ BROKEN = {
     "the database cannot be reached": Broken(
         lambda site: {"database_url": f"postgresql://bridge:db-s3cret@127.0.0.1:{free_port()}/bridge"},
         "database",
-        ("refused", "PASSERELLE_DATABASE_URL"),
+        ("refused", "Start it, or correct host"),
     ),
+    "the database is of a newer version": Broken(newer_database, "database", ("newer version", "Install that one")),
     "the secret key is an example's": Broken(
-        lambda site: {"secret_key": "change-me-change-me-change-me-1234"}, "secret_key", ("openssl rand -hex 32",)
+        lambda site: {
+            "secret_key": "change-me-change-me-change-me-1234",
+            "database_url": f"sqlite:///{site.folder}/none.sqlite3",
+        },
+        "secret_key",
+        ("openssl rand -hex 32",),
+    ),
+    "the secret key is not the one of the database": Broken(
+        lambda site: {"secret_key": SECRET_KEY[::-1]}, "secret_key", ("encrypted with another one", "former value")
     ),
 }
 

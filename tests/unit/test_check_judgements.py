@@ -12,7 +12,7 @@ import pytest
 from bridge.cas.logout_request import message_of_body, ticket_of_logout_request
 from bridge.check.certificates import Certificate, Trust, judge_trusted, judge_untrusted, read_certificate
 from bridge.check.findings import duration, listed, plain
-from bridge.check.installation import judge_clients, judge_database, judge_secret_key
+from bridge.check.installation import State, judge_clients, judge_database, judge_secret_key
 from bridge.check.probe import Answer, Place, Trouble
 from bridge.check.protocols import Heard, Way, hear, judge_protocols, judge_redirect
 from bridge.check.public import (
@@ -346,9 +346,17 @@ def test_whether_single_logout_reaches_us(given: Answer | Trouble, level: str, w
 
 def test_when_cas_last_ended_a_session() -> None:
     url = f"{ISSUER}/cas/logout"
-    assert "2 hours ago" in judge_last_logout("l", int(NOW) - 7200, has_sessions=True, url=url, now=NOW).seen
-    assert url in judge_last_logout("l", None, has_sessions=True, url=url, now=NOW).do
-    assert "left out" in judge_last_logout("l", None, has_sessions=False, url=url, now=NOW).seen
+    now = int(NOW)
+    assert "2 hours ago" in judge_last_logout("l", now - 7200, began=[now] * 20, url=url, now=NOW).seen
+    assert url in judge_last_logout("l", None, began=[now], url=url, now=NOW).do
+    assert "left out" in judge_last_logout("l", None, began=[], url=url, now=NOW).seen
+
+
+@pytest.mark.parametrize(("days", "sign_ins", "level"), [(8, 20, "note"), (8, 9, "ok"), (6, 20, "ok")])
+def test_one_logout_long_ago_proves_nothing_after_many_sign_ins(days: int, sign_ins: int, level: str) -> None:
+    last = int(NOW - days * DAY)
+    began = [last + 60] * sign_ins + [last - 60] * 20
+    assert judge_last_logout("l", last, began=began, url=f"{ISSUER}/cas/logout", now=NOW).level == level
 
 
 @pytest.mark.parametrize(
@@ -369,7 +377,14 @@ def test_a_secret_key_is_judged_by_its_looks_and_never_shown(key: str, level: st
 
 def test_the_rest_of_the_installation() -> None:
     assert judge_clients([]).level == "warning"
-    assert judge_database(None, "sqlite").level == "ok"
-    assert judge_database("PASSERELLE_DATABASE_URL: cannot use x: refused", "postgresql").seen.startswith(
-        "cannot use x"
-    )
+    assert judge_database("read", "sqlite").level == "ok"
+    states: tuple[State, ...] = ("absent", "empty", "older")
+    assert [judge_database(state, "sqlite").level for state in states] == ["note"] * 3
+    failed = judge_database("failed", "postgresql", "PASSERELLE_DATABASE_URL: cannot use x: refused; start it; or not")
+    assert (failed.seen, failed.do) == ("cannot use x: refused; start it.", "Or not.")
+    assert "PASSERELLE_DATABASE_URL" in judge_database("failed", "postgresql", "It gave no answer.").do
+
+
+def test_a_secret_key_that_does_not_open_the_stored_keys_is_a_fault_however_good_it_looks() -> None:
+    found = judge_secret_key("7c1e0b7d6a4f4e2d8c9b1a2f3e4d5c6b", "PASSERELLE_SECRET_KEY: another; set it again")
+    assert (found.level, found.seen, found.do) == ("FAULT", "PASSERELLE_SECRET_KEY: another.", "Set it again.")
