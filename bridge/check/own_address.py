@@ -23,7 +23,7 @@ from bridge.check.public import (
 )
 from bridge.check.reach import Server, judge_trouble
 from bridge.check.registration import single_logout_url
-from bridge.check.single_logout import judge_logout, logout_form
+from bridge.check.single_logout import judge_logout, judge_query, logout_form, logout_query
 from bridge.settings import is_loopback
 
 _CA_OPTION = "--ca-file"
@@ -92,4 +92,5 @@ def _served(place: Place, discovery: Answer, our_kids: Collection[str], asker: A
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     form = logout_form(made_up.ticket, made_up.instant)
     answer = asker.ask(place, url, body=form.encode(), headers=headers)
-    return [*found, judge_logout("logout.reach", answer, url)]
+    carried = asker.ask(place, f"{url}?{logout_query(made_up.ticket, made_up.instant)}")
+    return [*found, judge_query("public.query", carried, url), judge_logout("logout.reach", answer, url)]

@@ -94,6 +94,8 @@ def judge_protocols(
     spoken = [way for way in PROTOCOLS if way in heard and heard[way].verdict in ("speaks", "refuses_service")]
     said = heard[configured]
     if configured in spoken:
+        if configured == "1.0":  # its "no" gives no reason: another way of asking may
+            said = next((other for other in heard.values() if other.code == "INVALID_REQUEST"), said)
         if said.code:
             return _refuses_otherwise(about, said)
         return _speaks(about, configured, spoken, heard, wants_json=wants_json)

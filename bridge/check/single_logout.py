@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
@@ -19,13 +21,22 @@ def logout_form(ticket: str, instant: str) -> str:
 
     :param instant: the time in ISO 8601
     """
-    message = (
+    return urlencode({"logoutRequest": _message(ticket, instant)})
+
+
+def logout_query(ticket: str, instant: str) -> str:
+    """The same as a browser carries it: deflated, in base64."""
+    deflated = zlib.compress(_message(ticket, instant).encode())
+    return urlencode({"logoutRequest": base64.b64encode(deflated).decode()})
+
+
+def _message(ticket: str, instant: str) -> str:
+    return (
         '<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" '
         f'ID="LR-passerelle-check" Version="2.0" IssueInstant="{instant}">'
         '<saml:NameID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">@NOT_USED@</saml:NameID>'
         f"<samlp:SessionIndex>{ticket}</samlp:SessionIndex></samlp:LogoutRequest>"
     )
-    return urlencode({"logoutRequest": message})
 
 
 def judge_logout(about: str, answer: Answer | Trouble, url: str) -> Finding:
@@ -48,6 +59,23 @@ def judge_logout(about: str, answer: Answer | Trouble, url: str) -> Finding:
         )
     who = "by the bridge" if is_ours else "by something in front of the bridge"
     return _blocked(about, url, f"is answered with status {answer.status} {who}")
+
+
+def judge_query(about: str, answer: Answer | Trouble, url: str) -> Finding:
+    """Whether queries reach the bridge, by a logout request that is carried in one."""
+    if isinstance(answer, Answer) and REQUEST_ID in answer.headers:
+        if answer.status == 200:
+            return ok(about, "The query of an address reaches the bridge.")
+        if answer.status == 400:
+            return fault(
+                about,
+                f"The query of {url} does not reach the bridge.",
+                "The reverse proxy drops it: sign-ins begin and end with what stands there, so nobody can sign in.",
+                "Let the proxy hand on the whole address: with nginx, `proxy_pass` without a path, or with "
+                "$is_args$args behind it.",
+            )
+    why = answer.detail if isinstance(answer, Trouble) else f"a GET of {url} is answered with status {answer.status}"
+    return left_out(about, "Whether queries reach the bridge", plain(why))
 
 
 def _blocked(about: str, url: str, how: str) -> Finding:

@@ -30,7 +30,7 @@ def report_text(report: Report, message: str) -> str:
             ]
         ),
     ]
-    if any(finding.to_cas for finding in report.findings):
+    if _is_time_for_the_letter(report.findings):
         ruler = "-" * 72
         parts.append(f"To the CAS administrator (`--message` prints this alone)\n{ruler}\n{message.rstrip()}\n{ruler}")
     else:
@@ -55,9 +55,28 @@ def _verdict(findings: Sequence[Finding]) -> str:
     also = f", {warnings} warning{'s' * (warnings != 1)}" if warnings else ""
     if not faults:
         return f"No fault{also}."
-    first = next(finding for finding in findings if finding.level == "FAULT")
-    start = f" Begin with {first.about}: {first.do}" if faults > 1 else ""
-    return _wrapped(f"{faults} FAULT{'S' * (faults != 1)}{also}.{start}", "", "")
+    first = min((finding for finding in findings if finding.level == "FAULT"), key=_turn)
+    begin = "Begin with" if faults > 1 else "It is"
+    return _wrapped(
+        f"{faults} FAULT{'S' * (faults != 1)}{also}. {begin} {first.about}: {first.seen} {first.do}", "", ""
+    )
+
+
+def _turn(finding: Finding) -> int:
+    """Where a fault stands in the order of mending: while our own address is wrong, a wrong one would be registered."""
+    if finding.about == "cas.service":
+        return 2
+    return 1 if _is_of_our_address(finding) else 3 * finding.about.startswith(("public.", "logout.", "attributes."))
+
+
+def _is_of_our_address(finding: Finding) -> bool:
+    return finding.about.startswith("public.") and finding.about != "public.metrics"
+
+
+def _is_time_for_the_letter(findings: Sequence[Finding]) -> bool:
+    """Whether there is something for those who run CAS to mend, and our own part is in order."""
+    faults = [finding for finding in findings if finding.level == "FAULT"]
+    return any(finding.to_cas for finding in faults) and not any(map(_is_of_our_address, faults))
 
 
 def _section(title: str, findings: Sequence[Finding]) -> str:

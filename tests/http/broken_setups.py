@@ -175,6 +175,15 @@ def public_of_unknown_authority(site: Site) -> Settings:
     return {"issuer": site.new_front(tls=Issuer(site.folder, "Nobody").server("localhost", sends_issuer=True)).url}
 
 
+def proxy_drops_the_query(site: Site) -> Settings:
+    def without_query(passing: Any) -> None:
+        passing.path = passing.path.partition("?")[0]
+        passing.hand_on()
+
+    site.front.rules["*"] = without_query
+    return {}
+
+
 def logout_blocked(site: Site) -> Settings:
     site.front.rules["/cas/logout"] = says(b"<html>Method not allowed</html>", status=405, **PAGE)
     return {}

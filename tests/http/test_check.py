@@ -29,6 +29,7 @@ from tests.http.broken_setups import (
     old_cas,
     other_database,
     other_issuer,
+    proxy_drops_the_query,
     public_is_another_program,
     public_of_unknown_authority,
     redirecting_cas,
@@ -133,6 +134,7 @@ BROKEN = {
         public_of_unknown_authority, "public.certificate", ("'Nobody'", "--ca-file")
     ),
     "the bridge there has another database": Broken(other_database, "public.bridge", ("another database", "keys")),
+    "the proxy drops the query": Broken(proxy_drops_the_query, "public.query", ("does not reach", "nginx")),
     "the proxy blocks single logout": Broken(logout_blocked, "logout.reach", ("status 405", "Let POST through")),
     "single logout meets a login page": Broken(logout_behind_a_login_page, "logout.reach", ("another program",)),
     "single logout is redirected": Broken(logout_redirected, "logout.reach", ("portal.example.org/login",)),

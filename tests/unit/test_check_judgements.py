@@ -9,10 +9,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
-from bridge.cas.logout_request import message_of_body, ticket_of_logout_request
+from bridge.cas.logout_request import (
+    message_of_body,
+    message_of_front_channel,
+    message_of_values,
+    ticket_of_logout_request,
+)
 from bridge.check.certificates import Certificate, Trust, judge_trusted, judge_untrusted, read_certificate
 from bridge.check.findings import duration, listed, plain
 from bridge.check.installation import State, judge_clients, judge_database, judge_secret_key
@@ -37,7 +43,7 @@ from bridge.check.public import (
 )
 from bridge.check.reach import Server, judge_clock, judge_speed, judge_trouble, judge_without_tls
 from bridge.check.registration import NOT_REGISTERED, judge_service, leads_to, looks_unregistered, service_pattern
-from bridge.check.single_logout import judge_last_logout, judge_logout, logout_form
+from bridge.check.single_logout import judge_last_logout, judge_logout, judge_query, logout_form, logout_query
 from tests.support import cas_xml
 
 NOW = 1_800_000_000.0
@@ -174,6 +180,12 @@ def test_only_an_unknown_ticket_is_the_right_reason_to_refuse_one(code: str, lev
     said = hear(answer(body=cas_xml.failure(code)), "3.0", SERVICE)
     found = judge_protocols("p", {"3.0": said}, "3.0", setting="S")
     assert (found.level, words in found.seen) == (level, True), found
+
+
+def test_protocol_1_0_gives_no_reason_so_another_way_is_believed() -> None:
+    lost = hear(answer(body=cas_xml.failure("INVALID_REQUEST")), "2.0", SERVICE)
+    found = judge_protocols("p", {**heard("1.0"), "2.0": lost}, "1.0", setting="S")
+    assert (found.level, "do not arrive" in found.seen) == ("FAULT", True)
 
 
 @pytest.mark.parametrize(
@@ -459,6 +471,23 @@ def test_what_else_a_public_address_should_do() -> None:
 def test_the_logout_request_that_is_sent_is_one_that_the_bridge_reads() -> None:
     form = logout_form("ST-passerelle-check-1", "2026-11-23T00:00:00Z").encode()
     assert ticket_of_logout_request(message_of_body(form)) == "ST-passerelle-check-1"
+    carried = parse_qs(logout_query("ST-passerelle-check-1", "2026-11-23T00:00:00Z"))["logoutRequest"]
+    assert ticket_of_logout_request(message_of_front_channel(message_of_values(carried))) == "ST-passerelle-check-1"
+
+
+@pytest.mark.parametrize(
+    ("given", "level"),
+    [
+        (answer(200, x_request_id="ab"), "ok"),
+        (answer(400, x_request_id="ab"), "FAULT"),
+        (answer(400), "note"),
+        (answer(200, b"<form>"), "note"),
+        (answer(405, x_request_id="ab"), "note"),
+        (NOTHING, "note"),
+    ],
+)
+def test_whether_queries_reach_us(given: Answer | Trouble, level: str) -> None:
+    assert judge_query("q", given, f"{ISSUER}/cas/logout").level == level
 
 
 @pytest.mark.parametrize(
