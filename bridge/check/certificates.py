@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from bridge.check.findings import Finding, Told, duration, fault, listed, ok, plain, warning
@@ -47,6 +48,8 @@ class Trust:
     now: float
     """Unix seconds."""
     ca_file: Path | None = None
+    is_ours: bool = False
+    """Whether it is for us to mend what is wrong with the certificate."""
 
 
 def read_certificate(der: bytes) -> Certificate | None:
@@ -62,6 +65,16 @@ def read_certificate(der: bytes) -> Certificate | None:
         )
     except (ValueError, TypeError, x509.DuplicateExtension):
         return None
+
+
+def certificates_in(file: Path) -> list[Certificate]:
+    """Those of a PEM file; none when it cannot be read, which is told elsewhere."""
+    try:
+        loaded = x509.load_pem_x509_certificates(file.read_bytes())
+    except (OSError, ValueError):
+        return []
+    read = [read_certificate(one.public_bytes(Encoding.DER)) for one in loaded]
+    return [certificate for certificate in read if certificate is not None]
 
 
 def _name(name: x509.Name) -> str:
@@ -160,6 +173,12 @@ def _for_another_host(about: str, host: str, leaf: Certificate, trust: Trust) ->
     )
 
 
+_TO_BE_TRUSTED = (
+    "CAS and browsers have to trust it too: let the reverse proxy show a certificate of an authority that they know, "
+    "with its chain. If they do know this one, name its certificate (PEM) in --ca-file."
+)
+
+
 def _unknown_authority(about: str, host: str, chain: Sequence[Certificate], trust: Trust) -> Finding:
     """The missing one is whoever signed the last certificate that the server sent."""
     last = chain[-1]
@@ -170,8 +189,10 @@ def _unknown_authority(about: str, host: str, chain: Sequence[Certificate], trus
             about,
             f"The certificate of {host} {what}, which {known} does not hold.",
             "It cannot be told from a forged one, so nothing was sent there.",
-            f"Get the certificate of {last.subject!r} from those who run it, by a way you trust, save it as a PEM file "
-            f"and name that file in {trust.setting}.",
+            _TO_BE_TRUSTED
+            if trust.is_ours
+            else f"Get the certificate of {last.subject!r} from those who run it, by a way you trust, save it as a PEM "
+            f"file and name that file in {trust.setting}.",
             Told(
                 f"{host} has a certificate of the private authority {last.subject!r}: please send us the authority's "
                 "certificate (PEM).",

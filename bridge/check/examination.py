@@ -21,7 +21,7 @@ from bridge.check.cas_server import MadeUp, examine_cas
 from bridge.check.findings import Finding, left_out
 from bridge.check.installation import judge_clients, judge_database, judge_secret_key, judge_settings
 from bridge.check.message import Request
-from bridge.check.own_address import examine_public
+from bridge.check.own_address import OurTrust, examine_public
 from bridge.check.probe import PROBE_SECONDS
 from bridge.check.registration import single_logout_url
 from bridge.check.released import SESSIONS_READ, Wish, judge_released, wishes
@@ -65,6 +65,7 @@ def examine(
     *,
     clients_of: ClientsOf,
     ca_file: Path | None = None,
+    edge_certificate: Path | None = None,
     asks_public: bool = True,
     waiting: Waiting,
     now: Callable[[], float] = time.time,
@@ -73,6 +74,7 @@ def examine(
 
     :param clients_of: the registered applications, of the settings and of the store
     :param ca_file: authorities to trust for our own address, beside the system's
+    :param edge_certificate: what our own edge shows, where it is known
     :param asks_public: whether our own address is asked at all; before the bridge runs it cannot answer
     :param waiting: entered with a few words while an answer is awaited
     :param now: Unix seconds
@@ -86,7 +88,8 @@ def examine(
         with waiting("the database"):
             stored, database_fault = read_database(settings.database_url.get_secret_value(), clients_of)
         kids = stored.kids if stored else ()
-        public = pool.submit(examine_public, settings.issuer, ca_file, kids, asker, made_up) if asks_public else None
+        ours = OurTrust(option=ca_file, cas_ca_file=settings.cas_ca_file, edge_certificate=edge_certificate)
+        public = pool.submit(examine_public, settings.issuer, ours, kids, asker, made_up) if asks_public else None
         found_cas, found_public = cas.result(), public.result() if public else _public_left_out()
     clients = stored.clients if stored else settings.clients
     wanted = wishes(settings.claim_rules, clients)

@@ -11,18 +11,20 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from bridge.check.certificates import Certificate, read_certificate
-from bridge.connection import Host
+from bridge.connection import Host, numbers_of
 from bridge.proxy import Proxy
+from bridge.settings import why_unreadable
 
 PROBE_SECONDS = 8.0
 BODY_MAX_BYTES = 256 * 1024
+_NUMBERS_SECONDS = 1.0  # they were found just before
 USER_AGENT = "Passerelle-check"
 
 Kind = Literal["name", "refused", "silent", "certificate", "tls", "http", "network"]
@@ -66,6 +68,8 @@ class Trouble:
     url: str
     kind: Kind
     detail: str
+    numbers: Sequence[str] = ()
+    """The IP addresses that were tried, where no connection came about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +117,14 @@ def ask(
     try:
         return _exchange(place, url, body, headers or {}, deadline)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return Trouble(url=url, kind=_kind_of(error), detail=_reason(error, seconds))
+        return _trouble(place, url, error, seconds)
+
+
+def _trouble(place: Place, url: str, error: Exception, seconds: float) -> Trouble:
+    kind = _kind_of(error)
+    asks_numbers = kind in ("refused", "silent", "network") and not place.proxy  # a proxy finds them itself
+    numbers = numbers_of(place.host, place.port, seconds=_NUMBERS_SECONDS) if asks_numbers else ()
+    return Trouble(url=url, kind=kind, detail=_reason(error, seconds), numbers=numbers)
 
 
 def look_at_certificates(place: Place, *, seconds: float = PROBE_SECONDS) -> list[Certificate]:
@@ -159,7 +170,7 @@ def fault_of_ca_file(file: Path) -> str | None:
     except ssl.SSLError:
         return "it holds no certificate in PEM form"
     except OSError as error:
-        return error.strerror or str(error)
+        return why_unreadable(error)
     return None
 
 
@@ -173,6 +184,8 @@ def trusting(ca_file: Path | None, *, alone: bool) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(ca_file))
     if not alone:
         context.load_default_certs()
+        # Our own certificate may be in it, without the authority that issued it.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     # As in a sign-in: home-made authorities often lack the extensions that Python 3.13 demands further.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context

@@ -131,7 +131,7 @@ def test_a_folder_as_file_is_a_fault(tmp_path: Path) -> None:
     ("error", "says"),
     [
         (PermissionError(13, "Permission denied"), f"Permission denied; it must be readable for uid {os.geteuid()}, "),
-        (FileNotFoundError(2, "No such file", "/run/secrets/x"), "No such file; in the bundle `docker compose run --rm"),
+        (FileNotFoundError(2, "No such file", "/run/secrets/x"), "No such file; in the bundle `docker compose run"),
         (FileNotFoundError(2, "No such file", "/etc/x"), "No such file"),
         (OSError(5, "Input/output error"), "Input/output error"),
         (OSError(), "OSError"),
