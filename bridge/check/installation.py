@@ -83,8 +83,8 @@ def judge_ca_file(
             about,
             f"{setting} ({file}) cannot be used: {plain(reason)}.",
             "No certificate can be verified, so nothing was asked.",
-            "It must be readable by this user and hold certificates in PEM form (-----BEGIN CERTIFICATE-----). "
-            "One in DER form becomes PEM by `openssl x509 -inform der -in FILE -out FILE.pem`.",
+            "It must be a file with certificates in PEM form (-----BEGIN CERTIFICATE-----)."
+            + (" DER becomes PEM by `openssl x509 -inform der -in FILE -out FILE.pem`." if "PEM" in reason else ""),
         )
     if is_needed is False:
         return ok(about, f"{setting} is not needed: this machine trusts that certificate by itself.")
