@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bridge.check.asking import Asker, Waiting
-from bridge.check.cas_server import MadeUp, examine_cas
+from bridge.check.asking import Asker, MadeUp, Waiting
+from bridge.check.cas_server import examine_cas
 from bridge.check.findings import Finding, left_out
 from bridge.check.installation import (
     judge_clients,

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bridge.check.asking import Asker
-from bridge.check.cas_server import MadeUp
+from bridge.check.asking import Asker, MadeUp
 from bridge.check.certificates import Trust, judge_trusted
 from bridge.check.findings import Finding, left_out, note
 from bridge.check.installation import judge_ca_file

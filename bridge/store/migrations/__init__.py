@@ -94,7 +94,7 @@ def told_in_one_sentence(engine: Engine) -> Iterator[None]:
         remedy = (
             "it must exist or be creatable, and be writable"
             if engine.dialect.name == "sqlite"
-            else "start it, or correct host, port, database, user and password; it must exist, and be writable"
+            else "start it, or correct host, port, database, user and password"
         )
         raise ConfigurationError([f"PASSERELLE_DATABASE_URL: cannot use {place}: {reason}; {remedy}"]) from None
 
