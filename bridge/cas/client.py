@@ -30,6 +30,8 @@ from bridge.errors import (
 from bridge.proxy import REFUSALS, proxy_at
 from bridge.settings import Settings, why_unreadable
 
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 5.0
 IDLE_CONNECTIONS_MAX = 16
 # Apache closes a kept-alive connection after 5 seconds. Leaving first avoids sending into a closing one.
 IDLE_SECONDS_MAX = 4.0
@@ -48,8 +50,8 @@ class CasClient:
         *,
         ca_file: str | None = None,
         proxy: str | None = None,
-        connect_timeout: float = 3.0,
-        read_timeout: float = 5.0,
+        connect_timeout: float = CONNECT_SECONDS,
+        read_timeout: float = READ_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Opens nothing yet.
@@ -190,7 +192,9 @@ def _check_is_an_answer(response: http.client.HTTPResponse, host: Host) -> None:
             "redirects are not followed, configure the final address"
         )
     if response.status != 200:
-        raise UpstreamMisconfigured(detail=f"{host} answered with status {response.status} in place of 200")
+        # Apereo 7 fails with 500 over an address that it does not know.
+        perhaps = "; it may be that this site is not registered: see `passerelle check`" * (response.status >= 500)
+        raise UpstreamMisconfigured(detail=f"{host} answered with status {response.status} in place of 200{perhaps}")
     encoding = response.getheader("Content-Encoding", "identity")
     if encoding.strip().lower() not in ("identity", ""):
         raise UpstreamMisconfigured(detail=f"{host} compressed its answer, though asked not to")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -123,6 +124,9 @@ def judge_untrusted(about: str, host: str, chain: Sequence[Certificate], openssl
     if not chain:
         return _other(about, host, openssl, trust)
     leaf = chain[0]
+    # First: to trust a stranger, or to have theirs renewed, would be bad advice.
+    if not _is_for(host, leaf.names):
+        return _for_another_host(about, host, leaf, trust)
     if trust.now > leaf.ends:
         return _expired(about, host, leaf, trust)
     if trust.now < leaf.begins:
@@ -132,8 +136,6 @@ def judge_untrusted(about: str, host: str, chain: Sequence[Certificate], openssl
             "Either it is a future one, or this machine's clock is wrong.",
             "Compare `date -u` with the real time; if it is right, have the certificate replaced.",
         )
-    if "ostname mismatch" in openssl or "IP address mismatch" in openssl:
-        return _for_another_host(about, host, leaf, trust)
     if (
         "unable to get" in openssl
         or "self-signed" in openssl
@@ -142,6 +144,22 @@ def judge_untrusted(about: str, host: str, chain: Sequence[Certificate], openssl
     ):
         return _unknown_authority(about, host, chain, trust)
     return _other(about, host, openssl, trust)
+
+
+def _is_for(host: str, names: Sequence[str]) -> bool:
+    """As RFC 9525 §6.3 compares them: a star stands for one whole label, the first."""
+    host = host.lower().rstrip(".")
+    beyond = host.partition(".")[2]
+    if beyond and not _address(host) and f"*.{beyond}" in [name.lower() for name in names]:
+        return True
+    return any(name.lower() == host or (_address(name) or host) == _address(host) for name in names)
+
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(name)
+    except ValueError:
+        return None
 
 
 def _expired(about: str, host: str, leaf: Certificate, trust: Trust) -> Finding:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bridge.check.asking import Asker
-from bridge.check.cas_server import CA_SETTING, MadeUp
+from bridge.check.asking import Asker, MadeUp
+from bridge.check.cas_server import CA_SETTING
 from bridge.check.certificates import Trust, certificates_in, judge_trusted
 from bridge.check.findings import Finding, left_out, note
 from bridge.check.installation import judge_ca_file

@@ -8,17 +8,16 @@ exception: it says nothing, and closes the connection when it has seen who answe
 from __future__ import annotations
 
 import http.client
-import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 from bridge.check.certificates import Certificate, read_certificate
-from bridge.connection import Host, numbers_of
+from bridge.check.failures import Kind, NotConnectedError, kind_of, reason_of
+from bridge.connection import Host, TimedConnection, numbers_of
 from bridge.proxy import Proxy
 from bridge.settings import why_unreadable
 
@@ -26,8 +25,6 @@ PROBE_SECONDS = 8.0
 BODY_MAX_BYTES = 256 * 1024
 _NUMBERS_SECONDS = 1.0  # they were found just before
 USER_AGENT = "Passerelle-check"
-
-Kind = Literal["name", "refused", "silent", "certificate", "tls", "http", "network"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +39,10 @@ class Answer:
     received_at: float
     """Unix seconds, by our clock."""
     certificate: Certificate | None = None
+    connect_seconds: float = 0.0
+    """What finding, reaching and greeting the server took."""
+    answer_seconds: float = 0.0
+    """What the question and its whole answer took."""
 
     @property
     def location(self) -> str:
@@ -121,10 +122,10 @@ def ask(
 
 
 def _trouble(place: Place, url: str, error: Exception, seconds: float) -> Trouble:
-    kind = _kind_of(error)
-    asks_numbers = kind in ("refused", "silent", "network") and not place.proxy  # a proxy finds them itself
+    kind = kind_of(error)
+    asks_numbers = kind in ("refused", "unconnected", "network") and not place.proxy  # a proxy finds them itself
     numbers = numbers_of(place.host, place.port, seconds=_NUMBERS_SECONDS) if asks_numbers else ()
-    return Trouble(url=url, kind=kind, detail=_reason(error, seconds), numbers=numbers)
+    return Trouble(url=url, kind=kind, detail=reason_of(error, seconds), numbers=numbers)
 
 
 def look_at_certificates(place: Place, *, seconds: float = PROBE_SECONDS) -> list[Certificate]:
@@ -197,7 +198,9 @@ def _host(place: Place, tls: ssl.SSLContext | None) -> Host:
 
 def _exchange(place: Place, url: str, body: bytes | None, headers: Mapping[str, str], deadline: float) -> Answer:
     tls = trusting(place.ca_file, alone=place.ca_file_alone) if place.scheme == "https" else None
-    connection = _host(place, tls).connect(deadline)
+    began = time.monotonic()
+    connection = _connected(_host(place, tls), deadline)
+    connected = time.monotonic()
     try:
         der = connection.sock.getpeercert(binary_form=True) if isinstance(connection.sock, ssl.SSLSocket) else None
         connection.begin_exchange(max(deadline - time.monotonic(), 0.01))
@@ -213,31 +216,18 @@ def _exchange(place: Place, url: str, body: bytes | None, headers: Mapping[str, 
                 body=content,
                 received_at=time.time(),
                 certificate=None if der is None else read_certificate(der),
+                connect_seconds=connected - began,
+                answer_seconds=time.monotonic() - connected,
             )
     finally:
         connection.close()
 
 
-def _kind_of(error: Exception) -> Kind:
-    kinds: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Kind], ...] = (
-        ((socket.gaierror, UnicodeError), "name"),
-        (TimeoutError, "silent"),
-        (ssl.SSLCertVerificationError, "certificate"),
-        (ssl.SSLError, "tls"),
-        (ConnectionRefusedError, "refused"),
-        ((http.client.HTTPException, ConnectionError), "http"),
-    )
-    return next((kind for types, kind in kinds if isinstance(error, types)), "network")
-
-
-def _reason(error: Exception, seconds: float) -> str:
-    """In words that quote nothing which the server sent."""
-    if isinstance(error, TimeoutError):
-        return f"no answer within {seconds:.0f} s"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return str(error.verify_message)
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or "the handshake failed").replace("_", " ").lower()
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return type(error).__name__
+def _connected(host: Host, deadline: float) -> TimedConnection:
+    try:
+        return host.connect(deadline)
+    except TimeoutError as error:
+        # A handshake that does not end has somebody at its other end. (Python tells the two apart by words alone.)
+        if "handshake" in str(error):
+            raise
+        raise NotConnectedError(str(error)) from None

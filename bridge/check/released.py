@@ -14,7 +14,6 @@ from bridge.settings.attribute_names import one_name
 from bridge.settings.rules import DEFAULT_ATTRIBUTES, EDUPERSON_CLAIMS
 from bridge.store import Session
 
-SESSIONS_READ = 20
 # Facts about the sign-in that CAS sends of itself: having only these is having nothing.
 _ABOUT_THE_SIGN_IN = frozenset(
     {

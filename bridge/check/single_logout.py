@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from bridge.check.findings import Finding, Told, duration, fault, left_out, note, ok, plain
+from bridge.check.findings import Finding, duration, fault, left_out, note, ok, plain
 from bridge.check.probe import Answer, Trouble
 from bridge.check.protocols import without_query
 
 REQUEST_ID = "x-request-id"
+LONG_AGO_SECONDS = 7 * 86400
+MANY_SIGN_INS = 10
 
 
 def logout_form(ticket: str, instant: str) -> str:
@@ -56,14 +59,24 @@ def _blocked(about: str, url: str, how: str) -> Finding:
     )
 
 
-def judge_last_logout(about: str, last: int | None, *, has_sessions: bool, url: str, now: float) -> Finding:
-    """Whether CAS was ever heard.
+def judge_last_logout(about: str, last: int | None, *, began: Sequence[int], url: str, now: float) -> Finding:
+    """Whether CAS is heard.
 
-    :param last: when CAS last ended a session here, Unix seconds
+    :param last: when CAS last ended a session here, or one that had ended already; Unix seconds
+    :param began: when the newest sessions began, likewise
     """
     if last is not None:
-        return ok(about, f"CAS last ended a session here {duration(now - last)} ago.")
-    if not has_sessions:
+        since, ago = sum(one > last for one in began), duration(now - last)
+        if now - last < LONG_AGO_SECONDS or since < MANY_SIGN_INS:
+            return ok(about, f"CAS last ended a session here {ago} ago.")
+        return note(
+            about,
+            f"CAS last ended a session here {ago} ago; {since} or more have begun since.",
+            "Perhaps CAS can no longer reach us, or lost our logout URL.",
+            f"Sign in, sign out at CAS, run this again. If this stays, ask the CAS administrator to look for {url} in "
+            "their log.",
+        )
+    if not began:
         return left_out(about, "Whether CAS reports who signs out", "nobody has signed in yet")
     return note(
         about,
@@ -73,9 +86,3 @@ def judge_last_logout(about: str, last: int | None, *, has_sessions: bool, url: 
         f"Sign in, sign out at CAS, run this again. If this stays, ask the CAS administrator to look for {url} in "
         "their log.",
     )
-
-
-NETWORK = Told(
-    "Your server must be able to reach that URL and trust its certificate.",
-    "Votre serveur doit pouvoir joindre cette URL et faire confiance à son certificat.",
-)

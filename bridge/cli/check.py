@@ -24,6 +24,7 @@ from bridge.cli.check_output import report_text, settings_text, summary
 from bridge.cli.opening import now
 from bridge.errors import ConfigurationError
 from bridge.oauth.client_store import ClientStore
+from bridge.oauth.keys import check_secret_key
 from bridge.settings import ClientSettings, Settings, load
 from bridge.store import Store
 
@@ -99,18 +100,15 @@ def _settings(wants_json: bool, only_message: bool) -> Settings:
 
 
 def _examine(settings: Settings, ca_file: Path | None, *, asks_public: bool) -> Report:
-    usual = os.umask(0o077)  # the first command makes the database, which is nobody else's business
-    try:
-        return examine(
-            settings,
-            clients_of=lambda store: _clients(settings, store),
-            ca_file=ca_file,
-            edge_certificate=_edge_certificate(),
-            asks_public=asks_public,
-            waiting=_told_when_slow,
-        )
-    finally:
-        os.umask(usual)
+    return examine(
+        settings,
+        clients_of=lambda store: _clients(settings, store),
+        check_keys=lambda store: check_secret_key(store.keys.all(), settings.secret_key.get_secret_value()),
+        ca_file=ca_file,
+        edge_certificate=_edge_certificate(),
+        asks_public=asks_public,
+        waiting=_told_when_slow,
+    )
 
 
 def _edge_certificate() -> Path | None:
