@@ -12,7 +12,6 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from bridge.check.findings import Finding, Told, duration, fault, listed, ok, plain, warning
@@ -66,16 +65,6 @@ def read_certificate(der: bytes) -> Certificate | None:
         )
     except (ValueError, TypeError, x509.DuplicateExtension):
         return None
-
-
-def certificates_in(file: Path) -> list[Certificate]:
-    """Those of a PEM file; none when it cannot be read, which is told elsewhere."""
-    try:
-        loaded = x509.load_pem_x509_certificates(file.read_bytes())
-    except (OSError, ValueError):
-        return []
-    read = [read_certificate(one.public_bytes(Encoding.DER)) for one in loaded]
-    return [certificate for certificate in read if certificate is not None]
 
 
 def _name(name: x509.Name) -> str:

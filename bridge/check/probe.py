@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificates
+
 from bridge.check.certificates import Certificate, read_certificate
 from bridge.check.failures import Kind, NotConnectedError, kind_of, reason_of
 from bridge.connection import Host, TimedConnection, numbers_of
@@ -173,6 +176,16 @@ def fault_of_ca_file(file: Path) -> str | None:
     except OSError as error:
         return why_unreadable(error)
     return None
+
+
+def certificates_in(file: Path) -> list[Certificate]:
+    """Those of a PEM file; none when it cannot be read, which is told elsewhere."""
+    try:
+        loaded = load_pem_x509_certificates(file.read_bytes())
+    except (OSError, ValueError):
+        return []
+    read = [read_certificate(one.public_bytes(Encoding.DER)) for one in loaded]
+    return [certificate for certificate in read if certificate is not None]
 
 
 def trusting(ca_file: Path | None, *, alone: bool) -> ssl.SSLContext:
