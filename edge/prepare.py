@@ -35,6 +35,7 @@ HOST_PATTERN = re.compile(
 ROUTES = Path(__file__).with_name("routes.yml")
 OWNER_ONLY = 0o400
 OWNER_AND_GROUP = 0o440
+EVERYBODY = 0o444
 
 
 @dataclass(frozen=True)
@@ -159,12 +160,14 @@ def make_certificate(plan: Plan, *, now: datetime) -> str:
         and key_path.exists()
         and still_serves(read_file(cert_path), read_file(key_path), hosts=plan.hosts, now=now)
     ):
+        cert_path.chmod(EVERYBODY)
         return f"self-signed, kept from an earlier start, for {', '.join(plan.hosts)}"
     else:
         cert_pem, key_pem, until = self_signed_pair(plan.hosts, now=now)
         origin = f"new, self-signed (browsers will warn), for {', '.join(plan.hosts)}"
     write(key_path, key_pem)
     write(cert_path, cert_pem)
+    cert_path.chmod(EVERYBODY)  # it is shown to whoever connects; `passerelle check` compares it with what is shown
     days_left = (until - now).days
     return f"{origin}, valid until {until:%Y-%m-%d}" + (f": ONLY {days_left} DAYS LEFT" if days_left < 21 else "")
 

@@ -28,7 +28,7 @@ from bridge.errors import (
     UpstreamUnreachable,
 )
 from bridge.proxy import REFUSALS, proxy_at
-from bridge.settings import Settings
+from bridge.settings import Settings, why_unreadable
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 5.0
@@ -212,9 +212,8 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        raise ConfigurationError(
-            [f"The CA file {ca_file} for CAS cannot be used ({error}); it must be readable and hold PEM."]
-        ) from None
+        reason = "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else why_unreadable(error)
+        raise ConfigurationError([f"The CA file {ca_file} for CAS cannot be used: {reason}."]) from None
     if ca_file:
         # Python 3.13 also demands extensions that home-made authorities often lack. Chain and host name stay
         # verified, as on older versions.

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from bridge.cas.addresses import CasAddresses, addresses_of
 from bridge.check.asking import Asker, MadeUp
 from bridge.check.certificates import Trust, judge_trusted
-from bridge.check.findings import Finding, left_out, ok, warning
+from bridge.check.findings import Finding, left_out, note, ok, warning
 from bridge.check.installation import judge_ca_file
-from bridge.check.probe import Answer, Place, Trouble, fault_of_ca_file
+from bridge.check.probe import Answer, Place, Trouble, certificates_in, fault_of_ca_file
 from bridge.check.protocols import (
     PROTOCOLS,
     Heard,
@@ -30,7 +30,7 @@ from bridge.check.reach import Server, judge_clock, judge_speed, judge_trouble, 
 from bridge.check.registration import leads_to
 from bridge.check.sign_in_page import Ours, SignInPage
 from bridge.proxy import proxy_at
-from bridge.settings import Settings
+from bridge.settings import Settings, is_loopback
 
 CA_SETTING = "PASSERELLE_CAS_CA_FILE"
 _XML = {"Accept": "text/xml, application/xml"}
@@ -171,7 +171,9 @@ class _Examination:
             return [certificate]
         system = replace(self.back, ca_file=None)
         is_needed = self.asker.is_trusted(system) is not True
-        needed = judge_ca_file("cas.ca_file", CA_SETTING, self.settings.cas_ca_file, None, is_needed=is_needed)
+        file = self.settings.cas_ca_file
+        own = first.certificate is not None and first.certificate in certificates_in(file)
+        needed = judge_ca_file("cas.ca_file", CA_SETTING, file, None, is_needed=is_needed, holds_its_own=own)
         return [certificate, *([needed] if needed else [])]
 
     def _page(self, addresses: CasAddresses) -> SignInPage:
@@ -191,6 +193,9 @@ class _Examination:
         page = self._page(self.addresses)
         ours = page.answer_for(self.service)
         if isinstance(ours, Trouble):
+            if ours.kind in ("name", "refused") and is_loopback(self.front.host):
+                seen = f"Browsers alone know {self.front.host} as the machine that CAS is on, so it was not asked."
+                return [note("cas.browser", seen, "Good for a demo."), *self._service_behind()]
             setting = "PASSERELLE_CAS_LOGIN_URL" if self.settings.cas_login_url else "PASSERELLE_CAS_URL"
             found = self._trouble(self.front, ours, "cas.browser", setting)
             if "expired" not in found.seen and " is for " not in found.seen:

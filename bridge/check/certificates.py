@@ -48,6 +48,8 @@ class Trust:
     now: float
     """Unix seconds."""
     ca_file: Path | None = None
+    is_ours: bool = False
+    """Whether it is for us to mend what is wrong with the certificate."""
 
 
 def read_certificate(der: bytes) -> Certificate | None:
@@ -178,6 +180,12 @@ def _for_another_host(about: str, host: str, leaf: Certificate, trust: Trust) ->
     )
 
 
+_TO_BE_TRUSTED = (
+    "CAS and browsers have to trust it too: let the reverse proxy show a certificate of an authority that they know, "
+    "with its chain. If they do know this one, name its certificate (PEM) in --ca-file."
+)
+
+
 def _unknown_authority(about: str, host: str, chain: Sequence[Certificate], trust: Trust) -> Finding:
     """The missing one is whoever signed the last certificate that the server sent."""
     last = chain[-1]
@@ -188,8 +196,10 @@ def _unknown_authority(about: str, host: str, chain: Sequence[Certificate], trus
             about,
             f"The certificate of {host} {what}, which {known} does not hold.",
             "It cannot be told from a forged one, so nothing was sent there.",
-            f"Get the certificate of {last.subject!r} from those who run it, by a way you trust, save it as a PEM file "
-            f"and name that file in {trust.setting}.",
+            _TO_BE_TRUSTED
+            if trust.is_ours
+            else f"Get the certificate of {last.subject!r} from those who run it, by a way you trust, save it as a PEM "
+            f"file and name that file in {trust.setting}.",
             Told(
                 f"{host} has a certificate of the private authority {last.subject!r}: please send us the authority's "
                 "certificate (PEM).",

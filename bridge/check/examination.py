@@ -25,7 +25,7 @@ from bridge.check.installation import (
     judge_settings,
 )
 from bridge.check.message import Request
-from bridge.check.own_address import examine_public
+from bridge.check.own_address import OurTrust, examine_public
 from bridge.check.registration import service_pattern, single_logout_url
 from bridge.check.released import Wish, judge_released, wishes
 from bridge.check.single_logout import judge_last_logout
@@ -55,6 +55,7 @@ def examine(
     clients_of: ClientsOf,
     check_keys: CheckKeys,
     ca_file: Path | None = None,
+    edge_certificate: Path | None = None,
     asks_public: bool = True,
     waiting: Waiting,
     now: Callable[[], float] = time.time,
@@ -64,6 +65,7 @@ def examine(
     :param clients_of: the registered applications, of the settings and of the store
     :param check_keys: whether the secret key opens the stored signing keys
     :param ca_file: authorities to trust for our own address, beside the system's
+    :param edge_certificate: what our own edge shows, where it is known
     :param asks_public: whether our own address is asked at all; before the bridge runs it cannot answer
     :param waiting: entered with a few words while an answer is awaited
     :param now: Unix seconds
@@ -78,7 +80,8 @@ def examine(
             url = settings.database_url.get_secret_value()
             reading = read_database(url, settings.clients, clients_of, check_keys)
         kids = reading.stored.kids if reading.stored else ()
-        public = pool.submit(examine_public, settings.issuer, ca_file, kids, asker, made_up) if asks_public else None
+        ours = OurTrust(option=ca_file, cas_ca_file=settings.cas_ca_file, edge_certificate=edge_certificate)
+        public = pool.submit(examine_public, settings.issuer, ours, kids, asker, made_up) if asks_public else None
         found_cas, found_public = cas.result(), public.result() if public else _public_left_out()
     clients = reading.stored.clients if reading.stored else settings.clients
     wanted = wishes(settings.claim_rules, clients)

@@ -112,20 +112,30 @@ def judge_clients(clients: Sequence[ClientSettings]) -> Finding:
 
 
 def judge_ca_file(
-    about: str, setting: str, file: Path, reason: str | None, *, is_needed: bool | None
+    about: str, setting: str, file: Path, reason: str | None, *, is_needed: bool | None, holds_its_own: bool = False
 ) -> Finding | None:
     """A file with authorities: whether it can be used, and is of use.
 
     :param reason: why it cannot be used
     :param is_needed: whether the server is trusted by it alone; None when nobody looked
+    :param holds_its_own: whether the server's own certificate is in it, in place of its authority's
     """
     if reason is not None:
         return fault(
             about,
             f"{setting} ({file}) cannot be used: {plain(reason)}.",
             "No certificate can be verified, so nothing was asked.",
-            "It must be readable by this user and hold certificates in PEM form (-----BEGIN CERTIFICATE-----).",
+            "It must be a file with certificates in PEM form (-----BEGIN CERTIFICATE-----)."
+            + (" DER becomes PEM by `openssl x509 -inform der -in FILE -out FILE.pem`." if "PEM" in reason else ""),
         )
     if is_needed is False:
         return ok(about, f"{setting} is not needed: this machine trusts that certificate by itself.")
+    if holds_its_own:
+        return note(
+            about,
+            f"{setting} holds the server's own certificate.",
+            "It is trusted until it is renewed: from that moment on nobody can sign in.",
+            "Put the certificate of the authority that issues it there, if there is one; otherwise replace the file "
+            "at each renewal.",
+        )
     return None

@@ -10,18 +10,23 @@ from __future__ import annotations
 import http.client
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificates
+
 from bridge.check.certificates import Certificate, read_certificate
 from bridge.check.failures import Kind, NotConnectedError, kind_of, reason_of
-from bridge.connection import Host, TimedConnection
+from bridge.connection import Host, TimedConnection, numbers_of
 from bridge.proxy import Proxy
+from bridge.settings import why_unreadable
 
 PROBE_SECONDS = 8.0
 BODY_MAX_BYTES = 256 * 1024
+_NUMBERS_SECONDS = 1.0  # they were found just before
 USER_AGENT = "Passerelle-check"
 
 
@@ -67,6 +72,8 @@ class Trouble:
     url: str
     kind: Kind
     detail: str
+    numbers: Sequence[str] = ()
+    """The IP addresses that were tried, where no connection came about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +121,14 @@ def ask(
     try:
         return _exchange(place, url, body, headers or {}, deadline)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return Trouble(url=url, kind=kind_of(error), detail=reason_of(error, seconds))
+        return _trouble(place, url, error, seconds)
+
+
+def _trouble(place: Place, url: str, error: Exception, seconds: float) -> Trouble:
+    kind = kind_of(error)
+    asks_numbers = kind in ("refused", "unconnected", "network") and not place.proxy  # a proxy finds them itself
+    numbers = numbers_of(place.host, place.port, seconds=_NUMBERS_SECONDS) if asks_numbers else ()
+    return Trouble(url=url, kind=kind, detail=reason_of(error, seconds), numbers=numbers)
 
 
 def look_at_certificates(place: Place, *, seconds: float = PROBE_SECONDS) -> list[Certificate]:
@@ -160,8 +174,18 @@ def fault_of_ca_file(file: Path) -> str | None:
     except ssl.SSLError:
         return "it holds no certificate in PEM form"
     except OSError as error:
-        return error.strerror or str(error)
+        return why_unreadable(error)
     return None
+
+
+def certificates_in(file: Path) -> list[Certificate]:
+    """Those of a PEM file; none when it cannot be read, which is told elsewhere."""
+    try:
+        loaded = load_pem_x509_certificates(file.read_bytes())
+    except (OSError, ValueError):
+        return []
+    read = [read_certificate(one.public_bytes(Encoding.DER)) for one in loaded]
+    return [certificate for certificate in read if certificate is not None]
 
 
 def trusting(ca_file: Path | None, *, alone: bool) -> ssl.SSLContext:
@@ -174,6 +198,8 @@ def trusting(ca_file: Path | None, *, alone: bool) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(ca_file))
     if not alone:
         context.load_default_certs()
+        # Our own certificate may be in it, without the authority that issued it.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     # As in a sign-in: home-made authorities often lack the extensions that Python 3.13 demands further.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context

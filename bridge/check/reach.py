@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 from bridge.cas.client import CONNECT_SECONDS, READ_SECONDS
 from bridge.check.certificates import Certificate, Trust, judge_untrusted
-from bridge.check.findings import Finding, Told, duration, fault, ok, plain, warning
+from bridge.check.findings import Finding, Told, duration, fault, listed, ok, plain, warning
 from bridge.check.probe import Answer, Place, Trouble
 from bridge.settings import is_loopback
 
@@ -37,6 +37,8 @@ def judge_trouble(
     :param chain: the certificates that were seen, when it is one of them that is not trusted
     """
     where = f"{place.host}:{place.port}"
+    if trouble.numbers and list(trouble.numbers) != [place.host]:
+        where += f" ({listed(trouble.numbers, most=4)})"
     if place.proxy and trouble.kind in ("name", "refused", "unconnected", "silent", "network"):
         return fault(
             f"{server.about}.port",
@@ -61,6 +63,8 @@ def judge_trouble(
         "tls": ("What listens there does not speak TLS.", f"Correct the port, or https to http, in {server.setting}."),
         "http": ("What listens there does not speak HTTP.", f"Correct the port or the scheme in {server.setting}."),
     }.get(trouble.kind, ("This machine has no way there.", server.remedy))
+    if trouble.numbers and all(map(is_loopback, trouble.numbers)):
+        means = f"{means} That address is the machine or the container itself in which this runs."
     return fault(f"{server.about}.port", f"No answer from {where}: {plain(trouble.detail)}.", means, do)
 
 

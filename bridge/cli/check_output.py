@@ -12,9 +12,14 @@ from bridge.check.registration import single_logout_url
 
 _LEVEL_WIDTH = 9
 _WIDEST = 100
+_IN_BUNDLE = (
+    "PASSERELLE_CAS_… and PASSERELLE_SINGLE_LOGOUT_… are in .env here, without PASSERELLE_; PASSERELLE_ISSUER is made "
+    "of AUTH_HOST and HTTPS_PORT there. Every other setting goes into the file that BRIDGE_CONFIG names. "
+    "`docker compose up -d` makes a change count."
+)
 
 
-def report_text(report: Report, message: str) -> str:
+def report_text(report: Report, message: str, *, in_bundle: bool = False) -> str:
     """Everything, the summary last: that is what a terminal still shows."""
     request = report.request
     parts = [
@@ -35,12 +40,20 @@ def report_text(report: Report, message: str) -> str:
         parts.append(f"To the CAS administrator (`--message` prints this alone)\n{ruler}\n{message.rstrip()}\n{ruler}")
     else:
         parts.append("A message to the CAS administrator with all of this: `passerelle check --message`.")
-    return "\n\n".join([*parts, _verdict(report.findings)])
+    return "\n\n".join([*parts, *_where_settings_are(report.findings, in_bundle), _verdict(report.findings)])
 
 
-def settings_text(findings: Sequence[Finding]) -> str:
+def settings_text(findings: Sequence[Finding], *, in_bundle: bool = False) -> str:
     """When there is nothing but faults of the settings."""
-    return "\n\n".join([_section("This installation", findings), _verdict(findings)])
+    found = _section("This installation", findings)
+    return "\n\n".join([found, *_where_settings_are(findings, in_bundle), _verdict(findings)])
+
+
+def _where_settings_are(findings: Sequence[Finding], in_bundle: bool) -> list[str]:
+    """Remedies name settings of the bridge; what compose.yml hands on has another name where people write it."""
+    if not in_bundle or not any("PASSERELLE_" in f"{finding.seen} {finding.do}" for finding in findings):
+        return []
+    return [_wrapped(_IN_BUNDLE, "", "")]
 
 
 def summary(findings: Sequence[Finding]) -> dict[str, int]:
