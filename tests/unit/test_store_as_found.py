@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 from pathlib import Path
 
@@ -71,13 +70,6 @@ def test_a_newer_database_and_one_of_others_are_refused_as_at_a_start(tmp_path: 
     assert "no release of Passerelle made" in refusal(f"sqlite:///{tmp_path}/other.sqlite3")
     (tmp_path / "text").write_text("no database" * 100)
     assert "not a database" in refusal(f"sqlite:///{tmp_path}/text")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_database_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    file = made(tmp_path)
-    file.chmod(0o400)
-    assert "be writable" in refusal(f"sqlite:///{file}")
 
 
 def test_the_store_that_is_found_can_be_read_and_its_keys_tried(tmp_path: Path) -> None:
