@@ -192,6 +192,15 @@ def _addresses(name: str, port: int, deadline: float) -> list[Any]:
     return found
 
 
+def numbers_of(name: str, port: int, *, seconds: float) -> list[str]:
+    """The IP addresses of a host name, as text; none when they cannot be found in time."""
+    try:
+        found = _addresses(name, port, time.monotonic() + seconds)
+    except OSError:
+        return []
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
 def _open_socket(addresses: list[Any], deadline: float) -> socket.socket:
     """Try each address with a fair share of the time left, so that a dead one does not use it all."""
     failure: OSError = OSError("the host name has no address")

@@ -67,8 +67,9 @@ def serve_forever(settings: Settings) -> None:
     os.umask(0o077)  # what a database file holds is nobody else's business
     address = listening_address(settings.bind_host, settings.bind_port)
     # Tables and keys are made here, once; the workers then find them.
-    create_app(settings).extensions[EXTENSION].store.close()
-    _warn(settings)
+    store = create_app(settings).extensions[EXTENSION].store
+    _warn(settings, has_clients=bool(settings.clients) or any(not kept.disabled for kept in store.clients.all()))
+    store.close()
     multiprocessing.Process(target=_announce, args=(settings, os.getpid()), daemon=True).start()
     with _shared_numbers():
         Server(
@@ -100,14 +101,14 @@ def _shared_numbers() -> Iterator[None]:
         yield
 
 
-def _warn(settings: Settings) -> None:
+def _warn(settings: Settings, *, has_clients: bool) -> None:
     """What works, but should not stay so."""
     if not settings.is_https:
         log.warning("plain_http", detail="the issuer is http: cookies are not protected; for trying out only")
     if len(settings.secret_key.get_secret_value()) < WEAK_SECRET_LENGTH:
         log.warning("weak_secret_key", detail="use `openssl rand -hex 32`")
-    if not settings.clients:
-        log.warning("no_clients", detail="no application is registered: add [[clients]] to the settings file")
+    if not has_clients:
+        log.warning("no_clients", detail="no application is registered: `passerelle clients add --help` shows how")
 
 
 def _announce(settings: Settings, server_pid: int) -> None:

@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from certificate import EdgeError, check_pair, read_file, self_signed_pair, still_serves
-from files import write
+from files import EVERYBODY, write
 
 SERVED = "server.pem"
+SHOWN = "server.crt"
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.S)
 OWN_FILES = ("OWN_CERT_FILE", "OWN_KEY_FILE")
 HOST_PATTERN = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
@@ -34,6 +36,11 @@ class Site:
     def served(self) -> Path:
         """The file that Traefik reads, as certificate and as key."""
         return self.certs_dir / SERVED
+
+    @property
+    def shown(self) -> Path:
+        """The same without the key."""
+        return self.certs_dir / SHOWN
 
 
 def read_site(environ: Mapping[str, str]) -> Site:
@@ -63,6 +70,7 @@ def make_certificate(site: Site, *, now: datetime) -> str:
         until = check_pair(cert_pem, key_pem, names=own, hosts=site.hosts, now=now)
         origin = f"your own {own[0]}"
     elif self_signed_serves(site, now=now):
+        show(site, chain_in(read_file(site.served)))
         return f"self-signed, kept from an earlier start, for {', '.join(site.hosts)}"
     else:
         cert_pem, key_pem, until = self_signed_pair(site.hosts, now=now)
@@ -71,8 +79,21 @@ def make_certificate(site: Site, *, now: datetime) -> str:
     pem = key_pem.rstrip() + b"\n" + cert_pem
     if not site.served.exists() or read_file(site.served) != pem:
         write(site.served, pem)
+    show(site, chain_in(pem))
     left = until - now
     return f"{origin}, valid until {until:%Y-%m-%d}" + (f": ONLY {left.days} DAYS LEFT" if left < WARN_BEFORE else "")
+
+
+def show(site: Site, chain: bytes) -> None:
+    """Put the chain alone beside it, for everybody: `passerelle check` compares it with what our address shows."""
+    if not site.shown.exists() or read_file(site.shown) != chain:
+        write(site.shown, chain)
+    site.shown.chmod(EVERYBODY)
+
+
+def chain_in(pem: bytes) -> bytes:
+    """The certificates of a file that also holds a key."""
+    return b"\n".join(_CERTIFICATE.findall(pem)) + b"\n"
 
 
 def own_files(site: Site) -> tuple[Path, Path] | None:

@@ -28,8 +28,10 @@ from bridge.errors import (
     UpstreamUnreachable,
 )
 from bridge.proxy import REFUSALS, proxy_at
-from bridge.settings import Settings
+from bridge.settings import Settings, why_unreadable
 
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 5.0
 IDLE_CONNECTIONS_MAX = 16
 # Apache closes a kept-alive connection after 5 seconds. Leaving first avoids sending into a closing one.
 IDLE_SECONDS_MAX = 4.0
@@ -48,8 +50,8 @@ class CasClient:
         *,
         ca_file: str | None = None,
         proxy: str | None = None,
-        connect_timeout: float = 3.0,
-        read_timeout: float = 5.0,
+        connect_timeout: float = CONNECT_SECONDS,
+        read_timeout: float = READ_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Opens nothing yet.
@@ -190,7 +192,9 @@ def _check_is_an_answer(response: http.client.HTTPResponse, host: Host) -> None:
             "redirects are not followed, configure the final address"
         )
     if response.status != 200:
-        raise UpstreamMisconfigured(detail=f"{host} answered with status {response.status} in place of 200")
+        # Apereo 7 fails with 500 over an address that it does not know.
+        perhaps = "; it may be that this site is not registered: see `passerelle check`" * (response.status >= 500)
+        raise UpstreamMisconfigured(detail=f"{host} answered with status {response.status} in place of 200{perhaps}")
     encoding = response.getheader("Content-Encoding", "identity")
     if encoding.strip().lower() not in ("identity", ""):
         raise UpstreamMisconfigured(detail=f"{host} compressed its answer, though asked not to")
@@ -208,9 +212,8 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        raise ConfigurationError(
-            [f"The CA file {ca_file} for CAS cannot be used ({error}); it must be readable and hold PEM."]
-        ) from None
+        reason = "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else why_unreadable(error)
+        raise ConfigurationError([f"The CA file {ca_file} for CAS cannot be used: {reason}."]) from None
     if ca_file:
         # Python 3.13 also demands extensions that home-made authorities often lack. Chain and host name stay
         # verified, as on older versions.

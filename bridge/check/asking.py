@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from bridge.check.certificates import Certificate
 from bridge.check.probe import PROBE_SECONDS, Answer, Place, Trouble, ask, greet, look_at_certificates
@@ -12,6 +13,17 @@ from bridge.check.probe import PROBE_SECONDS, Answer, Place, Trouble, ask, greet
 RUN_SECONDS = 60.0
 
 Waiting = Callable[[str], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeUp:
+    """What is sent in place of secrets."""
+
+    ticket: str
+    instant: str
+    """The time of the check in ISO 8601."""
+    now: float
+    """Unix seconds."""
 
 
 class Asker:

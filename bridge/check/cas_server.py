@@ -4,51 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 from urllib.parse import urlsplit
 
 from bridge.cas.addresses import CasAddresses, addresses_of
-from bridge.cas.protocol import service_url
-from bridge.check.asking import Asker
+from bridge.check.asking import Asker, MadeUp
 from bridge.check.certificates import Trust, judge_trusted
-from bridge.check.findings import Finding, has_fault, left_out, ok, warning
+from bridge.check.findings import Finding, left_out, note, ok, warning
 from bridge.check.installation import judge_ca_file
-from bridge.check.probe import Answer, Place, Trouble, fault_of_ca_file
+from bridge.check.probe import Answer, Place, Trouble, certificates_in, fault_of_ca_file
 from bridge.check.protocols import (
     PROTOCOLS,
     Heard,
     Way,
     hear,
+    is_kept_out,
+    judge_kept_out,
     judge_only_without_service,
     judge_protocols,
     judge_redirect,
     speaks_any,
 )
-from bridge.check.reach import Server, judge_clock, judge_trouble, judge_without_tls
-from bridge.check.registration import (
-    NOT_REGISTERED,
-    judge_service,
-    leads_to,
-    service_pattern,
-)
+from bridge.check.reach import Server, judge_clock, judge_speed, judge_trouble, judge_without_tls
+from bridge.check.registration import leads_to
+from bridge.check.sign_in_page import Ours, SignInPage
 from bridge.proxy import proxy_at
-from bridge.settings import Settings
+from bridge.settings import Settings, is_loopback
 
 CA_SETTING = "PASSERELLE_CAS_CA_FILE"
-_AS_A_BROWSER = {"Accept": "text/html"}
+_XML = {"Accept": "text/xml, application/xml"}
 _USUAL_PATHS = ("/cas", "", "/cas-server", "/sso")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MadeUp:
-    """What is sent in place of secrets."""
-
-    ticket: str
-    instant: str
-    """The time of the check in ISO 8601."""
-    now: float
-    """Unix seconds."""
 
 
 def examine_cas(settings: Settings, asker: Asker, made_up: MadeUp) -> list[Finding]:
@@ -61,11 +47,12 @@ class _Examination:
         self.settings, self.asker, self.made_up = settings, asker, made_up
         self.addresses = addresses_of(settings)
         self.base = settings.cas_internal_url or settings.cas_url
-        in_cookie = settings.cas_service_state == "cookie"
-        self.service = service_url(settings.issuer, None if in_cookie else "passerelle-check")
-        self.pattern = service_pattern(
-            settings.issuer, state_in_cookie=in_cookie, returns_from_logout=settings.cas_logout == "return"
+        self.ours = Ours(
+            issuer=settings.issuer,
+            state_in_cookie=settings.cas_service_state == "cookie",
+            returns_from_logout=settings.cas_logout == "return",
         )
+        self.service = self.ours.service
         self.setting = "PASSERELLE_CAS_INTERNAL_URL" if settings.cas_internal_url else "PASSERELLE_CAS_URL"
         if settings.cas_validate_url:
             self.setting = "PASSERELLE_CAS_VALIDATE_URL"
@@ -88,20 +75,23 @@ class _Examination:
             return [*([found] if found else []), left_out("cas.protocol", "CAS", "nothing can be trusted there")]
         validation = self._validation()
         if not self.is_split:
-            if has_fault(one for one in validation if one.about != "cas.clock") and not self._speaks_something:
+            if not self._speaks_something and self._kept_out is None:
                 return [*validation, left_out("cas.service", "Whether our address is registered", self._why_not)]
             return [*validation, *self._service(self.addresses)]
         return [*validation, *self._front()]
 
     _speaks_something = False
     _why_not = "CAS did not answer"
+    _kept_out: int | None = None
+    """A status that says nothing about the address."""
 
     def _validation(self) -> list[Finding]:
         configured = cast(Way, self.settings.cas_protocol)
         first = self._ask_about_ticket(self.addresses)
         if isinstance(first, Trouble):
-            return [self._trouble(self.back, first, "cas", self.setting)]
-        found = [*self._connection(first), *filter(None, [judge_clock("cas.clock", first)])]
+            return [self._with_https(self._trouble(self.back, first, "cas", self.setting), first)]
+        seen_by_the_way = [judge_clock("cas.clock", first), judge_speed("cas.speed", first)]
+        found = [*self._connection(first), *filter(None, seen_by_the_way)]
         said = hear(first, configured, self.service)
         if said.verdict == "redirects":
             self._why_not = "CAS redirects"
@@ -112,7 +102,10 @@ class _Examination:
             self._speaks_something = True
             return [*found, judge_only_without_service("cas.protocol", said, configured)]
         self._why_not = "no CAS server was found"
-        elsewhere = None if self._speaks_something or self.settings.cas_validate_url else self._elsewhere()
+        elsewhere = None if self._speaks_something or self.settings.cas_validate_url else self._elsewhere(said)
+        if not self._speaks_something and elsewhere is None and is_kept_out(said.status):
+            self._kept_out = said.status
+            return [*found, judge_kept_out("cas.protocol", said)]
         wants_json = self.settings.cas_format == "json"
         judged = judge_protocols(
             "cas.protocol", heard, configured, setting=self.setting, wants_json=wants_json, elsewhere=elsewhere
@@ -142,19 +135,33 @@ class _Examination:
     def _speaks_without_service(self, configured: Way) -> bool:
         """Whether CAS answers as long as our address is not named: §2.5.3 has a code for a question without one."""
         url = self.addresses.validate
-        said = hear(self.asker.ask(replace(self.back, url=url), url), configured, self.service)
+        said = hear(self.asker.ask(replace(self.back, url=url), url, headers=_XML), configured, self.service)
         return said.verdict in ("speaks", "refuses_service")
 
-    def _elsewhere(self) -> str | None:
+    def _elsewhere(self, said: Heard) -> str | None:
         """Where else at the same host a CAS server answers."""
+        if said.status == 400 and (https := self._by_https()):
+            return https
         parts = urlsplit(self.base)
-        for path in _USUAL_PATHS:
-            base = f"{parts.scheme}://{parts.netloc}{path}"
+        bases = [f"{parts.scheme}://{parts.netloc}{path}" for path in _USUAL_PATHS]
+        for base in [self.base.replace("http:", "https:", 1), *bases]:
             if base != self.base:
                 said = hear(self._ask_about_ticket(self._way("2.0", base)), "2.0", self.service)
                 if said.verdict in ("speaks", "refuses_service"):
                     return base
         return None
+
+    def _by_https(self) -> str | None:
+        """The same address by https, when what listens there speaks TLS: its certificate is the next run's question."""
+        if self.back.scheme != "http" or self.settings.cas_validate_url:
+            return None
+        base = self.base.replace("http:", "https:", 1)
+        return None if self.asker.is_trusted(replace(self.back, url=base)) is None else base
+
+    def _with_https(self, found: Finding, trouble: Trouble) -> Finding:
+        if trouble.kind == "http" and (https := self._by_https()):
+            return replace(found, means="That port speaks TLS.", do=f"Set {self.setting}={https}")
+        return found
 
     def _connection(self, first: Answer) -> list[Finding]:
         if self.back.scheme == "http":
@@ -164,26 +171,31 @@ class _Examination:
             return [certificate]
         system = replace(self.back, ca_file=None)
         is_needed = self.asker.is_trusted(system) is not True
-        needed = judge_ca_file("cas.ca_file", CA_SETTING, self.settings.cas_ca_file, None, is_needed=is_needed)
+        file = self.settings.cas_ca_file
+        own = first.certificate is not None and first.certificate in certificates_in(file)
+        needed = judge_ca_file("cas.ca_file", CA_SETTING, file, None, is_needed=is_needed, holds_its_own=own)
         return [certificate, *([needed] if needed else [])]
 
-    def _service(self, addresses: CasAddresses) -> list[Finding]:
-        ours, other = self._gateways(addresses)
-        return [judge_service("cas.service", ours, other, self.service, self.pattern)]
+    def _page(self, addresses: CasAddresses) -> SignInPage:
+        return SignInPage(place=self.front, addresses=addresses, asker=self.asker, ours=self.ours)
 
-    def _gateways(self, addresses: CasAddresses) -> tuple[Answer | Trouble, Answer | Trouble | None]:
-        place = replace(self.front, url=addresses.login)
-        ours = self.asker.ask(place, addresses.login_url(self.service, gateway=True), headers=_AS_A_BROWSER)
-        if isinstance(ours, Trouble):
-            return ours, None
-        if ours.status >= 500:  # Apereo 7 fails like this for a service that it does not know
-            return ours, self.asker.ask(place, headers=_AS_A_BROWSER)
-        return ours, self.asker.ask(place, addresses.login_url(NOT_REGISTERED, gateway=True), headers=_AS_A_BROWSER)
+    def _service(self, addresses: CasAddresses) -> list[Finding]:
+        page = self._page(addresses)
+        ours = page.answer_for(self.service)
+        if self._kept_out and isinstance(ours, Answer) and is_kept_out(ours.status):
+            return [
+                left_out("cas.service", "Whether our address is registered", f"status {ours.status} is all it says")
+            ]
+        return [page.judged(ours)]
 
     def _front(self) -> list[Finding]:
         """The browsers' address, when it is another: this machine need not have a way there."""
-        ours, other = self._gateways(self.addresses)
+        page = self._page(self.addresses)
+        ours = page.answer_for(self.service)
         if isinstance(ours, Trouble):
+            if ours.kind in ("name", "refused") and is_loopback(self.front.host):
+                seen = f"Browsers alone know {self.front.host} as the machine that CAS is on, so it was not asked."
+                return [note("cas.browser", seen, "Good for a demo."), *self._service_behind()]
             setting = "PASSERELLE_CAS_LOGIN_URL" if self.settings.cas_login_url else "PASSERELLE_CAS_URL"
             found = self._trouble(self.front, ours, "cas.browser", setting)
             if "expired" not in found.seen and " is for " not in found.seen:
@@ -193,8 +205,7 @@ class _Examination:
         reached = ok("cas.browser", f"Browsers reach CAS at {self.settings.cas_url}.")
         if self.front.scheme == "https":
             reached = judge_trusted("cas.browser.certificate", self.front.host, ours.certificate, self.trust)
-        judged = judge_service("cas.service", ours, other, self.service, self.pattern)
-        return [reached, judged, *self._same_server(ours)]
+        return [reached, page.judged(ours), *self._same_server(ours)]
 
     def _service_behind(self) -> list[Finding]:
         """The sign-in page by the internal address, which is the same server's."""
@@ -207,7 +218,11 @@ class _Examination:
         if not self._speaks_something or not (ours.is_redirect and leads_to(ours.location, self.service)):
             return []
         behind = CasAddresses.below(self.base)
-        there = self.asker.ask(replace(self.back, url=behind.login), behind.login_url(self.service, gateway=True))
+        there = self.asker.ask(
+            replace(self.back, url=behind.login),
+            behind.login_url(self.service, gateway=True),
+            headers={"Accept": "text/html"},
+        )
         if isinstance(there, Trouble) or there.status == 404 or there.is_redirect:
             return []
         return [

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -47,6 +48,8 @@ class Trust:
     now: float
     """Unix seconds."""
     ca_file: Path | None = None
+    is_ours: bool = False
+    """Whether it is for us to mend what is wrong with the certificate."""
 
 
 def read_certificate(der: bytes) -> Certificate | None:
@@ -110,6 +113,9 @@ def judge_untrusted(about: str, host: str, chain: Sequence[Certificate], openssl
     if not chain:
         return _other(about, host, openssl, trust)
     leaf = chain[0]
+    # First: to trust a stranger, or to have theirs renewed, would be bad advice.
+    if not _is_for(host, leaf.names):
+        return _for_another_host(about, host, leaf, trust)
     if trust.now > leaf.ends:
         return _expired(about, host, leaf, trust)
     if trust.now < leaf.begins:
@@ -119,8 +125,6 @@ def judge_untrusted(about: str, host: str, chain: Sequence[Certificate], openssl
             "Either it is a future one, or this machine's clock is wrong.",
             "Compare `date -u` with the real time; if it is right, have the certificate replaced.",
         )
-    if "ostname mismatch" in openssl or "IP address mismatch" in openssl:
-        return _for_another_host(about, host, leaf, trust)
     if (
         "unable to get" in openssl
         or "self-signed" in openssl
@@ -129,6 +133,22 @@ def judge_untrusted(about: str, host: str, chain: Sequence[Certificate], openssl
     ):
         return _unknown_authority(about, host, chain, trust)
     return _other(about, host, openssl, trust)
+
+
+def _is_for(host: str, names: Sequence[str]) -> bool:
+    """As RFC 9525 §6.3 compares them: a star stands for one whole label, the first."""
+    host = host.lower().rstrip(".")
+    beyond = host.partition(".")[2]
+    if beyond and not _address(host) and f"*.{beyond}" in [name.lower() for name in names]:
+        return True
+    return any(name.lower() == host or (_address(name) or host) == _address(host) for name in names)
+
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(name)
+    except ValueError:
+        return None
 
 
 def _expired(about: str, host: str, leaf: Certificate, trust: Trust) -> Finding:
@@ -160,6 +180,12 @@ def _for_another_host(about: str, host: str, leaf: Certificate, trust: Trust) ->
     )
 
 
+_TO_BE_TRUSTED = (
+    "CAS and browsers have to trust it too: let the reverse proxy show a certificate of an authority that they know, "
+    "with its chain. If they do know this one, name its certificate (PEM) in --ca-file."
+)
+
+
 def _unknown_authority(about: str, host: str, chain: Sequence[Certificate], trust: Trust) -> Finding:
     """The missing one is whoever signed the last certificate that the server sent."""
     last = chain[-1]
@@ -170,8 +196,10 @@ def _unknown_authority(about: str, host: str, chain: Sequence[Certificate], trus
             about,
             f"The certificate of {host} {what}, which {known} does not hold.",
             "It cannot be told from a forged one, so nothing was sent there.",
-            f"Get the certificate of {last.subject!r} from those who run it, by a way you trust, save it as a PEM file "
-            f"and name that file in {trust.setting}.",
+            _TO_BE_TRUSTED
+            if trust.is_ours
+            else f"Get the certificate of {last.subject!r} from those who run it, by a way you trust, save it as a PEM "
+            f"file and name that file in {trust.setting}.",
             Told(
                 f"{host} has a certificate of the private authority {last.subject!r}: please send us the authority's "
                 "certificate (PEM).",

@@ -61,12 +61,7 @@ tickets as any CAS client does and never sees a password. Please register it as 
        {logout}
 
    {network}
-
-3. Attributes to release to this service
-
-{attributes}
-   Under any of these names; several values each where there are several.
-{found}
+{attributes}{found}
 For an Apereo CAS with a JSON registry (before CAS 6.6 the class is
 org.apereo.cas.services.RegexRegisteredService; choose id and evaluationOrder as they fit):
 
@@ -93,12 +88,7 @@ passe. Merci de l'enregistrer comme suit.
        {logout}
 
    {network}
-
-3. Attributs à transmettre à ce service
-
-{attributes}
-   Sous l'un de ces noms ; avec toutes leurs valeurs lorsqu'il y en a plusieurs.
-{found}
+{attributes}{found}
 Pour un Apereo CAS avec un registre JSON (avant CAS 6.6, la classe est
 org.apereo.cas.services.RegexRegisteredService ; id et evaluationOrder à votre convenance) :
 
@@ -121,9 +111,23 @@ _NETWORK: Mapping[Language, str] = {
     "en": "Your server has to reach that URL (POST) and to trust its certificate.",
     "fr": "Votre serveur doit pouvoir joindre cette URL (POST) et faire confiance à son certificat.",
 }
+_ATTRIBUTES: Mapping[Language, str] = {
+    "en": """
+3. Attributes to release to this service
+
+{names}
+   Under any of these names; several values each where there are several.
+""",
+    "fr": """
+3. Attributs à transmettre à ce service
+
+{names}
+   Sous l'un de ces noms ; avec toutes leurs valeurs lorsqu'il y en a plusieurs.
+""",
+}
 _FOUND: Mapping[Language, str] = {
-    "en": "4. Seen just now from our machine",
-    "fr": "4. Constaté à l'instant depuis notre machine",
+    "en": "Seen just now from our machine",
+    "fr": "Constaté à l'instant depuis notre machine",
 }
 _OR: Mapping[Language, str] = {"en": " or ", "fr": " ou "}
 _WHY: Mapping[str, tuple[str, str]] = {
@@ -154,17 +158,18 @@ def message(request: Request, language: Language) -> str:
         logout=single_logout_url(request.issuer),
         network=_NETWORK[language],
         attributes=_attributes(request.wanted, language),
-        found=_found(request.findings, language),
+        found=_found(request.findings, language, number=4 if request.wanted else 3),
         json=_registered_service(request),
     )
 
 
 def _attributes(wanted: Sequence[Wish], language: Language) -> str:
+    if not wanted:
+        return ""
     names = [_OR[language].join(wish.attributes) for wish in wanted]
-    width = min(max(map(len, names), default=0), 40)
-    return "".join(
-        f"     - {name.ljust(width)}   {_why(wish, language)}\n" for name, wish in zip(names, wanted, strict=True)
-    )
+    width = min(max(map(len, names)), 40)
+    lines = [f"     - {name.ljust(width)}   {_why(wish, language)}\n" for name, wish in zip(names, wanted, strict=True)]
+    return _ATTRIBUTES[language].format(names="".join(lines))
 
 
 def _why(wish: Wish, language: Language) -> str:
@@ -172,12 +177,12 @@ def _why(wish: Wish, language: Language) -> str:
     return wish.claim if known is None else known[LANGUAGES.index(language)]
 
 
-def _found(findings: Sequence[Finding], language: Language) -> str:
+def _found(findings: Sequence[Finding], language: Language, *, number: int) -> str:
     told = [getattr(finding.to_cas, language) for finding in findings if finding.to_cas is not None]
     wrapped = textwrap.TextWrapper(
         88, initial_indent="     - ", subsequent_indent="       ", break_long_words=False, break_on_hyphens=False
     )
-    return "\n".join(["", _FOUND[language], "", *map(wrapped.fill, told), ""]) if told else ""
+    return "\n".join(["", f"{number}. {_FOUND[language]}", "", *map(wrapped.fill, told), ""]) if told else ""
 
 
 def _registered_service(request: Request) -> str:

@@ -8,24 +8,26 @@ exception: it says nothing, and closes the connection when it has seen who answe
 from __future__ import annotations
 
 import http.client
-import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificates
+
 from bridge.check.certificates import Certificate, read_certificate
-from bridge.connection import Host
+from bridge.check.failures import Kind, NotConnectedError, kind_of, reason_of
+from bridge.connection import Host, TimedConnection, numbers_of
 from bridge.proxy import Proxy
+from bridge.settings import why_unreadable
 
 PROBE_SECONDS = 8.0
 BODY_MAX_BYTES = 256 * 1024
+_NUMBERS_SECONDS = 1.0  # they were found just before
 USER_AGENT = "Passerelle-check"
-
-Kind = Literal["name", "refused", "silent", "certificate", "tls", "http", "network"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,10 @@ class Answer:
     received_at: float
     """Unix seconds, by our clock."""
     certificate: Certificate | None = None
+    connect_seconds: float = 0.0
+    """What finding, reaching and greeting the server took."""
+    answer_seconds: float = 0.0
+    """What the question and its whole answer took."""
 
     @property
     def location(self) -> str:
@@ -66,6 +72,8 @@ class Trouble:
     url: str
     kind: Kind
     detail: str
+    numbers: Sequence[str] = ()
+    """The IP addresses that were tried, where no connection came about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +121,14 @@ def ask(
     try:
         return _exchange(place, url, body, headers or {}, deadline)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return Trouble(url=url, kind=_kind_of(error), detail=_reason(error, seconds))
+        return _trouble(place, url, error, seconds)
+
+
+def _trouble(place: Place, url: str, error: Exception, seconds: float) -> Trouble:
+    kind = kind_of(error)
+    asks_numbers = kind in ("refused", "unconnected", "network") and not place.proxy  # a proxy finds them itself
+    numbers = numbers_of(place.host, place.port, seconds=_NUMBERS_SECONDS) if asks_numbers else ()
+    return Trouble(url=url, kind=kind, detail=reason_of(error, seconds), numbers=numbers)
 
 
 def look_at_certificates(place: Place, *, seconds: float = PROBE_SECONDS) -> list[Certificate]:
@@ -159,8 +174,18 @@ def fault_of_ca_file(file: Path) -> str | None:
     except ssl.SSLError:
         return "it holds no certificate in PEM form"
     except OSError as error:
-        return error.strerror or str(error)
+        return why_unreadable(error)
     return None
+
+
+def certificates_in(file: Path) -> list[Certificate]:
+    """Those of a PEM file; none when it cannot be read, which is told elsewhere."""
+    try:
+        loaded = load_pem_x509_certificates(file.read_bytes())
+    except (OSError, ValueError):
+        return []
+    read = [read_certificate(one.public_bytes(Encoding.DER)) for one in loaded]
+    return [certificate for certificate in read if certificate is not None]
 
 
 def trusting(ca_file: Path | None, *, alone: bool) -> ssl.SSLContext:
@@ -173,6 +198,8 @@ def trusting(ca_file: Path | None, *, alone: bool) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(ca_file))
     if not alone:
         context.load_default_certs()
+        # Our own certificate may be in it, without the authority that issued it.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     # As in a sign-in: home-made authorities often lack the extensions that Python 3.13 demands further.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
@@ -184,7 +211,9 @@ def _host(place: Place, tls: ssl.SSLContext | None) -> Host:
 
 def _exchange(place: Place, url: str, body: bytes | None, headers: Mapping[str, str], deadline: float) -> Answer:
     tls = trusting(place.ca_file, alone=place.ca_file_alone) if place.scheme == "https" else None
-    connection = _host(place, tls).connect(deadline)
+    began = time.monotonic()
+    connection = _connected(_host(place, tls), deadline)
+    connected = time.monotonic()
     try:
         der = connection.sock.getpeercert(binary_form=True) if isinstance(connection.sock, ssl.SSLSocket) else None
         connection.begin_exchange(max(deadline - time.monotonic(), 0.01))
@@ -200,31 +229,18 @@ def _exchange(place: Place, url: str, body: bytes | None, headers: Mapping[str, 
                 body=content,
                 received_at=time.time(),
                 certificate=None if der is None else read_certificate(der),
+                connect_seconds=connected - began,
+                answer_seconds=time.monotonic() - connected,
             )
     finally:
         connection.close()
 
 
-def _kind_of(error: Exception) -> Kind:
-    kinds: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Kind], ...] = (
-        ((socket.gaierror, UnicodeError), "name"),
-        (TimeoutError, "silent"),
-        (ssl.SSLCertVerificationError, "certificate"),
-        (ssl.SSLError, "tls"),
-        (ConnectionRefusedError, "refused"),
-        ((http.client.HTTPException, ConnectionError), "http"),
-    )
-    return next((kind for types, kind in kinds if isinstance(error, types)), "network")
-
-
-def _reason(error: Exception, seconds: float) -> str:
-    """In words that quote nothing which the server sent."""
-    if isinstance(error, TimeoutError):
-        return f"no answer within {seconds:.0f} s"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return str(error.verify_message)
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or "the handshake failed").replace("_", " ").lower()
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return type(error).__name__
+def _connected(host: Host, deadline: float) -> TimedConnection:
+    try:
+        return host.connect(deadline)
+    except TimeoutError as error:
+        # A handshake that does not end has somebody at its other end. (Python tells the two apart by words alone.)
+        if "handshake" in str(error):
+            raise
+        raise NotConnectedError(str(error)) from None

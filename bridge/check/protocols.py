@@ -6,13 +6,14 @@ used.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
 from bridge.cas.reply import parse_validation
-from bridge.check.findings import Finding, Told, fault, note, ok, plain
+from bridge.check.findings import Finding, Told, fault, note, ok, plain, warning
 from bridge.check.probe import Answer, Trouble
 from bridge.errors import BridgeError, ServiceNotAccepted, SignInDenied, TicketRefused
 
@@ -20,6 +21,7 @@ Way = Literal["3.0", "2.0", "saml1.1", "1.0", "json"]
 Verdict = Literal["speaks", "refuses_service", "accepts", "redirects", "else"]
 
 # In the order in which they serve a bridge: 1.0 gives a name and nothing else.
+_REFUSAL = re.compile(r"CAS refused with (no code|[^\s:]+)")
 PROTOCOLS: tuple[Way, ...] = ("3.0", "2.0", "saml1.1", "1.0")
 
 
@@ -31,6 +33,9 @@ class Heard:
     detail: str
     url: str
     location: str = ""
+    status: int = 200
+    code: str = ""
+    """Of a refusal, when it was another than that of an unknown ticket (§2.5.3)."""
 
 
 def hear(answer: Answer | Trouble, way: Way, service: str) -> Heard:
@@ -41,11 +46,18 @@ def hear(answer: Answer | Trouble, way: Way, service: str) -> Heard:
     if answer.is_redirect:
         return Heard(verdict="redirects", detail=f"redirect ({answer.status})", url=url, location=answer.location)
     if answer.status != 200:
-        return Heard(verdict="else", detail=f"status {answer.status}", url=url)
+        return Heard(verdict="else", detail=f"status {answer.status}", url=url, status=answer.status)
     if way == "json" and not answer.body.lstrip().startswith(b"{"):
         return Heard(verdict="else", detail="no JSON", url=url)
     verdict, detail = _read(answer, service)
-    return Heard(verdict=verdict, detail=plain(detail), url=url)
+    code = "" if verdict in ("accepts", "else") else _code_of(detail)
+    return Heard(verdict=verdict, detail=plain(detail), url=url, code=code)
+
+
+def _code_of(detail: str) -> str:
+    """From our own sentence about a refusal."""
+    found = _REFUSAL.match(detail)
+    return plain(found[1]) if found else ""
 
 
 def _read(answer: Answer, service: str) -> tuple[Verdict, str]:
@@ -82,6 +94,10 @@ def judge_protocols(
     spoken = [way for way in PROTOCOLS if way in heard and heard[way].verdict in ("speaks", "refuses_service")]
     said = heard[configured]
     if configured in spoken:
+        if configured == "1.0":  # its "no" gives no reason: another way of asking may
+            said = next((other for other in heard.values() if other.code == "INVALID_REQUEST"), said)
+        if said.code:
+            return _refuses_otherwise(about, said)
         return _speaks(about, configured, spoken, heard, wants_json=wants_json)
     if spoken:
         best = spoken[0]
@@ -102,13 +118,72 @@ def _speaks(about: str, configured: Way, spoken: list[Way], heard: Mapping[Way, 
     also = f"; also {', '.join([*others, *(['JSON'] if knows_json else [])])}" if others or knows_json else ""
     seen = f"Protocol {configured} is answered: a made-up ticket was refused, as it should be{also}."
     if spoken[0] != configured and spoken[0] == "3.0":
-        means = "1.0 gives no attributes." if configured == "1.0" else "3.0 is the one that promises attributes."
+        means = {
+            "1.0": "1.0 gives no attributes.",
+            "saml1.1": "Both give attributes; SAML 1.1 refuses sign-ins as soon as the two clocks differ.",
+        }.get(configured, "3.0 is the one that promises attributes.")
         return note(about, seen, means, "Unless there is a reason, set PASSERELLE_CAS_PROTOCOL=3.0")
     if wants_json and not knows_json:
         return note(
             about, seen, "JSON is asked for, but this server answers XML.", "Nothing: XML is read all the same."
         )
     return ok(about, seen)
+
+
+def _refuses_otherwise(about: str, said: Heard) -> Finding:
+    """A ticket that was never issued was refused for another reason than that: so may a good one be."""
+    if said.code == "INVALID_REQUEST":
+        return fault(
+            about,
+            f"{said.url} answers, but says that our parameters do not arrive (INVALID_REQUEST).",
+            "Something in front of CAS, most likely its reverse proxy, drops the query: no ticket can be validated.",
+            "Tell the CAS administrator; if PASSERELLE_CAS_INTERNAL_URL leads through a proxy of yours, look there.",
+            Told(
+                f"{said.url} answers INVALID_REQUEST, though service and ticket were given: please see whether the "
+                "query reaches CAS.",
+                f"{said.url} répond INVALID_REQUEST alors que service et ticket étaient donnés : merci de vérifier que "
+                "les paramètres parviennent à CAS.",
+            ),
+        )
+    return warning(
+        about,
+        f"A made-up ticket was refused with {said.code}, in place of INVALID_TICKET ({said.detail}).",
+        "Good tickets may be refused like that as well: CAS failed, or does not take our address.",
+        "If cas.service says that our address is not registered, that is why. Else try a sign-in; when it fails, ask "
+        "the CAS administrator what their log says.",
+        Told(
+            f"{said.url} refuses any ticket of ours with {said.code}; please see what your log says of that.",
+            f"{said.url} refuse tout ticket de notre part avec {said.code} ; merci de consulter votre journal.",
+        ),
+    )
+
+
+def is_kept_out(status: int) -> bool:
+    """Whether a status says nothing about the address: CAS may well be there."""
+    return status in (401, 403, 429) or status >= 500
+
+
+def judge_kept_out(about: str, said: Heard) -> Finding:
+    """Of a server that answers nothing but such a status, wherever it is asked."""
+    seen = f"{said.url} answers with status {said.status}, whatever is asked there."
+    if said.status == 429:
+        means = "CAS, or what stands in front of it, was asked too much from this machine. The address may be right."
+        return fault(about, seen, means, "Wait some minutes, then run this again; ask them for a higher limit.")
+    if said.status >= 500:
+        told = Told(f"{said.url} fails with status {said.status}.", f"{said.url} répond par l'état {said.status}.")
+        means = "CAS is down or being maintained; the address may be right. No ticket can be validated meanwhile."
+        return fault(about, seen, means, "Wait, and run this again; if it lasts, tell the CAS administrator.", told)
+    return fault(
+        about,
+        seen,
+        "CAS refuses this machine, for example because addresses have to be allowed there. The URL may be right.",
+        "Ask the CAS administrator to allow the address of this machine; if they do already, correct the URL.",
+        Told(
+            f"{said.url} refuses our machine (status {said.status}): please allow our address to validate tickets.",
+            f"{said.url} refuse notre machine (état {said.status}) : merci d'autoriser notre adresse à valider des "
+            "tickets.",
+        ),
+    )
 
 
 def _accepts_anything(about: str, said: Heard) -> Finding:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
+from bridge.check.certificates import Certificate
 from bridge.check.findings import Finding, fault, left_out, note, ok, plain, warning
 from bridge.check.probe import Answer, Trouble
 from bridge.check.protocols import without_query
@@ -41,6 +42,27 @@ def judge_program(about: str, issuer: str, answer: Answer) -> Finding | None:
             "Correct the DNS entry or the proxy's rule for this host; the path has to be handed on unchanged.",
         )
     return None
+
+
+def judge_own_certificate(about: str, host: str, leaf: Certificate) -> Finding:
+    """Of one that this machine does not trust, but that our own edge shows: no stranger's, and still not enough."""
+    do = (
+        "Put a certificate of an authority that they trust into certs/server.crt, with its chain, and its key into "
+        "certs/server.key; `docker compose up -d` takes it over."
+    )
+    if leaf.is_self_signed:
+        return fault(
+            about,
+            f"The certificate of {host} is this deployment's own, and its own authority: nobody else trusts it.",
+            "Browsers warn of it, and CAS cannot tell us who signed out.",
+            do,
+        )
+    return warning(
+        about,
+        f"The certificate of {host} is this deployment's own, of {leaf.issuer!r}, which this machine does not trust.",
+        "It works for browsers, and for a CAS server, that hold this authority's certificate, and for no others.",
+        f"{do} If all of them do hold it, name it (PEM) in --ca-file.",
+    )
 
 
 def issuer_of(answer: Answer) -> str | None:

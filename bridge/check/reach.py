@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
+from bridge.cas.client import CONNECT_SECONDS, READ_SECONDS
 from bridge.check.certificates import Certificate, Trust, judge_untrusted
-from bridge.check.findings import Finding, Told, duration, fault, ok, plain, warning
+from bridge.check.findings import Finding, Told, duration, fault, listed, ok, plain, warning
 from bridge.check.probe import Answer, Place, Trouble
 from bridge.settings import is_loopback
 
@@ -36,7 +37,9 @@ def judge_trouble(
     :param chain: the certificates that were seen, when it is one of them that is not trusted
     """
     where = f"{place.host}:{place.port}"
-    if place.proxy and trouble.kind in ("name", "refused", "silent", "network"):
+    if trouble.numbers and list(trouble.numbers) != [place.host]:
+        where += f" ({listed(trouble.numbers, most=4)})"
+    if place.proxy and trouble.kind in ("name", "refused", "unconnected", "silent", "network"):
         return fault(
             f"{server.about}.port",
             f"No connection to {where} through PASSERELLE_CAS_PROXY: {plain(trouble.detail)}.",
@@ -52,13 +55,48 @@ def judge_trouble(
         )
     if trouble.kind == "certificate":
         return judge_untrusted(f"{server.about}.certificate", place.host, chain, trouble.detail, trust)
+    if trouble.kind == "unconnected":
+        return _unconnected(server, where, trouble)
     means, do = {
         "refused": ("The machine is there, and nothing listens at that port.", server.remedy),
-        "silent": ("A firewall drops what is sent there, or the server hangs.", server.remedy),
+        "silent": ("Something listens there and took the connection, but says nothing: it hangs.", server.remedy),
         "tls": ("What listens there does not speak TLS.", f"Correct the port, or https to http, in {server.setting}."),
         "http": ("What listens there does not speak HTTP.", f"Correct the port or the scheme in {server.setting}."),
     }.get(trouble.kind, ("This machine has no way there.", server.remedy))
+    if trouble.numbers and all(map(is_loopback, trouble.numbers)):
+        means = f"{means} That address is the machine or the container itself in which this runs."
     return fault(f"{server.about}.port", f"No answer from {where}: {plain(trouble.detail)}.", means, do)
+
+
+def _unconnected(server: Server, where: str, trouble: Trouble) -> Finding:
+    return fault(
+        f"{server.about}.port",
+        f"No connection to {where}: {plain(trouble.detail)}.",
+        "Something on the way, most likely a firewall, drops what is sent there, or the machine is off.",
+        server.remedy,
+        Told(
+            f"Our machine gets no connection to {where}: packets seem to be dropped. Please allow our address there.",
+            f"Notre machine n'obtient aucune connexion à {where} : les paquets semblent être rejetés en silence. Merci "
+            "d'y autoriser notre adresse.",
+        ),
+    )
+
+
+def judge_speed(about: str, answer: Answer) -> Finding | None:
+    """Whether CAS answers within the time that a sign-in waits; None when it does with ease."""
+    spans = ((answer.connect_seconds, CONNECT_SECONDS, "be reached"), (answer.answer_seconds, READ_SECONDS, "answer"))
+    took, limit, to_do = max(spans, key=lambda span: span[0] / span[1])
+    if took <= limit / 2:
+        return None
+    seen = f"CAS took {took:.1f} s to {to_do}; a sign-in waits {limit:.0f} s for that."
+    told = Told(
+        f"Your server took {took:.1f} s to {to_do} when a ticket was validated; please look into why.",
+        f"Votre serveur a mis {took:.1f} s à répondre à une validation de ticket ; merci d'en chercher la raison.",
+    )
+    do = "Run this again; if it stays, ask the CAS administrator why, or look at DNS and proxies on the way."
+    if took > limit:
+        return fault(about, seen, "Sign-ins end with an error page (502).", do, told)
+    return warning(about, seen, "When CAS is busier than now, sign-ins will fail.", do, told)
 
 
 def judge_without_tls(about: str, place: Place, *, is_internal: bool) -> Finding:

@@ -13,6 +13,7 @@ from bridge.check.protocols import without_query
 # Reserved for names that never exist (RFC 6761 §6.4): no registry can mean it, and nothing leads there.
 NOT_REGISTERED = "https://passerelle-check.invalid/cas/callback"
 
+_PASSWORD_FIELD = re.compile(rb"<input[^>]*\btype\s*=\s*[\"']?password", re.I)
 _SPECIAL, _ESCAPED = re.compile(r"([.^$*+?()\[\]{}|\\])"), r"\\\1"
 
 
@@ -49,13 +50,47 @@ def judge_service(
         return _no_login_page(about, ours)
     if ours.status >= 500 and not (isinstance(other, Answer) and other.status == 200):
         return _failed(about, ours)
-    if ours.status == 200 and isinstance(other, Answer) and 400 <= other.status < 500:
+    return _judge_page(about, ours, other, service, pattern)
+
+
+def _judge_page(about: str, ours: Answer, other: Answer | Trouble | None, service: str, pattern: str) -> Finding:
+    """Of a page in place of a redirect."""
+    if ours.status == 429:
+        return left_out(about, "Whether our address is registered at CAS", "it says that it was asked too much (429)")
+    if _is_told_apart(ours, other):
         return note(
             about,
             "CAS shows its sign-in page for our address, and refuses an unknown one.",
             "Ours is registered; this server does not know gateway=true, so prompt=none will not work.",
         )
+    if _is_form(ours):
+        return warning(
+            about,
+            f"CAS shows its sign-in form, though it was told to ask nothing, for {service}.",
+            "Whether our address is registered cannot be told; prompt=none will not work.",
+            "Try a sign-in.",
+        )
     return _not_registered(about, ours, service, pattern)
+
+
+def looks_unregistered(ours: Answer | Trouble, other: Answer | Trouble | None) -> bool:
+    """Whether CAS refuses our address, as far as such pages can be told from others."""
+    if isinstance(ours, Trouble) or ours.is_redirect or ours.status in (404, 429) or _is_form(ours):
+        return False
+    if ours.status >= 500:
+        return isinstance(other, Answer) and other.status == 200
+    return not _is_told_apart(ours, other)
+
+
+def _is_told_apart(ours: Answer, other: Answer | Trouble | None) -> bool:
+    if ours.status != 200 or not isinstance(other, Answer):
+        return False
+    return 400 <= other.status < 500 or (other.status == 200 and _is_form(ours) and not _is_form(other))
+
+
+def _is_form(answer: Answer) -> bool:
+    """Whether somebody is asked for a password."""
+    return answer.status == 200 and _PASSWORD_FIELD.search(answer.body) is not None
 
 
 def _judge_redirect(about: str, ours: Answer, other: Answer | Trouble | None, service: str, pattern: str) -> Finding:
@@ -88,7 +123,7 @@ def _failed(about: str, ours: Answer) -> Finding:
 def _not_registered(about: str, ours: Answer, service: str, pattern: str) -> Finding:
     return fault(
         about,
-        f"CAS shows a page (status {ours.status}) in place of sending browsers back to {without_query(service)}.",
+        f"CAS shows a page (status {ours.status}) in place of sending browsers back to {service}.",
         "Our address is not registered there: CAS gives us no tickets, and users read that they may not use it.",
         f"Send the CAS administrator the message of `passerelle check --message`; the pattern is {pattern}",
         Told(
@@ -96,6 +131,39 @@ def _not_registered(about: str, ours: Answer, service: str, pattern: str) -> Fin
             "in place of sending browsers back.",
             f"Notre URL de service n'est pas encore enregistrée : votre page de connexion affiche une erreur (état "
             f"{ours.status}) au lieu de renvoyer le navigateur.",
+        ),
+    )
+
+
+def judge_without_query(about: str, service: str, bare: str, pattern: str) -> Finding:
+    """Of a registry that knows our address without its query alone."""
+    return fault(
+        about,
+        f"CAS knows {bare}, but not {service}.",
+        "Our address is registered without the query, which every sign-in has: CAS gives us no tickets.",
+        f"Ask the CAS administrator to end the pattern in (\\?.*)? ({pattern}). If nobody can, set "
+        "PASSERELLE_CAS_SERVICE_STATE=cookie, which protects less.",
+        Told(
+            f"Our service URL is registered without its query, so {service} is refused; please let the pattern end in "
+            "(\\?.*)? as above.",
+            f"Notre URL de service est enregistrée sans sa partie après « ? » : {service} est refusée ; merci de "
+            "terminer l'expression par (\\?.*)? comme ci-dessus.",
+        ),
+    )
+
+
+def judge_wrong_scheme(about: str, service: str, known: str, pattern: str) -> Finding:
+    """Of a registry that knows our address by https in place of http, or the other way round."""
+    ours, theirs = service.partition(":")[0], known.partition(":")[0]
+    return fault(
+        about,
+        f"CAS knows {known}, but not {service}.",
+        f"Our address is registered as {theirs}, and is {ours}: CAS gives us no tickets.",
+        f"Ask the CAS administrator to register {pattern} or, if browsers reach this site by {theirs}, correct "
+        "PASSERELLE_ISSUER.",
+        Told(
+            f"Our service URL is registered with {theirs}: it has to be {ours}, as above.",
+            f"Notre URL de service est enregistrée en {theirs} : il faut {ours}, comme ci-dessus.",
         ),
     )
 

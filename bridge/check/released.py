@@ -14,7 +14,6 @@ from bridge.settings.attribute_names import one_name
 from bridge.settings.rules import DEFAULT_ATTRIBUTES, EDUPERSON_CLAIMS
 from bridge.store import Session
 
-SESSIONS_READ = 20
 # Facts about the sign-in that CAS sends of itself: having only these is having nothing.
 _ABOUT_THE_SIGN_IN = frozenset(
     {
@@ -53,6 +52,9 @@ def wishes(rules: ClaimRules, clients: Iterable[ClientSettings]) -> list[Wish]:
     if rules.groups_from_affiliation:
         claims.append("eduperson_affiliation")
     wanted += [Wish(names, claim) for claim in dict.fromkeys(claims) if (names := rules.attributes.get(claim))]
+    groups = rules.attributes.get("groups")
+    if groups and "groups" not in claims and any(client.allowed_groups for client in registered):
+        wanted.append(Wish(groups, "admission"))
     admitting = dict.fromkeys(name for client in registered for name in client.allowed_attributes)
     return wanted + [Wish((name,), "admission") for name in admitting]
 

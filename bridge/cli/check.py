@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ import click
 from bridge.check.examination import Report, examine
 from bridge.check.findings import Finding, has_fault
 from bridge.check.installation import judge_settings
-from bridge.check.message import LANGUAGES, Language, message
+from bridge.check.message import LANGUAGES, Language, Request, message
 from bridge.check.registration import single_logout_url
 from bridge.cli.check_output import report_text, settings_text, summary
 from bridge.cli.opening import now
 from bridge.errors import ConfigurationError
 from bridge.oauth.client_store import ClientStore
+from bridge.oauth.keys import check_secret_key
 from bridge.settings import ClientSettings, Settings, load
 from bridge.store import Store
 
@@ -61,6 +63,7 @@ def check(ca_file: Path | None, no_public: bool, only_message: bool, language: s
     \b
     A Saturday with it:
         passerelle check --no-public     settings and CAS, before anything runs
+                                         (bundle: docker compose run --rm bridge passerelle check --no-public)
         passerelle check --message       what to write to the CAS administrator
         passerelle serve                 start the bridge behind its proxy
         passerelle check                 now the public address as well
@@ -72,14 +75,14 @@ def check(ca_file: Path | None, no_public: bool, only_message: bool, language: s
     if only_message and wants_json:
         raise click.UsageError("--json has the message in it: leave --message out.")
     settings = _settings(wants_json, only_message)
-    report = _examine(settings, ca_file, asks_public=not no_public)
+    report = _examine(settings, ca_file, asks_public=not (no_public or only_message))
     languages = _languages(language)
     if wants_json:
-        click.echo(json.dumps(_as_json(report), indent=2))
+        click.echo(json.dumps(_as_json(report.request, report.findings), indent=2))
     elif only_message:
         click.echo(_messages(report, languages), nl=False)
     else:
-        click.echo(report_text(report, _messages(report, languages)))
+        click.echo(report_text(report, _messages(report, languages), in_bundle=_edge_certificate() is not None))
     sys.exit(int(has_fault(report.findings)))
 
 
@@ -89,24 +92,28 @@ def _settings(wants_json: bool, only_message: bool) -> Settings:
     except ConfigurationError as error:
         found = judge_settings(error.faults)
         if wants_json:
-            click.echo(json.dumps({"findings": _rows(found), **summary(found)}, indent=2))
+            click.echo(json.dumps(_as_json(None, found), indent=2))
         else:
-            click.echo(settings_text(found), err=only_message)  # no part of a message to anybody
+            told = settings_text(found, in_bundle=_edge_certificate() is not None)
+            click.echo(told, err=only_message)  # no part of a message to anybody
         sys.exit(1)
 
 
 def _examine(settings: Settings, ca_file: Path | None, *, asks_public: bool) -> Report:
-    usual = os.umask(0o077)  # the first command makes the database, which is nobody else's business
-    try:
-        return examine(
-            settings,
-            clients_of=lambda store: _clients(settings, store),
-            ca_file=ca_file,
-            asks_public=asks_public,
-            waiting=_told_when_slow,
-        )
-    finally:
-        os.umask(usual)
+    return examine(
+        settings,
+        clients_of=lambda store: _clients(settings, store),
+        check_keys=lambda store: check_secret_key(store.keys.all(), settings.secret_key.get_secret_value()),
+        ca_file=ca_file,
+        edge_certificate=_edge_certificate(),
+        asks_public=asks_public,
+        waiting=_told_when_slow,
+    )
+
+
+def _edge_certificate() -> Path | None:
+    """What compose.yml tells of the edge, and nobody outside the bundle."""
+    return Path(named) if (named := os.environ.get("EDGE_CERT_FILE")) else None
 
 
 def _clients(settings: Settings, store: Store) -> list[ClientSettings]:
@@ -150,20 +157,27 @@ def _messages(report: Report, languages: Sequence[Language]) -> str:
     return f"\n{'-' * 72}\n\n".join(message(report.request, language) for language in languages)
 
 
-def _as_json(report: Report) -> dict[str, Any]:
-    request = report.request
+def _as_json(request: Request | None, findings: Sequence[Finding]) -> dict[str, Any]:
+    """The same keys always; null what faulty settings do not tell."""
     return {
-        "issuer": request.issuer,
-        "cas_url": request.cas_url,
-        "service_pattern": request.pattern,
-        "logout_url": single_logout_url(request.issuer),
-        "findings": _rows(report.findings),
-        **summary(report.findings),
-        "message": {language: message(request, language) for language in LANGUAGES},
+        "version": version("passerelle"),
+        "issuer": request and request.issuer,
+        "cas_url": request and request.cas_url,
+        "service_pattern": request and request.pattern,
+        "logout_url": request and single_logout_url(request.issuer),
+        "findings": [_row(finding) for finding in findings],
+        **summary(findings),
+        "message": request and {language: message(request, language) for language in LANGUAGES},
     }
 
 
-def _rows(findings: Sequence[Finding]) -> list[dict[str, str]]:
-    return [
-        {"id": one.about, "level": one.level, "seen": one.seen, "means": one.means, "do": one.do} for one in findings
-    ]
+def _row(finding: Finding) -> dict[str, Any]:
+    told = finding.to_cas
+    return {
+        "id": finding.about,
+        "level": finding.level,
+        "seen": finding.seen,
+        "means": finding.means,
+        "do": finding.do,
+        "to_cas": told and {language: getattr(told, language) for language in LANGUAGES},
+    }

@@ -12,9 +12,14 @@ from bridge.check.registration import single_logout_url
 
 _LEVEL_WIDTH = 9
 _WIDEST = 100
+_IN_BUNDLE = (
+    "PASSERELLE_CAS_… and PASSERELLE_SINGLE_LOGOUT_… are in .env here, without PASSERELLE_; PASSERELLE_ISSUER is made "
+    "of AUTH_HOST and HTTPS_PORT there. Every other setting goes into the file that BRIDGE_CONFIG names. "
+    "`docker compose up -d` makes a change count."
+)
 
 
-def report_text(report: Report, message: str) -> str:
+def report_text(report: Report, message: str, *, in_bundle: bool = False) -> str:
     """Everything, the summary last: that is what a terminal still shows."""
     request = report.request
     parts = [
@@ -30,17 +35,25 @@ def report_text(report: Report, message: str) -> str:
             ]
         ),
     ]
-    if any(finding.to_cas for finding in report.findings):
+    if _is_time_for_the_letter(report.findings):
         ruler = "-" * 72
         parts.append(f"To the CAS administrator (`--message` prints this alone)\n{ruler}\n{message.rstrip()}\n{ruler}")
     else:
         parts.append("A message to the CAS administrator with all of this: `passerelle check --message`.")
-    return "\n\n".join([*parts, _verdict(report.findings)])
+    return "\n\n".join([*parts, *_where_settings_are(report.findings, in_bundle), _verdict(report.findings)])
 
 
-def settings_text(findings: Sequence[Finding]) -> str:
+def settings_text(findings: Sequence[Finding], *, in_bundle: bool = False) -> str:
     """When there is nothing but faults of the settings."""
-    return "\n\n".join([_section("This installation", findings), _verdict(findings)])
+    found = _section("This installation", findings)
+    return "\n\n".join([found, *_where_settings_are(findings, in_bundle), _verdict(findings)])
+
+
+def _where_settings_are(findings: Sequence[Finding], in_bundle: bool) -> list[str]:
+    """Remedies name settings of the bridge; what compose.yml hands on has another name where people write it."""
+    if not in_bundle or not any("PASSERELLE_" in f"{finding.seen} {finding.do}" for finding in findings):
+        return []
+    return [_wrapped(_IN_BUNDLE, "", "")]
 
 
 def summary(findings: Sequence[Finding]) -> dict[str, int]:
@@ -55,9 +68,28 @@ def _verdict(findings: Sequence[Finding]) -> str:
     also = f", {warnings} warning{'s' * (warnings != 1)}" if warnings else ""
     if not faults:
         return f"No fault{also}."
-    first = next(finding for finding in findings if finding.level == "FAULT")
-    start = f" Begin with {first.about}: {first.do}" if faults > 1 else ""
-    return _wrapped(f"{faults} FAULT{'S' * (faults != 1)}{also}.{start}", "", "")
+    first = min((finding for finding in findings if finding.level == "FAULT"), key=_turn)
+    begin = "Begin with" if faults > 1 else "It is"
+    return _wrapped(
+        f"{faults} FAULT{'S' * (faults != 1)}{also}. {begin} {first.about}: {first.seen} {first.do}", "", ""
+    )
+
+
+def _turn(finding: Finding) -> int:
+    """Where a fault stands in the order of mending: while our own address is wrong, a wrong one would be registered."""
+    if finding.about == "cas.service":
+        return 2
+    return 1 if _is_of_our_address(finding) else 3 * finding.about.startswith(("public.", "logout.", "attributes."))
+
+
+def _is_of_our_address(finding: Finding) -> bool:
+    return finding.about.startswith("public.") and finding.about != "public.metrics"
+
+
+def _is_time_for_the_letter(findings: Sequence[Finding]) -> bool:
+    """Whether there is something for those who run CAS to mend, and our own part is in order."""
+    faults = [finding for finding in findings if finding.level == "FAULT"]
+    return any(finding.to_cas for finding in faults) and not any(map(_is_of_our_address, faults))
 
 
 def _section(title: str, findings: Sequence[Finding]) -> str:

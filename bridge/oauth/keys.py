@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -159,7 +159,8 @@ class KeyRing:
             known = {key.record.kid: key for key in self._keys}
             first = not self._keys
             self._keys = [
-                known.get(record.kid) or _Key(record, self._decrypted(record)) for record in self._store.keys.all()
+                known.get(record.kid) or _Key(record, _decrypted(record, self._box))
+                for record in self._store.keys.all()
             ]
             self._read_at = self._clock()
         kids = {key.record.kid for key in self._keys}
@@ -182,16 +183,27 @@ class KeyRing:
             active_from=active_from,
         )
 
-    def _decrypted(self, record: SigningKey) -> Jwk:
-        try:
-            private_jwk = json.loads(self._box.decrypt(record.encrypted_private_jwk.encode()))
-        except InvalidToken:
-            fault = (
-                "PASSERELLE_SECRET_KEY: the signing keys in the database were encrypted with another one; set the "
-                "former value again, or start with an empty database (every application then fetches new keys)"
-            )
-            raise ConfigurationError([fault]) from None
-        return RSAKey.import_key(private_jwk) if record.algorithm == "RS256" else ECKey.import_key(private_jwk)
+
+def check_secret_key(records: Iterable[SigningKey], secret_key: str) -> None:
+    """Whether this secret key opens the stored signing keys, found out without making or changing any.
+
+    :raises ConfigurationError: when they were encrypted with another one, as `KeyRing` says it
+    """
+    box = _box(secret_key)
+    for record in records:
+        _decrypted(record, box)
+
+
+def _decrypted(record: SigningKey, box: Fernet) -> Jwk:
+    try:
+        private_jwk = json.loads(box.decrypt(record.encrypted_private_jwk.encode()))
+    except InvalidToken:
+        fault = (
+            "PASSERELLE_SECRET_KEY: the signing keys in the database were encrypted with another one; set the "
+            "former value again, or start with an empty database (every application then fetches new keys)"
+        )
+        raise ConfigurationError([fault]) from None
+    return RSAKey.import_key(private_jwk) if record.algorithm == "RS256" else ECKey.import_key(private_jwk)
 
 
 def derived_key(secret_key: str, purpose: str) -> bytes:

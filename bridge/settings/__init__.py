@@ -10,9 +10,10 @@ here, because a misspelt name, an unreadable file and a wrong value have to come
 """
 
 from bridge.settings.client import ClientSettings
+from bridge.settings.files import why_unreadable
 from bridge.settings.model import Settings
 from bridge.settings.rules import ClaimRules
 from bridge.settings.sources import load
 from bridge.settings.urls import is_loopback
 
-__all__ = ["ClaimRules", "ClientSettings", "Settings", "is_loopback", "load"]
+__all__ = ["ClaimRules", "ClientSettings", "Settings", "is_loopback", "load", "why_unreadable"]

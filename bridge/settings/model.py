@@ -5,7 +5,6 @@ The docstring below each field is its documentation.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -27,7 +26,7 @@ from bridge.settings.rules import (
     check_groups_from_dn,
 )
 from bridge.settings.upstream import EndpointUrl, Parameters, ProxyUrl
-from bridge.settings.urls import check_base_url, is_loopback
+from bridge.settings.urls import check_base_url, check_database_url, is_loopback
 
 MINIMAL_SECRET_KEY_LENGTH = 16
 
@@ -170,11 +169,7 @@ class Settings(Frozen):
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, url: SecretStr) -> SecretStr:
-        text = url.get_secret_value()
-        if not re.match(r"(sqlite:///|postgresql(\+psycopg)?://).+", text):
-            raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
-        if ":memory:" in text or "mode=memory" in text:
-            raise ValueError("must be a file: the workers share it, and it has to survive a restart")
+        check_database_url(url.get_secret_value())
         return url
 
     @field_validator("bind")

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bridge.errors import ConfigurationError
+from bridge.settings.files import why_unreadable
 from bridge.settings.model import Settings
 
 PREFIX = "PASSERELLE_"
@@ -58,7 +59,7 @@ def _from_toml(name: str | None, faults: list[str]) -> Mapping[str, Any]:
     try:
         return tomllib.loads(Path(name).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        faults.append(f"{CONFIG_NAME}: cannot read {name}: {_reason(error)}")
+        faults.append(f"{CONFIG_NAME}: cannot read {name}: {why_unreadable(error)}")
     except tomllib.TOMLDecodeError as error:
         faults.append(f"{CONFIG_NAME}: {name} is not TOML: {error}")
     return {}
@@ -97,7 +98,7 @@ def _read_secret(name: str, path: Path, faults: list[str]) -> str | None:
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        faults.append(f"{name}: cannot read {path}: {_reason(error)}")
+        faults.append(f"{name}: cannot read {path}: {why_unreadable(error)}")
         return None
     if not text:
         faults.append(f"{name}: {path} is empty")
@@ -121,10 +122,6 @@ def _with_secret(entry: Any, faults: list[str]) -> Any:
     secret = _read_secret(place, Path(entry["client_secret_file"]), faults)
     kept = {name: value for name, value in entry.items() if name != "client_secret_file"}
     return kept | {"client_secret": secret or "unreadable"}  # the fault is noted: this one starts nothing
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror or type(error).__name__) if isinstance(error, OSError) else "it is not UTF-8 text"
 
 
 def _sentence(fault: Any) -> str:

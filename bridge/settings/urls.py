@@ -6,6 +6,11 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+# As SQLAlchemy splits it: the settings know nothing of it.
+_SERVER = re.compile(
+    r"[a-z+]+://([^:/@]*(:[^@]*)?@)?(\[[^/?\]]+\]|[^/:?@]*)(:(?P<port>[0-9]{0,6}))?(/[^?]*)?(\?.*)?", re.DOTALL
+)
+
 
 def is_loopback(host: str | None) -> bool:
     """Whether a host name can only mean this machine (RFC 6761 §6.3 for `*.localhost`)."""
@@ -34,6 +39,21 @@ def check_base_url(url: str) -> None:
         raise ValueError(f"must not end in '/': write {url.rstrip('/')}")
     if not url.isascii() or re.search(r"[\s\\\"<>]", url):
         raise ValueError("holds a character that a URL may not have")
+
+
+def check_database_url(url: str) -> None:
+    """SQLite's or PostgreSQL's, as the driver will read it; ValueError says what is wrong, and never quotes it."""
+    if not re.match(r"(sqlite:///|postgresql(\+psycopg)?://).+", url):
+        raise ValueError("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+    if ":memory:" in url or "mode=memory" in url:
+        raise ValueError("must be a file: the workers share it, and it has to survive a restart")
+    if url.startswith("postgresql"):
+        server = _SERVER.fullmatch(url)
+        if server is None or int(server["port"] or 5432) not in range(1, 65536):
+            raise ValueError(
+                "names no server that can be read: the port has to be a number from 1 to 65535, and '@', ':' or '/' "
+                "in a password be written as %40, %3A, %2F"
+            )
 
 
 def redirect_uri_fault(uri: str) -> str | None:

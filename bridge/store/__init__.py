@@ -22,7 +22,7 @@ from bridge.store.records import (
     StoredClient,
     fingerprint,
 )
-from bridge.store.sql import SqlStore
+from bridge.store.sql import NotReady, SqlStore
 
 __all__ = [
     "AccessToken",
@@ -31,6 +31,7 @@ __all__ = [
     "Grant",
     "LogoutDelivery",
     "Minted",
+    "NotReady",
     "PendingLogin",
     "RefreshToken",
     "Session",

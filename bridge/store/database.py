@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, Engine, Executable, Row, Table, bindparam, create_engine, event, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import (
+    URL,
+    BindParameter,
+    Column,
+    Engine,
+    Executable,
+    Row,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+
+from bridge.errors import ConfigurationError
 
 # SQLite's queue of writers is not a fair one: the unluckiest of many waits far longer than the average.
 BUSY_TIMEOUT_SECONDS = 20
@@ -22,13 +38,18 @@ StoreFailure = SQLAlchemyError
 NOW: BindParameter[int] = bindparam("now")
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for this URL; nothing is connected yet."""
+def open_engine(url: str, *, as_it_is: bool = False) -> Engine:
+    """An engine for this URL; nothing is connected yet.
+
+    :param as_it_is: leave an SQLite file in the mode that it has, for those who only look
+    :raises ConfigurationError: when it is none
+    """
     if url.startswith("sqlite:"):
-        engine = create_engine(url, pool_size=POOL_SIZE, hide_parameters=True)
-        event.listen(engine, "connect", _set_up_sqlite)
+        engine = create_engine(_parsed(url), pool_size=POOL_SIZE, hide_parameters=True)
+        if not as_it_is:
+            event.listen(engine, "connect", _set_up_sqlite)
         return engine
-    driver_url = make_url(re.sub(r"^postgresql:", "postgresql+psycopg:", url))
+    driver_url = _parsed(re.sub(r"^postgresql:", "postgresql+psycopg:", url))
     return create_engine(
         driver_url.set(query={"connect_timeout": str(CONNECT_TIMEOUT_SECONDS), **driver_url.query}),
         # Named, because a server may have another default, and a stricter level fails where this one waits.
@@ -37,6 +58,30 @@ def open_engine(url: str) -> Engine:
         pool_pre_ping=True,
         hide_parameters=True,
     )
+
+
+def is_absent(engine: Engine) -> bool:
+    """Whether this is an SQLite file that does not exist yet, but could be made.
+
+    :raises OperationalError: when it could not
+    """
+    if engine.dialect.name != "sqlite" or not (name := engine.url.database) or name.startswith("file:"):
+        return False
+    file = Path(name)
+    if file.exists():
+        return False
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise OperationalError(None, None, PermissionError("unable to open or make the database file"))
+    return True
+
+
+def _parsed(url: str) -> URL:
+    """Without its own words in the error, which quote the password."""
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        fault = "PASSERELLE_DATABASE_URL: cannot be read as a URL; correct host, port and name, and write '@' as %40"
+        raise ConfigurationError([fault]) from None
 
 
 class Part:

@@ -6,18 +6,22 @@ Every statement is built once, when its module is imported: building one costs m
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 
 from bridge.errors import ConfigurationError
-from bridge.store.database import NOW, open_engine
+from bridge.store.database import NOW, is_absent, open_engine
 from bridge.store.grants import SqlGrants
 from bridge.store.keeping import SqlClients, SqlDeliveries, SqlKeys
 from bridge.store.logins import SqlLogins
-from bridge.store.migrations import bring_up_to_date
+from bridge.store.migrations import age_of, bring_up_to_date, told_in_one_sentence
 from bridge.store.purge import PURGES
 from bridge.store.schema import logout_deliveries, sessions, signing_keys
 from bridge.store.sessions import SqlSessions
+
+NotReady = Literal["absent", "empty", "older"]
+"""Why a store cannot be read yet, though one that is opened for use would be made or brought up to date."""
 
 TOTALS = select(
     select(func.count()).where(sessions.c.expires_at > NOW, sessions.c.ended_at.is_(None)).label("sessions"),
@@ -35,12 +39,37 @@ class SqlStore:
         :param url: an SQLAlchemy URL
         :raises ConfigurationError: when the database cannot be reached, written, or is newer than this version
         """
-        self._engine = open_engine(url)
+        engine = open_engine(url)
         try:
-            bring_up_to_date(self._engine)
+            bring_up_to_date(engine)
         except ConfigurationError:
-            self._engine.dispose()
+            engine.dispose()
             raise
+        self._use(engine)
+
+    @classmethod
+    def as_found(cls, url: str) -> SqlStore | NotReady:
+        """The store as it is, for those who only look: nothing is made, and no table is changed.
+
+        :param url: an SQLAlchemy URL
+        :raises ConfigurationError: when `SqlStore(url)` could not use it
+        """
+        engine = open_engine(url, as_it_is=True)
+        try:
+            with told_in_one_sentence(engine):
+                age = "absent" if is_absent(engine) else age_of(engine)
+        except ConfigurationError:
+            engine.dispose()
+            raise
+        if age != "current":
+            engine.dispose()
+            return age
+        store = cls.__new__(cls)
+        store._use(engine)
+        return store
+
+    def _use(self, engine: Engine) -> None:
+        self._engine = engine
         self.logins = SqlLogins(self._engine)
         self.sessions = SqlSessions(self._engine)
         self.grants = SqlGrants(self._engine)

@@ -61,6 +61,73 @@ def test_one_command_brings_up_every_service_healthy(deployment: Deployment, say
     assert {states[name] for name in ("lab", "prepare")} == {"exited 0"}
 
 
+def test_the_check_finds_nothing_wrong_with_the_demo(deployment: Deployment) -> None:
+    check = readme.command("docker compose exec bridge passerelle check")
+    done = deployment.compose("exec", "-T", *check[3:], "--json", check=False)
+    report = json.loads(done.stdout)
+    worse = [found for found in report["findings"] if found["level"] in ("FAULT", "warning")]
+    assert (done.returncode, worse) == (0, []), done.stdout
+    levels = {found["id"]: found["level"] for found in report["findings"]}
+    assert {levels[name] for name in ("database", "clients", "cas.protocol", "cas.service")} == {"ok"}
+    assert report["issuer"] == deployment.url(AUTH, "")
+
+
+def test_the_documented_command_writes_to_the_administrator_of_cas_before_anything_runs(deployment: Deployment) -> None:
+    before = Deployment(deployment.folder, f"{deployment.project}-before", https_port=deployment.https_port)
+    try:
+        alone = ["run", "--rm", "-T", "--no-deps", "bridge", "passerelle", "check", "--no-public"]
+        without_secrets = before.compose(*alone, check=False)
+        assert without_secrets.returncode == 1
+        assert "docker compose run --rm prepare" in " ".join(without_secrets.stdout.split())
+
+        command = readme.command("docker compose run --rm bridge passerelle check")
+        said = before.compose("run", "-T", *command[3:], check=False).stdout
+        told = said[said.index("Subject: ") :]  # below what Docker says of building
+        host = before.url(AUTH, "").removeprefix("https://")
+        assert told.startswith(f"Subject: registering {host} as a service in CAS\n")
+        assert told.rstrip().endswith("Thank you!")
+        assert "Please register it as follows" in told
+        assert before.url(AUTH, "/cas/logout") in told
+    finally:
+        before.remove()
+
+
+def test_the_settings_about_cas_in_the_settings_file_reach_the_bridge(deployment: Deployment) -> None:
+    proxy = deployment.folder / "cas-proxy"
+    proxy.write_text("http://somebody:s3cret@proxy.example.org:3128\n")
+    given = {
+        "CAS_PROTOCOL": "2.0",
+        "CAS_FORMAT": "json",
+        "CAS_SERVICE_STATE": "cookie",
+        "CAS_LOGIN_URL": "https://sso.example.org/in",
+        "CAS_VALIDATE_URL": "https://sso.example.org/validate",
+        "CAS_LOGOUT_URL": "https://sso.example.org/out",
+        "CAS_LOGIN_PARAMETERS": '\'{"authn_method": "mfa-duo"}\'',
+        "CAS_VALIDATE_PARAMETERS": '\'{"a": "b c"}\'',
+        "CAS_PROXY_FILE": "./cas-proxy",
+        "CAS_LOGOUT": "return",
+        "SINGLE_LOGOUT_ENDS_OFFLINE_ACCESS": "false",
+    }
+    settings_file = deployment.folder / "given.env"
+    ours = (deployment.folder / ".env").read_text()
+    settings_file.write_text(ours + "".join(f"{name}={value}\n" for name, value in given.items()))
+    code = (
+        "import json, os; from bridge.settings import load; s = load(os.environ); "
+        "print(s.model_dump_json(include={n for n in type(s).model_fields if n.startswith(('cas_', 'single_'))})); "
+        "print(s.cas_proxy.get_secret_value())"
+    )
+    run = ["run", "--rm", "-T", "--no-deps", "bridge", "python", "-c", code]
+    seen, proxied = deployment.compose("--env-file", "given.env", *run).stdout.splitlines()[-2:]
+    settings = json.loads(seen)
+    assert proxied == "http://somebody:s3cret@proxy.example.org:3128"
+    assert {name: settings[name.lower()] for name in given if not name.endswith(("FILE", "PARAMETERS", "ACCESS"))} == {
+        name: value for name, value in given.items() if not name.endswith(("FILE", "PARAMETERS", "ACCESS"))
+    }
+    assert settings["cas_login_parameters"] == {"authn_method": "mfa-duo"}
+    assert settings["cas_validate_parameters"] == {"a": "b c"}
+    assert settings["single_logout_ends_offline_access"] is False
+
+
 def test_plain_http_leads_to_https_on_the_public_port(deployment: Deployment) -> None:
     answer = deployment.get(HUB, "/hub/home?x=1", plain=True)
     assert answer.status == 301
@@ -245,7 +312,7 @@ def test_the_documented_command_shows_what_the_services_said(deployment: Deploym
 
 
 def test_another_application_is_connected_by_the_documented_command(deployment: Deployment) -> None:
-    add = readme.command("docker compose exec")
+    add = readme.command("docker compose exec bridge passerelle clients")
     said = deployment.compose("exec", "-T", *add[3:]).stdout
     assert "client_secret" in said
     assert "Wiki" in deployment.compose("exec", "-T", "bridge", "passerelle", "clients", "list").stdout

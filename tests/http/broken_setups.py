@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from bridge.store import Session, SqlStore
 from tests.http.check_site import SECRET_KEY, Site
 from tests.support.checked_site import PAGE, Issuer, says
 from tests.support.live_bridge import free_port
+from tests.support.scripted_cas import VALIDATE_PATHS, Exchange
 
 Settings = dict[str, Any]
 
@@ -91,6 +93,56 @@ def silent_cas(site: Site) -> Settings:
     return {"cas_url": cas.url}
 
 
+def slow_cas(site: Site) -> Settings:
+    cas = site.new_cas(tls=site.authority.server("localhost"))
+
+    def validate(exchange: Exchange) -> None:
+        exchange.pause(5.5)
+        cas.validate(exchange)
+
+    cas.script = validate
+    return {"cas_url": cas.url}
+
+
+def cas_without_its_query(site: Site) -> Settings:
+    cas = site.new_cas(tls=site.authority.server("localhost"))
+    cas.script = lambda exchange: cas.refuse(exchange, "INVALID_REQUEST", "'service' and 'ticket' are required")
+    return {"cas_url": cas.url}
+
+
+def cas_in_maintenance(site: Site) -> Settings:
+    cas = site.new_cas(tls=site.authority.server("localhost"))
+    cas.kept_out = {"/cas": 503}
+    return {"cas_url": cas.url}
+
+
+def cas_that_refuses_this_machine(site: Site) -> Settings:
+    cas = site.new_cas(tls=site.authority.server("localhost"))
+    cas.kept_out = dict.fromkeys(VALIDATE_PATHS, 403)
+    return {"cas_url": cas.url}
+
+
+def registered_without_query(site: Site) -> Settings:
+    cas = site.new_cas(tls=site.authority.server("localhost"))
+    cas.registered_bare = True
+    return {"cas_url": cas.url}
+
+
+def registered_with_http(site: Site) -> Settings:
+    cas = site.new_cas(tls=site.authority.server("localhost"))
+    cas.registered = cas.registered.replace("https:", "http:")
+    return {"cas_url": cas.url}
+
+
+def http_at_the_tls_port(site: Site) -> Settings:
+    return {"cas_url": site.cas.url.replace("https:", "http:")}
+
+
+def stranger_at_that_name(site: Site) -> Settings:
+    router = Issuer(site.folder, "router.local")
+    return {"cas_url": site.new_cas(tls=router.server("router.local", sends_issuer=True)).url}
+
+
 def cas_without_tls_at_its_port(site: Site) -> Settings:
     return {"cas_url": site.new_front(tls=None).url.replace("http:", "https:") + "/cas"}
 
@@ -123,6 +175,15 @@ def public_of_unknown_authority(site: Site) -> Settings:
     return {"issuer": site.new_front(tls=Issuer(site.folder, "Nobody").server("localhost", sends_issuer=True)).url}
 
 
+def proxy_drops_the_query(site: Site) -> Settings:
+    def without_query(passing: Any) -> None:
+        passing.path = passing.path.partition("?")[0]
+        passing.hand_on()
+
+    site.front.rules["*"] = without_query
+    return {}
+
+
 def logout_blocked(site: Site) -> Settings:
     site.front.rules["/cas/logout"] = says(b"<html>Method not allowed</html>", status=405, **PAGE)
     return {}
@@ -143,6 +204,14 @@ def other_database(site: Site) -> Settings:
     store = SqlStore(url)
     KeyRing(store, SECRET_KEY, time.time).jwks()
     store.close()
+    return {"database_url": url}
+
+
+def newer_database(site: Site) -> Settings:
+    url = str(other_database(site)["database_url"])
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
     return {"database_url": url}
 
 

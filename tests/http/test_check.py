@@ -9,25 +9,35 @@ import pytest
 from tests.http.broken_setups import (
     Broken,
     bridge_is_down,
+    cas_in_maintenance,
     cas_of_another_name,
+    cas_that_refuses_this_machine,
     cas_without_intermediate,
+    cas_without_its_query,
     cas_without_tls_at_its_port,
     credulous_cas,
     expired_cas,
+    http_at_the_tls_port,
     internal_is_another_program,
     issuer_with_another_path,
     late_cas,
     logout_behind_a_login_page,
     logout_blocked,
     logout_redirected,
+    newer_database,
     no_attributes,
     old_cas,
     other_database,
     other_issuer,
+    proxy_drops_the_query,
     public_is_another_program,
     public_of_unknown_authority,
     redirecting_cas,
+    registered_with_http,
+    registered_without_query,
     silent_cas,
+    slow_cas,
+    stranger_at_that_name,
     unregistered,
     unregistered_at_apereo_7,
     untrusted_cas,
@@ -48,6 +58,26 @@ BROKEN = {
         lambda site: {"cas_proxy": f"http://bridge:proxy-s3cret@127.0.0.1:{free_port()}"},
         "cas.port",
         ("PASSERELLE_CAS_PROXY", "refused"),
+    ),
+    "CAS answers later than a sign-in waits": Broken(slow_cas, "cas.speed", ("took 5.", "502")),
+    "what is in front of CAS drops the query": Broken(
+        cas_without_its_query, "cas.protocol", ("INVALID_REQUEST", "drops the query")
+    ),
+    "CAS is being maintained": Broken(cas_in_maintenance, "cas.protocol", ("status 503", "may be right", "Wait")),
+    "CAS refuses the validations of this machine": Broken(
+        cas_that_refuses_this_machine, "cas.protocol", ("status 403", "refuses this machine", "allow the address")
+    ),
+    "our service is registered without its query": Broken(
+        registered_without_query,
+        "cas.service",
+        ("without the query", "state=passerelle-check", r"in (\?.*)?", "=cookie"),
+    ),
+    "our service is registered as http": Broken(registered_with_http, "cas.service", ("registered as http,",)),
+    "http is configured for the port of https": Broken(
+        http_at_the_tls_port, "cas.port", ("speaks TLS", "Set PASSERELLE_CAS_URL=https://localhost:")
+    ),
+    "another server with a certificate of its own has CAS's name": Broken(
+        stranger_at_that_name, "cas.certificate", ("is for router.local, not for localhost", "another server answers")
     ),
     "CAS never answers": Broken(silent_cas, "cas.port", ("no answer within 8 s", "curl")),
     "CAS speaks http where https is configured": Broken(cas_without_tls_at_its_port, "cas.port", ("TLS", "https to")),
@@ -104,6 +134,7 @@ BROKEN = {
         public_of_unknown_authority, "public.certificate", ("'Nobody'", "--ca-file")
     ),
     "the bridge there has another database": Broken(other_database, "public.bridge", ("another database", "keys")),
+    "the proxy drops the query": Broken(proxy_drops_the_query, "public.query", ("does not reach", "nginx")),
     "the proxy blocks single logout": Broken(logout_blocked, "logout.reach", ("status 405", "Let POST through")),
     "single logout meets a login page": Broken(logout_behind_a_login_page, "logout.reach", ("another program",)),
     "single logout is redirected": Broken(logout_redirected, "logout.reach", ("portal.example.org/login",)),
@@ -113,10 +144,19 @@ BROKEN = {
     "the database cannot be reached": Broken(
         lambda site: {"database_url": f"postgresql://bridge:db-s3cret@127.0.0.1:{free_port()}/bridge"},
         "database",
-        ("refused", "PASSERELLE_DATABASE_URL"),
+        ("refused", "Start it, or correct host"),
     ),
+    "the database is of a newer version": Broken(newer_database, "database", ("newer version", "Install that one")),
     "the secret key is an example's": Broken(
-        lambda site: {"secret_key": "change-me-change-me-change-me-1234"}, "secret_key", ("openssl rand -hex 32",)
+        lambda site: {
+            "secret_key": "change-me-change-me-change-me-1234",
+            "database_url": f"sqlite:///{site.folder}/none.sqlite3",
+        },
+        "secret_key",
+        ("openssl rand -hex 32",),
+    ),
+    "the secret key is not the one of the database": Broken(
+        lambda site: {"secret_key": SECRET_KEY[::-1]}, "secret_key", ("encrypted with another one", "former value")
     ),
 }
 

@@ -15,7 +15,7 @@ from tests.http.broken_setups import unregistered
 from tests.http.check_site import Site, shared, site
 from tests.support.actors import App, Browser, Wire
 from tests.support.checked_site import Issuer
-from tests.support.live_bridge import PASSERELLE
+from tests.support.live_bridge import PASSERELLE, free_port
 
 __all__ = ["shared", "site"]  # fixtures
 
@@ -82,7 +82,9 @@ def test_all_faults_of_the_settings_are_told_at_once(site: Site) -> None:
 
 
 def test_the_report_reads_without_colour_and_ends_with_what_to_begin_with(site: Site) -> None:
-    checked = site.checks("--no-public", **unregistered(site), secret_key="change-me-change-me-change-me-1234")
+    checked = site.checks(
+        "--no-public", **unregistered(site), database_url=f"postgresql://u:db-s3cret@127.0.0.1:{free_port()}/x"
+    )
 
     lines = checked.stdout.splitlines()
     assert "\x1b" not in checked.stdout
@@ -91,10 +93,9 @@ def test_the_report_reads_without_colour_and_ends_with_what_to_begin_with(site: 
     assert any(line.startswith("           Do: ") for line in lines)
     # What is there to be copied stands in one line, however long.
     assert [line for line in lines if len(line) > 100 and "://" not in line and "java.util" not in line] == []
-    assert " ".join(lines[-2:]) == (
-        "2 FAULTS. Begin with secret_key: Make one by `openssl rand -hex 32`, before anybody signs in: the signing "
-        "keys are encrypted by it."
-    )
+    last = " ".join(checked.stdout.rpartition("\n\n")[2].split())
+    assert last.startswith("2 FAULTS. Begin with database: cannot use postgresql")
+    assert last.endswith("correct host, port, database, user and password.")
     assert "Our service URL is not registered yet" in checked.stdout
 
 
@@ -136,10 +137,34 @@ def test_the_message_follows_the_language_of_the_terminal(site: Site) -> None:
 def test_with_the_state_in_a_cookie_one_exact_url_is_registered(site: Site) -> None:
     checked = site.checks("--json", "--no-public", cas_service_state="cookie")
 
-    assert checked.status == 0
+    assert (checked.status, checked.of_level("warning")) == (0, {"service_state"})
+    assert r"/cas/callback(\?.*)?$" in checked.findings["service_state"]["do"]
     assert checked.report["service_pattern"].endswith("/cas/callback$")
     asked = [seen.value("service") for seen in site.cas.requests if seen.path == "/cas/login"]
     assert f"{site.front.url}/cas/callback" in asked
+
+
+def test_nothing_is_made_where_there_is_no_database_yet(site: Site) -> None:
+    checked = site.checks("--json", "--no-public", database_url=f"sqlite:///{site.folder}/none.sqlite3")
+
+    assert (checked.status, checked.findings["database"]["level"]) == (0, "note")
+    assert "hub" in checked.findings["clients"]["seen"]
+    assert not list(site.folder.glob("*.sqlite3*"))
+
+
+def test_a_database_url_that_is_none_is_a_fault_of_the_settings_at_once(site: Site) -> None:
+    checked = site.checks(database_url="postgresql://u:db-s3cret@127.0.0.1:notaport/db")
+
+    assert "FAULT    settings: PASSERELLE_DATABASE_URL: names no server" in checked.stdout
+    assert "s3cret" not in checked.stdout + checked.stderr
+
+
+def test_an_unread_database_does_not_mean_that_no_client_is_registered(site: Site) -> None:
+    url = f"postgresql://u:db-s3cret@127.0.0.1:{free_port()}/x"
+    checked = site.checks("--json", "--no-public", database_url=url, clients="[]")
+
+    assert checked.of_level("FAULT") == {"database"}
+    assert "left out" in checked.findings["clients"]["seen"]
 
 
 @pytest.mark.parametrize("options", [["--message", "--json"], ["--language", "de"], ["--ca-file", "/nowhere"], ["x"]])

@@ -87,8 +87,15 @@ class CheckedCas(ScriptedCas):
         self.redirects_to: str | None = None
         self.fails_for_unknown = False
         """As Apereo 7 does: status 500 wherever a service is named that is not registered."""
+        self.registered_bare = False
+        """As a pattern without `(\\?.*)?` does: a service with a query is unknown."""
+        self.kept_out: dict[str, int] = {}
+        """Begin of a path = the status that it is answered with, whatever is asked."""
         self.hangs = 0.0
         """Seconds before each answer."""
+
+    def knows(self, service: str) -> bool:
+        return service == self.registered if self.registered_bare else service.startswith(self.registered)
 
     def answer(self, exchange: Exchange) -> None:
         request, usual = exchange.request_seen, exchange.reply
@@ -108,7 +115,9 @@ class CheckedCas(ScriptedCas):
             exchange.reply(b'status: 500\nmessage: "Unauthorized"', status=500, headers={"Content-Type": "text/plain"})
         elif request.path == "/cas/login" and "service" not in request.query:
             exchange.reply(b"<!DOCTYPE html><title>Sign in</title>", headers=PAGE)
-        elif request.path == "/cas/login" and not request.value("service").startswith(self.registered):
+        elif statuses := [status for path, status in self.kept_out.items() if request.path.startswith(path)]:
+            exchange.reply(b"<html>Not now, not you</html>", status=statuses[0], headers=PAGE)
+        elif request.path == "/cas/login" and not self.knows(request.value("service")):
             exchange.reply(b"<!DOCTYPE html><title>Not authorized</title>", status=403, headers=PAGE)
         elif request.path in VALIDATE_PATHS and request.path not in self.spoken:
             exchange.reply(b"<!DOCTYPE html><title>Nothing here</title>", status=404, headers=PAGE)

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+from contextlib import ExitStack
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
-from bridge.cas.logout_request import message_of_body, ticket_of_logout_request
+from bridge.cas.logout_request import (
+    message_of_body,
+    message_of_front_channel,
+    message_of_values,
+    ticket_of_logout_request,
+)
 from bridge.check.certificates import Certificate, Trust, judge_trusted, judge_untrusted, read_certificate
 from bridge.check.findings import duration, listed, plain
-from bridge.check.installation import judge_clients, judge_database, judge_secret_key
-from bridge.check.probe import Answer, Place, Trouble
-from bridge.check.protocols import Heard, Way, hear, judge_protocols, judge_redirect
+from bridge.check.installation import State, judge_clients, judge_database, judge_secret_key
+from bridge.check.probe import Answer, Place, Trouble, ask
+from bridge.check.protocols import (
+    Heard,
+    Way,
+    hear,
+    is_kept_out,
+    judge_kept_out,
+    judge_protocols,
+    judge_redirect,
+)
 from bridge.check.public import (
     difference,
     issuer_of,
@@ -24,9 +41,9 @@ from bridge.check.public import (
     judge_plain_http,
     judge_program,
 )
-from bridge.check.reach import judge_clock, judge_without_tls
-from bridge.check.registration import NOT_REGISTERED, judge_service, leads_to, service_pattern
-from bridge.check.single_logout import judge_last_logout, judge_logout, logout_form
+from bridge.check.reach import Server, judge_clock, judge_speed, judge_trouble, judge_without_tls
+from bridge.check.registration import NOT_REGISTERED, judge_service, leads_to, looks_unregistered, service_pattern
+from bridge.check.single_logout import judge_last_logout, judge_logout, judge_query, logout_form, logout_query
 from tests.support import cas_xml
 
 NOW = 1_800_000_000.0
@@ -35,6 +52,9 @@ ISSUER = "https://auth.example.org"
 SERVICE = f"{ISSUER}/cas/callback?state=passerelle-check"
 TRUST = Trust(whose="CAS", setting="PASSERELLE_CAS_CA_FILE", now=NOW)
 NOTHING = Trouble(url=f"{ISSUER}/", kind="refused", detail="Connection refused")
+
+
+FORM = b'<form method="post"><input name=u><input\nname="p" type="password"></form>'
 
 
 def answer(status: int = 200, body: bytes = b"", url: str = f"{ISSUER}/x", **headers: str) -> Answer:
@@ -82,7 +102,8 @@ def test_a_certificate_that_soon_expires_is_a_warning_with_its_date(days: float,
         # OpenSSL names one reason, and here a lesser one.
         ([certificate(ends=NOW - 1)], "unable to get local issuer certificate", "expired on"),
         ([certificate(begins=NOW + DAY)], "certificate is not yet valid", "valid only from"),
-        ([certificate()], "Hostname mismatch, certificate is not valid for 'x'", "is for sso.example.org, not for x"),
+        ([certificate(names=("router.local",))], "self-signed certificate", "is for router.local, not for sso.exa"),
+        ([certificate(names=("x",), ends=NOW - 1)], "certificate has expired", "is for x, not for sso.example.org"),
         ([certificate(names=())], "Hostname mismatch", "no host name at all"),
         ([certificate(issuer="sso")], "self-signed certificate", "is its own authority"),
         ([certificate(), certificate(subject="CA")], "self-signed certificate in certificate chain", "authority 'CA'"),
@@ -93,10 +114,28 @@ def test_a_certificate_that_soon_expires_is_a_warning_with_its_date(days: float,
     ],
 )
 def test_why_a_certificate_is_not_trusted(chain: list[Certificate], openssl: str, words: str) -> None:
-    found = judge_untrusted("c", "x", chain, openssl, TRUST)
+    found = judge_untrusted("c", "sso.example.org", chain, openssl, TRUST)
     assert found.level == "FAULT"
     assert words in found.seen
     assert found.do
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "is_for"),
+    [
+        ("SSO.example.org", "sso.Example.org", True),
+        ("sso.example.org", "*.example.org", True),
+        ("example.org", "*.example.org", False),
+        ("a.sso.example.org", "*.example.org", False),
+        ("::1", "0:0:0:0:0:0:0:1", True),
+        ("10.0.0.1", "*.0.0.1", False),
+        ("10.0.0.1", "10.0.0.2", False),
+        ("localhost", "sso.example.org", False),
+    ],
+)
+def test_a_certificate_for_another_host_is_seen_before_its_authority(host: str, name: str, is_for: bool) -> None:
+    found = judge_untrusted("c", host, [certificate(names=(name,))], "unable to get local issuer certificate", TRUST)
+    assert ("not for" not in found.seen) is is_for
 
 
 @pytest.mark.parametrize("der", [b"", b"\x30", b"no certificate", b"\x30\x82" + bytes(500)])
@@ -124,6 +163,45 @@ def test_bytes_that_are_no_certificate_are_none(der: bytes) -> None:
 )
 def test_what_an_answer_to_a_made_up_ticket_amounts_to(given: Answer | Trouble, verdict: str) -> None:
     assert hear(given, "3.0", SERVICE).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "words"),
+    [
+        ("INVALID_TICKET", "ok", "as it should be"),
+        ("INVALID_REQUEST", "FAULT", "do not arrive"),
+        ("INTERNAL_ERROR", "warning", "INTERNAL_ERROR"),
+        ("INVALID_PROXY_CALLBACK", "warning", "INVALID_PROXY_CALLBACK"),
+        ("UNAUTHORIZED_SERVICE", "warning", "UNAUTHORIZED_SERVICE"),
+        ("", "warning", "no code"),
+    ],
+)
+def test_only_an_unknown_ticket_is_the_right_reason_to_refuse_one(code: str, level: str, words: str) -> None:
+    said = hear(answer(body=cas_xml.failure(code)), "3.0", SERVICE)
+    found = judge_protocols("p", {"3.0": said}, "3.0", setting="S")
+    assert (found.level, words in found.seen) == (level, True), found
+
+
+def test_protocol_1_0_gives_no_reason_so_another_way_is_believed() -> None:
+    lost = hear(answer(body=cas_xml.failure("INVALID_REQUEST")), "2.0", SERVICE)
+    found = judge_protocols("p", {**heard("1.0"), "2.0": lost}, "1.0", setting="S")
+    assert (found.level, "do not arrive" in found.seen) == ("FAULT", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(503, "down or being maintained"), (500, "down"), (403, "refuses this machine"), (429, "asked too much")],
+)
+def test_a_status_that_says_nothing_of_the_address_does_not_blame_it(status: int, words: str) -> None:
+    assert is_kept_out(status)
+    found = judge_kept_out("p", hear(answer(status), "3.0", SERVICE))
+    assert (found.level, words in found.means) == ("FAULT", True), found
+    assert not any(map(is_kept_out, (200, 302, 400, 404, 405)))
+
+
+def test_saml_is_not_said_to_give_no_attributes() -> None:
+    found = judge_protocols("p", heard("3.0", "saml1.1"), "saml1.1", setting="S")
+    assert (found.level, "Both give attributes" in found.means) == ("note", True)
 
 
 def test_xml_is_no_json() -> None:
@@ -220,6 +298,9 @@ def test_where_a_redirect_leads(location: str, leads: bool) -> None:
         (answer(200), answer(200), "FAULT", "in place of sending browsers back"),
         (answer(403), answer(403), "FAULT", "status 403"),
         (answer(200), answer(403), "note", "sign-in page for our address"),
+        (answer(200, FORM), answer(200, FORM), "warning", "though it was told to ask nothing"),
+        (answer(200, FORM), answer(200), "note", "refuses an unknown one"),
+        (answer(429), answer(429), "note", "asked too much"),
         (answer(404), answer(404), "FAULT", "no sign-in page"),
         (answer(500), answer(200), "FAULT", "in place of sending browsers back"),
         (answer(500), answer(500), "FAULT", "CAS failed"),
@@ -233,6 +314,73 @@ def test_whether_our_address_is_registered(
     found = judge_service("s", ours, other, SERVICE, "^pattern$")
     assert (found.level, words in found.seen) == (level, True), found
     assert "secret" not in found.seen
+
+
+@pytest.mark.parametrize(
+    ("ours", "other", "looks"),
+    [
+        (answer(403), answer(403), True),
+        (answer(200), answer(200), True),
+        (answer(500), answer(200), True),
+        (answer(500), answer(500), False),
+        (answer(200), answer(403), False),
+        (answer(200, FORM), answer(200, FORM), False),
+        (answer(302, location=SERVICE), None, False),
+        (answer(404), None, False),
+        (answer(429), None, False),
+        (NOTHING, None, False),
+    ],
+)
+def test_nearly_registered_is_looked_for_where_ours_seems_not_to_be(
+    ours: Answer | Trouble, other: Answer | None, looks: bool
+) -> None:
+    assert looks_unregistered(ours, other) is looks
+
+
+@pytest.mark.parametrize(
+    ("connecting", "answering", "level"),
+    [
+        (0.1, 0.2, None),
+        (1.4, 2.4, None),
+        (1.6, 0, "warning"),
+        (0, 2.6, "warning"),
+        (3.1, 0, "FAULT"),
+        (0, 5.1, "FAULT"),
+    ],
+)
+def test_an_answer_that_a_sign_in_would_not_wait_for_is_a_fault(
+    connecting: float, answering: float, level: str | None
+) -> None:
+    found = judge_speed("s", replace(answer(), connect_seconds=connecting, answer_seconds=answering))
+    assert (found and found.level) == level
+
+
+def test_dropped_packets_are_told_from_a_server_that_hangs() -> None:
+    server = Server(about="cas", name="CAS", setting="S", remedy="Check.")
+    place = Place(url="https://sso.example.org/cas")
+    silent, unconnected = (
+        judge_trouble(server, place, Trouble(url="", kind=kind, detail="within 8 s"), [], TRUST)
+        for kind in ("silent", "unconnected")
+    )
+    assert "hangs" in silent.means
+    assert "firewall" in unconnected.means
+    assert unconnected.to_cas is not None
+
+
+def test_a_full_queue_of_connections_is_no_connection_and_silence_is_no_answer() -> None:
+    with socket.socket() as listening, ExitStack() as stack:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        place = Place(url=f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        silent = ask(place, seconds=0.3)
+        for _ in range(3):  # until the kernel drops what comes next
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        unconnected = ask(place, seconds=0.3)
+    assert isinstance(silent, Trouble)
+    assert isinstance(unconnected, Trouble)
+    assert (silent.kind, unconnected.kind) == ("silent", "unconnected")
 
 
 @pytest.mark.parametrize(("apart", "level"), [(60, "ok"), (61, "FAULT"), (-600, "FAULT"), (0, "ok")])
@@ -323,6 +471,23 @@ def test_what_else_a_public_address_should_do() -> None:
 def test_the_logout_request_that_is_sent_is_one_that_the_bridge_reads() -> None:
     form = logout_form("ST-passerelle-check-1", "2026-11-23T00:00:00Z").encode()
     assert ticket_of_logout_request(message_of_body(form)) == "ST-passerelle-check-1"
+    carried = parse_qs(logout_query("ST-passerelle-check-1", "2026-11-23T00:00:00Z"))["logoutRequest"]
+    assert ticket_of_logout_request(message_of_front_channel(message_of_values(carried))) == "ST-passerelle-check-1"
+
+
+@pytest.mark.parametrize(
+    ("given", "level"),
+    [
+        (answer(200, x_request_id="ab"), "ok"),
+        (answer(400, x_request_id="ab"), "FAULT"),
+        (answer(400), "note"),
+        (answer(200, b"<form>"), "note"),
+        (answer(405, x_request_id="ab"), "note"),
+        (NOTHING, "note"),
+    ],
+)
+def test_whether_queries_reach_us(given: Answer | Trouble, level: str) -> None:
+    assert judge_query("q", given, f"{ISSUER}/cas/logout").level == level
 
 
 @pytest.mark.parametrize(
@@ -346,9 +511,17 @@ def test_whether_single_logout_reaches_us(given: Answer | Trouble, level: str, w
 
 def test_when_cas_last_ended_a_session() -> None:
     url = f"{ISSUER}/cas/logout"
-    assert "2 hours ago" in judge_last_logout("l", int(NOW) - 7200, has_sessions=True, url=url, now=NOW).seen
-    assert url in judge_last_logout("l", None, has_sessions=True, url=url, now=NOW).do
-    assert "left out" in judge_last_logout("l", None, has_sessions=False, url=url, now=NOW).seen
+    now = int(NOW)
+    assert "2 hours ago" in judge_last_logout("l", now - 7200, began=[now] * 20, url=url, now=NOW).seen
+    assert url in judge_last_logout("l", None, began=[now], url=url, now=NOW).do
+    assert "left out" in judge_last_logout("l", None, began=[], url=url, now=NOW).seen
+
+
+@pytest.mark.parametrize(("days", "sign_ins", "level"), [(8, 20, "note"), (8, 9, "ok"), (6, 20, "ok")])
+def test_one_logout_long_ago_proves_nothing_after_many_sign_ins(days: int, sign_ins: int, level: str) -> None:
+    last = int(NOW - days * DAY)
+    began = [last + 60] * sign_ins + [last - 60] * 20
+    assert judge_last_logout("l", last, began=began, url=f"{ISSUER}/cas/logout", now=NOW).level == level
 
 
 @pytest.mark.parametrize(
@@ -369,7 +542,14 @@ def test_a_secret_key_is_judged_by_its_looks_and_never_shown(key: str, level: st
 
 def test_the_rest_of_the_installation() -> None:
     assert judge_clients([]).level == "warning"
-    assert judge_database(None, "sqlite").level == "ok"
-    assert judge_database("PASSERELLE_DATABASE_URL: cannot use x: refused", "postgresql").seen.startswith(
-        "cannot use x"
-    )
+    assert judge_database("read", "sqlite").level == "ok"
+    states: tuple[State, ...] = ("absent", "empty", "older")
+    assert [judge_database(state, "sqlite").level for state in states] == ["note"] * 3
+    failed = judge_database("failed", "postgresql", "PASSERELLE_DATABASE_URL: cannot use x: refused; start it; or not")
+    assert (failed.seen, failed.do) == ("cannot use x: refused; start it.", "Or not.")
+    assert "PASSERELLE_DATABASE_URL" in judge_database("failed", "postgresql", "It gave no answer.").do
+
+
+def test_a_secret_key_that_does_not_open_the_stored_keys_is_a_fault_however_good_it_looks() -> None:
+    found = judge_secret_key("7c1e0b7d6a4f4e2d8c9b1a2f3e4d5c6b", "PASSERELLE_SECRET_KEY: another; set it again")
+    assert (found.level, found.seen, found.do) == ("FAULT", "PASSERELLE_SECRET_KEY: another.", "Set it again.")

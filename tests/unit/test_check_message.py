@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -102,6 +103,30 @@ def test_what_is_asked_for_is_what_rules_and_applications_need() -> None:
         Wish(("eduPersonOrcid",), "eduperson_orcid"),
         Wish(("eduPersonEntitlement",), "admission"),
     ]
+
+
+def test_groups_that_admit_are_asked_for_though_no_scope_has_them() -> None:
+    client = ClientSettings(
+        client_id="wiki",
+        redirect_uris=("https://wiki.example.org/cb",),
+        scopes=("openid",),
+        allowed_groups=("staff",),
+    )
+    groups = ClaimRules().attributes["groups"]
+    assert wishes(ClaimRules(), [client]) == [Wish(groups, "admission")]
+    assert [wish.claim for wish in wishes(ClaimRules(), [client.model_copy(update={"scopes": ("groups",)})])] == [
+        "groups"
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_attributes_to_ask_for_there_is_no_empty_list(language: Language) -> None:
+    asked = replace(request(), wanted=())
+    text = message(asked, language)
+    assert "Attribut" not in text.partition("{")[0].partition("2. ")[2]
+    assert "\n3. " in text
+    assert "\n4. " not in text
+    assert "\n\n\n" not in text
 
 
 def request(*, state_in_cookie: bool = False) -> Request:

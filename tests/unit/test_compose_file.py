@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from bridge.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -109,6 +111,15 @@ def test_no_secret_is_a_value_in_the_environment(name: str) -> None:
     environment = SERVICES[name].get("environment", {})
     secret_names = [key for key in environment if re.search(r"SECRET|PASSWORD|TOKEN|KEY", key)]
     assert all(key.endswith(("_FILE", "_DIR")) for key in secret_names), secret_names
+
+
+@pytest.mark.parametrize("name", sorted(name for name in Settings.model_fields if name.startswith(("cas_", "single_"))))
+def test_every_setting_about_cas_can_be_given_in_the_settings_file(name: str) -> None:
+    """`passerelle check` advises by their names, and people write them there without the prefix."""
+    environment = SERVICES["bridge"]["environment"]
+    plain, file = f"PASSERELLE_{name.upper()}", f"PASSERELLE_{name.upper()}_FILE"
+    given = environment.get(plain) or environment[file]
+    assert re.match(rf"\$\{{{name.upper()}(_FILE)?\b", given)
 
 
 def test_everything_interpolated_has_a_line_in_the_settings_file() -> None:

@@ -116,7 +116,7 @@ def test_own_files_are_served_as_they_are(environ: dict[str, str], give_own: Giv
 
     assert prepare.main(environ) == 0
 
-    assert contents(environ["CERTS_DIR"]) == {"server.pem": key + cert + issuer}
+    assert contents(environ["CERTS_DIR"]) == {"server.pem": key + cert + issuer, "server.crt": cert + issuer}
     assert "your own" in capsys.readouterr().out
 
 

@@ -89,12 +89,22 @@ def test_an_empty_secret_is_a_fault_and_not_a_secret(
     assert "bridge_secret_key is empty" in fault(environ, capsys)
 
 
-def test_secrets_and_key_are_readable_by_their_owner_only(environ: dict[str, str]) -> None:
+def test_secrets_and_key_are_readable_by_their_owner_only_and_the_certificate_by_all(environ: dict[str, str]) -> None:
     prepare.main(environ)
 
     for folder in (environ["SECRETS_DIR"], environ["CERTS_DIR"]):
         for path in Path(folder).iterdir():
-            assert stat.S_IMODE(path.stat().st_mode) == 0o400, path
+            wanted = 0o444 if path.name == "server.crt" else 0o400
+            assert stat.S_IMODE(path.stat().st_mode) == wanted, path
+
+
+def test_a_certificate_of_an_earlier_version_is_opened_for_reading(environ: dict[str, str]) -> None:
+    prepare.main(environ)
+    certificate = Path(environ["CERTS_DIR"]) / "server.crt"
+    certificate.chmod(0o400)
+    prepare.main(environ)
+
+    assert stat.S_IMODE(certificate.stat().st_mode) == 0o444
 
 
 def test_what_the_bridge_needs_is_readable_by_its_group_too(environ: dict[str, str]) -> None:

@@ -15,6 +15,8 @@ def test_every_command_is_one_that_a_test_runs() -> None:
         "docker compose down",  # tests/e2e/test_compose.py
         "docker compose -p passerelle-labs down",  # tests/e2e/test_compose.py, by its own project's name
         "make demo",  # tests/e2e/test_demo.py
+        "docker compose run --rm bridge passerelle check --message",  # tests/e2e/test_compose.py
+        "docker compose exec bridge passerelle check",  # tests/e2e/test_compose.py
         "docker compose logs prepare bridge hub",  # tests/e2e/test_compose.py
         "docker compose exec bridge passerelle clients add Wiki --redirect-uri https://wiki.example.org/callback",
     ]

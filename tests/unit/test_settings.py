@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from bridge.errors import ConfigurationError
-from bridge.settings import Settings, load
+from bridge.settings import Settings, load, why_unreadable
 
 LEAST = {
     "PASSERELLE_ISSUER": "https://auth.example.org",
@@ -122,7 +123,23 @@ def test_a_broken_file_is_a_fault(toml: Path, content: bytes | None, says: str) 
 
 
 def test_a_folder_as_file_is_a_fault(tmp_path: Path) -> None:
-    assert faults(config=str(tmp_path)) == (f"PASSERELLE_CONFIG: cannot read {tmp_path}: Is a directory",)
+    (fault,) = faults(config=str(tmp_path))
+    assert fault.startswith(f"PASSERELLE_CONFIG: cannot read {tmp_path}: Is a directory; Docker makes a directory")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (PermissionError(13, "Permission denied"), f"Permission denied; it must be readable for uid {os.geteuid()}, "),
+        (FileNotFoundError(2, "No such file", "/run/secrets/x"), "No such file; in the bundle `docker compose run"),
+        (FileNotFoundError(2, "No such file", "/etc/x"), "No such file"),
+        (OSError(5, "Input/output error"), "Input/output error"),
+        (OSError(), "OSError"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), "it is not UTF-8 text"),
+    ],
+)
+def test_why_a_file_cannot_be_read_is_said_with_the_remedy(error: OSError | UnicodeError, says: str) -> None:
+    assert why_unreadable(error).startswith(says)
 
 
 def test_unknown_names_in_the_file_are_faults_at_every_depth(toml: Path) -> None:

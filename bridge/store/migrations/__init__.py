@@ -6,7 +6,10 @@ Run at every start. Several processes may start at once: one migrates, the other
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from alembic import command
 from alembic.config import Config
@@ -20,6 +23,7 @@ from bridge.errors import ConfigurationError
 from bridge.store.schema import metadata
 
 FOLDER = Path(__file__).parent
+Age = Literal["empty", "older", "current"]
 ADVISORY_LOCK = 0x50617373  # any number that no other program on the same database uses
 # Alembic keeps the running migration in a module of its own, one a process.
 _one_at_a_time = threading.Lock()
@@ -35,15 +39,47 @@ def bring_up_to_date(engine: Engine, folder: Path = FOLDER) -> None:
     :raises ConfigurationError: when the database cannot be reached or written, is newer than this version, or has
         tables that are not ours
     """
+    with told_in_one_sentence(engine), _one_at_a_time, engine.connect() as connection:
+        if not _is_current(connection, folder):
+            connection.rollback()
+            _migrate(connection, folder)
+        _check_writable(connection)
+
+
+def age_of(engine: Engine, folder: Path = FOLDER) -> Age:
+    """How the tables compare with this version's, found out without changing anything.
+
+    :raises ConfigurationError: as `bring_up_to_date`
+    """
+    with told_in_one_sentence(engine), engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+        scripts = ScriptDirectory(str(folder))
+        if found is None:
+            _check_tables_are_ours(connection)
+            return "empty"
+        scripts.get_revision(found)  # an unknown one is a newer version's
+        if found != scripts.get_current_head():
+            return "older"
+        _check_writable(connection)
+    return "current"
+
+
+def _check_writable(connection: Connection) -> None:
+    """SQLite opens a read-only file without a word; something has to be written before it speaks."""
+    connection.rollback()
+    connection.exec_driver_sql("DELETE FROM signing_keys WHERE 0 = 1")
+    connection.rollback()
+
+
+@contextmanager
+def told_in_one_sentence(engine: Engine) -> Iterator[None]:
+    """What is wrong with a database, and what to do.
+
+    :raises ConfigurationError: in place of alembic's and SQLAlchemy's errors
+    """
     place = engine.url.render_as_string(hide_password=True)
     try:
-        with _one_at_a_time, engine.connect() as connection:
-            if not _is_current(connection, folder):
-                connection.rollback()
-                _migrate(connection, folder)
-            # SQLite opens a read-only file without a word; something has to be written before it speaks.
-            connection.rollback()
-            connection.exec_driver_sql("DELETE FROM signing_keys WHERE 0 = 1")
+        yield
     except CommandError:
         fault = f"{place} was written by a newer version of Passerelle; install that one again, or restore a backup"
         raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"]) from None
@@ -55,9 +91,12 @@ def bring_up_to_date(engine: Engine, folder: Path = FOLDER) -> None:
         raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"]) from None
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
-        raise ConfigurationError(
-            [f"PASSERELLE_DATABASE_URL: cannot use {place}: {reason}; it must exist or be creatable, and be writable"]
-        ) from None
+        remedy = (
+            "it must exist or be creatable, and be writable"
+            if engine.dialect.name == "sqlite"
+            else "start it, or correct host, port, database, user and password"
+        )
+        raise ConfigurationError([f"PASSERELLE_DATABASE_URL: cannot use {place}: {reason}; {remedy}"]) from None
 
 
 def _is_current(connection: Connection, folder: Path) -> bool:
