@@ -34,7 +34,7 @@ PHONE = {"viewport": {"width": 320, "height": 640}, "locale": "fr-FR", "is_mobil
 PAGES = {
     "/hub/spawn": ("Your lab did not start", "Votre laboratoire n’a pas démarré"),
     "/hub/terms": ("Terms of use", "Conditions d’utilisation"),
-    "/user/bob/lab": ("Your lab is not running", "Votre laboratoire est arrêté"),
+    "/user/bob/lab": ("Your lab did not start", "Votre laboratoire n’a pas démarré"),
     "/hub/nowhere": ("Not Found", "Page introuvable"),
     "/hub/oauth_callback?code=x&state=y": ("This sign-in has run out", "Cette connexion n’est plus valable"),
 }
@@ -84,6 +84,11 @@ def bob(deployment: Deployment) -> Iterator[Journey]:
 def wait_for_hub(deployment: Deployment) -> None:
     """Until it serves again; on a busy machine that takes long, and it is not what is tested here."""
     deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub", HUB_WAIT)
+
+
+def wait_for_log(deployment: Deployment, said: str) -> None:
+    """Told when the hub is done with the stop, a few seconds after the container has gone."""
+    deployment.wait(lambda: said in deployment.compose("logs", "hub").stdout, f"{said!r} in the log")
 
 
 def start_by_api(person: Journey, server: str) -> int:
@@ -212,9 +217,10 @@ class TestTheEndOfALab:
     ) -> None:
         with ThreadPoolExecutor(1) as beside_bob:  # one thread has one playwright
             beside_bob.submit(compute_until_the_end, deployment).result()
-        said = deployment.compose("logs", "hub").stdout
-        assert "stopped the lab alice/: it reached its maximum age" in said
-        assert "stopped the lab bob" not in said  # 0: never, which is more generous than everybody's
+        wait_for_log(deployment, "stopped the lab alice/: it reached its maximum age")
+        assert (
+            "stopped the lab bob" not in deployment.compose("logs", "hub").stdout
+        )  # 0: never, which is more generous than everybody's
         home = f"{deployment.project}-home-alice:/h"
         kept = deployment.docker("run", "--rm", "-v", home, f"{deployment.project}-lab", "cat", f"/h/{KEPT}")
         assert kept.endswith("alice's")
@@ -235,7 +241,7 @@ class TestTheEndOfALab:
         kept = time.monotonic()
         deployment.wait(lambda: not deployment.labs(), "bob's lab stopped for idleness", IDLE * 3)
         assert time.monotonic() - kept > IDLE / 2
-        assert "stopped the lab bob/: nobody used it" in deployment.compose("logs", "hub").stdout
+        wait_for_log(deployment, "stopped the lab bob/: nobody used it")
 
 
 def check_page(page: Page) -> None:
