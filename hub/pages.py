@@ -7,6 +7,7 @@ extended here. Our own pages come before JupyterHub's, because the first handler
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from http.client import responses
 from typing import Any
 
 from jupyterhub import handlers
@@ -39,6 +40,7 @@ def dress(announcement: Announcement, support_contact: str) -> None:
             "language": language,
             "_": lambda sentence, **facts: translate(sentence, language).format(**facts),
             "_finished": lambda sentence: translate_finished(str(sentence), language),
+            "phrase_of": lambda status: responses.get(status, "Internal Server Error"),
             "why_not_started": why_not_started,
             "is_refused_start": is_refused_start,
             "notice": announcement.in_language(language),

@@ -267,7 +267,8 @@ def test_a_start_that_fails_says_what_to_do_in_the_readers_language(deployment: 
             context = browser.new_context(**device, color_scheme=scheme, ignore_https_errors=True, storage_state=state)
             with context.new_page() as page:
                 for path, (english, french) in PAGES.items():
-                    page.goto(deployment.url(HUB, path))
+                    address = deployment.url(HUB, path)
+                    Journey.despite_network_changes(lambda page=page, address=address: page.goto(address))
                     assert page.locator("h1").first.inner_text() == (french if device is PHONE else english)
                     check_page(page)
             context.close()

@@ -102,7 +102,7 @@ class Browser:
             try:
                 return action()
             except Error as error:
-                if not re.search("ERR_NETWORK_CHANGED|Failed to fetch|reading 'xsrf_token'", str(error)):
+                if not re.search("ERR_NETWORK_CHANGED|Failed to fetch|reading 'xsrf_token'|chrome-error:", str(error)):
                     raise
         return action()
 
