@@ -63,19 +63,19 @@ def _judge_page(about: str, ours: Answer, other: Answer | Trouble | None, servic
             "CAS shows its sign-in page for our address, and refuses an unknown one.",
             "Ours is registered; this server does not know gateway=true, so prompt=none will not work.",
         )
-    if _is_form(ours):
+    if is_form(ours):
         return warning(
             about,
             f"CAS shows its sign-in form, though it was told to ask nothing, for {service}.",
             "Whether our address is registered cannot be told; prompt=none will not work.",
             "Try a sign-in.",
         )
-    return _not_registered(about, ours, service, pattern)
+    return not_registered(about, ours, service, pattern)
 
 
 def looks_unregistered(ours: Answer | Trouble, other: Answer | Trouble | None) -> bool:
     """Whether CAS refuses our address, as far as such pages can be told from others."""
-    if isinstance(ours, Trouble) or ours.is_redirect or ours.status in (404, 429) or _is_form(ours):
+    if isinstance(ours, Trouble) or ours.is_redirect or ours.status in (404, 429) or is_form(ours):
         return False
     if ours.status >= 500:
         return isinstance(other, Answer) and other.status == 200
@@ -85,10 +85,10 @@ def looks_unregistered(ours: Answer | Trouble, other: Answer | Trouble | None) -
 def _is_told_apart(ours: Answer, other: Answer | Trouble | None) -> bool:
     if ours.status != 200 or not isinstance(other, Answer):
         return False
-    return 400 <= other.status < 500 or (other.status == 200 and _is_form(ours) and not _is_form(other))
+    return 400 <= other.status < 500 or (other.status == 200 and is_form(ours) and not is_form(other))
 
 
-def _is_form(answer: Answer) -> bool:
+def is_form(answer: Answer) -> bool:
     """Whether somebody is asked for a password."""
     return answer.status == 200 and _PASSWORD_FIELD.search(answer.body) is not None
 
@@ -120,7 +120,7 @@ def _failed(about: str, ours: Answer) -> Finding:
     )
 
 
-def _not_registered(about: str, ours: Answer, service: str, pattern: str) -> Finding:
+def not_registered(about: str, ours: Answer, service: str, pattern: str) -> Finding:
     return fault(
         about,
         f"CAS shows a page (status {ours.status}) in place of sending browsers back to {service}.",

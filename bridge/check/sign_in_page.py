@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import dataclass, replace
 
 from bridge.cas.addresses import CasAddresses
@@ -11,15 +13,34 @@ from bridge.check.findings import Finding
 from bridge.check.probe import Answer, Place, Trouble
 from bridge.check.registration import (
     NOT_REGISTERED,
+    is_form,
     judge_service,
     judge_without_query,
     judge_wrong_scheme,
     leads_to,
     looks_unregistered,
+    not_registered,
     service_pattern,
 )
 
 _AS_A_BROWSER = {"Accept": "text/html"}
+_NOT_SHOWN = re.compile(rb"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.S | re.I)
+
+
+def complains(ours: Answer, service: str, other: Answer | Trouble | None, plain: Answer | Trouble) -> bool:
+    """Whether a sign-in form says what it says about an unknown address too, and does not say without any.
+
+    Some servers ask for the password first, and tell beside the form that nobody will be led on.
+    """
+    if not (isinstance(other, Answer) and isinstance(plain, Answer)):
+        return False
+    said = _words(ours, service)
+    return said == _words(other, NOT_REGISTERED) != _words(plain, "")
+
+
+def _words(page: Answer, service: str) -> str:
+    text = " ".join(html.unescape(_NOT_SHOWN.sub(b" ", page.body).decode("utf-8", "replace")).split())
+    return text.replace(service, "…") if service else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +92,11 @@ class SignInPage:
     def judged(self, ours: Answer | Trouble) -> Finding:
         """Whether our address is registered."""
         other = self.cross_check(ours)
+        if isinstance(ours, Answer) and is_form(ours):
+            refuses = complains(ours, self.ours.service, other, self.answer_for(None))
+            if not refuses:
+                return judge_service("cas.service", ours, other, self.ours.service, self.ours.pattern)
+            return self._nearly() or not_registered("cas.service", ours, self.ours.service, self.ours.pattern)
         if looks_unregistered(ours, other) and (nearly := self._nearly()):
             return nearly
         return judge_service("cas.service", ours, other, self.ours.service, self.ours.pattern)
