@@ -148,7 +148,8 @@ class Browser:
                     self.cookies.pop(name, None)
                 else:
                     self.cookies[name] = morsel.value
-                    self.wire.secrets.add(morsel.value)
+                    if morsel.value != "yes":  # no secret, and part of many a random one
+                        self.wire.secrets.add(morsel.value)
         if "code=" in answer.headers.get("Location", ""):
             self.wire.secrets |= set(parse_qs(urlsplit(answer.headers["Location"]).query).get("code", ()))
         return answer
