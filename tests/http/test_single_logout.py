@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 import threading
-import time
-import zlib
 from collections.abc import Callable, Iterator
-from urllib.parse import parse_qs, quote, quote_plus, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, quote_plus, urlsplit
 
 import pytest
 
@@ -17,94 +13,20 @@ from bridge.cas.logout_request import ticket_of_logout_request
 from bridge.web.context import EXTENSION
 from tests.http.conftest import MakeBridge
 from tests.http.deliveries import clients_told_at, deliver, nothing_waits, settle, until, verified
+from tests.http.logout_messages import (
+    FORM,
+    WAYS,
+    form,
+    message,
+    posts,
+    refreshing_hub,
+    sign_in,
+    ticket_in,
+)
 from tests.http.world import Running, events
-from tests.support import cas_xml
-from tests.support.actors import Answer, App, Browser
+from tests.support.actors import App, Browser
 from tests.support.logout_receiver import LogoutReceiver
 from tests.support.scripted_cas import Exchange, ScriptedCas
-
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-XML = {"Content-Type": "text/xml"}
-
-
-def message(ticket: str) -> str:
-    """As Apereo CAS writes it."""
-    return (
-        '<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="LR-1-x" Version="2.0" '
-        'IssueInstant="2026-11-23T06:53:04Z"><saml:NameID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">'
-        f"@NOT_USED@</saml:NameID><samlp:SessionIndex>{ticket}</samlp:SessionIndex></samlp:LogoutRequest>"
-    )
-
-
-def form(text: str) -> bytes:
-    return urlencode({"logoutRequest": text}).encode()
-
-
-def deflated(text: str, *, window: int = zlib.MAX_WBITS) -> str:
-    packing = zlib.compressobj(wbits=window)
-    return base64.b64encode(packing.compress(text.encode()) + packing.flush()).decode()
-
-
-def in_lines(text: str) -> str:
-    return "\r\n".join(text[at : at + 76] for at in range(0, len(text), 76))
-
-
-def multipart(text: str) -> tuple[bytes, dict[str, str]]:
-    body = f'--b\r\nContent-Disposition: form-data; name="logoutRequest"\r\n\r\n{text}\r\n--b--\r\n'
-    return body.encode(), {"Content-Type": "multipart/form-data; boundary=b"}
-
-
-Sends = Callable[[Running, str], Answer]
-
-
-def posts(body: bytes, headers: dict[str, str], path: str = "/cas/logout") -> Callable[[Running], Answer]:
-    return lambda bridge: bridge.wire.ask("POST", path, headers=headers, body=body)
-
-
-WAYS: dict[str, Sends] = {
-    "form": lambda bridge, ticket: posts(form(message(ticket)), FORM)(bridge),
-    "form with a charset": lambda bridge, ticket: posts(
-        form(message(ticket)), {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
-    )(bridge),
-    "form of no type": lambda bridge, ticket: posts(form(message(ticket)), {})(bridge),
-    "form said to be xml": lambda bridge, ticket: posts(form(message(ticket)), XML)(bridge),
-    "form with more fields": lambda bridge, ticket: posts(b"a=b&" + form(message(ticket)) + b"&c=", FORM)(bridge),
-    "raw xml": lambda bridge, ticket: posts(message(ticket).encode(), XML)(bridge),
-    "raw xml said to be a form": lambda bridge, ticket: posts(message(ticket).encode(), FORM)(bridge),
-    "raw xml with a mark": lambda bridge, ticket: posts(b"\xef\xbb\xbf" + message(ticket).encode(), XML)(bridge),
-    "raw xml with a head": lambda bridge, ticket: posts(
-        b'<?xml version="1.0" encoding="UTF-8"?>\n' + message(ticket).encode(), XML
-    )(bridge),
-    "encoded twice": lambda bridge, ticket: posts(form(quote(message(ticket))), FORM)(bridge),
-    "raw and encoded": lambda bridge, ticket: posts(quote(message(ticket)).encode(), XML)(bridge),
-    "multipart": lambda bridge, ticket: posts(*multipart(message(ticket)))(bridge),
-    "indented": lambda bridge, ticket: posts(form(message(f"\n      {ticket}\n    ")), FORM)(bridge),
-    "default namespace": lambda bridge, ticket: posts(form(message(ticket).replace("samlp:", "")), FORM)(bridge),
-    "namespaces not declared": lambda bridge, ticket: posts(
-        form(re.sub(r' xmlns:\w+="[^"]*"', "", message(ticket))), FORM
-    )(bridge),
-    "as CDATA": lambda bridge, ticket: posts(form(message(f"<![CDATA[{ticket}]]>")), FORM)(bridge),
-    "at the service URL": lambda bridge, ticket: posts(form(message(ticket)), FORM, "/cas/callback?state=x")(bridge),
-    "raw at the service URL": lambda bridge, ticket: posts(message(ticket).encode(), XML, "/cas/callback")(bridge),
-    "browser": lambda bridge, ticket: bridge.wire.ask(
-        "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(message(ticket))})}"
-    ),
-    "browser without a head": lambda bridge, ticket: bridge.wire.ask(
-        "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(message(ticket), window=-15)})}"
-    ),
-    "browser with a bare plus": lambda bridge, ticket: bridge.wire.ask(
-        "GET", f"/cas/logout?logoutRequest={deflated(message(ticket))}"
-    ),
-    "browser with base64 in lines": lambda bridge, ticket: bridge.wire.ask(
-        "GET", f"/cas/logout?{urlencode({'logoutRequest': in_lines(deflated(message(ticket))).rstrip('=')})}"
-    ),
-    "browser with plain xml": lambda bridge, ticket: bridge.wire.ask(
-        "GET", f"/cas/logout?{urlencode({'logoutRequest': message(ticket)})}"
-    ),
-    "browser at the service URL": lambda bridge, ticket: bridge.wire.ask(
-        "GET", f"/cas/callback?{urlencode({'state': 'x', 'logoutRequest': deflated(message(ticket))})}"
-    ),
-}
 
 
 @pytest.mark.parametrize("encode", [quote, quote_plus])
@@ -118,21 +40,6 @@ def test_a_plus_in_a_ticket_survives_every_encoding_cas24(encode: Callable[[str]
 def told() -> Iterator[LogoutReceiver]:
     with LogoutReceiver() as receiver:
         yield receiver
-
-
-def ticket_in(callback: str) -> str:
-    return parse_qs(urlsplit(callback).query)["ticket"][0]
-
-
-def refreshing_hub(bridge: Running) -> App:
-    """As `clients_told_at` registers it."""
-    return App(bridge.wire, secret="secret-of-the-hub")
-
-
-def sign_in(browser: Browser, app: App, **changes: str) -> tuple[str, str]:
-    """The ticket, and the code."""
-    callback = browser.visits_cas(browser.opens(app.sends(**changes)))
-    return ticket_in(callback), app.takes_code(browser.opens(callback))
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -276,106 +183,6 @@ def test_the_same_word_twice_ends_nothing_twice_cas24(
     assert len(bridge.store.deliveries.waiting()) == 1
 
 
-GOOD = message("ST-1")
-GARBAGE: dict[str, Callable[[Running], Answer]] = {
-    "nothing": posts(b"", FORM),
-    "nothing of no type": posts(b"", {}),
-    "bytes": posts(bytes(range(256)), XML),
-    "an empty field": posts(form(""), FORM),
-    "another field": posts(b"logoutrequest=x", FORM),
-    "two messages": posts(form(GOOD) + b"&" + form(GOOD), FORM),
-    "many fields": posts(b"a=b&" * 5000 + form(GOOD), FORM),
-    "no XML": posts(form("sign her out"), FORM),
-    "other XML": posts(form("<x/>"), FORM),
-    "no ticket": posts(form("<LogoutRequest/>"), FORM),
-    "an empty ticket": posts(form(message("  ")), FORM),
-    "two tickets": posts(form(message("ST-1</samlp:SessionIndex><samlp:SessionIndex>ST-2")), FORM),
-    "a ticket further down": posts(form(GOOD.replace("samlp:SessionIndex", "x")), FORM),
-    "a comment in the ticket": posts(form(message("ST-<!-- -->1")), FORM),
-    "an instruction in the ticket": posts(form(message("ST-<?x y?>1")), FORM),
-    "an element in the ticket": posts(form(message("ST-<b>1</b>")), FORM),
-    "an endless ticket": posts(form(message("x" * 2000)), FORM),
-    "a line break in the ticket": posts(form(message("ST-1\nX: y")), FORM),
-    "cut off": posts(form(GOOD[:-5]), FORM),
-    "another encoding": posts(GOOD.encode("utf-16"), XML),
-    "NUL": posts(b"\0" + GOOD.encode(), XML),
-    "too large": posts(form(GOOD.replace(">@", ">" + " " * 20_000)), FORM),
-    "multipart without it": posts(b"--b--\r\n", {"Content-Type": "multipart/form-data; boundary=b"}),
-    "multipart without a boundary": posts(b"x", {"Content-Type": "multipart/form-data"}),
-    "json": posts(json.dumps({"logoutRequest": GOOD}).encode(), {"Content-Type": "application/json"}),
-    "GET without it": lambda bridge: bridge.wire.ask("GET", "/cas/logout"),
-    "GET of no base64": lambda bridge: bridge.wire.ask("GET", "/cas/logout?logoutRequest=%21%21"),
-    "GET of nothing deflated": lambda bridge: bridge.wire.ask("GET", "/cas/logout?logoutRequest=AAAA"),
-    "GET of a bomb": lambda bridge: bridge.wire.ask(
-        "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(' ' * 5_000_000)})}"
-    ),
-    "GET of a cut stream": lambda bridge: bridge.wire.ask(
-        "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(GOOD)[:-12]})}"
-    ),
-}
-
-
-@pytest.mark.parametrize("what", GARBAGE)
-def test_what_is_no_logout_request_is_refused_and_ends_nothing_cas24(
-    bridge: Running, browser: Browser, hub: App, logged: list[str], what: str
-) -> None:
-    token = hub.redeems(sign_in(browser, hub)[1]).json["access_token"]
-    assert GARBAGE[what](bridge).status == 400
-    assert hub.asks_who(token).status == 200
-    assert not events(logged, "unexpected_error")
-
-
-@pytest.mark.parametrize("doctype", cas_xml.DOCTYPES)
-@pytest.mark.parametrize("path", ["/cas/logout", "/cas/callback"])
-def test_a_doctype_is_refused_before_anything_is_read_cas8(bridge: Running, path: str, doctype: str) -> None:
-    declared = cas_xml.DOCTYPES[doctype].partition(b"<cas:")[0]
-    began = time.perf_counter()
-    assert posts(form((declared + message("&u;").encode()).decode()), FORM, path)(bridge).status == 400
-    assert posts(declared + GOOD.encode(), XML, path)(bridge).status == 400
-    assert time.perf_counter() - began < 0.2
-
-
-def test_a_mebibyte_is_not_even_read_cas24(bridge: Running) -> None:
-    assert posts(form("x" * 2**20), FORM)(bridge).status == 413
-    assert posts(b"<" + b"x" * 2**20, XML)(bridge).status == 413
-
-
-@pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE"])
-def test_no_other_method_ends_a_session_cas24(bridge: Running, browser: Browser, hub: App, method: str) -> None:
-    ticket, code = sign_in(browser, hub)
-    token = hub.redeems(code).json["access_token"]
-    query = urlencode({"logoutRequest": deflated(message(ticket))})
-    for path in ("/cas/logout", "/cas/callback"):
-        assert bridge.wire.ask(method, f"{path}?{query}").status == 405
-    assert hub.asks_who(token).status == 200
-
-
-@pytest.mark.parametrize(
-    ("name", "script"),
-    [
-        ("jQuery3_1.cb", "/**/jQuery3_1.cb({});"),
-        ("alert(1)//", ""),
-        ("</script>", ""),
-        ("x" * 65, ""),
-        ("", ""),
-    ],
-)
-def test_a_browser_gets_a_script_that_calls_nothing_but_a_name(bridge: Running, name: str, script: str) -> None:
-    query = urlencode({"logoutRequest": deflated(GOOD), "callback": name})
-    answer = bridge.wire.ask("GET", f"/cas/logout?{query}")
-    assert answer.text == script
-    assert answer.headers["Content-Type"].startswith("text/javascript")
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Cache-Control"] == "no-store"
-
-
-def test_a_cas_that_leads_the_browser_from_service_to_service_gets_it_back(bridge: Running, cas: ScriptedCas) -> None:
-    query = urlencode({"logoutRequest": deflated(GOOD), "RelayState": "e1s1&x=/\\evil.example"})
-    location = urlsplit(bridge.wire.ask("GET", f"/cas/logout?{query}").location)
-    assert f"{location.scheme}://{location.netloc}{location.path}" == f"{cas.url}/logout"
-    assert parse_qs(location.query) == {"_eventId": ["next"], "RelayState": ["e1s1&x=/\\evil.example"]}
-
-
 def test_a_ticket_that_comes_by_a_form_is_refused_with_the_remedy(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
 ) -> None:
@@ -425,5 +232,5 @@ def test_what_becomes_of_logouts_is_counted(bridge: Running, browser: Browser, h
     ticket, _ = sign_in(browser, hub)
     for _ in range(2):
         WAYS["form"](bridge, ticket)
-    GARBAGE["other XML"](bridge)
+    posts(form("<x/>"), FORM)(bridge)
     assert {outcome: count(outcome) - before[outcome] for outcome in before} == dict.fromkeys(before, 1)

@@ -1,0 +1,123 @@
+"""What is no logout request, and what browsers get for one (the cases cas8 and cas24)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from tests.http.logout_messages import (
+    FORM,
+    XML,
+    deflated,
+    form,
+    message,
+    posts,
+    sign_in,
+)
+from tests.http.world import Running, events
+from tests.support import cas_xml
+from tests.support.actors import Answer, App, Browser
+from tests.support.scripted_cas import ScriptedCas
+
+GOOD = message("ST-1")
+GARBAGE: dict[str, Callable[[Running], Answer]] = {
+    "nothing": posts(b"", FORM),
+    "nothing of no type": posts(b"", {}),
+    "bytes": posts(bytes(range(256)), XML),
+    "an empty field": posts(form(""), FORM),
+    "another field": posts(b"logoutrequest=x", FORM),
+    "two messages": posts(form(GOOD) + b"&" + form(GOOD), FORM),
+    "many fields": posts(b"a=b&" * 5000 + form(GOOD), FORM),
+    "no XML": posts(form("sign her out"), FORM),
+    "other XML": posts(form("<x/>"), FORM),
+    "no ticket": posts(form("<LogoutRequest/>"), FORM),
+    "an empty ticket": posts(form(message("  ")), FORM),
+    "two tickets": posts(form(message("ST-1</samlp:SessionIndex><samlp:SessionIndex>ST-2")), FORM),
+    "a ticket further down": posts(form(GOOD.replace("samlp:SessionIndex", "x")), FORM),
+    "a comment in the ticket": posts(form(message("ST-<!-- -->1")), FORM),
+    "an instruction in the ticket": posts(form(message("ST-<?x y?>1")), FORM),
+    "an element in the ticket": posts(form(message("ST-<b>1</b>")), FORM),
+    "an endless ticket": posts(form(message("x" * 2000)), FORM),
+    "a line break in the ticket": posts(form(message("ST-1\nX: y")), FORM),
+    "cut off": posts(form(GOOD[:-5]), FORM),
+    "another encoding": posts(GOOD.encode("utf-16"), XML),
+    "NUL": posts(b"\0" + GOOD.encode(), XML),
+    "too large": posts(form(GOOD.replace(">@", ">" + " " * 20_000)), FORM),
+    "multipart without it": posts(b"--b--\r\n", {"Content-Type": "multipart/form-data; boundary=b"}),
+    "multipart without a boundary": posts(b"x", {"Content-Type": "multipart/form-data"}),
+    "json": posts(json.dumps({"logoutRequest": GOOD}).encode(), {"Content-Type": "application/json"}),
+    "GET without it": lambda bridge: bridge.wire.ask("GET", "/cas/logout"),
+    "GET of no base64": lambda bridge: bridge.wire.ask("GET", "/cas/logout?logoutRequest=%21%21"),
+    "GET of nothing deflated": lambda bridge: bridge.wire.ask("GET", "/cas/logout?logoutRequest=AAAA"),
+    "GET of a bomb": lambda bridge: bridge.wire.ask(
+        "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(' ' * 5_000_000)})}"
+    ),
+    "GET of a cut stream": lambda bridge: bridge.wire.ask(
+        "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(GOOD)[:-12]})}"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", GARBAGE)
+def test_what_is_no_logout_request_is_refused_and_ends_nothing_cas24(
+    bridge: Running, browser: Browser, hub: App, logged: list[str], what: str
+) -> None:
+    token = hub.redeems(sign_in(browser, hub)[1]).json["access_token"]
+    assert GARBAGE[what](bridge).status == 400
+    assert hub.asks_who(token).status == 200
+    assert not events(logged, "unexpected_error")
+
+
+@pytest.mark.parametrize("doctype", cas_xml.DOCTYPES)
+@pytest.mark.parametrize("path", ["/cas/logout", "/cas/callback"])
+def test_a_doctype_is_refused_before_anything_is_read_cas8(bridge: Running, path: str, doctype: str) -> None:
+    declared = cas_xml.DOCTYPES[doctype].partition(b"<cas:")[0]
+    began = time.perf_counter()
+    assert posts(form((declared + message("&u;").encode()).decode()), FORM, path)(bridge).status == 400
+    assert posts(declared + GOOD.encode(), XML, path)(bridge).status == 400
+    assert time.perf_counter() - began < 0.2
+
+
+def test_a_mebibyte_is_not_even_read_cas24(bridge: Running) -> None:
+    assert posts(form("x" * 2**20), FORM)(bridge).status == 413
+    assert posts(b"<" + b"x" * 2**20, XML)(bridge).status == 413
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE"])
+def test_no_other_method_ends_a_session_cas24(bridge: Running, browser: Browser, hub: App, method: str) -> None:
+    ticket, code = sign_in(browser, hub)
+    token = hub.redeems(code).json["access_token"]
+    query = urlencode({"logoutRequest": deflated(message(ticket))})
+    for path in ("/cas/logout", "/cas/callback"):
+        assert bridge.wire.ask(method, f"{path}?{query}").status == 405
+    assert hub.asks_who(token).status == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "script"),
+    [
+        ("jQuery3_1.cb", "/**/jQuery3_1.cb({});"),
+        ("alert(1)//", ""),
+        ("</script>", ""),
+        ("x" * 65, ""),
+        ("", ""),
+    ],
+)
+def test_a_browser_gets_a_script_that_calls_nothing_but_a_name(bridge: Running, name: str, script: str) -> None:
+    query = urlencode({"logoutRequest": deflated(GOOD), "callback": name})
+    answer = bridge.wire.ask("GET", f"/cas/logout?{query}")
+    assert answer.text == script
+    assert answer.headers["Content-Type"].startswith("text/javascript")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_cas_that_leads_the_browser_from_service_to_service_gets_it_back(bridge: Running, cas: ScriptedCas) -> None:
+    query = urlencode({"logoutRequest": deflated(GOOD), "RelayState": "e1s1&x=/\\evil.example"})
+    location = urlsplit(bridge.wire.ask("GET", f"/cas/logout?{query}").location)
+    assert f"{location.scheme}://{location.netloc}{location.path}" == f"{cas.url}/logout"
+    assert parse_qs(location.query) == {"_eventId": ["next"], "RelayState": ["e1s1&x=/\\evil.example"]}
