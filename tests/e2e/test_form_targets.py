@@ -24,7 +24,7 @@ class Application(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/cb"):
             self.send_response(303)
-            self.send_header("Location", f"http://localhost:{self.server.server_address[1]}/arrived")  # type: ignore[str-bytes-safe]
+            self.send_header("Location", f"http://localhost:{self.server.server_address[1]}/arrived")  # type: ignore[str-bytes-safe]  # a number
             self.send_header("Content-Length", "0")
             self.end_headers()
             return

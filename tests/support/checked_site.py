@@ -104,7 +104,7 @@ class CheckedCas(ScriptedCas):
             date = formatdate(time.time() + self.seconds_ahead, usegmt=True)
             usual(body, status=status, headers={"Date": date, **(headers or {})})
 
-        exchange.reply = reply  # type: ignore[method-assign]
+        exchange.reply = reply  # type: ignore[method-assign]  # for this one exchange
         named = request.value("service") or request.value("TARGET") or self.registered
         if self.hangs:
             exchange.pause(self.hangs)
