@@ -48,6 +48,7 @@ FRENCH = {
     ),
     "Server:": "Serveur :",
     "Try again": "Réessayer",
+    "Start to tidy up": "Démarrer pour faire le ménage",
     "Start my lab": "Démarrer mon laboratoire",
     "This sign-in has run out": "Cette connexion n’est plus valable",
     "It was begun in another tab, or finished before: the back button leads to one that is over. Nothing is lost.": (

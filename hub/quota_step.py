@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,6 +23,7 @@ from hub.quota import (
 )
 from hub.settings import Reader
 from hub.spawner import Lab
+from hub.start_words import WayOut
 from hub.volumes import ToolError, Volumes, read_tool_image
 
 TIDY_ARGUMENT = "opt-tidy-up"
@@ -35,8 +35,8 @@ class OverQuota(SpawnException):  # type: ignore[misc]  # the package carries no
     """A refusal that leads to the way out."""
 
     def __init__(self, told: str, way_out: str) -> None:
-        html = f'{escape(told)}</p><p><a class="btn btn-primary" href="{escape(way_out)}">Start to tidy up</a>'
-        super().__init__(told, reason="home_over_quota", message_html=html, status_code=403)
+        super().__init__(told, reason="home_over_quota", status_code=403)
+        self.way_out = WayOut("Start to tidy up", way_out)
 
 
 class QuotaStep:

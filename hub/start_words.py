@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from jupyterhub.spawner import SpawnException
 from tornado.util import TimeoutError as TornadoTimeoutError
 
@@ -15,6 +17,14 @@ UNKNOWN = (
     "Something went wrong that has no sentence of its own yet. Try again; if that does not help, tell the "
     "administrator, who finds the reason in the log of the hub."
 )
+
+
+class WayOut(NamedTuple):
+    """What the person who waits can do instead; the page's first button. A refusal carries it as `way_out`."""
+
+    name: str
+    """English, and translated by the page."""
+    address: str
 
 
 def is_refused_start(exception: BaseException | None) -> bool:

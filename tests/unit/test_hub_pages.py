@@ -13,6 +13,7 @@ from jupyterhub.spawner import SpawnException
 
 from hub import pages
 from hub.announcements import Announcement
+from hub.quota_step import OverQuota
 
 OURS = Path(__file__).parents[2] / "hub" / "templates"
 
@@ -72,6 +73,14 @@ def test_a_sign_in_that_was_begun_elsewhere_leads_on(render: Any) -> None:
     assert "<h1>This sign-in has run out</h1>" in html
     assert 'href="/hub/home"' in html
     assert "OAuth" not in html
+
+
+@pytest.mark.parametrize("template", ["error.html", "not_running.html"])
+def test_a_refusal_with_a_way_out_offers_it_first(render: Any, template: str) -> None:
+    refusal = OverQuota("Your home is full.", "/hub/spawn/b%22ob?opt-tidy-up=yes&x")
+    html = render(template, "fr", status_code=403, failed=True, exception=refusal, spawn_url="/hub/spawn/bob")
+    assert '<a class="button first" href="/hub/spawn/b%22ob?opt-tidy-up=yes&amp;x">Démarrer pour faire' in html
+    assert html.count("button first") == 1
 
 
 def test_a_refused_start_says_why_and_nothing_of_it_is_markup(render: Any) -> None:
