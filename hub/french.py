@@ -148,4 +148,34 @@ FRENCH = {
         "Le serveur n’a pas pu démarrer votre laboratoire. Réessayez ; si cela ne suffit pas, prévenez "
         "l’administrateur, qui en trouvera la raison dans le journal du hub."
     ),
+    "Your lab ended while it started, because it needed more than its limit of memory ({memory}). Try again; if that "
+    "does not help, ask the administrator for more.": (
+        "Votre laboratoire s’est arrêté au démarrage, car il lui fallait plus que sa limite de mémoire ({memory}). "
+        "Réessayez ; si cela ne suffit pas, demandez-en davantage à l’administrateur."
+    ),
+    "Your lab ended while it started. Often the reason is a package or a setting in your home that JupyterLab does not "
+    "get along with: undo what you installed last. If you know of none, tell the administrator, who finds the lab's "
+    "last words in the log of the hub.": (
+        "Votre laboratoire s’est arrêté au démarrage. La raison est souvent un paquet ou un réglage de votre dossier "
+        "personnel que JupyterLab ne supporte pas : défaites ce que vous avez installé en dernier. Si vous n’en voyez "
+        "pas, prévenez l’administrateur, qui trouvera les derniers mots du laboratoire dans le journal du hub."
+    ),
+    # ── images.py ──
+    "None of the lab's images is meant for the groups that you are in. Ask the administrator for one.": (
+        "Aucune des images du laboratoire n’est destinée aux groupes dont vous faites partie. Demandez-en une à "
+        "l’administrateur."
+    ),
+    "The image {image} is not one that you may choose, or no longer. Start again with one of: {images}.": (
+        "L’image {image} n’est pas, ou n’est plus, de celles que vous pouvez choisir. Redémarrez avec l’une de "
+        "celles-ci : {images}."
+    ),
+    # ── quota.py ──
+    "Your home holds {used}, but {limit} is all it may hold, so your lab does not start. Start it to tidy up instead: "
+    "you get a small lab for {minutes} minutes, in which you can download and delete files. Stop it when you are done, "
+    "and start as usual.": (
+        "Votre dossier personnel contient {used}, alors que {limit} sont tout ce qu’il peut contenir : votre "
+        "laboratoire ne démarre pas. Démarrez-le pour faire le ménage : vous aurez pendant {minutes} minutes un petit "
+        "laboratoire, dans lequel télécharger et supprimer des fichiers. Arrêtez-le quand vous aurez fini, et "
+        "démarrez comme d’habitude."
+    ),
 }

@@ -17,6 +17,10 @@ FIELD = "image"
 TOLD_AT_MOST = 80  # characters of what somebody sent
 
 
+NO_IMAGE = "None of the lab's images is meant for the groups that you are in. Ask the administrator for one."
+NOT_OFFERED = "The image {image} is not one that you may choose, or no longer. Start again with one of: {images}."
+
+
 def offered(declared: Declared, groups: Collection[str], own_image: str) -> list[Image]:
     """What members of these groups may choose from, the usual one first; an image without a name is the own one.
 
@@ -27,7 +31,7 @@ def offered(declared: Declared, groups: Collection[str], own_image: str) -> list
     theirs = declared.images_of(groups)
     if not theirs:
         raise SpawnException(
-            "None of the lab's images is meant for the groups that you are in. Ask the administrator for one.",
+            NO_IMAGE,
             reason="no_image",
             log_message=f"no image in hub.toml is for {', '.join(sorted(groups)) or 'somebody without groups'}",
             status_code=403,
@@ -48,8 +52,7 @@ def choose(images: Sequence[Image], choice: object) -> Image:
     told = choice if isinstance(choice, str) else type(choice).__name__
     told = told if len(told) <= TOLD_AT_MOST else f"{told[:TOLD_AT_MOST]}…"
     raise SpawnException(
-        f"The image {told!r} is not one that you may choose, or no longer. "
-        f"Start again for {' or '.join(repr(image.name) for image in images)}.",
+        NOT_OFFERED.format(image=repr(told), images=", ".join(repr(image.name) for image in images)),
         reason="image_refused",
         status_code=403,
     )

@@ -27,6 +27,12 @@ TIDY_SECONDS = 1800
 TIDY_MEMORY = "512M"
 TIDY_CPU = 0.5
 
+OVER_LIMIT = (
+    "Your home holds {used}, but {limit} is all it may hold, so your lab does not start. Start it to tidy up instead: "
+    "you get a small lab for {minutes} minutes, in which you can download and delete files. Stop it when you are done, "
+    "and start as usual."
+)
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -125,11 +131,7 @@ def decide(used: int, limit: int | None, *, wants_to_tidy: bool) -> Start:
 
 def sentence(used: int, limit: int) -> str:
     """For somebody whose start is refused."""
-    return (
-        f"Your home holds {in_words(used)}, but {in_words(limit)} is all it may hold, so your lab does not start. "
-        f"Start it to tidy up instead: you get a small lab for {TIDY_SECONDS // 60} minutes, in which you can download "
-        "and delete files. Stop it when you are done, and start as usual."
-    )
+    return OVER_LIMIT.format(used=in_words(used), limit=in_words(limit), minutes=TIDY_SECONDS // 60)
 
 
 def in_words(size: int) -> str:

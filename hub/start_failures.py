@@ -87,6 +87,17 @@ _OTHER = (
 )
 
 
+NEEDED_MORE = (
+    "Your lab ended while it started, because it needed more than its limit of memory ({memory}). Try again; if that "
+    "does not help, ask the administrator for more."
+)
+ENDED = (
+    "Your lab ended while it started. Often the reason is a package or a setting in your home that JupyterLab does not "
+    "get along with: undo what you installed last. If you know of none, tell the administrator, who finds the lab's "
+    "last words in the log of the hub."
+)
+
+
 def explain(fault: Exception, image: str) -> SpawnException:
     """The refusal to raise instead of this fault."""
     reason, sentence = _find(fault)
@@ -97,25 +108,19 @@ def explain(fault: Exception, image: str) -> SpawnException:
 def explain_end(state: Mapping[str, Any] | None, said: str, image: str, memory: int | None) -> SpawnException:
     """The refusal for a lab that ended while it started; its last words are for the log, as one line."""
     if state and state.get("OOMKilled"):
-        limit = f"the {memory / 1024**3:.3g} GB of memory" if memory else "the memory"
-        reason, told = (
-            "lab_out_of_memory",
-            f"Your lab ended while it started, because it needed more than {limit} that it may take. Try again; if "
-            "that does not help, ask the administrator for more.",
-        )
+        reason, told = "lab_out_of_memory", NEEDED_MORE.format(memory=_in_words(memory))
     elif state and state.get("ExitCode") in _NO_PROGRAM:
         reason, told = "image_unfit", _UNFIT.format(image=image)
     else:
-        reason, told = (
-            "lab_ended",
-            "Your lab ended while it started. Often the reason is a package or a setting in your home that JupyterLab "
-            "does not get along with: undo what you installed last. If you know of none, tell the administrator, who "
-            "finds the lab's last words in the log of the hub.",
-        )
+        reason, told = "lab_ended", ENDED
     how = f"exit code {state.get('ExitCode')}" if state else "its container is gone"
     return SpawnException(
         told, reason=reason, log_message=f"{told} ({how}; it said {said[-SAID_AT_MOST:]!r})", status_code=500
     )
+
+
+def _in_words(memory: int | None) -> str:
+    return f"{memory / 1024**3:.3g} GB" if memory else "the server's own"
 
 
 def _find(fault: Exception) -> tuple[str, str]:

@@ -75,7 +75,7 @@ def test_who_chooses_gets_what_they_chose() -> None:
 
 @pytest.mark.parametrize("chosen", ["Deep learning", "gpu-lab", "own", "alpine", "", "python", "R &amp; statistics"])
 def test_a_forged_choice_is_refused_with_what_there_is_to_choose_from(chosen: str) -> None:
-    assert "Start again for 'Python' or 'R & statistics'." in refused(chosen, "students")
+    assert "Start again with one of: 'Python', 'R & statistics'." in refused(chosen, "students")
 
 
 @pytest.mark.parametrize("chosen", [["Python", "R & statistics"], {"name": "Python"}, 7, True, [], ["Python"]])

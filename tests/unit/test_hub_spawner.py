@@ -220,7 +220,7 @@ def ended(**state: Any) -> tuple[int, Any]:
     [
         ({}, "lab_ended", "Often the reason is a package or a setting in your home"),
         ({"ExitCode": 127}, "image_unfit", "The image own holds no JupyterHub server"),
-        ({"OOMKilled": True, "ExitCode": 137}, "lab_out_of_memory", "more than the 2 GB of memory"),
+        ({"OOMKilled": True, "ExitCode": 137}, "lab_out_of_memory", "more than its limit of memory (2 GB)"),
     ],
 )
 def test_a_lab_that_ends_while_it_starts_is_told_at_once_with_its_last_words_in_the_log(

@@ -12,7 +12,7 @@ import pytest
 from docker.errors import APIError
 from jupyterhub.spawner import SpawnException
 
-from hub import start_failures
+from hub import images, quota, start_failures
 from hub.french import FRENCH
 from hub.progress import STEPS, event_of
 from hub.start_words import TOO_SLOW, UNKNOWN, why_not_started
@@ -48,7 +48,9 @@ def sentences() -> list[str]:
     told = [sentence for _, sentence in STEPS.values()]
     failures = [sentence for *_, sentence in start_failures._BY_WORDS]
     others = [start_failures._ENGINE_SLOW[1], start_failures._ENGINE_DOWN[1], start_failures._OTHER[1]]
-    return sorted({*marked, *told, *failures, *others, TOO_SLOW, UNKNOWN})
+    ends = [start_failures.NEEDED_MORE, start_failures.ENDED]
+    refusals = [images.NO_IMAGE, images.NOT_OFFERED, quota.OVER_LIMIT, "Start to tidy up"]
+    return sorted({*marked, *told, *failures, *others, *ends, *refusals, TOO_SLOW, UNKNOWN})
 
 
 def test_there_are_sentences_to_look_up() -> None:
