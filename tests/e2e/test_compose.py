@@ -166,10 +166,13 @@ class TestAUserAtWork:
         assert bob.screenshot("notebook").stat().st_size > 0
         assert deployment.labs() == [f"{deployment.project}-lab-bob"]
 
-    def test_goes_on_computing_while_the_hub_restarts(self, deployment: Deployment, bob: Journey) -> None:
+    @pytest.mark.parametrize("service", ["hub", "traefik"])
+    def test_loses_no_cell_to_a_restart_while_it_computes(
+        self, deployment: Deployment, bob: Journey, service: str
+    ) -> None:
         before = deployment.lab_id("bob")
         restart = subprocess.Popen(
-            ["docker", "compose", "restart", "--no-deps", "hub"],
+            ["docker", "compose", "restart", "--no-deps", service],
             cwd=deployment.folder,
             env=deployment.environment(),
             stderr=subprocess.DEVNULL,
@@ -180,8 +183,8 @@ class TestAUserAtWork:
         ).split()
         assert restart.wait(timeout=60) == 0
         assert counted[:80] == [str(n) for n in range(80)]
-        assert float(counted[80]) < deployment.started_at("hub") < float(counted[81])
-        deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub")
+        assert float(counted[80]) < deployment.started_at(service) < float(counted[81])
+        deployment.wait(lambda: deployment.state(service) == "running healthy", f"healthy {service}")
         assert bob.run_cell("print(n + 1)") == "80"
         assert deployment.lab_id("bob") == before
 
