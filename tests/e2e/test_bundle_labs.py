@@ -187,7 +187,7 @@ class TestAStudent:
             stop(deployment, bob)
         status, said = ask(bob, "POST", "bob/server", {"image": image})
         assert status == 403, said
-        assert f"Start again for '{OWN}'" in json.loads(said)["message"]
+        assert f"Start again with one of: '{OWN}'" in json.loads(said)["message"]
         assert deployment.labs() == []
 
     def test_gets_a_new_image_at_the_next_start(self, deployment: Deployment, bob: Journey) -> None:
