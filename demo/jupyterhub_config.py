@@ -41,6 +41,7 @@ c.DemoSpawner.home_dir_template = f"{homes}/{{username}}"
 c.JupyterHub.cleanup_servers = True
 if os.geteuid() == 0:
     c.Spawner.args.append("--allow-root")
-# A hub that is told to stop while it still starts does not stop its services.
+# A hub that is told to stop while it still starts does not stop its services; one without a command is a token only.
 for service in c.JupyterHub.services:
-    service["command"] = [sys.executable, "-m", "demo.processes", *service["command"]]
+    if "command" in service:
+        service["command"] = [sys.executable, "-m", "demo.processes", *service["command"]]

@@ -9,6 +9,7 @@ import contextlib
 import json
 import re
 import time
+from typing import Self
 
 from playwright.sync_api import Error, Locator
 
@@ -25,6 +26,13 @@ class Journey(Browser):
         super().__init__(name=name)
         self.hub_url = hub_url.rstrip("/")
         self.user = ""
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        # JupyterLab takes a lost connection for a stopped server, asks, and goes on connecting meanwhile.
+        lost = self.page.locator(".jp-Dialog", has_text="Server unavailable or unreachable")
+        self.page.add_locator_handler(lost, lambda dialog: dialog.get_by_role("button", name="Dismiss").click())
+        return self
 
     def open_hub(self) -> None:
         """Go to the hub's front door, which shows one button."""
