@@ -14,15 +14,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from hub.settings import SettingsError
+from hub.settings import SIZE, SettingsError
 
-_SIZE = re.compile(r"\d+(?:\.\d+)?[KMGT]", re.I)
 # Parts of folder names, volume names and addresses.
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
 
 def _check_size(text: str) -> str:
-    if not _SIZE.fullmatch(text):
+    if not SIZE.fullmatch(text):
         raise ValueError("must be a number and K, M, G or T, such as 512M or 4G")
     return text.upper()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import tempfile
 import time
 from collections.abc import Collection
@@ -20,8 +19,6 @@ from pathlib import Path
 
 from hub.declared import Declared, bytes_of
 from hub.settings import Reader
-
-_SIZE = re.compile(r"\d+(?:\.\d+)?[KMGT]", re.I)
 
 TIDY_SECONDS = 1800
 TIDY_MEMORY = "512M"
@@ -99,11 +96,7 @@ def ledger_in(data_dir: Path) -> Ledger:
 
 def read_quota(read: Reader) -> str:
     """The limit for everybody, or nothing."""
-    size = read.text("LAB_HOME_QUOTA", "")
-    if size and not _SIZE.fullmatch(size):
-        read.refuse(f"LAB_HOME_QUOTA is {size!r} but must be a number and K, M, G or T, such as 10G")
-        return ""
-    return size.upper()
+    return read.size("LAB_HOME_QUOTA", "")
 
 
 def limit_of(groups: Collection[str], declared: Declared, for_everybody: str) -> int | None:

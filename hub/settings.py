@@ -1,11 +1,13 @@
 """The hub's settings: the only reader of its environment and of its secret files."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 EVERYONE = "*"
+SIZE = re.compile(r"\d+(?:\.\d+)?[KMGT]", re.I)
 
 
 class SettingsError(Exception):
@@ -105,6 +107,14 @@ class Reader:
             return least
         return number
 
+    def size(self, name: str, default: str) -> str:
+        """An amount of memory or disk, with its unit in upper case; empty if that is the default."""
+        value = self.text(name, default)
+        if value and not SIZE.fullmatch(value):
+            self.refuse(f"{name} is {value!r} but must be a number and K, M, G or T, such as 10G")
+            return default
+        return value.upper()
+
     def choice(self, name: str, default: str, allowed: Collection[str]) -> str:
         """One of a few words."""
         value = self.text(name, default)
@@ -162,7 +172,7 @@ def read_labs(read: Reader) -> LabSettings:
         project=read.text("PROJECT_NAME"),
         image=read.text("LAB_IMAGE"),
         network=read.text("LAB_NETWORK"),
-        mem_limit=read.text("LAB_MEM_LIMIT", "2G"),
+        mem_limit=read.size("LAB_MEM_LIMIT", "2G"),
         cpu_limit=read.number("LAB_CPU_LIMIT", "1.0", least=0.01),
         pids_limit=int(read.number("LAB_PIDS_LIMIT", "512", least=32)),
     )

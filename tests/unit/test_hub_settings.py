@@ -132,10 +132,22 @@ def test_a_time_that_is_no_number_of_seconds_is_refused(environ: dict[str, str],
     assert "LAB_IDLE_TIMEOUT" in fault(environ | {"LAB_IDLE_TIMEOUT": value})
 
 
-@pytest.mark.parametrize(("name", "value"), [("LAB_CPU_LIMIT", "0"), ("LAB_CPU_LIMIT", "one"), ("LAB_PIDS_LIMIT", "5")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("LAB_CPU_LIMIT", "0"), ("LAB_CPU_LIMIT", "one"), ("LAB_PIDS_LIMIT", "5")),
+        *(("LAB_MEM_LIMIT", value) for value in ("2GB", "2 G", "2048", "0", "-2G", "much")),
+    ],
+)
 def test_a_limit_under_which_no_lab_can_run_is_refused(name: str, value: str) -> None:
     reader = Reader({"PROJECT_NAME": "p", "LAB_IMAGE": "i", "LAB_NETWORK": "n", name: value})
     read_labs(reader)
 
     with pytest.raises(SettingsError, match=name):
         reader.check()
+
+
+def test_a_limit_of_memory_may_be_written_small() -> None:
+    reader = Reader({"PROJECT_NAME": "p", "LAB_IMAGE": "i", "LAB_NETWORK": "n", "LAB_MEM_LIMIT": "1.5g"})
+    assert read_labs(reader).mem_limit == "1.5G"
+    reader.check()
