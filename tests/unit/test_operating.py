@@ -17,6 +17,7 @@ RUN_BY = {
     "docker compose exec bridge passerelle check": "e2e/test_compose.py",
     "docker compose logs prepare bridge hub": "e2e/test_compose.py",
     "docker compose up -d": "e2e/test_bundle_lifecycle.py",
+    "docker compose restart hub": "e2e/test_bundle_storage.py",
     "passerelle hub backup /srv/backup/monday": "e2e/test_bundle_operations.py",
     "passerelle hub users": "e2e/test_bundle_operations.py",
     "passerelle hub offboard --purge-expired": "e2e/test_bundle_operations.py",
