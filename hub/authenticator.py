@@ -22,6 +22,9 @@ from hub.renewal import AS_OF, Finding, Model, Renewing, Verdict
 IDENTITY_TOO_OLD = "send them to the authorization endpoint again"
 """What the bridge says when nothing is wrong but its own facts are too old (`IdentityTooOld`)."""
 REFUSALS = (400, 401, 403)
+NO_ANSWER = 599
+"""What tornado's client makes of a connection that brought none."""
+SILENT = "The sign-in service does not answer. Nothing is lost: try again in a few minutes."
 
 
 class RenewingOAuth(Renewing):
@@ -38,8 +41,23 @@ class RenewingOAuth(Renewing):
         return model | {"admin": bool(model["admin"])}
 
     async def authenticate(self, handler: Any, data: Any = None, **more: Any) -> Model | None:
-        """As ever."""
-        return await self.note_refusal(handler, await super().authenticate(handler, data, **more))  # type: ignore[misc]
+        """As ever; a provider that is silent is no fault of ours, and no reason for a page that says so."""
+        try:
+            model = await super().authenticate(handler, data, **more)  # type: ignore[misc]
+        except HTTPClientError as error:
+            if error.code != NO_ANSWER:
+                raise
+            raise web.HTTPError(503, SILENT) from error
+        return await self.note_refusal(handler, model)
+
+    async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
+        """Asked a second time if nothing comes, as on a busy machine: the code is spent, and the sign-in would be."""
+        try:
+            return await super().token_to_user(token_info)  # type: ignore[misc,no-any-return]
+        except HTTPClientError as error:
+            if error.code != NO_ANSWER:
+                raise
+        return await super().token_to_user(token_info)  # type: ignore[misc,no-any-return]
 
     def renewal_url(self, handler: Any) -> str | None:
         """The provider answers by itself while its own session lasts."""

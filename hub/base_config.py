@@ -61,7 +61,10 @@ c.Spawner.default_url = "/lab"
 c.JupyterHub.allow_named_servers = hub.named_servers > 0
 c.JupyterHub.named_server_limit_per_user = hub.named_servers
 c.Spawner.http_timeout = 60
-c.Spawner.start_timeout = 120
+# A turn in the queue of starts (hub/turns.py) included; each part of a start has a limit of its own. Nobody is told to
+# come back later: whoever asks is in the queue.
+c.Spawner.start_timeout = 1800
+c.JupyterHub.concurrent_spawn_limit = 0
 c.Spawner.args = []
 load_subconfig("lifecycle_config.py", path=str(Path(__file__).parent))  # type: ignore[name-defined]  # noqa: F821
 

@@ -47,6 +47,12 @@ FRENCH = {
         "vous les y retrouverez."
     ),
     "Server:": "Serveur :",
+    "Many labs are starting at this moment. Yours is number {place} in the queue.": (
+        "Beaucoup de laboratoires démarrent en ce moment. Le vôtre est numéro {place} dans la file d’attente."
+    ),
+    "The sign-in service does not answer. Nothing is lost: try again in a few minutes.": (
+        "Le service de connexion ne répond pas. Rien n’est perdu : réessayez dans quelques minutes."
+    ),
     "Try again": "Réessayer",
     "Start to tidy up": "Démarrer pour faire le ménage",
     "Start my lab": "Démarrer mon laboratoire",

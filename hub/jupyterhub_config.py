@@ -70,6 +70,9 @@ c.DockerSpawner.extra_host_config = {
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges:true"],
     "pids_limit": labs.pids_limit,
+    # A sixteenth of what hub, bridge and Traefik weigh when all want the processors: a class at work must not keep the
+    # next one from signing in. Nothing is lost while there is room.
+    "cpu_shares": 64,
     "memswap_limit": labs.mem_limit,  # as much as the memory limit, that is: no swap on top
     "init": True,
     "auto_remove": False,  # the hub removes it, and asks a lab that ended by itself first how it ended

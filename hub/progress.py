@@ -18,6 +18,7 @@ from hub.words import LANGUAGES, SOURCE_LANGUAGE, translate
 TELL_AGAIN_AFTER = 10  # seconds of waiting for the lab's server
 
 STEPS = {
+    "queued": (5, "Many labs are starting at this moment. Yours is number {place} in the queue."),
     "checked": (10, "You may start it."),
     "image": (20, "The image {image} is there."),
     "home_found": (35, "Your home is there, with your files."),

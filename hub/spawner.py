@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import Any
@@ -23,11 +24,13 @@ from traitlets import List
 from hub.lifecycle import Mortal
 from hub.progress import TellsProgress
 from hub.start_failures import explain, explain_end
+from hub.turns import turns_of_this_machine
 
 ENGINE_THREADS = 8  # the engine's client keeps ten connections
 ENGINE_ANSWERS_WITHIN = 60  # seconds; less than Spawner.start_timeout
 STOPS_WITHIN = 5  # seconds from SIGTERM to SIGKILL; a lab that is asked to stop has saved before
-LIVES_WITHIN = 30  # seconds; then JupyterHub waits on, for Spawner.http_timeout
+LIVES_WITHIN = 90  # seconds; then JupyterHub waits on, for Spawner.http_timeout
+ANSWERS_WITHIN = 2  # seconds, after which is looked whether it still runs
 LAST_LINES = 20  # of a lab that ended, for the log of the hub
 NAME_IS_FREE_WITHIN = 15  # seconds, in which the engine removes the container of the last run
 
@@ -64,6 +67,7 @@ class Lab(Mortal, TellsProgress, DockerSpawner):  # type: ignore[misc]  # the pa
     # The engine answers one slow request (a stop, a start on a busy machine) in seconds; with the single thread of the
     # base class everybody else would wait for it. All labs share these threads.
     _executor = ThreadPoolExecutor(max_workers=ENGINE_THREADS, thread_name_prefix="engine")
+    turns = turns_of_this_machine()
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -78,7 +82,8 @@ class Lab(Mortal, TellsProgress, DockerSpawner):  # type: ignore[misc]  # the pa
     async def start(self) -> Any:
         """Run the hooks, then the container; whatever goes wrong becomes a sentence."""
         try:
-            return await self._start()
+            async with self.turns.turn(lambda place: self.tell("queued", place=place)):
+                return await self._start()
         except SpawnException as refusal:
             # By these names its pages look for a sentence, and without them show what is for the log, or nothing.
             refusal.jupyterhub_message = refusal.message
@@ -104,10 +109,12 @@ class Lab(Mortal, TellsProgress, DockerSpawner):  # type: ignore[misc]  # the pa
             raise explain(fault, self.image) from fault
 
     async def _wait_for_life(self, host: str, port: int) -> None:
-        """Return when the lab accepts connections. One that ends instead is told at once, and why; JupyterHub would
-        wait for it, and then know nothing."""
-        for _ in range(LIVES_WITHIN):
-            if await _accepts(host, port):
+        """Return when the lab answers. One that ends instead is told at once, and why; JupyterHub would wait for it,
+        and then know nothing."""
+        deadline = time.monotonic() + LIVES_WITHIN
+        path = self.server.base_url if self.server else "/"
+        while time.monotonic() < deadline:
+            if await _answers(host, port, f"{path}api"):
                 return
             found = await self.get_object()
             if found is None or not found["State"]["Running"]:
@@ -167,17 +174,24 @@ class Lab(Mortal, TellsProgress, DockerSpawner):  # type: ignore[misc]  # the pa
             self.log.debug("Already removed %s", self.container_name)
 
 
-async def _accepts(host: str, port: int) -> bool:
-    """Whether somebody listens there within a second, asked a few times."""
+async def _answers(host: str, port: int, path: str) -> bool:
+    """Whether a web server answers there within seconds, whatever it says. Jupyter takes connections long before."""
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(ANSWERS_WITHIN):
             while True:
                 try:
-                    _, writer = await asyncio.open_connection(host, port)
+                    reader, writer = await asyncio.open_connection(host, port)
                 except OSError:
                     await asyncio.sleep(0.2)
-                else:
+                    continue
+                try:
+                    writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+                    if (await reader.read(5)).startswith(b"HTTP/"):
+                        return True
+                except OSError:
+                    pass
+                finally:
                     writer.close()
-                    return True
+                await asyncio.sleep(0.2)
     except TimeoutError:
         return False
