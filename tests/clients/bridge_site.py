@@ -1,4 +1,4 @@
-"""A bridge as an institution runs it, for the clients of this layer: https by a private authority, a real CAS server."""
+"""A bridge as an institution runs it, for the clients of this layer: https by a private authority, a real CAS."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ class BridgeSite:
     def sessions(self) -> list[Session]:
         """Who is signed in at the bridge, the newest session first."""
         return list(self.store.sessions.all(now=int(time.time())))
+
+    def ends(self, sid: str) -> None:
+        """One session, as an administrator does it."""
+        done = subprocess.run([PASSERELLE, "sessions", "end", sid], env=self.bridge.environment, timeout=60, check=True)
+        assert done.returncode == 0
 
     def is_good(self, client: dict[str, str], token: str) -> bool:
         """Whether a token can still be used, asked without using it up."""

@@ -1,4 +1,4 @@
-"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, LDAP, Node.js, Apereo CAS.
+"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, LDAP, Apache, Node.js, Apereo.
 
 It only asks, and quickly; it never installs or starts anything: that is `prepare`, beside it. Standard
 library only, because it is also asked before anything is installed.
@@ -17,6 +17,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
 POSTGRES = Path("/usr/lib/postgresql")
 SLAPD = Path("/usr/sbin/slapd")
+APACHE = Path("/usr/sbin/apache2")
+APACHE_MODULES = Path("/usr/lib/apache2/modules")
 ENABLE = {
     "engine": "tests/machine/prepare engine",
     "images": "tests/machine/prepare images",
@@ -24,6 +26,7 @@ ENABLE = {
     "browser": "tests/machine/prepare browser",
     "postgres": "tests/machine/prepare postgres",
     "ldap": "tests/machine/prepare ldap",
+    "apache": "tests/machine/prepare apache",
     "apereo": "tests/machine/prepare cas",
     "acme": "tests/machine/prepare acme",
     "node": "install Node.js 20 or newer with npm, and let npm reach a registry",
@@ -99,6 +102,14 @@ def missing_ldap() -> str | None:
     if not os.access(SLAPD, os.X_OK):
         return f"{SLAPD} is not there"
     return None if shutil.which("ldapadd") else "there is no ldapadd"
+
+
+def missing_apache() -> str | None:
+    """Why no Apache can be started that signs people in, or None if it can."""
+    if not os.access(APACHE, os.X_OK):
+        return f"{APACHE} is not there"
+    module = APACHE_MODULES / "mod_auth_openidc.so"
+    return None if module.exists() else f"{module} is not there"
 
 
 def missing_node() -> str | None:
@@ -191,6 +202,7 @@ def _report() -> int:
         ("browser", missing_browser(), str(CHROMIUM), ENABLE["browser"]),
         ("postgres", missing_postgres(), str(postgres_binaries()), ENABLE["postgres"]),
         ("ldap", missing_ldap(), str(SLAPD), ENABLE["ldap"]),
+        ("apache", missing_apache(), str(APACHE), ENABLE["apache"]),
         ("apereo", missing_apereo(), str(apereo_home()), ENABLE["apereo"]),
         ("acme", missing_acme(), str(pebble_program()), ENABLE["acme"]),
         ("node", missing_node(), "npm reaches a registry", ENABLE["node"]),
