@@ -48,6 +48,7 @@ docs: init ## write the pages that come from the code
 	@$(BIN)/python -m docs.generate_settings
 	@$(BIN)/python -m tests.conformance.page
 	@$(BIN)/python -m docs.generate_conformance
+	@$(BIN)/python -m docs.generate_tested_clients
 
 translations: init ## gather the texts of the pages and compile the catalogues
 	@$(BIN)/pybabel -q extract -F babel.cfg -k for_people --no-location --omit-header -w 100 -o $(VENV)/messages.pot .

@@ -12,7 +12,7 @@ from tests.support.databases import database, empty_database, postgres, template
 
 __all__ = ["database", "empty_database", "postgres", "template"]  # fixtures
 
-LAYERS = ("unit", "contract", "http", "interop", "upstream", "conformance", "e2e")
+LAYERS = ("unit", "contract", "http", "interop", "upstream", "clients", "conformance", "e2e")
 LEFT_OUT = pytest.StashKey[dict[str, tuple[str, int]]]()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from secrets import token_urlsafe
 from typing import Any
@@ -13,6 +13,7 @@ import click
 
 from bridge.cli.client_options import LISTS, describing, facts_of
 from bridge.cli.client_output import listing, row_of, table
+from bridge.cli.client_recipes import as_fields, chosen, from_recipe, recipes, told
 from bridge.cli.opening import now, opened
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.clients import REREAD_SECONDS, hash_secret
@@ -32,6 +33,9 @@ def clients() -> None:
     """
 
 
+clients.add_command(recipes)
+
+
 @contextmanager
 def _client_store() -> Iterator[ClientStore]:
     with opened() as (settings, store):
@@ -42,21 +46,38 @@ def _client_store() -> Iterator[ClientStore]:
 @click.argument("name")
 @click.option("--id", "client_id", metavar="CLIENT_ID", help="Instead of one made from the name.")
 @click.option("--public", is_flag=True, help="Without a secret: for programs on people's own machines and in browsers.")
+@from_recipe
 @describing
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def add(name: str, public: bool, as_json: bool, **options: Any) -> None:
+def add(name: str, public: bool, recipe_name: str | None, url: str | None, as_json: bool, **options: Any) -> None:
     """Register the application NAME; print its client_id, and its secret once.
+
+    With a recipe, also the application's own configuration, ready to paste. Every other option is stronger than what
+    the recipe says.
 
     \b
     Examples:
+        passerelle clients add Dashboards --recipe grafana --url https://grafana.example.org
         passerelle clients add Wiki --redirect-uri https://wiki.example.org/oauth/callback
         passerelle clients add "My CLI" --public --redirect-uri http://127.0.0.1/callback
         passerelle clients add Cron --grant-type client_credentials --scope jobs:read
     """
-    with _client_store() as store:
-        settings, secret = store.add({"client_name": name, **facts_of(options)}, public=public)
-    _note_pairwise(settings)
-    _print_credentials(settings.client_id, secret, as_json)
+    by_recipe = chosen(recipe_name, url)
+    facts = {"client_name": name, **(by_recipe.facts if by_recipe else {}), **facts_of(options)}
+    with opened() as (settings, stored):
+        issuer, store = settings.issuer, ClientStore(settings.clients, stored, now=now())
+        if by_recipe is not None:
+            public = public or by_recipe.recipe.client.public
+            by_recipe.check_fits(facts, public=public, issuer=issuer)
+        client, secret = store.add(facts, public=public)
+    _note_pairwise(client)
+    if by_recipe is None:
+        _print_credentials(client.client_id, secret, as_json)
+        return
+    paste = by_recipe.filled(client, issuer=issuer, client_secret=secret)
+    _print_credentials(client.client_id, secret, as_json, as_fields(by_recipe, paste, issuer))
+    if not as_json:
+        click.echo(told(paste))
 
 
 @clients.command("list")
@@ -182,11 +203,16 @@ def print_hash(generate: bool) -> None:
     click.echo(f'client_secret_hash = "sha256:{hash_secret(secret)}"')
 
 
-def _print_credentials(client_id: str, secret: str | None, as_json: bool) -> None:
-    """On standard output alone: the one time that the secret is to be had."""
+def _print_credentials(
+    client_id: str, secret: str | None, as_json: bool, further: Mapping[str, Any] | None = None
+) -> None:
+    """On standard output alone: the one time that the secret is to be had.
+
+    :param further: what scripts are told beside it
+    """
     facts = {"client_id": client_id, **({} if secret is None else {"client_secret": secret})}
     if as_json:
-        click.echo(json.dumps(facts))
+        click.echo(json.dumps({**facts, **(further or {})}, indent=2 if further else None))
         return
     for name, value in facts.items():
         click.echo(f"{name}: {value}")

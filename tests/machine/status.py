@@ -144,6 +144,11 @@ def pebble_program() -> Path | None:
     return found[-1] if found else None
 
 
+def installed_package(name: str) -> str | None:
+    """The version of a Debian package, or None where it, or Debian, is not there."""
+    return _answer(["dpkg-query", "--show", "--showformat", "${Version}", name], ENGINE_SECONDS) or None
+
+
 def state_folder() -> Path:
     """Where `prepare` keeps what is neither a package nor an image."""
     return Path(os.environ.get("XDG_STATE_HOME") or "/var/lib") / "passerelle-test"

@@ -1,0 +1,54 @@
+"""The table of tested clients says what is installed here and which tests there are."""
+
+from __future__ import annotations
+
+import ast
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from docs.generate_tested_clients import PAGE, STEPS, page, rows
+from tests.machine.status import installed_package
+
+CLIENTS = Path(__file__).parents[1] / "clients"
+FIELDS = ("client", "used", "package", "version", "file", *STEPS)
+
+
+def test_the_page_is_what_the_table_says() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run `make docs`"
+
+
+@pytest.mark.parametrize("name", rows())
+def test_each_step_is_a_test_or_says_why_there_is_none(name: str) -> None:
+    row = rows()[name]
+    tree = ast.parse((CLIENTS / row["file"]).read_text(encoding="utf-8"))
+    tests = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+    assert tuple(row) == FIELDS
+    assert row["sign_in"] in tests
+    named = [row[step] for step in STEPS]
+    assert [step for step in named if step not in tests and not step.startswith("no: ")] == []
+    assert not any("|" in text for text in row.values())
+
+
+@pytest.mark.parametrize("name", rows())
+def test_each_version_is_the_one_that_is_run(name: str) -> None:
+    row = rows()[name]
+    registry, _, package = row["package"].partition(":")
+    if registry == "pypi":
+        found: str | None = version(package)
+    elif registry == "npm":
+        lock = json.loads((CLIENTS / "node" / "package-lock.json").read_text(encoding="utf-8"))
+        found = lock["packages"][f"node_modules/{package}"]["version"]
+    else:
+        assert registry == "debian"
+        found = installed_package(package) or row["version"]  # not installed: then it was not run here either
+
+    assert found == row["version"]
+
+
+def test_every_test_file_of_the_layer_is_in_the_table() -> None:
+    files = {path.name for path in CLIENTS.glob("test_*.py")}
+    assert files == {row["file"] for row in rows().values()}
