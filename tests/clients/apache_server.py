@@ -14,6 +14,7 @@ from typing import Self
 
 import requests
 
+from tests.clients.site import Credentials
 from tests.machine.status import APACHE, APACHE_MODULES
 from tests.support.authority import ServerFiles
 from tests.support.live_bridge import free_port
@@ -46,13 +47,13 @@ class Apache:
         self.url = f"https://localhost:{self.port}"
         self.callback = f"{self.url}/oauth2callback"
 
-    def is_client(self, issuer: str, client_id: str, client_secret: str) -> Self:
+    def is_client(self, issuer: str, client: Credentials) -> Self:
         """Who it is at the bridge: known before it starts."""
         self._issuer = issuer
         secret_part = self.folder / "client.conf"
         secret_part.touch(mode=0o600)
         secret_part.write_text(
-            f'OIDCClientID "{client_id}"\nOIDCClientSecret "{client_secret}"\n'
+            f'OIDCClientID "{client.client_id}"\nOIDCClientSecret "{client.client_secret}"\n'
             f'OIDCCryptoPassphrase "{secrets.token_hex(32)}"\n'
         )
         authority = self.folder / "authority.crt"

@@ -59,7 +59,7 @@ class SinglePage:
 
 
 class _Files(SimpleHTTPRequestHandler):
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | {".mjs": "text/javascript"}  # noqa: RUF012  the library's
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {".mjs": "text/javascript"}
 
     def log_message(self, *_: object) -> None:
         """Not in the output of the tests."""
@@ -89,7 +89,7 @@ class Surfer:
 
 @contextmanager
 def surfing(files: ServerFiles, user: KnownUser) -> Iterator[Surfer]:
-    """A Chromium that takes this one certificate for good, and any other only if an authority of the system's says so."""
+    """A Chromium that takes this one key for good, and any other only if an authority of the system says so."""
     certificate = load_pem_x509_certificate(files.certificate.read_bytes())
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     pin = base64.b64encode(hashlib.sha256(key).digest()).decode()

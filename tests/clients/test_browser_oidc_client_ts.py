@@ -8,32 +8,30 @@ from typing import Any
 
 import pytest
 
-from tests.clients.bridge_site import BridgeSite
-from tests.clients.node_application import install
+from tests.clients.at_the_bridge import sessions
 from tests.clients.single_page_site import LIBRARY, SinglePage, Surfer, surfing
+from tests.clients.site import Site
+
+GRANTS = {"refreshing": ("authorization_code", "refresh_token"), "framed": ("authorization_code",)}
 
 pytestmark = pytest.mark.needs("node", "browser")
 
 
 @pytest.fixture(scope="module")
-def single_page(site: BridgeSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SinglePage]:
-    library = install(tmp_path_factory.mktemp("browser")) / LIBRARY
-    with SinglePage(tmp_path_factory.mktemp("pages"), library=library, files=site.cas.files) as pages:
-        grants = {
-            "refreshing": ["--grant-type", "authorization_code", "--grant-type", "refresh_token"],
-            "framed": ["--grant-type", "authorization_code"],
-        }
-        options = {
-            name: ["--public", "--redirect-uri", pages.at(name), "--post-logout-redirect-uri", pages.at(name), *given]
-            for name, given in grants.items()
-        }
-        for name, client in site.adds(options).items():
-            pages.knows(name, {"authority": site.issuer, "client_id": client["client_id"]})
+def single_page(site: Site, node_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SinglePage]:
+    """At two addresses, as two clients."""
+    files = site.cas.files
+    with SinglePage(tmp_path_factory.mktemp("pages"), library=node_packages / LIBRARY, files=files) as pages:
+        for name, grants in GRANTS.items():
+            here = [f"--redirect-uri={pages.at(name)}", f"--post-logout-redirect-uri={pages.at(name)}"]
+            client = site.adds_client(name, "--public", *here, *(f"--grant-type={grant}" for grant in grants))
+            pages.knows(name, {"authority": site.issuer, "client_id": client.client_id})
+        site.waits_until_known()
         yield pages
 
 
 @pytest.fixture
-def surfer(site: BridgeSite) -> Iterator[Surfer]:
+def surfer(site: Site) -> Iterator[Surfer]:
     with surfing(site.cas.files, site.cas.user) as surfer:
         yield surfer
 
@@ -47,22 +45,22 @@ def signs_in(surfer: Surfer, address: str) -> dict[str, Any]:
     return surfer.sees()
 
 
-def knows_the_user(site: BridgeSite, shown: dict[str, Any]) -> None:
+def knows_the_user(site: Site, shown: dict[str, Any]) -> None:
     user = site.cas.user
     assert shown["profile"]["sub"] == user.name
     assert shown["profile"]["groups"] == list(user.attributes["memberOf"])
     assert [shown["profile"]["name"]] == list(user.attributes["displayName"])
 
 
-@pytest.mark.parametrize("name", ["refreshing", "framed"])
+@pytest.mark.parametrize("name", GRANTS)
 def test_somebody_signs_in_stays_signed_in_silently_and_signs_out(
-    name: str, single_page: SinglePage, site: BridgeSite, surfer: Surfer
+    name: str, single_page: SinglePage, site: Site, surfer: Surfer
 ) -> None:
     """By a refresh token, or by a frame in which the bridge is asked without a word."""
-    already, address = len(site.sessions()), single_page.at(name)
+    already, address = sessions(site), single_page.at(name)
     first = signs_in(surfer, address)
     knows_the_user(site, first)
-    assert len(site.sessions()) == already + 1
+    assert len(sessions(site) - already) == 1
 
     surfer.presses("Renew")
     renewed = surfer.sees()
@@ -74,7 +72,7 @@ def test_somebody_signs_in_stays_signed_in_silently_and_signs_out(
     surfer.presses("Sign out")
     assert surfer.sees() == {"signed_in": False}
     assert surfer.page.url == address
-    assert len(site.sessions()) == already
+    assert sessions(site) == already
 
     surfer.presses("Renew")
     assert surfer.sees() == {"error": "login_required"}

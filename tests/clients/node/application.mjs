@@ -1,12 +1,10 @@
-// What the four applications have in common: their settings, a session for each browser, and the sign of a start.
-// APPLICATION in the environment is JSON: issuer, client_id, client_secret, port. The program ends with its standard
-// input.
-import { randomBytes } from "node:crypto";
+// What the four applications have in common: their settings, and a session for each browser. APPLICATION in the
+// environment is JSON: issuer, client_id, client_secret, port, own_secret.
 import express from "express";
 import session from "express-session";
 
 export const settings = JSON.parse(process.env.APPLICATION);
-export const url = `http://127.0.0.1:${settings.port}`;
+export const url = `http://localhost:${settings.port}`;
 export const home = `${url}/`;
 export const scope = "openid profile email groups";
 
@@ -16,7 +14,7 @@ export const application = express();
 export const remembers = () =>
   session({
     name: `session-${settings.port}`,
-    secret: randomBytes(32).toString("hex"),
+    secret: settings.own_secret,
     resave: false,
     saveUninitialized: false,
     cookie: { sameSite: "lax" },
@@ -33,6 +31,5 @@ export const serves = () => {
   application.use((error, _request, response, _next) => {
     response.status(500).json({ error: error.error ?? error.code ?? error.name, message: `${error.message}` });
   });
-  application.listen(settings.port, "127.0.0.1", () => process.stdout.write("ready\n"));
-  process.stdin.on("end", () => process.exit(0)).resume();
+  application.listen(settings.port, "localhost");
 };
