@@ -21,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "upstream: CAS servers that we did not write; two minutes")
     config.addinivalue_line(
         "markers",
-        "needs(*things): engine, images, prometheus, browser, postgres, ldap, node, apache, apereo, acme: else left out",
+        "needs(*things): engine, images, prometheus, browser, postgres, ldap, apache, node, apereo, acme: or left out",
     )
     config.stash[LEFT_OUT] = {}
 
