@@ -1,9 +1,10 @@
-"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, LDAP, Apache, Node.js, Apereo.
+"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, LDAP, Node.js, servers.
 
 It only asks, and quickly; it never installs or starts anything: that is `prepare`, beside it. Standard
 library only, because it is also asked before anything is installed.
 """
 
+import hashlib
 import os
 import pwd
 import re
@@ -28,6 +29,7 @@ ENABLE = {
     "ldap": "tests/machine/prepare ldap",
     "apache": "tests/machine/prepare apache",
     "apereo": "tests/machine/prepare cas",
+    "synapse": "tests/machine/prepare synapse",
     "acme": "tests/machine/prepare acme",
     "node": "install Node.js 20 or newer with npm, and let npm reach a registry",
 }
@@ -133,6 +135,18 @@ def apereo_home() -> Path | None:
     return found[-1].parent if found else None
 
 
+def missing_synapse() -> str | None:
+    """Why no Matrix server can be started, or None if it is installed."""
+    return None if synapse_python() else f"no Synapse of this lock is in {state_folder()}"
+
+
+def synapse_python() -> Path | None:
+    """The Python that has it: where `prepare synapse` put what the lock of today says."""
+    lock = (REPOSITORY / "requirements" / "synapse.txt").read_bytes()
+    place = state_folder() / f"synapse-{hashlib.sha256(lock).hexdigest()[:12]}"
+    return place / "bin" / "python" if (place / "ready").exists() else None
+
+
 def missing_acme() -> str | None:
     """Why no ACME authority can be started, or None if Pebble is built."""
     return None if pebble_program() else f"no ACME authority (Pebble) is in {state_folder()}"
@@ -209,6 +223,7 @@ def _report() -> int:
         ("ldap", missing_ldap(), str(SLAPD), ENABLE["ldap"]),
         ("apache", missing_apache(), str(APACHE), ENABLE["apache"]),
         ("apereo", missing_apereo(), str(apereo_home()), ENABLE["apereo"]),
+        ("synapse", missing_synapse(), str(synapse_python()), ENABLE["synapse"]),
         ("acme", missing_acme(), str(pebble_program()), ENABLE["acme"]),
         ("node", missing_node(), "npm reaches a registry", ENABLE["node"]),
     ]
