@@ -1,4 +1,4 @@
-"""oauthenticator in a real JupyterHub, configured by pasting what `passerelle clients add --recipe jupyterhub` prints."""
+"""oauthenticator in a real JupyterHub, configured by what `clients add --recipe jupyterhub` prints."""
 
 from __future__ import annotations
 
@@ -96,4 +96,4 @@ def test_the_hub_notices_that_the_session_ended_at_the_bridge(hub: Hub, person: 
     page = person.opens(f"{hub.url}/hub/home")
 
     assert not page.url.startswith(f"{hub.url}/hub/home")
-    assert f"Requiring fresh login" in hub.log
+    assert "Requiring fresh login" in hub.log
