@@ -38,7 +38,7 @@ campus = OAuth2ConsumerBlueprint(
     authorization_url=f"{ISSUER}/authorize",
     token_url=f"{ISSUER}/token",
     auto_refresh_url=f"{ISSUER}/token",
-    # No auto_refresh_kwargs: Flask-Dance sends the secret in the header as it is, and one in the body as well is refused.
+    # No auto_refresh_kwargs: Flask-Dance sends the secret in the header, and one in the body as well is refused.
     use_pkce=True,
     redirect_to="me",
     storage=OnTheServer(),
