@@ -1,4 +1,4 @@
-"""An application in a process of its own on http://localhost, as its developer runs it."""
+"""An application in a process of its own on http://localhost or https://localhost, as its developer runs it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ class Application:
     host, whatever the port.
     """
 
-    def __init__(self, folder: Path, *, path: str = "") -> None:
+    def __init__(self, folder: Path, *, ca_file: Path | None = None) -> None:
+        """:param ca_file: who issued its certificate; None for plain http"""
         self.folder = folder
         self.port = free_port()
-        self.url = f"http://localhost:{self.port}{path}"
+        self.url = f"{'https' if ca_file else 'http'}://localhost:{self.port}"
+        self._verify = str(ca_file or "")
         self.log_file = folder / "application.log"
         self._command: Sequence[str | Path] = ()
         self._environment: dict[str, str] = {}
@@ -74,7 +76,7 @@ class Application:
 
     def _answers(self) -> bool:
         try:
-            requests.get(self.url, allow_redirects=False, timeout=5)
+            requests.get(self.url, allow_redirects=False, timeout=5, verify=self._verify or True)
         except requests.RequestException:
             return False
         return True

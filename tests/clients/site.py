@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -31,6 +31,8 @@ class Credentials:
     client_id: str
     client_secret: str | None = None
     """None for a public client."""
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    """Of a recipe: what to paste, by where it goes."""
 
 
 class Site:
@@ -61,7 +63,8 @@ class Site:
         assert result.exit_code == 0, result.output
         self._changed_at = time.monotonic()
         added = json.loads(result.stdout)
-        return Credentials(added["client_id"], added.get("client_secret"))
+        blocks = {block["into"]: block["text"] for block in added.get("configuration", ())}
+        return Credentials(added["client_id"], added.get("client_secret"), blocks)
 
     def waits_until_known(self) -> None:
         """Until the running bridge follows what was added last; most of that passes while an application starts."""

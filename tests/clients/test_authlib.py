@@ -2,38 +2,70 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.clients.application import Application
+from tests.clients.flask_applications import flask_application
 from tests.clients.person import Person
 from tests.clients.site import Site
+from tests.support.live_bridge import clean_environment
 
-SOURCE = Path(__file__).with_name("authlib_flask") / "app.py"
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
 def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
-    application = Application(tmp_path_factory.mktemp("authlib"))
-    client = site.adds_client(
-        "Authlib",
-        f"--redirect-uri={application.url}/callback",
-        f"--post-logout-redirect-uri={application.url}/signed-out",
-        "--scope=openid profile email groups offline_access",
-        "--grant-type=authorization_code",
-        "--grant-type=refresh_token",
-        "--access-token-lifetime=60",  # Authlib renews what has no more than a minute left
-    )
-    with application.runs_python(
-        *("-m", "flask", "--app", SOURCE, "run", "--port", str(application.port)),
-        **site.trust,
-        ISSUER=site.issuer,
-        CLIENT_ID=client.client_id,
-        CLIENT_SECRET=str(client.client_secret),
-    ):
-        yield application
+    folder, source = tmp_path_factory.mktemp("authlib"), HERE / "authlib_flask" / "app.py"
+    lifetime = "--access-token-lifetime=60"  # Authlib renews what has no more than a minute left
+    with flask_application(
+        site, folder, source, callback="/callback", after_logout="/signed-out", options=(lifetime,)
+    ) as it:
+        yield it
+
+
+class Program:
+    """The program, which is told what to do and tells what came of it, a line each."""
+
+    def __init__(self, site: Site) -> None:
+        client = site.adds_client(
+            "A program",
+            "--public",
+            "--redirect-uri=http://127.0.0.1/callback",  # the port is another one each time
+            "--scope=openid profile email groups offline_access",
+            "--grant-type=authorization_code",
+            "--grant-type=refresh_token",
+        )
+        site.waits_until_known()
+        self.process = subprocess.Popen(
+            [sys.executable, HERE / "authlib_program" / "program.py"],
+            env=clean_environment() | site.trust | {"ISSUER": site.issuer, "CLIENT_ID": client.client_id},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def tells(self, line: str = "") -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        if line:
+            self.process.stdin.write(f"{line}\n")
+            self.process.stdin.flush()
+        return dict(json.loads(self.process.stdout.readline()))
+
+
+@pytest.fixture
+def program(site: Site) -> Iterator[Program]:
+    program = Program(site)
+    yield program
+    program.process.kill()
+    program.process.communicate()
 
 
 def test_a_flask_application_with_authlib_learns_who_signed_in(
@@ -63,3 +95,16 @@ def test_authlib_signs_out_here_and_at_cas(application: Application, person: Per
     assert page.url.startswith(f"{application.url}/signed-out?state=")
     assert page.text == "You are signed out."
     assert person.is_at_cas(person.opens(f"{application.url}/login"))
+
+
+def test_a_program_on_ones_own_machine_signs_in_renews_and_gives_its_tokens_back(
+    program: Program, person: Person, site: Site
+) -> None:
+    page = person.signs_in(program.tells()["open"])
+    assert page.text == "You can close this window."
+    userinfo = program.tells()["userinfo"]
+    assert userinfo["groups"] == list(site.cas.user.attributes["memberOf"])
+
+    renewed = program.tells("refresh")
+    assert renewed == {"userinfo": userinfo, "new_access_token": True, "new_refresh_token": True}
+    assert program.tells("sign out") == {"status": 401}

@@ -1,0 +1,1 @@
+"""A Django site that signs in with django-allauth, after its documentation."""

@@ -1,0 +1,5 @@
+"""Where the site is."""
+
+import os
+
+HOME = os.environ["HOME_URL"]
