@@ -49,7 +49,7 @@ class Apache:
 
     def is_client(self, issuer: str, client: Credentials) -> Self:
         """Who it is at the bridge: known before it starts."""
-        self._issuer = issuer
+        self._issuer, self.client = issuer, client
         secret_part = self.folder / "client.conf"
         secret_part.touch(mode=0o600)
         secret_part.write_text(

@@ -74,6 +74,12 @@ class Surfer:
     def presses(self, button: str) -> None:
         self.page.get_by_role("button", name=button, exact=True).click()
 
+    def duplicates_the_tab(self) -> Surfer:
+        """The new one gets a copy of what the page keeps for its session, tokens included."""
+        with self.page.expect_popup() as opened:
+            self.page.evaluate("window.open(location.href)")
+        return Surfer(opened.value, self._user)
+
     def types_password(self) -> None:
         """At CAS's form."""
         self.page.wait_for_url("**/cas/login?**")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -12,13 +13,15 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.clients.apache_server import Apache
-from tests.clients.at_the_bridge import ends, sessions
+from tests.clients.at_the_bridge import ends, is_good, sessions
 from tests.clients.person import Person
 from tests.clients.site import Site
 
 pytestmark = pytest.mark.needs("apache")
 
 TOLD_SECONDS_MAX = 5
+FRESH_SECONDS = 3.1
+AT_ONCE = 10
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,18 @@ def test_apache_gets_new_tokens(apache: Apache, site: Site, person: Person) -> N
     assert fresh["refresh_token"] != first["refresh_token"]
     assert fresh["access_token"] != first["access_token"]
     assert fresh["userinfo"]["groups"] == list(site.cas.user.attributes["memberOf"])
+
+
+def test_apache_may_renew_for_many_requests_at_once(apache: Apache, site: Site, person: Person) -> None:
+    """A page with many pictures when the access token is about to expire: some renew by the same refresh token."""
+    person.signs_in(f"{apache.url}/private/")
+    first = tokens(apache, person)
+    time.sleep(FRESH_SECONDS)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        assert set(pool.map(lambda _: person.asks(f"{apache.url}/busy/").status_code, range(AT_ONCE))) == {200}
+    last = tokens(apache, person)
+    assert last["refresh_token"] != first["refresh_token"]
+    assert is_good(site, apache.client, last["refresh_token"])
 
 
 def test_signing_out_of_apache_ends_the_session_here_and_at_cas(apache: Apache, site: Site, person: Person) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Error
 
 from tests.clients.at_the_bridge import sessions
 from tests.clients.single_page_site import LIBRARY, SinglePage, Surfer, surfing
 from tests.clients.site import Site
+from tests.support.authority import Authority
 
 GRANTS = {"refreshing": ("authorization_code", "refresh_token"), "framed": ("authorization_code",)}
 
@@ -78,3 +80,27 @@ def test_somebody_signs_in_stays_signed_in_silently_and_signs_out(
     assert surfer.sees() == {"error": "login_required"}
     surfer.presses("Sign in")
     surfer.page.wait_for_url("**/cas/login?**")
+
+
+def test_two_tabs_that_hold_the_same_tokens_may_renew_at_once(
+    single_page: SinglePage, site: Site, surfer: Surfer
+) -> None:
+    first = signs_in(surfer, single_page.at("refreshing"))
+    tabs = [surfer, surfer.duplicates_the_tab()]
+    assert tabs[1].sees() == first
+
+    for tab in tabs:
+        tab.presses("Renew")
+    seen = [tab.sees() for tab in tabs]
+    assert seen[0]["refresh_token"] != first["refresh_token"]
+    assert [each["signed_in"] for each in seen] == [True, True]
+    for tab in tabs:
+        tab.presses("Renew")
+        knows_the_user(site, tab.sees())
+
+
+def test_the_browser_takes_no_bridge_whose_certificate_nobody_vouches_for(site: Site, tmp_path: Path) -> None:
+    """Or the tests above would prove nothing."""
+    somebody_elses = Authority(tmp_path).issue("127.0.0.1")
+    with surfing(somebody_elses, site.cas.user) as surfer, pytest.raises(Error, match="ERR_CERT_AUTHORITY_INVALID"):
+        surfer.page.goto(site.issuer)
