@@ -17,8 +17,8 @@ NAMES = frozenset(
 ) | set(ADDRESS_NAMES)
 """What may stand in braces.
 
-Of the bridge: its address and the host in it. Of the client: its facts, the scopes with a space between. `logout_url` is
-where a browser is sent to sign out at the bridge as well, with the way back to the first of the client's
+Of the bridge: its address and the host in it. Of the client: its facts, the scopes with a space between. `logout_url`
+is where a browser is sent to sign out at the bridge as well, with the way back to the first of the client's
 `post_logout_redirect_uris`; `_encoded`, to be put into another URL. `random` is a text of 32 characters made for this
 once. Of the application: its address, and what of it stands between `https://` and the path."""
 
