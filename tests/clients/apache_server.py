@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import subprocess
 import threading
 import time
@@ -45,17 +44,14 @@ class Apache:
         self.folder, self._files, self.ca_file = folder, files, ca_file
         self.port = free_port()
         self.url = f"https://localhost:{self.port}"
-        self.callback = f"{self.url}/oauth2callback"
+        self.callback = f"{self.url}/oidc-callback"
 
-    def is_client(self, issuer: str, client: Credentials) -> Self:
+    def is_client(self, client: Credentials) -> Self:
         """Who it is at the bridge: known before it starts."""
-        self._issuer, self.client = issuer, client
-        secret_part = self.folder / "client.conf"
-        secret_part.touch(mode=0o600)
-        secret_part.write_text(
-            f'OIDCClientID "{client.client_id}"\nOIDCClientSecret "{client.client_secret}"\n'
-            f'OIDCCryptoPassphrase "{secrets.token_hex(32)}"\n'
-        )
+        self.client = client
+        pasted = self.folder / "recipe.conf"
+        pasted.touch(mode=0o600)
+        pasted.write_text(client.configuration["the VirtualHost of the application"])
         authority = self.folder / "authority.crt"
         authority.write_bytes(self.ca_file.read_bytes())
         authority.chmod(0o644)
@@ -68,8 +64,6 @@ class Apache:
             "FOLDER": self.folder,
             "MODULES": APACHE_MODULES,
             "PORT": self.port,
-            "ADDRESS": self.url,
-            "ISSUER": self._issuer,
             "AUTHORITY": self.folder / "authority.crt",
             "CERTIFICATE": self._files.certificate,
             "KEY": self._files.key,
@@ -106,6 +100,7 @@ class Apache:
 
     def _answers(self) -> bool:
         try:
-            return requests.get(f"{self.url}/goodbye", verify=str(self.ca_file), timeout=5).ok
+            answer = requests.get(self.url, verify=str(self.ca_file), timeout=5, allow_redirects=False)
         except requests.ConnectionError:
             return False
+        return answer.is_redirect  # to the sign-in
