@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -23,17 +24,18 @@ class Synapse(Application):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.base = f"https://localhost:{self.port}"
-        self.redirect_uri = f"{self.base}/_synapse/client/oidc/callback"
-        self.backchannel_logout_uri = f"{self.base}/_synapse/client/oidc/backchannel_logout"
 
     def is_client(self, site: Site, client: Credentials) -> Synapse:
         """Who it is at the bridge: known before it starts."""
         self._ca_file = str(site.ca_file)
-        file = self.folder / "homeserver.yaml"
-        file.touch(mode=0o600)
-        # JSON is YAML.
-        file.write_text(json.dumps(self._settings(site, client)))
-        self.runs([str(synapse_python()), "-m", "synapse.app.homeserver", "--config-path", file], site.trust)
+        files = [self.folder / name for name in ("homeserver.yaml", "recipe.yaml")]
+        for file in files:
+            file.touch(mode=0o600)
+        files[0].write_text(json.dumps(self._settings(site)))  # JSON is YAML
+        # With what it says of groups, for those who want it.
+        files[1].write_text(re.sub("^    # ", "    ", client.configuration["homeserver.yaml"], flags=re.MULTILINE))
+        read = [word for file in files for word in ("--config-path", file)]
+        self.runs([str(synapse_python()), "-m", "synapse.app.homeserver", *read], site.trust)
         return self
 
     def asks(self, method: str, path: str, body: Any = None, *, token: str = "") -> requests.Response:
@@ -48,7 +50,7 @@ class Synapse(Application):
         except requests.ConnectionError:
             return False
 
-    def _settings(self, site: Site, client: Credentials) -> dict[str, Any]:
+    def _settings(self, site: Site) -> dict[str, Any]:
         key = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
         listener = {
             "port": self.port,
@@ -73,27 +75,4 @@ class Synapse(Application):
             # One person signs in as often here as a whole department.
             "rc_login": {kind: {"per_second": 100, "burst_count": 100} for kind in ("address", "account")},
             "password_config": {"enabled": False},
-            "oidc_providers": [self._provider(site, client)],
-        }
-
-    @staticmethod
-    def _provider(site: Site, client: Credentials) -> dict[str, Any]:
-        return {
-            "idp_id": "cas",
-            "idp_name": "CAS",
-            "issuer": site.issuer,
-            "client_id": client.client_id,
-            "client_secret": client.client_secret,
-            "scopes": ["openid", "profile", "email", "groups"],
-            "pkce_method": "always",
-            "user_profile_method": "userinfo_endpoint",  # else it looks at the ID token alone
-            "backchannel_logout_enabled": True,
-            "attribute_requirements": [{"attribute": "groups", "one_of": ["staff", "students"]}],
-            "user_mapping_provider": {
-                "config": {
-                    "localpart_template": "{{ user.preferred_username }}",
-                    "display_name_template": "{{ user.name }}",
-                    "email_template": "{{ user.email }}",
-                }
-            },
         }

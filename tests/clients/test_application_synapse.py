@@ -26,11 +26,7 @@ TOLD_SECONDS_MAX = 5
 @pytest.fixture(scope="module")
 def synapse(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
     synapse = Synapse(tmp_path_factory.mktemp("synapse"))
-    client = site.adds_client(
-        "Synapse",
-        f"--redirect-uri={synapse.redirect_uri}",
-        f"--backchannel-logout-uri={synapse.backchannel_logout_uri}",
-    )
+    client = site.adds_client("Synapse", "--recipe=synapse", f"--url={synapse.base}")
     with synapse.is_client(site, client):
         yield synapse
     assert "Traceback" not in synapse.log, synapse.log
