@@ -12,11 +12,19 @@ from tests.clients.site import Site
 
 @contextmanager
 def flask_application(
-    site: Site, folder: Path, source: Path, *, callback: str, after_logout: str = "/", options: tuple[str, ...] = ()
+    site: Site,
+    folder: Path,
+    source: Path,
+    *,
+    callback: str,
+    after_logout: str = "/",
+    told: str | None = None,
+    options: tuple[str, ...] = (),
 ) -> Iterator[Application]:
     """It runs until the end of the block.
 
     :param callback: the path of its redirect URI
+    :param told: the path where it hears of logouts
     :param options: more for `passerelle clients add`
     """
     application = Application(folder, ca_file=site.ca_file)
@@ -27,6 +35,7 @@ def flask_application(
         "--scope=openid profile email groups offline_access",
         "--grant-type=authorization_code",
         "--grant-type=refresh_token",
+        *([] if told is None else [f"--backchannel-logout-uri={application.url}{told}"]),
         *options,
     )
     files = site.cas.files
@@ -37,5 +46,6 @@ def flask_application(
         ISSUER=site.issuer,
         CLIENT_ID=client.client_id,
         CLIENT_SECRET=str(client.client_secret),
+        HOME_URL=f"{application.url}/",
     ):
         yield application
