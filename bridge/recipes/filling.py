@@ -88,13 +88,16 @@ def _at(told: Any, url: str | None) -> Any:
 
 
 def _of_address(url: str | None) -> dict[str, str]:
-    return {} if url is None else {"url": url, "host": urlsplit(url).netloc}
+    parts = None if url is None else urlsplit(url)
+    return {} if url is None or parts is None else {"url": url, "host": parts.netloc, "path": parts.path or "/"}
 
 
 def _filled(text: str, values: Mapping[str, str], language: str) -> str:
     """Only the names are replaced: configurations have braces of their own."""
 
     def written(name: str) -> str:
+        if name == "scope_list":
+            return ", ".join(f'"{escaped(language, scope)}"' for scope in values["scopes"].split())
         value = secrets.token_hex(RANDOM_BYTES) if name == "random" else values[name]
         if not holds(language, value):
             raise RecipeFault(
@@ -103,4 +106,4 @@ def _filled(text: str, values: Mapping[str, str], language: str) -> str:
             )
         return escaped(language, value)
 
-    return PLACEHOLDER.sub(lambda found: written(found[1]), text)
+    return PLACEHOLDER.sub(lambda found: written(found["name"]) if found["name"] else found[0][1:-1], text)

@@ -10,17 +10,21 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from bridge.recipes.languages import ESCAPES
 from bridge.settings.client import DEFAULT_SCOPES
 
-PLACEHOLDER = re.compile(r"\{([a-z][a-z_]*)\}")
-ADDRESS_NAMES = ("url", "host")
+PLACEHOLDER = re.compile(r"\{\{[a-z][a-z_]*\}\}|\{(?P<name>[a-z][a-z_]*)\}")
+ADDRESS_NAMES = ("url", "host", "path")
 NAMES = frozenset(
-    ("issuer", "issuer_host", "client_id", "client_secret", "scopes", "logout_url", "logout_url_encoded", "random")
-) | set(ADDRESS_NAMES)
+    {
+        *("issuer", "issuer_host", "client_id", "client_secret", "scopes", "scope_list", "logout_url"),
+        *("logout_url_encoded", "random", *ADDRESS_NAMES),
+    }
+)
 """What may stand in braces.
 
-Of the bridge: its address and the host in it. Of the client: its facts, the scopes with a space between. `logout_url` is
-where a browser is sent to sign out at the bridge as well, with the way back to the first of the client's
-`post_logout_redirect_uris`; `_encoded`, to be put into another URL. `random` is a text of 32 characters made for this
-once. Of the application: its address, and what of it stands between `https://` and the path."""
+Of the bridge: its address and the host in it. Of the client: its facts; the scopes with a space between, or each in
+double quotes with a comma between. `logout_url` is where a browser is sent to sign out at the bridge as well, with the
+way back to the first of the client's `post_logout_redirect_uris`; `_encoded`, to be put into another URL. `random` is a
+text of 32 characters made for this once. Of the application: its address, what of it stands between `https://` and the
+path, and the path (`/` for none). `{{name}}` stands for `{name}` itself."""
 
 Kind = Literal["application", "proxy", "library", "program"]
 
@@ -126,7 +130,7 @@ class Recipe(_Part):
             _check_names(address, ADDRESS_NAMES)
         _check_names(self.then)
         texts = [*self.client.addresses, *(block.text for block in self.blocks), self.then]
-        used = {name for text in texts for name in PLACEHOLDER.findall(text)}
+        used = {name for text in texts for name in names_in(text)}
         if self.example is None and used & set(ADDRESS_NAMES):
             raise ValueError("{url} is used, so there has to be an example of one")
         if self.client.public and "client_secret" in used:
@@ -134,6 +138,11 @@ class Recipe(_Part):
         return self
 
 
+def names_in(text: str) -> set[str]:
+    """Which values it asks for."""
+    return {found["name"] for found in PLACEHOLDER.finditer(text) if found["name"] is not None}
+
+
 def _check_names(text: str, known: tuple[str, ...] | frozenset[str] = NAMES) -> None:
-    if unknown := sorted(set(PLACEHOLDER.findall(text)) - set(known)):
+    if unknown := sorted(names_in(text) - set(known)):
         raise ValueError(f"{', '.join(f'{{{name}}}' for name in unknown)}: there is no such placeholder here")
