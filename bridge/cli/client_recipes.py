@@ -100,6 +100,7 @@ def as_fields(chosen: Chosen, configuration: Configuration, issuer: str) -> dict
         "url": chosen.url,
         "configuration": [block.as_fields() for block in configuration.blocks],
         "then": configuration.then,
+        "tells": dict(configuration.tells),
     }
 
 

@@ -46,6 +46,8 @@ class Configuration:
 
     blocks: tuple[Filled, ...]
     then: str
+    tells: Mapping[str, str]
+    """What groups, refresh and logout do there."""
 
 
 def configuration(
@@ -70,7 +72,8 @@ def configuration(
         Filled(into=block.into, language=block.language, text=_filled(block.text, values, block.language))
         for block in recipe.blocks
     )
-    return Configuration(blocks=filled, then=_filled(recipe.then, values, "form"))
+    tells = {name: _filled(said, values, "form") for name, said in recipe.tells.model_dump().items()}
+    return Configuration(blocks=filled, then=_filled(recipe.then, values, "form"), tells=tells)
 
 
 def _logout_url(issuer: str, client: ClientSettings) -> str:
