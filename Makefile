@@ -61,7 +61,7 @@ migration: init ## write the migration for a changed schema: make migration m="w
 	@$(BIN)/ruff format --quiet bridge/store/migrations/versions
 
 lock: init ## pin every requirement again, with hashes and without a registry's address
-	@cd requirements && for set in dev bridge build hub lab lab-tools cas; do \
+	@cd requirements && for set in dev bridge build hub lab lab-tools cas synapse; do \
 	  case $$set in dev) in="../pyproject.toml dev.in";; bridge) in=../pyproject.toml;; *) in=$$set.in;; esac; \
 	  test $$set = dev || constraint="-c dev.txt"; \
 	  test $$set = lab-tools && deps=--no-deps || deps=; \

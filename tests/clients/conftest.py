@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.clients.node_packages import install
 from tests.clients.person import Person
 from tests.clients.site import Site, site_in
 
@@ -21,3 +23,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def person(site: Site) -> Person:
     """Signed in nowhere."""
     return site.person()
+
+
+@pytest.fixture(scope="session")
+def node_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the applications of the Node world are, with their libraries installed."""
+    return install(tmp_path_factory.mktemp("node-packages"))

@@ -37,6 +37,10 @@ class Person:
         """Type an address, or click a link."""
         return self._session.get(url, timeout=SECONDS_MAX)
 
+    def asks(self, url: str) -> requests.Response:
+        """One request, which leads nowhere further."""
+        return self._session.get(url, timeout=SECONDS_MAX, allow_redirects=False)
+
     def posts(self, url: str, form: Mapping[str, str], *, page: str = "") -> requests.Response:
         """Send a form that stands on the page of this address."""
         headers = {"Referer": page or url, "Origin": "://".join(urlsplit(page or url)[:2])}

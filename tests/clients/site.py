@@ -77,8 +77,11 @@ def site_in(folder: Path, **settings: str) -> Iterator[Site]:
     with ExitStack() as stack:
         cas = stack.enter_context(DjangoCas(folder))
         front = TlsFront(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
-        # The second one is the machine's: applications that hear of logouts have certificates of this authority too.
-        mine = {"PASSERELLE_ISSUER": front.url, "SSL_CERT_FILE": str(cas.ca_file)}
+        mine = {
+            "PASSERELLE_ISSUER": front.url,
+            "PASSERELLE_CAS_CA_FILE": str(cas.ca_file),
+            "SSL_CERT_FILE": str(cas.ca_file),  # of the applications that are told of logouts by https
+        }
         bridge = LiveBridge(folder, cas_url=cas.url, clients=[], settings=mine | settings)
         bridge.url = front.url  # what it says that it serves
         cas.register(front.url)

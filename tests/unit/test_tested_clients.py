@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from bridge.recipes import all_recipes
 from docs.generate_tested_clients import PAGE, STEPS, page, rows
 from tests.machine.status import installed_package
 
-CLIENTS = Path(__file__).parents[1] / "clients"
+ROOT = Path(__file__).parents[2]
+CLIENTS = ROOT / "tests" / "clients"
 FIELDS = ("client", "used", "package", "version", "file", *STEPS)
 
 
@@ -41,11 +43,15 @@ def test_each_version_is_the_one_that_is_run(name: str) -> None:
     if registry == "pypi":
         found: str | None = version(package)
     elif registry == "npm":
-        lock = json.loads((CLIENTS / "node" / "package-lock.json").read_text(encoding="utf-8"))
-        found = lock["packages"][f"node_modules/{package}"]["version"]
+        packages = json.loads((CLIENTS / "node" / "package-lock.json").read_text(encoding="utf-8"))
+        found = packages["packages"][f"node_modules/{package}"]["version"]
+    elif registry == "synapse":
+        lock = (ROOT / "requirements" / f"{registry}.txt").read_text(encoding="utf-8")
+        (found,) = re.findall(rf"^{package}==(\S+)", lock, flags=re.MULTILINE)
     else:
         assert registry == "debian"
-        found = installed_package(package) or row["version"]  # not installed: then it was not run here either
+        # Not installed: then it was not run here either. What Debian mends beneath a version goes by itself.
+        found = (installed_package(package) or row["version"]).partition("-")[0]
 
     assert found == row["version"]
 
