@@ -151,8 +151,8 @@ def _read(file: Path, prune: bool) -> list[Mapping[str, Any]]:
         said = tomllib.loads(data.decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"Cannot read {shown}: {why_unreadable(error)}.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise click.ClickException(f"{shown} is not TOML: {error}.") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise click.ClickException(f"{shown} is not TOML: {str(error) or 'nested too deeply'}.") from None
     entries = said.pop("clients", [])
     if said:
         raise click.ClickException(
