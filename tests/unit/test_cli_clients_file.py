@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bridge.cli.client_file import as_toml
 from bridge.oauth.clients import hash_secret
-from bridge.store import AccessToken, Grant, Minted, SqlStore, StoredClient, fingerprint
+from bridge.store import AccessToken, Grant, Minted, SqlStore, StoredClient, StoreFailure, fingerprint
 from tests.support.client_command import REDIRECT, ClientCommand
 
 WIKI = """
@@ -231,6 +231,7 @@ def test_disabled_is_a_word_of_the_file_and_its_absence_enables(command: ClientC
         ("[clients]\nx = 1", "a list of tables"),
         ("issuer = 'x'", "has issuer: only [[clients]]"),
         ("[[clients]", "is not TOML"),
+        ("x = " + "[" * 50_000, "is not TOML"),
         (PAGE + "x = 1", "page: x: Extra inputs"),
         (PAGE + "recipe = 'grafana'", "page: recipe: Extra inputs"),
         (PAGE.replace('client_id = "page"', ""), "entry 2: client_id: Field required"),
@@ -316,6 +317,30 @@ def test_a_change_by_somebody_else_in_between_is_not_overwritten(
     assert "Somebody else changed a client meanwhile" in refused.stderr
     assert set(documents(command)) == {"page", "other"}
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("failure", "says"),
+    [
+        (KeyboardInterrupt(), "Aborted"),
+        (StoreFailure("the server closed the connection"), "The database does not do what was asked of it"),
+    ],
+)
+def test_secrets_that_may_count_by_now_are_not_taken_away(
+    command: ClientCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, says: str
+) -> None:
+    """The commit went out and nobody knows whether it arrived: the file is the only copy."""
+
+    def fails(*_args: Any, **_kwargs: Any) -> int:
+        raise failure
+
+    monkeypatch.setattr("bridge.cli.client_file.follow", fails)
+    path = tmp_path / "secrets.json"
+    done = apply(command, WIKI, "--yes", "--secrets-file", str(path))
+    assert done.exit_code == 1
+    assert says in done.stderr
+    assert f"{path} holds secrets that count if `clients list` shows" in done.stderr
+    assert set(json.loads(path.read_text())) == {"wiki"}
 
 
 def test_what_another_version_wrote_is_not_guessed_at(command: ClientCommand) -> None:

@@ -138,7 +138,7 @@ def test_all_recipes_are_listed_with_what_proves_them(command: ClientCommand) ->
     assert [row["recipe"] for row in rows] == [recipe.name for recipe in all_recipes()]
     listed = command.does("recipes")
     for recipe in all_recipes():
-        proof = f"run with {recipe.run_with.version}" if recipe.run_with else "derived from the documentation of"
+        proof = f"run with {recipe.run_with.version}" if recipe.run_with else "derived, for"
         assert re.search(rf"^{recipe.name} .*{re.escape(proof)}", listed, re.MULTILINE)
 
 

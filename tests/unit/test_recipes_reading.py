@@ -154,11 +154,13 @@ def test_what_is_no_file_no_text_or_too_long_is_refused_in_a_sentence(tmp_path: 
     binary, long = tmp_path / "binary.toml", tmp_path / "long.toml"
     binary.write_bytes(b"\xff\xfe\x00")
     long.write_text("#" * 200_000)
+    (deep := tmp_path / "deep.toml").write_text("x = " + "[" * 50_000)
     for name, says in {
         str(tmp_path / "absent.toml"): "No such file",
         str(tmp_path) + "/": "Cannot read",
         str(binary): "not UTF-8",
         str(long): "is longer than",
+        str(deep): "is not TOML",
         "../recipes/model.py": "Cannot read|No such file",
     }.items():
         with pytest.raises(RecipeFault, match=says):
