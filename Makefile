@@ -46,6 +46,7 @@ fuzz: init ## what strangers send, made up by a machine: 5 minutes for each pars
 
 docs: init ## write the pages that come from the code
 	@$(BIN)/python -m docs.generate_settings
+	@$(BIN)/python -m docs.generate_recipes
 	@$(BIN)/python -m tests.conformance.page
 	@$(BIN)/python -m docs.generate_conformance
 	@$(BIN)/python -m docs.generate_tested_clients

@@ -36,7 +36,8 @@ def page() -> str:
 
 def _line(row: Mapping[str, str]) -> str:
     steps = (row[step].removeprefix("no: ") if row[step].startswith("no: ") else "yes" for step in STEPS)
-    cells = (row["client"], row["version"], row["used"], *steps, f"`tests/clients/{row['file']}`")
+    by_recipe = f", by [its recipe]({row['recipe']}.md)" if "recipe" in row else ""
+    cells = (row["client"], row["version"], row["used"] + by_recipe, *steps, f"`tests/clients/{row['file']}`")
     return f"| {' | '.join(cells)} |"
 
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from secrets import token_urlsafe
 from typing import Any
 
 import click
 
-from bridge.cli.opening import client_store
+from bridge.cli.opening import now, opened
+from bridge.oauth.client_store import ClientStore
 from bridge.oauth.clients import hash_secret
+
+
+@contextmanager
+def client_store() -> Iterator[ClientStore]:
+    """What every command about clients works with."""
+    with opened() as (settings, store):
+        yield ClientStore(settings.clients, store, now=now())
 
 
 @click.command("rotate-secret")

@@ -13,12 +13,14 @@ from typing import Any
 
 import click
 
+from bridge.cli.client_changes import client_store
 from bridge.cli.client_output import plain
-from bridge.cli.opening import client_store, now, opened
+from bridge.cli.opening import now, opened
 from bridge.errors import BridgeError
 from bridge.oauth.client_plan import Change, Plan, entry_of, follow, new_secrets, plan_of, read_entries
 from bridge.oauth.client_store import MANAGED, ClientStore
-from bridge.settings import why_unreadable, with_client_secrets
+from bridge.settings import why_unreadable
+from bridge.settings.sources import with_client_secrets
 
 WOULD_CHANGE = 3
 MAXIMAL_BYTES = 10_000_000
@@ -151,8 +153,8 @@ def _read(file: Path, prune: bool) -> list[Mapping[str, Any]]:
         said = tomllib.loads(data.decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"Cannot read {shown}: {why_unreadable(error)}.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise click.ClickException(f"{shown} is not TOML: {error}.") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise click.ClickException(f"{shown} is not TOML: {str(error) or 'nested too deeply'}.") from None
     entries = said.pop("clients", [])
     if said:
         raise click.ClickException(

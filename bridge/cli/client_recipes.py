@@ -100,6 +100,7 @@ def as_fields(chosen: Chosen, configuration: Configuration, issuer: str) -> dict
         "url": chosen.url,
         "configuration": [block.as_fields() for block in configuration.blocks],
         "then": configuration.then,
+        "tells": dict(configuration.tells),
     }
 
 
@@ -155,8 +156,8 @@ def _whole(recipe: Recipe) -> dict[str, Any]:
 
 
 def _page(recipe: Recipe) -> str:
-    lines = [f"{recipe.title}: {recipe.what}", f"{_proof(_row(recipe))}; written from", ""]
-    lines[2:] = [f"    {page}" for page in recipe.derived_from]
+    lines = [f"{recipe.title}: {recipe.what}", f"It is {_proof(_row(recipe))}, from"]
+    lines += [f"    {page}" for page in recipe.derived_from]
     if recipe.example is not None:
         lines += [f"--url        like {recipe.example}{_address_is(recipe)}"]
     for name, value in recipe.client.model_dump(exclude_none=True, exclude_defaults=True).items():
@@ -168,7 +169,7 @@ def _page(recipe: Recipe) -> str:
 
 
 def _proof(row: dict[str, Any]) -> str:
-    return f"run with {row['run_with']}" if row["run_with"] else f"derived from the documentation of {row['describes']}"
+    return f"run with {row['run_with']}" if row["run_with"] else f"derived, for {row['describes']}"
 
 
 def _address_is(recipe: Recipe) -> str:

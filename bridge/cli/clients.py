@@ -7,12 +7,20 @@ from typing import Any
 
 import click
 
-from bridge.cli.client_changes import disable, enable, print_credentials, print_hash, remove, rotate_secret
+from bridge.cli.client_changes import (
+    client_store,
+    disable,
+    enable,
+    print_credentials,
+    print_hash,
+    remove,
+    rotate_secret,
+)
 from bridge.cli.client_file import apply, export
 from bridge.cli.client_options import LISTS, describing, facts_of
 from bridge.cli.client_output import listing, row_of, table
 from bridge.cli.client_recipes import as_fields, chosen, from_recipe, recipes, told
-from bridge.cli.opening import client_store, now, opened
+from bridge.cli.opening import now, opened
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.clients import REREAD_SECONDS
 from bridge.settings import ClientSettings

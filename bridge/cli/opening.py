@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import click
 
 from bridge.errors import BridgeError
-from bridge.oauth.client_store import ClientStore
 from bridge.settings import Settings, load
 from bridge.store import SqlStore, Store, StoreFailure
 
@@ -30,13 +29,6 @@ def opened() -> Iterator[tuple[Settings, Store]]:
                 store.close()
     finally:
         os.umask(usual)
-
-
-@contextmanager
-def client_store() -> Iterator[ClientStore]:
-    """Likewise, for who has to do with clients only."""
-    with opened() as (settings, store):
-        yield ClientStore(settings.clients, store, now=now())
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def read_entries(entries: Sequence[Mapping[str, Any]]) -> list[Wanted]:
     wanted: list[Wanted] = []
     faults: list[str] = []
     for number, entry in enumerate(entries, 1):
-        name = entry.get("client_id", f"entry {number}")
+        name = "".join(c if c.isprintable() else "?" for c in str(entry.get("client_id", f"entry {number}")))
         try:
             wanted.append(_read_entry(dict(entry)))
         except ClientNotChanged as error:

@@ -1,9 +1,9 @@
-"""A recipe with one client's values in it. Pure, but for `{random}`."""
+"""A recipe with one client's values in it. Pure, once it is told what is random."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -46,17 +46,31 @@ class Configuration:
 
     blocks: tuple[Filled, ...]
     then: str
+    tells: Mapping[str, str]
+    """What groups, refresh and logout do there."""
+
+
+def random_text() -> str:
+    """What nobody has to remember."""
+    return secrets.token_hex(RANDOM_BYTES)
 
 
 def configuration(
-    recipe: Recipe, client: ClientSettings, *, issuer: str, client_secret: str | None, url: str | None
+    recipe: Recipe,
+    client: ClientSettings,
+    *,
+    issuer: str,
+    client_secret: str | None,
+    url: str | None,
+    random: Callable[[], str] = random_text,
 ) -> Configuration:
     """Every block, each value written as the language of the block has it.
 
+    :param random: makes what an application wants of 32 characters, one for each place
     :raises RecipeFault: when a language cannot hold a value
     """
     logout_url = _logout_url(issuer, client)
-    values = {
+    values: dict[str, str | Callable[[], str]] = {
         "issuer": issuer,
         "issuer_host": urlsplit(issuer).netloc,
         "client_id": client.client_id,
@@ -64,13 +78,15 @@ def configuration(
         "scopes": " ".join(client.scopes),
         "logout_url": logout_url,
         "logout_url_encoded": quote(logout_url, safe=""),
+        "random": random,
         **_of_address(url),
     }
     filled = tuple(
         Filled(into=block.into, language=block.language, text=_filled(block.text, values, block.language))
         for block in recipe.blocks
     )
-    return Configuration(blocks=filled, then=_filled(recipe.then, values, "form"))
+    tells = {name: _filled(said, values, "form") for name, said in recipe.tells.model_dump().items()}
+    return Configuration(blocks=filled, then=_filled(recipe.then, values, "form"), tells=tells)
 
 
 def _logout_url(issuer: str, client: ClientSettings) -> str:
@@ -88,17 +104,21 @@ def _at(told: Any, url: str | None) -> Any:
 
 
 def _of_address(url: str | None) -> dict[str, str]:
-    parts = None if url is None else urlsplit(url)
-    return {} if url is None or parts is None else {"url": url, "host": parts.netloc, "path": parts.path or "/"}
+    if url is None:
+        return {}
+    parts = urlsplit(url)
+    return {"url": url, "host": parts.netloc, "path": parts.path or "/"}
 
 
-def _filled(text: str, values: Mapping[str, str], language: str) -> str:
+def _filled(text: str, values: Mapping[str, str | Callable[[], str]], language: str) -> str:
     """Only the names are replaced: configurations have braces of their own."""
 
     def written(name: str) -> str:
         if name == "scope_list":
-            return ", ".join(f'"{escaped(language, scope)}"' for scope in values["scopes"].split())
-        value = secrets.token_hex(RANDOM_BYTES) if name == "random" else values[name]
+            scopes = str(values["scopes"]).split()
+            return ", ".join(f'"{escaped(language, scope)}"' for scope in scopes)
+        told = values[name]
+        value = told if isinstance(told, str) else told()
         if not holds(language, value):
             raise RecipeFault(
                 f"{name} is {value!r}, which a configuration in this language ({language}) cannot hold. "

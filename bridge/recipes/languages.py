@@ -52,12 +52,11 @@ ESCAPES: dict[str, Callable[[str], str]] = {
     "php": _in_php,
     "shell": _in_shell,
     "apache": _in_apache,
-    "nginx": _as_it_is,
     "ini": _as_it_is,
     "env": _as_it_is,
     "form": _as_it_is,
 }
-PLAIN_ONLY = frozenset({"nginx", "ini", "env"})
+PLAIN_ONLY = frozenset({"ini", "env"})
 
 
 def escaped(language: str, value: str) -> str:

@@ -80,7 +80,7 @@ class Client(_Part):
 
 
 class Tells(_Part):
-    """What people ask next, in a sentence or two each."""
+    """What people ask next, in a sentence or two each; placeholders are filled in."""
 
     groups: str = Field(min_length=1)
     """What the application does with the groups of its users."""
@@ -128,8 +128,9 @@ class Recipe(_Part):
     def _check_together(self) -> Recipe:
         for address in self.client.addresses:
             _check_names(address, ADDRESS_NAMES)
-        _check_names(self.then)
-        texts = [*self.client.addresses, *(block.text for block in self.blocks), self.then]
+        _check_names(" ".join((self.then, *self.tells.model_dump().values())))
+        told = (self.then, *self.tells.model_dump().values())
+        texts = [*self.client.addresses, *(block.text for block in self.blocks), *told]
         used = {name for text in texts for name in names_in(text)}
         if self.example is None and used & set(ADDRESS_NAMES):
             raise ValueError("{url} is used, so there has to be an example of one")

@@ -59,7 +59,7 @@ def _read(file: Traversable, shown: str) -> Recipe:
         return Recipe.model_validate({"name": Path(shown).name.removesuffix(SUFFIX), **said})
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeFault(f"Cannot read the recipe {shown}: {why_unreadable(error)}.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RecipeFault(f"The recipe {shown} is not TOML: {error}.") from None
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)

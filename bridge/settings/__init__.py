@@ -13,15 +13,7 @@ from bridge.settings.client import ClientSettings
 from bridge.settings.files import why_unreadable
 from bridge.settings.model import Settings
 from bridge.settings.rules import ClaimRules
-from bridge.settings.sources import load, with_client_secrets
+from bridge.settings.sources import load
 from bridge.settings.urls import is_loopback
 
-__all__ = [
-    "ClaimRules",
-    "ClientSettings",
-    "Settings",
-    "is_loopback",
-    "load",
-    "why_unreadable",
-    "with_client_secrets",
-]
+__all__ = ["ClaimRules", "ClientSettings", "Settings", "is_loopback", "load", "why_unreadable"]

@@ -23,11 +23,11 @@ class Application:
     host, whatever the port.
     """
 
-    def __init__(self, folder: Path, *, ca_file: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, path: str = "", ca_file: Path | None = None) -> None:
         """:param ca_file: who issued its certificate; None for plain http"""
         self.folder = folder
         self.port = free_port()
-        self.url = f"{'https' if ca_file else 'http'}://localhost:{self.port}"
+        self.url = f"{'https' if ca_file else 'http'}://localhost:{self.port}{path}"
         self._verify = str(ca_file or "")
         self.log_file = folder / "application.log"
         self._command: Sequence[str | Path] = ()

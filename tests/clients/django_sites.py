@@ -1,48 +1,54 @@
-"""A small Django site with one of the libraries, registered and started."""
+"""A Django site as `startproject` makes it, with what a recipe prints pasted into it."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import requests
 
 from tests.clients.application import Application
 from tests.clients.person import Person
 from tests.clients.site import Site
 
-HERE = Path(__file__).parent
-BASE = HERE / "django_base"
+SOURCE = Path(__file__).with_name("django_site")
+WITH_PAGES = "from pages import pages\n\nurlpatterns += pages\n"
 
 
 class DjangoSite(Application):
-    """It runs `serve.py` with the settings and addresses of its own folder."""
+    """While it runs."""
 
-    def signs_out(self, person: Person) -> str:
-        """With the button of the start page; where the browser came to rest."""
-        return person.submits(person.opens(f"{self.url}/")).url
+    def presses(self, person: Person, path: str) -> requests.Response:
+        """A button on a page of the site; where it leads."""
+        return person.submits(person.opens(f"{self.url}/button/{path}"))
 
 
 @contextmanager
-def django_site(
-    site: Site, folder: Path, source: str, *, callback: str, options: tuple[str, ...] = ()
-) -> Iterator[DjangoSite]:
+def django_site(site: Site, folder: Path, recipe: str, *options: str, settings: str = "") -> Iterator[DjangoSite]:
     """It runs until the end of the block.
 
-    :param source: the folder beside this file with what the library adds
-    :param callback: the path of its redirect URI
     :param options: more for `passerelle clients add`
+    :param settings: what the site itself says, after the recipe
     """
+    subprocess.run([sys.executable, "-m", "django", "startproject", "campus", folder], check=True, timeout=60)
     it = DjangoSite(folder)
-    client = site.adds_client(
-        source, f"--redirect-uri={it.url}{callback}", f"--post-logout-redirect-uri={it.url}/", *options
-    )
-    with it.runs_python(
-        *(BASE / "serve.py", str(it.port)),
-        **site.trust,
-        PYTHONPATH=f"{HERE / source}:{BASE}",
-        ISSUER=site.issuer,
-        CLIENT_ID=client.client_id,
-        CLIENT_SECRET=str(client.client_secret),
-        HOME_URL=f"{it.url}/",
-    ):
+    client = site.adds_client(recipe, f"--recipe={recipe}", f"--url={it.url}", *options)
+    for into, text in client.configuration.items():
+        paste(folder, into, text)
+    paste(folder, "settings.py, at the end", settings)
+    paste(folder, "urls.py, at the end", WITH_PAGES)
+    with it.runs_python(SOURCE / "serve.py", str(it.port), **site.trust):
         yield it
+
+
+def paste(folder: Path, into: str, text: str) -> None:
+    """Where the recipe says: at the end of a file that is there, or into a new module beside manage.py."""
+    name = into.partition(",")[0]
+    assert name.endswith(".py"), into
+    there = folder / "campus" / name
+    place = there if there.exists() else folder / name
+    with place.open("a", encoding="utf-8") as file:
+        file.write(f"\n{text}\n")

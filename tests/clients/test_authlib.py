@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.clients.application import Application
-from tests.clients.flask_applications import flask_application
+from tests.clients.flask_applications import flask_application, flask_recipe
 from tests.clients.person import Person
 from tests.clients.site import Site
 from tests.support.live_bridge import clean_environment
@@ -23,10 +23,16 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     folder, source = tmp_path_factory.mktemp("authlib"), HERE / "authlib_flask" / "app.py"
-    lifetime = "--access-token-lifetime=60"  # Authlib renews what has no more than a minute left
+    soon = "60"  # Authlib renews what has no more than a minute left
     with flask_application(
-        site, folder, source, callback="/callback", after_logout="/signed-out", options=(lifetime,)
+        site, folder, source, callback="/callback", after_logout="/signed-out", access_token_lifetime=soon
     ) as it:
+        yield it
+
+
+@pytest.fixture(scope="module")
+def by_recipe(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    with flask_recipe(site, tmp_path_factory.mktemp("by-recipe"), "flask-authlib") as it:
         yield it
 
 
@@ -108,3 +114,34 @@ def test_a_program_on_ones_own_machine_signs_in_renews_and_gives_its_tokens_back
     renewed = program.tells("refresh")
     assert renewed == {"userinfo": userinfo, "new_access_token": True, "new_refresh_token": True}
     assert program.tells("sign out") == {"status": 401}
+
+
+def test_the_application_of_the_recipe_signs_people_in_and_out(
+    by_recipe: Application, person: Person, site: Site
+) -> None:
+    page = person.signs_in(f"{by_recipe.url}/")
+    assert page.url == f"{by_recipe.url}/"
+    assert page.json()["groups"] == list(site.cas.user.attributes["memberOf"])
+
+    # Its start page is for signed-in people alone.
+    assert person.is_at_cas(person.opens(f"{by_recipe.url}/logout"))
+
+
+def test_the_program_of_the_recipe_tells_who_its_user_is(person: Person, site: Site, tmp_path: Path) -> None:
+    client = site.adds_client("whoami", "--recipe=command-line")
+    program = tmp_path / "whoami.py"
+    program.write_text(client.configuration["whoami.py"], encoding="utf-8")
+    site.waits_until_known()
+    with subprocess.Popen(
+        [sys.executable, "-u", program],
+        env=clean_environment() | site.trust | {"BROWSER": "true"},  # one that opens nothing
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        word, address = running.stdout.readline().split()
+        assert word == "Opening"
+        assert "you can close this window" in person.signs_in(address).text
+        shown = json.loads(running.stdout.read())
+    assert shown["sub"] == person.name
+    assert shown["groups"] == list(site.cas.user.attributes["memberOf"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,24 +59,42 @@ def test_a_cas_user_is_a_user_of_the_hub_with_their_groups_and_rights(hub: Hub, 
     assert user["auth_state"]["oauth_user"]["email"] == site.cas.user.attributes["mail"][0]
 
 
-def test_the_hub_renews_a_token_that_is_no_longer_good(hub: Hub, person: Person, site: Site) -> None:
-    person.signs_in(f"{hub.url}/hub/oauth_login")
-    before = hub.user(person.name)["auth_state"]
+def no_longer_good(hub: Hub, person: Person, site: Site) -> dict[str, Any]:
+    """Take the access token back, and let the second pass after which the hub asks again; what the hub holds."""
+    held = dict(hub.user(person.name)["auth_state"])
     gone = requests.post(
         f"{site.issuer}/revoke",
-        {"token": before["access_token"]},
+        {"token": held["access_token"]},
         auth=(hub.client.client_id, str(hub.client.client_secret)),
         verify=str(site.ca_file),
         timeout=10,
     )
     assert gone.status_code == 200
     time.sleep(1.1)
+    return held
+
+
+def test_the_hub_renews_a_token_that_is_no_longer_good(hub: Hub, person: Person, site: Site) -> None:
+    person.signs_in(f"{hub.url}/hub/oauth_login")
+    before = no_longer_good(hub, person, site)
     page = person.opens(f"{hub.url}/hub/home")
 
     assert (page.url, page.status_code) == (f"{hub.url}/hub/home", 200)
     after = hub.user(person.name)["auth_state"]
     assert after["access_token"] != before["access_token"]
     assert after["refresh_token"] != before["refresh_token"]
+    assert person.passwords_typed == 1
+
+
+def test_many_tabs_of_the_hub_may_renew_at_once_and_none_is_signed_out(hub: Hub, person: Person, site: Site) -> None:
+    person.signs_in(f"{hub.url}/hub/oauth_login")
+    no_longer_good(hub, person, site)
+    with ThreadPoolExecutor(8) as tabs:
+        pages = list(tabs.map(person.opens, [f"{hub.url}/hub/home"] * 8))
+
+    assert {(page.url, page.status_code) for page in pages} == {(f"{hub.url}/hub/home", 200)}
+    time.sleep(1.1)
+    assert person.opens(f"{hub.url}/hub/home").url == f"{hub.url}/hub/home"
     assert person.passwords_typed == 1
 
 

@@ -1,4 +1,4 @@
-"""social-auth-core in a real Django site (social-auth-app-django)."""
+"""social-auth-core in a Django site (social-auth-app-django), by the recipe."""
 
 from __future__ import annotations
 
@@ -11,27 +11,24 @@ from tests.clients.django_sites import DjangoSite, django_site
 from tests.clients.person import Person
 from tests.clients.site import Site
 
+SYNCHRONISED = """
+# Into groups that the site has: by name at CAS, by name here.
+SOCIAL_AUTH_OIDC_GROUPS_KEY = "groups"
+SOCIAL_AUTH_OIDC_GROUPS_MAP = {"staff": ["staff"], "jupyter-admins": ["editors"]}
+from social_core.pipeline import DEFAULT_AUTH_PIPELINE
+SOCIAL_AUTH_PIPELINE = (*DEFAULT_AUTH_PIPELINE, "social_core.pipeline.user.sync_groups")
+"""
+
 
 @pytest.fixture(scope="module")
 def django(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoSite]:
-    offline = (
-        "--scope=openid profile email groups offline_access",
-        "--grant-type=authorization_code",
-        "--grant-type=refresh_token",
-    )
-    with django_site(
-        site, tmp_path_factory.mktemp("social"), "django_social", callback="/complete/oidc/", options=offline
-    ) as it:
+    with django_site(site, tmp_path_factory.mktemp("social"), "django-social-auth", settings=SYNCHRONISED) as it:
         yield it
 
 
-def presses_sign_in(django: DjangoSite, person: Person) -> requests.Response:
-    """Where that leads; the library wants a form, against requests that other sites would begin."""
-    return person.submits(person.opens(f"{django.url}/"))
-
-
 def signs_in(django: DjangoSite, person: Person) -> requests.Response:
-    return person.types_password(presses_sign_in(django, person))
+    """The library wants a form, against requests that other sites would begin."""
+    return person.types_password(django.presses(person, "login/oidc/"))
 
 
 def test_a_site_with_social_auth_knows_its_user_and_puts_them_into_its_own_groups(
@@ -40,8 +37,11 @@ def test_a_site_with_social_auth_knows_its_user_and_puts_them_into_its_own_group
     page = signs_in(django, person)
 
     user = site.cas.user
-    assert page.url == f"{django.url}/me"
-    assert page.json() == {"user": user.name, "email": user.attributes["mail"][0], "groups": ["editors", "staff"]}
+    assert page.url == f"{django.url}/"
+    known = page.json()
+    assert (known["user"], known["email"]) == (user.name, user.attributes["mail"][0])
+    assert known["groups"] == ["editors", "staff"]
+    assert known["kept"] == list(user.attributes["memberOf"])
 
 
 def test_social_auth_gets_new_tokens_for_a_refresh_token(django: DjangoSite, person: Person) -> None:
@@ -53,6 +53,9 @@ def test_social_auth_gets_new_tokens_for_a_refresh_token(django: DjangoSite, per
 
 def test_a_site_with_social_auth_signs_out_here_and_at_cas(django: DjangoSite, person: Person) -> None:
     signs_in(django, person)
+    question = django.presses(person, "sign-out")
+    assert "Sign out?" in question.text
+    page = person.submits(question)
 
-    assert django.signs_out(person) == f"{django.url}/"
-    assert person.is_at_cas(presses_sign_in(django, person))
+    assert (page.url, page.json()) == (f"{django.url}/", {"user": None})
+    assert person.is_at_cas(django.presses(person, "login/oidc/"))

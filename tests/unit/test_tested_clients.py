@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.recipes import all_recipes
 from docs.generate_tested_clients import PAGE, STEPS, page, rows
 from tests.machine.status import installed_package
 
@@ -28,7 +29,7 @@ def test_each_step_is_a_test_or_says_why_there_is_none(name: str) -> None:
     tree = ast.parse((CLIENTS / row["file"]).read_text(encoding="utf-8"))
     tests = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
-    assert tuple(row) == FIELDS
+    assert tuple(row) in (FIELDS, (*FIELDS, "recipe"))
     assert row["sign_in"] in tests
     named = [row[step] for step in STEPS]
     assert [step for step in named if step not in tests and not step.startswith("no: ")] == []
@@ -58,3 +59,17 @@ def test_each_version_is_the_one_that_is_run(name: str) -> None:
 def test_every_test_file_of_the_layer_is_in_the_table() -> None:
     files = {path.name for path in CLIENTS.glob("test_*.py")}
     assert files == {row["file"] for row in rows().values()}
+
+
+def test_the_recipes_that_were_run_say_so_and_no_others() -> None:
+    rows_by_recipe = {row["recipe"]: row for row in rows().values() if "recipe" in row}
+    run = {recipe.name: recipe.run_with for recipe in all_recipes() if recipe.run_with is not None}
+
+    assert run.keys() == rows_by_recipe.keys()
+    for name, row in rows_by_recipe.items():
+        assert (run[name].version, run[name].test) == (
+            f"{row['client']} {row['version']}",
+            f"tests/clients/{row['file']}",
+        )
+        source = (CLIENTS / row["file"]).read_text(encoding="utf-8")
+        assert f'"{name}"' in source or f"--recipe={name}" in source

@@ -1,1 +1,0 @@
-"""A Django site that signs in with django-allauth, after its documentation."""

@@ -1,5 +1,0 @@
-"""Where the site is."""
-
-import os
-
-HOME = os.environ["HOME_URL"]
