@@ -12,7 +12,7 @@ from tests.support.databases import database, empty_database, postgres, template
 
 __all__ = ["database", "empty_database", "postgres", "template"]  # fixtures
 
-LAYERS = ("unit", "contract", "http", "interop", "upstream", "conformance", "e2e")
+LAYERS = ("unit", "contract", "http", "interop", "upstream", "clients", "conformance", "e2e")
 LEFT_OUT = pytest.StashKey[dict[str, tuple[str, int]]]()
 
 
@@ -21,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "upstream: CAS servers that we did not write; two minutes")
     config.addinivalue_line(
         "markers",
-        "needs(*things): engine, images, prometheus, browser, postgres, ldap, node, apereo, acme: else left out",
+        "needs(*things): engine, images, prometheus, browser, postgres, ldap, apache, node, apereo, synapse, acme",
     )
     config.stash[LEFT_OUT] = {}
 
@@ -65,7 +65,9 @@ def _missing(thing: str) -> str | None:
         "postgres": status.missing_postgres,
         "ldap": status.missing_ldap,
         "node": status.missing_node,
+        "apache": status.missing_apache,
         "apereo": status.missing_apereo,
+        "synapse": status.missing_synapse,
         "prometheus": status.missing_prometheus,
         "acme": status.missing_acme,
         "images": lambda: status.missing_images(list(status.image_names().values())),
