@@ -92,7 +92,9 @@ def refusal_of(error: HTTPClientError) -> Finding:
         return Finding(Verdict.UNANSWERED, reason=f"the token endpoint answered {error.code} {code or ''}".strip())
     if IDENTITY_TOO_OLD in str(answer.get("error_description", "")):
         return Finding(Verdict.UNCERTAIN, reason="the bridge has to ask CAS again")
-    return Finding(Verdict.GONE, reason="the provider took the refresh token back")
+    # A token that is too old is refused in the same words as one that was taken back: the sign-in is over, and whether
+    # the person may still enter is for the next one to say.
+    return Finding(Verdict.ENDED, reason="the provider takes the refresh token no more")
 
 
 class OidcAuthenticator(RenewingOAuth, GenericOAuthenticator):  # type: ignore[misc]  # no types there
