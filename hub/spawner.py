@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import Any
@@ -27,6 +28,8 @@ from hub.start_failures import explain, explain_end
 ENGINE_THREADS = 8  # the engine's client keeps ten connections
 ENGINE_ANSWERS_WITHIN = 60  # seconds; less than Spawner.start_timeout
 STOPS_WITHIN = 5  # seconds from SIGTERM to SIGKILL; a lab that is asked to stop has saved before
+ASKED_AGAIN_AFTER = 1.0  # seconds, twice as many each time
+ENGINE_IS_BACK_WITHIN = 60  # seconds, after a restart of it
 LIVES_WITHIN = 30  # seconds; then JupyterHub waits on, for Spawner.http_timeout
 LAST_LINES = 20  # of a lab that ended, for the log of the hub
 NAME_IS_FREE_WITHIN = 15  # seconds, in which the engine removes the container of the last run
@@ -128,11 +131,26 @@ class Lab(Mortal, TellsProgress, DockerSpawner):  # type: ignore[misc]  # the pa
 
     async def poll(self) -> Any:
         """None while it runs. The container of a lab that ended by itself is removed, once it has said how it ended."""
-        status = await super().poll()
+        status = await (self._poll_at_the_start_of_the_hub() if self._check_pending else super().poll())
         if status is not None and self.object_id and not self._start_pending:
             self.log.warning("%s ended by itself: %s", self._log_name, status)
             await self._remove_ended()
         return status
+
+    async def _poll_at_the_start_of_the_hub(self) -> Any:
+        """The same, of an engine that may be in trouble. Later JupyterHub lets that pass and asks again, but when it
+        starts it takes an error for a lab that has ended, and stops it. Told that the lab runs, it tries for a minute
+        to reach it before it says otherwise."""
+        pause, give_up = ASKED_AGAIN_AFTER, time.monotonic() + ENGINE_IS_BACK_WITHIN
+        while True:
+            try:
+                return await super().poll()
+            except (DockerException, RequestException, OSError) as fault:
+                self.log.warning("The engine does not say whether %s runs: %s", self._log_name, fault)
+            if time.monotonic() + pause > give_up:
+                return None
+            await asyncio.sleep(pause)
+            pause *= 2
 
     async def _remove_ended(self) -> None:
         if self.object_id:
