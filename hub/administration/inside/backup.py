@@ -40,8 +40,8 @@ class Wish:
 
 def back_up(wish: Wish) -> None:
     """All of it, then read again and compared."""
-    TARGET.chmod(0o700)
     manifest = _begin(wish)
+    TARGET.chmod(0o700)  # not before it is known for one of ours: it could be anybody's
     folders = [] if wish.only_databases else mounted()
     _check_room(folders, manifest, compress=wish.compress)
     try:
