@@ -11,9 +11,9 @@ from typing import Any
 
 from hub.administration.faults import AdministrationError
 from hub.administration.inside import archive
-from hub.administration.inside.backup import TARGET, VOLUMES
 from hub.administration.inside.events import Progress, tell
 from hub.administration.inside.manifest import moment
+from hub.administration.inside.places import TARGET, VOLUMES
 
 _NAME = re.compile(r"(?P<of>[A-Za-z0-9-]+)_\d{8}T\d{6}Z")
 _OURS = re.compile(rf"\.?{_NAME.pattern}\.(json|tar\.gz)(\.part)?|lost\+found")

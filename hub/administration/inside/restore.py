@@ -14,9 +14,11 @@ from pathlib import Path, PurePosixPath
 
 from hub.administration.faults import AdministrationError
 from hub.administration.inside import archive, databases
-from hub.administration.inside.backup import CHECKOUT, SITE, TARGET, VOLUMES, check_files
+from hub.administration.inside.backup import check_files
 from hub.administration.inside.events import Progress, tell
 from hub.administration.inside.manifest import Manifest, Part, read_manifest
+from hub.administration.inside.places import TARGET, VOLUMES
+from hub.administration.inside.settings import check_is_meant, check_no_strangers, different_settings
 from hub.administration.names import size
 
 HUB_DATABASE = "service/hub-data"
@@ -32,9 +34,11 @@ class Wish:
     only_databases: bool = False
 
 
-def describe() -> None:
-    """What the backup holds and what is in the way of it: told before anything is done."""
+def describe(project: str) -> None:
+    """What the backup holds and what is in the way of it in this project: told before anything is done."""
+    check_is_meant(project)
     manifest = read_manifest(TARGET)
+    check_no_strangers(manifest)
     in_the_way = []
     places = sorted({part.place for part in manifest.parts})
     for place in places:
@@ -51,7 +55,7 @@ def describe() -> None:
         only_databases=manifest.only_databases,
         bytes=sum(part.bytes for part in manifest.parts),
         in_the_way=in_the_way,
-        settings=_different_settings(manifest),
+        settings=different_settings(manifest),
     )
 
 
@@ -176,18 +180,6 @@ def _check_room(parts: list[Part]) -> None:
         raise AdministrationError(
             f"the volumes' disk has {size(free)} free and {size(needed)} are needed: make room; nothing was written."
         )
-
-
-def _different_settings(manifest: Manifest) -> list[str]:
-    """Which files of settings here are not as the backup has them."""
-    different = []
-    for name in manifest.settings:
-        rest = name.removeprefix("settings/")
-        here = SITE / rest.removeprefix("site/") if rest.startswith("site/") else CHECKOUT / rest
-        kept = TARGET / name
-        if not here.is_file() or (kept.is_file() and here.read_bytes() != kept.read_bytes()):
-            different.append(rest)
-    return different
 
 
 def _version(text: str) -> tuple[int, ...]:
