@@ -17,7 +17,7 @@ RUN_BY = {
     "docker compose exec bridge passerelle check": "e2e/test_compose.py",
     "docker compose logs prepare bridge hub": "e2e/test_compose.py",
     "docker compose up -d": "e2e/test_bundle_lifecycle.py",
-    "passerelle hub backup /srv/backup/monday": "e2e/test_bundle_operations.py",
+    "passerelle hub backup /srv/backup/$(date +%F)": "e2e/test_bundle_operations.py",
     "passerelle hub users": "e2e/test_bundle_operations.py",
     "passerelle hub offboard --purge-expired": "e2e/test_bundle_operations.py",
     "passerelle hub offboard bob --dry-run": "e2e/test_bundle_operations.py",
@@ -48,6 +48,21 @@ def test_those_tests_are_there() -> None:
     tests = {test.removeprefix("tests/").partition("[")[0] for test in collected()}
     known = tests | {test.partition("::")[0] for test in tests}
     assert [test for test in RUN_BY.values() if test not in known] == []
+
+
+@pytest.mark.parametrize("page", ["backup.md", "upgrade.md"])
+def test_what_is_typed_is_typed_where_the_deployment_is(page: str) -> None:
+    text = PAGE.with_name("hub").joinpath(page).read_text(encoding="utf-8")
+    for block in re.findall(r"^```(?:sh)?\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
+        first = re.search(r"(?:docker compose|passerelle hub) ", block)
+        assert first is None or re.search(r"cd (\S+/)?site\b", block[: first.start()]), block
+    for line in re.findall(r"^\d+ \d+ \* \* \*  (.*)", text, flags=re.MULTILINE):
+        assert "/site" in line
+
+
+def test_a_command_of_every_week_can_be_typed_again_in_the_second() -> None:
+    (folder,) = re.findall(r"^passerelle hub backup (\S+.*)", TEXT, flags=re.MULTILINE)
+    assert "$(date" in folder
 
 
 @pytest.mark.parametrize("page", [PAGE, PAGE.with_name("students.md"), *sorted((PAGE.parent / "hub").glob("*.md"))])
