@@ -98,9 +98,9 @@ class Engine:
         label = f"{PROJECT_LABEL}={self.project}-labs"
         return sorted(one.name for one in self._client.containers.list(filters={"label": label}))
 
-    def users_of(self, volume: str) -> list[str]:
+    def users_of(self, volume: str) -> list[Any]:
         """The containers that have a volume."""
-        return sorted(one.name for one in self._client.containers.list(all=True, filters={"volume": volume}))
+        return list(self._client.containers.list(all=True, filters={"volume": volume}, ignore_removed=True))
 
     def on_machine(self, folder: str) -> str:
         """A folder as the machine knows it: what is relative is so to the folder of .env."""

@@ -5,7 +5,6 @@ import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -78,15 +77,6 @@ def test_a_folder_is_one_of_the_machine() -> None:
     assert engine.on_machine("/srv/x") == "/srv/x"
     with pytest.raises(AdministrationError, match="whole path"):
         engine.on_machine("../x")
-
-
-def test_a_user_is_known_to_the_bridge_by_subject_or_name_whatever_its_case() -> None:
-    sessions: list[dict[str, Any]] = [
-        {"subject": "17", "username": "Bob"},
-        {"subject": "bob", "username": "x"},
-        {"subject": "18", "username": "bobby"},
-    ]
-    assert offboard.subjects_of("bob", sessions) == ["17", "bob"]
 
 
 def test_the_retention_is_a_number_of_days(monkeypatch: pytest.MonkeyPatch) -> None:
