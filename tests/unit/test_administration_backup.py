@@ -12,7 +12,8 @@ import pytest
 
 from hub.administration.faults import AdministrationError
 from hub.administration.inside import archive, backup, places, restore
-from hub.administration.inside.manifest import read_manifest
+from hub.administration.inside.manifest import Manifest, read_manifest, write_manifest
+from hub.half_restored import half_restored
 from tests.support.volumes import filled, volumes
 
 __all__ = ["filled", "volumes"]  # fixtures
@@ -164,12 +165,71 @@ def test_an_interrupted_restore_goes_on(filled: Path, monkeypatch: pytest.Monkey
     assert list(filled.rglob(restore.UNDER_WAY)) == []
 
 
+def test_nobody_starts_on_what_an_interrupted_restore_left_until_it_is_whole(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub looks into its own volume alone: it is marked first and for longest."""
+    (filled / "service/secrets").mkdir()
+    backup.back_up(WISH)
+    empty(filled)
+    hub_data, lasts = filled / "service/hub-data", []
+    usual = restore._mark
+
+    def interrupted(folder: Path, manifest: Manifest) -> None:
+        usual(folder, manifest)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(restore, "_mark", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            restore.restore(BACK)
+    assert half_restored(hub_data)
+
+    unlink = Path.unlink
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda path, **options: (lasts.append(path), unlink(path, **options)))
+        restore.restore(BACK)
+    assert [path for path in lasts if path.name == restore.UNDER_WAY][-1].parent == hub_data
+    assert half_restored(hub_data) is None
+
+
+def test_what_one_backup_left_half_done_is_in_the_way_of_another(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backup.back_up(WISH)
+    manifest = read_manifest(places.TARGET)
+    empty(filled)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(restore, "_put_database", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            restore.restore(BACK)
+
+    def in_the_way() -> list[str]:
+        capsys.readouterr()
+        restore.describe("hub")
+        return [one["place"] for one in json.loads(capsys.readouterr().out)["in_the_way"]]
+
+    assert in_the_way() == []
+    write_manifest(places.TARGET, manifest.model_copy(update={"began": manifest.began.replace(year=2001)}))
+    assert in_the_way() == ["home/bob", "service/hub-data"]
+    with pytest.raises(AdministrationError, match="is not empty: nothing was written"):
+        restore.restore(BACK)
+    assert (filled / "home/bob/kept.txt").exists()
+    restore.restore(restore.Wish(jupyterhub="6.1.1", force=True))
+    assert list(filled.rglob(restore.UNDER_WAY)) == []
+
+
 def test_nothing_is_written_over_without_force_and_all_of_it_with(filled: Path) -> None:
     backup.back_up(WISH)
     (filled / "home/bob/later.txt").write_text("written after the backup")
     with pytest.raises(AdministrationError, match="home/bob is not empty: nothing was written"):
         restore.restore(BACK)
     assert (filled / "home/bob/later.txt").exists()
+    assert list(filled.rglob(restore.UNDER_WAY)) == []
     restore.restore(restore.Wish(jupyterhub="6.1.1", force=True))
 
     assert not (filled / "home/bob/later.txt").exists()
