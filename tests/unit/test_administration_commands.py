@@ -1,6 +1,7 @@
 """What the administrator's commands decide and print, without an engine."""
 
 import json
+import re
 import sqlite3
 import stat
 from contextlib import closing
@@ -107,6 +108,15 @@ def test_an_upgrade_names_packages_images_and_settings() -> None:
         "hub: b 1 → taken away",
         "hub: c 1 is new",
     ]
+
+
+def test_the_way_back_is_printed_as_the_page_has_it() -> None:
+    page = (ROOT / "docs/hub/upgrade.md").read_text()
+    (block,) = re.findall(r"^```sh\n(cd \S+\ngit checkout .*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    there, _, *steps = block.splitlines()
+    printed = upgrade.next_steps("PROJECT", "/opt/passerelle/site", "backups/…-before-upgrade")
+    assert printed[0].split()[-1] == there.removeprefix("cd ")
+    assert [line.strip() for line in printed[3:]] == steps
 
 
 def test_an_older_checkout_than_the_database_is_refused() -> None:
