@@ -266,34 +266,36 @@ def test_the_same_command_works_from_the_machine_itself(first: Hub, bob: Journey
     assert re.search(r"^bob .* there", first.on_machine("users --no-sizes", where="monitoring"), re.M)
 
 
+@pytest.fixture(scope="module")
+def before(first: Hub, bob: Journey) -> dict[str, Any]:
+    first.compose("rm", "--stop", "--force", "prometheus")  # of a profile that is off
+    return state_of(first)
+
+
+@pytest.fixture(scope="module")
+def told(first: Hub, before: dict[str, Any]) -> str:
+    """The newer version has another limit, and another image of the hub."""
+    settings, image = first.folder / ".env", first.folder / "hub/Dockerfile"
+    settings.write_text(settings.read_text().replace("LAB_MEM_LIMIT=2G", "LAB_MEM_LIMIT=3G"))
+    image.write_text(image.read_text() + "\nENV NEWER=yes\n")
+    lab, hub = first.lab_id("bob"), first.container("hub")
+    assert "hub: LAB_MEM_LIMIT '2G' → '3G'" in first.on_machine("upgrade --dry-run")
+    first.on_machine("upgrade", said="n\n", fails=True)
+    assert first.container("hub") == hub
+    said = first.on_machine("upgrade", said="y\n")
+    assert first.lab_id("bob") == lab
+    return said
+
+
 class TestUpgrade:
     """From the machine, to a version that is not wanted after all, and back as the page says."""
-
-    @pytest.fixture(scope="class")
-    def before(self, first: Hub, bob: Journey) -> dict[str, Any]:
-        first.compose("rm", "--stop", "--force", "prometheus")  # of a profile that is off
-        return state_of(first)
-
-    @pytest.fixture(scope="class")
-    def told(self, first: Hub, before: dict[str, Any]) -> str:
-        """The newer version has another limit, and another image of the hub."""
-        settings, image = first.folder / ".env", first.folder / "hub/Dockerfile"
-        settings.write_text(settings.read_text().replace("LAB_MEM_LIMIT=2G", "LAB_MEM_LIMIT=3G"))
-        image.write_text(image.read_text() + "\nENV NEWER=yes\n")
-        lab, hub = first.lab_id("bob"), first.container("hub")
-        assert "hub: LAB_MEM_LIMIT '2G' → '3G'" in first.on_machine("upgrade --dry-run")
-        first.on_machine("upgrade", said="n\n", fails=True)
-        assert first.container("hub") == hub
-        said = first.on_machine("upgrade", said="y\n")
-        assert first.lab_id("bob") == lab
-        return said
 
     def test_builds_and_starts_what_is_new_and_keeps_who_is_there(self, first: Hub, bob: Journey, told: str) -> None:
         environment = first.docker("inspect", "--format", "{{.Config.Env}}", first.container("hub"))
         assert {"NEWER=yes", "LAB_MEM_LIMIT=3G"} <= set(environment.strip("[]").split())
         assert (bob.whoami()["name"], first.labs()) == ("bob", [f"{first.project}-lab-bob"])
 
-    def test_is_gone_by_the_way_back_that_it_prints(
+    def test_is_gone_by_the_way_back_it_prints(
         self, first: Hub, bob: Journey, before: dict[str, Any], told: str
     ) -> None:
         first.typed("docker compose exec -T bridge passerelle clients add Later --redirect-uri https://l.example/cb")
@@ -318,7 +320,7 @@ class TestOffboarding:
     def test_is_told_before_it_is_done(self, first: Hub, bob: Journey) -> None:
         told = first.hub("offboard", "bob", "--dry-run")
 
-        assert re.findall(r"^\d\. (\w+)", told.stderr, re.M) == ["end", "stop", "delete", "archive", "delete"]
+        assert re.findall(r"^\d\. (\w+)", told.stderr, re.M) == ["end", "stop", "delete", "archive", "delete", "forget"]
         assert first.labs() == [f"{first.project}-lab-bob"]
 
     def test_leaves_an_archive_and_nothing_else(self, first: Hub, bob: Journey) -> None:
