@@ -46,7 +46,7 @@ class Plan:
             f"delete {self.user} from the hub, with tokens and memberships" if self.known else "",
             f"archive the home into {self.folder} and keep it for {self.days} days" if home else "",
             f"delete the volume {home.name}" if home else "",
-            f"forget which terms of use {self.user} accepted, and how large the home was" if self.noted else "",
+            f"forget which terms of use {self.user} accepted, and how large the home was" if home or self.noted else "",
         ]
         return [step for step in found if step]
 

@@ -295,9 +295,7 @@ class TestUpgrade:
         assert {"NEWER=yes", "LAB_MEM_LIMIT=3G"} <= set(environment.strip("[]").split())
         assert (bob.whoami()["name"], first.labs()) == ("bob", [f"{first.project}-lab-bob"])
 
-    def test_is_gone_by_the_way_back_it_prints(
-        self, first: Hub, bob: Journey, before: dict[str, Any], told: str
-    ) -> None:
+    def test_is_gone_by_the_way_back_told(self, first: Hub, bob: Journey, before: dict[str, Any], told: str) -> None:
         first.typed("docker compose exec -T bridge passerelle clients add Later --redirect-uri https://l.example/cb")
         first.docker("exec", f"{first.project}-lab-bob", "sh", "-c", "echo after > later.txt")
         assert state_of(first) != before

@@ -147,6 +147,7 @@ def test_what_the_hub_noted_is_forgotten_with_the_rest(data: Path) -> None:
         ledger_in(data).write(f"hub-home-{user}", Usage(1, 1.0))
     bobs = Traces(data, "bob", HOME.name)
     assert bobs.there()
+    assert plan(home=HOME).steps[-1] == plan(noted=True).steps[0]  # a home is measured when its lab stops
     assert plan(noted=True).steps == ["forget which terms of use bob accepted, and how large the home was"]
 
     carry_out(engine_with(Bridge(), NOBODY, []), plan(noted=True))
