@@ -12,6 +12,7 @@ from traitlets.log import get_logger
 
 from hub.declared import read_declared
 from hub.engine import EngineError, check_engine, counts_work, has_image
+from hub.half_restored import half_restored
 from hub.images import ImageChoice, absent, forgetful, options_from_form
 from hub.keeper import keeper_service
 from hub.lifecycle_settings import read_lifecycle
@@ -41,6 +42,9 @@ try:
     check_engine()
 except (SettingsError, EngineError) as fault:
     sys.exit(str(fault))
+
+if interrupted := half_restored(hub.data_dir):
+    sys.exit(interrupted)
 
 load_subconfig("base_config.py", path=str(Path(__file__).parent))  # type: ignore[name-defined]  # noqa: F821
 
