@@ -27,6 +27,7 @@ IDENTITY_TOO_OLD = "send them to the authorization endpoint again"
 REFUSALS = (400, 401, 403)
 NO_ANSWER = 599
 """What tornado's client makes of a connection that brought none."""
+SPENT = "The code of this sign-in was used before, or is too old."
 SILENT = "The sign-in service does not answer. Nothing is lost: try again in a few minutes."
 
 
@@ -53,9 +54,11 @@ class RenewingOAuth(Renewing, Configurable):
         try:
             model: Model | None = await super().authenticate(handler, data, **more)  # type: ignore[misc]
         except HTTPClientError as error:
-            if error.code != NO_ANSWER:
-                raise
-            raise web.HTTPError(503, SILENT) from error
+            if error.code == NO_ANSWER:
+                raise web.HTTPError(503, SILENT) from error
+            if error_of(error).get("error") == "invalid_grant":  # a page loaded twice, or gone back to
+                raise web.HTTPError(400, SPENT) from error
+            raise
         if model is not None:
             await self._check_identity(handler, model)
         return await self.note_refusal(handler, model)
@@ -127,13 +130,19 @@ class RenewingOAuth(Renewing, Configurable):
         return Finding(Verdict.CONFIRMED, await self._token_to_auth_model(tokens))  # type: ignore[attr-defined]
 
 
+def error_of(refused: HTTPClientError) -> dict[str, Any]:
+    """What a provider said of the reason (RFC 6749 §5.2); nothing if it said it otherwise."""
+    try:
+        answer = json.loads(refused.response.body) if refused.response else {}
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
 def refusal_of(error: HTTPClientError) -> Finding:
     """What a refusal of the token endpoint means. Only `invalid_grant` is about the user."""
-    try:
-        answer = json.loads(error.response.body) if error.response else {}
-    except ValueError:
-        answer = {}
-    code = answer.get("error") if isinstance(answer, dict) else None
+    answer = error_of(error)
+    code = answer.get("error")
     if code != "invalid_grant":
         return Finding(Verdict.UNANSWERED, reason=f"the token endpoint answered {error.code} {code or ''}".strip())
     if IDENTITY_TOO_OLD in str(answer.get("error_description", "")):
