@@ -35,6 +35,7 @@ from serving import Site, make_certificate, read_site
 
 ROUTES = Path(__file__).with_name("routes.yml")
 DASHBOARD_USER = "admin"
+RESTORE_UNDER_WAY = ".restore-under-way"  # as hub/half_restored.py has it
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     """Do everything, say one line for each part; on a fault say one sentence and return 1."""
     try:
         plan = read_plan(environ)
+        check_is_whole(environ)
         issued = check_acme(environ, plan.site)
         make_secrets(plan, new_secret=lambda: secrets.token_hex(32))
         print(f"secrets: ready in {plan.secrets_dir}")
@@ -100,6 +102,16 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
         dashboard=dashboard == "1",
         metrics_dir=Path(environ["METRICS_DIR"]) if environ.get("METRICS_DIR") else None,
     )
+
+
+def check_is_whole(environ: Mapping[str, str]) -> None:
+    """Raise if a restore has left these volumes half done: what is made now would be mixed with what comes back."""
+    folders = [environ[name] for name in ("SECRETS_DIR", "CERTS_DIR", "METRICS_DIR") if environ.get(name)]
+    if any(Path(folder, RESTORE_UNDER_WAY).exists() for folder in folders):
+        raise EdgeError(
+            "a restore into this project was interrupted: `docker compose down`, then the same command again, "
+            "`passerelle hub restore …`, which goes on where it stopped."
+        )
 
 
 def check_demo_is_local(demo_cas_host: str, hosts: tuple[str, ...]) -> None:

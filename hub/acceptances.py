@@ -48,6 +48,15 @@ class Acceptances:
             )
             database.execute("INSERT OR REPLACE INTO acceptance VALUES (?, ?, ?)", (user, terms.version, moment))
 
+    def exist(self) -> bool:
+        """Whether anybody has ever accepted anything here; every other question makes the file."""
+        return self._path.exists()
+
+    def has_any(self, user: str) -> bool:
+        """Whether this user has ever accepted anything."""
+        with self._open() as database:
+            return database.execute("SELECT 1 FROM acceptance WHERE user = ?", (user,)).fetchone() is not None
+
     def forget(self, user: str) -> None:
         """Nothing of this user is kept."""
         with self._open() as database:
@@ -63,3 +72,8 @@ class Acceptances:
             yield database
         finally:
             database.close()
+
+
+def acceptances_in(data_dir: Path) -> Acceptances:
+    """Where the hub keeps them."""
+    return Acceptances(data_dir / "terms.sqlite3")

@@ -17,14 +17,14 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from hub.declared import read_declared
-from hub.lifetimes import Lifetimes, Limits, Stop, stop_of
+from hub.lifetimes import NEVER, Lifetimes, Limits, Stop, stop_of
 
 LOOK_AT_MOST_EVERY = 60  # seconds
 AT_ONCE = 10  # stops; the hub waits up to ten seconds for each
@@ -54,11 +54,39 @@ def time_of(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def find_due(users: list[dict[str, Any]], lifetimes: Lifetimes, now: datetime) -> list[Due]:
-    """The labs whose time is over, of users as the hub's API describes them."""
+class Reports:
+    """Whether the labs have had the time to report: while the hub, this service or the machine was away, none could.
+
+    What the hub knows of their use is then as old as the outage, and a lab that computes looks idle.
+    """
+
+    def __init__(self, report_every: int, look_every: int) -> None:
+        self._heard_within = timedelta(seconds=2 * report_every)
+        self._gap = timedelta(seconds=look_every) + self._heard_within
+        self._since: datetime | None = None
+        self._last: datetime | None = None
+
+    def the_hub_answers(self, now: datetime) -> bool:
+        """Note it; True if it has for so long without a break that every lab has been heard."""
+        # The clock of the day, not the machine's uptime: a machine that slept reached nobody either.
+        is_first = self._since is None or self._last is None or now - self._last > self._gap
+        if is_first or self._since is None or now < self._since:
+            self._since = now
+        self._last = now
+        return now - self._since >= self._heard_within
+
+    def the_hub_is_away(self) -> None:
+        """Begin anew."""
+        self._since = None
+
+
+def find_due(users: list[dict[str, Any]], lifetimes: Lifetimes, now: datetime, *, all_heard: bool = True) -> list[Due]:
+    """The labs whose time is over, of users as the hub's API describes them; by age alone unless all were heard."""
     due = []
     for user in users:
         limits = lifetimes.of(user.get("groups", ()))
+        if not all_heard:
+            limits = replace(limits, idle_timeout=NEVER)
         for name, server in user.get("servers", {}).items():
             if server.get("pending") or not server.get("ready") or not server.get("started"):
                 continue
@@ -106,14 +134,24 @@ class Hub:
 def watch(hub: Hub, lifetimes: Lifetimes) -> None:
     """Look and stop, for ever."""
     every = max(1, min(LOOK_AT_MOST_EVERY, lifetimes.shortest // 6))
+    reports = Reports(lifetimes.report_every, every)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while True:
-            try:
-                due = find_due(list(hub.running()), lifetimes, datetime.now(UTC))
-                list(pool.map(hub.stop, due))
-            except (OSError, ValueError, KeyError) as error:
-                log.warning("the hub did not say who runs what, the next round asks again: %s", error)
+            look(hub, lifetimes, reports, pool)
             time.sleep(every)
+
+
+def look(hub: Hub, lifetimes: Lifetimes, reports: Reports, pool: ThreadPoolExecutor) -> None:
+    """One round."""
+    try:
+        users = list(hub.running())
+        now = datetime.now(UTC)
+        due = find_due(users, lifetimes, now, all_heard=reports.the_hub_answers(now))
+    except (OSError, ValueError, KeyError) as error:
+        log.warning("the hub did not say who runs what, the next round asks again: %s", error)
+        reports.the_hub_is_away()
+    else:
+        list(pool.map(hub.stop, due))
 
 
 def main() -> None:

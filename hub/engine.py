@@ -7,6 +7,7 @@ import docker  # type: ignore[import-untyped]
 from docker.errors import DockerException  # type: ignore[import-untyped]
 
 ANSWER_WITHIN = 10  # seconds
+COUNTS_WORK = "org.passerelle.counts-work"
 
 
 def has_image(name: str, connect: Callable[..., docker.DockerClient] = docker.from_env) -> bool:
@@ -18,6 +19,22 @@ def has_image(name: str, connect: Callable[..., docker.DockerClient] = docker.fr
         return False
     else:
         return True
+    finally:
+        client.close()
+
+
+def counts_work(name: str, connect: Callable[..., docker.DockerClient] = docker.from_env) -> bool:
+    """Whether labs from this image tell the hub of a kernel that computes in silence: what lab/Dockerfile adds does.
+
+    Of an image that is not there, or an engine that does not say, nothing is known; others tell of that.
+    """
+    client = connect(timeout=ANSWER_WITHIN)
+    try:
+        labels = (client.images.get(name).attrs.get("Config") or {}).get("Labels") or {}
+    except (DockerException, OSError):
+        return True
+    else:
+        return labels.get(COUNTS_WORK) == "yes"
     finally:
         client.close()
 

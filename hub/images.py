@@ -12,6 +12,7 @@ from typing import Any
 from jupyterhub.spawner import SpawnException
 
 from hub.declared import Declared, Image
+from hub.lifetimes import Lifetimes
 
 FIELD = "image"
 TOLD_AT_MOST = 80  # characters of what somebody sent
@@ -118,6 +119,11 @@ class ImageChoice:
 def groups_of(lab: Any) -> frozenset[str]:
     """The groups of the person whose lab it is, as of their last sign-in or refresh."""
     return frozenset(group.name for group in lab.user.groups)
+
+
+def forgetful(images: Collection[str], counts_work: Callable[[str], bool], lifetimes: Lifetimes) -> list[str]:
+    """From which of the images labs are stopped in the middle of a silent computation, because it is no use there."""
+    return [image for image in images if lifetimes.ends_idle_labs and not counts_work(image)]
 
 
 def absent(images: Collection[str], is_there: Callable[[str], bool]) -> list[str]:

@@ -11,10 +11,12 @@ from pathlib import Path
 from traitlets.log import get_logger
 
 from hub.declared import read_declared
-from hub.engine import EngineError, check_engine, has_image
-from hub.images import ImageChoice, absent, options_from_form
+from hub.engine import EngineError, check_engine, counts_work, has_image
+from hub.half_restored import half_restored
+from hub.images import ImageChoice, absent, forgetful, options_from_form
 from hub.keeper import keeper_service
 from hub.lifecycle_settings import read_lifecycle
+from hub.lifetimes import Lifetimes, Limits
 from hub.limits import limit_by_group
 from hub.networks import read_lab_network
 from hub.quota_step import read_quota_step
@@ -28,7 +30,7 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by Jupyter
 
 reader = Reader(os.environ)
 hub = read_hub(reader)  # so that the sentence below names all that is missing, not only the labs' part
-read_lifecycle(reader)
+life = read_lifecycle(reader)
 read_sign_in(reader)
 labs = read_labs(reader)
 lab_network = read_lab_network(reader)
@@ -41,6 +43,9 @@ try:
 except (SettingsError, EngineError) as fault:
     sys.exit(str(fault))
 
+if interrupted := half_restored(hub.data_dir):
+    sys.exit(interrupted)
+
 load_subconfig("base_config.py", path=str(Path(__file__).parent))  # type: ignore[name-defined]  # noqa: F821
 
 c.JupyterHub.spawner_class = Lab
@@ -52,7 +57,14 @@ c.Lab.options_form = images.form
 c.Lab.options_from_form = options_from_form
 c.Lab.apply_user_options = lambda _lab, _options: None  # `images.before_start` does, without a traceback in the log
 c.Lab.allowed_images = images.allowed_images
-for image in absent(sorted({one.image for one in declared.images if one.image}), has_image):
+declared_images = sorted({one.image for one in declared.images if one.image})
+for image in forgetful(declared_images, counts_work, Lifetimes(Limits(life.idle_timeout, life.max_age), declared)):
+    get_logger().warning(
+        f"the image {image} of hub.toml does not tell the hub of kernels that compute without printing, so labs from "
+        "it are stopped as idle meanwhile: build it with lab/Dockerfile, or give its groups a longer idle_timeout "
+        "(docs/hub/labs.md)"
+    )
+for image in absent(declared_images, has_image):
     get_logger().warning(f"the image {image} of hub.toml is not on this server, so no lab starts from it: pull it")
 c.DockerSpawner.image = labs.image
 c.DockerSpawner.pull_policy = "never"  # compose built it; a start must not wait for a registry

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from hub import lifetime_api, pages, terms_pages
-from hub.acceptances import Acceptances
+from hub.acceptances import acceptances_in
 from hub.announcements import Announcement
 from hub.declared import read_declared
 from hub.lifecycle import Mortal
@@ -24,9 +24,7 @@ try:
     lifetimes = Lifetimes(Limits(life.idle_timeout, life.max_age), read_declared(life.declared))
     terms = None
     if life.terms_file and life.notices:
-        terms = terms_pages.TermsGate(
-            TermsInForce(life.notices, life.terms_file), Acceptances(hub.data_dir / "terms.sqlite3")
-        )
+        terms = terms_pages.TermsGate(TermsInForce(life.notices, life.terms_file), acceptances_in(hub.data_dir))
 except SettingsError as fault:
     sys.exit(str(fault))
 

@@ -1,4 +1,6 @@
-"""What a lab may ask the hub about itself: when it will be stopped, and why, so that it can warn whoever is in it.
+"""What a lab itself says to the hub and asks it: that it is used, and when it will be stopped, so that it can warn.
+
+Both go on while nobody may enter the lab: a computation is not ended because its owner sleeps.
 
 By the limits of now and the groups of now: a lab that runs while a setting changes is told the new time.
 """
@@ -10,15 +12,33 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.apihandlers.users import ActivityAPIHandler
 from jupyterhub.scopes import needs_scope
 from tornado import web
 
 from hub.announcements import Announcement
 from hub.lifetimes import Lifetimes, stop_of
 from hub.pages import Route, reads
+from hub.renewal import tokens_of_labs
 
 
-class LifetimeHandler(APIHandler):  # type: ignore[misc]  # JupyterHub carries no types
+class SpokenToByLabs(APIHandler):  # type: ignore[misc]  # JupyterHub carries no types
+    """To be mixed in, in front. At these addresses alone a lab's own token is good whatever became of its owner."""
+
+    async def refresh_auth(self, user: Any, force: bool = False) -> Any:
+        """Ask as ever, with all that follows for the owner; but let the lab speak."""
+        fresh, token = await super().refresh_auth(user, force), self.get_token()
+        if fresh is not None or token is None or token.id not in tokens_of_labs(user):
+            return fresh
+        self._token_authenticated = True  # a request of the owner's browser would have to show its cookie twice
+        return user
+
+
+class ActivityHandler(SpokenToByLabs, ActivityAPIHandler):  # type: ignore[misc]
+    """`/hub/api/users/NAME/activity`, JupyterHub's own: without these reports a lab counts as idle and is stopped."""
+
+
+class LifetimeHandler(SpokenToByLabs):
     """`/hub/api/users/NAME/lifetime?server=`, with the right that every lab has: to report its own use."""
 
     def initialize(self, lifetimes: Lifetimes, warning: int, announcement: Announcement) -> None:
@@ -53,6 +73,9 @@ def _in_utc(moment: Any) -> Any:
 
 
 def routes_of(lifetimes: Lifetimes, warning: int, announcement: Announcement) -> list[Route]:
-    """The one address."""
+    """The two addresses."""
     given = {"lifetimes": lifetimes, "warning": warning, "announcement": announcement}
-    return [(r"/api/users/([^/]+)/lifetime", LifetimeHandler, given)]
+    return [
+        (r"/api/users/([^/]+)/lifetime", LifetimeHandler, given),
+        (r"/api/users/([^/]+)/activity", ActivityHandler, {}),
+    ]

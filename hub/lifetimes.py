@@ -57,6 +57,12 @@ class Lifetimes:
         return min((seconds for seconds in every if seconds), default=NEVER)
 
     @property
+    def ends_idle_labs(self) -> bool:
+        """Whether anybody's lab is stopped because nobody uses it."""
+        groups = self.declared.groups.values()
+        return bool(self.everybody.idle_timeout) or any(rules.idle_timeout for rules in groups)
+
+    @property
     def report_every(self) -> int:
         """How often labs must tell the hub of their use, so that the shortest limit is kept to within a sixth."""
         return max(1, min(REPORT_AT_MOST_EVERY, self.shortest // 6)) if self.shortest else REPORT_AT_MOST_EVERY

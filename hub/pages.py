@@ -16,6 +16,7 @@ from jupyterhub.utils import utcnow
 from tornado.httputil import HTTPServerRequest
 
 from hub.announcements import Announcement
+from hub.authenticator import SPENT
 from hub.start_words import is_refused_start, why_not_started
 from hub.words import language_of, translate, translate_finished
 
@@ -42,6 +43,7 @@ def dress(announcement: Announcement, support_contact: str) -> None:
             "_finished": lambda sentence: translate_finished(str(sentence), language),
             "phrase_of": lambda status: responses.get(status, "Internal Server Error"),
             "why_not_started": why_not_started,
+            "spent_sign_in": SPENT,
             "is_refused_start": is_refused_start,
             "notice": announcement.in_language(language),
             "support_contact": support_contact,

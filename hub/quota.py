@@ -76,6 +76,14 @@ class Ledger:
                 Path(name).unlink()
             raise
 
+    def has(self, volume: str) -> bool:
+        """Whether there is a file of it, readable or not."""
+        return (self._folder / f"{volume}.json").exists()
+
+    def forget(self, volume: str) -> None:
+        """The home is gone."""
+        (self._folder / f"{volume}.json").unlink(missing_ok=True)
+
     def note(self, volume: str, used: int | None, *, lab_running: bool) -> Usage:
         """Keep what a measurement gave just now; None if it came to no end."""
         before = self.read(volume)

@@ -23,11 +23,12 @@ from tornado.httputil import url_concat
 OUTAGE_GRACE = 3600
 """Seconds for which the last answer counts while the provider gives none."""
 LAB_GRACE = 8 * 3600
-"""Seconds for which a lab that is open goes on when only its user's browser could bring fresh facts."""
+"""Seconds for which a lab that is open can be used when only its user's browser could bring fresh facts."""
 ONE_RENEWAL_WITHIN = 10
 """Seconds: a browser that comes back with facts that are too old again is not sent on its way a second time."""
 LONGEST_NEXT = 1500
 PAGES_OF_THE_SIGN_IN = ("login", "logout", "oauth_login", "oauth_callback")
+CLIENT_OF_THE_HUB = "jupyterhub"
 AS_OF = "as_of"
 """Where the stored state says when the provider confirmed it, in Unix seconds."""
 
@@ -39,6 +40,8 @@ class Verdict(enum.Enum):
 
     CONFIRMED = "the facts of now"
     GONE = "the provider says no: the access was taken back, or the user is no more"
+    ENDED = "the sign-in is over at the provider, by somebody's will or by time"
+    LAPSED = "nobody has confirmed it for too long"
     UNCERTAIN = "only a new sign-in can tell"
     UNANSWERED = "the provider gave no answer that can be used"
 
@@ -52,14 +55,25 @@ class Finding:
     reason: str = ""
 
 
-def settled(finding: Finding, *, as_of: float, strict: bool, now: float) -> Verdict:
-    """The verdict that counts, of facts that were last confirmed at `as_of`."""
+def settled(finding: Finding, *, as_of: float, now: float) -> Verdict:
+    """The verdict that counts, of facts that were last confirmed at `as_of`. Time alone never says no."""
     verdict = finding.verdict
     if verdict is Verdict.UNANSWERED and now - as_of > OUTAGE_GRACE:
         verdict = Verdict.UNCERTAIN
-    if verdict is Verdict.UNCERTAIN and not strict and now - as_of > LAB_GRACE:
-        verdict = Verdict.GONE
+    if verdict is Verdict.UNCERTAIN and now - as_of > LAB_GRACE:
+        verdict = Verdict.LAPSED
     return verdict
+
+
+def tokens_of_labs(user: Any) -> set[int]:
+    """The numbers of the tokens by which this user's running labs themselves speak to the hub."""
+    kept = {spawner.api_token for spawner in user.spawners.values() if spawner.api_token}
+    return {found.id for token in kept if (found := orm.APIToken.find(user.db, token)) is not None}
+
+
+def is_of_a_browser(token: Any) -> bool:
+    """Whether somebody got it by passing the sign-in in a browser; those made on purpose belong to the hub itself."""
+    return bool(token.session_id or token.client_id != CLIENT_OF_THE_HUB)
 
 
 def is_navigation(handler: Any) -> bool:
@@ -95,8 +109,7 @@ class Renewing:
             task.add_done_callback(lambda _: self._asking.pop(user.name, None))
         finding = await asyncio.shield(task)
         log = self.log  # type: ignore[attr-defined]
-        strict = self.auth_refresh_strict  # type: ignore[attr-defined]
-        verdict = settled(finding, as_of=auth_state.get(AS_OF, 0), strict=strict, now=time.time())
+        verdict = settled(finding, as_of=auth_state.get(AS_OF, 0), now=time.time())
         if verdict is Verdict.CONFIRMED and finding.model is not None:
             return finding.model
         if handler is not None and not hasattr(handler, "_token_authenticated"):
@@ -105,10 +118,15 @@ class Renewing:
         log.info("Asked again about %s: %s (%s)", user.name, verdict.value, finding.reason)
         if verdict is Verdict.UNANSWERED:
             return True
-        if verdict is Verdict.GONE:
-            self._let_go(user, handler)
+        if verdict in (Verdict.GONE, Verdict.ENDED):
+            if (await user.get_auth_state() or {}).get(AS_OF) != auth_state.get(AS_OF):
+                return True  # they signed in anew while the old tokens were asked about
+            self._let_go(user, all_tokens=verdict is Verdict.GONE)
         elif handler is not None:
             self._send_on(user, handler)
+        if verdict is not Verdict.UNCERTAIN and getattr(handler, "_jupyterhub_user", None) is user:
+            # JupyterHub lets a request by token pass, unless it is told to be strict.
+            handler._token_authenticated = False
         return False
 
     async def note_refusal(self, handler: Any, model: Model | None) -> Model | None:
@@ -117,7 +135,7 @@ class Renewing:
             return model
         name = self.normalize_username(model["name"])  # type: ignore[attr-defined]
         if not await self._may_enter(model | {"name": name}) and (user := handler.find_user(name)) is not None:
-            self._let_go(user, None)
+            self._let_go(user)
         return model
 
     async def _find_out(self, user: Any, auth_state: dict[str, Any]) -> Finding:
@@ -147,23 +165,22 @@ class Renewing:
                 raise
             return False
 
-    def _let_go(self, user: Any, handler: Any) -> None:
+    def _let_go(self, user: Any, *, all_tokens: bool = True) -> None:
         """Take back what lets this user in: the cookies of all browsers, and every token but those of running labs.
+
+        Those that the user made for scripts stay where only the sign-in is over: they are refused until the next one,
+        and whoever comes back in the morning need not make them anew.
 
         A lab goes on, unreachable, until it is culled: a directory that has lost a group for a minute must not cost
         anybody an afternoon's computation. The lab's own token stays, so that it works again for whoever comes back.
         """
         db = user.db
-        kept = {spawner.api_token for spawner in user.spawners.values() if spawner.api_token}
-        own = {found.id for token in kept if (found := orm.APIToken.find(db, token)) is not None}
+        own = tokens_of_labs(user)
         for token in list(user.orm_user.api_tokens):
-            if token.id not in own:
+            if token.id not in own and (all_tokens or is_of_a_browser(token)):
                 db.delete(token)
         user.orm_user.cookie_id = secrets.token_hex(16)
         db.commit()
-        if handler is not None and getattr(handler, "_jupyterhub_user", None) is user:
-            # JupyterHub lets a request by token pass once more, and the token it came by is gone.
-            handler._token_authenticated = False
 
     def _send_on(self, user: Any, handler: Any) -> None:
         """Send the browser round by the provider, which asks nothing while it knows the user: nobody notices.

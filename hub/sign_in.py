@@ -12,12 +12,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hub.discovery import LOOPBACK
-from hub.settings import Reader
+from hub.settings import EVERYONE, Reader
 
 BRIDGE, OIDC, GITLAB, GITHUB, LDAP, PAM = KINDS = ("bridge", "oidc", "gitlab", "github", "ldap", "pam")
 WITH_SECRET = (OIDC, GITLAB, GITHUB)
 USUAL_URLS = {GITLAB: "https://gitlab.com", GITHUB: "https://github.com"}
 USUAL_LABELS = {BRIDGE: "CAS", OIDC: "your account", GITLAB: "GitLab", GITHUB: "GitHub"}
+OPEN_TO_THE_WORLD = ("github.com", "gitlab.com", "accounts.google.com")
+"""Where anybody can make an account."""
 LDAP_PORTS = {"ldap": 389, "ldaps": 636}
 
 
@@ -86,6 +88,11 @@ def _url(read: Reader, kind: str) -> str:
     url = read.url("SIGN_IN_URL", USUAL_URLS.get(kind))
     if url.startswith("http:") and urlsplit(url).hostname not in LOOPBACK:
         read.refuse("SIGN_IN_URL is not https, and the secret of the hub would travel in the clear")
+    host = (urlsplit(url).hostname or "").removeprefix("www.")
+    if host in OPEN_TO_THE_WORLD and EVERYONE in read.groups("ALLOWED_GROUPS"):
+        read.refuse(
+            f"ALLOWED_GROUPS is * but anybody in the world can have an account at {host}: name those who may enter"
+        )
     return url
 
 

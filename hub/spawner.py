@@ -31,6 +31,8 @@ ENGINE_ANSWERS_WITHIN = 60  # seconds; less than Spawner.start_timeout
 STOPS_WITHIN = 5  # seconds from SIGTERM to SIGKILL; a lab that is asked to stop has saved before
 LIVES_WITHIN = 90  # seconds; then JupyterHub waits on, for Spawner.http_timeout
 ANSWERS_WITHIN = 2  # seconds, after which is looked whether it still runs
+ASKED_AGAIN_AFTER = 1.0  # seconds, twice as many each time
+ENGINE_IS_BACK_WITHIN = 60  # seconds, after a restart of it
 LAST_LINES = 20  # of a lab that ended, for the log of the hub
 NAME_IS_FREE_WITHIN = 15  # seconds, in which the engine removes the container of the last run
 
@@ -135,11 +137,26 @@ class Lab(Mortal, TellsProgress, DockerSpawner):  # type: ignore[misc]  # the pa
 
     async def poll(self) -> Any:
         """None while it runs. The container of a lab that ended by itself is removed, once it has said how it ended."""
-        status = await super().poll()
+        status = await (self._poll_at_the_start_of_the_hub() if self._check_pending else super().poll())
         if status is not None and self.object_id and not self._start_pending:
             self.log.warning("%s ended by itself: %s", self._log_name, status)
             await self._remove_ended()
         return status
+
+    async def _poll_at_the_start_of_the_hub(self) -> Any:
+        """The same, of an engine that may be in trouble. Later JupyterHub lets that pass and asks again, but when it
+        starts it takes an error for a lab that has ended, and stops it. Told that the lab runs, it tries for a minute
+        to reach it before it says otherwise."""
+        pause, give_up = ASKED_AGAIN_AFTER, time.monotonic() + ENGINE_IS_BACK_WITHIN
+        while True:
+            try:
+                return await super().poll()
+            except (DockerException, RequestException, OSError) as fault:
+                self.log.warning("The engine does not say whether %s runs: %s", self._log_name, fault)
+            if time.monotonic() + pause > give_up:
+                return None
+            await asyncio.sleep(pause)
+            pause *= 2
 
     async def _remove_ended(self) -> None:
         if self.object_id:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from hub.discovery import Provider, discover
 from hub.settings import HubSettings, SettingsError
-from hub.sign_in import BRIDGE, GITHUB, GITLAB, LDAP, LDAP_PORTS, OIDC, PAM, SignIn
+from hub.sign_in import BRIDGE, GITHUB, GITLAB, LDAP, LDAP_PORTS, OIDC, PAM, WITH_SECRET, SignIn
 
 ASK_AGAIN_AFTER = 300
 """Seconds, at most, between two questions to the provider about somebody who is at work."""
@@ -45,6 +45,8 @@ def configure(c: Any, hub: HubSettings, sign_in: SignIn) -> None:
         c.ByGroups.administrator_groups = set(hub.admin_groups)
     else:
         _configure_oauth(c, hub, sign_in)
+    if sign_in.kind in WITH_SECRET:
+        c.RenewingOAuth.renamed_at = sign_in.url
     by_kind: dict[str, Callable[[Any, HubSettings, SignIn], None]] = {
         BRIDGE: _bridge,
         OIDC: _oidc,

@@ -8,7 +8,8 @@ HERE = Path(__file__).parent
 PLACES = {
     # No question about news of the Jupyter project in front of every student.
     "overrides.json": Path("share/jupyter/lab/settings/overrides.json"),
-    # The resource meter shows processors too.
+    # The resource meter shows processors too. Without its warning of them: it takes the limit in processors for one in
+    # percent, so an idle lab with one processor would be shown in red.
     "server.json": Path("etc/jupyter/jupyter_server_config.json"),
 }
 

@@ -32,6 +32,21 @@ def list_sessions(subject: str | None, wants_json: bool) -> None:
     _print([_told_of_session(session) for session in found], wants_json, "Nobody is signed in.")
 
 
+@sessions.command("subjects")
+@click.argument("username")
+@as_json
+def list_subjects(username: str, wants_json: bool) -> None:
+    """The subjects of a user name, in whatever case: of whoever is signed in by it, or left an application access.
+
+    A subject is what `sessions end --subject` takes; it need not be the name that people know.
+    """
+    with opened() as (_, store):
+        signed_in = (session.identity for session in store.sessions.all(now=now()))
+        found = {one.subject for one in signed_in if one.username.lower() == username.lower()}
+        found.update(store.grants.subjects_named(username))
+    _print([{"subject": subject} for subject in sorted(found)], wants_json, "Nothing is left of anybody of that name.")
+
+
 # An SID may begin with a dash, and have letters in it that elsewhere are options.
 @sessions.command("end", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("sid", required=False)

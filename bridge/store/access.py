@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, Update, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from bridge.identity import Identity
 from bridge.store.database import NOW, Part
 from bridge.store.records import ClientAccess
 from bridge.store.schema import access_tokens, consents, grants, refresh_tokens
@@ -79,6 +80,8 @@ ACCESS_OF_SUBJECT = (
     .where(grants.c.subject == bindparam("of_subject"), grants.c.revoked_at.is_(None))
     .order_by(grants.c.client_id, grants.c.created_at)
 )
+# For a command; a name is in the identity alone.
+USERS_OF_GRANTS = select(grants.c.identity).where(grants.c.revoked_at.is_(None), grants.c.identity.is_not(None))
 _CONSENT = (consents.c.client_id == bindparam("of_client"), consents.c.subject == bindparam("of_subject"))
 CONSENTED = select(consents.c.scope).where(*_CONSENT)
 HOLD_CONSENT = update(consents).where(*_CONSENT).values(granted_at=NOW).returning(consents.c.scope)
@@ -105,6 +108,10 @@ class Holdings(Part):
 
     def revoke_subject(self, subject: str, *, now: int) -> int:
         return self._execute(REVOKE_OF_SUBJECT, {"of_subject": subject, "now": now})
+
+    def subjects_named(self, username: str) -> Sequence[str]:
+        found = [Identity.from_json(row.identity) for row in self._all(USERS_OF_GRANTS, {})]
+        return sorted({one.subject for one in found if one.username.lower() == username.lower()})
 
     def revoke_client(self, client_id: str, *, now: int) -> int:
         with self._engine.begin() as connection:

@@ -174,6 +174,9 @@ class Grants(Protocol):
     def revoke_subject(self, subject: str, *, now: int) -> int:
         """Take back all that a user allowed anybody, offline access too; how many grants."""
 
+    def subjects_named(self, username: str) -> Sequence[str]:
+        """The subjects of all grants that are not revoked whose user has this name, in whatever case."""
+
     def revoke_client(self, client_id: str, *, now: int) -> int:
         """Take back all that a client holds, and forget who agreed to it: it was removed or disabled."""
 

@@ -83,7 +83,9 @@ def restore(folder: str, force: bool, only_databases: bool, dry_run: bool, yes: 
     engine = Engine.open()
     where = engine.on_machine(folder)
     check_at_rest(engine)
-    told = show.result(engine.inside("describe", {}, _sees(engine.volumes(), where, "restore", to_read=True)))
+    told = show.result(
+        engine.inside("describe", {"project": engine.project}, _sees(engine.volumes(), where, "restore", to_read=True))
+    )
     places = [str(place) for place in told["places"] if not only_databases or str(place).startswith("service/")]
     _say_what_is_there(told, where)
     check_nothing_in_the_way(told["in_the_way"], force=force, project=engine.project)
@@ -110,7 +112,8 @@ def write_backup(engine: Engine, where: str, **wish: Any) -> dict[str, Any]:
     if wish["only_databases"]:
         chosen = [one for one in chosen if one.kind == "service"]
     images = {name: str(one.attrs["Config"]["Image"]) for name, one in engine.services().items()}
-    wish |= {"project": engine.project, "versions": {"jupyterhub": version("jupyterhub"), **images}}
+    wish |= {"project": engine.project, "checkout": engine.folders()["/checkout"]}
+    wish |= {"versions": {"jupyterhub": version("jupyterhub"), **images}}
     try:
         return show.result(engine.inside("backup", wish, _sees(chosen, where, "backup")))
     except KeyboardInterrupt:

@@ -98,9 +98,9 @@ class Engine:
         label = f"{PROJECT_LABEL}={self.project}-labs"
         return sorted(one.name for one in self._client.containers.list(filters={"label": label}))
 
-    def users_of(self, volume: str) -> list[str]:
+    def users_of(self, volume: str) -> list[Any]:
         """The containers that have a volume."""
-        return sorted(one.name for one in self._client.containers.list(all=True, filters={"volume": volume}))
+        return list(self._client.containers.list(all=True, filters={"volume": volume}, ignore_removed=True))
 
     def on_machine(self, folder: str) -> str:
         """A folder as the machine knows it: what is relative is so to the folder of .env."""
@@ -223,15 +223,24 @@ class Engine:
         ]
         if sees.target and not sees.makes_target:
             mounts.append(Mount("/target", sees.target, type="bind", read_only=True))
-        for place, folder in self._folders().items() if sees.settings else ():
+        for place, folder in self.folders().items() if sees.settings else ():
             mounts.append(Mount(place, folder, type="bind", read_only=True))
         return mounts
 
-    def _folders(self) -> dict[str, str]:
-        """Of the checkout, which is where `prepare` has edge/ from, and of .env if that is another one."""
+    def folders(self) -> dict[str, str]:
+        """Of the checkout, which is where `prepare` has edge/ from, and of .env if that is another one.
+
+        Where nothing was ever started, it is where this container has hub/notices/ from.
+        """
         found = self._client.containers.list(all=True, filters={"label": f"{PROJECT_LABEL}={self.project}"})
-        sources = [mount for one in found for mount in one.attrs["Mounts"] if mount["Destination"] == "/edge"]
-        checkout = str(PurePosixPath(sources[0]["Source"]).parent) if sources else self.folder
+        of = {"/edge": 0, "/etc/passerelle/notices": 1}
+        sources = {
+            mount["Destination"]: PurePosixPath(mount["Source"]).parents[of[mount["Destination"]]]
+            for one in (self._own, *found)
+            for mount in one.attrs["Mounts"]
+            if mount["Destination"] in of
+        }
+        checkout = next((str(sources[place]) for place in of if place in sources), self.folder)
         folders = {"/checkout": checkout, "/site": self.folder}
         return {place: folder for place, folder in folders.items() if folder and (place, folder) != ("/site", checkout)}
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from hub.administration import show
+from hub.administration import free_volume, show
 from hub.administration.engine import Engine, Inside
 from hub.administration.faults import AdministrationError
-from hub.administration.names import Volume, escape, size
+from hub.administration.names import Volume, escape, size, volume_name
+from hub.administration.people import database
 from hub.administration.running_hub import RunningHub
+from hub.administration.traces import Traces
 
 BRIDGE = "bridge"
 USUAL_DAYS = 180
@@ -32,6 +33,8 @@ class Plan:
     home: Volume | None
     days: int
     folder: str
+    noted: bool = False
+    """The hub has notes of them beside its database."""
 
     @property
     def steps(self) -> list[str]:
@@ -43,6 +46,7 @@ class Plan:
             f"delete {self.user} from the hub, with tokens and memberships" if self.known else "",
             f"archive the home into {self.folder} and keep it for {self.days} days" if home else "",
             f"delete the volume {home.name}" if home else "",
+            f"forget which terms of use {self.user} accepted, and how large the home was" if home or self.noted else "",
         ]
         return [step for step in found if step]
 
@@ -117,50 +121,66 @@ def look(engine: Engine, hub: RunningHub, user: str, where: str, days: int) -> P
         user=user,
         known=known is not None,
         labs=tuple((known or {}).get("servers", {})),
-        subjects=tuple(subjects_of(user, _sessions(engine))),
+        subjects=tuple(subjects_of(engine, user)),
         home=homes.get(escape(user)),
         days=days,
         folder=where,
+        noted=_traces(engine, user).there(),
     )
 
 
-def subjects_of(user: str, sessions: Sequence[dict[str, Any]]) -> list[str]:
-    """By what names the bridge knows a user of the hub, which writes every name in lower case."""
-    found = {str(one["subject"]) for one in sessions if user in (str(one["subject"]), str(one["username"]).lower())}
-    return sorted(found)
+def subjects_of(engine: Engine, user: str) -> list[str]:
+    """By what names the bridge knows a user of the hub, which writes every name in lower case.
+
+    :raises AdministrationError: if it does not say
+    """
+    if BRIDGE not in engine.services() and os.environ.get("SIGN_IN", "") not in ("", BRIDGE):
+        show.say("note: the bridge does not run, so that no access of theirs is ended there.")
+        return []
+    status, said = engine.execute(BRIDGE, "passerelle", "sessions", "subjects", "--json", "--", user)
+    try:
+        if status == 0:
+            return [str(one["subject"]) for one in json.loads(said)]
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise AdministrationError(f"the bridge does not say whether it knows {user}: {_last_line(said)}")
 
 
 def carry_out(engine: Engine, hub: RunningHub, plan: Plan) -> dict[str, Any]:
     """Do it; run again, it goes on where it stopped."""
-    if BRIDGE in engine.services():
-        # Offline access outlives sessions: it is taken back by the name itself as well.
-        for subject in sorted({plan.user, *plan.subjects}):
-            engine.execute(BRIDGE, "passerelle", "sessions", "end", f"--subject={subject}", "--all-access")
+    end_access(engine, plan.user)
     if plan.known:
         hub.stop_labs(plan.user)
         hub.delete_user(plan.user)
-    if plan.home is None:
-        return {}
-    if at_work := engine.users_of(plan.home.name):
-        raise AdministrationError(
-            f"{plan.home.name} is in use by {', '.join(at_work)}: stop that (`docker rm -f`), and run this again."
-        )
-    wish = {"of": plan.home.of, "user": plan.user, "days": plan.days}
-    sees = Inside((plan.home,), target=plan.folder, makes_target=True)
-    told = show.result(engine.inside("archive", wish, sees))
-    engine.remove_volume(plan.home.name)
+    told: dict[str, Any] = {}
+    if plan.home is not None:
+        free_volume.wait_until_free(engine, plan.home.name)
+        wish = {"of": plan.home.of, "user": plan.user, "days": plan.days}
+        told = show.result(engine.inside("archive", wish, Inside((plan.home,), target=plan.folder, makes_target=True)))
+        free_volume.remove(engine, plan.home.name)
+    _traces(engine, plan.user).forget()
     return {name: value for name, value in told.items() if name != "event"}
 
 
-def _sessions(engine: Engine) -> list[dict[str, Any]]:
-    if BRIDGE not in engine.services():
-        show.say("note: the bridge does not run, so that no session of theirs is ended there.")
-        return []
-    status, said = engine.execute(BRIDGE, "passerelle", "sessions", "list", "--json")
-    try:
-        return list(json.loads(said)) if status == 0 else []
-    except ValueError:
-        return []
+def end_access(engine: Engine, user: str) -> None:
+    """End every session and take back all access, offline access as well; raise if any is left."""
+    said = ""
+    for subject in subjects_of(engine, user):
+        _, said = engine.execute(BRIDGE, "passerelle", "sessions", "end", f"--subject={subject}", "--all-access")
+    # What counts is what is left: a session may have ended by itself, or a new one have begun.
+    if left := subjects_of(engine, user):
+        raise AdministrationError(
+            f"the bridge still has access of {', '.join(left)}: {_last_line(said)} If they sign in again and again, "
+            "take their account away first. Run this again."
+        )
+
+
+def _traces(engine: Engine, user: str) -> Traces:
+    return Traces(database().parent, user, volume_name(engine.project, f"home/{escape(user)}"))
+
+
+def _last_line(said: str) -> str:
+    return (said.strip().splitlines() or ["it said nothing."])[-1]
 
 
 def _archives(engine: Engine, where: str, *, purge: bool, expired: bool, wants_json: bool) -> None:

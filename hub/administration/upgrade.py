@@ -55,12 +55,13 @@ def upgrade(config: IO[str] | None, dry_run: bool, yes: bool) -> None:
     write_backup(engine, where, only_databases=True)
     kept = engine.keep_images(IMAGES, KEPT_TAG)
     click.echo(f"The databases are in {where}; the images stay as {', '.join(kept)}.")
-    click.echo("\n".join(next_steps(engine.project, where)))
+    click.echo("\n".join(next_steps(engine.project, engine.folder, where)))
 
 
-def next_steps(project: str, where: str) -> list[str]:
+def next_steps(project: str, folder: str, where: str) -> list[str]:
     """Forward, and back."""
     return [
+        f"Both in   {folder}",
         "Forward:  docker compose build && docker compose up -d --wait",
         "Back:     git checkout the version from before, then",
         f"          docker compose down && docker compose -p {project}-labs down",

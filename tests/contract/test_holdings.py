@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bridge.store import ClientAccess, Store, fingerprint
@@ -32,6 +34,15 @@ def held(store: Store) -> Store:
     for secret, gives in {"code 1": "alice's hub", "code 2": "alice's portal", "code 3": "bob's hub"}.items():
         redeem(store, secret, gives=gives)
     return store
+
+
+def test_subjects_are_found_by_the_name_of_whoever_left_access_in_whatever_case(held: Store) -> None:
+    begin(held, "other", identity=replace(BOB, subject="17", username="BOB"))
+    allow(held, "offline", "code 4", sid=None, offline=True, identity=replace(BOB, subject="18", username="Bob"))
+    assert held.grants.subjects_named("bOb") == sorted({BOB.subject, "18"})
+    held.grants.revoke_subject("18", now=NOW + 2)
+    assert held.grants.subjects_named("bob") == [BOB.subject]
+    assert held.grants.subjects_named("bo_") == []
 
 
 def test_a_client_takes_back_one_access_token_of_its_own_row68(held: Store) -> None:

@@ -33,6 +33,7 @@ HOT = {
 CHOSEN = {"SCAN due", "SCAN newest", "SCAN of_ticket"}
 # All rows are wanted, or the table has a handful, or a command asks and no request.
 SCANS = {
+    "access.USERS_OF_GRANTS",
     "sessions.LAST_ENDED_BY_CAS",
     "sessions.NEWEST_SESSIONS",
     "keeping.ALL_KEYS",

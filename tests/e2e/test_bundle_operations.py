@@ -10,11 +10,12 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.machine.status import prometheus_image
-from tests.support.deployment import clean_clone
+from tests.support.deployment import ROOT, clean_clone
 from tests.support.journey import Journey, JourneyError
 from tests.support.operations import Hub, deployment, state_of
 
@@ -76,8 +77,7 @@ def backup(first: Hub, bob: Journey, tmp_path_factory: pytest.TempPathFactory) -
         "exec", "-T", "bridge", "passerelle", "clients", "add", "Wiki", "--redirect-uri", "https://w.example/cb"
     )
     place = tmp_path_factory.mktemp("backup") / "monday"
-    done = first.hub("backup", str(place), "--exclude", ".cache", "--json")
-    assert json.loads(done.stdout)["unread"] == []
+    assert json.loads(first.hub("backup", str(place), "--exclude", ".cache", "--json").stdout)["unread"] == []
     return place
 
 
@@ -246,29 +246,8 @@ def test_an_upgrade_says_what_changes_and_keeps_the_way_back(first: Hub, bob: Jo
     lock.write_text(re.sub(r"(?m)^click==\S+", "click==99.1", kept[1]))
     try:
         config = first.compose("config", "--format", "json").stdout
-        told = subprocess.run(
-            [
-                "docker",
-                "compose",
-                "run",
-                "--rm",
-                "--no-deps",
-                "-T",
-                "hub",
-                "passerelle",
-                "hub",
-                "upgrade",
-                "--yes",
-                "--config",
-                "-",
-            ],
-            input=config,
-            cwd=first.folder,
-            env=first.environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        alone = "docker compose run --rm --no-deps -T hub passerelle hub upgrade --yes --config -"
+        told = first.typed(alone, said=config)
     finally:
         settings.write_text(kept[0])
         lock.write_text(kept[1])
@@ -284,18 +263,53 @@ def test_an_upgrade_says_what_changes_and_keeps_the_way_back(first: Hub, bob: Jo
 
 
 def test_the_same_command_works_from_the_machine_itself(first: Hub, bob: Journey) -> None:
-    environment = first.environment() | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    program = "from bridge.cli import main; main(prog_name='passerelle')"
-    python = Path(__file__).parents[2] / ".venv/bin/python"
-    done = subprocess.run(
-        [python, "-c", program, "hub", "users", "--no-sizes"],
-        cwd=first.folder / "monitoring",
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert re.search(r"^bob .* there", done.stdout, re.M)
+    assert re.search(r"^bob .* there", first.on_machine("users --no-sizes", where="monitoring"), re.M)
+
+
+@pytest.fixture(scope="module")
+def before(first: Hub, bob: Journey) -> dict[str, Any]:
+    first.compose("rm", "--stop", "--force", "prometheus")  # of a profile that is off
+    return state_of(first)
+
+
+@pytest.fixture(scope="module")
+def told(first: Hub, before: dict[str, Any]) -> str:
+    """The newer version has another limit, and another image of the hub."""
+    settings, image = first.folder / ".env", first.folder / "hub/Dockerfile"
+    settings.write_text(settings.read_text().replace("LAB_MEM_LIMIT=2G", "LAB_MEM_LIMIT=3G"))
+    image.write_text(image.read_text() + "\nENV NEWER=yes\n")
+    lab, hub = first.lab_id("bob"), first.container("hub")
+    assert "hub: LAB_MEM_LIMIT '2G' → '3G'" in first.on_machine("upgrade --dry-run")
+    first.on_machine("upgrade", said="n\n", fails=True)
+    assert first.container("hub") == hub
+    said = first.on_machine("upgrade", said="y\n")
+    assert first.lab_id("bob") == lab
+    return said
+
+
+class TestUpgrade:
+    """From the machine, to a version that is not wanted after all, and back as the page says."""
+
+    def test_builds_and_starts_what_is_new_and_keeps_who_is_there(self, first: Hub, bob: Journey, told: str) -> None:
+        environment = first.docker("inspect", "--format", "{{.Config.Env}}", first.container("hub"))
+        assert {"NEWER=yes", "LAB_MEM_LIMIT=3G"} <= set(environment.strip("[]").split())
+        assert (bob.whoami()["name"], first.labs()) == ("bob", [f"{first.project}-lab-bob"])
+
+    def test_is_gone_by_the_way_back_told(self, first: Hub, bob: Journey, before: dict[str, Any], told: str) -> None:
+        first.typed("docker compose exec -T bridge passerelle clients add Later --redirect-uri https://l.example/cb")
+        first.docker("exec", f"{first.project}-lab-bob", "sh", "-c", "echo after > later.txt")
+        assert state_of(first) != before
+        for name in (".env", "hub/Dockerfile"):  # git checkout
+            (first.folder / name).write_bytes((ROOT / name).read_bytes())
+        back = told[told.index("\nBack: ") :].splitlines()[2:6]
+        assert re.search("hub restore /.*-before-upgrade --only-databases --force$", back[2])
+        for line in back:
+            first.typed(line.replace("compose run", "compose run -T"), said="y\n")
+        assert state_of(first) == before
+        assert "NEWER" not in first.docker("inspect", "--format", "{{.Config.Env}}", first.container("hub"))
+        assert first.labs() == []
+        bob.start_again()
+        assert first.docker("exec", f"{first.project}-lab-bob", "cat", "later.txt") == "after"
 
 
 class TestOffboarding:
@@ -304,7 +318,7 @@ class TestOffboarding:
     def test_is_told_before_it_is_done(self, first: Hub, bob: Journey) -> None:
         told = first.hub("offboard", "bob", "--dry-run")
 
-        assert re.findall(r"^\d\. (\w+)", told.stderr, re.M) == ["end", "stop", "delete", "archive", "delete"]
+        assert re.findall(r"^\d\. (\w+)", told.stderr, re.M) == ["end", "stop", "delete", "archive", "delete", "forget"]
         assert first.labs() == [f"{first.project}-lab-bob"]
 
     def test_leaves_an_archive_and_nothing_else(self, first: Hub, bob: Journey) -> None:

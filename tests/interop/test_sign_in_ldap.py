@@ -143,6 +143,24 @@ def test_a_directory_that_is_down_or_hangs_signs_nobody_out_and_says_so_to_who_c
     assert enters(hub, "ben").is_in()
 
 
+def test_a_directory_that_is_away_in_the_morning_has_said_no_to_nobody(ldap: LdapServer, tmp_path: Path) -> None:
+    """The last answer is from yesterday: nobody passes until the directory answers, and nothing is lost."""
+    hub = HubProcess(tmp_path)
+    hub.configured("30-times.py", "import hub.renewal\nhub.renewal.OUTAGE_GRACE = hub.renewal.LAB_GRACE = 2\n")
+    with hub.with_settings(settings(hub, ldap, WAYS[0])):
+        ann = enters(hub, "ann")
+        token = hub.token_of("ann")
+        time.sleep(3)
+        ldap.stop()
+        try:
+            assert not ann.is_in()
+            assert hub.asks("GET", "/user", token).status_code == 403
+        finally:
+            ldap.start()
+        assert ann.is_in()
+        assert hub.asks("GET", "/user", token).ok
+
+
 def test_no_password_is_in_the_log(hub: HubProcess) -> None:
     assert PASSWORD not in hub.log
     assert READER_PASSWORD not in hub.log

@@ -163,6 +163,35 @@ def test_signing_out_of_the_hub_leads_to_where_the_provider_ends_its_session(
     assert not hal.is_in()
 
 
+def test_a_name_that_is_somebody_elses_now_opens_nothing_of_before(hub: HubProcess, provider: NodeProvider) -> None:
+    provider.knows(kim=["students"])
+    enters(hub, provider, "kim")
+    token = hub.token_of("kim")
+    for groups in (["students"], []):
+        provider.names(mallory=("kim", groups))
+        provider.lets("mallory")
+        page = Visitor(hub).signs_in()
+        assert (page.status_code, "was made for somebody else" in page.text) == (403, True)
+        provider.knows(kim=["students"])
+        assert hub.asks("GET", "/user", token).ok, "who comes by a name signs nobody out"
+    hub.changes("kim", auth_state={})  # as after an update: nothing was kept, and the first to come is the one
+    provider.names(mallory=("kim", ["students"]))
+    assert enters(hub, provider, "mallory").is_in()
+    provider.names(kim=("kim", ["students"]))
+    provider.lets("kim")
+    assert Visitor(hub).signs_in().status_code == 403
+
+
+def test_an_account_moves_to_a_new_name_when_an_administrator_says_so(hub: HubProcess, provider: NodeProvider) -> None:
+    provider.knows(lou=["students"])
+    enters(hub, provider, "lou")
+    provider.names(lou=("louise", ["students"]))
+    hub.changes("lou", name="louise")
+    provider.lets("lou")
+    assert Visitor(hub).signs_in().ok
+    assert hub.user("lou").get("status") == 404
+
+
 def test_no_secret_and_no_token_is_in_the_log(hub: HubProcess, provider: NodeProvider) -> None:
     for secret in (provider.CLIENT_SECRET, hub.token, 'refresh_token":', 'access_token":'):
         assert secret not in hub.log

@@ -83,11 +83,15 @@ class NodeProvider:
 
     def knows(self, **groups_of: list[str]) -> None:
         """All the people there are, with their groups."""
-        people = {
-            name: {"preferred_username": name, "name": name.title(), "email": f"{name}@example.org", "groups": groups}
-            for name, groups in groups_of.items()
+        self.names(**{name: (name, groups) for name, groups in groups_of.items()})
+
+    def names(self, **people: tuple[str, list[str]]) -> None:
+        """All the people there are by what never changes, with the names of now and their groups."""
+        facts = {
+            number: {"preferred_username": name, "name": name.title(), "email": f"{name}@example.org", "groups": groups}
+            for number, (name, groups) in people.items()
         }
-        self._tells({"people": people})
+        self._tells({"people": facts})
 
     def lets(self, name: str) -> None:
         """Whoever comes to the sign-in page next is this person."""

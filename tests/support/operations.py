@@ -2,11 +2,13 @@
 
 import json
 import os
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-from tests.support.deployment import Deployment, free_port
+from tests.support.deployment import ROOT, Deployment, free_port
 
 PEOPLE = (
     "SELECT users.name, users.admin, users.cookie_id, groups.name FROM users "
@@ -19,6 +21,27 @@ class Hub(Deployment):
 
     def hub(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.compose("run", "--rm", "--no-deps", "-T", "hub", "passerelle", "hub", *arguments, check=check)
+
+    def on_machine(self, arguments: str, *, where: str = "", said: str = "", fails: bool = False) -> str:
+        """The same command, typed on the machine in a folder of the checkout; what it printed."""
+        program = "from bridge.cli import main; main(prog_name='passerelle')"
+        line = f"{shlex.join([sys.executable, '-c', program])} hub {arguments}"
+        return self.typed(line, where=where, said=said, fails=fails)
+
+    def typed(self, line: str, *, where: str = "", said: str = "", fails: bool = False) -> str:
+        """What comes of a line that an administrator types, and of what they answer."""
+        done = subprocess.run(
+            ["sh", "-c", line],
+            cwd=self.folder / where,
+            env=self.environment() | {"PYTHONPATH": str(ROOT)},
+            input=said,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if fails == (done.returncode == 0):
+            raise AssertionError(f"{line} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}\n{self.logs()}")
+        return done.stdout
 
     def remove(self) -> None:
         """What a profile started as well."""

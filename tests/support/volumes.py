@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.administration.inside import backup, checkout, offboard, restore
+from hub.administration.inside import backup, checkout, offboard, places, restore, settings
 
 HUB_TABLES = """
 CREATE TABLE users (name TEXT); INSERT INTO users VALUES ('bob');
@@ -20,7 +20,7 @@ CREATE TABLE spawners (server_id INTEGER, state TEXT, started TEXT); INSERT INTO
 def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("volumes", "target", "checkout", "site"):
         (tmp_path / name).mkdir()
-    for module in (backup, restore, offboard, checkout):
+    for module in (places, settings, backup, restore, offboard, checkout):
         for name in ("volumes", "target", "checkout", "site"):
             if hasattr(module, name.upper()):
                 monkeypatch.setattr(module, name.upper(), tmp_path / name)

@@ -1,11 +1,11 @@
 """What the administrator's commands decide and print, without an engine."""
 
 import json
+import re
 import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -80,15 +80,6 @@ def test_a_folder_is_one_of_the_machine() -> None:
         engine.on_machine("../x")
 
 
-def test_a_user_is_known_to_the_bridge_by_subject_or_name_whatever_its_case() -> None:
-    sessions: list[dict[str, Any]] = [
-        {"subject": "17", "username": "Bob"},
-        {"subject": "bob", "username": "x"},
-        {"subject": "18", "username": "bobby"},
-    ]
-    assert offboard.subjects_of("bob", sessions) == ["17", "bob"]
-
-
 def test_the_retention_is_a_number_of_days(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OFFBOARD_RETENTION_DAYS", "30")
     assert (offboard.days_to_keep(None), offboard.days_to_keep(0)) == (30, 0)
@@ -117,6 +108,15 @@ def test_an_upgrade_names_packages_images_and_settings() -> None:
         "hub: b 1 → taken away",
         "hub: c 1 is new",
     ]
+
+
+def test_the_way_back_is_printed_as_the_page_has_it() -> None:
+    page = (ROOT / "docs/hub/upgrade.md").read_text()
+    (block,) = re.findall(r"^```sh\n(cd \S+\ngit checkout .*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    there, _, *steps = block.splitlines()
+    printed = upgrade.next_steps("PROJECT", "/opt/passerelle/site", "backups/…-before-upgrade")
+    assert printed[0].split()[-1] == there.removeprefix("cd ")
+    assert [line.strip() for line in printed[3:]] == steps
 
 
 def test_an_older_checkout_than_the_database_is_refused() -> None:

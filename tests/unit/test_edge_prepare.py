@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge import prepare
+from hub.half_restored import MARK
 
 SCRIPT = Path(prepare.__file__)
 
@@ -35,6 +36,17 @@ def fault(environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> str:
     assert told.count("\n") == 1, told
     assert "Traceback" not in told
     return told
+
+
+@pytest.mark.parametrize("of", ["SECRETS_DIR", "CERTS_DIR", "METRICS_DIR"])
+def test_nothing_is_made_in_what_a_restore_left_half_done(
+    environ: dict[str, str], tmp_path: Path, of: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environ["METRICS_DIR"] = str(tmp_path / "metrics")
+    Path(environ[of]).mkdir()
+    Path(environ[of], MARK).touch()
+    assert "a restore into this project was interrupted" in fault(environ, capsys)
+    assert contents(environ[of]) == {MARK: b""}
 
 
 # ── Secrets ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -74,6 +74,17 @@ def load(file: str = "jupyterhub_config.py") -> Config:
 
 
 @pytest.mark.usefixtures("environment", "engine")
+def test_the_hub_does_not_start_on_what_a_restore_left_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
+    (tmp_path / ".restore-under-way").touch()
+    with pytest.raises(SystemExit, match=r"a restore into this project was interrupted.*the same command again"):
+        load()
+    assert not (tmp_path / "administration_token").exists()
+
+
+@pytest.mark.usefixtures("environment", "engine")
 def test_the_browser_gets_public_addresses_and_the_hub_uses_internal_ones() -> None:
     c = load()
 

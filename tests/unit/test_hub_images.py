@@ -1,14 +1,19 @@
 """From which image a lab starts: what is offered to whom, the form, and choices that nobody may make."""
 
 import re
+import threading
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from jupyterhub.spawner import SpawnException
 
-from hub.declared import Declared, Image
-from hub.images import ImageChoice, absent, choose, offered, options_form, options_from_form
+from hub.declared import Declared, GroupRules, Image
+from hub.engine import COUNTS_WORK, counts_work
+from hub.images import ImageChoice, absent, choose, forgetful, offered, options_form, options_from_form
+from hub.lifetimes import Lifetimes, Limits
+from tests.support.writing_engine import Engine
 
 PYTHON = Image(name="Python")
 R = Image(name="R & statistics", image="r-lab:2026", description="For <Statistics 1>")
@@ -155,3 +160,44 @@ def test_two_images_cannot_share_a_name() -> None:
 
 def test_the_images_that_are_not_there_yet_are_told() -> None:
     assert absent(["a", "b", "c"], {"b"}.__contains__) == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("everybody", "groups", "told"),
+    [
+        (Limits(idle_timeout=3600), {}, ["theirs"]),
+        (Limits(), {"students": GroupRules(idle_timeout=600)}, ["theirs"]),
+        (Limits(max_age=3600), {"students": GroupRules(idle_timeout=0)}, []),  # nobody's lab is stopped as idle
+    ],
+)
+def test_images_from_which_silent_work_is_no_use_are_told(
+    everybody: Limits, groups: dict[str, GroupRules], told: list[str]
+) -> None:
+    lifetimes = Lifetimes(everybody, Declared(groups=groups))
+    assert forgetful(["ours", "theirs"], {"ours"}.__contains__, lifetimes) == told
+
+
+@pytest.mark.parametrize(
+    ("answer", "counts"),
+    [
+        ((200, {"Id": "1", "Config": {"Labels": {COUNTS_WORK: "yes"}}}), True),
+        ((200, {"Id": "1", "Config": {"Labels": {"maintainer": "Jupyter"}}}), False),
+        ((200, {"Id": "1", "Config": {"Labels": None}}), False),
+        ((200, {"Id": "1", "Config": None}), False),
+        ((404, {"message": "No such image"}), True),  # which is told in other words
+    ],
+)
+def test_the_engine_knows_the_images_that_count_it(
+    monkeypatch: pytest.MonkeyPatch, answer: tuple[int, object], counts: bool
+) -> None:
+    with Engine() as engine:
+        threading.Thread(target=engine.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{engine.server_port}")
+        engine.answers["/images/one/json"] = [answer]
+        assert counts_work("one") is counts
+        engine.shutdown()
+
+
+def test_the_lab_that_is_shipped_counts_it() -> None:
+    dockerfile = (Path(__file__).parents[2] / "lab" / "Dockerfile").read_text(encoding="utf-8")
+    assert f'\nLABEL {COUNTS_WORK}="yes"\n' in dockerfile

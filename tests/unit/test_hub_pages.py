@@ -13,6 +13,7 @@ from jupyterhub.spawner import SpawnException
 
 from hub import pages
 from hub.announcements import Announcement
+from hub.authenticator import SPENT
 from hub.quota_step import OverQuota
 
 OURS = Path(__file__).parents[2] / "hub" / "templates"
@@ -68,8 +69,9 @@ def test_an_error_without_words_has_a_heading(render: Any, language: str, status
     assert "help@example.org" in html
 
 
-def test_a_sign_in_that_was_begun_elsewhere_leads_on(render: Any) -> None:
-    html = render("error.html", status_code=400, message="OAuth state missing from cookies", exception=None)
+@pytest.mark.parametrize("message", ["OAuth state missing from cookies", SPENT])
+def test_a_sign_in_that_was_begun_elsewhere_or_is_over_leads_on(render: Any, message: str) -> None:
+    html = render("error.html", status_code=400, message=message, exception=None)
     assert "<h1>This sign-in has run out</h1>" in html
     assert 'href="/hub/home"' in html
     assert "OAuth" not in html

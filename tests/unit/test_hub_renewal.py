@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +16,7 @@ from traitlets.config import Config
 
 from bridge.errors import IdentityTooOld
 from hub.authenticator import IDENTITY_TOO_OLD, refusal_of
-from hub.renewal import LAB_GRACE, OUTAGE_GRACE, Finding, Verdict, is_navigation, settled
+from hub.renewal import AS_OF, LAB_GRACE, OUTAGE_GRACE, Finding, Renewing, Verdict, is_navigation, settled
 from hub.settings import SettingsError
 from hub.site import read_site
 
@@ -22,23 +24,48 @@ NOW = 1_000_000.0
 
 
 @pytest.mark.parametrize(
-    ("found", "seconds_ago", "strict", "counts"),
+    ("found", "seconds_ago", "counts"),
     [
-        (Verdict.CONFIRMED, 10**6, True, Verdict.CONFIRMED),
-        (Verdict.GONE, 0, False, Verdict.GONE),
-        (Verdict.UNANSWERED, OUTAGE_GRACE - 1, True, Verdict.UNANSWERED),
-        (Verdict.UNANSWERED, OUTAGE_GRACE + 1, True, Verdict.UNCERTAIN),
-        (Verdict.UNANSWERED, OUTAGE_GRACE + 1, False, Verdict.UNCERTAIN),
-        (Verdict.UNANSWERED, LAB_GRACE + 1, False, Verdict.GONE),
-        (Verdict.UNCERTAIN, LAB_GRACE - 1, False, Verdict.UNCERTAIN),
-        (Verdict.UNCERTAIN, LAB_GRACE + 1, False, Verdict.GONE),
-        (Verdict.UNCERTAIN, LAB_GRACE + 1, True, Verdict.UNCERTAIN),
+        (Verdict.CONFIRMED, 10**6, Verdict.CONFIRMED),
+        (Verdict.GONE, 0, Verdict.GONE),
+        (Verdict.ENDED, 10**6, Verdict.ENDED),
+        (Verdict.UNANSWERED, OUTAGE_GRACE - 1, Verdict.UNANSWERED),
+        (Verdict.UNANSWERED, OUTAGE_GRACE + 1, Verdict.UNCERTAIN),
+        (Verdict.UNANSWERED, LAB_GRACE + 1, Verdict.LAPSED),
+        (Verdict.UNCERTAIN, LAB_GRACE - 1, Verdict.UNCERTAIN),
+        (Verdict.UNCERTAIN, LAB_GRACE + 1, Verdict.LAPSED),
     ],
 )
-def test_what_counts_depends_on_when_it_was_last_confirmed(
-    found: Verdict, seconds_ago: float, strict: bool, counts: Verdict
-) -> None:
-    assert settled(Finding(found), as_of=NOW - seconds_ago, strict=strict, now=NOW) is counts
+def test_what_counts_depends_on_when_it_was_last_confirmed(found: Verdict, seconds_ago: float, counts: Verdict) -> None:
+    assert settled(Finding(found), as_of=NOW - seconds_ago, now=NOW) is counts
+
+
+@pytest.mark.parametrize("found", [one for one in Verdict if one is not Verdict.GONE])
+def test_time_alone_never_says_no(found: Verdict) -> None:
+    assert settled(Finding(found), as_of=0, now=NOW) is not Verdict.GONE
+
+
+class SignsInMeanwhile:
+    """A user whose old tokens are asked about while they sign in."""
+
+    name = "bob"
+
+    def __init__(self) -> None:
+        self.states = [{AS_OF: 1.0}, {AS_OF: 2.0}]
+
+    async def get_auth_state(self) -> dict[str, float]:
+        return self.states.pop(0)
+
+
+class Refusing(Renewing):
+    log = logging.getLogger(__name__)
+
+    async def ask_again(self, user: Any, auth_state: dict[str, Any]) -> Finding:
+        return Finding(Verdict.ENDED)
+
+
+def test_a_refusal_of_old_tokens_ends_no_sign_in_that_came_meanwhile() -> None:
+    assert asyncio.run(Refusing().refresh_user(SignsInMeanwhile())) is True
 
 
 def refusal(code: int, body: bytes) -> Finding:
@@ -49,7 +76,7 @@ def refusal(code: int, body: bytes) -> Finding:
 @pytest.mark.parametrize(
     ("code", "body", "verdict"),
     [
-        (400, b'{"error": "invalid_grant"}', Verdict.GONE),
+        (400, b'{"error": "invalid_grant"}', Verdict.ENDED),
         (400, b'{"error": "invalid_grant", "error_description": "send them to the authorization endpoint again"}',
          Verdict.UNCERTAIN),
         (401, b'{"error": "invalid_client"}', Verdict.UNANSWERED),

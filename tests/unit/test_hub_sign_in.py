@@ -163,6 +163,37 @@ def test_github_of_ones_own_has_its_api_on_the_same_host(environ: dict[str, str]
 
 
 @pytest.mark.parametrize(
+    ("kind", "url", "host"),
+    [
+        ("github", "", "github.com"),
+        ("gitlab", "https://www.GitLab.com/", "gitlab.com"),
+        ("oidc", "https://accounts.google.com", "accounts.google.com"),
+    ],
+)
+def test_where_the_whole_world_has_accounts_everybody_is_refused(
+    environ: dict[str, str], tmp_path: Path, kind: str, url: str, host: str
+) -> None:
+    changed = {"SIGN_IN": kind, **CLIENT, "SIGN_IN_SECRET_FILE": str(tmp_path / "secret"), "SIGN_IN_URL": url}
+    assert read(environ | changed).kind == kind
+    told = fault(environ | changed | {"ALLOWED_GROUPS": "staff;*"})
+    assert f"ALLOWED_GROUPS is * but anybody in the world can have an account at {host}" in told
+
+
+def test_everybody_at_a_provider_of_ones_own_may_enter(environ: dict[str, str], tmp_path: Path) -> None:
+    changed = {"SIGN_IN": "gitlab", **CLIENT, "SIGN_IN_SECRET_FILE": str(tmp_path / "secret"), "ALLOWED_GROUPS": "*"}
+    assert read(environ | changed | {"SIGN_IN_URL": "https://gitlab.example.org"})
+
+
+@pytest.mark.parametrize(("kind", "place"), [("gitlab", "https://gitlab.com"), ("github", "https://github.com")])
+def test_what_is_kept_of_a_person_is_kept_of_this_provider(
+    environ: dict[str, str], tmp_path: Path, kind: str, place: str
+) -> None:
+    changed = {"SIGN_IN": kind, "SIGN_IN_SECRET_FILE": str(tmp_path / "secret")} | CLIENT
+    assert configured(environ | changed).RenewingOAuth.renamed_at == place
+    assert "renamed_at" not in configured(environ).RenewingOAuth
+
+
+@pytest.mark.parametrize(
     ("url", "port", "tls"),
     [
         ("ldaps://ldap.example.org", 636, "on_connect"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 import time
 from collections.abc import Iterator
@@ -11,9 +12,9 @@ from typing import Any
 
 import pytest
 from tornado import web
-from tornado.httpclient import HTTPClientError
+from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
 
-from hub.authenticator import OidcAuthenticator, RenewingOAuth
+from hub.authenticator import SILENT, SPENT, OidcAuthenticator, RenewingOAuth
 
 PATIENCE = 0.3  # seconds
 TOKEN = {"access_token": "x", "token_type": "Bearer"}
@@ -84,17 +85,36 @@ def test_a_refusal_is_not_asked_again(provider: Provider) -> None:
     assert caught.value.code == 403
 
 
-def test_whoever_signs_in_reads_what_to_do() -> None:
-    class Silent:
-        async def authenticate(self, *_: object, **__: object) -> None:
-            raise HTTPClientError(599, "Timeout while connecting")
+def refused(code: int, body: bytes) -> HTTPClientError:
+    request = HTTPRequest("http://bridge/token")
+    return HTTPClientError(code, response=HTTPResponse(request, code, buffer=io.BytesIO(body)))
 
-    class Ours(RenewingOAuth, Silent):  # type: ignore[misc]  # as the real ones, without a provider
+
+@pytest.mark.parametrize(
+    ("fault", "status", "told"),
+    [
+        (HTTPClientError(599, "Timeout while connecting"), 503, SILENT),
+        (refused(400, b'{"error": "invalid_grant"}'), 400, SPENT),
+    ],
+)
+def test_whoever_signs_in_reads_what_to_do(fault: HTTPClientError, status: int, told: str) -> None:
+    with pytest.raises(web.HTTPError) as caught:
+        signs_in(fault)
+    assert (caught.value.status_code, caught.value.log_message) == (status, told)
+
+
+@pytest.mark.parametrize("body", [b'{"error": "invalid_client"}', b"<html>", b"[]", b""])
+def test_a_fault_of_the_deployment_is_told_as_one(body: bytes) -> None:
+    with pytest.raises(HTTPClientError):
+        signs_in(refused(400, body))
+
+
+def signs_in(fault: HTTPClientError) -> None:
+    class Refusing:
+        async def authenticate(self, *_: object, **__: object) -> None:
+            raise fault
+
+    class Ours(RenewingOAuth, Refusing):  # type: ignore[misc]  # as the real ones, without a provider
         pass
 
-    with pytest.raises(web.HTTPError) as caught:
-        asyncio.run(Ours().authenticate(None))
-    assert (caught.value.status_code, caught.value.log_message) == (
-        503,
-        "The sign-in service does not answer. Nothing is lost: try again in a few minutes.",
-    )
+    asyncio.run(Ours().authenticate(None))

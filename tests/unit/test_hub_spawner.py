@@ -257,6 +257,37 @@ def test_an_engine_in_trouble_has_stopped_no_lab(engine: Engine) -> None:
         asyncio.run(lab().poll())
 
 
+TROUBLE = (500, {"message": "database is locked"})
+
+
+def poll_at_the_start_of_the_hub() -> Any:
+    one = lab()
+    one._check_pending = True
+    return asyncio.run(one.poll())
+
+
+@pytest.mark.parametrize(("state", "status"), [({"Running": True}, None), ({"ExitCode": 3}, "ExitCode=3")])
+def test_an_engine_in_trouble_while_the_hub_starts_is_asked_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, state: dict[str, Any], status: str | None
+) -> None:
+    """JupyterHub stops what it cannot ask about then."""
+    monkeypatch.setattr("hub.spawner.ASKED_AGAIN_AFTER", 0.01)
+    engine.answers["/containers/passerelle-lab-bob/json"] = [TROUBLE, TROUBLE, ended(**state)]
+
+    told = poll_at_the_start_of_the_hub()
+
+    assert told is None if status is None else status in told
+
+
+def test_a_lab_that_no_engine_knows_of_while_the_hub_starts_is_left_to_the_hub_to_reach(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.spawner.ENGINE_IS_BACK_WITHIN", 0.1)
+    engine.answers["/containers/passerelle-lab-bob/json"] = [TROUBLE] * 10
+
+    assert poll_at_the_start_of_the_hub() is None
+
+
 @pytest.mark.parametrize("name", ["jean-pierre", "a.b@c", "7of9", "a" * 63, "a-2eb"])
 def test_the_container_and_the_home_of_a_name_stay_what_they_are(engine: Engine, name: str) -> None:
     start(lab(name, volumes={"home-{username}": "/home"}))

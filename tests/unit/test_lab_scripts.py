@@ -149,7 +149,7 @@ def test_settings_of_the_base_stay_beside_ours(tmp_path: Path) -> None:
 
     assert json.loads(there.read_text()) == {
         "ServerApp": {"x": 1},
-        "ResourceUseDisplay": {"track_disk_usage": True, "track_cpu_percent": True},
+        "ResourceUseDisplay": {"track_disk_usage": True, "track_cpu_percent": True, "cpu_warning_threshold": 0},
     }
     assert (tmp_path / "share/jupyter/lab/settings/overrides.json").exists()
 

@@ -127,6 +127,20 @@ def test_all_sessions_of_a_user_are_ended(store: SqlStore) -> None:
     assert len(store.deliveries.waiting()) == 2
 
 
+def test_a_user_is_known_by_name_after_the_session_ended_and_in_whatever_case(store: SqlStore) -> None:
+    sign_in(store, "live", "alice")
+    sign_in(store, "over", "carol", "wiki", age=4000)
+
+    def subjects(name: str) -> list[str]:
+        return [row["subject"] for row in json.loads(sessions("subjects", name, "--json").stdout)]
+
+    assert subjects("ALICE@example.org") == ["alice"]
+    assert subjects("Carol@Example.org") == ["carol"]
+    assert subjects("alice") == []
+    assert sessions("end", "--subject=carol", "--all-access").exit_code == 0
+    assert subjects("carol@example.org") == []
+
+
 def test_a_session_that_is_not_there_is_an_error(store: SqlStore) -> None:
     sign_in(store, "sid", "alice")
     sessions("end", "sid")

@@ -17,7 +17,7 @@ WHAT: dict[str, Callable[[dict[str, Any]], None]] = {
     "checkout": lambda _: checkout.tell_checkout(),
     "sizes": lambda _: backup.sizes(),
     "backup": lambda wish: backup.back_up(backup.Wish(**{**wish, "exclude": tuple(wish.get("exclude", ()))})),
-    "describe": lambda _: restore.describe(),
+    "describe": lambda wish: restore.describe(**wish),
     "restore": lambda wish: restore.restore(restore.Wish(**wish)),
     "archive": lambda wish: offboard.archive_home(offboard.Wish(**wish)),
     "archives": lambda _: offboard.list_archives(),

@@ -16,13 +16,10 @@ from hub.administration.faults import AdministrationError
 from hub.administration.inside import archive, databases
 from hub.administration.inside.events import Progress, tell
 from hub.administration.inside.manifest import NAME, Manifest, Part, moment, read_manifest, write_manifest
+from hub.administration.inside.places import TARGET, VOLUMES
+from hub.administration.inside.settings import check_is_meant, keep_settings
 from hub.administration.names import KINDS, size
 
-VOLUMES, TARGET = Path("/volumes"), Path("/target")
-CHECKOUT, SITE = Path("/checkout"), Path("/site")
-SETTINGS = (".env", "*.env", ".env.*", "*.toml", "compose*.y*ml", "certs/*", "hub/conf.d/*")
-NO_SETTINGS = frozenset({".gitkeep", "pyproject.toml"})
-SETTING_AT_MOST = 1 << 20
 SPARE = 64 << 20  # bytes that are left free on the disk of the backup
 
 
@@ -36,17 +33,22 @@ class Wish:
     compress: bool = False
     resume: bool = False
     only_databases: bool = False
+    checkout: str = ""
+    """Its folder on the machine: settings may name files by their whole paths."""
 
 
 def back_up(wish: Wish) -> None:
     """All of it, then read again and compared."""
-    TARGET.chmod(0o700)
+    check_is_meant(wish.project)
+    _check_is_worth_it(wish)
     manifest = _begin(wish)
+    TARGET.chmod(0o700)  # not before it is known for one of ours: it could be anybody's
     folders = [] if wish.only_databases else mounted()
     _check_room(folders, manifest, compress=wish.compress)
     try:
         manifest = _take_databases(manifest)
-        manifest = _keep_settings(manifest)
+        manifest = keep_settings(manifest, wish.checkout)
+        write_manifest(TARGET, manifest)
         for number, folder in enumerate(folders, 1):
             tell("part", what=_place(folder), number=number, of=len(folders))
             manifest = _take_folder(manifest, folder, wish)
@@ -126,6 +128,16 @@ def _begin(wish: Wish) -> Manifest:
     return manifest.model_copy(update={"parts": whole, "versions": wish.versions})
 
 
+def _check_is_worth_it(wish: Wish) -> None:
+    """Raise if nobody has ever used this: a night's backup of the wrong project would be found out too late."""
+    where = "service" if wish.only_databases else "service/hub-data"
+    if not databases.find_databases(VOLUMES / where) and not any((VOLUMES / "home").glob("*")):
+        raise AdministrationError(
+            f"the project {wish.project} has neither a hub's database nor a home, so that it is hardly the one that "
+            "you mean: type the command in the folder of its .env (cd site), and start it once before."
+        )
+
+
 def _check_room(folders: list[Path], manifest: Manifest, *, compress: bool) -> None:
     needed = 0
     for number, folder in enumerate(folders, 1):
@@ -194,21 +206,6 @@ def _take_folder(manifest: Manifest, folder: Path, wish: Wish) -> Manifest:
         unread=written.unread,
     )
     manifest = manifest.having(part)
-    write_manifest(TARGET, manifest)
-    return manifest
-
-
-def _keep_settings(manifest: Manifest) -> Manifest:
-    """The files that an administrator wrote, as they are: a restored deployment begins with them."""
-    kept = []
-    for root, under in ((CHECKOUT, ""), (SITE, "site/")):
-        for path in sorted({path for pattern in SETTINGS for path in root.glob(pattern)}):
-            if not path.is_file() or path.name in NO_SETTINGS or path.stat().st_size > SETTING_AT_MOST:
-                continue
-            name = f"settings/{under}{path.relative_to(root)}"
-            archive.write_bytes(path.read_bytes(), TARGET / name)
-            kept.append(name)
-    manifest = manifest.model_copy(update={"settings": tuple(kept)})
     write_manifest(TARGET, manifest)
     return manifest
 

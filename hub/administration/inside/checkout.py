@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hub.administration.inside.backup import CHECKOUT
 from hub.administration.inside.events import tell
+from hub.administration.inside.places import CHECKOUT
 
 IMAGES = ("hub", "bridge", "lab")
 MIGRATIONS = "bridge/store/migrations/versions"

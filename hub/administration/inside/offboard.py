@@ -11,11 +11,12 @@ from typing import Any
 
 from hub.administration.faults import AdministrationError
 from hub.administration.inside import archive
-from hub.administration.inside.backup import TARGET, VOLUMES
 from hub.administration.inside.events import Progress, tell
 from hub.administration.inside.manifest import moment
+from hub.administration.inside.places import TARGET, VOLUMES
 
 _NAME = re.compile(r"(?P<of>[A-Za-z0-9-]+)_\d{8}T\d{6}Z")
+_OURS = re.compile(rf"\.?{_NAME.pattern}\.(json|tar\.gz)(\.part)?|lost\+found")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Wish:
 
 def archive_home(wish: Wish) -> None:
     """Write the home, read it again, and say until when it is kept."""
-    TARGET.chmod(0o700)
+    _close_folder()
     now = moment()
     name = f"{wish.of}_{now:%Y%m%dT%H%M%SZ}"
     home, target = VOLUMES / "home" / wish.of, TARGET / f"{name}.tar.gz"
@@ -49,6 +50,18 @@ def archive_home(wish: Wish) -> None:
     }
     archive.write_bytes(json.dumps(told, indent=2).encode() + b"\n", TARGET / f"{name}.json")
     tell("result", file=target.name, **told)
+
+
+def _close_folder() -> None:
+    """For its owner alone, unless it is one of other things as well."""
+    if others := sorted(path.name for path in TARGET.iterdir() if not _OURS.fullmatch(path.name)):
+        tell(
+            "note",
+            text=f"the folder is not for archives alone ({others[0]}), so that anybody may list them whom it "
+            "lets in; they are readable for their owner alone.",
+        )
+    else:
+        TARGET.chmod(0o700)
 
 
 def list_archives() -> None:

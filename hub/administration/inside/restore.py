@@ -10,17 +10,21 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from hub.administration.faults import AdministrationError
 from hub.administration.inside import archive, databases
-from hub.administration.inside.backup import CHECKOUT, SITE, TARGET, VOLUMES, check_files
+from hub.administration.inside.backup import check_files
 from hub.administration.inside.events import Progress, tell
 from hub.administration.inside.manifest import Manifest, Part, read_manifest
+from hub.administration.inside.places import TARGET, VOLUMES
+from hub.administration.inside.settings import check_is_meant, check_no_strangers, different_settings
 from hub.administration.names import size
+from hub.half_restored import MARK
 
 HUB_DATABASE = "service/hub-data"
-UNDER_WAY = ".restore-under-way"
+UNDER_WAY = MARK
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,16 @@ class Wish:
     only_databases: bool = False
 
 
-def describe() -> None:
-    """What the backup holds and what is in the way of it: told before anything is done."""
+def describe(project: str) -> None:
+    """What the backup holds and what is in the way of it in this project: told before anything is done."""
+    check_is_meant(project)
     manifest = read_manifest(TARGET)
+    check_no_strangers(manifest)
     in_the_way = []
     places = sorted({part.place for part in manifest.parts})
     for place in places:
         folder = VOLUMES / place
-        if folder.is_dir() and not _is_marked(folder) and (names := _contents(folder)):
+        if folder.is_dir() and not _is_marked(folder, manifest) and (names := _contents(folder)):
             in_the_way.append({"place": place, "files": len(names), "bytes": archive.allocated(folder)})
     tell(
         "backup",
@@ -51,7 +57,7 @@ def describe() -> None:
         only_databases=manifest.only_databases,
         bytes=sum(part.bytes for part in manifest.parts),
         in_the_way=in_the_way,
-        settings=_different_settings(manifest),
+        settings=different_settings(manifest),
     )
 
 
@@ -61,18 +67,23 @@ def restore(wish: Wish) -> None:
     check_manifest(manifest, wish)
     parts = [part for part in manifest.parts if not wish.only_databases or part.kind == "database"]
     check_files(manifest.model_copy(update={"parts": tuple(parts)}))
-    places = list(dict.fromkeys(part.place for part in sorted(parts, key=lambda part: part.place)))
+    places = sorted({part.place for part in parts})
+    # Whoever looks into the hub's volume alone is to see the mark as long as there is any.
+    last = sorted(places, key=lambda place: place == HUB_DATABASE)
     _check_room(parts)
+    if not wish.force:
+        for place in places:
+            _check_is_free(VOLUMES / place, manifest)
     # Marked before anything is written: what was there is no longer anybody's data, and a second run may go on.
-    for place in places:
-        _mark(VOLUMES / place, wish)
+    for place in reversed(last):
+        _mark(VOLUMES / place, manifest)
     for number, place in enumerate(places, 1):
         tell("part", what=place, number=number, of=len(places))
         # The databases go where the folder has been laid out.
         of_place = sorted((part for part in parts if part.place == place), key=lambda part: part.kind != "folder")
         _restore_place(VOLUMES / place, of_place)
     # At the very end, or a second run would take those that are done for somebody else's data.
-    for place in places:
+    for place in last:
         (VOLUMES / place / UNDER_WAY).unlink(missing_ok=True)
     tell("result", parts=len(parts), bytes=sum(part.bytes for part in parts))
 
@@ -134,21 +145,31 @@ def _put_database(folder: Path, part: Part) -> None:
         draft.replace(target)
 
 
-def _mark(folder: Path, wish: Wish) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if _is_marked(folder):
-        return
-    if _contents(folder) and not wish.force:
+def _check_is_free(folder: Path, manifest: Manifest) -> None:
+    if folder.is_dir() and not _is_marked(folder, manifest) and _contents(folder):
         raise AdministrationError(f"{folder.relative_to(VOLUMES)} is not empty: nothing was written.")
+
+
+def _mark(folder: Path, manifest: Manifest) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if _is_marked(folder, manifest):
+        return
     mark = folder / UNDER_WAY
     mark.unlink(missing_ok=True)
     mark.touch(mode=0o600)
+    mark.write_text(_sign(manifest), encoding="ascii", errors="replace")
 
 
-def _is_marked(folder: Path) -> bool:
-    """By us: a user could have a file of that name in their home, but not one of root's."""
+def _is_marked(folder: Path, manifest: Manifest) -> bool:
+    """By us, for this backup: a user could have a file of that name in their home, but not one of root's."""
     mark = folder / UNDER_WAY
-    return mark.is_file() and not mark.is_symlink() and mark.lstat().st_uid == 0
+    ours = mark.is_file() and not mark.is_symlink() and mark.lstat().st_uid == 0
+    return ours and mark.read_text(encoding="ascii", errors="replace").startswith(_sign(manifest))
+
+
+def _sign(manifest: Manifest) -> str:
+    """Which backup it is."""
+    return f"{manifest.began:%Y%m%dT%H%M%SZ}-{sha256(manifest.project.encode()).hexdigest()}\n"
 
 
 def _read_mark(folder: Path) -> set[str]:
@@ -176,18 +197,6 @@ def _check_room(parts: list[Part]) -> None:
         raise AdministrationError(
             f"the volumes' disk has {size(free)} free and {size(needed)} are needed: make room; nothing was written."
         )
-
-
-def _different_settings(manifest: Manifest) -> list[str]:
-    """Which files of settings here are not as the backup has them."""
-    different = []
-    for name in manifest.settings:
-        rest = name.removeprefix("settings/")
-        here = SITE / rest.removeprefix("site/") if rest.startswith("site/") else CHECKOUT / rest
-        kept = TARGET / name
-        if not here.is_file() or (kept.is_file() and here.read_bytes() != kept.read_bytes()):
-            different.append(rest)
-    return different
 
 
 def _version(text: str) -> tuple[int, ...]:
