@@ -42,15 +42,20 @@ def load(environ: Mapping[str, str], places: Sequence[Path] = ()) -> Settings:
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        faults.extend(_sentence(fault) for fault in error.errors(include_url=False, include_input=False))
-        if places and not environ.get(CONFIG_NAME) and found_file(places) is None:
-            looked = " or ".join(str(place.parent) for place in places)
-            faults.append(
-                f"{CONFIG_NAME}: names no file, and {looked} has no {places[0].name}: `passerelle init` makes it"
-            )
+        found = error.errors(include_url=False, include_input=False)
+        faults.extend(_sentence(fault) for fault in found)
+        if any(fault["type"] == "missing" for fault in found):
+            faults.extend(_no_file(environ, places))
     if faults or settings is None:
         raise ConfigurationError(faults)
     return settings
+
+
+def _no_file(environ: Mapping[str, str], places: Sequence[Path]) -> Iterator[str]:
+    """Said when something is missing: whoever stands in the wrong folder has to learn which would be the right one."""
+    if places and not environ.get(CONFIG_NAME) and found_file(places) is None:
+        looked = " and ".join(str(place) for place in places)
+        yield f"{CONFIG_NAME}: names no file, and there is none at {looked}; `passerelle init` makes one"
 
 
 def fault_of(name: str, value: Any) -> str | None:
