@@ -15,6 +15,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
+SYSTEMD_ANALYZE = Path("/usr/bin/systemd-analyze")
 POSTGRES = Path("/usr/lib/postgresql")
 SLAPD = Path("/usr/sbin/slapd")
 PROXIES = {
@@ -107,8 +108,8 @@ def missing_ldap() -> str | None:
 
 
 def missing_proxies() -> str | None:
-    """Why the reverse proxies of docs/install.md cannot all be started, or None if their programs are there."""
-    absent = [str(program) for program in PROXIES.values() if not os.access(program, os.X_OK)]
+    """Why what docs/install.md puts around the bridge cannot be tried, or None if its programs are there."""
+    absent = [str(program) for program in (*PROXIES.values(), SYSTEMD_ANALYZE) if not os.access(program, os.X_OK)]
     return f"{', '.join(absent)} is not there" if absent else None
 
 
