@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,22 @@ import ctypes, os, sys
 ctypes.CDLL(None).prctl({PR_SET_MDWE}, {PR_MDWE_REFUSE_EXEC_GAIN}, 0, 0, 0)  # which kernels before 6.3 do not know
 os.umask(0o077)
 os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+# The folders that the commands write to are others in this process and its children alone.
+ON_ANOTHER_MACHINE = """
+mount --bind "$0/etc" /etc
+mount --bind "$0/lib" /var/lib
+"""
+AS_THE_USER = """
+cd /
+as_user() { setpriv --reuid passerelle --regid passerelle --clear-groups --bounding-set=-all "$@"; }
+as_user test -r /etc/passerelle/passerelle.toml
+as_user test ! -w /etc/passerelle/passerelle.toml
+as_user test ! -w /etc/passerelle
+as_user test -r /etc/passerelle/passerelle-secret-key
+as_user test -w /var/lib/passerelle/passerelle.sqlite3
+stat --format='%U %a %n' /etc/passerelle/* /var/lib/passerelle /var/lib/passerelle/*
 """
 
 
@@ -82,6 +99,33 @@ def test_its_command_serves_with_what_init_makes(unit: Path, tmp_path: Path) -> 
     with bridge:
         assert Wire(issuer, port=port).ask("GET", "/readyz").json == {"status": "ready"}
     assert [json.loads(line)["level"] for line in bridge.log.splitlines() if "error" in line] == []
+
+
+@pytest.mark.needs("mounts")
+def test_the_commands_for_root_make_what_the_units_user_can_use_and_nobody_else(tmp_path: Path) -> None:
+    shutil.copytree("/etc", tmp_path / "etc", symlinks=True, ignore_dangling_symlinks=True)
+    (tmp_path / "lib").mkdir()
+    useradd, init, _ = blocks("systemd", "sh")[0].splitlines()
+    answers = "--yes --no-check --issuer https://auth.example.org --cas-url https://sso.example.org/cas"
+    init = filled_in(init, {"/opt/passerelle/bin/passerelle": PASSERELLE})
+    script = "\n".join(["set -eu", ON_ANOTHER_MACHINE, useradd, f"{init} {answers} >&2", AS_THE_USER])
+    made = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, tmp_path],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    shutil.rmtree(tmp_path / "etc")  # it has the machine's password hashes
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.splitlines() == [
+        "passerelle 600 /etc/passerelle/passerelle-secret-key",
+        "root 644 /etc/passerelle/passerelle.toml",
+        "passerelle 700 /var/lib/passerelle",
+        "passerelle 600 /var/lib/passerelle/passerelle.sqlite3",
+    ]
+    assert "systemctl enable --now passerelle" in made.stderr
+    assert not Path("/etc/passerelle/passerelle.toml").exists()
 
 
 def test_init_makes_what_the_unit_names() -> None:
