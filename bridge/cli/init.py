@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -187,17 +188,29 @@ def _written(answers: Answers) -> str:
 
 
 def _next_steps(answers: Answers, owner: Owner) -> str:
-    file = answers.folder / FILE_NAME
-    as_owner = f"sudo -u {owner.name} " if owner.name else ""
-    lines = ["Next"]
-    if file not in usual_places():
-        lines.append(f"  export {CONFIG_NAME}={file}")
-    lines += [
-        f"  {as_owner}passerelle check --message      what to send to the CAS administrator",
-        f"  {as_owner}passerelle clients add --help   connect an application",
-        "  systemctl enable --now passerelle" if answers.folder == SYSTEM_FOLDER else f"  {as_owner}passerelle serve",
-        f"  {as_owner}passerelle check                when it runs: the public address as well",
+    file, named = answers.folder / FILE_NAME, os.environ.get(CONFIG_NAME)
+    program = f"sudo -u {owner.name} {_program()}" if owner.name else _program()
+    steps = [
+        (f"{program} check --message", "what to send to the CAS administrator"),
+        (f"{program} clients add --help", "connect an application"),
+        (
+            "systemctl enable --now passerelle" if answers.folder == SYSTEM_FOLDER else f"{program} serve",
+            f"listens on {answers.bind}",
+        ),
+        (f"{program} check", "when it runs: the public address as well"),
     ]
+    if named or file not in usual_places():
+        steps.insert(
+            0, (f"export {CONFIG_NAME}={file}", f"which names {named} now" if named else "or go to that folder")
+        )
+    width = max(len(command) for command, _ in steps)
+    lines = ["Next", *(f"  {command.ljust(width)}   {what}" for command, what in steps)]
     if answers.issuer.startswith("https:"):
         lines.append(f"Your proxy ends TLS for {answers.issuer} and leads to {answers.bind}: docs/install.md has it.")
     return "\n".join(lines)
+
+
+def _program() -> str:
+    """As it can be typed in any folder."""
+    called = Path(sys.argv[0])
+    return "passerelle" if shutil.which("passerelle") or called.name != "passerelle" else str(called.absolute())

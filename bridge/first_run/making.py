@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -130,8 +131,13 @@ def _make_folder(folder: Path, mode: int, owner: Owner | None) -> None:
 
 
 def _write_new(file: Path, text: str, mode: int, owner: Owner | None) -> None:
-    """All of it or nothing, unless there is something of that name."""
+    """All of it or nothing, unless there is one of that name that nobody else knows or could have put there."""
     if os.path.lexists(file):
+        found, ours = file.lstat(), {0, os.geteuid(), owner.uid if owner else os.geteuid()}
+        if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077 or found.st_uid not in ours:
+            raise NotMade(
+                f"{file} is there already, and others may know what is in it: remove it, then run this again."
+            )
         return
     draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:

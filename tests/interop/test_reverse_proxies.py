@@ -173,7 +173,9 @@ def test_nothing_that_a_stranger_sends_changes_an_address_or_the_caller(place: P
     wire = place.wire()
     truth = wire.ask("GET", f"{place.proxy.issuer}/.well-known/openid-configuration").json
     already = len(place.remotes)
-    for headers in ({}, LIES, *({name: "6.6.6.6"} for name in CALLERS)):
+    alone = [{name: "6.6.6.6"} for name in CALLERS]
+    beside = [{"X-Forwarded-For": "7.7.7.7", name: "6.6.6.6"} for name in CALLERS[2:]]
+    for headers in ({}, LIES, *alone, *beside):
         told = wire.ask("GET", f"{place.proxy.issuer}/.well-known/openid-configuration", headers=headers)
         assert told.json == truth
         refused = wire.ask("GET", f"{place.proxy.issuer}/authorize?client_id=nobody", headers=headers)

@@ -150,6 +150,28 @@ def test_a_database_of_another_secret_key_is_not_taken_over(inits: Inits, tmp_pa
     assert not (tmp_path / "passerelle.toml").exists()
 
 
+@pytest.mark.parametrize("fault", ["readable by others", "a link", "a folder", "empty"])
+def test_a_secret_key_that_others_may_know_is_not_used(inits: Inits, tmp_path: Path, fault: str) -> None:
+    file = tmp_path / "passerelle-secret-key"
+    if fault == "a link":
+        (tmp_path / "elsewhere").write_text("f" * 64)
+        file.symlink_to("elsewhere")
+    elif fault == "a folder":
+        file.mkdir()
+    else:
+        file.write_text("" if fault == "empty" else "f" * 64)
+        file.chmod(0o600 if fault == "empty" else 0o640)
+    ended = inits(*HTTPS)
+    assert (ended.status, ended.stdout) == (1, "")
+    assert f"{file} is " in ended.stderr
+    assert not (tmp_path / "passerelle.toml").exists()
+
+
+def test_where_another_file_is_named_it_says_that_this_one_is_not_read(inits: Inits, tmp_path: Path) -> None:
+    told = inits(*HTTPS, PASSERELLE_CONFIG="/srv/other.toml").stdout
+    assert re.search(rf"export PASSERELLE_CONFIG={tmp_path}/passerelle\.toml +which names /srv/other\.toml now", told)
+
+
 def test_killed_at_any_moment_it_can_be_run_again(tmp_path: Path) -> None:
     """With the moments spread over the whole of a run."""
     folder = tmp_path / "here"
