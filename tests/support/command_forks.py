@@ -24,6 +24,8 @@ from bridge.cli import main
 
 SECONDS_MAX = 30
 CAPABILITY_VERSION_3 = 0x20080522  # <linux/capability.h>
+CLONE_NEWNS = 0x20000  # <sched.h>
+MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18  # <sys/mount.h>
 Output = Literal["file", "closed pipe", "full disk", "none"]
 
 _context = multiprocessing.get_context("forkserver")
@@ -51,6 +53,8 @@ class Call:
     typed: str | None = None
     """On standard input; None for one on which nothing ever comes."""
     output: Output = "file"
+    read_only_disk: bool = False
+    """Whether the working folder is on one; only root can make that so."""
     writable_bytes: int | None = None
     """How much fits into a file: a disk that is full."""
 
@@ -105,6 +109,8 @@ def _run(call: Call, notes: str) -> None:
     os.environ.clear()
     os.environ.update({"PATH": "/nonexistent", "LANG": "C.UTF-8", **call.environment})  # no docker for `hub`
     _connect(call, Path(notes))
+    if call.read_only_disk:
+        _mount_read_only(call.folder)
     os.chdir(call.folder)
     _give_up_root_powers()
     if call.writable_bytes is not None:
@@ -133,6 +139,18 @@ def _connect(call: Call, notes: Path) -> None:
     if call.output == "none":
         os.close(1)
         sys.stdout = None  # type: ignore[assignment]  # as Python does when it starts without
+
+
+def _mount_read_only(folder: Path) -> None:
+    """For this process alone."""
+    libc, place = ctypes.CDLL(None, use_errno=True), os.fsencode(folder)
+    if (
+        libc.unshare(CLONE_NEWNS)
+        or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
+        or libc.mount(place, place, None, MS_BIND, None)
+        or libc.mount(None, place, None, MS_REMOUNT | MS_BIND | MS_RDONLY, None)
+    ):
+        raise OSError(ctypes.get_errno(), "mount")
 
 
 def _give_up_root_powers() -> None:

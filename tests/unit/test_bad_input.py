@@ -284,6 +284,16 @@ def test_a_database_that_cannot_be_used_is_told(
         assert ended.stdout == ""
 
 
+@pytest.mark.needs("mounts")
+@pytest.mark.parametrize("path", [path for path, row in ROWS.items() if row.reads_database or row.writes], ids=named)
+def test_a_read_only_disk_is_told(path: tuple[str, ...], starts: Callable[..., Command]) -> None:
+    row = ROWS[path]
+    ended = starts(path, row.right, typed=row.typed, read_only_disk=True).ends()
+    assert_told(ended, row)
+    if row.tells_on == "stderr":
+        assert ended.stdout == ""
+
+
 @pytest.mark.parametrize("path", [path for path, row in ROWS.items() if row.writes], ids=named)
 def test_a_full_disk_is_told(path: tuple[str, ...], starts: Callable[..., Command]) -> None:
     ended = starts(path, ROWS[path].right, writable_bytes=64).ends()
