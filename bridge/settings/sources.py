@@ -23,6 +23,15 @@ NOT_OURS = frozenset({"PASSERELLE_REQUIRE_DOCKER"})
 SECRETS = frozenset({"secret_key", "database_url", "metrics_token", "cas_proxy"})
 JSON_VALUES = frozenset({"clients", "attributes", "group_map", "cas_login_parameters", "cas_validate_parameters"})
 
+# What pydantic says of a value of another kind, as somebody who writes TOML would say it.
+_KINDS = {
+    **dict.fromkeys(("tuple_type", "list_type"), "must be a list"),
+    **dict.fromkeys(("mapping_type", "dict_type", "model_type", "model_attributes_type"), "must be a table"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    **dict.fromkeys(("string_type", "path_type"), "must be text, in quotation marks"),
+}
+
 
 def load(environ: Mapping[str, str], places: Sequence[Path] = ()) -> Settings:
     """Read and check everything.
@@ -186,4 +195,4 @@ def _sentence(fault: Any) -> str:
         return f"{place}: there is no such setting{near}"
     if fault["type"] == "too_short" and location == ["secret_key"]:
         return f"{place}: is too short: `openssl rand -hex 32` prints a good one"
-    return f"{place}: {fault['msg'].removeprefix('Value error, ')}"
+    return f"{place}: {_KINDS.get(fault['type']) or fault['msg'].removeprefix('Value error, ')}"

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import click
 
+from tests.support.command_forks import Ended
+
 Path = tuple[str, ...]
 """The words that lead to a command."""
 
@@ -189,3 +191,23 @@ def commands(group: click.Group, path: Path = ()) -> Iterator[tuple[Path, click.
         yield (*path, name), command
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
+
+
+# Those that end by themselves, and need no container.
+ENDING = {path: row for path, row in ROWS.items() if not row.runs_on and path != ("hub",)}
+LONGEST_CHARS = 1500
+
+
+def named(value: object) -> str:
+    """A test's name says with which words, as far as they fit."""
+    return " ".join(map(ascii, value))[:60] if isinstance(value, list | tuple) else str(value)
+
+
+def assert_told(ended: Ended, row: Row, *, says: str = "") -> None:
+    told = ended.stdout if row.tells_on == "stdout" and not ended.stderr else ended.stderr
+    assert ended.status > 0, (ended.status, told)
+    assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
+    assert "Exception" not in ended.stderr, ended.stderr
+    assert told.strip(), "it says nothing"
+    assert len(ended.stderr) < LONGEST_CHARS, ended.stderr
+    assert says in told, told
