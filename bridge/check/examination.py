@@ -55,6 +55,7 @@ def examine(
     check_keys: CheckKeys,
     ca_file: Path | None = None,
     edge_certificate: Path | None = None,
+    settings_file: str | None = None,
     asks_public: bool = True,
     waiting: Waiting,
     now: Callable[[], float] = time.time,
@@ -65,6 +66,7 @@ def examine(
     :param check_keys: whether the secret key opens the stored signing keys
     :param ca_file: authorities to trust for our own address, beside the system's
     :param edge_certificate: what our own edge shows, where it is known
+    :param settings_file: which one was read
     :param asks_public: whether our own address is asked at all; before the bridge runs it cannot answer
     :param waiting: entered with a few words while an answer is awaited
     :param now: Unix seconds
@@ -85,7 +87,7 @@ def examine(
     wanted = wishes(settings.claim_rules, clients)
     sign_ins = _sign_ins(reading, settings, wanted, moment)
     return Report(
-        installation=_installation(settings, reading),
+        installation=_installation(settings, reading, settings_file),
         cas=found_cas,
         public=found_public,
         sign_ins=sign_ins,
@@ -100,11 +102,11 @@ def examine(
     )
 
 
-def _installation(settings: Settings, reading: Reading) -> list[Finding]:
+def _installation(settings: Settings, reading: Reading, settings_file: str | None) -> list[Finding]:
     place = settings.database_url.get_secret_value().partition(":")[0]
     stored = reading.stored
     found = [
-        *judge_settings(()),
+        *judge_settings((), settings_file),
         judge_database(reading.state, place, reading.fault),
         judge_secret_key(settings.secret_key.get_secret_value(), stored.key_fault if stored else None),
     ]

@@ -21,7 +21,7 @@ from bridge.cli.keys import keys
 from bridge.cli.sessions import purge, sessions
 from bridge.errors import ConfigurationError
 from bridge.log import configure_logging
-from bridge.settings import CONFIG_NAME, found_file, load, usual_places
+from bridge.settings import CONFIG_NAME, file_in_use, load, usual_places
 
 
 @click.group(cls=WellEnding, context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,9 +52,10 @@ def serve() -> None:
     places = usual_places()
     try:
         settings = load(os.environ, places)
-        if not os.environ.get(CONFIG_NAME) and (found := found_file(places)) is not None:
-            os.environ[CONFIG_NAME] = str(found)  # for the workers: the same one, whatever is put elsewhere later
-        serve_forever(settings)
+        file = file_in_use(os.environ, places)
+        if file is not None:
+            os.environ[CONFIG_NAME] = file  # for the workers: the same one, whatever is put elsewhere later
+        serve_forever(settings, settings_file=file or "")
     except ConfigurationError as error:
         click.echo(error.description, err=True)
         sys.exit(1)

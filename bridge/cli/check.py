@@ -25,7 +25,7 @@ from bridge.cli.opening import now
 from bridge.errors import ConfigurationError
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.keys import check_secret_key
-from bridge.settings import ClientSettings, Settings, load, usual_places
+from bridge.settings import ClientSettings, Settings, file_in_use, load, usual_places
 from bridge.store import Store
 
 PATIENCE_SECONDS = 2.0
@@ -99,7 +99,9 @@ def _settings(wants_json: bool, only_message: bool) -> Settings:
         sys.exit(1)
 
 
-def examined(settings: Settings, ca_file: Path | None, *, asks_public: bool) -> Report:
+def examined(
+    settings: Settings, ca_file: Path | None, *, asks_public: bool, settings_file: str | None = None
+) -> Report:
     """The whole check, telling on a terminal what it waits for."""
     return examine(
         settings,
@@ -107,6 +109,7 @@ def examined(settings: Settings, ca_file: Path | None, *, asks_public: bool) -> 
         check_keys=lambda store: check_secret_key(store.keys.all(), settings.secret_key.get_secret_value()),
         ca_file=ca_file,
         edge_certificate=_edge_certificate(),
+        settings_file=settings_file or file_in_use(os.environ, usual_places()),
         asks_public=asks_public,
         waiting=_told_when_slow,
     )

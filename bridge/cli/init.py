@@ -172,7 +172,7 @@ def _check(file: Path, owner: Owner) -> None:
         except ConfigurationError as error:
             click.echo(f"Written, but the environment has something against it. {error.description}", err=True)
             sys.exit(1)
-        report = examined(settings, None, asks_public=False)
+        report = examined(settings, None, asks_public=False, settings_file=str(file))
     click.echo(f"\n{report_text(report, messages(report, languages_of(None)))}\n")
 
 

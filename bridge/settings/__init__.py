@@ -14,9 +14,9 @@ list.
 from bridge.settings.client import ClientSettings
 from bridge.settings.files import why_unreadable
 from bridge.settings.model import Settings
-from bridge.settings.places import FILE_NAME, SYSTEM_FOLDER, found_file, usual_places
+from bridge.settings.places import CONFIG_NAME, FILE_NAME, SYSTEM_FOLDER, file_in_use, usual_places
 from bridge.settings.rules import ClaimRules
-from bridge.settings.sources import CONFIG_NAME, fault_of, load
+from bridge.settings.sources import fault_of, load
 from bridge.settings.urls import is_loopback
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "ClientSettings",
     "Settings",
     "fault_of",
-    "found_file",
+    "file_in_use",
     "is_loopback",
     "load",
     "usual_places",

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+CONFIG_NAME = "PASSERELLE_CONFIG"
 FILE_NAME = "passerelle.toml"
 SYSTEM_FOLDER = Path("/etc/passerelle")
 
@@ -35,6 +36,12 @@ def found_file(places: Sequence[Path]) -> Path | None:
             return place  # a folder that may not be looked into: reading says so, with the remedy
         return place
     return None
+
+
+def file_in_use(environ: Mapping[str, str], places: Sequence[Path]) -> str | None:
+    """The file that `load` reads, for people who wonder."""
+    named = environ.get(CONFIG_NAME)
+    return named or (None if (found := found_file(places)) is None else str(found))
 
 
 def fault_of_stranger(file: Path) -> str | None:

@@ -14,10 +14,9 @@ from pydantic import ValidationError
 from bridge.errors import ConfigurationError
 from bridge.settings.files import why_unreadable
 from bridge.settings.model import Settings
-from bridge.settings.places import fault_of_stranger, found_file
+from bridge.settings.places import CONFIG_NAME, fault_of_stranger, found_file
 
 PREFIX = "PASSERELLE_"
-CONFIG_NAME = "PASSERELLE_CONFIG"
 # Read by the test suite, which starts the bridge with its own environment.
 NOT_OURS = frozenset({"PASSERELLE_REQUIRE_DOCKER"})
 SECRETS = frozenset({"secret_key", "database_url", "metrics_token", "cas_proxy"})

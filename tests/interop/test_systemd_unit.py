@@ -98,6 +98,7 @@ def test_its_command_serves_with_what_init_makes(unit: Path, tmp_path: Path) -> 
     bridge.environment = kept | {name: str(settings / "passerelle.toml")}
     with bridge:
         assert Wire(issuer, port=port).ask("GET", "/readyz").json == {"status": "ready"}
+    assert f'"file": "{settings}/passerelle.toml"' in bridge.log
     assert [json.loads(line)["level"] for line in bridge.log.splitlines() if "error" in line] == []
 
 

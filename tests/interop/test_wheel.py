@@ -123,6 +123,7 @@ def test_from_nothing_to_a_sign_in(installed: Path, cas: DjangoCas, tmp_path: Pa
         assert {person.opens(sheet).status for sheet in re.findall(r'href="([^"]+\.css)"', page.text)} == {200}
         assert "No fault" in run("check")
         person.at_cas.close()
+    assert f'"file": "{tmp_path}/passerelle.toml"' in bridge.log
     assert "Traceback" not in bridge.log
     cas.unregister(issuer)
 

@@ -255,6 +255,7 @@ def test_the_check_tells_what_to_do_about_cas_and_the_installation_stands(tmp_pa
     ended = Command(Call(words=words, folder=tmp_path), tmp_path.with_name("notes")).ends()
 
     assert ended.status == 0
+    assert f"settings: The settings can be read ({tmp_path}/passerelle.toml)." in " ".join(ended.stdout.split())
     assert "FAULT    cas.port: No answer from 127.0.0.1:9" in ended.stdout
     assert r"service pattern   ^https://auth\.example\.org/cas/callback" in ended.stdout
     assert "passerelle check --message" in ended.stdout
