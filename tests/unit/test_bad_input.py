@@ -286,7 +286,7 @@ def test_a_database_that_cannot_be_used_is_told(
 
 @pytest.mark.parametrize("path", [path for path, row in ROWS.items() if row.writes], ids=named)
 def test_a_full_disk_is_told(path: tuple[str, ...], starts: Callable[..., Command]) -> None:
-    ended = starts(path, ROWS[path].right, writable_bytes=64).ends()
+    ended = starts(path, ROWS[path].right, typed=ROWS[path].typed, writable_bytes=64).ends()
     assert_told(ended, ROWS[path])
     assert ended.stdout == ""
 
