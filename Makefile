@@ -56,6 +56,7 @@ installed: wheel ## the wheel in an environment of its own, .venv/installed
 
 docs: init ## write the pages that come from the code
 	@$(BIN)/python -m docs.generate_settings
+	@$(BIN)/python -m docs.generate_recipes
 	@$(BIN)/python -m tests.conformance.page
 	@$(BIN)/python -m docs.generate_conformance
 

@@ -73,7 +73,7 @@ class ClientStore:
         :param facts: the fields of `ClientSettings`; without client_id one is made from the client_name
         """
         client_id = facts.get("client_id") or _made_client_id(str(facts.get("client_name", "")))
-        self._check_free(client_id)
+        self.check_free(client_id)
         secret = None if public else secrets.token_urlsafe(32)
         secret_hash = None if secret is None else f"sha256:{hash_secret(secret)}"
         settings = checked({**facts, "client_id": client_id, "client_secret_hash": secret_hash})
@@ -85,7 +85,7 @@ class ClientStore:
     def edit(self, client_id: str, facts: Mapping[str, Any]) -> ClientSettings:
         """Replace the fields given; a None gives a field its default back."""
         found, settings = self._managed(client_id)
-        settings = checked({**_document(settings), **facts})
+        settings = checked({**document_of(settings), **facts})
         self._put(settings, disabled=found.disabled)
         return settings
 
@@ -97,7 +97,7 @@ class ClientStore:
         secret = secrets.token_urlsafe(32)
         former = settings.client_secret_hash if keep_old else None
         changed = {"client_secret_hash": f"sha256:{hash_secret(secret)}", "former_secret_hash": former}
-        self._put(checked({**_document(settings), **changed}), disabled=found.disabled)
+        self._put(checked({**document_of(settings), **changed}), disabled=found.disabled)
         return secret
 
     def drop_former_secret(self, client_id: str) -> None:
@@ -105,7 +105,7 @@ class ClientStore:
         found, settings = self._managed(client_id)
         if settings.former_secret_hash is None:
             raise ClientNotChanged(f"{client_id} has one secret only, so there is no former one to drop.")
-        self._put(checked({**_document(settings), "former_secret_hash": None}), disabled=found.disabled)
+        self._put(checked({**document_of(settings), "former_secret_hash": None}), disabled=found.disabled)
 
     def disable(self, client_id: str) -> int:
         """Let it do nothing any more, and take back all that it holds; how many grants."""
@@ -157,7 +157,11 @@ class ClientStore:
             )
         return found, found.settings
 
-    def _check_free(self, client_id: str) -> None:
+    def check_free(self, client_id: str) -> None:
+        """Whether a new client can have this name.
+
+        :raises ClientNotChanged: when not
+        """
         if client_id in self._fixed:
             raise ClientNotChanged(f"{client_id} is registered in the settings: choose another client_id.")
         if any(stored.client_id == client_id for stored in self._store.clients.all()):
@@ -169,7 +173,7 @@ class ClientStore:
             raise ClientNotChanged(f"A user is called {client_id}: choose another client_id.")
 
     def _put(self, settings: ClientSettings, *, disabled: bool) -> None:
-        document = json.dumps(_document(settings), sort_keys=True)
+        document = json.dumps(document_of(settings), sort_keys=True)
         self._store.clients.put(
             StoredClient(client_id=settings.client_id, document=document, disabled=disabled), now=self._now
         )
@@ -191,7 +195,7 @@ def checked(facts: Mapping[str, Any]) -> ClientSettings:
     return settings
 
 
-def _document(settings: ClientSettings) -> dict[str, Any]:
+def document_of(settings: ClientSettings) -> dict[str, Any]:
     """What is stored; a secret itself cannot be in it."""
     return settings.model_dump(mode="json", exclude_defaults=True, exclude={"client_secret", "client_secret_file"})
 

@@ -45,7 +45,7 @@ def load(environ: Mapping[str, str], places: Sequence[Path] = ()) -> Settings:
     _read_twins(values, given, faults)
     for name, value in given.items():
         values[name] = _joined(values.get(name), value) if name == "clients" else value
-    values["clients"] = _with_secrets(values.get("clients", ()), faults)
+    values["clients"] = with_client_secrets(values.get("clients", ()), faults)
     settings = None
     try:
         settings = Settings.model_validate(values)
@@ -164,7 +164,7 @@ def _read_secret(name: str, path: Path, faults: list[str]) -> str | None:
     return text
 
 
-def _with_secrets(clients: Any, faults: list[str]) -> Any:
+def with_client_secrets(clients: Any, faults: list[str]) -> Any:
     """Client entries with the secrets that their files hold; whatever else is wrong with them is told later."""
     if not isinstance(clients, list):
         return clients

@@ -218,6 +218,20 @@ class Clients(Protocol):
     def remove(self, client_id: str) -> bool:
         """Forget; False when there is none."""
 
+    def change_all(
+        self,
+        put: Sequence[StoredClient],
+        remove: Collection[str],
+        *,
+        revoke: Collection[str],
+        seen: int,
+        now: int,
+    ) -> int | None:
+        """Add or replace these, forget those, and take back all that the third hold; how many grants.
+
+        None, and nothing of it was done, when anything was changed since the version was `seen`.
+        """
+
 
 class Deliveries(Protocol):
     """Logout tokens that have to reach clients."""

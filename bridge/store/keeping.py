@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from bridge.store.access import FORGET_CONSENTS_TO_CLIENT, REVOKE_OF_CLIENT
 from bridge.store.database import NOW, Part, columns_of, values_of
 from bridge.store.records import LogoutDelivery, SigningKey, StoredClient
 from bridge.store.schema import logout_deliveries, signing_keys, stored_clients, versions
@@ -34,6 +35,7 @@ REMOVE_CLIENT = delete(stored_clients).where(stored_clients.c.client_id == bindp
 SAVE_CLIENT = insert(stored_clients)
 VERSION = select(versions.c.version).where(versions.c.name == CLIENTS)
 NEXT_VERSION = update(versions).where(versions.c.name == CLIENTS).values(version=versions.c.version + 1)
+NEXT_VERSION_AFTER = NEXT_VERSION.where(versions.c.version == bindparam("seen"))
 
 QUEUE = insert(logout_deliveries)
 # A table expression of its own: PostgreSQL may run a subquery with a limit more than once, and lock more each time.
@@ -105,6 +107,29 @@ class SqlClients(Part):
         with self._engine.begin() as connection:
             connection.execute(NEXT_VERSION)
             return connection.execute(REMOVE_CLIENT, {"of_client": client_id}).rowcount > 0
+
+    def change_all(
+        self,
+        put: Sequence[StoredClient],
+        remove: Collection[str],
+        *,
+        revoke: Collection[str],
+        seen: int,
+        now: int,
+    ) -> int | None:
+        with self._engine.begin() as connection:
+            if not connection.execute(NEXT_VERSION_AFTER, {"seen": seen}).rowcount:
+                return None
+            for client_id in {*remove, *(client.client_id for client in put)}:
+                connection.execute(REMOVE_CLIENT, {"of_client": client_id})
+            if put:
+                connection.execute(SAVE_CLIENT, [values_of(client) | {"changed_at": now} for client in put])
+            for client_id in sorted(revoke):
+                connection.execute(FORGET_CONSENTS_TO_CLIENT, {"of_client": client_id})
+            return sum(
+                int(connection.execute(REVOKE_OF_CLIENT, {"of_client": client_id, "now": now}).rowcount)
+                for client_id in sorted(revoke)
+            )
 
 
 class SqlDeliveries(Part):

@@ -312,10 +312,13 @@ def test_the_documented_command_shows_what_the_services_said(deployment: Deploym
 
 
 def test_another_application_is_connected_by_the_documented_command(deployment: Deployment) -> None:
-    add = readme.command("docker compose exec bridge passerelle clients")
+    add = readme.command("docker compose exec bridge passerelle clients add Wiki")
     said = deployment.compose("exec", "-T", *add[3:]).stdout
     assert "client_secret" in said
     assert "Wiki" in deployment.compose("exec", "-T", "bridge", "passerelle", "clients", "list").stdout
+    add = readme.command("docker compose exec bridge passerelle clients add Dashboards")
+    said = deployment.compose("exec", "-T", *add[3:]).stdout
+    assert "auth_url = https://auth.localhost/authorize" in said
 
 
 @pytest.mark.parametrize("service", ["hub", "lab"])

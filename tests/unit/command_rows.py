@@ -119,7 +119,17 @@ ROWS: Mapping[Path, Row] = {
     ("purge",): Row(wrong=[["all"]], writes=True),
     ("clients", "add"): Row(
         right=ADDED,
-        wrong=[[], [*ADDED, "more"], [*ADDED, "--allowed-attribute", "x"], [*ADDED, "--access-token-lifetime", "long"]],
+        wrong=[
+            [],
+            [*ADDED, "more"],
+            [*ADDED, "--allowed-attribute", "x"],
+            [*ADDED, "--access-token-lifetime", "long"],
+            [*ADDED, "--recipe", "nothing"],
+            [*ADDED, "--recipe", "missing.toml"],
+            [*ADDED, "--recipe", "grafana"],
+            [*ADDED, "--recipe", "grafana", "--url", "http://g.example.org"],
+            [*ADDED, "--url", "https://g.example.org"],
+        ],
         refused=[
             ["Blog"],
             ["Blog", "--redirect-uri", "http://blog.example.org/cb"],
@@ -150,6 +160,27 @@ ROWS: Mapping[Path, Row] = {
         right=["wiki", "--yes"], wrong=[[]], refused=[*([*name, "--yes"] for name in NONE_SUCH[:4])], writes=True
     ),
     ("clients", "hash"): Row(wrong=[["s3cret"]], typed="a secret\n", reads_settings=False, reads_database=False),
+    ("clients", "recipes"): Row(
+        right=["grafana"],
+        wrong=[["grafana", "more"]],
+        refused=[["nothing"], ["missing.toml"], ["."], ["./"], ["passerelle.toml"], ["x" * 300], ["\x1b[31m"]],
+        reads_settings=False,
+        reads_database=False,
+    ),
+    ("clients", "apply"): Row(
+        right=["-", "--yes"],
+        wrong=[[], ["-"], ["-", "--yes", "more"], ["clients.toml", "--json"], ["-", "--json"]],
+        refused=[
+            ["missing.toml", "--yes"],
+            [".", "--yes"],
+            ["passerelle.sqlite3", "--yes"],
+            ["passerelle.toml", "--yes"],
+            ["x" * 300, "--yes"],
+        ],
+        typed='[[clients]]\nclient_id = "blog"\nredirect_uris = ["https://blog.example.org/cb"]\n',
+        writes=True,
+    ),
+    ("clients", "export"): Row(wrong=[["all"]]),
     ("keys", "list"): Row(wrong=[["all"]]),
     ("keys", "rotate"): Row(
         right=["--now"], wrong=[["all"], ["--algorithm", "HS256"]], refused=[["--algorithm", "RS256"]], writes=True

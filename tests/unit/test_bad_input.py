@@ -218,6 +218,6 @@ def test_a_read_only_disk_is_told(path: tuple[str, ...], starts: Callable[..., C
 
 @pytest.mark.parametrize("path", [path for path, row in ROWS.items() if row.writes], ids=named)
 def test_a_full_disk_is_told(path: tuple[str, ...], starts: Callable[..., Command]) -> None:
-    ended = starts(path, ROWS[path].right, writable_bytes=2048).ends()
+    ended = starts(path, ROWS[path].right, typed=ROWS[path].typed, writable_bytes=2048).ends()
     assert_told(ended, ROWS[path])
     assert ended.stdout == ""

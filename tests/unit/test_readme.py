@@ -18,6 +18,8 @@ def test_every_command_is_one_that_a_test_runs() -> None:
         "docker compose run --rm bridge passerelle check --message",  # tests/e2e/test_compose.py
         "docker compose exec bridge passerelle check",  # tests/e2e/test_compose.py
         "docker compose logs prepare bridge hub",  # tests/e2e/test_compose.py
+        # tests/e2e/test_compose.py
+        "docker compose exec bridge passerelle clients add Dashboards --recipe grafana --url https://grafana.example.org",
         "docker compose exec bridge passerelle clients add Wiki --redirect-uri https://wiki.example.org/callback",
     ]
 

@@ -1,0 +1,68 @@
+"""Where recipes come from: the files of this room, or one that somebody wrote for an application of their own."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bridge.errors import ClientNotChanged
+from bridge.recipes.model import Recipe
+from bridge.settings.files import why_unreadable
+
+SUFFIX = ".toml"
+MAXIMAL_BYTES = 100_000
+
+
+class RecipeFault(ClientNotChanged):
+    """A recipe that is not there, cannot be read, or cannot be used as asked."""
+
+
+@cache
+def all_recipes() -> tuple[Recipe, ...]:
+    """Those that come with the bridge, by title."""
+    return tuple(sorted((_read(file, file.name) for file in _files()), key=lambda recipe: recipe.title.casefold()))
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name, or of that file.
+
+    :raises RecipeFault: when there is none, or it says something that no recipe can say
+    """
+    if name.endswith(SUFFIX) or "/" in name:
+        return _read(Path(name), name)
+    known = {file.name.removesuffix(SUFFIX): file for file in _files()}
+    if name in known:
+        return _read(known[name], known[name].name)
+    near = get_close_matches(name.lower(), known, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise RecipeFault(f"There is no recipe {name!r}.{hint} `passerelle clients recipes` shows all.")
+
+
+def _files() -> Iterator[Traversable]:
+    return (file for file in files("bridge.recipes").iterdir() if file.name.endswith(SUFFIX))
+
+
+def _read(file: Traversable, shown: str) -> Recipe:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MAXIMAL_BYTES + 1)
+        if len(data) > MAXIMAL_BYTES:
+            raise RecipeFault(f"The recipe {shown} is longer than {MAXIMAL_BYTES} bytes, so it is none.")
+        said = tomllib.loads(data.decode("utf-8"))
+        return Recipe.model_validate({"name": Path(shown).name.removesuffix(SUFFIX), **said})
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeFault(f"Cannot read the recipe {shown}: {why_unreadable(error)}.") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RecipeFault(f"The recipe {shown} is not TOML: {error}.") from None
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        told = [f"{'.'.join(map(str, fault['loc'])) or 'recipe'}: {fault['msg']}" for fault in faults]
+        listed = "".join(f"\n  - {one.replace('Value error, ', '')}" for one in told)
+        raise RecipeFault(f"The recipe {shown} cannot be used:{listed}") from None

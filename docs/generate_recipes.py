@@ -1,0 +1,168 @@
+"""Writes docs/clients from the recipes: `make docs`. A test compares the two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bridge.oauth.client_store import checked
+from bridge.recipes import Configuration, Recipe, all_recipes, client_facts, configuration
+
+FOLDER = Path(__file__).with_name("clients")
+OVERVIEW = "README.md"
+ISSUER = "https://auth.example.org"
+CLIENT_ID, CLIENT_SECRET, RANDOM = "CLIENT_ID", "CLIENT_SECRET", "32_RANDOM_CHARACTERS"
+FENCES = {"form": "text", "env": "ini", "shell": "sh"}
+KINDS = {
+    "application": "Applications",
+    "proxy": "In front of an application that cannot sign anybody in",
+    "library": "Applications of your own",
+    "program": "Programs on people's own machines",
+}
+INTRODUCTION = """\
+# Connecting an application
+
+Written by `make docs` from `bridge/recipes`; change the recipes there instead.
+
+A recipe knows what an application has to be registered with here, and what its own configuration then says:
+
+```sh
+passerelle clients add Dashboards --recipe grafana --url https://grafana.example.org
+```
+
+registers it, and prints its id, its secret and its configuration, ready to paste. The secret is shown this once. In the
+bundle, `docker compose exec bridge` goes before it. `--json` gives the same in fields; every other option is stronger
+than the recipe (`passerelle clients add --help`). The file of a recipe of your own is taken as well: `--recipe
+./mine.toml`.
+
+What a recipe says was *run* against this bridge by a test of ours, or *derived*: written from the application's own
+documentation and parsed, but not yet seen to work. Where it is wrong, we want to hear of it.
+
+An application without a recipe finds everything at `https://auth.example.org/.well-known/openid-configuration`, and is
+registered by `passerelle clients add NAME --redirect-uri URI`. It should send PKCE (S256), ask for `openid profile
+email groups`, and read the user from the userinfo endpoint: the ID token only says who it is, unless the client is
+registered with `--claim`.
+"""
+MANY = """
+## Many at once
+
+```sh
+passerelle clients export > clients.toml
+passerelle clients apply clients.toml
+```
+
+`apply` makes the registered clients be what the file says: it shows what that changes, field by field, asks, and does
+all of it or nothing. The file has `[[clients]]` with the fields of [the settings](../settings.md#clients), and two
+words of its own: `client_secret_hash = "generate"` gives a new client a secret, told once, and lets one that exists
+keep what it has; `disabled = true`. `--prune` removes who is not in the file, `--dry-run` ends with status 3 when there
+would be changes, `--secrets-file` keeps new secrets off the screen.
+
+`export` writes no secret, because none is kept, and hashes only with `--hashes`: they move clients to another
+installation without new secrets, and let somebody who has the file try out secrets that a person thought up.
+"""
+
+
+def pages() -> dict[str, str]:
+    """Every page by the name of its file."""
+    recipes = all_recipes()
+    return {OVERVIEW: _overview(recipes), **{f"{recipe.name}.md": _page(recipe) for recipe in recipes}}
+
+
+def _overview(recipes: tuple[Recipe, ...]) -> str:
+    parts = [INTRODUCTION]
+    for kind, title in KINDS.items():
+        rows = [
+            f"| [{recipe.title}]({recipe.name}.md) | `{recipe.name}` | {recipe.describes} | {_run_with(recipe)} |"
+            for recipe in recipes
+            if recipe.kind == kind
+        ]
+        parts.append(
+            "\n".join(
+                [f"## {title}\n", "| application | recipe | written for | run with |", "|---|---|---|---|", *rows, ""]
+            )
+        )
+    return "\n".join(parts) + MANY
+
+
+def _run_with(recipe: Recipe) -> str:
+    return "not yet" if recipe.run_with is None else f"{recipe.run_with.version} (`{recipe.run_with.test}`)"
+
+
+def _page(recipe: Recipe) -> str:
+    filled = _filled(recipe)
+    sources = "".join(f"- <{page}>\n" for page in recipe.derived_from)
+    where = "" if recipe.example is None else f" --url {recipe.example}"
+    means = f" `--url` is {recipe.address_is}." if recipe.address_is else ""
+    blocks = "".join(
+        f"Into {_place(block.into)}:\n\n```{FENCES.get(block.language, block.language)}\n{block.text}\n```\n\n"
+        for block in filled.blocks
+    )
+    then = f"{filled.then}\n\n" if filled.then else ""
+    return (
+        f"# {recipe.title}\n\nWritten by `make docs` from `bridge/recipes/{recipe.name}.toml`.\n\n"
+        f"{recipe.what}\n\n{_evidence(recipe)}\n\n{sources}\n"
+        f"```sh\npasserelle clients add {_name(recipe)} --recipe {recipe.name}{where}\n```\n\n"
+        f"registers it and prints what follows, with its own id and secret in it.{means}\n\n{blocks}{then}"
+        f"## What it is registered with\n\n{_facts(recipe)}\n\n"
+        "## What to expect\n\n" + "".join(f"- **{name.capitalize()}.** {said}\n" for name, said in filled.tells.items())
+    )
+
+
+def _filled(recipe: Recipe) -> Configuration:
+    secret: dict[str, Any] = {} if recipe.client.public else {"client_secret": CLIENT_SECRET}
+    return configuration(
+        recipe,
+        checked({"client_id": CLIENT_ID, **client_facts(recipe, recipe.example), **secret}),
+        issuer=ISSUER,
+        client_secret=None if recipe.client.public else CLIENT_SECRET,
+        url=recipe.example,
+        random=lambda: RANDOM,
+    )
+
+
+def _evidence(recipe: Recipe) -> str:
+    if recipe.run_with is not None:
+        return (
+            f"**Run** against this bridge with {recipe.run_with.version} (`{recipe.run_with.test}`). "
+            f"Written for {recipe.describes}, from:"
+        )
+    return f"**Derived**, not run yet: written for {recipe.describes}, from:"
+
+
+def _place(into: str) -> str:
+    return into if " " in into else f"`{into}`"
+
+
+def _name(recipe: Recipe) -> str:
+    return f"'{recipe.title}'" if " " in recipe.title else recipe.title
+
+
+def _facts(recipe: Recipe) -> str:
+    facts = {"public": recipe.client.public, **client_facts(recipe, recipe.example)}
+    rows = [
+        f"| `{name}` | {_cell(value)} |"
+        for name, value in sorted(facts.items())
+        if value is not False or name != "public"
+    ]
+    return "\n".join(["| field | value |", "|---|---|", *rows])
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "<br>".join(f"`{each}`" for each in value)
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def write() -> None:
+    """Write all pages, and remove those of recipes that are gone."""
+    FOLDER.mkdir(exist_ok=True)
+    written = pages()
+    for page in FOLDER.glob("*.md"):
+        if page.name not in written and "Written by `make docs`" in page.read_text(encoding="utf-8"):
+            page.unlink()
+    for name, text in written.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

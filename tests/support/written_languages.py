@@ -1,0 +1,140 @@
+"""Reads configurations as the programs do that they are for: the texts in them, or a fault."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import json
+import re
+import shlex
+import subprocess
+import tomllib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tree_sitter_javascript
+import tree_sitter_php
+import tree_sitter_ruby
+import yaml
+from tree_sitter import Language, Node, Parser
+
+
+class NotWellFormed(Exception):  # noqa: N818  what happened, like all of ours
+    """The text is not in its language."""
+
+
+def texts_in(language: str, text: str) -> list[str]:
+    """Every text value in a configuration.
+
+    :raises NotWellFormed: when it is none
+    """
+    return list(_READERS[language](text))
+
+
+def _of_data(data: Any) -> Iterator[str]:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield str(key)
+            yield from _of_data(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _of_data(value)
+    elif isinstance(data, str):
+        yield data
+
+
+def _python(text: str) -> Iterator[str]:
+    tree = ast.parse(text)
+    return (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _ini(text: str) -> Iterator[str]:
+    parser = configparser.ConfigParser(interpolation=None, strict=True)
+    parser.read_string(text)
+    return (value for section in parser.sections() for value in parser[section].values())
+
+
+def _env(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        name, equals, value = line.partition("=")
+        if not (equals and re.fullmatch(r"[A-Z][A-Z0-9_]*", name)):
+            raise NotWellFormed(line)
+        yield value
+
+
+def _shell(text: str) -> Iterator[str]:
+    checked = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
+    if checked.returncode:
+        raise NotWellFormed(checked.stderr)
+    return iter(shlex.split(text.replace("\\\n", " ")))
+
+
+def _apache(text: str) -> Iterator[str]:
+    opened: list[str] = []
+    for line in text.splitlines():
+        if not line.strip() or line.strip().startswith("#"):
+            continue
+        if closing := re.fullmatch(r"\s*</(\w+)>", line):
+            if not opened or opened.pop() != closing[1]:
+                raise NotWellFormed(line)
+            continue
+        if section := re.fullmatch(r"\s*<(\w+)( .*)>", line):
+            opened.append(section[1])
+        words = shlex.split(section[2] if section else line)
+        if not section and not re.fullmatch(r"[A-Z]\w+", words[0]):
+            raise NotWellFormed(line)
+        yield from words
+    if opened:
+        raise NotWellFormed(f"<{opened[-1]}> is not closed")
+
+
+def _form(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        name, _, value = re.sub(r" {2,}", "\0", line, count=1).partition("\0")
+        if not (name and value):
+            raise NotWellFormed(line)
+        yield value
+
+
+def _grammar(grammar: Any, prefix: str = "") -> Callable[[str], Iterator[str]]:
+    parser = Parser(Language(grammar))
+
+    def read(text: str) -> Iterator[str]:
+        root = parser.parse((prefix + text).encode()).root_node
+        if root.has_error:
+            raise NotWellFormed(text)
+        return _strings(root)
+
+    return read
+
+
+def _strings(node: Node) -> Iterator[str]:
+    if node.type in ("string", "encapsed_string"):
+        if node.text is not None:
+            yield _unquoted(node.text.decode())
+        if any(child.type == "interpolation" for child in node.children):
+            raise NotWellFormed(f"{node.text!r} is made of something else")
+    for child in node.children:
+        yield from _strings(child)
+
+
+def _unquoted(literal: str) -> str:
+    if literal.startswith("'"):
+        return re.sub(r"\\([\\'])", r"\1", literal[1:-1])
+    return str(json.loads(literal.replace("\\#", "#")))
+
+
+_READERS: dict[str, Callable[[str], Iterator[str]]] = {
+    "python": _python,
+    "json": lambda text: _of_data(json.loads(text)),
+    "toml": lambda text: _of_data(tomllib.loads(text)),
+    "yaml": lambda text: _of_data(yaml.safe_load(text)),
+    "ini": _ini,
+    "env": _env,
+    "shell": _shell,
+    "apache": _apache,
+    "form": _form,
+    "javascript": _grammar(tree_sitter_javascript.language()),
+    "php": _grammar(tree_sitter_php.language_php(), "<?php\n"),
+    "ruby": _grammar(tree_sitter_ruby.language()),
+}

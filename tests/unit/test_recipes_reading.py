@@ -1,0 +1,175 @@
+"""What a recipe is made from: the address that somebody typed, and a file that somebody wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.recipes import RecipeFault, all_recipes, application_url, find_recipe
+from bridge.settings.urls import redirect_uri_fault
+
+GOOD = """
+title = "Mine"
+what = "Something of our own."
+derived_from = ["https://docs.example.org/"]
+describes = "1.0"
+example = "https://mine.example.org"
+[client]
+redirect_uris = ["{url}/callback"]
+[[blocks]]
+into = "mine.ini"
+language = "toml"
+text = 'id = "{client_id}"'
+[tells]
+groups = "-."
+refresh = "-."
+logout = "-."
+"""
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("https://app.example.org", "https://app.example.org"),
+        ("https://app.example.org/", "https://app.example.org"),
+        ("  https://app.example.org ", "https://app.example.org"),
+        ("https://app.example.org/below/it/", "https://app.example.org/below/it"),
+        ("https://App.Example.org/Below", "https://app.example.org/Below"),
+        ("HTTPS://app.example.org", "https://app.example.org"),
+        ("https://app.example.org:443/x", "https://app.example.org/x"),
+        ("https://app.example.org:8443", "https://app.example.org:8443"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("http://app.localhost", "http://app.localhost"),
+        ("http://127.0.0.1:80/", "http://127.0.0.1"),
+        ("http://[::1]:3000/", "http://[::1]:3000"),
+        ("https://app.example.org/%7Eme", "https://app.example.org/%7Eme"),
+        ("https://xn--caf-dma.example.org", "https://xn--caf-dma.example.org"),
+    ],
+)
+def test_an_address_loses_what_does_not_matter(typed: str, meant: str) -> None:
+    assert application_url(typed) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("", "is not complete"),
+        ("app.example.org", "has to look like https://app.example.org"),
+        ("app.example.org:8443/x", "has to look like https://app.example.org:8443/x"),
+        ("https:app.example.org", "has to look like https://app.example.org"),
+        ("https:///x", "is not complete"),
+        ("ftp://app.example.org", "is not complete"),
+        ("javascript:alert(1)", "is not complete"),
+        ("http://app.example.org", "is plain http"),
+        ("http://localhost.example.org", "is plain http"),
+        ("https://app.example.org/#top", "from the # on"),
+        ("https://app.example.org?x=1", "from the ? on"),
+        ("https://app.example.org/?", "from the ? on"),
+        ("https://me@app.example.org", "user name"),
+        ("https://me:secret@app.example.org", "user name"),
+        ("https://*.example.org", "wildcard"),
+        ("https://app.example.org/a b", "space"),
+        ("https://app.example.org/a'b", "quote"),
+        ("https://app.example.org/{x}", "other character"),
+        ("https://app.example.org/%zz", "other character"),
+        ("https://app.example.org\\x", "other character"),
+        ("https://app.example.org/\x00", "other character"),
+        ("https://café.example.org", "xn--"),
+        ("https://app.example.org:0", "a port"),
+        ("https://app.example.org:99999", "is not a URL"),
+        ("https://app.example.org:x", "is not a URL"),
+        ("https://[::1", "is not a URL"),
+        ("https://app,example.org", "a host"),
+        ("https://app.example.org/a/../b", "'..'"),
+        ("https://app.example.org/a//b", "'//'"),
+        ("https://app.example.org//", "'//'"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_in_a_sentence_without_a_secret(typed: str, says: str) -> None:
+    with pytest.raises(ValueError, match=r".") as refused:
+        application_url(typed)
+    assert says in str(refused.value)
+    assert "secret" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@given(st.text() | st.from_regex(r"https?://[!-~]{0,30}", fullmatch=True))
+def test_whatever_is_typed_is_refused_or_something_that_codes_may_be_sent_to(typed: str) -> None:
+    try:
+        url = application_url(typed)
+    except ValueError:
+        return
+    assert redirect_uri_fault(f"{url}/callback") is None
+    assert application_url(url) == url
+
+
+def test_a_file_of_ones_own_is_a_recipe_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(GOOD)
+    assert find_recipe(str(file)).name == "mine"
+    assert find_recipe(str(file)) not in all_recipes()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ('title = "Mine"', "", "title: Field required"),
+        ('title = "Mine"', 'titel = "Mine"', "titel: Extra inputs"),
+        ("{client_id}", "{client_key}", "{client_key}: there is no such placeholder here"),
+        ("{url}/callback", "{issuer}/callback", "{issuer}: there is no such placeholder here"),
+        ('language = "toml"', 'language = "cobol"', "cobol is not known here"),
+        ('example = "https://mine.example.org"', "", "there has to be an example"),
+        ("[client]", "[client]\npublic = true\nscopes = [", "is not TOML"),
+        ('id = "{client_id}"', 'id = "{client_secret}"', None),
+        ("redirect_uris", "public = true\nredirect_uris", None),
+        ('redirect_uris = ["{url}/callback"]', "redirect_uris = []", "client.redirect_uris"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_refused_by_field(
+    tmp_path: Path, before: str, after: str, says: str | None
+) -> None:
+    file = tmp_path / "mine.toml"
+    assert before in GOOD
+    file.write_text(GOOD.replace(before, after, 1))
+    if says is None:
+        find_recipe(str(file))
+        return
+    with pytest.raises(RecipeFault) as refused:
+        find_recipe(str(file))
+    assert says in refused.value.description
+    assert str(file) in refused.value.description
+
+
+def test_a_public_client_is_promised_no_secret(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(GOOD.replace("{client_id}", "{client_secret}").replace("[client]", "[client]\npublic = true"))
+    with pytest.raises(RecipeFault, match="a public client has no"):
+        find_recipe(str(file))
+
+
+def test_what_is_no_file_no_text_or_too_long_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    binary, long = tmp_path / "binary.toml", tmp_path / "long.toml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    long.write_text("#" * 200_000)
+    (deep := tmp_path / "deep.toml").write_text("x = " + "[" * 50_000)
+    for name, says in {
+        str(tmp_path / "absent.toml"): "No such file",
+        str(tmp_path) + "/": "Cannot read",
+        str(binary): "not UTF-8",
+        str(long): "is longer than",
+        str(deep): "is not TOML",
+        "../recipes/model.py": "Cannot read|No such file",
+    }.items():
+        with pytest.raises(RecipeFault, match=says):
+            find_recipe(name)
+
+
+@pytest.mark.parametrize(("typed", "near"), [("grafanna", "grafana"), ("Grafana", "grafana"), ("keycloak", None)])
+def test_a_name_that_is_none_is_told_what_is_near(typed: str, near: str | None) -> None:
+    with pytest.raises(RecipeFault, match="`passerelle clients recipes` shows all") as refused:
+        find_recipe(typed)
+    assert ("Did you mean" in refused.value.description) is (near is not None)
+    assert near is None or f"Did you mean {near}?" in refused.value.description
