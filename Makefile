@@ -59,6 +59,7 @@ docs: init ## write the pages that come from the code
 	@$(BIN)/python -m docs.generate_recipes
 	@$(BIN)/python -m tests.conformance.page
 	@$(BIN)/python -m docs.generate_conformance
+	@$(BIN)/python -m docs.generate_tested_clients
 
 translations: init ## gather the texts of the pages and compile the catalogues
 	@$(BIN)/pybabel -q extract -F babel.cfg -k for_people --no-location --omit-header -w 100 -o $(VENV)/messages.pot .
@@ -71,7 +72,7 @@ migration: init ## write the migration for a changed schema: make migration m="w
 	@$(BIN)/ruff format --quiet bridge/store/migrations/versions
 
 lock: init ## pin every requirement again, with hashes and without a registry's address
-	@cd requirements && for set in dev bridge build hub lab lab-tools cas; do \
+	@cd requirements && for set in dev bridge build hub lab lab-tools cas synapse; do \
 	  case $$set in dev) in="../pyproject.toml dev.in";; bridge) in=../pyproject.toml;; *) in=$$set.in;; esac; \
 	  test $$set = dev || constraint="-c dev.txt"; \
 	  test $$set = lab-tools && deps=--no-deps || deps=; \

@@ -12,7 +12,7 @@ from tests.support.databases import database, empty_database, postgres, template
 
 __all__ = ["database", "empty_database", "postgres", "template"]  # fixtures
 
-LAYERS = ("unit", "contract", "http", "interop", "upstream", "conformance", "e2e")
+LAYERS = ("unit", "contract", "http", "interop", "upstream", "clients", "conformance", "e2e")
 LEFT_OUT = pytest.StashKey[dict[str, tuple[str, int]]]()
 
 
@@ -67,7 +67,9 @@ def _missing(thing: str) -> str | None:
         "proxies": status.missing_proxies,
         "mounts": status.missing_mounts,
         "node": status.missing_node,
+        "apache": status.missing_apache,
         "apereo": status.missing_apereo,
+        "synapse": status.missing_synapse,
         "prometheus": status.missing_prometheus,
         "acme": status.missing_acme,
         "images": lambda: status.missing_images(list(status.image_names().values())),

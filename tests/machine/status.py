@@ -1,9 +1,10 @@
-"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, LDAP, proxies, Node, CAS.
+"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, LDAP, Node.js, servers.
 
 It only asks, and quickly; it never installs or starts anything: that is `prepare`, beside it. Standard
 library only, because it is also asked before anything is installed.
 """
 
+import hashlib
 import os
 import pwd
 import re
@@ -22,6 +23,8 @@ PROXIES = {
     name: Path(place) / name
     for name, place in (("nginx", "/usr/sbin"), ("apache2", "/usr/sbin"), ("caddy", "/usr/bin"))
 }
+APACHE = Path("/usr/sbin/apache2")
+APACHE_MODULES = Path("/usr/lib/apache2/modules")
 ENABLE = {
     "engine": "tests/machine/prepare engine",
     "images": "tests/machine/prepare images",
@@ -31,7 +34,9 @@ ENABLE = {
     "ldap": "tests/machine/prepare ldap",
     "proxies": "tests/machine/prepare proxies",
     "mounts": "run the tests as root, where mounting is allowed",
+    "apache": "tests/machine/prepare apache",
     "apereo": "tests/machine/prepare cas",
+    "synapse": "tests/machine/prepare synapse",
     "acme": "tests/machine/prepare acme",
     "node": "install Node.js 20 or newer with npm, and let npm reach a registry",
 }
@@ -120,6 +125,14 @@ def missing_mounts() -> str | None:
     return "this user may not mount anything" if os.geteuid() or tried is None else None
 
 
+def missing_apache() -> str | None:
+    """Why no Apache can be started that signs people in, or None if it can."""
+    if not os.access(APACHE, os.X_OK):
+        return f"{APACHE} is not there"
+    module = APACHE_MODULES / "mod_auth_openidc.so"
+    return None if module.exists() else f"{module} is not there"
+
+
 def missing_node() -> str | None:
     """Why no package of the Node world can be installed and run, or None if it can."""
     version = _answer(["node", "--version"], REGISTRY_SECONDS)
@@ -141,6 +154,18 @@ def apereo_home() -> Path | None:
     return found[-1].parent if found else None
 
 
+def missing_synapse() -> str | None:
+    """Why no Matrix server can be started, or None if it is installed."""
+    return None if synapse_python() else f"no Synapse of this lock is in {state_folder()}"
+
+
+def synapse_python() -> Path | None:
+    """The Python that has it: where `prepare synapse` put what the lock of today says."""
+    lock = (REPOSITORY / "requirements" / "synapse.txt").read_bytes()
+    place = state_folder() / f"synapse-{hashlib.sha256(lock).hexdigest()[:12]}"
+    return place / "bin" / "python" if (place / "ready").exists() else None
+
+
 def missing_acme() -> str | None:
     """Why no ACME authority can be started, or None if Pebble is built."""
     return None if pebble_program() else f"no ACME authority (Pebble) is in {state_folder()}"
@@ -150,6 +175,11 @@ def pebble_program() -> Path | None:
     """Where `prepare acme` put it: the newest, if a change of version left an older one."""
     found = sorted(state_folder().glob("pebble-*/pebble"), key=lambda program: program.stat().st_mtime)
     return found[-1] if found else None
+
+
+def installed_package(name: str) -> str | None:
+    """The version of a Debian package, or None where it, or Debian, is not there."""
+    return _answer(["dpkg-query", "--show", "--showformat", "${Version}", name], ENGINE_SECONDS) or None
 
 
 def state_folder() -> Path:
@@ -212,7 +242,9 @@ def _report() -> int:
         ("ldap", missing_ldap(), str(SLAPD), ENABLE["ldap"]),
         ("proxies", missing_proxies(), ", ".join(PROXIES), ENABLE["proxies"]),
         ("mounts", missing_mounts(), "of a process's own are allowed", ENABLE["mounts"]),
+        ("apache", missing_apache(), str(APACHE), ENABLE["apache"]),
         ("apereo", missing_apereo(), str(apereo_home()), ENABLE["apereo"]),
+        ("synapse", missing_synapse(), str(synapse_python()), ENABLE["synapse"]),
         ("acme", missing_acme(), str(pebble_program()), ENABLE["acme"]),
         ("node", missing_node(), "npm reaches a registry", ENABLE["node"]),
     ]

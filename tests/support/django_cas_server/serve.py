@@ -56,7 +56,8 @@ class Handler(WSGIRequestHandler):
 
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
-        return environ | {"wsgi.url_scheme": "https"} if isinstance(self.connection, ssl.SSLSocket) else environ
+        # The library makes wsgi.url_scheme of it; without, no form of a browser that says its Origin is taken.
+        return environ | {"HTTPS": "on"} if isinstance(self.connection, ssl.SSLSocket) else environ
 
     def address_string(self) -> str:
         return str(self.client_address[0])

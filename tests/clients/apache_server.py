@@ -1,0 +1,106 @@
+"""Debian's Apache with mod_auth_openidc, in front of an application that tells which headers reach it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Self
+
+import requests
+
+from tests.clients.site import Credentials
+from tests.machine.status import APACHE, APACHE_MODULES
+from tests.support.authority import ServerFiles
+from tests.support.live_bridge import free_port
+
+CONFIGURATION = Path(__file__).with_name("apache") / "apache2.conf"
+START_SECONDS_MAX = 20
+
+
+class Mirror(BaseHTTPRequestHandler):
+    """The application: it believes what Apache tells it, and shows it."""
+
+    def do_GET(self) -> None:
+        told = json.dumps({"path": self.path, "headers": dict(self.headers)}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+
+    def log_message(self, *_: object) -> None:
+        """Not in the output of the tests."""
+
+
+class Apache:
+    """Serves between __enter__ and __exit__. Its workers are nobody's, so the folder has to be open to them."""
+
+    def __init__(self, folder: Path, *, files: ServerFiles, ca_file: Path) -> None:
+        self.folder, self._files, self.ca_file = folder, files, ca_file
+        self.port = free_port()
+        self.url = f"https://localhost:{self.port}"
+        self.callback = f"{self.url}/oidc-callback"
+
+    def is_client(self, client: Credentials) -> Self:
+        """Who it is at the bridge: known before it starts."""
+        self.client = client
+        pasted = self.folder / "recipe.conf"
+        pasted.touch(mode=0o600)
+        pasted.write_text(client.configuration["the VirtualHost of the application"])
+        authority = self.folder / "authority.crt"
+        authority.write_bytes(self.ca_file.read_bytes())
+        authority.chmod(0o644)
+        return self
+
+    def __enter__(self) -> Self:
+        self._application = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+        threading.Thread(target=self._application.serve_forever, args=(0.05,), daemon=True).start()
+        names = {
+            "FOLDER": self.folder,
+            "MODULES": APACHE_MODULES,
+            "PORT": self.port,
+            "AUTHORITY": self.folder / "authority.crt",
+            "CERTIFICATE": self._files.certificate,
+            "KEY": self._files.key,
+            "APPLICATION": f"http://127.0.0.1:{self._application.server_port}",
+        }
+        defined = [word for name, value in names.items() for word in ("-C", f"Define {name} {value}")]
+        # Started by root it may not stay root.
+        worker = ["-C", "User www-data", "-C", "Group www-data"] if os.geteuid() == 0 else []
+        with (self.folder / "output.log").open("wb") as output:
+            self._process = subprocess.Popen(
+                [APACHE, *defined, *worker, "-f", CONFIGURATION, "-D", "FOREGROUND"],
+                stdout=output,
+                stderr=output,
+                env={"PATH": os.environ["PATH"]},
+            )
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.__exit__()
+                raise AssertionError(f"Apache did not start: {self.log}")
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(15)
+        self._application.shutdown()
+        self._application.server_close()
+
+    @property
+    def log(self) -> str:
+        """What it wrote."""
+        return "".join((self.folder / name).read_text() for name in ("output.log", "error.log"))
+
+    def _answers(self) -> bool:
+        try:
+            answer = requests.get(self.url, verify=str(self.ca_file), timeout=5, allow_redirects=False)
+        except requests.ConnectionError:
+            return False
+        return answer.is_redirect  # to the sign-in

@@ -1,0 +1,40 @@
+"""What an administrator sees of the sign-ins of applications, and may do about them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+
+import requests
+from click.testing import CliRunner
+
+from bridge.cli import main
+from bridge.store import SqlStore
+from tests.clients.site import Credentials, Site
+
+SECONDS_MAX = 20
+
+
+def sessions(site: Site) -> set[str]:
+    """Of the browsers that are signed in."""
+    with closing(SqlStore(site.bridge.environment["PASSERELLE_DATABASE_URL"])) as store:
+        return {session.sid for session in store.sessions.all(now=int(time.time()))}
+
+
+def ends(site: Site, sid: str) -> None:
+    """`passerelle sessions end SID`, in this process."""
+    result = CliRunner().invoke(main, ["sessions", "end", sid], env=site.bridge.environment)
+    assert result.exit_code == 0, result.output
+
+
+def is_good(site: Site, client: Credentials, token: str) -> bool:
+    """Whether this client can still use the token, asked without using it up."""
+    answer = requests.post(
+        f"{site.issuer}/introspect",
+        data={"token": token},
+        auth=(client.client_id, str(client.client_secret)),
+        verify=str(site.ca_file),
+        timeout=SECONDS_MAX,
+    )
+    assert answer.status_code == 200, answer.text
+    return bool(answer.json()["active"])

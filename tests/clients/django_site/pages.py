@@ -1,0 +1,57 @@
+"""What a site of one's own has beside the library: a start page, a button, and a view that renews tokens."""
+
+import requests
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import LogoutView
+from django.http import HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
+from django.urls import path
+
+FORM = '<form method="post" action="/{}"><input type="hidden" name="csrfmiddlewaretoken" value="{}"></form>'
+
+
+def home(request):
+    """Who is signed in: the user of Django, and what the library keeps about them."""
+    user = request.user
+    if not user.is_authenticated:
+        return JsonResponse({"user": None})
+    known = {
+        "user": user.get_username(),
+        "email": user.email,
+        "name": user.get_full_name(),
+        "groups": sorted(user.groups.values_list("name", flat=True)),
+    }
+    if hasattr(user, "socialaccount_set"):
+        known["kept"] = user.socialaccount_set.get().get_provider_account().get_user_data()["groups"]
+    if hasattr(user, "social_auth"):
+        known["kept"] = user.social_auth.get().extra_data["groups"]
+    return JsonResponse(known)
+
+
+def button(request, to):
+    """A page with a form, as Django wants for whatever changes something."""
+    return HttpResponse(FORM.format(to, get_token(request)))
+
+
+@login_required
+def refresh(request):
+    """By social-auth, which leaves it to the site when to do so."""
+    from social_django.utils import load_strategy
+
+    account = request.user.social_auth.get()
+    before = dict(account.extra_data)
+    strategy = load_strategy(request)
+    account.refresh_token(strategy)
+    after = request.user.social_auth.get().extra_data
+    endpoint = account.get_backend_instance(strategy).userinfo_url()
+    answer = requests.get(endpoint, headers={"Authorization": f"Bearer {after['access_token']}"}, timeout=10)
+    new = {f"new_{name}": after[name] != before[name] for name in ("access_token", "refresh_token")}
+    return JsonResponse({"user": answer.json()["sub"]} | new)
+
+
+pages = [
+    path("", home),
+    path("button/<path:to>", button),
+    path("refresh", refresh),
+    path("sign-out", LogoutView.as_view()),
+]

@@ -1,0 +1,92 @@
+"""What all applications of this layer share: a live bridge over https, a real CAS behind it, and people with browsers.
+
+The bridge is the installed `passerelle serve` behind a real Traefik that ends TLS; nobody trusts its certificate who
+was not given `ca_file`. Applications are registered as an administrator does it, by `passerelle clients add`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from bridge.cli import main
+from bridge.oauth.clients import REREAD_SECONDS
+from tests.clients.person import Person
+from tests.support.django_cas import DjangoCas
+from tests.support.live_bridge import LiveBridge
+from tests.support.real_cas import RealCas
+from tests.support.tls_front import TlsFront
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What `passerelle clients add` prints."""
+
+    client_id: str
+    client_secret: str | None = None
+    """None for a public client."""
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    """Of a recipe: what to paste, by where it goes."""
+
+
+class Site:
+    """All of it, while it runs."""
+
+    def __init__(self, cas: RealCas, bridge: LiveBridge, issuer: str, people: ExitStack) -> None:
+        self.cas, self.bridge, self.issuer = cas, bridge, issuer
+        self.ca_file = cas.ca_file
+        self._people = people
+        self._changed_at = float("-inf")
+
+    @property
+    def trust(self) -> dict[str, str]:
+        """How programs on this machine are told of the private authority: what OpenSSL, requests and Node.js read."""
+        names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+        return dict.fromkeys(names, str(self.ca_file))
+
+    def person(self) -> Person:
+        """A browser of its own, known to nobody, before a bridge that knows every client."""
+        self.waits_until_known()
+        person = Person(self.cas)
+        self._people.callback(person.close)
+        return person
+
+    def adds_client(self, name: str, *options: str) -> Credentials:
+        """`passerelle clients add NAME OPTIONS --json`, in this process: starting the program takes seconds."""
+        result = CliRunner().invoke(main, ["clients", "add", name, *options, "--json"], env=self.bridge.environment)
+        assert result.exit_code == 0, result.output
+        self._changed_at = time.monotonic()
+        added = json.loads(result.stdout)
+        blocks = {block["into"]: block["text"] for block in added.get("configuration", ())}
+        return Credentials(added["client_id"], added.get("client_secret"), blocks)
+
+    def waits_until_known(self) -> None:
+        """Until the running bridge follows what was added last; most of that passes while an application starts."""
+        time.sleep(max(0.0, self._changed_at + REREAD_SECONDS + 0.2 - time.monotonic()))
+
+
+@contextmanager
+def site_in(folder: Path, **settings: str) -> Iterator[Site]:
+    """It runs until the end of the block; settings by the names of the environment."""
+    with ExitStack() as stack:
+        cas = stack.enter_context(DjangoCas(folder))
+        front = TlsFront(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
+        mine = {
+            "PASSERELLE_ISSUER": front.url,
+            "PASSERELLE_CAS_CA_FILE": str(cas.ca_file),
+            "SSL_CERT_FILE": str(cas.ca_file),  # of the applications that are told of logouts by https
+        }
+        bridge = LiveBridge(folder, cas_url=cas.url, clients=[], settings=mine | settings)
+        bridge.url = front.url  # what it says that it serves
+        cas.register(front.url)
+        stack.enter_context(bridge)
+        front.leads_to(bridge.port)
+        stack.enter_context(front)
+        yield Site(cas, bridge, front.url, stack)
+    assert "Traceback" not in bridge.log, bridge.log

@@ -1,0 +1,49 @@
+"""django-allauth in a Django site, with its OpenID Connect provider, by the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.clients.django_sites import DjangoSite, django_site
+from tests.clients.person import Person
+from tests.clients.site import Site
+
+
+@pytest.fixture(scope="module")
+def django(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoSite]:
+    with django_site(site, tmp_path_factory.mktemp("allauth"), "django-allauth") as it:
+        yield it
+
+
+def begins(django: DjangoSite, person: Person) -> requests.Response:
+    """allauth asks before it sends anybody away."""
+    return person.submits(person.opens(f"{django.url}/accounts/oidc/cas/login/"))
+
+
+def test_a_site_with_allauth_knows_its_user_and_their_groups(django: DjangoSite, person: Person, site: Site) -> None:
+    page = person.types_password(begins(django, person))
+
+    user = site.cas.user
+    assert page.url == f"{django.url}/"
+    known = page.json()
+    assert (known["user"], known["email"]) == (user.name, user.attributes["mail"][0])
+    assert known["kept"] == list(user.attributes["memberOf"])
+
+
+def test_a_user_of_allauth_who_comes_back_is_the_same_user(django: DjangoSite, person: Person, site: Site) -> None:
+    first = person.types_password(begins(django, person)).json()
+    other = site.person()
+    assert other.types_password(begins(django, other)).json() == first
+
+
+def test_a_site_with_allauth_signs_out_here_and_at_cas(django: DjangoSite, person: Person) -> None:
+    person.types_password(begins(django, person))
+    question = django.presses(person, "accounts/logout/")
+    assert "Sign out?" in question.text
+    page = person.submits(question)
+
+    assert (page.url, page.json()) == (f"{django.url}/", {"user": None})
+    assert person.is_at_cas(begins(django, person))

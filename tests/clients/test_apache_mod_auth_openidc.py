@@ -1,0 +1,110 @@
+"""Debian's Apache signs people in before they reach an application, by mod_auth_openidc and what the recipe says."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.clients.apache_server import Apache
+from tests.clients.at_the_bridge import ends, is_good, sessions
+from tests.clients.person import Person
+from tests.clients.site import Site
+
+pytestmark = pytest.mark.needs("apache")
+
+TOLD_SECONDS_MAX = 5
+FRESH_SECONDS = 3.1
+AT_ONCE = 10
+
+
+@pytest.fixture(scope="module")
+def apache(site: Site) -> Iterator[Apache]:
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        apache = Apache(folder, files=site.cas.files, ca_file=site.ca_file)
+        client = site.adds_client("Apache", "--recipe=mod-auth-openidc", f"--url={apache.url}")
+        with apache.is_client(client):
+            yield apache
+        assert "[error]" not in apache.log, apache.log
+
+
+def test_the_application_behind_apache_learns_who_signed_in(apache: Apache, site: Site, person: Person) -> None:
+    address = f"{apache.url}/private/notes?of=today"
+    page = person.signs_in(address)
+
+    assert page.url == address, f"{page.text}\n{apache.log}"
+    headers = page.json()["headers"]
+    user = site.cas.user
+    assert headers["OIDC_CLAIM_sub"] == headers["OIDC_CLAIM_preferred_username"] == user.name
+    assert headers["OIDC_CLAIM_groups"] == ",".join(user.attributes["memberOf"])
+    assert [headers["OIDC_CLAIM_email"]] == list(user.attributes["mail"])
+    assert [headers["OIDC_CLAIM_name"].encode("latin-1").decode()] == list(user.attributes["displayName"])
+
+
+def test_apache_admits_by_group(apache: Apache, person: Person) -> None:
+    assert person.signs_in(f"{apache.url}/administration/").status_code == 200
+    assert person.opens(f"{apache.url}/elsewhere/").status_code == 401
+
+
+def test_apache_gets_new_tokens(apache: Apache, site: Site, person: Person) -> None:
+    person.signs_in(f"{apache.url}/private/")
+    first = tokens(apache, person)
+    wanted = {"refresh": f"{apache.url}/private/", "access_token": first["access_token"]}
+    page = person.opens(f"{apache.callback}?{urlencode(wanted)}")
+
+    assert (page.status_code, page.url) == (200, f"{apache.url}/private/")
+    fresh = tokens(apache, person)
+    assert fresh["refresh_token"] != first["refresh_token"]
+    assert fresh["access_token"] != first["access_token"]
+    assert fresh["userinfo"]["groups"] == list(site.cas.user.attributes["memberOf"])
+
+
+def test_apache_may_renew_for_many_requests_at_once(apache: Apache, site: Site, person: Person) -> None:
+    """A page with many pictures when the access token is about to expire: some renew by the same refresh token."""
+    person.signs_in(f"{apache.url}/private/")
+    first = tokens(apache, person)
+    time.sleep(FRESH_SECONDS)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        assert set(pool.map(lambda _: person.asks(f"{apache.url}/busy/").status_code, range(AT_ONCE))) == {200}
+    last = tokens(apache, person)
+    assert last["refresh_token"] != first["refresh_token"]
+    assert is_good(site, apache.client, last["refresh_token"])
+
+
+def test_signing_out_of_apache_ends_the_session_here_and_at_cas(apache: Apache, site: Site, person: Person) -> None:
+    already = sessions(site)
+    person.signs_in(f"{apache.url}/private/")
+    assert len(sessions(site) - already) == 1
+
+    page = person.opens(f"{apache.callback}?{urlencode({'logout': f'{apache.url}/'})}")
+    assert person.is_at_cas(page), f"{page.url}: {page.text}"
+    assert sessions(site) == already
+    assert f"{apache.url}/" in [step.headers["Location"] for step in page.history]
+
+
+def test_apache_hears_that_a_session_is_over(apache: Apache, site: Site, person: Person) -> None:
+    bystander = site.person()
+    bystander.signs_in(f"{apache.url}/private/")
+    already = sessions(site)
+    person.signs_in(f"{apache.url}/private/")
+    (sid,) = sessions(site) - already
+    ends(site, sid)
+
+    deadline = time.monotonic() + TOLD_SECONDS_MAX
+    while person.asks(f"{apache.url}/private/").status_code == 200:
+        assert time.monotonic() < deadline, site.bridge.log[-2000:]
+        time.sleep(0.05)
+    assert bystander.asks(f"{apache.url}/private/").status_code == 200
+
+
+def tokens(apache: Apache, person: Person) -> dict[str, Any]:
+    """What Apache holds of this person."""
+    return dict(person.opens(f"{apache.callback}?info=json").json())

@@ -1,0 +1,147 @@
+"""Authlib as an application's developer meets it: its Flask integration, and its session for programs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.application import Application
+from tests.clients.flask_applications import flask_application, flask_recipe
+from tests.clients.person import Person
+from tests.clients.site import Site
+from tests.support.live_bridge import clean_environment
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    folder, source = tmp_path_factory.mktemp("authlib"), HERE / "authlib_flask" / "app.py"
+    soon = "60"  # Authlib renews what has no more than a minute left
+    with flask_application(
+        site, folder, source, callback="/callback", after_logout="/signed-out", access_token_lifetime=soon
+    ) as it:
+        yield it
+
+
+@pytest.fixture(scope="module")
+def by_recipe(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    with flask_recipe(site, tmp_path_factory.mktemp("by-recipe"), "flask-authlib") as it:
+        yield it
+
+
+class Program:
+    """The program, which is told what to do and tells what came of it, a line each."""
+
+    def __init__(self, site: Site) -> None:
+        client = site.adds_client(
+            "A program",
+            "--public",
+            "--redirect-uri=http://127.0.0.1/callback",  # the port is another one each time
+            "--scope=openid profile email groups offline_access",
+            "--grant-type=authorization_code",
+            "--grant-type=refresh_token",
+        )
+        site.waits_until_known()
+        self.process = subprocess.Popen(
+            [sys.executable, HERE / "authlib_program" / "program.py"],
+            env=clean_environment() | site.trust | {"ISSUER": site.issuer, "CLIENT_ID": client.client_id},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def tells(self, line: str = "") -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        if line:
+            self.process.stdin.write(f"{line}\n")
+            self.process.stdin.flush()
+        return dict(json.loads(self.process.stdout.readline()))
+
+
+@pytest.fixture
+def program(site: Site) -> Iterator[Program]:
+    program = Program(site)
+    yield program
+    program.process.kill()
+    program.process.communicate()
+
+
+def test_a_flask_application_with_authlib_learns_who_signed_in(
+    application: Application, person: Person, site: Site
+) -> None:
+    shown = person.signs_in(f"{application.url}/login").json()
+
+    user = site.cas.user
+    assert shown["id_token"]["sub"] == shown["userinfo"]["sub"] == user.name
+    assert shown["userinfo"]["email"] == user.attributes["mail"][0]
+    assert shown["userinfo"]["groups"] == list(user.attributes["memberOf"])
+
+
+def test_authlib_renews_an_access_token_by_itself(application: Application, person: Person, site: Site) -> None:
+    before = person.signs_in(f"{application.url}/login").json()
+    after = person.opens(f"{application.url}/me").json()
+
+    assert after["refreshed"] > before["refreshed"]
+    assert after["userinfo"] == before["userinfo"]
+    assert person.passwords_typed == 1
+
+
+def test_authlib_signs_out_here_and_at_cas(application: Application, person: Person) -> None:
+    person.signs_in(f"{application.url}/login")
+    page = person.opens(f"{application.url}/logout")
+
+    assert page.url.startswith(f"{application.url}/signed-out?state=")
+    assert page.text == "You are signed out."
+    assert person.is_at_cas(person.opens(f"{application.url}/login"))
+
+
+def test_a_program_on_ones_own_machine_signs_in_renews_and_gives_its_tokens_back(
+    program: Program, person: Person, site: Site
+) -> None:
+    page = person.signs_in(program.tells()["open"])
+    assert page.text == "You can close this window."
+    userinfo = program.tells()["userinfo"]
+    assert userinfo["groups"] == list(site.cas.user.attributes["memberOf"])
+
+    renewed = program.tells("refresh")
+    assert renewed == {"userinfo": userinfo, "new_access_token": True, "new_refresh_token": True}
+    assert program.tells("sign out") == {"status": 401}
+
+
+def test_the_application_of_the_recipe_signs_people_in_and_out(
+    by_recipe: Application, person: Person, site: Site
+) -> None:
+    page = person.signs_in(f"{by_recipe.url}/")
+    assert page.url == f"{by_recipe.url}/"
+    assert page.json()["groups"] == list(site.cas.user.attributes["memberOf"])
+
+    # Its start page is for signed-in people alone.
+    assert person.is_at_cas(person.opens(f"{by_recipe.url}/logout"))
+
+
+def test_the_program_of_the_recipe_tells_who_its_user_is(person: Person, site: Site, tmp_path: Path) -> None:
+    client = site.adds_client("whoami", "--recipe=command-line")
+    program = tmp_path / "whoami.py"
+    program.write_text(client.configuration["whoami.py"], encoding="utf-8")
+    site.waits_until_known()
+    with subprocess.Popen(
+        [sys.executable, "-u", program],
+        env=clean_environment() | site.trust | {"BROWSER": "true"},  # one that opens nothing
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        word, address = running.stdout.readline().split()
+        assert word == "Opening"
+        assert "you can close this window" in person.signs_in(address).text
+        shown = json.loads(running.stdout.read())
+    assert shown["sub"] == person.name
+    assert shown["groups"] == list(site.cas.user.attributes["memberOf"])

@@ -1,0 +1,69 @@
+"""Flask-Dance: a blueprint for a provider of one's own, as the recipe prints it, over https as the library demands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.application import Application
+from tests.clients.flask_applications import flask_recipe
+from tests.clients.person import Person
+from tests.clients.site import Site
+
+BESIDE = Path(__file__).with_name("flask_dance") / "beside.py"
+COOKIE_BYTES_MAX = 4093  # what browsers keep
+
+
+@pytest.fixture(scope="module")
+def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    with flask_recipe(site, tmp_path_factory.mktemp("dance"), "flask-dance", BESIDE) as it:
+        yield it
+
+
+def test_a_flask_application_with_flask_dance_learns_who_signed_in(
+    application: Application, person: Person, site: Site
+) -> None:
+    page = person.signs_in(f"{application.url}/")
+
+    user, shown = site.cas.user, page.json()
+    assert page.url == f"{application.url}/"
+    assert (shown["sub"], shown["email"]) == (user.name, user.attributes["mail"][0])
+    assert shown["groups"] == list(user.attributes["memberOf"])
+    cookies = [
+        answer.headers["Set-Cookie"] for answer in page.history if "session=" in answer.headers.get("Set-Cookie", "")
+    ]
+    assert 0 < len(cookies[-1]) < COOKIE_BYTES_MAX
+
+
+def test_flask_dance_renews_an_access_token_whose_time_is_over(application: Application, person: Person) -> None:
+    shown = person.signs_in(f"{application.url}/").json()
+    before = person.opens(f"{application.url}/an-hour-later").json()
+    assert before["expires_in"] < 0
+    assert person.opens(f"{application.url}/").json() == shown
+
+    after = person.opens(f"{application.url}/tokens").json()
+    assert after["access_token"] != before["access_token"]
+    assert after["refresh_token"] != before["refresh_token"]
+    assert after["expires_in"] > 0
+
+
+@pytest.mark.parametrize("page", ["tokens", "an-hour-later"])
+def test_a_flask_dance_application_signs_in_anew_when_the_session_ended_at_the_bridge(
+    application: Application, person: Person, site: Site, page: str
+) -> None:
+    person.signs_in(f"{application.url}/")
+    person.submits(person.opens(f"{site.issuer}/logout"))
+    assert person.opens(f"{application.url}/{page}").ok
+
+    assert person.is_at_cas(person.opens(f"{application.url}/"))
+
+
+def test_a_flask_dance_application_signs_out_here_and_at_cas(application: Application, person: Person) -> None:
+    person.signs_in(f"{application.url}/")
+    question = person.opens(f"{application.url}/logout")
+    assert "Sign out?" in question.text
+
+    # Its start page is for signed-in people alone.
+    assert person.is_at_cas(person.submits(question))

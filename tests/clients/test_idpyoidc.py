@@ -1,0 +1,90 @@
+"""idpyoidc as an application's relying party, which also takes logout tokens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.clients.application import Application
+from tests.clients.flask_applications import flask_application
+from tests.clients.person import Person
+from tests.clients.site import Site
+
+TOLD_SECONDS_MAX = 5
+
+
+@pytest.fixture(scope="module")
+def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    source = Path(__file__).with_name("idpyoidc_flask") / "app.py"
+    folder = tmp_path_factory.mktemp("idpyoidc")
+    with flask_application(site, folder, source, callback="/callback", told="/backchannel-logout") as it:
+        yield it
+
+
+def signs_in(application: Application, person: Person) -> requests.Response:
+    """idpyoidc wants the person to be asked (prompt=consent), as OpenID Connect does for offline_access."""
+    question = person.signs_in(f"{application.url}/login")
+    return person.submits(question, button="allow")
+
+
+def waits_until_nobody_is_signed_in(application: Application, person: Person) -> None:
+    """Told in the background."""
+    give_up = time.monotonic() + TOLD_SECONDS_MAX
+    while person.opens(f"{application.url}/").json() != {"user": None}:
+        assert time.monotonic() < give_up, application.log
+        time.sleep(0.05)
+
+
+def test_an_application_with_idpyoidc_learns_who_signed_in(
+    application: Application, person: Person, site: Site
+) -> None:
+    shown = signs_in(application, person).json()
+
+    user = site.cas.user
+    assert shown["id_token"]["sub"] == shown["userinfo"]["sub"] == user.name
+    assert shown["userinfo"]["email"] == user.attributes["mail"][0]
+    assert shown["userinfo"]["groups"] == list(user.attributes["memberOf"])
+
+
+def test_idpyoidc_gets_new_tokens_for_a_refresh_token(application: Application, person: Person) -> None:
+    before = signs_in(application, person).json()
+    after = person.opens(f"{application.url}/refresh").json()
+
+    assert after == {"userinfo": before["userinfo"], "new_access_token": True, "new_refresh_token": True}
+
+
+def test_an_application_with_idpyoidc_signs_out_here_and_at_cas(application: Application, person: Person) -> None:
+    signs_in(application, person)
+    page = person.opens(f"{application.url}/logout")
+
+    assert page.url.startswith(f"{application.url}/")
+    waits_until_nobody_is_signed_in(application, person)
+    assert person.is_at_cas(person.opens(f"{application.url}/login"))
+
+
+def test_idpyoidc_believes_the_bridge_that_the_session_ended_elsewhere(
+    application: Application, person: Person, site: Site
+) -> None:
+    signs_in(application, person)
+    assert person.opens(f"{application.url}/").json() == {"user": person.name}
+    person.submits(person.opens(f"{site.issuer}/logout"))
+
+    waits_until_nobody_is_signed_in(application, person)
+
+
+def test_idpyoidc_believes_nobody_else(application: Application, person: Person, site: Site) -> None:
+    shown = signs_in(application, person)
+    assert shown.status_code == 200
+    answer = requests.post(
+        f"{application.url}/backchannel-logout",
+        {"logout_token": "eyJhbGciOiJub25lIn0.e30."},
+        verify=str(site.ca_file),
+        timeout=10,
+    )
+
+    assert answer.status_code == 400
+    assert person.opens(f"{application.url}/").json() == {"user": person.name}

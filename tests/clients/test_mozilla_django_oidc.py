@@ -1,0 +1,65 @@
+"""mozilla-django-oidc in a Django site, by the recipe, with its middleware that renews sessions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.clients.django_sites import DjangoSite, django_site
+from tests.clients.person import Person
+from tests.clients.site import Site
+
+
+@pytest.fixture(scope="module")
+def django(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoSite]:
+    soon = "OIDC_RENEW_ID_TOKEN_EXPIRY_SECONDS = 1"  # else the tests would wait for 15 minutes
+    folder = tmp_path_factory.mktemp("mozilla")
+    with django_site(site, folder, "django-mozilla-oidc", settings=soon) as it:
+        yield it
+
+
+def test_a_site_with_mozilla_django_oidc_knows_its_user_and_their_groups(
+    django: DjangoSite, person: Person, site: Site
+) -> None:
+    page = person.signs_in(f"{django.url}/oidc/authenticate/")
+
+    user = site.cas.user
+    assert page.url == f"{django.url}/"
+    assert page.json() == {
+        "user": user.name,
+        "email": user.attributes["mail"][0],
+        "name": "",
+        "groups": sorted(user.attributes["memberOf"]),
+    }
+
+
+def test_the_middleware_of_mozilla_asks_again_without_a_question_to_anybody(
+    django: DjangoSite, person: Person, site: Site
+) -> None:
+    before = person.signs_in(f"{django.url}/oidc/authenticate/")
+    time.sleep(1.1)
+    after = person.opens(f"{django.url}/")
+
+    assert any(f"{site.issuer}/authorize?" in hop.url and "prompt=none" in hop.url for hop in after.history)
+    assert (after.url, after.json()) == (before.url, before.json())
+    assert person.passwords_typed == 1
+
+
+def test_a_site_with_mozilla_django_oidc_signs_out_here_and_at_cas(django: DjangoSite, person: Person) -> None:
+    person.signs_in(f"{django.url}/oidc/authenticate/")
+    page = django.presses(person, "oidc/logout/")
+
+    assert (page.url, page.json()) == (f"{django.url}/", {"user": None})
+    assert person.is_at_cas(person.opens(f"{django.url}/oidc/authenticate/"))
+
+
+def test_a_site_with_mozilla_django_oidc_notices_that_the_session_ended_at_the_bridge(
+    django: DjangoSite, person: Person, site: Site
+) -> None:
+    person.signs_in(f"{django.url}/oidc/authenticate/")
+    person.submits(person.opens(f"{site.issuer}/logout"))
+    time.sleep(1.1)
+
+    assert person.opens(f"{django.url}/").json() == {"user": None}

@@ -1,0 +1,118 @@
+"""oauthenticator in a real JupyterHub, configured by what `clients add --recipe jupyterhub` prints."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.clients.application import Application
+from tests.clients.person import Person
+from tests.clients.site import Credentials, Site
+
+BESIDE = Path(__file__).with_name("jupyterhub") / "beside_the_recipe.py"
+TOKEN = secrets.token_hex(32)
+
+
+class Hub(Application):
+    """The hub, and what its API says."""
+
+    client: Credentials
+
+    def user(self, name: str) -> dict[str, Any]:
+        answer = requests.get(
+            f"{self.url}/hub/api/users/{name}", headers={"Authorization": f"token {TOKEN}"}, timeout=10
+        )
+        assert answer.ok, answer.text
+        return dict(answer.json())
+
+
+@pytest.fixture(scope="module")
+def hub(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    hub = Hub(tmp_path_factory.mktemp("jupyterhub"))
+    hub.client = site.adds_client("Hub", "--recipe=jupyterhub", f"--url={hub.url}")
+    pasted = hub.client.configuration["jupyterhub_config.py"]
+    config = hub.folder / "jupyterhub_config.py"
+    config.write_text(f"{BESIDE.read_text(encoding='utf-8')}\n{pasted}\n", encoding="utf-8")
+    environment = site.trust | {
+        "HUB_PORT": str(hub.port),
+        "HUB_TEST_TOKEN": TOKEN,
+        "JUPYTERHUB_CRYPT_KEY": secrets.token_hex(32),
+    }
+    with hub.runs_python("-m", "jupyterhub", f"--config={config}", **environment):
+        yield hub
+
+
+def test_a_cas_user_is_a_user_of_the_hub_with_their_groups_and_rights(hub: Hub, person: Person, site: Site) -> None:
+    page = person.signs_in(f"{hub.url}/hub/oauth_login")
+
+    assert page.url.startswith(f"{hub.url}/hub/home")
+    user = hub.user(person.name)
+    assert user["admin"] is True
+    assert set(user["groups"]) == set(site.cas.user.attributes["memberOf"])
+    assert user["auth_state"]["oauth_user"]["email"] == site.cas.user.attributes["mail"][0]
+
+
+def no_longer_good(hub: Hub, person: Person, site: Site) -> dict[str, Any]:
+    """Take the access token back, and let the second pass after which the hub asks again; what the hub holds."""
+    held = dict(hub.user(person.name)["auth_state"])
+    gone = requests.post(
+        f"{site.issuer}/revoke",
+        {"token": held["access_token"]},
+        auth=(hub.client.client_id, str(hub.client.client_secret)),
+        verify=str(site.ca_file),
+        timeout=10,
+    )
+    assert gone.status_code == 200
+    time.sleep(1.1)
+    return held
+
+
+def test_the_hub_renews_a_token_that_is_no_longer_good(hub: Hub, person: Person, site: Site) -> None:
+    person.signs_in(f"{hub.url}/hub/oauth_login")
+    before = no_longer_good(hub, person, site)
+    page = person.opens(f"{hub.url}/hub/home")
+
+    assert (page.url, page.status_code) == (f"{hub.url}/hub/home", 200)
+    after = hub.user(person.name)["auth_state"]
+    assert after["access_token"] != before["access_token"]
+    assert after["refresh_token"] != before["refresh_token"]
+    assert person.passwords_typed == 1
+
+
+def test_many_tabs_of_the_hub_may_renew_at_once_and_none_is_signed_out(hub: Hub, person: Person, site: Site) -> None:
+    person.signs_in(f"{hub.url}/hub/oauth_login")
+    no_longer_good(hub, person, site)
+    with ThreadPoolExecutor(8) as tabs:
+        pages = list(tabs.map(person.opens, [f"{hub.url}/hub/home"] * 8))
+
+    assert {(page.url, page.status_code) for page in pages} == {(f"{hub.url}/hub/home", 200)}
+    time.sleep(1.1)
+    assert person.opens(f"{hub.url}/hub/home").url == f"{hub.url}/hub/home"
+    assert person.passwords_typed == 1
+
+
+def test_signing_out_of_the_hub_leads_over_the_bridge_and_cas_back_to_the_hub(hub: Hub, person: Person) -> None:
+    person.signs_in(f"{hub.url}/hub/oauth_login")
+    question = person.opens(f"{hub.url}/hub/logout")
+    assert "Sign out?" in question.text
+    back = person.submits(question)
+
+    assert back.url.startswith(f"{hub.url}/hub/login")
+    assert person.is_at_cas(person.opens(f"{hub.url}/hub/oauth_login"))
+
+
+def test_the_hub_notices_that_the_session_ended_at_the_bridge(hub: Hub, person: Person, site: Site) -> None:
+    person.signs_in(f"{hub.url}/hub/oauth_login")
+    person.submits(person.opens(f"{site.issuer}/logout"))
+    time.sleep(1.1)
+    page = person.opens(f"{hub.url}/hub/home")
+
+    assert not page.url.startswith(f"{hub.url}/hub/home")
+    assert "Requiring fresh login" in hub.log

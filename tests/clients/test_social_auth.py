@@ -1,0 +1,61 @@
+"""social-auth-core in a Django site (social-auth-app-django), by the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.clients.django_sites import DjangoSite, django_site
+from tests.clients.person import Person
+from tests.clients.site import Site
+
+SYNCHRONISED = """
+# Into groups that the site has: by name at CAS, by name here.
+SOCIAL_AUTH_OIDC_GROUPS_KEY = "groups"
+SOCIAL_AUTH_OIDC_GROUPS_MAP = {"staff": ["staff"], "jupyter-admins": ["editors"]}
+from social_core.pipeline import DEFAULT_AUTH_PIPELINE
+SOCIAL_AUTH_PIPELINE = (*DEFAULT_AUTH_PIPELINE, "social_core.pipeline.user.sync_groups")
+"""
+
+
+@pytest.fixture(scope="module")
+def django(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoSite]:
+    with django_site(site, tmp_path_factory.mktemp("social"), "django-social-auth", settings=SYNCHRONISED) as it:
+        yield it
+
+
+def signs_in(django: DjangoSite, person: Person) -> requests.Response:
+    """The library wants a form, against requests that other sites would begin."""
+    return person.types_password(django.presses(person, "login/oidc/"))
+
+
+def test_a_site_with_social_auth_knows_its_user_and_puts_them_into_its_own_groups(
+    django: DjangoSite, person: Person, site: Site
+) -> None:
+    page = signs_in(django, person)
+
+    user = site.cas.user
+    assert page.url == f"{django.url}/"
+    known = page.json()
+    assert (known["user"], known["email"]) == (user.name, user.attributes["mail"][0])
+    assert known["groups"] == ["editors", "staff"]
+    assert known["kept"] == list(user.attributes["memberOf"])
+
+
+def test_social_auth_gets_new_tokens_for_a_refresh_token(django: DjangoSite, person: Person) -> None:
+    signs_in(django, person)
+    after = person.opens(f"{django.url}/refresh").json()
+
+    assert after == {"user": person.name, "new_access_token": True, "new_refresh_token": True}
+
+
+def test_a_site_with_social_auth_signs_out_here_and_at_cas(django: DjangoSite, person: Person) -> None:
+    signs_in(django, person)
+    question = django.presses(person, "sign-out")
+    assert "Sign out?" in question.text
+    page = person.submits(question)
+
+    assert (page.url, page.json()) == (f"{django.url}/", {"user": None})
+    assert person.is_at_cas(django.presses(person, "login/oidc/"))
