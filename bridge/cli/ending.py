@@ -18,6 +18,10 @@ class WellEnding(click.Group):
         """Also when even the help cannot be written."""
         if sys.stdout is None:  # `>&-`: click writes nothing then, and a secret that is shown once would be lost
             fail(OSError(errno.EBADF, os.strerror(errno.EBADF)), done=False)
+        words = next(iter(arguments), None) or options.get("args") or sys.argv[1:]
+        if not all(map(_is_text, words)):
+            click.echo("Error: a word of this command is not UTF-8 text.", err=True)
+            sys.exit(2)
         try:
             return super().main(*arguments, **options)
         except OSError as error:
@@ -29,6 +33,15 @@ class WellEnding(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError as error:
             fail(error)
+
+
+def _is_text(word: str) -> bool:
+    """Not so for bytes that Python could not read: no database and no settings file would take them."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def fail(error: OSError, *, done: bool = True) -> None:

@@ -70,7 +70,9 @@ _QUESTIONS = {
 )
 @click.option("--folder", type=click.Path(path_type=Path), help="Where the settings go, instead of this folder.")
 @click.option("--owner", metavar="USER", help="The user that the bridge will run as, when root sets it up.")
-@click.option("--system", is_flag=True, help="For the systemd unit: the three above as it expects them.")
+@click.option(
+    "--system", is_flag=True, help="For the systemd unit: /etc/passerelle, /var/lib/passerelle, the user passerelle."
+)
 @click.option("--yes", is_flag=True, help="Ask nothing: every answer that is not given is the default.")
 @click.option("--no-check", is_flag=True, help="Do not ask CAS anything.")
 def init(system: bool, yes: bool, no_check: bool, **given: Any) -> None:

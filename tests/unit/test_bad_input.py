@@ -70,6 +70,13 @@ def test_what_cannot_be_done_is_told(path: tuple[str, ...], words: list[str], st
     assert (ended.status, ended.stdout) == (1, "")
 
 
+@pytest.mark.parametrize("path", [*GROUPS, *ROWS], ids=named)
+def test_bytes_that_are_no_text_are_told(path: tuple[str, ...], starts: Callable[..., Command]) -> None:
+    ended = starts(path, ["\udcff"]).ends()  # what Python makes of them in the words of a command
+    assert_told(ended, Row(), says="not UTF-8")
+    assert (ended.status, ended.stdout) == (2, "")
+
+
 def no_file(folder: Path) -> None:
     (folder / "passerelle.toml").unlink()
 
