@@ -58,12 +58,14 @@ def listening_address(host: str, port: int) -> str:
     return str(address[0])
 
 
-def serve_forever(settings: Settings) -> None:
+def serve_forever(settings: Settings, *, settings_file: str = "") -> None:
     """Serve until SIGTERM or SIGINT.
 
+    :param settings_file: for the log, which tells what counts where nobody named it
     :raises ConfigurationError: when the port, the database, the keys in it or the CA file cannot be used
     """
     configure_logging(settings.log_level)
+    log.info("settings_read", file=settings_file)
     os.umask(0o077)  # what a database file holds is nobody else's business
     address = listening_address(settings.bind_host, settings.bind_port)
     # Tables and keys are made here, once; the workers then find them.

@@ -21,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "upstream: CAS servers that we did not write; two minutes")
     config.addinivalue_line(
         "markers",
-        "needs(*things): engine, images, prometheus, browser, postgres, ldap, apache, node, apereo, synapse, acme",
+        "needs(*things): what ENABLE of tests.machine.status lists: else left out",
     )
     config.stash[LEFT_OUT] = {}
 
@@ -64,6 +64,8 @@ def _missing(thing: str) -> str | None:
         "browser": status.missing_browser,
         "postgres": status.missing_postgres,
         "ldap": status.missing_ldap,
+        "proxies": status.missing_proxies,
+        "mounts": status.missing_mounts,
         "node": status.missing_node,
         "apache": status.missing_apache,
         "apereo": status.missing_apereo,

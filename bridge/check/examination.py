@@ -9,12 +9,11 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bridge.check.asking import Asker, MadeUp, Waiting
+from bridge.check.asking import Aside, Asker, MadeUp, Waiting
 from bridge.check.cas_server import examine_cas
 from bridge.check.findings import Finding, left_out
 from bridge.check.installation import (
@@ -56,6 +55,7 @@ def examine(
     check_keys: CheckKeys,
     ca_file: Path | None = None,
     edge_certificate: Path | None = None,
+    settings_file: str | None = None,
     asks_public: bool = True,
     waiting: Waiting,
     now: Callable[[], float] = time.time,
@@ -66,6 +66,7 @@ def examine(
     :param check_keys: whether the secret key opens the stored signing keys
     :param ca_file: authorities to trust for our own address, beside the system's
     :param edge_certificate: what our own edge shows, where it is known
+    :param settings_file: which one was read
     :param asks_public: whether our own address is asked at all; before the bridge runs it cannot answer
     :param waiting: entered with a few words while an answer is awaited
     :param now: Unix seconds
@@ -74,20 +75,19 @@ def examine(
     asker = Asker(waiting)
     instant = f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
     made_up = MadeUp(ticket=f"ST-passerelle-check-{secrets.token_hex(16)}", instant=instant, now=moment)
-    with ThreadPoolExecutor(2) as pool:
-        cas = pool.submit(examine_cas, settings, asker, made_up)
-        with waiting("the database"):
-            url = settings.database_url.get_secret_value()
-            reading = read_database(url, settings.clients, clients_of, check_keys)
-        kids = reading.stored.kids if reading.stored else ()
-        ours = OurTrust(option=ca_file, cas_ca_file=settings.cas_ca_file, edge_certificate=edge_certificate)
-        public = pool.submit(examine_public, settings.issuer, ours, kids, asker, made_up) if asks_public else None
-        found_cas, found_public = cas.result(), public.result() if public else _public_left_out()
+    cas = Aside(lambda: examine_cas(settings, asker, made_up))
+    with waiting("the database"):
+        url = settings.database_url.get_secret_value()
+        reading = read_database(url, settings.clients, clients_of, check_keys)
+    kids = reading.stored.kids if reading.stored else ()
+    ours = OurTrust(option=ca_file, cas_ca_file=settings.cas_ca_file, edge_certificate=edge_certificate)
+    public = Aside(lambda: examine_public(settings.issuer, ours, kids, asker, made_up)) if asks_public else None
+    found_cas, found_public = cas.result(), public.result() if public else _public_left_out()
     clients = reading.stored.clients if reading.stored else settings.clients
     wanted = wishes(settings.claim_rules, clients)
     sign_ins = _sign_ins(reading, settings, wanted, moment)
     return Report(
-        installation=_installation(settings, reading),
+        installation=_installation(settings, reading, settings_file),
         cas=found_cas,
         public=found_public,
         sign_ins=sign_ins,
@@ -102,11 +102,11 @@ def examine(
     )
 
 
-def _installation(settings: Settings, reading: Reading) -> list[Finding]:
+def _installation(settings: Settings, reading: Reading, settings_file: str | None) -> list[Finding]:
     place = settings.database_url.get_secret_value().partition(":")[0]
     stored = reading.stored
     found = [
-        *judge_settings(()),
+        *judge_settings((), settings_file),
         judge_database(reading.state, place, reading.fault),
         judge_secret_key(settings.secret_key.get_secret_value(), stored.key_fault if stored else None),
     ]

@@ -18,11 +18,11 @@ _FEW_DIFFERENT_CHARS = 8
 _EXAMPLE = re.compile(r"change.?me|replace.?me|password|passw0rd|example|secret.?key|0123456789|12345678|qwerty", re.I)
 
 
-def judge_settings(faults: Sequence[str]) -> list[Finding]:
-    """One finding for each fault, or one that there is none."""
+def judge_settings(faults: Sequence[str], file: str | None = None) -> list[Finding]:
+    """One finding for each fault, or one that there is none, and which file was read."""
     do = "Correct it; the settings page of the documentation says what each may be."
     return [fault("settings", plain_whole(text), "The bridge does not start.", do) for text in faults] or [
-        ok("settings", "The settings can be read.")
+        ok("settings", f"The settings can be read{f' ({plain_whole(file)})' if file else ''}.")
     ]
 
 

@@ -16,8 +16,13 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
+SYSTEMD_ANALYZE = Path("/usr/bin/systemd-analyze")
 POSTGRES = Path("/usr/lib/postgresql")
 SLAPD = Path("/usr/sbin/slapd")
+PROXIES = {
+    name: Path(place) / name
+    for name, place in (("nginx", "/usr/sbin"), ("apache2", "/usr/sbin"), ("caddy", "/usr/bin"))
+}
 APACHE = Path("/usr/sbin/apache2")
 APACHE_MODULES = Path("/usr/lib/apache2/modules")
 ENABLE = {
@@ -27,6 +32,8 @@ ENABLE = {
     "browser": "tests/machine/prepare browser",
     "postgres": "tests/machine/prepare postgres",
     "ldap": "tests/machine/prepare ldap",
+    "proxies": "tests/machine/prepare proxies",
+    "mounts": "run the tests as root, where mounting is allowed",
     "apache": "tests/machine/prepare apache",
     "apereo": "tests/machine/prepare cas",
     "synapse": "tests/machine/prepare synapse",
@@ -104,6 +111,18 @@ def missing_ldap() -> str | None:
     if not os.access(SLAPD, os.X_OK):
         return f"{SLAPD} is not there"
     return None if shutil.which("ldapadd") else "there is no ldapadd"
+
+
+def missing_proxies() -> str | None:
+    """Why what docs/install.md puts around the bridge cannot be tried, or None if its programs are there."""
+    absent = [str(program) for program in (*PROXIES.values(), SYSTEMD_ANALYZE) if not os.access(program, os.X_OK)]
+    return f"{', '.join(absent)} is not there" if absent else None
+
+
+def missing_mounts() -> str | None:
+    """Why no process can be given folders of its own in place of the machine's, or None if one can."""
+    tried = _answer(["unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "none", "/mnt"], 5)
+    return "this user may not mount anything" if os.geteuid() or tried is None else None
 
 
 def missing_apache() -> str | None:
@@ -221,6 +240,8 @@ def _report() -> int:
         ("browser", missing_browser(), str(CHROMIUM), ENABLE["browser"]),
         ("postgres", missing_postgres(), str(postgres_binaries()), ENABLE["postgres"]),
         ("ldap", missing_ldap(), str(SLAPD), ENABLE["ldap"]),
+        ("proxies", missing_proxies(), ", ".join(PROXIES), ENABLE["proxies"]),
+        ("mounts", missing_mounts(), "of a process's own are allowed", ENABLE["mounts"]),
         ("apache", missing_apache(), str(APACHE), ENABLE["apache"]),
         ("apereo", missing_apereo(), str(apereo_home()), ENABLE["apereo"]),
         ("synapse", missing_synapse(), str(synapse_python()), ENABLE["synapse"]),

@@ -74,8 +74,8 @@ def test_a_whole_address_is_kept_as_it_is(url: str) -> None:
         ({"a&b=c": "x"}, "has a name of other characters"),
         ({"a": "x\r\ny"}, "a: is over 1024 characters or has control characters"),
         ({"a": "x" * 1025}, "a: is over 1024 characters"),
-        ({"a": 1}, "string"),
-        ([], "dictionary"),
+        ({"a": 1}, "text"),
+        ([], "table"),
     ],
 )
 def test_a_wrong_parameter_is_told_with_the_reason(name: str, parameters: object, says: str) -> None:

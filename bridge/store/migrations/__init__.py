@@ -25,6 +25,15 @@ from bridge.store.schema import metadata
 FOLDER = Path(__file__).parent
 Age = Literal["empty", "older", "current"]
 ADVISORY_LOCK = 0x50617373  # any number that no other program on the same database uses
+_WRITABLE = "it must exist or be creatable, and be writable"
+_BROKEN = "restore a backup; to begin with a new database, move it away"
+# By SQLite's own words.
+_REMEDIES = {
+    "file is not a database": _BROKEN,
+    "malformed": _BROKEN,
+    "disk I/O error": "the disk fails or is full",
+    "is full": "make room on its disk",
+}
 # Alembic keeps the running migration in a module of its own, one a process.
 _one_at_a_time = threading.Lock()
 
@@ -91,11 +100,9 @@ def told_in_one_sentence(engine: Engine) -> Iterator[None]:
         raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"]) from None
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
-        remedy = (
-            "it must exist or be creatable, and be writable"
-            if engine.dialect.name == "sqlite"
-            else "start it, or correct host, port, database, user and password"
-        )
+        remedy = "start it, or correct host, port, database, user and password"
+        if engine.dialect.name == "sqlite":
+            remedy = next((told for words, told in _REMEDIES.items() if words in reason), _WRITABLE)
         raise ConfigurationError([f"PASSERELLE_DATABASE_URL: cannot use {place}: {reason}; {remedy}"]) from None
 
 
