@@ -159,7 +159,7 @@ def write() -> None:
     FOLDER.mkdir(exist_ok=True)
     written = pages()
     for page in FOLDER.glob("*.md"):
-        if page.name not in written and "Written by `make docs`" in page.read_text(encoding="utf-8"):
+        if page.name not in written and "Written by `make docs` from `bridge/recipes" in page.read_text(encoding="utf-8"):
             page.unlink()
     for name, text in written.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
