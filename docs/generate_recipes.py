@@ -159,8 +159,8 @@ def write() -> None:
     FOLDER.mkdir(exist_ok=True)
     written = pages()
     for page in FOLDER.glob("*.md"):
-        of_a_recipe = "Written by `make docs` from `bridge/recipes" in page.read_text(encoding="utf-8")
-        if of_a_recipe and page.name not in written:
+        is_ours = "Written by `make docs` from `bridge/recipes" in page.read_text(encoding="utf-8")
+        if is_ours and page.name not in written:
             page.unlink()
     for name, text in written.items():
         (FOLDER / name).write_text(text, encoding="utf-8")

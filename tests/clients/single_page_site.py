@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,38 +16,39 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Error, Page, expect, sync_playwright
 
 from tests.support.authority import ServerFiles
-from tests.support.browser import CHROMIUM_FLAGS, PAGE_WAIT, chromium_path
+from tests.support.browser import CHROMIUM_FLAGS, chromium_path
 from tests.support.real_cas import KnownUser
 
 SOURCE = Path(__file__).with_name("single_page")
-LIBRARY = Path("node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js")
+WAIT = 20_000  # ms
+CHANCES = 3
 
 
 class SinglePage:
-    """Serves between __enter__ and __exit__, by https; the same page at several paths, each a client of its own."""
+    """Serves between __enter__ and __exit__, by https; its address is known before, for the registration.
 
-    def __init__(self, folder: Path, *, library: Path, files: ServerFiles) -> None:
+    At the address of the bridge, but for the port, so that both are one site to a browser: else it would send the
+    bridge no cookie from the frame of a silent renewal.
+    """
+
+    def __init__(self, folder: Path, *, packages: Path, files: ServerFiles) -> None:
         self._folder = folder
-        (folder / library.name).write_bytes(library.read_bytes())
-        (folder / "application.mjs").write_bytes((SOURCE / "application.mjs").read_bytes())
+        shutil.copytree(SOURCE, folder, dirs_exist_ok=True)
+        libraries = packages / "node_modules"
+        shutil.copy(libraries / "oidc-client-ts" / "dist" / "esm" / "oidc-client-ts.js", folder)
+        shutil.copytree(libraries / "jwt-decode" / "build" / "esm", folder / "jwt-decode")
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(folder)))
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(files.certificate, files.key)
         self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"https://127.0.0.1:{self._server.server_port}"
 
-    def at(self, name: str) -> str:
-        """Its address, which is also where people come back to."""
-        return f"https://127.0.0.1:{self._server.server_port}/{name}/"
-
-    def knows(self, name: str, settings: Mapping[str, str]) -> None:
-        """Which client it is at this path."""
-        place = self._folder / name
-        place.mkdir()
-        (place / "index.html").write_bytes((SOURCE / "index.html").read_bytes())
-        (place / "settings.json").write_text(json.dumps(settings))
+    def pastes(self, script: str) -> None:
+        """What the recipe prints."""
+        (self._folder / "cas.js").write_text(script, encoding="utf-8")
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -59,7 +60,14 @@ class SinglePage:
 
 
 class _Files(SimpleHTTPRequestHandler):
+    """Of which the page is at every address that it has for itself."""
+
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {".mjs": "text/javascript"}
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/callback?"):
+            self.path = "/"
+        super().do_GET()
 
     def log_message(self, *_: object) -> None:
         """Not in the output of the tests."""
@@ -80,31 +88,43 @@ class Surfer:
             self.page.evaluate("window.open(location.href)")
         return Surfer(opened.value, self._user)
 
+    def is_led_to_cas(self) -> None:
+        """To its form, where a password is asked for."""
+        self.page.wait_for_url("**/cas/login?**")
+        expect(self.page.locator("input[name=password]")).to_be_visible(timeout=WAIT)
+
     def types_password(self) -> None:
         """At CAS's form."""
-        self.page.wait_for_url("**/cas/login?**")
         self.page.locator("input[name=username]").fill(self._user.name)
         self.page.locator("input[name=password]").fill(self._user.password)
         self.page.locator("input[name=password]").press("Enter")
 
     def sees(self) -> dict[str, Any]:
         """What the page shows next."""
-        expect(self.page.locator("output")).to_contain_text(":")
+        expect(self.page.locator("output")).to_contain_text(":", timeout=WAIT)
         return dict(json.loads(self.page.locator("output").inner_text()))
 
 
-@contextmanager
-def surfing(files: ServerFiles, user: KnownUser) -> Iterator[Surfer]:
-    """A Chromium that takes this one key for good, and any other only if an authority of the system says so."""
+def walks(steps: Callable[[Surfer], None], *, files: ServerFiles, user: KnownUser) -> None:
+    """In a new Chromium, which takes this one key for good, and any other only if an authority of the system says so.
+
+    Containers that come and go are to it a network that changes, and what it was loading is lost: then they begin anew.
+    """
     certificate = load_pem_x509_certificate(files.certificate.read_bytes())
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     pin = base64.b64encode(hashlib.sha256(key).digest()).decode()
     flags = [*CHROMIUM_FLAGS, f"--ignore-certificate-errors-spki-list={pin}"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), headless=True, args=flags)
-        try:
-            page = browser.new_page()
-            page.set_default_timeout(PAGE_WAIT)
-            yield Surfer(page, user)
-        finally:
-            browser.close()
+        for chance in range(CHANCES):
+            browser = playwright.chromium.launch(executable_path=chromium_path(), headless=True, args=flags)
+            context = browser.new_context()
+            context.set_default_timeout(WAIT)
+            failures: list[str] = []
+            context.on("requestfailed", lambda request, to=failures: to.append(request.failure or ""))
+            try:
+                return steps(Surfer(context.new_page(), user))
+            except (AssertionError, Error):
+                if chance == CHANCES - 1 or not any("ERR_NETWORK_CHANGED" in failure for failure in failures):
+                    raise
+            finally:
+                browser.close()
