@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,3 +133,13 @@ def test_auth_js_signs_somebody_in_refreshes_and_signs_out(running: Running, sit
 def form_token(running: Running, person: Person) -> dict[str, str]:
     """What proves to Auth.js that a form is its own."""
     return dict(person.opens(f"{running.url}auth/csrf").json())
+
+
+def test_node_takes_no_bridge_whose_certificate_nobody_vouches_for(site: Site, node_packages: Path) -> None:
+    """Or the tests above would prove nothing."""
+    settings = {"issuer": site.issuer, "client_id": "anybody", "client_secret": "anything", "port": 0}
+    environment = {"PATH": os.environ["PATH"], "APPLICATION": json.dumps(settings)}
+    command = ["node", node_packages / "openid_client.mjs"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "unable to verify the first certificate" in done.stderr
