@@ -35,8 +35,9 @@ bundle, `docker compose exec bridge` goes before it. `--json` gives the same in 
 than the recipe (`passerelle clients add --help`). The file of a recipe of your own is taken as well: `--recipe
 ./mine.toml`.
 
-What a recipe says was *run* against this bridge by a test of ours, or *derived*: written from the application's own
-documentation and parsed, but not yet seen to work. Where it is wrong, we want to hear of it.
+What a recipe says was *run* against this bridge by a test of ours ([all clients that were](tested.md)), or *derived*:
+written from the application's own documentation and parsed, but not yet seen to work. Where it is wrong, we want to
+hear of it.
 
 An application without a recipe finds everything at `https://auth.example.org/.well-known/openid-configuration`, and is
 registered by `passerelle clients add NAME --redirect-uri URI`. It should send PKCE (S256), ask for `openid profile

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -20,8 +20,10 @@ from bridge.oauth.clients import REREAD_SECONDS
 from tests.clients.person import Person
 from tests.support.django_cas import DjangoCas
 from tests.support.live_bridge import LiveBridge
-from tests.support.real_cas import RealCas
+from tests.support.real_cas import KnownUser, RealCas
 from tests.support.tls_front import TlsFront
+
+COURSES = 200
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,13 @@ class Site:
         time.sleep(max(0.0, self._changed_at + REREAD_SECONDS + 0.2 - time.monotonic()))
 
 
+def somebody_with_many_groups() -> KnownUser:
+    """As people at a university are: what is kept of them has to fit into cookies, headers and columns."""
+    usual = KnownUser()
+    courses = tuple(f"course-2026-{number:03}-participants" for number in range(COURSES))
+    return replace(usual, attributes={**usual.attributes, "memberOf": (*usual.attributes["memberOf"], *courses)})
+
+
 @contextmanager
 def site_in(folder: Path, *, path: str = "", **settings: str) -> Iterator[Site]:
     """It runs until the end of the block; settings by the names of the environment.
@@ -78,7 +87,7 @@ def site_in(folder: Path, *, path: str = "", **settings: str) -> Iterator[Site]:
     :param path: of the issuer, where the bridge has no host of its own
     """
     with ExitStack() as stack:
-        cas = stack.enter_context(DjangoCas(folder))
+        cas = stack.enter_context(DjangoCas(folder, user=somebody_with_many_groups()))
         front = TlsFront(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
         issuer = f"{front.url}{path}"
         mine = {
