@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
 
 import requests
 
-from tests.clients.site import Credentials
+from tests.clients.site import Credentials, Site
 from tests.machine.status import APACHE, APACHE_MODULES
 from tests.support.authority import ServerFiles
 from tests.support.live_bridge import free_port
@@ -104,3 +107,15 @@ class Apache:
         except requests.ConnectionError:
             return False
         return answer.is_redirect  # to the sign-in
+
+
+@contextmanager
+def apache_at(site: Site, *options: str) -> Iterator[Apache]:
+    """It runs until the end of the block, registered with these options of `passerelle clients add`."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        apache = Apache(folder, files=site.cas.files, ca_file=site.ca_file)
+        client = site.adds_client("Apache", *options, f"--url={apache.url}")
+        with apache.is_client(client):
+            yield apache
