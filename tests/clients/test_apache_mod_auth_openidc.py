@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.clients.apache_server import Apache, apache_at
-from tests.clients.at_the_bridge import ends, is_good, sessions
+from tests.clients.at_the_bridge import ends, is_good, rotates_secret, sessions
 from tests.clients.person import Person
 from tests.clients.site import Site
 
@@ -95,6 +95,22 @@ def test_apache_hears_that_a_session_is_over(apache: Apache, site: Site, person:
         assert time.monotonic() < deadline, site.bridge.log[-2000:]
         time.sleep(0.05)
     assert bystander.asks(f"{apache.url}/private/").status_code == 200
+
+
+def test_a_new_secret_reaches_apache_while_people_go_on_signing_in(apache: Apache, site: Site, person: Person) -> None:
+    person.signs_in(f"{apache.url}/private/")
+    old = apache.client
+    secret = rotates_secret(site, old, "--keep-old")
+    assert site.person().signs_in(f"{apache.url}/private/").status_code == 200
+    assert secret
+    apache.takes_the_secret(secret)
+    assert rotates_secret(site, old, "--drop-old") is None
+
+    assert site.person().signs_in(f"{apache.url}/private/").status_code == 200
+    assert person.opens(f"{apache.url}/private/").status_code == 200
+    assert person.passwords_typed == 1
+    with pytest.raises(AssertionError, match="invalid_client"):
+        is_good(site, old, "any token")
 
 
 def tokens(apache: Apache, person: Person) -> dict[str, Any]:
