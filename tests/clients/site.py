@@ -82,21 +82,25 @@ def somebody_with_many_groups() -> KnownUser:
 
 
 @contextmanager
-def site_in(folder: Path, **settings: str) -> Iterator[Site]:
-    """It runs until the end of the block; settings by the names of the environment."""
+def site_in(folder: Path, *, path: str = "", **settings: str) -> Iterator[Site]:
+    """It runs until the end of the block; settings by the names of the environment.
+
+    :param path: of the issuer, where the bridge has no host of its own
+    """
     with ExitStack() as stack:
         cas = stack.enter_context(DjangoCas(folder, user=somebody_with_many_groups()))
         front = TlsFront(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
+        issuer = f"{front.url}{path}"
         mine = {
-            "PASSERELLE_ISSUER": front.url,
+            "PASSERELLE_ISSUER": issuer,
             "PASSERELLE_CAS_CA_FILE": str(cas.ca_file),
             "SSL_CERT_FILE": str(cas.ca_file),  # of the applications that are told of logouts by https
         }
         bridge = LiveBridge(folder, cas_url=cas.url, clients=[], settings=mine | settings)
-        bridge.url = front.url  # what it says that it serves
-        cas.register(front.url)
+        bridge.url = issuer  # what it says that it serves
+        cas.register(issuer)
         stack.enter_context(bridge)
         front.leads_to(bridge.port)
         stack.enter_context(front)
-        yield Site(cas, bridge, front.url, stack)
+        yield Site(cas, bridge, issuer, stack)
     assert "Traceback" not in bridge.log, bridge.log
