@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 from click.testing import CliRunner
 
@@ -76,7 +77,7 @@ class Site:
 def somebody_with_many_groups() -> KnownUser:
     """As people at a university are: what is kept of them has to fit into cookies, headers and columns."""
     usual = KnownUser()
-    courses = tuple(f"course-2026-{number:03}-participants" for number in range(COURSES))
+    courses = tuple(f"course-{uuid5(NAMESPACE_URL, str(number))}" for number in range(COURSES))
     return replace(usual, attributes={**usual.attributes, "memberOf": (*usual.attributes["memberOf"], *courses)})
 
 
