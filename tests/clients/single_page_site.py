@@ -23,7 +23,7 @@ from tests.support.browser import CHROMIUM_FLAGS, chromium_path
 from tests.support.real_cas import KnownUser
 
 SOURCE = Path(__file__).with_name("single_page")
-WAIT = 20_000  # ms
+WAIT = 15_000  # ms
 CHANCES = 3
 
 

@@ -21,7 +21,7 @@ from bridge.oauth.clients import REREAD_SECONDS
 from tests.clients.person import Person
 from tests.support.django_cas import DjangoCas
 from tests.support.live_bridge import LiveBridge
-from tests.support.real_cas import KnownUser, RealCas
+from tests.support.real_cas import KnownUser
 from tests.support.tls_front import TlsFront
 
 COURSES = 200
@@ -41,7 +41,7 @@ class Credentials:
 class Site:
     """All of it, while it runs."""
 
-    def __init__(self, cas: RealCas, bridge: LiveBridge, issuer: str, people: ExitStack) -> None:
+    def __init__(self, cas: DjangoCas, bridge: LiveBridge, issuer: str, people: ExitStack) -> None:
         self.cas, self.bridge, self.issuer = cas, bridge, issuer
         self.ca_file = cas.ca_file
         self._people = people
@@ -82,13 +82,14 @@ def somebody_with_many_groups() -> KnownUser:
 
 
 @contextmanager
-def site_in(folder: Path, *, path: str = "", **settings: str) -> Iterator[Site]:
+def site_in(folder: Path, *, path: str = "", beside: DjangoCas | None = None, **settings: str) -> Iterator[Site]:
     """It runs until the end of the block; settings by the names of the environment.
 
     :param path: of the issuer, where the bridge has no host of its own
+    :param beside: the CAS server of another one, to be shared
     """
     with ExitStack() as stack:
-        cas = stack.enter_context(DjangoCas(folder, user=somebody_with_many_groups()))
+        cas = beside or stack.enter_context(DjangoCas(folder, user=somebody_with_many_groups()))
         front = TlsFront(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
         issuer = f"{front.url}{path}"
         mine = {

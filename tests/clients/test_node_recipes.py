@@ -54,12 +54,14 @@ def test_what_the_recipe_prints_signs_somebody_in_and_out(
     goes_in_and_out(applications[recipe], site, person)
 
 
-def test_the_bridge_may_have_a_path_beside_other_sites_of_its_host(node_packages: Path, tmp_path: Path) -> None:
+def test_the_bridge_may_have_a_path_beside_other_sites_of_its_host(
+    site: Site, node_packages: Path, tmp_path: Path
+) -> None:
     with (
-        site_in(tmp_path, path="/sign-in") as site,
-        running("node-openid-client", site, node_packages, tmp_path) as url,
+        site_in(tmp_path, path="/sign-in", beside=site.cas) as below,
+        running("node-openid-client", below, node_packages, tmp_path) as url,
     ):
-        goes_in_and_out(url, site, site.person())
+        goes_in_and_out(url, below, below.person())
 
 
 def test_what_the_recipe_for_auth_js_prints_signs_somebody_in_and_out(
