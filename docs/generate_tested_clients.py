@@ -15,9 +15,9 @@ INTRODUCTION = """\
 
 Written by `make docs` from `tested.toml`, which says in its head what its fields mean.
 
-Each of these signs people in, over https with verification on, at a live bridge with a real CAS server behind it, at
-each change of the code. *Logs out*: from the application over the bridge to CAS's own session. *Is told*: the
-application ends its session when the bridge says that one is over, whoever ended it.
+Each of these signs somebody in who is in two hundred groups, over https with verification on, at a live bridge with a
+real CAS server behind it, at each change of the code. *Logs out*: from the application over the bridge to CAS's own
+session. *Is told*: the application ends its session when the bridge says that one is over, whoever ended it.
 
 | client | version | used as | signs in | refreshes | logs out | is told | tests |
 |---|---|---|---|---|---|---|---|"""

@@ -50,7 +50,8 @@ class ClientSettings(Frozen):
     post_logout_redirect_uris: tuple[str, ...] = ()
     """Where users may be sent after they signed out. Compared exactly."""
     backchannel_logout_uri: str | None = None
-    """Where to tell the application that a session ended."""
+    """Where to tell the application that a session ended. By https its certificate has to be one that this system
+    trusts; `SSL_CERT_FILE` in the environment names other authorities instead."""
     scopes: tuple[str, ...] = DEFAULT_SCOPES
     """What the application may ask for; it gets all of them when it asks for none."""
     grant_types: tuple[str, ...] = ("authorization_code",)

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
 
 import requests
 
-from tests.clients.site import Credentials
+from tests.clients.site import Credentials, Site
 from tests.machine.status import APACHE, APACHE_MODULES
 from tests.support.authority import ServerFiles
 from tests.support.live_bridge import free_port
 
 CONFIGURATION = Path(__file__).with_name("apache") / "apache2.conf"
 START_SECONDS_MAX = 20
+STARTED = "resuming normal operations"
 
 
 class Mirror(BaseHTTPRequestHandler):
@@ -56,6 +62,18 @@ class Apache:
         authority.write_bytes(self.ca_file.read_bytes())
         authority.chmod(0o644)
         return self
+
+    def takes_the_secret(self, secret: str) -> None:
+        """Put another one where the old one stood, and reload as `systemctl reload apache2` does."""
+        pasted = self.folder / "recipe.conf"
+        pasted.write_text(pasted.read_text().replace(str(self.client.client_secret), secret))
+        self.client = replace(self.client, client_secret=secret)
+        already = self.log.count(STARTED)
+        self._process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while self.log.count(STARTED) == already:
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
 
     def __enter__(self) -> Self:
         self._application = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
@@ -104,3 +122,15 @@ class Apache:
         except requests.ConnectionError:
             return False
         return answer.is_redirect  # to the sign-in
+
+
+@contextmanager
+def apache_at(site: Site, *options: str) -> Iterator[Apache]:
+    """It runs until the end of the block, registered with these options of `passerelle clients add`."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        apache = Apache(folder, files=site.cas.files, ca_file=site.ca_file)
+        client = site.adds_client("Apache", *options, f"--url={apache.url}")
+        with apache.is_client(client):
+            yield apache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import closing
 
@@ -9,6 +10,7 @@ import requests
 from click.testing import CliRunner
 
 from bridge.cli import main
+from bridge.oauth.clients import REREAD_SECONDS
 from bridge.store import SqlStore
 from tests.clients.site import Credentials, Site
 
@@ -25,6 +27,16 @@ def ends(site: Site, sid: str) -> None:
     """`passerelle sessions end SID`, in this process."""
     result = CliRunner().invoke(main, ["sessions", "end", sid], env=site.bridge.environment)
     assert result.exit_code == 0, result.output
+
+
+def rotates_secret(site: Site, client: Credentials, how: str) -> str | None:
+    """`passerelle clients rotate-secret`, until the bridge follows; the new secret, if there is one."""
+    words = ["clients", "rotate-secret", client.client_id, how, "--json"]
+    result = CliRunner().invoke(main, words, env=site.bridge.environment)
+    assert result.exit_code == 0, result.output
+    time.sleep(REREAD_SECONDS + 0.2)
+    told: dict[str, str] = json.loads(result.stdout)
+    return told.get("client_secret")
 
 
 def is_good(site: Site, client: Credentials, token: str) -> bool:

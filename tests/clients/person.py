@@ -11,6 +11,7 @@ from tests.support.html_forms import forms_of
 from tests.support.real_cas import RealCas, password_form
 
 SECONDS_MAX = 30
+COOKIE_BYTES_MAX = 4096
 
 
 class Person:
@@ -22,6 +23,7 @@ class Person:
         self._session.trust_env = False
         self._session.verify = str(cas.ca_file)
         self._session.headers["Accept"] = "text/html"
+        self._session.hooks["response"].append(check_cookies)
         self.passwords_typed = 0
 
     @property
@@ -71,3 +73,10 @@ class Person:
         filled = form.fields | {"username": self._cas.user.name, "password": self._cas.user.password}
         filled.pop("warn", None)  # a checkbox that nobody ticks
         return self.posts(urljoin(page.url, form.action), filled, page=page.url)
+
+
+def check_cookies(answer: requests.Response, **_: object) -> None:
+    """A browser does not keep a cookie that is larger, and says so to nobody; ours would keep it."""
+    for line in answer.raw.headers.getlist("Set-Cookie"):
+        kept = line.partition(";")[0]
+        assert len(kept) <= COOKIE_BYTES_MAX, f"{answer.url} sets a cookie of {len(kept)} bytes: {kept[:40]}…"

@@ -16,14 +16,14 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
-from playwright.sync_api import Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Playwright, expect
 
 from tests.support.authority import ServerFiles
 from tests.support.browser import CHROMIUM_FLAGS, chromium_path
 from tests.support.real_cas import KnownUser
 
 SOURCE = Path(__file__).with_name("single_page")
-WAIT = 20_000  # ms
+WAIT = 15_000  # ms
 CHANCES = 3
 
 
@@ -105,26 +105,27 @@ class Surfer:
         return dict(json.loads(self.page.locator("output").inner_text()))
 
 
-def walks(steps: Callable[[Surfer], None], *, files: ServerFiles, user: KnownUser) -> None:
-    """In a new Chromium, which takes this one key for good, and any other only if an authority of the system says so.
-
-    Containers that come and go are to it a network that changes, and what it was loading is lost: then they begin anew.
-    """
-    certificate = load_pem_x509_certificate(files.certificate.read_bytes())
+def launched(playwright: Playwright, *, trusts: ServerFiles) -> Browser:
+    """A Chromium that takes this one key for good, and any other only if an authority of the system says so."""
+    certificate = load_pem_x509_certificate(trusts.certificate.read_bytes())
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     pin = base64.b64encode(hashlib.sha256(key).digest()).decode()
     flags = [*CHROMIUM_FLAGS, f"--ignore-certificate-errors-spki-list={pin}"]
-    with sync_playwright() as playwright:
-        for chance in range(CHANCES):
-            browser = playwright.chromium.launch(executable_path=chromium_path(), headless=True, args=flags)
-            context = browser.new_context()
+    return playwright.chromium.launch(executable_path=chromium_path(), headless=True, args=flags)
+
+
+def walks(browser: Browser, steps: Callable[[Surfer], None], user: KnownUser) -> None:
+    """As somebody whose browser knows nobody yet.
+
+    Containers that come and go are to it a network that changes, and what it was loading is lost: then they begin anew.
+    """
+    for chance in range(CHANCES):
+        failures: list[str] = []
+        with browser.new_context() as context:
             context.set_default_timeout(WAIT)
-            failures: list[str] = []
             context.on("requestfailed", lambda request, to=failures: to.append(request.failure or ""))
             try:
                 return steps(Surfer(context.new_page(), user))
             except (AssertionError, Error):
                 if chance == CHANCES - 1 or not any("ERR_NETWORK_CHANGED" in failure for failure in failures):
                     raise
-            finally:
-                browser.close()

@@ -10,8 +10,9 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 from click.testing import CliRunner
 
@@ -20,8 +21,10 @@ from bridge.oauth.clients import REREAD_SECONDS
 from tests.clients.person import Person
 from tests.support.django_cas import DjangoCas
 from tests.support.live_bridge import LiveBridge
-from tests.support.real_cas import RealCas
+from tests.support.real_cas import KnownUser
 from tests.support.tls_front import TlsFront
+
+COURSES = 200
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Credentials:
 class Site:
     """All of it, while it runs."""
 
-    def __init__(self, cas: RealCas, bridge: LiveBridge, issuer: str, people: ExitStack) -> None:
+    def __init__(self, cas: DjangoCas, bridge: LiveBridge, issuer: str, people: ExitStack) -> None:
         self.cas, self.bridge, self.issuer = cas, bridge, issuer
         self.ca_file = cas.ca_file
         self._people = people
@@ -71,22 +74,34 @@ class Site:
         time.sleep(max(0.0, self._changed_at + REREAD_SECONDS + 0.2 - time.monotonic()))
 
 
+def somebody_with_many_groups() -> KnownUser:
+    """As people at a university are: what is kept of them has to fit into cookies, headers and columns."""
+    usual = KnownUser()
+    courses = tuple(f"course-{uuid5(NAMESPACE_URL, str(number))}" for number in range(COURSES))
+    return replace(usual, attributes={**usual.attributes, "memberOf": (*usual.attributes["memberOf"], *courses)})
+
+
 @contextmanager
-def site_in(folder: Path, **settings: str) -> Iterator[Site]:
-    """It runs until the end of the block; settings by the names of the environment."""
+def site_in(folder: Path, *, path: str = "", beside: DjangoCas | None = None, **settings: str) -> Iterator[Site]:
+    """It runs until the end of the block; settings by the names of the environment.
+
+    :param path: of the issuer, where the bridge has no host of its own
+    :param beside: the CAS server of another one, to be shared
+    """
     with ExitStack() as stack:
-        cas = stack.enter_context(DjangoCas(folder))
+        cas = beside or stack.enter_context(DjangoCas(folder, user=somebody_with_many_groups()))
         front = TlsFront(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
+        issuer = f"{front.url}{path}"
         mine = {
-            "PASSERELLE_ISSUER": front.url,
+            "PASSERELLE_ISSUER": issuer,
             "PASSERELLE_CAS_CA_FILE": str(cas.ca_file),
             "SSL_CERT_FILE": str(cas.ca_file),  # of the applications that are told of logouts by https
         }
         bridge = LiveBridge(folder, cas_url=cas.url, clients=[], settings=mine | settings)
-        bridge.url = front.url  # what it says that it serves
-        cas.register(front.url)
+        bridge.url = issuer  # what it says that it serves
+        cas.register(issuer)
         stack.enter_context(bridge)
         front.leads_to(bridge.port)
         stack.enter_context(front)
-        yield Site(cas, bridge, front.url, stack)
+        yield Site(cas, bridge, issuer, stack)
     assert "Traceback" not in bridge.log, bridge.log

@@ -6,16 +6,22 @@ import base64
 import json
 import re
 import secrets
+from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import requests
 
 from tests.clients.application import Application
+from tests.clients.person import Person
 from tests.clients.site import Credentials, Site
 from tests.machine.status import synapse_python
 
 SECONDS_MAX = 30
+MATRIX_CLIENT = "http://localhost:9/#/welcome"
+"""Where the program of the user waits to hear that its user signed in."""
 
 
 class Synapse(Application):
@@ -76,3 +82,30 @@ class Synapse(Application):
             "rc_login": {kind: {"per_second": 100, "burst_count": 100} for kind in ("address", "account")},
             "password_config": {"enabled": False},
         }
+
+
+@dataclass
+class Device:
+    """A program that is signed in at the Matrix server."""
+
+    synapse: Synapse
+    token: str
+
+    @property
+    def is_signed_in(self) -> bool:
+        status = self.synapse.asks("GET", "v3/account/whoami", token=self.token).status_code
+        assert status in (200, 401)
+        return status == 200
+
+
+def signs_in(synapse: Synapse, person: Person) -> Device:
+    """From the server's own address for it, over CAS, to the page that asks whether to go on, and on."""
+    query = urlencode({"redirectUrl": MATRIX_CLIENT})
+    page = person.opens(f"{synapse.base}/_matrix/client/v3/login/sso/redirect/oidc-cas?{query}")
+    page = person.types_password(page) if person.is_at_cas(page) else page
+    assert page.status_code == 200, f"{page.url} {page.text}\n{synapse.log[-3000:]}"
+    (link,) = re.findall(r'href="(http://localhost:9/[^"]*)"', page.text)
+    (token,) = parse_qs(urlsplit(unescape(link)).query)["loginToken"]
+    answer = synapse.asks("POST", "v3/login", {"type": "m.login.token", "token": token})
+    assert answer.status_code == 200, answer.text
+    return Device(synapse, answer.json()["access_token"])

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
-from tests.clients.apache_server import Apache
-from tests.clients.at_the_bridge import ends, is_good, sessions
+from tests.clients.apache_server import Apache, apache_at
+from tests.clients.at_the_bridge import ends, is_good, rotates_secret, sessions
 from tests.clients.person import Person
 from tests.clients.site import Site
 
@@ -26,14 +24,8 @@ AT_ONCE = 10
 
 @pytest.fixture(scope="module")
 def apache(site: Site) -> Iterator[Apache]:
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        folder.chmod(0o755)
-        apache = Apache(folder, files=site.cas.files, ca_file=site.ca_file)
-        client = site.adds_client("Apache", "--recipe=mod-auth-openidc", f"--url={apache.url}")
-        with apache.is_client(client):
-            yield apache
-        assert "[error]" not in apache.log, apache.log
+    with apache_at(site, "--recipe=mod-auth-openidc") as apache:
+        yield apache
 
 
 def test_the_application_behind_apache_learns_who_signed_in(apache: Apache, site: Site, person: Person) -> None:
@@ -103,6 +95,22 @@ def test_apache_hears_that_a_session_is_over(apache: Apache, site: Site, person:
         assert time.monotonic() < deadline, site.bridge.log[-2000:]
         time.sleep(0.05)
     assert bystander.asks(f"{apache.url}/private/").status_code == 200
+
+
+def test_a_new_secret_reaches_apache_while_people_go_on_signing_in(apache: Apache, site: Site, person: Person) -> None:
+    person.signs_in(f"{apache.url}/private/")
+    old = apache.client
+    secret = rotates_secret(site, old, "--keep-old")
+    assert site.person().signs_in(f"{apache.url}/private/").status_code == 200
+    assert secret
+    apache.takes_the_secret(secret)
+    assert rotates_secret(site, old, "--drop-old") is None
+
+    assert site.person().signs_in(f"{apache.url}/private/").status_code == 200
+    assert person.opens(f"{apache.url}/private/").status_code == 200
+    assert person.passwords_typed == 1
+    with pytest.raises(AssertionError, match="invalid_client"):
+        is_good(site, old, "any token")
 
 
 def tokens(apache: Apache, person: Person) -> dict[str, Any]:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from html import unescape
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 
+from tests.clients.apache_server import Apache, apache_at
 from tests.clients.at_the_bridge import ends, sessions
 from tests.clients.person import Person
 from tests.clients.site import Site
-from tests.clients.synapse_server import Synapse
+from tests.clients.synapse_server import Synapse, signs_in
 
 pytestmark = pytest.mark.needs("synapse")
 
-MATRIX_CLIENT = "http://localhost:9/#/welcome"
-"""Where the program of the user waits to hear that its user signed in."""
 TOLD_SECONDS_MAX = 5
 
 
@@ -32,31 +28,11 @@ def synapse(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sy
     assert "Traceback" not in synapse.log, synapse.log
 
 
-@dataclass
-class Device:
-    """A program that is signed in at the Matrix server."""
-
-    synapse: Synapse
-    token: str
-
-    @property
-    def is_signed_in(self) -> bool:
-        status = self.synapse.asks("GET", "v3/account/whoami", token=self.token).status_code
-        assert status in (200, 401)
-        return status == 200
-
-
-def signs_in(synapse: Synapse, person: Person) -> Device:
-    """From the server's own address for it, over CAS, to the page that asks whether to go on, and on."""
-    query = urlencode({"redirectUrl": MATRIX_CLIENT})
-    page = person.opens(f"{synapse.base}/_matrix/client/v3/login/sso/redirect/oidc-cas?{query}")
-    page = person.types_password(page) if person.is_at_cas(page) else page
-    assert page.status_code == 200, f"{page.url} {page.text}\n{synapse.log[-3000:]}"
-    (link,) = re.findall(r'href="(http://localhost:9/[^"]*)"', page.text)
-    (token,) = parse_qs(urlsplit(unescape(link)).query)["loginToken"]
-    answer = synapse.asks("POST", "v3/login", {"type": "m.login.token", "token": token})
-    assert answer.status_code == 200, answer.text
-    return Device(synapse, answer.json()["access_token"])
+@pytest.fixture(scope="module")
+def apache(site: Site) -> Iterator[Apache]:
+    """An application of another make."""
+    with apache_at(site, "--recipe=mod-auth-openidc") as apache:
+        yield apache
 
 
 def test_somebody_signs_in_and_writes_into_a_room(synapse: Synapse, site: Site, person: Person) -> None:
@@ -98,3 +74,31 @@ def test_signing_out_at_the_bridge_signs_every_program_out(synapse: Synapse, sit
         assert time.monotonic() < deadline, f"{site.bridge.log[-2000:]}\n{synapse.log[-2000:]}"
         time.sleep(0.1)
     assert bystander.is_signed_in
+
+
+@pytest.mark.needs("apache")
+@pytest.mark.parametrize("where", ["at CAS", "at the other application", "at the bridge"])
+def test_who_signs_out_in_one_place_is_signed_out_everywhere(
+    where: str, synapse: Synapse, apache: Apache, site: Site, person: Person
+) -> None:
+    bystander = site.person()
+    other = signs_in(synapse, bystander)
+    bystander.opens(f"{apache.url}/")
+    program = signs_in(synapse, person)
+    person.opens(f"{apache.url}/")
+    assert person.passwords_typed == 1
+
+    if where == "at CAS":
+        assert person.opens(f"{site.cas.url}/logout").status_code == 200
+    elif where == "at the bridge":
+        person.submits(person.opens(f"{site.issuer}/logout"))
+    else:
+        person.opens(f"{apache.callback}?{urlencode({'logout': f'{apache.url}/'})}")
+
+    deadline = time.monotonic() + TOLD_SECONDS_MAX
+    while program.is_signed_in or person.asks(f"{apache.url}/").status_code == 200:
+        assert time.monotonic() < deadline, f"{site.bridge.log[-2000:]}\n{synapse.log[-2000:]}"
+        time.sleep(0.1)
+    assert person.is_at_cas(person.opens(f"{apache.url}/"))
+    assert other.is_signed_in
+    assert bystander.asks(f"{apache.url}/").status_code == 200

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error
+from playwright.sync_api import Browser, Error, Playwright, sync_playwright
 
 from tests.clients.at_the_bridge import ends, sessions
-from tests.clients.single_page_site import SinglePage, Surfer, walks
+from tests.clients.single_page_site import SinglePage, Surfer, launched, walks
 from tests.clients.site import Site
 from tests.support.authority import Authority
 
@@ -34,6 +34,18 @@ def pages(site: Site, node_packages: Path, tmp_path_factory: pytest.TempPathFact
         yield found
 
 
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright, site: Site) -> Iterator[Browser]:
+    with launched(playwright, trusts=site.cas.files) as browser:
+        yield browser
+
+
 def signs_in(surfer: Surfer, url: str) -> dict[str, Any]:
     surfer.page.goto(url)
     surfer.is_led_to_cas()
@@ -50,7 +62,9 @@ def knows_the_user(site: Site, shown: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_somebody_signs_in_stays_signed_in_silently_and_signs_out(way: str, pages: dict[str, str], site: Site) -> None:
+def test_somebody_signs_in_stays_signed_in_silently_and_signs_out(
+    way: str, pages: dict[str, str], site: Site, browser: Browser
+) -> None:
     def steps(surfer: Surfer) -> None:
         already = sessions(site)
         first = signs_in(surfer, pages[way])
@@ -68,12 +82,12 @@ def test_somebody_signs_in_stays_signed_in_silently_and_signs_out(way: str, page
         surfer.is_led_to_cas()  # by the page, to which the bridge sent the browser back
         assert sessions(site) == already
 
-    walks(steps, files=site.cas.files, user=site.cas.user)
+    walks(browser, steps, site.cas.user)
 
 
 @pytest.mark.parametrize(("way", "error"), [("by refresh token", "invalid_grant"), ("in a frame", "login_required")])
 def test_a_page_learns_at_its_next_renewal_that_the_session_is_over(
-    way: str, error: str, pages: dict[str, str], site: Site
+    way: str, error: str, pages: dict[str, str], site: Site, browser: Browser
 ) -> None:
     def steps(surfer: Surfer) -> None:
         already = sessions(site)
@@ -83,10 +97,12 @@ def test_a_page_learns_at_its_next_renewal_that_the_session_is_over(
         surfer.presses("Renew")
         assert surfer.sees() == {"error": error}
 
-    walks(steps, files=site.cas.files, user=site.cas.user)
+    walks(browser, steps, site.cas.user)
 
 
-def test_two_tabs_that_hold_the_same_tokens_may_renew_at_once(pages: dict[str, str], site: Site) -> None:
+def test_two_tabs_that_hold_the_same_tokens_may_renew_at_once(
+    pages: dict[str, str], site: Site, browser: Browser
+) -> None:
     def steps(surfer: Surfer) -> None:
         first = signs_in(surfer, pages["by refresh token"])
         tabs = [surfer, surfer.duplicates_the_tab()]
@@ -99,14 +115,17 @@ def test_two_tabs_that_hold_the_same_tokens_may_renew_at_once(pages: dict[str, s
             knows_the_user(site, seen)
             assert seen["refresh_token"] != first["refresh_token"]
 
-    walks(steps, files=site.cas.files, user=site.cas.user)
+    walks(browser, steps, site.cas.user)
 
 
-def test_the_browser_takes_no_bridge_whose_certificate_nobody_vouches_for(site: Site, tmp_path: Path) -> None:
+def test_the_browser_takes_no_bridge_whose_certificate_nobody_vouches_for(
+    playwright: Playwright, site: Site, tmp_path: Path
+) -> None:
     """Or the tests above would prove nothing."""
 
     def steps(surfer: Surfer) -> None:
         with pytest.raises(Error, match="ERR_CERT_AUTHORITY_INVALID"):
             surfer.page.goto(site.issuer)
 
-    walks(steps, files=Authority(tmp_path).issue("127.0.0.1"), user=site.cas.user)
+    with launched(playwright, trusts=Authority(tmp_path).issue("127.0.0.1")) as browser:
+        walks(browser, steps, site.cas.user)

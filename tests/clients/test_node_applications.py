@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
+import os
+import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -16,7 +19,7 @@ from tests.clients.at_the_bridge import is_good, sessions
 from tests.clients.person import Person
 from tests.clients.site import Credentials, Site
 
-NAMES = ("openid_client", "oauth4webapi", "passport")
+NAMES = ("openid_client", "oauth4webapi", "passport", "auth_js")
 GRANTS = ("--grant-type=authorization_code", "--grant-type=refresh_token")
 
 pytestmark = pytest.mark.needs("node")
@@ -37,30 +40,33 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def running(
-    request: pytest.FixtureRequest, site: Site, node_packages: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Running]:
+def all_running(
+    site: Site, node_packages: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Running]]:
+    """By the names of their files."""
+    with ExitStack() as stack:
+        started = {}
+        for name in NAMES:
+            application = Application(tmp_path_factory.mktemp(name), path="/")
+            url = application.url
+            client = site.adds_client(
+                name,
+                f"--redirect-uri={url}{'auth/callback/passerelle' if name == 'auth_js' else 'callback'}",
+                f"--post-logout-redirect-uri={url}",
+                *GRANTS,
+                "--no-pkce" if name == "passport" else "--pkce",
+            )
+            settings = {"issuer": site.issuer, **vars(client), "port": application.port, "own_secret": token_hex(32)}
+            environment = {**site.trust, "APPLICATION": json.dumps(settings)}
+            stack.enter_context(application.runs(["node", node_packages / f"{name}.mjs"], environment))
+            started[name] = Running(url, client, application)
+        yield started
+
+
+@pytest.fixture
+def running(request: pytest.FixtureRequest, all_running: dict[str, Running]) -> Running:
     """The one that the test names."""
-    name = request.param
-    application = Application(tmp_path_factory.mktemp(name), path="/")
-    url = application.url
-    client = site.adds_client(
-        name,
-        f"--redirect-uri={url}{'auth/callback/passerelle' if name == 'auth_js' else 'callback'}",
-        f"--post-logout-redirect-uri={url}",
-        *GRANTS,
-        "--no-pkce" if name == "passport" else "--pkce",
-    )
-    settings = {
-        "issuer": site.issuer,
-        "client_id": client.client_id,
-        "client_secret": client.client_secret,
-        "port": application.port,
-        "own_secret": secrets.token_hex(32),
-    }
-    script = node_packages / f"{name}.mjs"
-    with application.runs(["node", script], {**site.trust, "APPLICATION": json.dumps(settings)}):
-        yield Running(url, client, application)
+    return all_running[request.param]
 
 
 def knows_the_user(site: Site, shown: dict[str, Any]) -> None:
@@ -72,7 +78,7 @@ def knows_the_user(site: Site, shown: dict[str, Any]) -> None:
     assert [shown["userinfo"]["name"]] == list(user.attributes["displayName"])
 
 
-@pytest.mark.parametrize("running", NAMES, indirect=True)
+@pytest.mark.parametrize("running", NAMES[:3], indirect=True)
 def test_an_application_signs_somebody_in_refreshes_and_signs_out(running: Running, site: Site, person: Person) -> None:
     already = sessions(site)
     page = person.signs_in(f"{running.url}login")
@@ -131,3 +137,13 @@ def test_auth_js_signs_somebody_in_refreshes_and_signs_out(running: Running, sit
 def form_token(running: Running, person: Person) -> dict[str, str]:
     """What proves to Auth.js that a form is its own."""
     return dict(person.opens(f"{running.url}auth/csrf").json())
+
+
+def test_node_takes_no_bridge_whose_certificate_nobody_vouches_for(site: Site, node_packages: Path) -> None:
+    """Or the tests above would prove nothing."""
+    settings = {"issuer": site.issuer, "client_id": "anybody", "client_secret": "anything", "port": 0}
+    environment = {"PATH": os.environ["PATH"], "APPLICATION": json.dumps(settings)}
+    command = ["node", node_packages / "openid_client.mjs"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "unable to verify the first certificate" in done.stderr

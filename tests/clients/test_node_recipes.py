@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from tests.clients.application import Application
 from tests.clients.at_the_bridge import sessions
 from tests.clients.person import Person
-from tests.clients.site import Site
+from tests.clients.site import Site, site_in
 
 FILES = {
     "node-openid-client": "app.mjs",
@@ -23,40 +23,45 @@ FILES = {
 pytestmark = pytest.mark.needs("node")
 
 
+@contextmanager
+def running(recipe: str, site: Site, packages: Path, folder: Path) -> Iterator[str]:
+    """The address of the application, until the end of the block."""
+    application = Application(folder)
+    client = site.adds_client(recipe, f"--recipe={recipe}", f"--url={application.url}")
+    # Beside the libraries, where Node looks for them.
+    program = packages / f"{recipe}-{application.port}{Path(FILES[recipe].split()[0]).suffix}"
+    program.write_text(client.configuration[FILES[recipe]], encoding="utf-8")
+    settings = dict(re.findall(r"(?m)^(\w+)=(.*)$", client.configuration.get(".env.local", "")))
+    environment = {**site.trust, **settings, "PORT": str(application.port), "NODE_ENV": "production"}
+    with application.runs(["node", program], environment):
+        yield application.url
+
+
 @pytest.fixture(scope="module")
 def applications(site: Site, node_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The address of each."""
     with ExitStack() as stack:
-        started = {}
-        for recipe, file in FILES.items():
-            application = Application(tmp_path_factory.mktemp(recipe))
-            client = site.adds_client(recipe, f"--recipe={recipe}", f"--url={application.url}")
-            program = node_packages / f"{recipe}{Path(file.split()[0]).suffix}"
-            program.write_text(client.configuration[file], encoding="utf-8")
-            settings = dict(re.findall(r"(?m)^(\w+)=(.*)$", client.configuration.get(".env.local", "")))
-            environment = {**site.trust, **settings, "PORT": str(application.port), "NODE_ENV": "production"}
-            stack.enter_context(application.runs(["node", program], environment))
-            started[recipe] = application.url
-        yield started
+        yield {
+            recipe: stack.enter_context(running(recipe, site, node_packages, tmp_path_factory.mktemp(recipe)))
+            for recipe in FILES
+        }
 
 
 @pytest.mark.parametrize("recipe", ["node-openid-client", "node-passport"])
 def test_what_the_recipe_prints_signs_somebody_in_and_out(
     recipe: str, applications: dict[str, str], site: Site, person: Person
 ) -> None:
-    url, already, user = applications[recipe], sessions(site), site.cas.user
-    page = person.signs_in(f"{url}/login")
-    assert page.url == f"{url}/", page.text
-    shown = page.json()
-    assert shown["sub"] == user.name
-    assert shown["groups"] == list(user.attributes["memberOf"])
-    assert [shown["email"]] == list(user.attributes["mail"])
-    assert len(sessions(site) - already) == 1
+    goes_in_and_out(applications[recipe], site, person)
 
-    page = person.opens(f"{url}/logout")
-    assert (page.url, page.json()) == (f"{url}/", None)
-    assert sessions(site) == already
-    assert person.is_at_cas(person.opens(f"{url}/login"))
+
+def test_the_bridge_may_have_a_path_beside_other_sites_of_its_host(
+    site: Site, node_packages: Path, tmp_path: Path
+) -> None:
+    with (
+        site_in(tmp_path, path="/sign-in", beside=site.cas) as below,
+        running("node-openid-client", below, node_packages, tmp_path) as url,
+    ):
+        goes_in_and_out(url, below, below.person())
 
 
 def test_what_the_recipe_for_auth_js_prints_signs_somebody_in_and_out(
@@ -71,3 +76,19 @@ def test_what_the_recipe_for_auth_js_prints_signs_somebody_in_and_out(
 
     page = person.submits(person.opens(f"{url}/auth/signout"))
     assert page.json() is None
+
+
+def goes_in_and_out(url: str, site: Site, person: Person) -> None:
+    already, user = sessions(site), site.cas.user
+    page = person.signs_in(f"{url}/login")
+    assert page.url == f"{url}/", page.text
+    shown = page.json()
+    assert shown["sub"] == user.name
+    assert shown["groups"] == list(user.attributes["memberOf"])
+    assert [shown["email"]] == list(user.attributes["mail"])
+    assert len(sessions(site) - already) == 1
+
+    page = person.opens(f"{url}/logout")
+    assert (page.url, page.json()) == (f"{url}/", None)
+    assert sessions(site) == already
+    assert person.is_at_cas(person.opens(f"{url}/login"))

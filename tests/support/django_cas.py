@@ -15,7 +15,7 @@ import psutil
 
 from tests.support.authority import Authority
 from tests.support.live_bridge import free_port
-from tests.support.real_cas import HowToldOfLogout, RealCas, service_pattern
+from tests.support.real_cas import HowToldOfLogout, KnownUser, RealCas, service_pattern
 
 PROGRAM = Path(__file__).with_name("django_cas_server") / "serve.py"
 ANSWER_SECONDS_MAX = 60
@@ -30,8 +30,9 @@ class DjangoCas(RealCas):
     names_every_ticket = True
     spends_tickets_of_other_services = True
 
-    def __init__(self, folder: Path, *, tls: bool = True) -> None:
+    def __init__(self, folder: Path, *, tls: bool = True, user: KnownUser | None = None) -> None:
         super().__init__()
+        self.user = user or self.user
         authority = Authority(folder)
         self.files = files = authority.issue("127.0.0.1", "localhost")
         self.ca_file = authority.ca_file

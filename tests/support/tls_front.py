@@ -1,4 +1,4 @@
-"""A real Traefik on loopback that ends TLS in front of something that speaks plain http, as a site has it."""
+"""A real Traefik on loopback that ends TLS in front of a bridge, which speaks plain http, as a site has it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ class TlsFront:
             self._process = subprocess.Popen([TRAEFIK, *arguments], env=clean_environment(), stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS_MAX
         while not self._answers():
-            assert time.monotonic() < deadline, (self._folder / "front.log").read_text()
+            if time.monotonic() > deadline:
+                self.__exit__()
+                raise AssertionError((self._folder / "front.log").read_text())
             time.sleep(0.05)
         return self
 
@@ -61,7 +63,7 @@ class TlsFront:
         context = ssl.create_default_context(cafile=str(self._ca_file))
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=context)
         try:
-            connection.request("GET", "/")
+            connection.request("GET", "/healthz")  # the bridge has it there whatever path its issuer has
             return connection.getresponse().status != 404  # its routes are not read yet
         except OSError:
             return False
