@@ -14,11 +14,12 @@ help: ## this list
 
 init: $(VENV)/.ready ## create .venv with everything; `passerelle` is then .venv/bin/passerelle
 
-$(VENV)/.ready: requirements/dev.txt pyproject.toml
+$(VENV)/.ready: requirements/dev.txt requirements/docs.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Passerelle needs Python 3.11 or newer; install it, or name it: make init PYTHON=…"; exit 1; }
 	@echo "Installing everything into $(VENV) with $(PYTHON): about a minute."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements/dev.txt -r requirements/docs.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -44,10 +45,14 @@ bench: init ## what a sign-in costs the bridge: a table, and bench.json
 fuzz: init ## what strangers send, made up by a machine: 5 minutes for each parser and for the logout endpoint
 	@$(BIN)/python -m tests.fuzz --seconds 300
 
-docs: init ## write the pages that come from the code
+docs: init ## write the pages that come from the code, and the site of all pages into build/docs
 	@$(BIN)/python -m docs.generate_settings
+	@$(BIN)/python -m docs.generate_cli
 	@$(BIN)/python -m tests.conformance.page
 	@$(BIN)/python -m docs.generate_conformance
+	@rm -rf build/docs
+	@$(BIN)/python -m sphinx -q -b html --fail-on-warning -c docs/website -d build/doctrees . build/docs
+	@echo "The site is in build/docs: open build/docs/index.html."
 
 translations: init ## gather the texts of the pages and compile the catalogues
 	@$(BIN)/pybabel -q extract -F babel.cfg -k for_people --no-location --omit-header -w 100 -o $(VENV)/messages.pot .
@@ -60,7 +65,7 @@ migration: init ## write the migration for a changed schema: make migration m="w
 	@$(BIN)/ruff format --quiet bridge/store/migrations/versions
 
 lock: init ## pin every requirement again, with hashes and without a registry's address
-	@cd requirements && for set in dev bridge build hub lab lab-tools cas; do \
+	@cd requirements && for set in dev docs bridge build hub lab lab-tools cas; do \
 	  case $$set in dev) in="../pyproject.toml dev.in";; bridge) in=../pyproject.toml;; *) in=$$set.in;; esac; \
 	  test $$set = dev || constraint="-c dev.txt"; \
 	  test $$set = lab-tools && deps=--no-deps || deps=; \
@@ -69,4 +74,4 @@ lock: init ## pin every requirement again, with hashes and without a registry's 
 	done
 
 clean: ## remove what make init and the tests left
-	@rm -rf $(VENV) test-artifacts bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) build test-artifacts bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
