@@ -1,6 +1,6 @@
 # The one list of commands; CI calls only these.
 .DEFAULT_GOAL := help
-.PHONY: help init demo test lint format bench fuzz docs translations migration lock clean
+.PHONY: help init demo test lint format bench fuzz wheel installed docs translations migration lock clean
 
 # The newest Python that is there; pyenv hides all but one.
 PYTHON ?= $(shell for python in python3.13 $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13))) \
@@ -44,6 +44,15 @@ bench: init ## what a sign-in costs the bridge: a table, and bench.json
 
 fuzz: init ## what strangers send, made up by a machine: 5 minutes for each parser and for the logout endpoint
 	@$(BIN)/python -m tests.fuzz --seconds 300
+
+wheel: init ## dist/passerelle-….whl, the same file whoever builds it
+	@$(BIN)/python -m hatchling build --target wheel
+
+# make test TESTED_PASSERELLE=$PWD/.venv/installed/bin/passerelle: every bridge that listens in a test is that one.
+installed: wheel ## the wheel in an environment of its own, .venv/installed
+	@$(PYTHON) -m venv --clear $(VENV)/installed
+	@$(VENV)/installed/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bridge.txt
+	@$(VENV)/installed/bin/pip install --quiet --disable-pip-version-check --no-deps dist/passerelle-*.whl
 
 docs: init ## write the pages that come from the code, and the site of all pages into build/docs
 	@$(BIN)/python -m docs.generate_settings

@@ -17,11 +17,18 @@ INTRODUCTION = """\
 
 Written by `make docs` from the code; change the docstrings in `bridge/settings/model.py` instead.
 
-Each setting is an environment variable, or the same name without `PASSERELLE_` and in lower case in the TOML file that
-`PASSERELLE_CONFIG` names. The environment wins; an empty variable counts as absent. A name that is not listed here
-stops the start, and all faults are listed at once. For `PASSERELLE_SECRET_KEY`, `PASSERELLE_DATABASE_URL`,
-`PASSERELLE_CAS_PROXY` and `PASSERELLE_METRICS_TOKEN` there is a twin that ends in `_FILE` and names a file that holds
-the value. `PASSERELLE_CLIENTS`, `PASSERELLE_ATTRIBUTES`, `PASSERELLE_GROUP_MAP`, `PASSERELLE_CAS_LOGIN_PARAMETERS` and
+Each setting is an environment variable, or the same name without `PASSERELLE_` and in lower case in a TOML file. The
+environment wins; an empty variable counts as absent. A name that is not listed here stops the start, and all faults
+are listed at once.
+
+The file is the one that `PASSERELLE_CONFIG` names; without that, `passerelle.toml` in the working folder; without
+that, `/etc/passerelle/passerelle.toml`. Only one is read. The working folder's counts if it is your own or root's and
+nobody else can change it. `passerelle init` writes it ([installing](install.md)). Relative names of files, wherever
+they stand, begin at the working folder.
+
+For `PASSERELLE_SECRET_KEY`, `PASSERELLE_DATABASE_URL`, `PASSERELLE_CAS_PROXY` and `PASSERELLE_METRICS_TOKEN` there is
+a twin that ends in `_FILE` (`_file` in the file) and names a file that holds the value. `PASSERELLE_CLIENTS`,
+`PASSERELLE_ATTRIBUTES`, `PASSERELLE_GROUP_MAP`, `PASSERELLE_CAS_LOGIN_PARAMETERS` and
 `PASSERELLE_CAS_VALIDATE_PARAMETERS` are JSON in the environment and tables in the file.
 
 ```toml

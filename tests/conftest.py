@@ -21,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "upstream: CAS servers that we did not write; two minutes")
     config.addinivalue_line(
         "markers",
-        "needs(*things): engine, images, prometheus, browser, postgres, ldap, node, apereo, acme: else left out",
+        "needs(*things): what ENABLE of tests.machine.status lists: else left out",
     )
     config.stash[LEFT_OUT] = {}
 
@@ -64,6 +64,7 @@ def _missing(thing: str) -> str | None:
         "browser": status.missing_browser,
         "postgres": status.missing_postgres,
         "ldap": status.missing_ldap,
+        "proxies": status.missing_proxies,
         "node": status.missing_node,
         "apereo": status.missing_apereo,
         "prometheus": status.missing_prometheus,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Generic, TypeVar
 
 from bridge.check.certificates import Certificate
 from bridge.check.probe import PROBE_SECONDS, Answer, Place, Trouble, ask, greet, look_at_certificates
@@ -13,6 +16,29 @@ from bridge.check.probe import PROBE_SECONDS, Answer, Place, Trouble, ask, greet
 RUN_SECONDS = 60.0
 
 Waiting = Callable[[str], AbstractContextManager[None]]
+T = TypeVar("T")
+
+
+class Aside(Generic[T]):
+    """Something that is found out meanwhile. Ctrl-C does not wait for it, as it would for a pool of threads."""
+
+    def __init__(self, find_out: Callable[[], T]) -> None:
+        self._found: SimpleQueue[T | BaseException] = SimpleQueue()
+
+        def run() -> None:
+            try:
+                self._found.put(find_out())
+            except BaseException as error:  # noqa: BLE001  raised where the result is asked for
+                self._found.put(error)
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def result(self) -> T:
+        """To be asked for once."""
+        found = self._found.get()
+        if isinstance(found, BaseException):
+            raise found
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

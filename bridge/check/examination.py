@@ -9,12 +9,11 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bridge.check.asking import Asker, MadeUp, Waiting
+from bridge.check.asking import Aside, Asker, MadeUp, Waiting
 from bridge.check.cas_server import examine_cas
 from bridge.check.findings import Finding, left_out
 from bridge.check.installation import (
@@ -74,15 +73,14 @@ def examine(
     asker = Asker(waiting)
     instant = f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
     made_up = MadeUp(ticket=f"ST-passerelle-check-{secrets.token_hex(16)}", instant=instant, now=moment)
-    with ThreadPoolExecutor(2) as pool:
-        cas = pool.submit(examine_cas, settings, asker, made_up)
-        with waiting("the database"):
-            url = settings.database_url.get_secret_value()
-            reading = read_database(url, settings.clients, clients_of, check_keys)
-        kids = reading.stored.kids if reading.stored else ()
-        ours = OurTrust(option=ca_file, cas_ca_file=settings.cas_ca_file, edge_certificate=edge_certificate)
-        public = pool.submit(examine_public, settings.issuer, ours, kids, asker, made_up) if asks_public else None
-        found_cas, found_public = cas.result(), public.result() if public else _public_left_out()
+    cas = Aside(lambda: examine_cas(settings, asker, made_up))
+    with waiting("the database"):
+        url = settings.database_url.get_secret_value()
+        reading = read_database(url, settings.clients, clients_of, check_keys)
+    kids = reading.stored.kids if reading.stored else ()
+    ours = OurTrust(option=ca_file, cas_ca_file=settings.cas_ca_file, edge_certificate=edge_certificate)
+    public = Aside(lambda: examine_public(settings.issuer, ours, kids, asker, made_up)) if asks_public else None
+    found_cas, found_public = cas.result(), public.result() if public else _public_left_out()
     clients = reading.stored.clients if reading.stored else settings.clients
     wanted = wishes(settings.claim_rules, clients)
     sign_ins = _sign_ins(reading, settings, wanted, moment)

@@ -14,20 +14,23 @@ import click
 from bridge.cli.check import check
 from bridge.cli.claims import claims
 from bridge.cli.clients import clients
+from bridge.cli.ending import WellEnding
 from bridge.cli.hub import hub
+from bridge.cli.init import init
 from bridge.cli.keys import keys
 from bridge.cli.sessions import purge, sessions
 from bridge.errors import ConfigurationError
 from bridge.log import configure_logging
-from bridge.settings import load
+from bridge.settings import CONFIG_NAME, found_file, load, usual_places
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=WellEnding, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="passerelle", message="%(prog)s %(version)s")
 def main() -> None:
     """Sign in at CAS, reach everything that speaks OAuth2 and OpenID Connect.
 
-    Settings come from PASSERELLE_* environment variables over the TOML file that PASSERELLE_CONFIG names.
+    `passerelle init` sets everything up. Settings come from PASSERELLE_* environment variables over one TOML file:
+    the one that PASSERELLE_CONFIG names, else passerelle.toml in this folder, else /etc/passerelle/passerelle.toml.
     The least that is needed:
 
     \b
@@ -46,12 +49,16 @@ def serve() -> None:
     """
     from bridge.serve import serve_forever  # noqa: PLC0415  the server's modules are of no use to other commands
 
+    places = usual_places()
     try:
-        serve_forever(load(os.environ))
+        settings = load(os.environ, places)
+        if not os.environ.get(CONFIG_NAME) and (found := found_file(places)) is not None:
+            os.environ[CONFIG_NAME] = str(found)  # for the workers: the same one, whatever is put elsewhere later
+        serve_forever(settings)
     except ConfigurationError as error:
         click.echo(error.description, err=True)
         sys.exit(1)
 
 
-for command in (check, clients, keys, sessions, purge, claims, hub):
+for command in (init, check, clients, keys, sessions, purge, claims, hub):
     main.add_command(command)

@@ -25,7 +25,7 @@ from bridge.cli.opening import now
 from bridge.errors import ConfigurationError
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.keys import check_secret_key
-from bridge.settings import ClientSettings, Settings, load
+from bridge.settings import ClientSettings, Settings, load, usual_places
 from bridge.store import Store
 
 PATIENCE_SECONDS = 2.0
@@ -75,20 +75,20 @@ def check(ca_file: Path | None, no_public: bool, only_message: bool, language: s
     if only_message and wants_json:
         raise click.UsageError("--json has the message in it: leave --message out.")
     settings = _settings(wants_json, only_message)
-    report = _examine(settings, ca_file, asks_public=not (no_public or only_message))
-    languages = _languages(language)
+    report = examined(settings, ca_file, asks_public=not (no_public or only_message))
+    languages = languages_of(language)
     if wants_json:
         click.echo(json.dumps(_as_json(report.request, report.findings), indent=2))
     elif only_message:
-        click.echo(_messages(report, languages), nl=False)
+        click.echo(messages(report, languages), nl=False)
     else:
-        click.echo(report_text(report, _messages(report, languages), in_bundle=_edge_certificate() is not None))
+        click.echo(report_text(report, messages(report, languages), in_bundle=_edge_certificate() is not None))
     sys.exit(int(has_fault(report.findings)))
 
 
 def _settings(wants_json: bool, only_message: bool) -> Settings:
     try:
-        return load(os.environ)
+        return load(os.environ, usual_places())
     except ConfigurationError as error:
         found = judge_settings(error.faults)
         if wants_json:
@@ -99,7 +99,8 @@ def _settings(wants_json: bool, only_message: bool) -> Settings:
         sys.exit(1)
 
 
-def _examine(settings: Settings, ca_file: Path | None, *, asks_public: bool) -> Report:
+def examined(settings: Settings, ca_file: Path | None, *, asks_public: bool) -> Report:
+    """The whole check, telling on a terminal what it waits for."""
     return examine(
         settings,
         clients_of=lambda store: _clients(settings, store),
@@ -144,7 +145,7 @@ def _told_when_slow(what: str) -> Iterator[None]:
             click.echo(f"… {what}: {took:.0f} s", err=True)
 
 
-def _languages(asked: str | None) -> Sequence[Language]:
+def languages_of(asked: str | None) -> Sequence[Language]:
     """Of the terminal, unless asked otherwise."""
     if asked == "both":
         return LANGUAGES
@@ -153,7 +154,8 @@ def _languages(asked: str | None) -> Sequence[Language]:
     return ["fr"] if first.startswith("fr") else ["en"]
 
 
-def _messages(report: Report, languages: Sequence[Language]) -> str:
+def messages(report: Report, languages: Sequence[Language]) -> str:
+    """To the CAS administrator, in each of these."""
     return f"\n{'-' * 72}\n\n".join(message(report.request, language) for language in languages)
 
 

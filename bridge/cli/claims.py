@@ -19,7 +19,7 @@ from bridge.oauth.claims import CLAIMS_OF_SCOPE, ClaimsPolicy
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.clients import Client, client_of
 from bridge.oauth.keys import derived_key
-from bridge.settings import ClientSettings, Settings, load
+from bridge.settings import ClientSettings, Settings, load, usual_places
 from bridge.settings.client import SCOPES
 
 SHAPE = 'an object like {"user": "alice", "attributes": {"mail": "alice@example.org", "memberOf": ["a", "b"]}}'
@@ -56,7 +56,7 @@ def try_rules(source: BinaryIO, xml: bool, user: str | None, client_id: str | No
         curl … /p3/serviceValidate?… | passerelle claims try --xml --attributes -
     """
     with told_in_one_sentence():
-        settings = load(os.environ)
+        settings = load(os.environ, usual_places())
         client = _client(settings, client_id)
         identity = _identity(settings, source, xml, user)
     click.echo(json.dumps(_told(settings, identity, client, scope), indent=2))

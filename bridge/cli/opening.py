@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import click
 
 from bridge.errors import BridgeError
-from bridge.settings import Settings, load
+from bridge.settings import Settings, load, usual_places
 from bridge.store import SqlStore, Store, StoreFailure
 
 
@@ -21,7 +21,7 @@ def opened() -> Iterator[tuple[Settings, Store]]:
     usual = os.umask(0o077)
     try:
         with told_in_one_sentence():
-            settings = load(os.environ)
+            settings = load(os.environ, usual_places())
             store = SqlStore(settings.database_url.get_secret_value())
             try:
                 yield settings, store

@@ -2,18 +2,34 @@
 
 The only reader of the environment, of the TOML file and of secret files. A value comes from, in this order:
 the environment (`PASSERELLE_ISSUER`), the file named beside it (`PASSERELLE_SECRET_KEY_FILE`), the TOML file
-named by `PASSERELLE_CONFIG` (`issuer = …`), the default. An empty environment variable counts as absent, so
-that a compose file can pass through what may not be set.
+(`issuer = …`, `secret_key_file = …`), the default. The TOML file is the one that `PASSERELLE_CONFIG` names, else
+`passerelle.toml` in the working folder, else `/etc/passerelle/passerelle.toml`. An empty environment variable counts
+as absent, so that a compose file can pass through what may not be set.
 
-`model` says what there is, `sources` where it comes from. pydantic checks the values; gathering them is done
-here, because a misspelt name, an unreadable file and a wrong value have to come out in one list.
+`model` says what there is, `sources` where it comes from, `places` which file that is. pydantic checks the values;
+gathering them is done here, because a misspelt name, an unreadable file and a wrong value have to come out in one
+list.
 """
 
 from bridge.settings.client import ClientSettings
 from bridge.settings.files import why_unreadable
 from bridge.settings.model import Settings
+from bridge.settings.places import FILE_NAME, SYSTEM_FOLDER, found_file, usual_places
 from bridge.settings.rules import ClaimRules
-from bridge.settings.sources import load
+from bridge.settings.sources import CONFIG_NAME, fault_of, load
 from bridge.settings.urls import is_loopback
 
-__all__ = ["ClaimRules", "ClientSettings", "Settings", "is_loopback", "load", "why_unreadable"]
+__all__ = [
+    "CONFIG_NAME",
+    "FILE_NAME",
+    "SYSTEM_FOLDER",
+    "ClaimRules",
+    "ClientSettings",
+    "Settings",
+    "fault_of",
+    "found_file",
+    "is_loopback",
+    "load",
+    "usual_places",
+    "why_unreadable",
+]

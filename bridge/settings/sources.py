@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from bridge.errors import ConfigurationError
 from bridge.settings.files import why_unreadable
 from bridge.settings.model import Settings
+from bridge.settings.places import fault_of_stranger, found_file
 
 PREFIX = "PASSERELLE_"
 CONFIG_NAME = "PASSERELLE_CONFIG"
@@ -23,25 +24,74 @@ SECRETS = frozenset({"secret_key", "database_url", "metrics_token", "cas_proxy"}
 JSON_VALUES = frozenset({"clients", "attributes", "group_map", "cas_login_parameters", "cas_validate_parameters"})
 
 
-def load(environ: Mapping[str, str]) -> Settings:
+def load(environ: Mapping[str, str], places: Sequence[Path] = ()) -> Settings:
     """Read and check everything.
 
     :param environ: the process environment
+    :param places: where a settings file may be that the environment does not name; the first one counts
     :raises ConfigurationError: with every fault found, each naming the setting and the remedy
     """
     faults: list[str] = []
-    values = dict(_from_toml(environ.get(CONFIG_NAME), faults))
-    for name, value in _from_environment(environ, faults):
+    values = dict(_from_toml(_file_named(environ, places, faults), faults))
+    given = dict(_from_environment(environ, faults))
+    _read_twins(values, given, faults)
+    for name, value in given.items():
         values[name] = _joined(values.get(name), value) if name == "clients" else value
     values["clients"] = _with_secrets(values.get("clients", ()), faults)
     settings = None
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        faults.extend(_sentence(fault) for fault in error.errors(include_url=False, include_input=False))
+        found = error.errors(include_url=False, include_input=False)
+        faults.extend(_sentence(fault) for fault in found)
+        if any(fault["type"] == "missing" for fault in found):
+            faults.extend(_no_file(environ, places))
     if faults or settings is None:
         raise ConfigurationError(faults)
     return settings
+
+
+def _no_file(environ: Mapping[str, str], places: Sequence[Path]) -> Iterator[str]:
+    """Said when something is missing: whoever stands in the wrong folder has to learn which would be the right one."""
+    if places and not environ.get(CONFIG_NAME) and found_file(places) is None:
+        looked = " and ".join(str(place) for place in places)
+        yield f"{CONFIG_NAME}: names no file, and there is none at {looked}; `passerelle init` makes one"
+
+
+def fault_of(name: str, value: Any) -> str | None:
+    """What is wrong with one setting, whatever the others are; None if nothing is."""
+    sound = {"issuer": "https://auth.example.org", "cas_url": "https://sso.example.org/cas", "secret_key": "0" * 64}
+    try:
+        Settings.model_validate({**sound, name: value})
+    except ValidationError as error:
+        return _sentence(error.errors(include_url=False, include_input=False)[0])
+    return None
+
+
+def _file_named(environ: Mapping[str, str], places: Sequence[Path], faults: list[str]) -> str | None:
+    if named := environ.get(CONFIG_NAME):
+        return named
+    found = found_file(places)
+    if found is None:
+        return None
+    if fault := fault_of_stranger(found):
+        faults.append(f"{CONFIG_NAME}: {fault}")
+        return None
+    return str(found)
+
+
+def _read_twins(values: dict[str, Any], given: Mapping[str, Any], faults: list[str]) -> None:
+    """In the file `secret_key_file` and the like name the file that holds the value, as in the environment."""
+    for twin in sorted(SECRETS):
+        if (named := values.pop(f"{twin}_file", None)) is None or twin in given:
+            continue
+        name = f"{PREFIX}{twin.upper()}_FILE"
+        if twin in values:
+            faults.append(f"{name}: the settings file has {twin} and {twin}_file: keep one")
+        elif not isinstance(named, str):
+            faults.append(f"{name}: must be the name of a file")
+        elif (secret := _read_secret(name, Path(named), faults)) is not None:
+            values[twin] = secret
 
 
 def _joined(from_file: Any, from_environment: Any) -> Any:

@@ -2,10 +2,13 @@
 
 The first two hold a random id and nothing else, the third says "yes". `__Host-` keeps other hosts of the same domain
 from planting them; browsers accept that prefix only with https, so a plain http issuer (loopback only) gets plain
-names.
+names. The prefix wants the whole host as the cookie's path: below a path the name has that path in it, so that two
+bridges on one host do not take each other's cookies for theirs.
 """
 
 from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
 
 from flask import Request, Response
 
@@ -58,7 +61,8 @@ def wants_new_login(request: Request, bridge: Bridge) -> bool:
 
 
 def _name(bridge: Bridge, purpose: str) -> str:
-    return f"{'__Host-' if bridge.cookies_are_secure else ''}passerelle-{purpose}"
+    place = quote(urlsplit(bridge.issuer).path).replace("/", ".")
+    return f"{'__Host-' if bridge.cookies_are_secure else ''}passerelle-{purpose}{place}"
 
 
 def _value(request: Request, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, LDAP, Node.js, Apereo CAS.
+"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, LDAP, proxies, Node, CAS.
 
 It only asks, and quickly; it never installs or starts anything: that is `prepare`, beside it. Standard
 library only, because it is also asked before anything is installed.
@@ -17,6 +17,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
 POSTGRES = Path("/usr/lib/postgresql")
 SLAPD = Path("/usr/sbin/slapd")
+PROXIES = {
+    name: Path(place) / name
+    for name, place in (("nginx", "/usr/sbin"), ("apache2", "/usr/sbin"), ("caddy", "/usr/bin"))
+}
 ENABLE = {
     "engine": "tests/machine/prepare engine",
     "images": "tests/machine/prepare images",
@@ -24,6 +28,7 @@ ENABLE = {
     "browser": "tests/machine/prepare browser",
     "postgres": "tests/machine/prepare postgres",
     "ldap": "tests/machine/prepare ldap",
+    "proxies": "tests/machine/prepare proxies",
     "apereo": "tests/machine/prepare cas",
     "acme": "tests/machine/prepare acme",
     "node": "install Node.js 20 or newer with npm, and let npm reach a registry",
@@ -99,6 +104,12 @@ def missing_ldap() -> str | None:
     if not os.access(SLAPD, os.X_OK):
         return f"{SLAPD} is not there"
     return None if shutil.which("ldapadd") else "there is no ldapadd"
+
+
+def missing_proxies() -> str | None:
+    """Why the reverse proxies of docs/install.md cannot all be started, or None if their programs are there."""
+    absent = [str(program) for program in PROXIES.values() if not os.access(program, os.X_OK)]
+    return f"{', '.join(absent)} is not there" if absent else None
 
 
 def missing_node() -> str | None:
@@ -191,6 +202,7 @@ def _report() -> int:
         ("browser", missing_browser(), str(CHROMIUM), ENABLE["browser"]),
         ("postgres", missing_postgres(), str(postgres_binaries()), ENABLE["postgres"]),
         ("ldap", missing_ldap(), str(SLAPD), ENABLE["ldap"]),
+        ("proxies", missing_proxies(), ", ".join(PROXIES), ENABLE["proxies"]),
         ("apereo", missing_apereo(), str(apereo_home()), ENABLE["apereo"]),
         ("acme", missing_acme(), str(pebble_program()), ENABLE["acme"]),
         ("node", missing_node(), "npm reaches a registry", ENABLE["node"]),

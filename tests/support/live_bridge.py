@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-PASSERELLE = Path(sys.executable).with_name("passerelle")
+# Of an installed wheel, say: then every bridge that listens is that one.
+PASSERELLE = Path(os.environ.get("TESTED_PASSERELLE") or Path(sys.executable).with_name("passerelle"))
 SECRET_KEY = "0f" * 32
 
 
@@ -48,6 +49,9 @@ class LiveBridge:
             "PASSERELLE_CLIENTS": json.dumps(clients),
             **(settings or {}),
         }
+        self.program: Path = PASSERELLE
+        self.folder: Path | None = None
+        """The working folder, if it matters."""
         self.process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -61,7 +65,8 @@ class LiveBridge:
         """Return when it says on standard output that it serves."""
         with self.log_file.open("a") as log:
             self.process = subprocess.Popen(
-                [PASSERELLE, "serve"],
+                [self.program, "serve"],
+                cwd=self.folder,
                 env=self.environment,
                 stdout=subprocess.PIPE,
                 stderr=log,

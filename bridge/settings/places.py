@@ -1,0 +1,52 @@
+"""Which settings file is read when PASSERELLE_CONFIG names none: the working folder's, else the machine's.
+
+A file that somebody else left in the folder where an administrator happens to stand must not decide where people
+are sent to sign in: one in the working folder counts only when it is the caller's own or root's.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+FILE_NAME = "passerelle.toml"
+SYSTEM_FOLDER = Path("/etc/passerelle")
+
+
+def usual_places() -> tuple[Path, ...]:
+    """Where a command looks, the first that is there counts."""
+    places = [SYSTEM_FOLDER / FILE_NAME]
+    with suppress(FileNotFoundError):  # the working folder was removed
+        places.insert(0, Path.cwd() / FILE_NAME)
+    return tuple(places)
+
+
+def found_file(places: Sequence[Path]) -> Path | None:
+    """The first of these files that is there, readable or not."""
+    for place in places:
+        try:
+            place.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            return place  # a folder that may not be looked into: reading says so, with the remedy
+        return place
+    return None
+
+
+def fault_of_stranger(file: Path) -> str | None:
+    """Why a file that nobody named is not to be trusted, or None."""
+    if file.parent == SYSTEM_FOLDER:
+        return None  # only root writes there
+    try:
+        found = file.stat()
+    except OSError:
+        return None  # reading it says why
+    if found.st_uid not in (0, os.geteuid()):
+        return f"{file} belongs to uid {found.st_uid}, who is neither you nor root: name it there if you mean it"
+    if found.st_mode & stat.S_IWOTH:
+        return f"{file} can be changed by everybody on this machine: `chmod o-w` it, or name it there"
+    return None

@@ -1,0 +1,240 @@
+"""The bridge behind each proxy of docs/install.md, at a host of its own and below a path: a whole sign-in and more."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import secrets
+import ssl
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from werkzeug.datastructures import Headers
+
+from tests.support import reverse_proxies
+from tests.support.actors import Answer, App, Wire
+from tests.support.django_cas import DjangoCas
+from tests.support.html_forms import forms_of
+from tests.support.live_bridge import PASSERELLE, LiveBridge
+from tests.support.real_cas import Person
+from tests.support.reverse_proxies import ReverseProxy
+
+pytestmark = pytest.mark.needs("proxies")
+
+REDIRECT_URI = "https://wiki.example.org/cb"
+SECRET = "the secret of the wiki, long enough"
+CLIENT = {
+    "client_id": "wiki",
+    "client_secret": SECRET,
+    "redirect_uris": [REDIRECT_URI],
+    "scopes": ["openid", "profile"],
+}
+# What strangers may send in the hope that somebody believes it.
+LIES = {
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Proto": "http",
+    "X-Forwarded-Prefix": "/evil",
+    "X-Forwarded-Port": "1",
+    "X-Forwarded-Server": "evil.example",
+    "X-Original-URL": "/evil",
+    "Forwarded": "for=6.6.6.6;host=evil.example;proto=http",
+}
+# To a WSGI application an underscore is a hyphen.
+CALLERS = (
+    *("X-Forwarded-For", "X-Real-IP", "X_Forwarded_For", "x_forwarded_for", "X-Forwarded_For", "X_Forwarded-For"),
+    *("X_Real_IP", "True-Client-IP", "Client-IP", "CF-Connecting-IP"),
+)
+
+
+class TlsWire(Wire):
+    """To the proxy, by https."""
+
+    def __init__(self, issuer: str, ca_file: Path) -> None:
+        super().__init__(issuer, port=urlsplit(issuer).port)
+        self._context = ssl.create_default_context(cafile=str(ca_file))
+
+    def _over_http(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        parts = urlsplit(self.issuer)
+        connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=10, context=self._context)
+        try:
+            connection.request(method, target, body, headers)
+            response = connection.getresponse()
+            return Answer(response.status, Headers(response.getheaders()), response.read())
+        finally:
+            connection.close()
+
+
+@dataclass
+class Place:
+    """A bridge behind a proxy."""
+
+    proxy: ReverseProxy
+    bridge: LiveBridge
+    cas: DjangoCas
+
+    def wire(self) -> Wire:
+        return TlsWire(self.proxy.issuer, self.cas.ca_file)
+
+    def person(self) -> Person:
+        return Person(self.wire(), self.cas)
+
+    def app(self, wire: Wire) -> App:
+        return App(wire, "wiki", secret=SECRET, redirect_uri=REDIRECT_URI)
+
+    @property
+    def remotes(self) -> list[str]:
+        """Who called, as the bridge logged it."""
+        return [json.loads(line)["remote"] for line in self.bridge.log.splitlines() if '"remote"' in line]
+
+
+@pytest.fixture(scope="module")
+def cas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoCas]:
+    with DjangoCas(tmp_path_factory.mktemp("cas")) as server:
+        yield server
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(kind, path) for kind in reverse_proxies.ALL for path in ("", "/sso")],
+    ids=lambda param: f"{param[0].__name__}{param[1]}",
+)
+def place(request: pytest.FixtureRequest, cas: DjangoCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    kind, path = request.param
+    folder = tmp_path_factory.mktemp(kind.__name__)
+    proxy = kind(folder, cas.files, cas.ca_file, path=path)
+    bridge = LiveBridge(
+        folder, cas_url=cas.url, clients=[CLIENT], settings={"PASSERELLE_CAS_CA_FILE": str(cas.ca_file)}
+    )
+    bridge.environment |= {
+        "PASSERELLE_ISSUER": proxy.issuer,
+        "PASSERELLE_BIND": f"127.0.0.1:{proxy.bridge_port}",
+        "PASSERELLE_PROXY_HOPS": "1",
+        "PASSERELLE_SECRET_KEY": secrets.token_hex(32),
+    }
+    bridge.url = proxy.issuer  # which its first line names
+    cas.register(proxy.issuer)
+    with proxy, bridge:
+        yield Place(proxy, bridge, cas)
+    cas.unregister(proxy.issuer)
+    assert "Traceback" not in bridge.log
+
+
+def test_somebody_signs_in_and_the_application_learns_who_they_are(place: Place) -> None:
+    person = place.person()
+    app = place.app(person.wire)
+    to_cas = person.opens(app.sends())
+    (service,) = parse_qs(urlsplit(to_cas.location).query)["service"]
+    assert service.startswith(f"{place.proxy.issuer}/cas/callback?state=")
+
+    tokens = app.redeems(app.takes_code(person.opens(person.visits_cas(to_cas)))).json
+    assert app.asks_who(tokens["access_token"]).json["sub"] == place.cas.user.name
+
+    page = person.opens(f"{place.proxy.issuer}/")
+    assert page.status == 200
+    assert place.cas.user.name in page.text
+    sheets = re.findall(r'href="([^"]+\.css)"', page.text)
+    assert len(sheets) == 2
+    assert {person.opens(sheet).status for sheet in sheets} == {200}
+
+    (everywhere,) = (form for form in forms_of(page.text) if form.action.endswith("/account/sign-out-everywhere"))
+    assert person.posts(everywhere.action, everywhere.fields).location == f"{place.proxy.issuer}/logout"
+    assert app.asks_about(tokens["access_token"]).json == {"active": False}
+
+
+def test_cookies_are_for_this_host_alone_and_for_this_bridge_of_it(place: Place) -> None:
+    person = place.person()
+    answer = person.opens(place.app(person.wire).sends())
+    person.opens(person.visits_cas(answer))
+    suffix = place.proxy.path.replace("/", ".")
+    assert set(person.cookies) == {f"__Host-passerelle-login{suffix}", f"__Host-passerelle-session{suffix}"}
+    for line in answer.headers.getlist("Set-Cookie"):
+        assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; "))
+
+
+def test_every_address_of_the_metadata_begins_with_the_issuer(place: Place) -> None:
+    issuer, wire = place.proxy.issuer, place.wire()
+    document = wire.ask("GET", f"{issuer}/.well-known/openid-configuration").json
+    oauth = wire.ask("GET", f"/.well-known/oauth-authorization-server{place.proxy.path}").json
+    addresses = [value for name, value in document.items() if name.endswith(("_endpoint", "_uri"))]
+
+    assert document["issuer"] == oauth["issuer"] == issuer
+    assert len(addresses) > 6
+    assert [address for address in addresses if not address.startswith(f"{issuer}/")] == []
+    assert wire.ask("GET", document["jwks_uri"]).json["keys"]
+
+
+def test_nothing_that_a_stranger_sends_changes_an_address_or_the_caller(place: Place) -> None:
+    wire = place.wire()
+    truth = wire.ask("GET", f"{place.proxy.issuer}/.well-known/openid-configuration").json
+    already = len(place.remotes)
+    for headers in ({}, LIES, *({name: "6.6.6.6"} for name in CALLERS)):
+        told = wire.ask("GET", f"{place.proxy.issuer}/.well-known/openid-configuration", headers=headers)
+        assert told.json == truth
+        refused = wire.ask("GET", f"{place.proxy.issuer}/authorize?client_id=nobody", headers=headers)
+        assert refused.status == 400
+        assert "evil" not in refused.text
+    assert set(place.remotes[already:]) == {"127.0.0.1"}
+
+
+def test_another_host_name_is_never_repeated(place: Place) -> None:
+    answer = place.wire().ask(
+        "GET", f"{place.proxy.path}/.well-known/openid-configuration", headers={"Host": "evil.example"}
+    )
+    assert "evil.example" not in answer.text + str(answer.headers)
+
+
+def test_the_numbers_are_not_public(place: Place) -> None:
+    wire = place.wire()
+    assert wire.ask("GET", f"{place.proxy.path}/metrics").status == 404
+    assert b"passerelle_" not in wire.ask("GET", "/metrics").body
+
+
+def test_a_logout_at_cas_reaches_the_bridge(place: Place) -> None:
+    person = place.person()
+    app = place.app(person.wire)
+    token = app.redeems(app.takes_code(person.signs_in(app.sends()))).json["access_token"]
+    assert app.asks_about(token).json["active"] is True
+    person.at_cas.signs_out()
+    assert app.asks_about(token).json == {"active": False}
+
+
+def test_what_is_not_the_bridges_is_left_to_others(place: Place) -> None:
+    if not place.proxy.path:
+        assert place.wire().ask("GET", "/").text.count("<main>") == 1
+        return
+    for path in ("/", "/authorize", "/ssoo/authorize", "/.well-known/openid-configuration", "/static/bridge.css"):
+        answer = place.wire().ask("GET", path)
+        assert b"X-Request-Id" not in answer.headers
+        assert "passerelle" not in answer.text.lower()
+
+
+def test_no_log_of_the_proxy_holds_a_ticket_or_a_code(place: Place) -> None:
+    person = place.person()
+    app = place.app(person.wire)
+    app.redeems(app.takes_code(person.signs_in(app.sends())))
+    logs = "".join(file.read_text() for file in place.proxy.folder.glob("*.log"))
+    assert place.proxy.folder.joinpath("proxy.log").exists()
+    assert [hidden for hidden in person.wire.secrets if hidden in logs] == []
+    assert "ticket=" not in logs
+
+
+def test_check_finds_no_fault_at_the_public_address(place: Place) -> None:
+    words: Mapping[str, str] = os.environ | place.bridge.environment
+    checked = subprocess.run(
+        [PASSERELLE, "check", "--json", "--ca-file", place.cas.ca_file],
+        env=words,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = {finding["id"]: finding["level"] for finding in json.loads(checked.stdout)["findings"]}
+    assert [name for name, level in found.items() if level == "FAULT"] == []
+    assert found["public.issuer"] == "ok", found
+    if not place.proxy.path:
+        assert found["public.hsts"] == "ok"

@@ -1,0 +1,239 @@
+"""`passerelle init`: what it makes, what it leaves alone, and that it can be interrupted anywhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bridge.oauth.keys import check_secret_key
+from bridge.settings import load
+from bridge.store import SqlStore
+from tests.support.command_forks import Call, Command, Ended
+from tests.support.live_bridge import PASSERELLE, clean_environment
+
+HTTPS = ("--issuer", "https://auth.example.org", "--cas-url", "https://sso.example.org/cas")
+QUIET = ("init", "--yes", "--no-check", *HTTPS)
+Inits = Callable[..., Ended]
+
+
+@pytest.fixture
+def inits(tmp_path: Path) -> Inits:
+    def run(*words: str, **environment: str) -> Ended:
+        call = Call(words=["init", "--yes", "--no-check", *words], folder=tmp_path, environment=environment)
+        return Command(call, tmp_path.with_name("notes")).ends()
+
+    return run
+
+
+def assert_works(folder: Path) -> None:
+    """What `serve` reads is whole, and its key opens the keys of the database."""
+    settings = load({}, [folder / "passerelle.toml"])
+    store = SqlStore(settings.database_url.get_secret_value())
+    keys = store.keys.all()
+    check_secret_key(keys, settings.secret_key.get_secret_value())
+    store.close()
+    assert sorted(key.algorithm for key in keys) == ["ES256", "RS256"]
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def mode(file: Path) -> int:
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+def test_it_makes_everything_that_serve_needs_and_nothing_else(inits: Inits, tmp_path: Path) -> None:
+    ended = inits(*HTTPS)
+
+    assert (ended.status, ended.stderr) == (0, "")
+    assert names_in(tmp_path) == ["passerelle-secret-key", "passerelle.sqlite3", "passerelle.toml"]
+    assert_works(tmp_path)
+    settings = load({}, [tmp_path / "passerelle.toml"])
+    assert (settings.bind, settings.proxy_hops) == ("127.0.0.1:8000", 1)
+
+
+def test_what_is_secret_is_for_its_owner_alone_and_nowhere_else(inits: Inits, tmp_path: Path) -> None:
+    ended = inits(*HTTPS)
+
+    assert [mode(tmp_path / f"passerelle{name}") for name in ("-secret-key", ".sqlite3", ".toml")] == [
+        0o600,
+        0o600,
+        0o644,
+    ]
+    secret = (tmp_path / "passerelle-secret-key").read_text().strip()
+    assert re.fullmatch("[0-9a-f]{64}", secret)
+    assert secret not in ended.stdout + (tmp_path / "passerelle.toml").read_text()
+
+
+def test_the_settings_hold_nothing_that_depends_on_where_serve_is_started(inits: Inits, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    assert inits(*HTTPS, "--folder", "sub/../settings", "--data", "./data").status == 0
+
+    written = tomllib.loads((tmp_path / "settings" / "passerelle.toml").read_text())
+    assert written["secret_key_file"] == f"{tmp_path}/settings/passerelle-secret-key"
+    assert written["database_url"] == f"sqlite:///{tmp_path}/data/passerelle.sqlite3"
+    assert mode(tmp_path / "data") == 0o700
+    assert_works(tmp_path / "settings")
+
+
+def test_to_try_it_out_it_listens_where_the_address_says(inits: Inits, tmp_path: Path) -> None:
+    assert inits("--issuer", "http://localhost:8123", "--cas-url", "http://localhost/cas").status == 0
+
+    settings = load({}, [tmp_path / "passerelle.toml"])
+    assert (settings.bind, settings.proxy_hops) == ("127.0.0.1:8123", 0)
+
+
+@pytest.mark.parametrize(
+    "contact", ['"; issuer = "https://evil.example', "a\nb", "Zoë\x7f\\ \U0001f600", "${HOME}", "''' #"]
+)
+def test_whatever_is_answered_stays_one_value(inits: Inits, tmp_path: Path, contact: str) -> None:
+    assert inits(*HTTPS, "--contact", contact).status == 0
+
+    settings = load({}, [tmp_path / "passerelle.toml"])
+    assert (settings.support_contact, settings.issuer) == (contact, "https://auth.example.org")
+
+
+def test_answers_may_come_from_the_environment_as_in_a_container(inits: Inits, tmp_path: Path) -> None:
+    given = {
+        "PASSERELLE_ISSUER": "https://a.example",
+        "PASSERELLE_CAS_URL": "https://c.example",
+        "PASSERELLE_BIND": "0.0.0.0:80",
+    }
+    assert inits(**given).status == 0
+    assert load({}, [tmp_path / "passerelle.toml"]).bind == "0.0.0.0:80"
+
+
+def test_a_url_of_another_database_stays_in_its_file(inits: Inits, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(f"sqlite:///{tmp_path}/other.sqlite3\n")
+    assert inits(*HTTPS, "--database-url-file", "url").status == 0
+
+    written = tomllib.loads((tmp_path / "passerelle.toml").read_text())
+    assert (written["database_url_file"], "database_url" in written) == (f"{tmp_path}/url", False)
+    assert_works(tmp_path)
+
+
+def test_a_second_time_it_changes_nothing(inits: Inits, tmp_path: Path) -> None:
+    inits(*HTTPS)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    ended = inits("--issuer", "https://other.example.org", "--cas-url", "https://other.example.org/cas")
+
+    assert (ended.status, ended.stdout) == (1, "")
+    assert f"{tmp_path}/passerelle.toml is there already, and nothing was changed" in ended.stderr
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_a_link_that_leads_nowhere_counts_as_a_file_that_is_there(inits: Inits, tmp_path: Path) -> None:
+    (tmp_path / "passerelle.toml").symlink_to("/nonexistent/passerelle.toml")
+    assert inits(*HTTPS).status == 1
+    assert names_in(tmp_path) == ["passerelle.toml"]
+
+
+def test_a_database_of_another_secret_key_is_not_taken_over(inits: Inits, tmp_path: Path) -> None:
+    inits(*HTTPS)
+    (tmp_path / "passerelle.toml").unlink()
+    (tmp_path / "passerelle-secret-key").unlink()
+    ended = inits(*HTTPS)
+
+    assert ended.status == 1
+    assert "were encrypted with another one" in ended.stderr
+    assert not (tmp_path / "passerelle.toml").exists()
+
+
+def test_killed_at_any_moment_it_can_be_run_again(tmp_path: Path) -> None:
+    """With the moments spread over the whole of a run."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    call = Call(words=QUIET, folder=folder)
+    whole = Command(call, tmp_path / "notes").ends().seconds
+    for file in folder.iterdir():
+        file.unlink()
+    killed = 0
+    for number in range(12):
+        running = Command(call, tmp_path / "notes")
+        time.sleep(whole * number / 12)
+        running.interrupt(signal.SIGKILL if number % 2 else signal.SIGINT)
+        killed += running.ends().status != 0
+        if (folder / "passerelle.toml").exists():
+            assert_works(folder)
+            for file in folder.iterdir():
+                file.unlink()
+    assert killed > 3
+    ended = Command(call, tmp_path / "notes").ends()
+    assert ended.status == 0 or (folder / "passerelle.toml").exists(), ended.stderr
+    assert_works(folder)
+
+
+def test_ctrl_c_leaves_no_half_written_file(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # which never says a word
+        (tmp_path / "url").write_text(f"postgresql://bridge:secret@127.0.0.1:{server.getsockname()[1]}/bridge")
+        call = Call(words=[*QUIET, "--database-url-file", "url"], folder=tmp_path)
+        running = Command(call, tmp_path.with_name("notes"))
+        time.sleep(0.2)
+        running.interrupt()
+        assert running.ends(within=3).status == 1
+    assert names_in(tmp_path) == ["passerelle-secret-key", "url"]
+
+
+def test_of_several_at_once_one_makes_it(tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    running = [Command(Call(words=QUIET, folder=folder), tmp_path / f"notes{n}") for n in range(4)]
+    ended = [each.ends() for each in running]
+
+    assert sorted(each.status for each in ended) == [0, 1, 1, 1]
+    assert "Traceback" not in "".join(each.stderr for each in ended)
+    assert names_in(folder) == ["passerelle-secret-key", "passerelle.sqlite3", "passerelle.toml"]
+    assert_works(folder)
+
+
+def test_root_makes_it_for_the_user_that_the_bridge_runs_as(tmp_path: Path) -> None:
+    """As far as this user may: anybody else is told so."""
+    tmp_path.chmod(0o755)
+    words = [PASSERELLE, *QUIET, "--owner", "nobody", "--folder", "settings", "--data", "data"]
+    place = tmp_path if os.geteuid() else Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
+    place.chmod(0o755)
+    made = subprocess.run(words, cwd=place, env=clean_environment(), capture_output=True, text=True, check=False)
+    if os.geteuid():
+        assert (made.returncode, made.stdout) == (1, "")
+        assert "Only root can make files for nobody" in made.stderr
+        return
+    assert made.returncode == 0, made.stderr
+    owners = {str(file.relative_to(place)): (file.owner(), mode(file)) for file in place.rglob("*")}
+    assert owners == {
+        "settings": ("root", 0o755),
+        "settings/passerelle.toml": ("root", 0o644),
+        "settings/passerelle-secret-key": ("nobody", 0o600),
+        "data": ("nobody", 0o700),
+        "data/passerelle.sqlite3": ("nobody", 0o600),
+    }
+    subprocess.run(["rm", "-r", place], check=True)
+
+
+def test_without_a_terminal_nobody_is_asked(tmp_path: Path) -> None:
+    ended = Command(
+        Call(words=["init"], folder=tmp_path, typed="https://auth.example.org\n"), tmp_path / "notes"
+    ).ends()
+    assert (ended.status, ended.stdout) == (2, "")
+    assert "--issuer is missing" in ended.stderr
+
+
+def test_the_check_tells_what_to_do_about_cas_and_the_installation_stands(tmp_path: Path) -> None:
+    words = ["init", "--yes", "--issuer", "https://auth.example.org", "--cas-url", "http://127.0.0.1:9/cas"]
+    ended = Command(Call(words=words, folder=tmp_path), tmp_path.with_name("notes")).ends()
+
+    assert ended.status == 0
+    assert "FAULT    cas.port: No answer from 127.0.0.1:9" in ended.stdout
+    assert r"service pattern   ^https://auth\.example\.org/cas/callback" in ended.stdout
+    assert "passerelle check --message" in ended.stdout
+    assert_works(tmp_path)

@@ -1,0 +1,71 @@
+"""Which settings file counts, and what it may leave to other files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import ConfigurationError
+from bridge.settings import load
+
+
+def test_the_working_folders_file_comes_before_the_machines_and_a_named_one_before_both(tmp_path: Path) -> None:
+    places = [tmp_path / "here.toml", tmp_path / "etc.toml"]
+    named = tmp_path / "named.toml"
+    for number, file in enumerate([*places, named], 1):
+        file.write_text(
+            f'issuer = "https://{number}.example"\ncas_url = "https://c.example"\nsecret_key = "{"0" * 64}"\n'
+        )
+    assert load({"PASSERELLE_CONFIG": str(named)}, places).issuer == "https://3.example"
+    assert load({"PASSERELLE_CONFIG": ""}, places).issuer == "https://1.example"
+    assert load({"PASSERELLE_ISSUER": "https://e.example"}, places).issuer == "https://e.example"
+    places[0].unlink()
+    assert load({}, places).issuer == "https://2.example"
+
+
+@pytest.mark.parametrize("fault", ["everybody", "a stranger"])
+def test_a_file_that_somebody_else_may_have_written_is_not_taken_for_ones_own(tmp_path: Path, fault: str) -> None:
+    file = tmp_path / "passerelle.toml"
+    file.write_text(f'issuer = "https://a.example"\ncas_url = "https://evil.example"\nsecret_key = "{"0" * 64}"\n')
+    if fault == "everybody":
+        file.chmod(0o666)
+    elif os.geteuid() == 0:
+        os.chown(file, 12345, 12345)
+    else:
+        file = Path("/proc/1/status")  # root's, which is nobody's but root's
+        with pytest.raises(ConfigurationError, match="is not TOML"):
+            load({}, [file])
+        return
+    with pytest.raises(ConfigurationError, match="everybody" if fault == "everybody" else "belongs to uid 12345"):
+        load({}, [file])
+    with pytest.raises(ConfigurationError, match="PASSERELLE_ISSUER: is required"):
+        load({}, [file])
+    assert load({"PASSERELLE_CONFIG": str(file)}, [file]).cas_url == "https://evil.example"
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ('secret_key = "0123456789abcdef"\nsecret_key_file = "key"', "keep one"),
+        ("secret_key_file = 3", "must be the name of a file"),
+        ('secret_key_file = "missing"', "cannot read missing"),
+        ('secret_key_file = ""', "cannot read"),
+        ('cas_url_file = "x"', "there is no such setting"),
+    ],
+)
+def test_a_twin_of_the_file_is_read_as_strictly_as_that_of_the_environment(
+    tmp_path: Path, written: str, fault: str
+) -> None:
+    file = tmp_path / "passerelle.toml"
+    file.write_text(f'issuer = "https://a.example"\ncas_url = "https://c.example"\n{written}\n')
+    with pytest.raises(ConfigurationError, match=fault):
+        load({}, [file])
+
+
+def test_the_environment_wins_over_the_files_twin_which_is_not_even_read(tmp_path: Path) -> None:
+    file = tmp_path / "passerelle.toml"
+    file.write_text('issuer = "https://a.example"\ncas_url = "https://c.example"\nsecret_key_file = "missing"\n')
+    settings = load({"PASSERELLE_SECRET_KEY": "f" * 64}, [file])
+    assert settings.secret_key.get_secret_value() == "f" * 64
