@@ -81,6 +81,8 @@ def _text(command: click.Command) -> Iterator[str]:
         language = "sh" if lines[0] == "Examples:" else "text"
         for indented, some in groupby(lines, lambda line: line.startswith(" ")):
             block = "\n".join(some)
+            if language == "sh":  # what stands beside a command is no part of it
+                block = re.sub(r"(?<=\S)( {2,})(?=\S)", r"\1# ", block)
             yield f"```{language}\n{dedent(block)}\n```\n" if indented else f"{_plain(block)}\n"
 
 
