@@ -3,10 +3,7 @@ navigation, and reading it asks no other server for anything."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from markdown_it import MarkdownIt
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("lab/*.md")])
+from tests.support.docs_site import PAGES, ROOT, build
+
 # What a browser fetches to show a page, as against what it opens when somebody follows a link.
 FETCHED = {("script", "src"), ("img", "src"), ("link", "href"), ("source", "src"), ("iframe", "src"), ("use", "href")}
 
@@ -38,20 +35,6 @@ class Page(HTMLParser):
                 self.links.append(value or "")
             elif name == "id":
                 self.ids.add(value or "")
-
-
-def build(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    """As the Makefile does, but of everything anew, and with all warnings instead of the first."""
-    words = ["-m", "sphinx", "-q", "-b", "html", "--fail-on-warning", "--keep-going", "-c", "docs/website"]
-    return subprocess.run(
-        [sys.executable, *words, "-d", str(out.with_name("doctrees")), ".", str(out)],
-        cwd=source,
-        env=os.environ | {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -115,29 +98,30 @@ def test_the_site_begins_at_its_index(site: Path) -> None:
     assert Page(site / "index.html").links == ["docs/README.html"]
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("[x](nowhere.md)", "nowhere.md"),
-        ("[x](README.md#nowhere)", "nowhere"),
-        ("[x](#nowhere)", "nowhere"),
-        ("[x](decisions/)", "decisions/"),
-        ("a page that no section names", "toctree"),
-    ],
-)
-def test_a_page_with_a_fault_stops_the_build(tmp_path: Path, text: str, told: str) -> None:
-    """A copy of two pages, of which the second has the fault."""
-    (tmp_path / "docs" / "decisions").mkdir(parents=True)
+def test_every_column_has_a_name(site: Path) -> None:
+    """For whoever hears a table instead of seeing it."""
+    unnamed = [f for f in site.rglob("*.html") if re.search(r"<th[^>]*>(<p>\s*</p>)?</th>", f.read_text("utf-8"))]
+
+    assert unnamed == []
+
+
+def test_a_fault_in_a_page_stops_the_build(tmp_path: Path) -> None:
+    """Three pages: the first, one with links that lead nowhere, and one that no section of the navigation names."""
+    (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "website").symlink_to(ROOT / "docs" / "website")
-    (tmp_path / "docs" / "README.md").write_text("# First\n", "utf-8")
-    named = "unnamed" if told == "toctree" else "cas"
-    (tmp_path / "docs" / f"{named}.md").write_text(f"# Second\n\n{text}\n", "utf-8")
+    astray = ["nowhere.md", "README.md#no-heading", "#not-here", "website/"]
+    links = "\n\n".join(f"[leads nowhere]({link})" for link in astray)
+    for name, text in {"README": "", "cas": links, "unnamed": ""}.items():
+        (tmp_path / "docs" / f"{name}.md").write_text(f"# A heading\n\n{text}\n", "utf-8")
 
     done = build(tmp_path, tmp_path / "html")
 
     assert done.returncode == 1
-    assert f"{named}.md" in done.stderr
-    assert told in done.stderr
+    told = [line for line in done.stderr.splitlines() if "WARNING" in line]
+    assert [line for line in told if "unnamed.md" in line and "toctree" in line]
+    assert [
+        link for link in astray if not [line for line in told if f"'{link.partition('#')[2] or link}'" in line]
+    ] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
