@@ -46,6 +46,7 @@ fuzz: init ## what strangers send, made up by a machine: 5 minutes for each pars
 	@$(BIN)/python -m tests.fuzz --seconds 300
 
 wheel: init ## dist/passerelle-….whl, the same file whoever builds it
+	@rm -f dist/passerelle-*.whl
 	@$(BIN)/python -m hatchling build --target wheel
 
 # make test TESTED_PASSERELLE=$PWD/.venv/installed/bin/passerelle: every bridge that listens in a test is that one.

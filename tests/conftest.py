@@ -65,6 +65,7 @@ def _missing(thing: str) -> str | None:
         "postgres": status.missing_postgres,
         "ldap": status.missing_ldap,
         "proxies": status.missing_proxies,
+        "mounts": status.missing_mounts,
         "node": status.missing_node,
         "apereo": status.missing_apereo,
         "prometheus": status.missing_prometheus,

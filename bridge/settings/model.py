@@ -26,7 +26,7 @@ from bridge.settings.rules import (
     check_groups_from_dn,
 )
 from bridge.settings.upstream import EndpointUrl, Parameters, ProxyUrl
-from bridge.settings.urls import check_base_url, check_database_url, is_loopback
+from bridge.settings.urls import check_base_url, check_database_url, check_issuer_path, is_loopback
 
 MINIMAL_SECRET_KEY_LENGTH = 16
 
@@ -145,6 +145,7 @@ class Settings(Frozen):
     @classmethod
     def _check_issuer(cls, url: str) -> str:
         check_base_url(url)
+        check_issuer_path(url)
         if url.startswith("http:") and not is_loopback(urlsplit(url).hostname):
             raise ValueError("must be https: http is accepted for loopback hosts only")
         return url

@@ -41,6 +41,13 @@ def check_base_url(url: str) -> None:
         raise ValueError("holds a character that a URL may not have")
 
 
+def check_issuer_path(url: str) -> None:
+    """One that browsers, proxies and servers all leave as it is written; ValueError says what else it may not be."""
+    segments = urlsplit(url).path.split("/")[1:]
+    if any(not re.fullmatch(r"[A-Za-z0-9._~-]+", segment) or segment in (".", "..") for segment in segments):
+        raise ValueError("may have letters, digits and - . _ ~ between the slashes of its path, and nothing else")
+
+
 def check_database_url(url: str) -> None:
     """SQLite's or PostgreSQL's, as the driver will read it; ValueError says what is wrong, and never quotes it."""
     if not re.match(r"(sqlite:///|postgresql(\+psycopg)?://).+", url):

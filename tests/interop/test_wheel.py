@@ -111,12 +111,8 @@ def test_from_nothing_to_a_sign_in(installed: Path, cas: DjangoCas, tmp_path: Pa
     client = json.loads(run("clients", "add", "Wiki", "--redirect-uri", REDIRECT_URI, "--json"))
 
     bridge = LiveBridge(tmp_path, cas_url=cas.url, clients=[])
-    bridge.program, bridge.folder, bridge.url, bridge.environment = (
-        installed / "passerelle",
-        tmp_path,
-        issuer,
-        environment(),
-    )
+    bridge.command = [installed / "passerelle", "serve"]
+    bridge.folder, bridge.url, bridge.environment = tmp_path, issuer, environment()
     with bridge:
         person = Person(Wire(issuer, port=port), cas)
         app = App(person.wire, client["client_id"], secret=client["client_secret"], redirect_uri=REDIRECT_URI)

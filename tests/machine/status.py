@@ -15,6 +15,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
+SYSTEMD_ANALYZE = Path("/usr/bin/systemd-analyze")
 POSTGRES = Path("/usr/lib/postgresql")
 SLAPD = Path("/usr/sbin/slapd")
 PROXIES = {
@@ -29,6 +30,7 @@ ENABLE = {
     "postgres": "tests/machine/prepare postgres",
     "ldap": "tests/machine/prepare ldap",
     "proxies": "tests/machine/prepare proxies",
+    "mounts": "run the tests as root, where mounting is allowed",
     "apereo": "tests/machine/prepare cas",
     "acme": "tests/machine/prepare acme",
     "node": "install Node.js 20 or newer with npm, and let npm reach a registry",
@@ -107,9 +109,15 @@ def missing_ldap() -> str | None:
 
 
 def missing_proxies() -> str | None:
-    """Why the reverse proxies of docs/install.md cannot all be started, or None if their programs are there."""
-    absent = [str(program) for program in PROXIES.values() if not os.access(program, os.X_OK)]
+    """Why what docs/install.md puts around the bridge cannot be tried, or None if its programs are there."""
+    absent = [str(program) for program in (*PROXIES.values(), SYSTEMD_ANALYZE) if not os.access(program, os.X_OK)]
     return f"{', '.join(absent)} is not there" if absent else None
+
+
+def missing_mounts() -> str | None:
+    """Why no process can be given folders of its own in place of the machine's, or None if one can."""
+    tried = _answer(["unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "none", "/mnt"], 5)
+    return "this user may not mount anything" if os.geteuid() or tried is None else None
 
 
 def missing_node() -> str | None:
@@ -203,6 +211,7 @@ def _report() -> int:
         ("postgres", missing_postgres(), str(postgres_binaries()), ENABLE["postgres"]),
         ("ldap", missing_ldap(), str(SLAPD), ENABLE["ldap"]),
         ("proxies", missing_proxies(), ", ".join(PROXIES), ENABLE["proxies"]),
+        ("mounts", missing_mounts(), "of a process's own are allowed", ENABLE["mounts"]),
         ("apereo", missing_apereo(), str(apereo_home()), ENABLE["apereo"]),
         ("acme", missing_acme(), str(pebble_program()), ENABLE["acme"]),
         ("node", missing_node(), "npm reaches a registry", ENABLE["node"]),

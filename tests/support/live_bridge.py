@@ -49,7 +49,7 @@ class LiveBridge:
             "PASSERELLE_CLIENTS": json.dumps(clients),
             **(settings or {}),
         }
-        self.program: Path = PASSERELLE
+        self.command: list[str | Path] = [PASSERELLE, "serve"]
         self.folder: Path | None = None
         """The working folder, if it matters."""
         self.process: subprocess.Popen[str] | None = None
@@ -65,7 +65,7 @@ class LiveBridge:
         """Return when it says on standard output that it serves."""
         with self.log_file.open("a") as log:
             self.process = subprocess.Popen(
-                [self.program, "serve"],
+                self.command,
                 cwd=self.folder,
                 env=self.environment,
                 stdout=subprocess.PIPE,

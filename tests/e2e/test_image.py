@@ -1,0 +1,185 @@
+"""The image of the bridge alone, as docs/install.md has it run: shut in, small, and from nothing to a sign-in."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.machine import status
+from tests.support.actors import App, Wire
+from tests.support.django_cas import DjangoCas
+from tests.support.install_page import blocks, filled_in
+from tests.support.live_bridge import free_port
+from tests.support.real_cas import Person
+
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
+
+ROOT = Path(__file__).parents[2]
+NAME = f"passerelle-image-test-{os.getpid()}"
+REDIRECT_URI = "https://wiki.example.org/cb"
+ADDED_BYTES_MAX = 150 * 10**6
+USER = "10001"
+SHUT_IN = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges:true")
+SECONDS_MAX = 600
+
+
+def docker(*words: str | Path, check: bool = True, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
+    done = subprocess.run(
+        ["docker", *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    assert not check or done.returncode == 0, f"docker {' '.join(map(str, words))}:\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="module")
+def base() -> str:
+    return status.image_names()["python"]
+
+
+@pytest.fixture(scope="module")
+def image(base: str) -> Iterator[str]:
+    """Built by the documented command."""
+    command = blocks("A container", "sh")[0]
+    words = filled_in(command, {"-t passerelle": f"-t {NAME}", "python:3.13-slim": base}).split()
+    docker(*words[1:])
+    yield NAME
+    docker("image", "rm", "--force", NAME)
+
+
+@pytest.fixture(scope="module")
+def cas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoCas]:
+    with DjangoCas(tmp_path_factory.mktemp("cas")) as server:
+        yield server
+
+
+class Container:
+    """A bridge on this machine's own network, with a volume for /data."""
+
+    def __init__(self, image: str, cas: DjangoCas, ca_file: Path) -> None:
+        self.port = free_port()
+        self.issuer = f"http://localhost:{self.port}"
+        self._options = (*SHUT_IN, "--network=host", f"--volume={NAME}:/data", f"--volume={ca_file}:/ca.crt:ro")
+        self._environment = (f"--env=PASSERELLE_BIND=127.0.0.1:{self.port}",)
+        self._image, self._cas = image, cas
+
+    def once(self, *words: str) -> str:
+        return docker("run", "--rm", *self._options, *self._environment, self._image, *words).stdout
+
+    def starts(self) -> None:
+        docker("run", "--detach", f"--name={NAME}", *self._options, *self._environment, self._image)
+        deadline = time.monotonic() + 60
+        while (health := self.told("{{.State.Health.Status}}")) != "healthy":
+            assert health == "starting", docker("logs", NAME).stderr
+            assert time.monotonic() < deadline, docker("logs", NAME).stderr
+            time.sleep(0.2)
+
+    def told(self, template: str) -> str:
+        return docker("inspect", f"--format={template}", NAME).stdout.strip()
+
+    def does(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return docker("exec", NAME, *words, check=check)
+
+
+@pytest.fixture(scope="module")
+def container(image: str, cas: DjangoCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
+    """Initialized and running."""
+    ca_file = tmp_path_factory.mktemp("ca") / "ca.crt"
+    shutil.copy(cas.ca_file, ca_file)
+    ca_file.chmod(0o644)
+    for folder in list(ca_file.parents)[:3]:
+        folder.chmod(0o755)  # where the engine's user looks for it
+    bridge = Container(image, cas, ca_file)
+    cas.register(bridge.issuer)
+    docker("volume", "create", NAME)
+    try:
+        init = ("passerelle", "init", "--yes", "--issuer", bridge.issuer, "--cas-url", cas.url)
+        assert "No fault" in bridge.once(*init, "--cas-ca-file", "/ca.crt")
+        bridge.starts()
+        yield bridge
+    finally:
+        docker("rm", "--force", NAME, check=False)
+        docker("volume", "rm", "--force", NAME, check=False)
+        cas.unregister(bridge.issuer)
+
+
+def size_of(image: str) -> int:
+    sizes = docker("history", "--human=false", "--format={{.Size}}", image).stdout.split()
+    return sum(map(int, sizes))
+
+
+def test_it_adds_little_to_its_base(image: str, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    added = size_of(image) - size_of(base)
+    with capsys.disabled():
+        print(f"\n    the image adds {added / 1e6:.0f} MB", end=" ")
+    assert added < ADDED_BYTES_MAX
+
+
+def test_it_runs_without_root_and_writes_to_its_data_alone(container: Container) -> None:
+    assert container.does("id", "-u").stdout.strip() == USER
+    assert container.does("touch", "/opt/passerelle/x", check=False).returncode != 0
+    capabilities = re.search(r"^CapEff:\s*(\w+)$", container.does("cat", "/proc/1/status").stdout, flags=re.MULTILINE)
+    assert capabilities is not None
+    assert int(capabilities[1], 16) == 0
+    assert docker("diff", NAME).stdout.strip() == ""
+    kept = container.does("stat", "--format=%a %n", "/data/passerelle.toml", "/data/passerelle-secret-key").stdout
+    assert kept.split("\n")[:2] == ["644 /data/passerelle.toml", "600 /data/passerelle-secret-key"]
+
+
+def test_somebody_signs_in(container: Container, cas: DjangoCas) -> None:
+    added = container.does("passerelle", "clients", "add", "Wiki", "--redirect-uri", REDIRECT_URI, "--json").stdout
+    client = json.loads(added)
+    person = Person(Wire(container.issuer, port=container.port), cas)
+    app = App(person.wire, client["client_id"], secret=client["client_secret"], redirect_uri=REDIRECT_URI)
+    tokens = app.redeems(app.takes_code(person.signs_in(app.sends()))).json
+    assert app.asks_who(tokens["access_token"]).json["sub"] == cas.user.name
+    person.at_cas.close()
+    assert "No fault" in container.does("passerelle", "check").stdout
+
+
+def test_it_stops_when_told_to_and_says_so(container: Container) -> None:
+    began = time.monotonic()
+    docker("stop", NAME)
+    assert time.monotonic() - began < 9  # after ten seconds the engine kills
+    assert container.told("{{.State.ExitCode}}") == "0"
+    assert "Traceback" not in docker("logs", NAME).stderr
+
+
+def test_the_compose_file_of_the_docs_runs(image: str, tmp_path: Path) -> None:
+    """With another port and this image's name, and otherwise word for word; its CAS is nobody's."""
+    port = free_port()
+    (block,) = blocks("A container", "yaml")
+    assert block.count("\n") <= 20
+    replaced = {"image: passerelle": f"image: {image}", "127.0.0.1:8000:": f"127.0.0.1:{port}:"}
+    (tmp_path / "compose.yml").write_text(filled_in(block, replaced))
+
+    def run(line: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        words: Sequence[str] = line.split()
+        assert words[:2] == ["docker", "compose"]
+        return docker("compose", "--project-name", NAME, *words[2:], check=check, folder=tmp_path)
+
+    init, up, check = blocks("A container", "sh")[1].splitlines()
+    try:
+        assert "https://auth.example.org" in run(init).stdout
+        run(up)
+        told = Wire("https://auth.example.org", port=port).ask("GET", "/.well-known/openid-configuration").json
+        assert told["issuer"] == "https://auth.example.org"
+        checked = run(check, check=False)
+        assert "ok       database" in checked.stdout
+        assert "Traceback" not in checked.stderr
+    finally:
+        run("docker compose down --volumes --timeout 5", check=False)

@@ -1,0 +1,86 @@
+"""An issuer with a path, `https://example.org/sso`: everything is below it, and others on that host are left alone."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from bridge.settings import fault_of
+from tests.http.conftest import MakeBridge
+from tests.http.world import HUB_SECRET, Running
+from tests.support.actors import App, Browser, Wire
+from tests.support.html_forms import forms_of, tags_of
+
+HOST = "https://example.org"
+ISSUER = f"{HOST}/sso"
+
+
+@pytest.fixture
+def bridge(make_bridge: MakeBridge) -> Running:
+    return make_bridge(issuer=ISSUER)
+
+
+def hub_of(wire: Wire) -> App:
+    return App(wire, secret=HUB_SECRET)
+
+
+def test_somebody_signs_in_and_out_and_never_leaves_the_path(bridge: Running) -> None:
+    browser, hub = Browser(bridge.wire), hub_of(bridge.wire)
+    code = hub.takes_code(browser.signs_in(hub.sends()))
+    assert hub.asks_who(hub.redeems(code).json["access_token"]).json["sub"] == "alice"
+
+    page = browser.opens(f"{ISSUER}/")
+    addresses = [tag[1].get("href") or tag[1].get("src") for tag in tags_of(page.text)]
+    led_to = [form.action for form in forms_of(page.text)] + [address for address in addresses if address]
+    assert led_to
+    assert [address for address in led_to if not address.startswith("/sso/")] == []
+    assert [form for form in forms_of(browser.opens(f"{ISSUER}/logout").text) if form.action != "/sso/logout"] == []
+
+
+def test_nothing_but_what_a_probe_or_a_standard_asks_for_is_outside_the_path(bridge: Running) -> None:
+    outside = {rule.rule for rule in bridge.app.url_map.iter_rules() if not rule.rule.startswith("/sso/")}
+    assert outside == {"/healthz", "/readyz", "/metrics", "/.well-known/oauth-authorization-server/sso"}
+
+
+def test_its_cookies_are_of_the_whole_host_and_bear_the_path_in_their_names(bridge: Running) -> None:
+    browser = Browser(bridge.wire)
+    browser.signs_in(hub_of(bridge.wire).sends())
+    assert set(browser.cookies) == {"__Host-passerelle-login.sso", "__Host-passerelle-session.sso"}
+
+
+def test_two_bridges_on_one_host_do_not_sign_each_others_people_out(
+    make_bridge: MakeBridge, bridge: Running, tmp_path: Path
+) -> None:
+    database = Path(shutil.copy(bridge.database, tmp_path / "other.sqlite3"))
+    others = [bridge, make_bridge(issuer=f"{HOST}/sso-test", database=database)]
+    browsers = [Browser(each.wire) for each in others]
+    browsers[1].cookies = browsers[0].cookies  # one person's browser
+    for each, browser in zip(others, browsers, strict=True):
+        hub = hub_of(each.wire)
+        hub.takes_code(browser.signs_in(hub.sends()))
+    for each, browser in zip(others, browsers, strict=True):
+        hub = hub_of(each.wire)
+        hub.takes_code(browser.opens(hub.sends()))  # at once: no CAS in between
+
+    page = browsers[1].opens(f"{HOST}/sso-test/")
+    (form,) = (form for form in forms_of(page.text) if form.action.endswith("/sign-out-everywhere"))
+    browsers[1].posts(form.action, form.fields)
+    hub = hub_of(bridge.wire)
+    hub.takes_code(browsers[0].opens(hub.sends()))
+    assert urlsplit(browsers[1].opens(hub_of(others[1].wire).sends()).location).path == "/cas/login"
+
+
+@pytest.mark.parametrize("path", ["/a/b", "/a.b", "/~x", "/A-b_c", "/static", "/metrics"])
+def test_whatever_the_path_is_somebody_signs_in(make_bridge: MakeBridge, path: str) -> None:
+    bridge = make_bridge(issuer=f"{HOST}{path}")
+    browser, hub = Browser(bridge.wire), hub_of(bridge.wire)
+    hub.takes_code(browser.signs_in(hub.sends()))
+    hub.takes_code(browser.opens(hub.sends()))
+
+
+@pytest.mark.parametrize("path", ["/%7Ex", "/a;b", "/a//b", "/./a", "/a/..", "//a", "/a:b", "/<x>", "/{x}"])
+def test_a_path_that_somebody_on_the_way_might_write_otherwise_is_refused(path: str) -> None:
+    assert "PASSERELLE_ISSUER: " in (fault_of("issuer", f"{HOST}{path}") or "")
