@@ -55,14 +55,16 @@ installed: wheel ## the wheel in an environment of its own, .venv/installed
 	@$(VENV)/installed/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bridge.txt
 	@$(VENV)/installed/bin/pip install --quiet --disable-pip-version-check --no-deps dist/passerelle-*.whl
 
-docs: init ## write the pages that come from the code, and the site of all pages into build/docs
-	@$(BIN)/python -m docs.generate_settings
-	@$(BIN)/python -m docs.generate_cli
-	@$(BIN)/python -m tests.conformance.page
-	@$(BIN)/python -m docs.generate_conformance
+docs: pages ## those pages, and the site of all pages into build/docs
 	@rm -rf build/docs
 	@$(BIN)/python -m sphinx -q -b html --fail-on-warning -c docs/website -d build/doctrees . build/docs
 	@echo "The site is in build/docs: open build/docs/index.html."
+
+pages: init ## write the pages that come from the code
+	@$(BIN)/python -m docs.generate_settings
+	@$(BIN)/python -m tests.conformance.page
+	@$(BIN)/python -m docs.generate_cli
+	@$(BIN)/python -m docs.generate_conformance
 
 translations: init ## gather the texts of the pages and compile the catalogues
 	@$(BIN)/pybabel -q extract -F babel.cfg -k for_people --no-location --omit-header -w 100 -o $(VENV)/messages.pot .
