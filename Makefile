@@ -1,6 +1,6 @@
 # The one list of commands; CI calls only these.
 .DEFAULT_GOAL := help
-.PHONY: help init demo test lint format bench fuzz wheel installed docs translations migration lock clean
+.PHONY: help init demo test lint format bench fuzz wheel installed docs pages translations migration lock clean
 
 # The newest Python that is there; pyenv hides all but one.
 PYTHON ?= $(shell for python in python3.13 $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13))) \
@@ -55,12 +55,12 @@ installed: wheel ## the wheel in an environment of its own, .venv/installed
 	@$(VENV)/installed/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bridge.txt
 	@$(VENV)/installed/bin/pip install --quiet --disable-pip-version-check --no-deps dist/passerelle-*.whl
 
-docs: pages ## those pages, and the site of all pages into build/docs
+docs: pages ## the site of the documentation, into build/docs
 	@rm -rf build/docs
 	@$(BIN)/python -m sphinx -q -b html --fail-on-warning -c docs/website -d build/doctrees . build/docs
 	@echo "The site is in build/docs: open build/docs/index.html."
 
-pages: init ## write the pages that come from the code
+pages: init ## write the pages that come from the code again
 	@$(BIN)/python -m docs.generate_settings
 	@$(BIN)/python -m tests.conformance.page
 	@$(BIN)/python -m docs.generate_cli
