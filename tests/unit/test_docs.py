@@ -1,5 +1,8 @@
 """Pages that come from the code say what the code says."""
 
+import re
+from pathlib import Path
+
 import click
 
 from bridge.cli import main
@@ -38,3 +41,19 @@ def test_every_command_and_every_option_is_explained() -> None:
 
     assert [name for name, command in commands.items() if not command.help] == []
     assert [(name, param.name) for name, param in options if isinstance(param, click.Option) and not param.help] == []
+
+
+def test_what_makes_the_site_fits_into_the_same_environment() -> None:
+    """`make init` installs both locks at once: what is in both has to be the same, hashes and all."""
+    dev, docs = (_locked(name) for name in ("dev", "docs"))
+
+    assert {"sphinx", "furo", "myst-parser"} <= set(docs)
+    assert {name: docs[name] for name in docs if dev.get(name, docs[name]) != docs[name]} == {}
+
+
+def _locked(name: str) -> dict[str, str]:
+    text = (Path(__file__).parents[2] / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    entries: dict[str, str] = {}
+    for package, rest in re.findall(r"^([\w.-]+)(==.*(?:\n    .*)*)", text, flags=re.MULTILINE):
+        entries[package] = entries.get(package, "") + rest
+    return entries
