@@ -20,6 +20,6 @@ def build(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,  # it takes three seconds where nothing else runs
         check=False,
     )
