@@ -47,6 +47,9 @@ BELOW = {
 TITLES = {
     "README": "The repository's first page",
     "docs/clients/README": "Connect an application",
+    "docs/performance": "Performance",
+    "docs/openid-modules": "OpenID, module by module",
+    "lab/README": "The lab's image",
 }
 
 extensions = ["myst_parser"]
