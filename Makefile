@@ -57,7 +57,7 @@ installed: wheel ## the wheel in an environment of its own, .venv/installed
 
 docs: pages ## the site of the documentation, into build/docs
 	@rm -rf build/docs
-	@$(BIN)/python -m sphinx -q -b html --fail-on-warning -c docs/website -d build/doctrees . build/docs
+	@$(BIN)/python -m sphinx -q -b html --fresh-env --fail-on-warning -c docs/website -d build/doctrees . build/docs
 	@echo "The site is in build/docs: open build/docs/index.html."
 
 pages: init ## write the pages that come from the code again
