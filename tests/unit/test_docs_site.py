@@ -144,6 +144,15 @@ def test_a_reference_style_link_has_its_address(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_nothing_that_it_says_is_taken_for_a_tag(page: Path) -> None:
+    """`<id>` outside of code is a tag that nobody sees."""
+    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
+    every = [*tokens, *(child for token in tokens for child in token.children or ())]
+
+    assert {token.content for token in every if token.type in {"html_inline", "html_block"}} <= {"<br>"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_files_and_folders_of_ours_that_it_names_are_there(page: Path) -> None:
     named = re.compile(
         r"(bridge|demo|docs|edge|hub|lab|monitoring|requirements|tests)/([\w.-]+/)*(\w+|[\w-]+\.(py|md))?"
