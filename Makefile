@@ -1,6 +1,6 @@
 # The one list of commands; CI calls only these.
 .DEFAULT_GOAL := help
-.PHONY: help init demo test lint format bench fuzz wheel installed docs translations migration lock clean
+.PHONY: help init demo test lint format bench fuzz wheel installed docs pages translations migration lock clean
 
 # The newest Python that is there; pyenv hides all but one.
 PYTHON ?= $(shell for python in python3.13 $(lastword $(sort $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python3.13))) \
@@ -14,11 +14,12 @@ help: ## this list
 
 init: $(VENV)/.ready ## create .venv with everything; `passerelle` is then .venv/bin/passerelle
 
-$(VENV)/.ready: requirements/dev.txt pyproject.toml
+$(VENV)/.ready: requirements/dev.txt requirements/docs.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Passerelle needs Python 3.11 or newer; install it, or name it: make init PYTHON=…"; exit 1; }
 	@echo "Installing everything into $(VENV) with $(PYTHON): about a minute."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements/dev.txt -r requirements/docs.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -54,10 +55,16 @@ installed: wheel ## the wheel in an environment of its own, .venv/installed
 	@$(VENV)/installed/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bridge.txt
 	@$(VENV)/installed/bin/pip install --quiet --disable-pip-version-check --no-deps dist/passerelle-*.whl
 
-docs: init ## write the pages that come from the code
+docs: pages ## the site of the documentation, into build/docs
+	@rm -rf build/docs
+	@$(BIN)/python -m sphinx -q -b html --fresh-env --fail-on-warning -c docs/website -d build/doctrees . build/docs
+	@echo "The site is in build/docs: open build/docs/index.html."
+
+pages: init ## write the pages that come from the code again
 	@$(BIN)/python -m docs.generate_settings
 	@$(BIN)/python -m docs.generate_recipes
 	@$(BIN)/python -m tests.conformance.page
+	@$(BIN)/python -m docs.generate_cli
 	@$(BIN)/python -m docs.generate_conformance
 	@$(BIN)/python -m docs.generate_tested_clients
 
@@ -72,7 +79,7 @@ migration: init ## write the migration for a changed schema: make migration m="w
 	@$(BIN)/ruff format --quiet bridge/store/migrations/versions
 
 lock: init ## pin every requirement again, with hashes and without a registry's address
-	@cd requirements && for set in dev bridge build hub lab lab-tools cas synapse; do \
+	@cd requirements && for set in dev docs bridge build hub lab lab-tools cas synapse; do \
 	  case $$set in dev) in="../pyproject.toml dev.in";; bridge) in=../pyproject.toml;; *) in=$$set.in;; esac; \
 	  test $$set = dev || constraint="-c dev.txt"; \
 	  test $$set = lab-tools && deps=--no-deps || deps=; \
@@ -81,4 +88,4 @@ lock: init ## pin every requirement again, with hashes and without a registry's 
 	done
 
 clean: ## remove what make init and the tests left
-	@rm -rf $(VENV) test-artifacts bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) build test-artifacts bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis

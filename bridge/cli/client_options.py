@@ -30,15 +30,26 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
     click.option(
         "--claim", "claims", multiple=True, metavar="CLAIM", help="What it gets beside the claims of its scopes."
     ),
-    click.option("--post-logout-redirect-uri", "post_logout_redirect_uris", multiple=True, metavar="URI"),
+    click.option(
+        "--post-logout-redirect-uri",
+        "post_logout_redirect_uris",
+        multiple=True,
+        metavar="URI",
+        help="Where people may be sent after they signed out.",
+    ),
     click.option("--backchannel-logout-uri", metavar="URI", help="Where to tell that a session ended."),
     click.option(
         "--pairwise/--no-pairwise", "pairwise", default=None, help="Give it a sub that no other client can compare."
     ),
     click.option("--sector-identifier", metavar="HOST", help="What pairwise subjects are shared by."),
-    click.option("--id-token-alg", "id_token_signed_response_alg", type=click.Choice(["RS256", "ES256"])),
-    click.option("--access-token-lifetime", type=int, metavar="SECONDS"),
-    click.option("--refresh-token-lifetime", type=int, metavar="SECONDS"),
+    click.option(
+        "--id-token-alg",
+        "id_token_signed_response_alg",
+        type=click.Choice(["RS256", "ES256"]),
+        help="What its ID tokens are signed by.",
+    ),
+    click.option("--access-token-lifetime", type=int, metavar="SECONDS", help="How long each is good for."),
+    click.option("--refresh-token-lifetime", type=int, metavar="SECONDS", help="How long one waits to be used."),
     click.option("--identity-max-age", type=int, metavar="SECONDS", help="After which CAS is asked again, silently."),
 )
 LISTS = {

@@ -1,0 +1,84 @@
+"""The site of the documentation in a real browser, opened from the disk: by day and by night, on a phone, without
+scripts. axe looks for what keeps people out (WCAG 2.2 A and AA, and its best practices)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.support.browser import CHROMIUM_FLAGS, chromium_path
+from tests.support.docs_site import ROOT, build
+
+pytestmark = [pytest.mark.e2e, pytest.mark.needs("browser")]
+# Of each kind one: the first page, wide tables, long code, the search.
+PAGES = ["docs/README", "docs/cas", "docs/hub/storage", "search"]
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 360, "height": 720}, "is_mobile": True, "has_touch": True}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("site") / "html"
+    assert build(ROOT, out).returncode == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), headless=True, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize(("scheme", "device"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone"])
+def test_the_pages_are_open_to_everyone(chromium: Browser, site: Path, scheme: str, device: dict[str, object]) -> None:
+    context = chromium.new_context(**device, color_scheme=scheme, reduced_motion="reduce")
+    page, elsewhere = context.new_page(), []
+    page.on("request", lambda request: elsewhere.append(request.url))
+    found = {}
+    for name in PAGES:
+        page.goto((site / f"{name}.html").as_uri())
+        result = Axe().run(page)
+        found |= {f"{name}: {result.generate_report()}": 1} if result.violations_count else {}
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
+    context.close()
+
+    assert list(found) == []
+    assert [url for url in elsewhere if not url.startswith("file:")] == []
+
+
+@pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
+def test_without_scripts_there_are_night_and_navigation(chromium: Browser, site: Path, scheme: str, dark: bool) -> None:
+    context = chromium.new_context(**PHONE, color_scheme=scheme, java_script_enabled=False)
+    page = context.new_page()
+    page.goto((site / "index.html").as_uri())
+    page.wait_for_url(re.compile("docs/README.html$"))
+    assert (_brightness(page) < 80) is dark
+    link = page.locator(".sidebar-tree").get_by_role("link", name="Performance", exact=True)
+    expect(link).not_to_be_in_viewport()
+    page.locator("label.nav-overlay-icon").click()
+    expect(link).to_be_in_viewport()
+    link.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("What a sign-in costs")
+    context.close()
+
+
+def test_the_search_works_from_the_disk(chromium: Browser, site: Path) -> None:
+    page = chromium.new_page()
+    page.goto((site / "docs" / "README.html").as_uri())
+    page.get_by_role("searchbox").or_(page.get_by_placeholder("Search")).first.fill("rotate-secret")
+    page.keyboard.press("Enter")
+    expect(page.locator("#search-results").get_by_role("link", name="The command line").first).to_be_visible()
+    page.close()
+
+
+def _brightness(page: Page) -> int:
+    """Of the page's ground, from 0 to 255."""
+    colours = page.locator("body").evaluate("element => getComputedStyle(element).backgroundColor")
+    return max(int(part) for part in re.findall(r"\d+", colours)[:3])
