@@ -12,6 +12,7 @@ from tests.support.hub_process import HubProcess
 STARTS_WITHIN_SECONDS = 30
 LAB = """\
 import http.server, os, pathlib, urllib.parse
+pathlib.Path(__file__).with_name(f"{os.getpid()}.lab").touch()
 pathlib.Path(os.environ["LAB_TOKEN_FILE"]).write_text(os.environ["JUPYTERHUB_API_TOKEN"])
 class Answers(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
