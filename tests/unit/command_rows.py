@@ -185,7 +185,13 @@ ROWS: Mapping[Path, Row] = {
     ("keys", "rotate"): Row(
         right=["--now"], wrong=[["all"], ["--algorithm", "HS256"]], refused=[["--algorithm", "RS256"]], writes=True
     ),
-    ("keys", "remove"): Row(right=["{kid}"], wrong=[[]], refused=NONE_SUCH[:4], writes=True),
+    ("keys", "remove"): Row(
+        right=["{kid}"],
+        wrong=[[]],
+        refused=[*NONE_SUCH[:4], ["--no-such-option"], ["-e1"]],
+        writes=True,
+        takes_options_for_names=True,
+    ),
     ("sessions", "list"): Row(wrong=[["all"]]),
     ("sessions", "end"): Row(
         right=["{sid}"],
