@@ -51,7 +51,7 @@ def judge_trouble(
             f"{server.about}.name",
             f"The host name {place.host} is not known to this machine ({plain(trouble.detail)}).",
             f"{server.name} cannot be found.",
-            f"Correct {server.setting}, or make the name known where the bridge runs (`getent hosts {place.host}`). "
+            f"Correct {server.setting}, or the DNS where the bridge runs (`getent hosts {place.host}`). "
             "A container does not read the /etc/hosts of its machine (docs/operating.md says how to tell it).",
         )
     if trouble.kind == "certificate":
