@@ -193,6 +193,7 @@ ROWS: Mapping[Path, Row] = {
         takes_options_for_names=True,
     ),
     ("sessions", "list"): Row(wrong=[["all"]]),
+    ("sessions", "subjects"): Row(right=["alice"], wrong=[[], ["alice", "bob"]]),
     ("sessions", "end"): Row(
         right=["{sid}"],
         wrong=[[], ["{sid}", "--subject", "alice"], ["{sid}", "--all-access"]],

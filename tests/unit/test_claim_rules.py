@@ -192,7 +192,7 @@ def test_whatever_cas_releases_becomes_an_identity_that_can_be_kept(attributes: 
         ({"attributes": '{"groups": ["memberOf", "MEMBEROF"]}'}, "an attribute is named twice"),
         ({"attributes": '{"email": ["mail", "urn:oid:0.9.2342.19200300.100.1.3"]}'}, "an attribute is named twice"),
         ({"attributes": '{"email": [" "]}'}, "an attribute name is empty"),
-        ({"attributes": '{"email": "mail"}'}, "tuple"),
+        ({"attributes": '{"email": "mail"}'}, "must be a list"),
         ({"groups_from_dn": "cn"}, "needs groups_base"),
         ({"groups_from_dn": "ou", "groups_base": "*"}, "Input should be 'cn'"),
         ({"groups_base": "groups"}, "is not a distinguished name"),
