@@ -7,7 +7,6 @@ because a browser loses requests whenever a container starts on its machine; eve
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -50,7 +49,9 @@ def _layer(item: pytest.Item) -> int:
 
 
 def _is_alone(item: pytest.Item) -> bool:
-    return any(not ALONE.isdisjoint(marker.args) for marker in item.iter_markers("needs"))
+    return "tests/e2e/" in item.path.as_posix() or any(
+        not ALONE.isdisjoint(marker.args) for marker in item.iter_markers("needs")
+    )
 
 
 def _group(item: pytest.Item) -> str:
@@ -78,10 +79,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.skip(reason)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     """A process of two hands over what it has to say."""
-    yield
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["figures"] = session.config.stash[FIGURES]
         session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
