@@ -1,9 +1,14 @@
-"""What a test may need of the machine, and what to say when it is not there."""
+"""What a test may need of the machine, what to say when it is not there, and how tests share two processes.
+
+With `pytest -n 2 --dist loadgroup` all that has containers or a browser goes through one process, one after the other,
+because a browser loses requests whenever a container starts on its machine; everything else goes through the other.
+"""
 
 from __future__ import annotations
 
 import os
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -13,7 +18,11 @@ from tests.support.databases import database, empty_database, postgres, template
 __all__ = ["database", "empty_database", "postgres", "template"]  # fixtures
 
 LAYERS = ("unit", "contract", "http", "interop", "upstream", "conformance", "e2e")
+# Started once for all files below.
+SHARING = ("upstream",)
+ALONE = frozenset({"engine", "images", "browser"})
 LEFT_OUT = pytest.StashKey[dict[str, tuple[str, int]]]()
+FIGURES = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,15 +33,38 @@ def pytest_configure(config: pytest.Config) -> None:
         "needs(*things): engine, images, prometheus, browser, postgres, ldap, node, apereo, acme: else left out",
     )
     config.stash[LEFT_OUT] = {}
+    config.stash[FIGURES] = []
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The quick layers first: a fault there explains the slow ones."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The quick layers first: a fault there explains the slow ones. Of two processes one begins with the slow ones."""
+    shared = hasattr(config, "workerinput")
+    for item in items if shared else ():
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: (shared and not _is_alone(item), _layer(item)))
 
-    def layer(item: pytest.Item) -> int:
-        return next((i for i, name in enumerate(LAYERS) if f"tests/{name}/" in item.path.as_posix()), len(LAYERS))
 
-    items.sort(key=layer)
+def _layer(item: pytest.Item) -> int:
+    return next((i for i, name in enumerate(LAYERS) if f"tests/{name}/" in item.path.as_posix()), len(LAYERS))
+
+
+def _is_alone(item: pytest.Item) -> bool:
+    return "tests/e2e/" in item.path.as_posix() or any(
+        not ALONE.isdisjoint(marker.args) for marker in item.iter_markers("needs")
+    )
+
+
+def _group(item: pytest.Item) -> str:
+    if _is_alone(item):
+        return "alone"
+    path = item.path.as_posix()
+    return next((name for name in SHARING if f"tests/{name}/" in path), path)
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> list[str]:
+    """Lines that belong on the screen at the end, even when all is well."""
+    return pytestconfig.stash[FIGURES]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -47,8 +79,29 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.skip(reason)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process of two hands over what it has to say."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = session.config.stash[FIGURES]
+        session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """The other end of it."""
+    told = getattr(node, "workeroutput", {})
+    node.config.stash[FIGURES] += told.get("figures", [])
+    left_out = node.config.stash[LEFT_OUT]
+    for thing, (reason, count) in told.get("left_out", {}).items():
+        left_out[thing] = (reason, left_out.get(thing, ("", 0))[1] + count)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Nothing is left out in silence."""
+    if config.stash[FIGURES]:
+        terminalreporter.section("figures")
+        for line in config.stash[FIGURES]:
+            terminalreporter.line(line)
     left_out = config.stash[LEFT_OUT]
     if not left_out:
         return

@@ -31,14 +31,11 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         ours.remove()
 
 
-def test_everybody_gets_a_lab_one_after_the_other_and_all_at_once(
-    deployment: Deployment, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_everybody_gets_a_lab_one_after_the_other_and_all_at_once(deployment: Deployment, figures: list[str]) -> None:
     command = [sys.executable, "-m", "tests.bench.classroom", "--students", str(STUDENTS)]
     command += ["--hub", deployment.url("jupyter.localhost").rstrip("/")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=WITHIN, check=False)
-    with capsys.disabled():
-        print(f"\n{done.stdout}", end="    ")
+    figures += done.stdout.splitlines()
     assert done.returncode == 0, f"{done.stderr}\n{deployment.logs()}"
     rounds = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(one["round"], one["students"]) for one in rounds] == [

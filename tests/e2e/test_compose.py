@@ -45,17 +45,8 @@ def bob(deployment: Deployment) -> Iterator[Journey]:
         yield journey
 
 
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
-    """Figures that belong on the screen even when all is well."""
-    lines: list[str] = []
-    yield lines
-    with capsys.disabled():
-        print(*(f"\n    {line}" for line in lines), sep="", end=" ")
-
-
-def test_one_command_brings_up_every_service_healthy(deployment: Deployment, say: list[str]) -> None:
-    say += [f"compose {what}: {seconds:.1f} s" for what, seconds in deployment.seconds.items()]
+def test_one_command_brings_up_every_service_healthy(deployment: Deployment, figures: list[str]) -> None:
+    figures += [f"compose {what}: {seconds:.1f} s" for what, seconds in deployment.seconds.items()]
     states = {name: deployment.state(name) for name in ("traefik", "bridge", "hub", "cas", "lab", "prepare")}
     assert {states[name] for name in ("traefik", "bridge", "hub", "cas")} == {"running healthy"}
     assert {states[name] for name in ("lab", "prepare")} == {"exited 0"}
@@ -156,10 +147,10 @@ class TestAUserAtWork:
     """Bob, in one browser from sign-in to the second start of his lab."""
 
     def test_signs_in_at_cas_and_a_cell_of_their_notebook_computes(
-        self, deployment: Deployment, bob: Journey, say: list[str]
+        self, deployment: Deployment, bob: Journey, figures: list[str]
     ) -> None:
         seconds = bob.sign_in("bob", "bob-demo")
-        say.append(f"compose click to ready lab: {seconds:.1f} s")
+        figures.append(f"compose click to ready lab: {seconds:.1f} s")
         bob.open_notebook()
         assert bob.run_cell("print(6 * 7)") == "42"
         bob.write_home_file(HOME_FILE, HOME_TEXT)
@@ -188,10 +179,12 @@ class TestAUserAtWork:
         assert bob.run_cell("print(n + 1)") == "80"
         assert deployment.lab_id("bob") == before
 
-    def test_finds_their_file_again_in_a_new_lab(self, deployment: Deployment, bob: Journey, say: list[str]) -> None:
+    def test_finds_their_file_again_in_a_new_lab(
+        self, deployment: Deployment, bob: Journey, figures: list[str]
+    ) -> None:
         stop_lab(deployment, bob)
         seconds = bob.start_again()
-        say.append(f"compose second start of a lab: {seconds:.1f} s")
+        figures.append(f"compose second start of a lab: {seconds:.1f} s")
         bob.open_notebook()
         assert bob.read_home_file(HOME_FILE) == HOME_TEXT
 

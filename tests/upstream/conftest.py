@@ -14,7 +14,6 @@ from tests.upstream.site import Site, site_at
 
 HERE = Path(__file__).parent
 SERVERS = {"apereo": ApereoCas, "django": DjangoCas}
-STARTED = pytest.StashKey[list[str]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,13 +26,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(
     scope="session", params=[pytest.param("apereo", marks=pytest.mark.needs("apereo")), pytest.param("django")]
 )
-def cas(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCas]:
+def cas(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, figures: list[str]
+) -> Iterator[RealCas]:
     """The server, over https with an authority that nobody else knows."""
     with SERVERS[request.param](tmp_path_factory.mktemp(request.param)) as server:
-        started = request.config.stash.setdefault(STARTED, [])
-        started.append(f"{server.kind}: ready after {server.start_seconds:.1f} s")
         yield server
-        started[-1] += f", at the end {server.resident_bytes / 2**20:.0f} MiB"
+        size = server.resident_bytes / 2**20
+        figures.append(f"{server.kind}: ready after {server.start_seconds:.1f} s, at the end {size:.0f} MiB")
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,3 @@ def site(cas: RealCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
 def folder(tmp_path: Path) -> Path:
     """For a bridge that a test starts for itself."""
     return tmp_path
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What the servers cost."""
-    for line in config.stash.get(STARTED, []):
-        terminalreporter.write_line(line)
