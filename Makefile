@@ -27,7 +27,7 @@ demo: init ## everything on https://*.localhost:8443 without Docker; Ctrl-C ends
 	@$(BIN)/python demo/run.py
 
 test: init ## every test that this machine can run; says at the end what it left out
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
+	@$(BIN)/python -m pytest -n 2 $(TESTS)
 
 lint: init ## format, lint, types, and which room may import which
 	@$(BIN)/ruff format --check .

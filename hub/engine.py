@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable
 
-import docker  # type: ignore[import-untyped]
-from docker.errors import DockerException  # type: ignore[import-untyped]
+import docker
+from docker.errors import DockerException
 
 ANSWER_WITHIN = 10  # seconds
 COUNTS_WORK = "org.passerelle.counts-work"

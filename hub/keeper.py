@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from docker.errors import DockerException  # type: ignore[import-untyped]
+from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from hub.declared import read_declared

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from docker.types import DeviceRequest  # type: ignore[import-untyped]
+from docker.types import DeviceRequest
 
 from hub.declared import Declared, GroupRules, bytes_of
 from hub.images import groups_of

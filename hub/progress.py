@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from docker.errors import APIError, DockerException, NotFound  # type: ignore[import-untyped]
+from docker.errors import APIError, DockerException, NotFound
 from dockerspawner import DockerSpawner
 
 from hub.words import LANGUAGES, SOURCE_LANGUAGE, translate

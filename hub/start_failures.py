@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from docker.errors import APIError, DockerException  # type: ignore[import-untyped]
+from docker.errors import APIError, DockerException
 from jupyterhub.spawner import SpawnException
 from requests.exceptions import ReadTimeout, RequestException
 

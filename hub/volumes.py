@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import docker  # type: ignore[import-untyped]
-from docker.errors import DockerException, NotFound  # type: ignore[import-untyped]
+import docker
+from docker.errors import DockerException, NotFound
 from requests.exceptions import RequestException
 
 from hub.courses import SHARED_GID

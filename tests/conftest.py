@@ -1,7 +1,7 @@
 """What a test may need of the machine, what to say when it is not there, and how tests share two processes.
 
-With `pytest -n 2 --dist loadgroup` all that has containers or a browser goes through one process, one after the other,
-because a browser loses requests whenever a container starts on its machine; everything else goes through the other.
+With `pytest -n 2` all that has containers or a browser goes through one process, one after the other, because a browser
+loses requests whenever a container starts on its machine; everything else goes through the other.
 """
 
 from __future__ import annotations
@@ -18,9 +18,16 @@ from tests.support.databases import database, empty_database, postgres, template
 __all__ = ["database", "empty_database", "postgres", "template"]  # fixtures
 
 LAYERS = ("unit", "contract", "http", "interop", "upstream", "clients", "conformance", "e2e")
-# Started once for all files below.
-SHARING = ("upstream", "clients")
-ALONE = frozenset({"engine", "images", "browser"})
+# What is in one of these goes through one process: what starts containers or a browser, and what shares a server.
+ROOMS = {
+    "containers and browsers": (
+        "tests/e2e/",
+        "tests/clients/test_browser_",
+        "tests/upstream/test_single_logout.py::test_a_real_browser",
+    ),
+    "upstream": ("tests/upstream/",),
+    "clients": ("tests/clients/",),
+}
 LEFT_OUT = pytest.StashKey[dict[str, tuple[str, int]]]()
 FIGURES = pytest.StashKey[list[str]]()
 
@@ -39,26 +46,30 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The quick layers first: a fault there explains the slow ones. Of two processes one begins with the slow ones."""
     shared = hasattr(config, "workerinput")
-    for item in items if shared else ():
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: (shared and not _is_alone(item), _layer(item)))
+    slow = next(iter(ROOMS))
+    items.sort(key=lambda item: (shared and _room(item.nodeid) != slow, _layer(item)))
 
 
 def _layer(item: pytest.Item) -> int:
     return next((i for i, name in enumerate(LAYERS) if f"tests/{name}/" in item.path.as_posix()), len(LAYERS))
 
 
-def _is_alone(item: pytest.Item) -> bool:
-    return "tests/e2e/" in item.path.as_posix() or any(
-        not ALONE.isdisjoint(marker.args) for marker in item.iter_markers("needs")
-    )
+def _room(nodeid: str) -> str:
+    rooms = (room for room, places in ROOMS.items() if nodeid.startswith(places))
+    return next(rooms, nodeid.partition("::")[0])
 
 
-def _group(item: pytest.Item) -> str:
-    if _is_alone(item):
-        return "alone"
-    path = item.path.as_posix()
-    return next((name for name in SHARING if f"tests/{name}/" in path), path)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """The groups that pytest-xdist 3.8 knows by a mark are lost on pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByRoom(LoadScopeScheduling):  # type: ignore[misc]  # the package carries no types for it
+        def _split_scope(self, nodeid: str) -> str:
+            return _room(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByRoom(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import signal
 import sys
 
 import click
-from docker.errors import DockerException  # type: ignore[import-untyped]
+from docker.errors import DockerException
 
 from hub.administration.backup import backup, restore
 from hub.administration.faults import AdministrationError

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Self
 
-import docker  # type: ignore[import-untyped]
-from docker.errors import APIError, DockerException, NotFound  # type: ignore[import-untyped]
-from docker.types import Mount  # type: ignore[import-untyped]
+import docker
+from docker.errors import APIError, DockerException, NotFound
+from docker.types import Mount
 
 from hub.administration.faults import AdministrationError
 from hub.administration.names import PROJECT_LABEL, Volume, volume_labels, volume_name, volumes_of
