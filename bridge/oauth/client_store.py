@@ -94,6 +94,12 @@ class ClientStore:
         found, settings = self._managed(client_id)
         if settings.client_secret_hash is None:
             raise ClientNotChanged(f"{client_id} is a public client: it has no secret, and PKCE protects it.")
+        if keep_old and settings.former_secret_hash is not None:
+            raise ClientNotChanged(
+                f"{client_id} has two valid secrets already, and one more would end the older of them, which may still "
+                "be the one in use. Put the newest into the application, run `passerelle clients rotate-secret "
+                f"{client_id} --drop-old`, and then this again. Without --keep-old, a new one ends both at once."
+            )
         secret = secrets.token_urlsafe(32)
         former = settings.client_secret_hash if keep_old else None
         changed = {"client_secret_hash": f"sha256:{hash_secret(secret)}", "former_secret_hash": former}
