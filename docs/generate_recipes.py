@@ -53,9 +53,10 @@ passerelle clients apply clients.toml
 ```
 
 `apply` makes the registered clients be what the file says: it shows what that changes, field by field, asks, and does
-all of it or nothing. The file has `[[clients]]` with the fields of [the settings](../settings.md#clients), and two
+all of it or nothing. The file has `[[clients]]` with the fields of [the settings](../settings.md#clients), and three
 words of its own: `client_secret_hash = "generate"` gives a new client a secret, told once, and lets one that exists
-keep what it has; `disabled = true`. `--prune` removes who is not in the file, `--dry-run` ends with status 3 when there
+keep what it has; `disabled = true`; and `public = true`, without which no client loses its secret. `--prune`
+removes who is not in the file, `--dry-run` ends with status 3 when there
 would be changes, `--secrets-file` keeps new secrets off the screen.
 
 `export` writes no secret, because none is kept, and hashes only with `--hashes`: they move clients to another
