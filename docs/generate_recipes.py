@@ -56,8 +56,8 @@ passerelle clients apply clients.toml
 all of it or nothing. The file has `[[clients]]` with the fields of [the settings](../settings.md#clients), and three
 words of its own: `client_secret_hash = "generate"` gives a new client a secret, told once, and lets one that exists
 keep what it has; `disabled = true`; and `public = true`, without which no client loses its secret. `--prune`
-removes who is not in the file, `--dry-run` ends with status 3 when there
-would be changes, `--secrets-file` keeps new secrets off the screen.
+removes who is not in the file, `--dry-run` ends with status 3 when there would be changes, `--secrets-file` keeps new
+secrets off the screen.
 
 `export` writes no secret, because none is kept, and hashes only with `--hashes`: they move clients to another
 installation without new secrets, and let somebody who has the file try out secrets that a person thought up.
