@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bridge.cas.logout_request import MADE_UP
 from bridge.check.asking import Aside, Asker, MadeUp, Waiting
 from bridge.check.cas_server import examine_cas
 from bridge.check.findings import Finding, left_out
@@ -74,7 +75,7 @@ def examine(
     moment = now()
     asker = Asker(waiting)
     instant = f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    made_up = MadeUp(ticket=f"ST-passerelle-check-{secrets.token_hex(16)}", instant=instant, now=moment)
+    made_up = MadeUp(ticket=f"{MADE_UP}{secrets.token_hex(16)}", instant=instant, now=moment)
     cas = Aside(lambda: examine_cas(settings, asker, made_up))
     with waiting("the database"):
         url = settings.database_url.get_secret_value()
