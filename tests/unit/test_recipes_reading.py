@@ -177,7 +177,7 @@ def test_what_is_no_file_no_text_or_too_long_is_refused_in_a_sentence(tmp_path: 
             ("Passport", "node-passport"),
             ("a", None),
         ),
-        *(("django", "django-allauth, django-mozilla-oidc or django-social-auth")),
+        ("django", "django-allauth, django-mozilla-oidc or django-social-auth"),
     ],
 )
 def test_a_name_that_is_none_is_told_what_is_near(typed: str, near: str | None) -> None:
