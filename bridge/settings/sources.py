@@ -53,7 +53,7 @@ def load(environ: Mapping[str, str], places: Sequence[Path] = ()) -> Settings:
         found = error.errors(include_url=False, include_input=False)
         faults.extend(_sentence(fault) for fault in found)
         if any(fault["type"] == "missing" for fault in found):
-            faults.extend(_no_file(environ, places))
+            faults[:0] = _no_file(environ, places)  # why they are missing, before what is
     if faults or settings is None:
         raise ConfigurationError(faults)
     return settings
