@@ -25,6 +25,7 @@ from bridge.check.installation import (
     judge_settings,
 )
 from bridge.check.message import Request
+from bridge.check.open_files import judge_open_files
 from bridge.check.own_address import OurTrust, examine_public
 from bridge.check.registration import service_pattern, single_logout_url
 from bridge.check.released import Wish, judge_released, wishes
@@ -57,6 +58,7 @@ def examine(
     ca_file: Path | None = None,
     edge_certificate: Path | None = None,
     settings_file: str | None = None,
+    secret_files: Sequence[Path] = (),
     asks_public: bool = True,
     waiting: Waiting,
     now: Callable[[], float] = time.time,
@@ -68,6 +70,7 @@ def examine(
     :param ca_file: authorities to trust for our own address, beside the system's
     :param edge_certificate: what our own edge shows, where it is known
     :param settings_file: which one was read
+    :param secret_files: those that hold secrets
     :param asks_public: whether our own address is asked at all; before the bridge runs it cannot answer
     :param waiting: entered with a few words while an answer is awaited
     :param now: Unix seconds
@@ -88,7 +91,10 @@ def examine(
     wanted = wishes(settings.claim_rules, clients)
     sign_ins = _sign_ins(reading, settings, wanted, moment)
     return Report(
-        installation=_installation(settings, reading, settings_file),
+        installation=[
+            *_installation(settings, reading, settings_file),
+            *judge_open_files(secret_files, settings.database_url.get_secret_value()),
+        ],
         cas=found_cas,
         public=found_public,
         sign_ins=sign_ins,
