@@ -70,7 +70,10 @@ class Client:
         presented = hash_secret(unverified_secret or "")
         matches = [hmac.compare_digest(presented, known) for known in self.secret_hashes]
         if unverified_secret is None or not any(matches):
-            raise InvalidClient(detail=f"wrong secret for client {self.client_id}")
+            pasted = hash_secret((unverified_secret or "").strip())
+            nearly = unverified_secret is not None and any(hmac.compare_digest(pasted, k) for k in self.secret_hashes)
+            hint = ": the right one, with a blank around it" if nearly else ""
+            raise InvalidClient(detail=f"wrong secret for client {self.client_id}{hint}")
 
     def allows_redirect_to(self, uri: str) -> bool:
         """Whether a code may be sent there: the exact string, or any port of a loopback one (RFC 8252 §7.3)."""

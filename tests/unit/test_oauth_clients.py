@@ -64,6 +64,16 @@ def test_any_other_secret_is_refused_row45(wrong: str | None) -> None:
         client().check_secret(wrong)
 
 
+@pytest.mark.parametrize("pasted", [SECRET + " ", "\t" + SECRET, SECRET + "\n", f" {SECRET} "])
+def test_the_log_says_that_a_secret_was_pasted_with_a_blank(pasted: str) -> None:
+    with pytest.raises(InvalidClient) as refused:
+        client().check_secret(pasted)
+    assert refused.value.detail == "wrong secret for client hub: the right one, with a blank around it"
+    with pytest.raises(InvalidClient) as refused:
+        client().check_secret("wrong ")
+    assert refused.value.detail == "wrong secret for client hub"
+
+
 def test_no_secret_is_not_the_empty_secret() -> None:
     """Whoever hashed nothing by mistake has a client that must still prove itself."""
     with pytest.raises(InvalidClient):
