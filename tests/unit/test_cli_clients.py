@@ -149,6 +149,18 @@ def test_a_second_changeover_waits_for_the_first_one_to_end(command: ClientComma
     command.does("rotate-secret", "wiki", "--keep-old")
 
 
+def test_a_second_client_with_the_same_address_is_added_with_a_note(command: ClientCommand) -> None:
+    command.adds("Wiki", "--id", "wiki", *REDIRECT)
+    added = command.runs("add", "Wiki", "--id", "again", *REDIRECT)
+    assert added.exit_code == 0
+    assert f"Note: wiki has the address {REDIRECT[1]} as well" in added.stderr
+    other = command.runs("add", "Other", "--redirect-uri", "https://other.example.org/cb")
+    assert "Note" not in other.stderr
+    programs = ("--public", "--redirect-uri", "http://127.0.0.1/callback")
+    command.adds("One", *programs)
+    assert "Note" not in command.runs("add", "Two", *programs).stderr
+
+
 def test_there_is_nothing_to_rotate_in_a_public_client_and_no_former_secret_to_drop(command: ClientCommand) -> None:
     command.adds("Program", "--id", "program", "--public", *REDIRECT)
     command.adds("Wiki", "--id", "wiki", *REDIRECT)
