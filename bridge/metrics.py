@@ -103,7 +103,8 @@ class Metrics:
     def single_logout(self, outcome: str) -> None:
         """CAS said that a session is over.
 
-        :param outcome: `ended`, `unknown` when it was none of ours or over before, `malformed`
+        :param outcome: `ended`, `unknown` when it was none of ours or over before, `malformed`, `checked` when it was
+            `passerelle check` that asked
         """
         self._single_logouts.labels(outcome).inc()
 

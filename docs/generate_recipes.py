@@ -43,6 +43,22 @@ An application without a recipe finds everything at `https://auth.example.org/.w
 registered by `passerelle clients add NAME --redirect-uri URI`. It should send PKCE (S256), ask for `openid profile
 email groups`, and read the user from the userinfo endpoint: the ID token only says who it is, unless the client is
 registered with `--claim`.
+
+## Behind a private authority
+
+Where the certificate of this service comes from an authority of your own, every application has to be told of it, for
+it asks here by itself as well; and this service, where it tells applications of sign-outs:
+
+| who asks | is told by |
+|---|---|
+| Apache mod_auth_openidc | `OIDCCABundlePath FILE` |
+| Python with requests, like all our recipes for it | `REQUESTS_CA_BUNDLE=FILE`, which replaces those that it knows |
+| other Python, programs with OpenSSL, Go | `SSL_CERT_FILE=FILE`, which replaces the system's |
+| Node.js | `NODE_EXTRA_CA_CERTS=FILE`, beside those that it knows |
+| the bridge, towards a `backchannel_logout_uri` | `SSL_CERT_FILE=FILE`; towards CAS it is `cas_ca_file` |
+
+On the machine itself, `update-ca-certificates` (Debian) makes an authority known to all programs that go by the
+system's, which requests and Node.js do not.
 """
 MANY = """
 ## Many at once
@@ -53,10 +69,11 @@ passerelle clients apply clients.toml
 ```
 
 `apply` makes the registered clients be what the file says: it shows what that changes, field by field, asks, and does
-all of it or nothing. The file has `[[clients]]` with the fields of [the settings](../settings.md#clients), and two
+all of it or nothing. The file has `[[clients]]` with the fields of [the settings](../settings.md#clients), and three
 words of its own: `client_secret_hash = "generate"` gives a new client a secret, told once, and lets one that exists
-keep what it has; `disabled = true`. `--prune` removes who is not in the file, `--dry-run` ends with status 3 when there
-would be changes, `--secrets-file` keeps new secrets off the screen.
+keep what it has; `disabled = true`; and `public = true`, without which no client loses its secret. `--prune`
+removes who is not in the file, `--dry-run` ends with status 3 when there would be changes, `--secrets-file` keeps new
+secrets off the screen.
 
 `export` writes no secret, because none is kept, and hashes only with `--hashes`: they move clients to another
 installation without new secrets, and let somebody who has the file try out secrets that a person thought up.

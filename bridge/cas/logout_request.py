@@ -18,6 +18,8 @@ from xml.parsers import expat  # S405 is about entities, and a document that dec
 from bridge.errors import LogoutRequestMalformed
 
 PARAMETER = "logoutRequest"
+MADE_UP = "ST-passerelle-check-"
+"""How the tickets begin by which `passerelle check` tries whether messages reach us: CAS reports nothing by them."""
 MESSAGE_MAX_BYTES = 16 * 1024
 TICKET_MAX_CHARS = 1024
 _FIELDS_MAX = 20

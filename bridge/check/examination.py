@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bridge.cas.logout_request import MADE_UP
 from bridge.check.asking import Aside, Asker, MadeUp, Waiting
 from bridge.check.cas_server import examine_cas
 from bridge.check.findings import Finding, left_out
@@ -24,6 +25,7 @@ from bridge.check.installation import (
     judge_settings,
 )
 from bridge.check.message import Request
+from bridge.check.open_files import judge_open_files
 from bridge.check.own_address import OurTrust, examine_public
 from bridge.check.registration import service_pattern, single_logout_url
 from bridge.check.released import Wish, judge_released, wishes
@@ -56,6 +58,7 @@ def examine(
     ca_file: Path | None = None,
     edge_certificate: Path | None = None,
     settings_file: str | None = None,
+    secret_files: Sequence[Path] = (),
     asks_public: bool = True,
     waiting: Waiting,
     now: Callable[[], float] = time.time,
@@ -67,6 +70,7 @@ def examine(
     :param ca_file: authorities to trust for our own address, beside the system's
     :param edge_certificate: what our own edge shows, where it is known
     :param settings_file: which one was read
+    :param secret_files: those that hold secrets
     :param asks_public: whether our own address is asked at all; before the bridge runs it cannot answer
     :param waiting: entered with a few words while an answer is awaited
     :param now: Unix seconds
@@ -74,7 +78,7 @@ def examine(
     moment = now()
     asker = Asker(waiting)
     instant = f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    made_up = MadeUp(ticket=f"ST-passerelle-check-{secrets.token_hex(16)}", instant=instant, now=moment)
+    made_up = MadeUp(ticket=f"{MADE_UP}{secrets.token_hex(16)}", instant=instant, now=moment)
     cas = Aside(lambda: examine_cas(settings, asker, made_up))
     with waiting("the database"):
         url = settings.database_url.get_secret_value()
@@ -87,7 +91,10 @@ def examine(
     wanted = wishes(settings.claim_rules, clients)
     sign_ins = _sign_ins(reading, settings, wanted, moment)
     return Report(
-        installation=_installation(settings, reading, settings_file),
+        installation=[
+            *_installation(settings, reading, settings_file),
+            *judge_open_files(secret_files, settings.database_url.get_secret_value()),
+        ],
         cas=found_cas,
         public=found_public,
         sign_ins=sign_ins,

@@ -25,7 +25,7 @@ from bridge.cli.opening import now
 from bridge.errors import ConfigurationError
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.keys import check_secret_key
-from bridge.settings import ClientSettings, Settings, file_in_use, load, usual_places
+from bridge.settings import ClientSettings, Settings, file_in_use, files_with_secrets, load, usual_places
 from bridge.store import Store
 
 PATIENCE_SECONDS = 2.0
@@ -110,6 +110,7 @@ def examined(
         ca_file=ca_file,
         edge_certificate=_edge_certificate(),
         settings_file=settings_file or file_in_use(os.environ, usual_places()),
+        secret_files=files_with_secrets(os.environ, [Path(settings_file)] if settings_file else usual_places()),
         asks_public=asks_public,
         waiting=_told_when_slow,
     )

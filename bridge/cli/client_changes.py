@@ -25,7 +25,7 @@ def client_store() -> Iterator[ClientStore]:
 
 @click.command("rotate-secret")
 @click.argument("client_id")
-@click.option("--keep-old", is_flag=True, help="Leave the present secret valid beside the new one.")
+@click.option("--keep-old", is_flag=True, help="Leave the present secret valid beside the new one: two at most.")
 @click.option("--drop-old", is_flag=True, help="Make no new secret, but end the validity of the one before.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def rotate_secret(client_id: str, keep_old: bool, drop_old: bool, as_json: bool) -> None:

@@ -42,10 +42,11 @@ _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 def apply(*, file: Path, dry_run: bool, prune: bool, yes: bool, secrets_file: Path | None, as_json: bool) -> None:
     """Make the registered clients be what FILE says: show what that changes, ask, and do all of it or nothing.
 
-    FILE is TOML and has [[clients]] with the fields that the settings have; `-` is standard input. Two words are its
+    FILE is TOML and has [[clients]] with the fields that the settings have; `-` is standard input. Three words are its
     own: `client_secret_hash = "generate"` gives a client a secret that is told once and keeps the one that it has,
-    and `disabled = true`. A client with neither hash nor secret is a public one. Clients of the settings file are
-    none of its business. Applying the same file again changes nothing.
+    `disabled = true`, and `public = true`. A new client with neither hash nor secret is a public one; one that has a
+    secret loses it only by `public = true`. Clients of the settings file are none of its business. Applying the same
+    file again changes nothing.
 
     \b
     Examples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -23,7 +24,7 @@ from bridge.cli.client_recipes import as_fields, chosen, from_recipe, recipes, t
 from bridge.cli.opening import now, opened
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.clients import REREAD_SECONDS
-from bridge.settings import ClientSettings
+from bridge.settings import ClientSettings, is_loopback
 
 PAIRWISE_NOTE = (
     "Note: the scopes profile and email tell who somebody is; a pairwise sub alone does not hide it from this client."
@@ -69,6 +70,8 @@ def add(name: str, public: bool, recipe_name: str | None, url: str | None, as_js
         passerelle clients add Cron --grant-type client_credentials --scope jobs:read
     """
     by_recipe = chosen(recipe_name, url)
+    if not name.strip():
+        raise click.ClickException("The name is empty: people read it on pages, so give one.")
     facts = {"client_name": name, **(by_recipe.facts if by_recipe else {}), **facts_of(options)}
     with opened() as (settings, stored):
         issuer, store = settings.issuer, ClientStore(settings.clients, stored, now=now())
@@ -76,6 +79,7 @@ def add(name: str, public: bool, recipe_name: str | None, url: str | None, as_js
             public = public or by_recipe.recipe.client.public
             by_recipe.check_fits(facts, public=public, issuer=issuer)
         client, secret = store.add(facts, public=public)
+        _note_same_address(client, store)
     _note_pairwise(client)
     if by_recipe is None:
         print_credentials(client.client_id, secret, as_json)
@@ -137,6 +141,15 @@ def edit(client_id: str, clear: tuple[str, ...], as_json: bool, **options: Any) 
         click.echo(json.dumps(row, indent=2))
         return
     click.echo(f"Changed {client_id}. A running bridge follows within {REREAD_SECONDS} seconds.")
+
+
+def _note_same_address(added: ClientSettings, store: ClientStore) -> None:
+    """Perhaps somebody ran the command twice. Addresses of loopback are everybody's."""
+    web = {uri for uri in added.redirect_uris if not is_loopback(urlsplit(uri).hostname)}
+    for other in store.all():
+        if other.settings is not None and other.client_id != added.client_id:
+            for uri in sorted(web.intersection(other.settings.redirect_uris)):
+                click.echo(f"Note: {other.client_id} has the address {uri} as well.", err=True)
 
 
 def _note_pairwise(settings: ClientSettings) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -17,7 +18,7 @@ from bridge.cli.opening import told_in_one_sentence
 from bridge.errors import ConfigurationError
 from bridge.first_run.answers import DATABASE_NAME, Answers, default_bind, default_proxy_hops, fault_of_data_folder
 from bridge.first_run.making import Owner, acting_as, check_nothing_there, make, owner_named
-from bridge.settings import CONFIG_NAME, FILE_NAME, SYSTEM_FOLDER, fault_of, load, usual_places
+from bridge.settings import CONFIG_NAME, FILE_NAME, SYSTEM_FOLDER, fault_of, is_loopback, load, usual_places
 
 SYSTEM_DATA = Path("/var/lib/passerelle")
 SYSTEM_USER = "passerelle"
@@ -100,6 +101,8 @@ def init(system: bool, yes: bool, no_check: bool, **given: Any) -> None:
     click.echo(_written(answers))
     if not no_check:
         _check(folder / FILE_NAME, owner)
+    elif (fault := _fault_without_tls(answers.cas_url)) is not None:  # which the check would have told
+        click.echo(fault, err=True)
     click.echo(_next_steps(answers, owner))
 
 
@@ -165,6 +168,16 @@ def _hint(name: str) -> str:
 def _whole(path: Path | str | None) -> Any:
     """From the root, so that the bridge may be started anywhere."""
     return None if path is None else Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100  keeps symlinks
+
+
+def _fault_without_tls(cas_url: str) -> str | None:
+    parts = urlsplit(cas_url)
+    if parts.scheme != "http" or is_loopback(parts.hostname):
+        return None
+    return (
+        f"Warning: {cas_url} is plain http: passwords, tickets and names can be read and changed on the way. "
+        "Ask for its https address, and put that into the settings as cas_url."
+    )
 
 
 def _check(file: Path, owner: Owner) -> None:

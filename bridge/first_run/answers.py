@@ -55,7 +55,7 @@ def default_proxy_hops(issuer: str) -> int:
 
 def fault_of_data_folder(data: Path) -> str | None:
     """Why the database's URL could not name a file in this folder, or None."""
-    if "://" in str(data) or re.match(r"(postgresql|sqlite):", str(data)):
+    if re.match(r"[a-z][a-z0-9+.-]+:", str(data)):  # a Path has one slash left of a URL's two
         return "is a URL, not a folder: put it into a file and give --database-url-file, for it may hold a password"
     if re.search(r"[?#%]", str(data)) or not str(data).isprintable():
         return "holds one of ? # % or a control character, which a database URL cannot have"

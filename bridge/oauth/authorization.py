@@ -163,7 +163,7 @@ def check_client(parameters: Parameters, clients: ClientRegistry) -> Client:
             "The application that sent you here is not registered with this sign-in service. "
             "Tell the people who run that application."
         ),
-        detail=f"unknown client_id {client_id[:80]!r}",
+        detail=clients.why_absent(client_id),
     )
 
 

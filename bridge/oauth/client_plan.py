@@ -1,7 +1,8 @@
 """Clients as a file wants them: how that differs from what is registered, and making it so, all or nothing.
 
-The file has the fields of `[[clients]]`, and two words of its own: `disabled = true`, and `client_secret_hash =
-"generate"` for a client that is to have a secret without the file knowing it. One that exists keeps what it has.
+The file has the fields of `[[clients]]`, and three words of its own: `disabled = true`; `client_secret_hash =
+"generate"` for a client that is to have a secret without the file knowing it, where one that exists keeps what it has;
+and `public = true` for one that is to have none, without which no secret is taken away.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class Wanted:
     """Without the secret itself; with a hash that means nothing when `generates`."""
     generates: bool
     disabled: bool
+    says_public: bool
+    """That it has no secret is said, not only left out."""
 
     @property
     def client_id(self) -> str:
@@ -167,6 +170,9 @@ def _read_entry(entry: dict[str, Any]) -> Wanted:
     disabled = entry.pop("disabled", False)
     if not isinstance(disabled, bool):
         raise ClientNotChanged("disabled: is true or false")
+    says_public = entry.pop("public", None)
+    if not isinstance(says_public, bool | None):
+        raise ClientNotChanged("public: is true or false")
     generates = entry.get("client_secret_hash") == GENERATE
     if generates:
         if "former_secret_hash" in entry:
@@ -176,7 +182,10 @@ def _read_entry(entry: dict[str, Any]) -> Wanted:
     if settings.client_secret is not None:
         hashed = f"sha256:{hash_secret(settings.client_secret.get_secret_value())}"
         settings = checked(document_of(settings) | {"client_secret_hash": hashed})
-    return Wanted(settings=settings, generates=generates, disabled=disabled)
+    if says_public is not None and says_public is not settings.is_public:
+        missing = f'needs a secret when it is false: client_secret_hash = "{GENERATE}" makes one'
+        raise ClientNotChanged(f"public: {'has no secret when it is true: leave it out' if says_public else missing}")
+    return Wanted(settings=settings, generates=generates, disabled=disabled, says_public=bool(says_public))
 
 
 def _added(one: Wanted) -> Change:
@@ -196,6 +205,11 @@ def _changed(one: Wanted, known: ListedClient) -> Change:
     if known.settings is None:
         raise ClientNotChanged(
             f"What is stored of {one.client_id} cannot be read: another version wrote it. Remove it first."
+        )
+    if one.settings.is_public and not (known.settings.is_public or one.says_public):
+        raise ClientNotChanged(
+            f'{one.client_id}: has a secret, and the file names none. Write client_secret_hash = "{GENERATE}", which '
+            "keeps it, or public = true, which takes it away and leaves the client bound to PKCE alone."
         )
     before, after = _shown(known.settings), _shown(one.settings)
     fields = {name: (before[name], after[name]) for name in after if before[name] != after[name]}

@@ -13,9 +13,11 @@ import secrets
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from bridge.errors import ClientNotChanged
 from bridge.oauth.clients import hash_secret
@@ -94,6 +96,12 @@ class ClientStore:
         found, settings = self._managed(client_id)
         if settings.client_secret_hash is None:
             raise ClientNotChanged(f"{client_id} is a public client: it has no secret, and PKCE protects it.")
+        if keep_old and settings.former_secret_hash is not None:
+            raise ClientNotChanged(
+                f"{client_id} has two valid secrets already, and one more would end the older of them, which may still "
+                "be the one in use. Put the newest into the application, run `passerelle clients rotate-secret "
+                f"{client_id} --drop-old`, and then this again. Without --keep-old, a new one ends both at once."
+            )
         secret = secrets.token_urlsafe(32)
         former = settings.client_secret_hash if keep_old else None
         changed = {"client_secret_hash": f"sha256:{hash_secret(secret)}", "former_secret_hash": former}
@@ -188,11 +196,18 @@ def checked(facts: Mapping[str, Any]) -> ClientSettings:
         settings = ClientSettings.model_validate({name: fact for name, fact in facts.items() if fact is not None})
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        told = [f"{'.'.join(str(part) for part in f['loc'])}: {f['msg']}".removeprefix(": ") for f in faults]
+        told = [f"{'.'.join(map(str, f['loc']))}: {_in_words(f)}".removeprefix(": ") for f in faults]
         raise ClientNotChanged("\n".join(fault.replace("Value error, ", "") for fault in told)) from None
     if len(settings.client_name) > CLIENT_NAME_MAX_CHARS or not settings.client_name.isprintable():
         raise ClientNotChanged(f"The name has to be printable, of {CLIENT_NAME_MAX_CHARS} characters at most.")
     return settings
+
+
+def _in_words(fault: ErrorDetails) -> str:
+    if fault["type"] != "extra_forbidden":
+        return fault["msg"]
+    near = get_close_matches(str(fault["loc"][-1]), ClientSettings.model_fields, n=1)
+    return f"there is no such field{f'; did you mean {near[0]}?' if near else ''}"
 
 
 def document_of(settings: ClientSettings) -> dict[str, Any]:

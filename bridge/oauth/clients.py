@@ -70,7 +70,10 @@ class Client:
         presented = hash_secret(unverified_secret or "")
         matches = [hmac.compare_digest(presented, known) for known in self.secret_hashes]
         if unverified_secret is None or not any(matches):
-            raise InvalidClient(detail=f"wrong secret for client {self.client_id}")
+            pasted = hash_secret((unverified_secret or "").strip())
+            nearly = unverified_secret is not None and any(hmac.compare_digest(pasted, k) for k in self.secret_hashes)
+            hint = ": the right one, with a blank around it" if nearly else ""
+            raise InvalidClient(detail=f"wrong secret for client {self.client_id}{hint}")
 
     def allows_redirect_to(self, uri: str) -> bool:
         """Whether a code may be sent there: the exact string, or any port of a loopback one (RFC 8252 §7.3)."""
@@ -99,10 +102,19 @@ class ClientRegistry:
         self._version = -1
         self._asked_at = float("-inf")
         self._all: Mapping[str, Client] = self._fixed
+        self._disabled: frozenset[str] = frozenset()
 
     def get(self, client_id: str) -> Client | None:
         """The client, if it is registered and not disabled."""
         return self._current().get(client_id)
+
+    def why_absent(self, client_id: str) -> str:
+        """For the log, about one that `get` does not know."""
+        return (
+            f"client {client_id} is disabled"
+            if client_id in self._disabled
+            else f"unknown client_id {client_id[:80]!r}"
+        )
 
     def browser_origins(self) -> frozenset[str]:
         """The origins where applications may run in a browser: those of the public clients' redirect URIs."""
@@ -116,32 +128,45 @@ class ClientRegistry:
                 self._asked_at = now
                 version = self._store.clients.version()
                 if version != self._version:
-                    before, self._all = self._all, {**self._stored(), **self._fixed}
+                    before, were_disabled = self._all, self._disabled
+                    stored, disabled = self._stored()
+                    self._all, self._disabled = {**stored, **self._fixed}, disabled - self._fixed.keys()
                     if self._version >= 0:  # not the first reading
-                        _tell_changes(before, self._all)
+                        _tell_changes(before, self._all, were_disabled, self._disabled)
                     self._version = version
         return self._all
 
-    def _stored(self) -> dict[str, Client]:
+    def _stored(self) -> tuple[dict[str, Client], frozenset[str]]:
+        """Those that may do something, and the names of those that are disabled."""
         found = {}
-        for stored in self._store.clients.all():
+        everyone = self._store.clients.all()
+        for stored in everyone:
             if stored.disabled:
                 continue
             try:
                 found[stored.client_id] = client_of(ClientSettings.model_validate(json.loads(stored.document)))
             except (ValidationError, ValueError):  # written by another version
                 log.error("client_unreadable", client=stored.client_id, detail="see `passerelle clients list`")
-        return found
+        return found, frozenset(stored.client_id for stored in everyone if stored.disabled)
 
 
-def _tell_changes(before: Mapping[str, Client], now: Mapping[str, Client]) -> None:
+def _tell_changes(
+    before: Mapping[str, Client], now: Mapping[str, Client], were_disabled: frozenset[str], disabled: frozenset[str]
+) -> None:
     """The command that changes a client runs elsewhere and has no log: whoever serves says what became of it."""
-    log.info(
-        "clients_changed",
-        added=sorted(now.keys() - before.keys()),
-        removed=sorted(before.keys() - now.keys()),
-        changed=sorted(client_id for client_id in now.keys() & before.keys() if now[client_id] != before[client_id]),
-    )
+    changed = {client_id for client_id in now.keys() & before.keys() if now[client_id] != before[client_id]}
+    added, enabled = now.keys() - before.keys() - were_disabled, now.keys() & were_disabled
+    newly_disabled = before.keys() & disabled
+    removed = (before.keys() | were_disabled) - now.keys() - disabled
+    if added or changed or newly_disabled or enabled or removed:
+        log.info(
+            "clients_changed",
+            added=sorted(added),
+            changed=sorted(changed),
+            disabled=sorted(newly_disabled),
+            enabled=sorted(enabled),
+            removed=sorted(removed),
+        )
 
 
 def hash_secret(secret: str) -> str:

@@ -107,7 +107,7 @@ def check_client(authority: Authority, parameters: Parameters, hint: Mapping[str
         return None if hint is None else authority.clients.get(str(hint.get("aud")))
     client = authority.clients.get(parameters["client_id"])
     if client is None:
-        raise _refused_address(authority, f"unknown client_id {parameters['client_id'][:80]!r}")
+        raise _refused_address(authority, authority.clients.why_absent(parameters["client_id"]))
     return client
 
 

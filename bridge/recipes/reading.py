@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -40,9 +41,16 @@ def find_recipe(name: str) -> Recipe:
     known = {file.name.removesuffix(SUFFIX): file for file in _files()}
     if name in known:
         return _read(known[name], known[name].name)
-    near = get_close_matches(name.lower(), known, n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    near = _of_title(name) or get_close_matches(name.lower(), known, n=1)
+    hint = f" Did you mean {' or '.join(', '.join(near).rsplit(', ', 1))}?" if near else ""
     raise RecipeFault(f"There is no recipe {name!r}.{hint} `passerelle clients recipes` shows all.")
+
+
+def _of_title(word: str) -> list[str]:
+    """The recipes with this word in their title, as people call the application."""
+    return sorted(
+        recipe.name for recipe in all_recipes() if word.lower() in re.split(r"[^a-z0-9]+", recipe.title.lower())
+    )
 
 
 def _files() -> Iterator[Traversable]:

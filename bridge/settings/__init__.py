@@ -16,7 +16,7 @@ from bridge.settings.files import why_unreadable
 from bridge.settings.model import Settings
 from bridge.settings.places import CONFIG_NAME, FILE_NAME, SYSTEM_FOLDER, file_in_use, usual_places
 from bridge.settings.rules import ClaimRules
-from bridge.settings.sources import fault_of, load
+from bridge.settings.sources import fault_of, files_with_secrets, load
 from bridge.settings.urls import is_loopback
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Settings",
     "fault_of",
     "file_in_use",
+    "files_with_secrets",
     "is_loopback",
     "load",
     "usual_places",

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from bridge.errors import ConfigurationError
 from bridge.settings.files import why_unreadable
 from bridge.settings.model import Settings
-from bridge.settings.places import CONFIG_NAME, fault_of_stranger, found_file
+from bridge.settings.places import CONFIG_NAME, fault_of_stranger, file_in_use, found_file
 
 PREFIX = "PASSERELLE_"
 # Read by the test suite, which starts the bridge with its own environment.
@@ -53,7 +53,7 @@ def load(environ: Mapping[str, str], places: Sequence[Path] = ()) -> Settings:
         found = error.errors(include_url=False, include_input=False)
         faults.extend(_sentence(fault) for fault in found)
         if any(fault["type"] == "missing" for fault in found):
-            faults.extend(_no_file(environ, places))
+            faults[:0] = _no_file(environ, places)  # why they are missing, before what is
     if faults or settings is None:
         raise ConfigurationError(faults)
     return settings
@@ -64,6 +64,20 @@ def _no_file(environ: Mapping[str, str], places: Sequence[Path]) -> Iterator[str
     if places and not environ.get(CONFIG_NAME) and found_file(places) is None:
         looked = " and ".join(str(place) for place in places)
         yield f"{CONFIG_NAME}: names no file, and there is none at {looked}; `passerelle init` makes one"
+
+
+def files_with_secrets(environ: Mapping[str, str], places: Sequence[Path]) -> tuple[Path, ...]:
+    """Where `load` found the secrets that it took from files, the settings file itself among them."""
+    named = file_in_use(environ, places)
+    said = _from_toml(named, [])
+    found = {}
+    for twin in sorted(SECRETS):
+        variable = PREFIX + twin.upper()
+        if file := environ.get(f"{variable}_FILE") or (not environ.get(variable) and said.get(f"{twin}_file")):
+            found[Path(str(file))] = twin
+        elif twin in said and twin != "database_url" and named:
+            found[Path(named)] = twin
+    return tuple(found)
 
 
 def fault_of(name: str, value: Any) -> str | None:

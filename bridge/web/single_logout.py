@@ -15,6 +15,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from bridge.cas.logout_request import (
+    MADE_UP,
     PARAMETER,
     message_of_body,
     message_of_front_channel,
@@ -93,5 +94,9 @@ def _end_session_of(read: Callable[[], bytes], *, channel: str) -> None:
         raise
     offline_too = bridge.single_logout_ends_offline_access
     ended = end_by_ticket(bridge.authority, ticket, offline_too=offline_too)
+    if not ended and ticket.startswith(MADE_UP):
+        bridge.metrics.single_logout("checked")
+        log.info("single_logout_checked", channel=channel)
+        return
     bridge.metrics.single_logout("ended" if ended else "unknown")
     log.info("single_logout", channel=channel, ticket=ticket_fingerprint(ticket), ended=len(ended))

@@ -9,11 +9,12 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import requests
@@ -52,12 +53,16 @@ class Apache:
         self.url = f"https://localhost:{self.port}"
         self.callback = f"{self.url}/oidc-callback"
 
-    def is_client(self, client: Credentials) -> Self:
+    def is_client(self, client: Credentials, edited: Mapping[str, str]) -> Self:
         """Who it is at the bridge: known before it starts."""
         self.client = client
         pasted = self.folder / "recipe.conf"
         pasted.touch(mode=0o600)
-        pasted.write_text(client.configuration["the VirtualHost of the application"])
+        text = client.configuration["the VirtualHost of the application"]
+        for line, other in edited.items():
+            assert line in text
+            text = text.replace(line, other)
+        pasted.write_text(text)
         authority = self.folder / "authority.crt"
         authority.write_bytes(self.ca_file.read_bytes())
         authority.chmod(0o644)
@@ -125,12 +130,16 @@ class Apache:
 
 
 @contextmanager
-def apache_at(site: Site, *options: str) -> Iterator[Apache]:
-    """It runs until the end of the block, registered with these options of `passerelle clients add`."""
+def apache_at(site: Site, *options: str, edited: Mapping[str, str] = MappingProxyType({})) -> Iterator[Apache]:
+    """It runs until the end of the block, registered with these options of `passerelle clients add`.
+
+    :param edited: what its administrator writes instead of some of what was pasted
+    """
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         folder.chmod(0o755)
         apache = Apache(folder, files=site.cas.files, ca_file=site.ca_file)
         client = site.adds_client("Apache", *options, f"--url={apache.url}")
-        with apache.is_client(client):
+        with apache.is_client(client, edited):
+            site.waits_until_known()
             yield apache

@@ -29,6 +29,13 @@ def ends(site: Site, sid: str) -> None:
     assert result.exit_code == 0, result.output
 
 
+def edits(site: Site, client: Credentials, *options: str) -> None:
+    """`passerelle clients edit`, until the bridge follows."""
+    result = CliRunner().invoke(main, ["clients", "edit", client.client_id, *options], env=site.bridge.environment)
+    assert result.exit_code == 0, result.output
+    time.sleep(REREAD_SECONDS + 0.2)
+
+
 def rotates_secret(site: Site, client: Credentials, how: str) -> str | None:
     """`passerelle clients rotate-secret`, until the bridge follows; the new secret, if there is one."""
     words = ["clients", "rotate-secret", client.client_id, how, "--json"]

@@ -1,4 +1,4 @@
-"""A Django site as `startproject` makes it, with what a recipe prints pasted into it."""
+"""A Django site as `startproject` makes it, with what a recipe prints pasted into it, behind a proxy that ends TLS."""
 
 from __future__ import annotations
 
@@ -13,17 +13,30 @@ import requests
 from tests.clients.application import Application
 from tests.clients.person import Person
 from tests.clients.site import Site
+from tests.support.tls_front import TlsFront
 
 SOURCE = Path(__file__).with_name("django_site")
 WITH_PAGES = "from pages import pages\n\nurlpatterns += pages\n"
 
 
 class DjangoSite(Application):
-    """While it runs."""
+    """While it runs. It speaks plain http itself, as any site of Django's behind a proxy."""
+
+    def is_behind(self, front: TlsFront) -> None:
+        """Where people reach it."""
+        self.url = f"https://localhost:{front.port}"
 
     def presses(self, person: Person, path: str) -> requests.Response:
         """A button on a page of the site; where it leads."""
         return person.submits(person.opens(f"{self.url}/button/{path}"))
+
+    def _answers(self) -> bool:
+        """The proxy answers for it before it does."""
+        try:
+            requests.get(f"http://localhost:{self.port}", allow_redirects=False, timeout=5)
+        except requests.RequestException:
+            return False
+        return True
 
 
 @contextmanager
@@ -34,21 +47,24 @@ def django_site(site: Site, folder: Path, recipe: str, *options: str, settings: 
     :param settings: what the site itself says, after the recipe
     """
     subprocess.run([sys.executable, "-m", "django", "startproject", "campus", folder], check=True, timeout=60)
-    it = DjangoSite(folder)
+    it, files = DjangoSite(folder), site.cas.files
+    front = TlsFront(folder, certificate=files.certificate, key=files.key, ca_file=site.ca_file)
+    front.leads_to(it.port)
+    it.is_behind(front)
     client = site.adds_client(recipe, f"--recipe={recipe}", f"--url={it.url}", *options)
     for into, text in client.configuration.items():
         paste(folder, into, text)
     paste(folder, "settings.py, at the end", settings)
     paste(folder, "urls.py, at the end", WITH_PAGES)
-    with it.runs_python(SOURCE / "serve.py", str(it.port), **site.trust):
+    with front, it.runs_python(SOURCE / "serve.py", str(it.port), **site.trust):
         yield it
 
 
 def paste(folder: Path, into: str, text: str) -> None:
     """Where the recipe says: at the end of a file that is there, or into a new module beside manage.py."""
-    name = into.partition(",")[0]
-    assert name.endswith(".py"), into
-    there = folder / "campus" / name
-    place = there if there.exists() else folder / name
+    name, _, where = into.partition(", ")
+    assert (name.endswith(".py"), where in ("at the end", "beside manage.py")) == (True, True), into
+    place = folder / name if where == "beside manage.py" else folder / "campus" / name
+    assert place.exists() is (where == "at the end"), into
     with place.open("a", encoding="utf-8") as file:
         file.write(f"\n{text}\n")

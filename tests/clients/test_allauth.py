@@ -39,6 +39,13 @@ def test_a_user_of_allauth_who_comes_back_is_the_same_user(django: DjangoSite, p
     assert other.types_password(begins(django, other)).json() == first
 
 
+def test_nobody_makes_themselves_an_account_at_a_site_with_allauth(django: DjangoSite, person: Person) -> None:
+    assert person.opens(f"{django.url}/accounts/signup/").status_code == 404
+    page = person.opens(f"{django.url}/accounts/login/")
+    assert "password" not in page.text.lower()
+    assert "/accounts/oidc/cas/login/" in page.text
+
+
 def test_a_site_with_allauth_signs_out_here_and_at_cas(django: DjangoSite, person: Person) -> None:
     person.types_password(begins(django, person))
     question = django.presses(person, "accounts/logout/")

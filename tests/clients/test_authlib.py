@@ -119,13 +119,14 @@ def test_a_program_on_ones_own_machine_signs_in_renews_and_gives_its_tokens_back
 def test_the_application_of_the_recipe_signs_people_in_and_out(
     by_recipe: Application, person: Person, site: Site
 ) -> None:
-    page = person.signs_in(f"{by_recipe.url}/")
+    page = person.signs_in(f"{by_recipe.url}/login")
     assert page.url == f"{by_recipe.url}/"
     email = site.cas.user.attributes["mail"][0]
     assert page.json() == {"name": person.name, "email": email, "is_staff": True}
 
-    # Its start page is for signed-in people alone.
-    assert person.is_at_cas(person.opens(f"{by_recipe.url}/logout"))
+    page = person.opens(f"{by_recipe.url}/logout")
+    assert (page.url, "Sign in" in page.text) == (f"{by_recipe.url}/", True)
+    assert person.is_at_cas(person.opens(f"{by_recipe.url}/login"))
 
 
 def test_the_program_of_the_recipe_tells_who_its_user_is(person: Person, site: Site, tmp_path: Path) -> None:

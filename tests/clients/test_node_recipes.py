@@ -8,11 +8,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.clients.application import Application
 from tests.clients.at_the_bridge import sessions
 from tests.clients.person import Person
 from tests.clients.site import Site, site_in
+from tests.support.live_bridge import free_port
 
 FILES = {
     "node-openid-client": "app.mjs",
@@ -24,15 +26,20 @@ pytestmark = pytest.mark.needs("node")
 
 
 @contextmanager
-def running(recipe: str, site: Site, packages: Path, folder: Path) -> Iterator[str]:
-    """The address of the application, until the end of the block."""
+def running(recipe: str, site: Site, packages: Path, folder: Path, issuer: str = "") -> Iterator[str]:
+    """The address of the application, until the end of the block.
+
+    :param issuer: where it looks for the bridge, if not where that is; its developer runs it then
+    """
     application = Application(folder)
     client = site.adds_client(recipe, f"--recipe={recipe}", f"--url={application.url}")
     # Beside the libraries, where Node looks for them.
     program = packages / f"{recipe}-{application.port}{Path(FILES[recipe].split()[0]).suffix}"
-    program.write_text(client.configuration[FILES[recipe]], encoding="utf-8")
+    text = client.configuration[FILES[recipe]].replace(site.issuer, issuer or site.issuer)
+    program.write_text(text, encoding="utf-8")
     settings = dict(re.findall(r"(?m)^(\w+)=(.*)$", client.configuration.get(".env.local", "")))
-    environment = {**site.trust, **settings, "PORT": str(application.port), "NODE_ENV": "production"}
+    mode = "development" if issuer else "production"
+    environment = {**site.trust, **settings, "PORT": str(application.port), "NODE_ENV": mode}
     with application.runs(["node", program], environment):
         yield application.url
 
@@ -92,3 +99,22 @@ def goes_in_and_out(url: str, site: Site, person: Person) -> None:
     assert (page.url, page.json()) == (f"{url}/", None)
     assert sessions(site) == already
     assert person.is_at_cas(person.opens(f"{url}/login"))
+
+
+def test_an_application_may_start_before_the_bridge_and_shows_nobody_its_code(
+    site: Site, node_packages: Path, tmp_path: Path
+) -> None:
+    nobody_there = f"https://127.0.0.1:{free_port()}"
+    with running("node-openid-client", site, node_packages, tmp_path, nobody_there) as url:
+        for path in ("login", "callback", "callback?code=x&state=y", "logout"):
+            page = requests.get(f"{url}/{path}", timeout=20)
+            assert (page.status_code, "did not work" in page.text) == (502, True), page.text
+            assert "    at " not in page.text
+
+
+def test_a_callback_that_is_no_answer_is_one_sentence(applications: dict[str, str], person: Person) -> None:
+    url = applications["node-openid-client"]
+    for query in ("", "?code=x&state=y", "?error=access_denied&state=x"):
+        page = person.opens(f"{url}/callback{query}")
+        assert (page.status_code, page.text.count("\n")) == (502, 0), page.text
+        assert f"{url}/login" in page.text

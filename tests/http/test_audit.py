@@ -145,6 +145,22 @@ def test_reuse_stands_out_with_client_and_user_row17_row24(
     assert facts == {"level": "warning", "what": what, "client": "app", "subject": "alice"}
 
 
+def test_an_application_that_was_disabled_is_not_called_unknown_in_the_log(bridge: Running, logged: list[str]) -> None:
+    off = {"client_id": "off", "client_secret_hash": "00" * 32, "redirect_uris": ["https://off.example.org/cb"]}
+    bridge.store.clients.put(StoredClient(client_id="off", document=json.dumps(off), disabled=True), now=0)
+    bridge.clock.advance(31)
+    bridge.wire.ask("GET", "/authorize?client_id=off&response_type=code")
+    bridge.wire.ask("GET", "/logout?client_id=off&post_logout_redirect_uri=https://off.example.org/")
+    bridge.wire.ask(
+        "POST",
+        "/token",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        body="grant_type=client_credentials&client_id=off",
+    )
+    told = [json.loads(line).get("detail") for line in logged]
+    assert [detail for detail in told if detail] == ["client off is disabled"] * 3
+
+
 def test_what_commands_change_is_told_by_those_who_serve(bridge: Running, logged: list[str]) -> None:
     def asks() -> None:
         bridge.clock.advance(31)
@@ -156,15 +172,19 @@ def test_what_commands_change_is_told_by_those_who_serve(bridge: Running, logged
     for document in (added, added | {"consent": True}):
         bridge.store.clients.put(StoredClient(client_id="new", document=json.dumps(document), disabled=False), now=0)
         asks()
+    for disabled, name in ((True, "new"), (True, "off"), (False, "new")):  # "off" is nobody's business: it never worked
+        document = json.dumps(added | {"client_id": name})
+        bridge.store.clients.put(StoredClient(client_id=name, document=document, disabled=disabled), now=0)
+        asks()
     bridge.store.clients.remove("new")
     asks()
     told = [
-        {name: event[name] for name in ("added", "changed", "removed")} for event in events(logged, "clients_changed")
+        {name: event[name] for name in ("added", "changed", "disabled", "enabled", "removed") if event[name]}
+        for event in events(logged, "clients_changed")
     ]
     assert told == [
-        {"added": ["new"], "changed": [], "removed": []},
-        {"added": [], "changed": ["new"], "removed": []},
-        {"added": [], "changed": [], "removed": ["new"]},
+        *({"added": ["new"]}, {"changed": ["new"]}, {"disabled": ["new"]}),
+        *({"enabled": ["new"]}, {"removed": ["new"]}),
     ]
     retired = bridge.store.keys.all()[0].kid
     bridge.store.keys.remove(retired)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote, quote_plus, urlsplit
 
 import pytest
 
-from bridge.cas.logout_request import ticket_of_logout_request
+from bridge.cas.logout_request import MADE_UP, ticket_of_logout_request
 from bridge.web.context import EXTENSION
 from tests.http.conftest import MakeBridge
 from tests.http.deliveries import clients_told_at, deliver, nothing_waits, settle, until, verified
@@ -212,6 +212,13 @@ def test_a_logout_that_overtakes_its_own_sign_in_signs_nobody_in(
     hub.takes_code(browser.opens(browser.visits_cas(again)))
 
 
+def test_what_passerelle_check_sends_does_not_look_like_a_logout_of_cas(bridge: Running, logged: list[str]) -> None:
+    for way in WAYS.values():
+        assert way(bridge, f"{MADE_UP}{'0' * 32}").status == 200
+    assert not events(logged, "single_logout")
+    assert len(events(logged, "single_logout_checked")) == len(WAYS)
+
+
 def test_nobody_learns_a_ticket_from_the_log(bridge: Running, browser: Browser, hub: App, logged: list[str]) -> None:
     ticket, _ = sign_in(browser, hub)
     for way in WAYS.values():
@@ -228,9 +235,10 @@ def test_what_becomes_of_logouts_is_counted(bridge: Running, browser: Browser, h
         found = re.search(line, bridge.app.extensions[EXTENSION].metrics.exposition({}).decode())
         return float(found[1]) if found else 0
 
-    before = {outcome: count(outcome) for outcome in ("ended", "unknown", "malformed")}
+    before = {outcome: count(outcome) for outcome in ("ended", "unknown", "malformed", "checked")}
     ticket, _ = sign_in(browser, hub)
     for _ in range(2):
         WAYS["form"](bridge, ticket)
     posts(form("<x/>"), FORM)(bridge)
+    WAYS["form"](bridge, f"{MADE_UP}1")  # of `passerelle check`: CAS has reported nothing by it
     assert {outcome: count(outcome) - before[outcome] for outcome in before} == dict.fromkeys(before, 1)

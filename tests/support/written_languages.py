@@ -78,7 +78,7 @@ def _apache(text: str) -> Iterator[str]:
             if not opened or opened.pop() != closing[1]:
                 raise NotWellFormed(line)
             continue
-        if section := re.fullmatch(r"\s*<(\w+)( .*)>", line):
+        if section := re.fullmatch(r"\s*<(\w+)((?: .*)?)>", line):
             opened.append(section[1])
         words = shlex.split(section[2] if section else line)
         if not section and not re.fullmatch(r"[A-Z]\w+", words[0]):

@@ -136,6 +136,31 @@ def test_a_new_secret_replaces_the_old_one_or_stands_beside_it(command: ClientCo
     assert len({first, second, third}) == 3
 
 
+def test_a_second_changeover_waits_for_the_first_one_to_end(command: ClientCommand) -> None:
+    """Else the secret that the application still uses would end without a word."""
+    command.adds("Wiki", "--id", "wiki", *REDIRECT)
+    command.does("rotate-secret", "wiki", "--keep-old")
+    before = hashes(command, "wiki")
+    told = command.refuses("rotate-secret", "wiki", "--keep-old")
+    assert "has two valid secrets already" in told
+    assert "rotate-secret wiki --drop-old" in told
+    assert hashes(command, "wiki") == before
+    command.does("rotate-secret", "wiki", "--drop-old")
+    command.does("rotate-secret", "wiki", "--keep-old")
+
+
+def test_a_second_client_with_the_same_address_is_added_with_a_note(command: ClientCommand) -> None:
+    command.adds("Wiki", "--id", "wiki", *REDIRECT)
+    added = command.runs("add", "Wiki", "--id", "again", *REDIRECT)
+    assert added.exit_code == 0
+    assert f"Note: wiki has the address {REDIRECT[1]} as well" in added.stderr
+    other = command.runs("add", "Other", "--redirect-uri", "https://other.example.org/cb")
+    assert "Note" not in other.stderr
+    programs = ("--public", "--redirect-uri", "http://127.0.0.1/callback")
+    command.adds("One", *programs)
+    assert "Note" not in command.runs("add", "Two", *programs).stderr
+
+
 def test_there_is_nothing_to_rotate_in_a_public_client_and_no_former_secret_to_drop(command: ClientCommand) -> None:
     command.adds("Program", "--id", "program", "--public", *REDIRECT)
     command.adds("Wiki", "--id", "wiki", *REDIRECT)

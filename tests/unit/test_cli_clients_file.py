@@ -157,9 +157,35 @@ def test_secrets_and_hashes_of_the_file_end_up_as_hashes(command: ClientCommand)
     assert documents(command)["wiki"]["client_secret_hash"] == f"sha256:{hash_secret('from a file')}"
 
 
+def test_a_secret_that_is_left_out_makes_no_client_public(command: ClientCommand) -> None:
+    """Somebody took it out of the file, perhaps to keep it somewhere else."""
+    applied(command, WIKI)
+    before = documents(command)
+    refused = apply(command, WIKI.replace('client_secret_hash = "generate"\n', ""), "--yes")
+    assert refused.exit_code == 1
+    assert 'wiki: has a secret, and the file names none. Write client_secret_hash = "generate"' in refused.stderr
+    assert "public = true" in refused.stderr
+    assert documents(command) == before
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("public = true", "public: has no secret"),
+        ("public = false", None),
+        ("public = 'yes'", "public: is true or false"),
+    ],
+)
+def test_public_says_whether_there_is_a_secret(command: ClientCommand, more: str, says: str | None) -> None:
+    done = apply(command, f"{WIKI}{more}\n", "--yes")
+    assert done.exit_code == (0 if says is None else 1), done.output
+    assert says is None or f"wiki: {says}" in done.stderr
+    assert "page: public: needs a secret" in apply(command, f"{PAGE}public = false\n", "--yes").stderr
+
+
 def test_a_client_becomes_public_or_confidential_only_with_the_plan_saying_so(command: ClientCommand) -> None:
     applied(command, WIKI)
-    public = WIKI.replace('client_secret_hash = "generate"\n', "")
+    public = WIKI.replace('client_secret_hash = "generate"\n', "public = true\n")
     (change,) = applied(command, public)["changes"]
     assert change["fields"] == {"secret": {"before": "as registered", "after": "none (public)"}}
     again = applied(command, WIKI)
@@ -232,8 +258,12 @@ def test_disabled_is_a_word_of_the_file_and_its_absence_enables(command: ClientC
         ("issuer = 'x'", "has issuer: only [[clients]]"),
         ("[[clients]", "is not TOML"),
         ("x = " + "[" * 50_000, "is not TOML"),
-        (PAGE + "x = 1", "page: x: Extra inputs"),
-        (PAGE + "recipe = 'grafana'", "page: recipe: Extra inputs"),
+        (PAGE + "x = 1", "page: x: there is no such field\n"),
+        (
+            PAGE + "redirect_uri = 'https://a'",
+            "page: redirect_uri: there is no such field; did you mean redirect_uris?",
+        ),
+        (PAGE + "recipe = 'grafana'", "page: recipe: there is no such field"),
         (PAGE.replace('client_id = "page"', ""), "entry 2: client_id: Field required"),
         (PAGE + "client_secret = 'x'\nclient_secret_hash = 'generate'", "are both given"),
         (PAGE + "client_secret_hash = 'generate'\nformer_secret_hash = '" + "0" * 64 + "'", "goes with"),

@@ -260,3 +260,27 @@ def test_the_check_tells_what_to_do_about_cas_and_the_installation_stands(tmp_pa
     assert r"service pattern   ^https://auth\.example\.org/cas/callback" in ended.stdout
     assert "passerelle check --message" in ended.stdout
     assert_works(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "data", ["https://db.example.org/x", "postgresql://u:p@db/x", "sqlite:///x", "mysql+driver:/x"]
+)
+def test_a_url_is_no_folder_for_data(inits: Inits, data: str, tmp_path: Path) -> None:
+    refused = inits(*HTTPS, "--data", data)
+    assert refused.status == 2
+    assert "is a URL, not a folder" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("cas_url", "warns"),
+    [
+        ("http://sso.example.org/cas", True),
+        ("http://127.0.0.1:8443/cas", False),
+        ("https://sso.example.org/cas", False),
+    ],
+)
+def test_a_cas_without_tls_is_not_taken_without_a_word(inits: Inits, cas_url: str, warns: bool) -> None:
+    done = inits("--issuer", "https://auth.example.org", "--cas-url", cas_url)
+    assert done.status == 0
+    assert ("passwords, tickets and names can be read and changed on the way" in done.stderr) is warns

@@ -23,7 +23,16 @@ def client(client_id: str = "hub", **changes: object) -> Client:
 
 
 HUB, PUBLIC = client(), client("cli", client_secret=None)
-CLIENTS = cast(ClientRegistry, {"hub": HUB, "cli": PUBLIC})  # of which the checks want `get` alone
+
+
+class Known(dict[str, Client]):
+    """Of a registry, all that the checks want."""
+
+    def why_absent(self, client_id: str) -> str:
+        return f"unknown {client_id}"
+
+
+CLIENTS = cast(ClientRegistry, Known(hub=HUB, cli=PUBLIC))
 
 
 def basic(text: str) -> str:
@@ -53,6 +62,16 @@ def test_during_a_changeover_both_secrets_are_good_and_no_third() -> None:
 def test_any_other_secret_is_refused_row45(wrong: str | None) -> None:
     with pytest.raises(InvalidClient):
         client().check_secret(wrong)
+
+
+@pytest.mark.parametrize("pasted", [SECRET + " ", "\t" + SECRET, SECRET + "\n", f" {SECRET} "])
+def test_the_log_says_that_a_secret_was_pasted_with_a_blank(pasted: str) -> None:
+    with pytest.raises(InvalidClient) as refused:
+        client().check_secret(pasted)
+    assert refused.value.detail == "wrong secret for client hub: the right one, with a blank around it"
+    with pytest.raises(InvalidClient) as refused:
+        client().check_secret("wrong ")
+    assert refused.value.detail == "wrong secret for client hub"
 
 
 def test_no_secret_is_not_the_empty_secret() -> None:

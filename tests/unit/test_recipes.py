@@ -107,6 +107,25 @@ def test_the_way_out_leads_back_to_an_address_that_is_registered() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["django-allauth", "django-mozilla-oidc", "django-social-auth"])
+def test_a_site_of_django_below_a_path_leads_back_to_it(name: str) -> None:
+    recipe, url = find_recipe(name), "https://www.example.org/below/it"
+    client = registered(recipe, url=url)
+    filled = configuration(recipe, client, issuer=ISSUER, client_secret=SECRET, url=url)
+    led = re.findall(r'^LOG\w+_REDIRECT_URL = "(.*)"$', filled.blocks[0].text, re.MULTILINE)
+    assert led
+    assert {address.partition("?")[0] for address in led} <= {f"{url}/", f"{ISSUER}/logout"}
+
+
+@pytest.mark.parametrize("recipe", [pytest.param(one, id=one.name) for one in all_recipes() if one.kind == "library"])
+def test_a_recipe_for_ones_own_application_says_what_to_install(recipe: Recipe) -> None:
+    """All of it, the framework as well where the recipe writes the whole application."""
+    (installed, *_) = re.findall(r"`(?:pip|npm) install ([^`]+)`", recipe.then) or [""]
+    assert installed
+    whole = any(block.into == "app.py" for block in recipe.blocks)
+    assert not whole or "Flask" in installed.split()
+
+
 def test_braces_of_the_application_itself_are_left_to_it() -> None:
     recipe = find_recipe("pgadmin")
     (block,) = configuration(recipe, registered(recipe), issuer=ISSUER, client_secret=SECRET, url=recipe.example).blocks

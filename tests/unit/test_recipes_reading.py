@@ -167,7 +167,19 @@ def test_what_is_no_file_no_text_or_too_long_is_refused_in_a_sentence(tmp_path: 
             find_recipe(name)
 
 
-@pytest.mark.parametrize(("typed", "near"), [("grafanna", "grafana"), ("Grafana", "grafana"), ("keycloak", None)])
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [
+        *(("grafanna", "grafana"), ("Grafana", "grafana"), ("keycloak", None)),
+        *(
+            ("apache", "mod-auth-openidc"),
+            ("mozilla", "django-mozilla-oidc"),
+            ("Passport", "node-passport"),
+            ("a", None),
+        ),
+        ("django", "django-allauth, django-mozilla-oidc or django-social-auth"),
+    ],
+)
 def test_a_name_that_is_none_is_told_what_is_near(typed: str, near: str | None) -> None:
     with pytest.raises(RecipeFault, match="`passerelle clients recipes` shows all") as refused:
         find_recipe(typed)

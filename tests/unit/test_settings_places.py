@@ -69,3 +69,11 @@ def test_the_environment_wins_over_the_files_twin_which_is_not_even_read(tmp_pat
     file.write_text('issuer = "https://a.example"\ncas_url = "https://c.example"\nsecret_key_file = "missing"\n')
     settings = load({"PASSERELLE_SECRET_KEY": "f" * 64}, [file])
     assert settings.secret_key.get_secret_value() == "f" * 64
+
+
+def test_in_the_wrong_folder_the_first_thing_said_is_that_there_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load({}, [tmp_path / "passerelle.toml"])
+    first, *others = refused.value.faults
+    assert first.startswith("PASSERELLE_CONFIG: names no file, and there is none at")
+    assert "PASSERELLE_ISSUER: is required" in "\n".join(others)
