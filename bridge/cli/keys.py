@@ -53,7 +53,8 @@ def rotate(algorithm: str | None, at_once: bool) -> None:
             _rotate(ring, each, at_once)
 
 
-@keys.command()
+# A kid may begin with "-".
+@keys.command("remove", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("kid")
 def remove(kid: str) -> None:
     """Take a key out of the JWKS: from then on nothing that it signed is valid."""
