@@ -109,6 +109,12 @@ def test_a_waiting_key_can_be_removed_and_replaced(keys: Keys) -> None:
     assert of(keys, "ES256", "next") != [waiting]
 
 
+def test_a_name_that_begins_with_a_dash_is_taken_for_a_key(keys: Keys) -> None:
+    result = keys("remove", "-obwOtP9MjEl4R_IHeQDPXtDxbmVgCvPoGuWulr9eHM")
+    assert result.exit_code == 1
+    assert "There is no key -obwOtP9MjEl4R_IHeQDPXtDxbmVgCvPoGuWulr9eHM." in result.stderr
+
+
 def test_an_unknown_key_is_named(keys: Keys) -> None:
     result = keys("remove", "nonsense")
     assert result.exit_code == 1
