@@ -7,6 +7,7 @@ loses requests whenever a container starts on its machine; everything else goes 
 from __future__ import annotations
 
 import os
+import signal
 from functools import cache
 from typing import Any
 
@@ -33,6 +34,9 @@ FIGURES = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Run in the background of a shell, we are started deaf to Ctrl-C, and so would be all that we start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "e2e: real containers or processes, and a real browser")
     config.addinivalue_line("markers", "upstream: CAS servers that we did not write; two minutes")
     config.addinivalue_line(
