@@ -58,7 +58,8 @@ it asks here by itself as well; and this service, where it tells applications of
 | the bridge, towards a `backchannel_logout_uri` | `SSL_CERT_FILE=FILE`; towards CAS it is `cas_ca_file` |
 
 On the machine itself, `update-ca-certificates` (Debian) makes an authority known to all programs that go by the
-system's, which requests and Node.js do not.
+system's, which requests and Node.js do not. `passerelle check` warns of each application whose certificate the bridge
+does not trust, or that it cannot reach.
 """
 MANY = """
 ## Many at once

@@ -11,12 +11,16 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from bridge.check.certificates import Certificate
-from bridge.check.probe import PROBE_SECONDS, Answer, Place, Trouble, ask, greet, look_at_certificates
+from bridge.check.probe import PROBE_SECONDS, Answer, Place, Trouble, ask, greet, look_at_certificates, reach
 
 RUN_SECONDS = 60.0
 
 Waiting = Callable[[str], AbstractContextManager[None]]
 T = TypeVar("T")
+
+
+class TimeIsOver(Exception):  # noqa: N818  it says what happened
+    """The time for the whole check."""
 
 
 class Aside(Generic[T]):
@@ -86,6 +90,24 @@ class Asker:
         """As `probe.greet`."""
         seconds = self._seconds()
         return None if seconds is None else greet(place, seconds=seconds)
+
+    def reach(self, place: Place, *, seconds: float) -> Trouble | None:
+        """As `probe.reach`.
+
+        :raises TimeIsOver: when none is left to try it
+        """
+        left = self.check_time()
+        with self._waiting(f"{place.host}:{place.port}"):
+            return reach(place, seconds=min(seconds, left))
+
+    def check_time(self) -> float:
+        """The seconds that one question may take.
+
+        :raises TimeIsOver: when none are left
+        """
+        if (left := self._seconds()) is None:
+            raise TimeIsOver
+        return left
 
     def _seconds(self) -> float | None:
         left = self._deadline - time.monotonic()

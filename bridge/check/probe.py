@@ -155,16 +155,24 @@ def look_at_certificates(place: Place, *, seconds: float = PROBE_SECONDS) -> lis
         connection.close()
 
 
+def reach(place: Place, *, seconds: float = PROBE_SECONDS) -> Trouble | None:
+    """Connect to a server, by TLS where its address is https, and say nothing more: what came in the way, if anything.
+
+    :param seconds: for finding, reaching and greeting it
+    """
+    try:
+        _connected(_host(place, _tls(place)), time.monotonic() + seconds).close()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return _trouble(place, place.url, error, seconds)
+    return None
+
+
 def greet(place: Place, *, seconds: float = PROBE_SECONDS) -> bool | None:
     """Whether a server's certificate is trusted, found out without saying anything; None when it did not answer."""
-    try:
-        tls = trusting(place.ca_file, alone=place.ca_file_alone)
-        _host(place, tls).connect(time.monotonic() + seconds).close()
-    except ssl.SSLCertVerificationError:
-        return False
-    except (OSError, http.client.HTTPException, ValueError):
-        return None
-    return True
+    trouble = reach(place, seconds=seconds)
+    if trouble is None:
+        return True
+    return False if trouble.kind == "certificate" else None
 
 
 def fault_of_ca_file(file: Path) -> str | None:
@@ -205,12 +213,16 @@ def trusting(ca_file: Path | None, *, alone: bool) -> ssl.SSLContext:
     return context
 
 
+def _tls(place: Place) -> ssl.SSLContext | None:
+    return trusting(place.ca_file, alone=place.ca_file_alone) if place.scheme == "https" else None
+
+
 def _host(place: Place, tls: ssl.SSLContext | None) -> Host:
     return Host(place.host, place.port, tls, place.proxy)
 
 
 def _exchange(place: Place, url: str, body: bytes | None, headers: Mapping[str, str], deadline: float) -> Answer:
-    tls = trusting(place.ca_file, alone=place.ca_file_alone) if place.scheme == "https" else None
+    tls = _tls(place)
     began = time.monotonic()
     connection = _connected(_host(place, tls), deadline)
     connected = time.monotonic()
