@@ -39,6 +39,15 @@ What a recipe says was *run* against this bridge by a test of ours ([all clients
 written from the application's own documentation and parsed, but not yet seen to work. Where it is wrong, we want to
 hear of it.
 
+An application that moved is told so in one command, with the recipe that it was made with:
+
+```sh
+passerelle clients edit dashboards-1f --recipe grafana --url https://dashboards.example.net
+```
+
+takes along every address below the old one, shows what that changed, and prints the lines of the application's own
+configuration that have its address. Its secret stays.
+
 An application without a recipe finds everything at `https://auth.example.org/.well-known/openid-configuration`, and is
 registered by `passerelle clients add NAME --redirect-uri URI`. It should send PKCE (S256), ask for `openid profile
 email groups`, and read the user from the userinfo endpoint: the ID token only says who it is, unless the client is

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bridge.cli.client_notes import note, note_other_subjects, note_pairwise, note_same_address
-from bridge.cli.client_options import LISTS, describing, facts_of
+from bridge.cli.client_options import LISTS, describing, facts_of, not_empty
 from bridge.cli.client_output import change_text, fields_of, row_of
 from bridge.cli.client_recipes import Chosen, as_fields, chosen, told
 from bridge.cli.opening import now, opened
@@ -32,7 +32,7 @@ def _moving(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @click.argument("client_id")
-@click.option("--name", "client_name", help="What people read on pages.")
+@click.option("--name", "client_name", callback=not_empty, help="What people read on pages.")
 @_moving
 @describing
 @click.option("--clear", type=click.Choice(list(LISTS)), multiple=True, help="Set back to the default.")
@@ -77,8 +77,8 @@ def edit(
 def _chosen(recipe_name: str | None, url: str | None) -> Chosen | None:
     if recipe_name is None and url is not None:
         raise click.UsageError(
-            "--url goes with --recipe: which one a client was made with is not kept; `passerelle clients recipes` lists "
-            "them. Without a recipe there is --redirect-uri."
+            "--url goes with --recipe: which one a client was made with is not kept; `passerelle clients recipes` "
+            "lists them. Without a recipe there is --redirect-uri."
         )
     return chosen(recipe_name, url, moves=True)
 

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from bridge.cli.client_changes import client_store
+from bridge.cli.client_options import FilePath
 from bridge.cli.client_output import change_text, fields_of
 from bridge.cli.opening import now, opened
 from bridge.errors import BridgeError
@@ -28,13 +29,13 @@ MAXIMAL_BYTES = 10_000_000
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("file", type=FilePath(allow_dash=True))
 @click.option("--dry-run", is_flag=True, help=f"Only show the plan; exit status {WOULD_CHANGE} when it is not empty.")
 @click.option("--prune", is_flag=True, help="Remove the clients that are not in FILE.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--secrets-file",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="PATH",
     help="Write new secrets to this new file (mode 600, JSON) instead of standard output.",
 )

@@ -19,7 +19,7 @@ from bridge.cli.client_changes import (
 from bridge.cli.client_edit import edit
 from bridge.cli.client_file import apply, export
 from bridge.cli.client_notes import note_pairwise, note_same_address
-from bridge.cli.client_options import describing, facts_of
+from bridge.cli.client_options import describing, facts_of, named, not_empty
 from bridge.cli.client_output import listing, row_of, table
 from bridge.cli.client_recipes import as_fields, chosen, from_recipe, recipes, told
 from bridge.cli.opening import now, opened
@@ -45,8 +45,8 @@ for command in (edit, recipes, rotate_secret, disable, enable, remove, print_has
 
 
 @clients.command()
-@click.argument("name")
-@click.option("--id", "client_id", metavar="CLIENT_ID", help="Instead of one made from the name.")
+@click.argument("name", callback=named)
+@click.option("--id", "client_id", callback=not_empty, metavar="CLIENT_ID", help="Instead of one made from the name.")
 @click.option("--public", is_flag=True, help="Without a secret: for programs on people's own machines and in browsers.")
 @from_recipe
 @describing
@@ -65,8 +65,6 @@ def add(name: str, public: bool, recipe_name: str | None, url: str | None, as_js
         passerelle clients add Cron --grant-type client_credentials --scope jobs:read
     """
     by_recipe = chosen(recipe_name, url)
-    if not name.strip():
-        raise click.ClickException("The name is empty: people read it on pages, so give one.")
     facts = {"client_name": name, **(by_recipe.facts if by_recipe else {}), **facts_of(options)}
     with opened() as (settings, stored):
         issuer, store = settings.issuer, ClientStore(settings.clients, stored, now=now())
