@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import ast
 import json
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.oauth.client_store import checked
 from bridge.recipes import Recipe, all_recipes, client_facts, configuration
-from bridge.store import SqlStore
-from tests.support.client_command import REDIRECT, ClientCommand
+from tests.support.client_command import REDIRECT, ClientCommand, command, empty_database
+
+__all__ = ["command", "empty_database"]  # fixtures
 
 OLD, NEW = "https://app.example.org", "https://apps.example.net/new"
 MOVABLE = [recipe for recipe in all_recipes() if recipe.example is not None]
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    database = tmp_path_factory.mktemp("clients") / "bridge.sqlite3"
-    SqlStore(f"sqlite:///{database}").close()
-    return database
-
-
-@pytest.fixture
-def command(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> ClientCommand:
-    monkeypatch.delenv("PASSERELLE_CONFIG", raising=False)
-    return ClientCommand(Path(shutil.copy(empty_database, tmp_path / "bridge.sqlite3")))
 
 
 def document(command: ClientCommand, client_id: str = "app") -> dict[str, Any]:
