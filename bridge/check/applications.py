@@ -19,7 +19,7 @@ from bridge.check.reach import Server, judge_trouble
 from bridge.settings import ClientSettings
 
 DELIVERY_SECONDS = 5.0  # what bridge/oauth/backchannel.py gives an attempt; a test holds the two together
-AT_ONCE = 8
+AT_ONCE = 16
 ABOUT = "logout.application"
 
 _MEANS = (
@@ -78,7 +78,7 @@ def judge_application(
     address += (
         " in the settings" if is_in_settings else f" (`passerelle clients edit {name} --backchannel-logout-uri URI`)"
     )
-    server = Server(about=ABOUT, name="It", setting=address, remedy=f"{_REMEDY} Or correct {address}.")
+    server = Server(about=ABOUT, name="The application", setting=address, remedy=f"{_REMEDY} Or correct {address}.")
     trust = Trust(whose="the application", setting=_OUR_TRUST, now=now)
     judged = judge_trouble(server, place, tried.trouble, tried.chain, trust)
     seen = f"{name} cannot be told that somebody signed out: {_lowered(judged.seen)}"

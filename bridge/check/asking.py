@@ -94,20 +94,19 @@ class Asker:
     def reach(self, place: Place, *, seconds: float) -> Trouble | None:
         """As `probe.reach`.
 
-        :raises TimeIsOver: when none is left to try it
+        :raises TimeIsOver: when there are not so many seconds left, since with fewer it might look unreachable
         """
-        left = self.check_time()
+        self.check_time(seconds)
         with self._waiting(f"{place.host}:{place.port}"):
-            return reach(place, seconds=min(seconds, left))
+            return reach(place, seconds=seconds)
 
-    def check_time(self) -> float:
-        """The seconds that one question may take.
+    def check_time(self, seconds: float) -> None:
+        """Whether so many are left for one question.
 
-        :raises TimeIsOver: when none are left
+        :raises TimeIsOver: when not
         """
-        if (left := self._seconds()) is None:
+        if (self._seconds() or 0.0) < seconds:
             raise TimeIsOver
-        return left
 
     def _seconds(self) -> float | None:
         left = self._deadline - time.monotonic()

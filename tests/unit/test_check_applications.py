@@ -35,7 +35,7 @@ class NoNetwork(Asker):
         self._lock = threading.Lock()
 
     def reach(self, place: Place, *, seconds: float) -> Trouble | None:
-        self.check_time()
+        self.check_time(seconds)
         with self._lock:
             self.reached.append(place.url)
             self.busy += 1
@@ -90,8 +90,12 @@ def test_each_place_is_tried_once_and_a_few_at_a_time() -> None:
     assert "deaf" not in found.seen
 
 
-def test_who_was_not_asked_for_want_of_time_is_said_to_be_left_out() -> None:
-    found = examine_applications([client("wiki", PLACE.url), client("blog", PLACE.url)], (), NoNetwork(seconds=0), NOW)
+@pytest.mark.parametrize("left", [0, DELIVERY_SECONDS - 0.5])
+def test_who_was_not_asked_for_want_of_time_is_said_to_be_left_out(left: float) -> None:
+    """Also where some is left, but less than a delivery has: it could be blamed for what would do."""
+    asker = NoNetwork(seconds=left)
+    found = examine_applications([client("wiki", PLACE.url), client("blog", PLACE.url)], (), asker, NOW)
+    assert asker.reached == []
     assert [one.level for one in found] == ["note", "note"]
     assert "wiki can be told of sign-outs: left out" in found[0].seen
 
