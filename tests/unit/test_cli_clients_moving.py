@@ -122,6 +122,43 @@ def test_the_address_is_found_though_one_template_is_the_end_of_another(command:
     ]
 
 
+OWN_RECIPE = """
+title = "Mine"
+what = "Something of our own."
+derived_from = ["https://mine.example.org/docs"]
+describes = "1"
+example = "https://app.example.org"
+[client]
+redirect_uris = ["https://{host}/cb", "{url}/cb"]
+[[blocks]]
+into = "a shell"
+language = "shell"
+text = "run '{url}' --secret '{client_secret}' --cookie '{random}' {{url}}"
+[tells]
+groups = "-"
+refresh = "-"
+logout = "-"
+"""
+
+
+@pytest.mark.parametrize("addresses", ['"https://{host}/cb"', '"https://{host}/cb", "{url}/cb"'])
+def test_a_recipe_of_ones_own_may_have_the_host_alone_and_a_secret_beside_the_address(
+    command: ClientCommand, addresses: str
+) -> None:
+    file = command.database.with_name("mine.toml")
+    file.write_text(OWN_RECIPE.replace('"https://{host}/cb", "{url}/cb"', addresses))
+    secret = adds(command, str(file))["client_secret"]
+    result = command.runs("edit", "app", "--recipe", str(file), "--url", NEW, "--json")
+    told = json.loads(result.stdout)
+    assert "was one of" not in result.stderr
+    expected = ["https://apps.example.net/cb", f"{NEW}/cb"] if "url" in addresses else ["https://apps.example.net/cb"]
+    assert told["redirect_uris"] == expected
+    assert [block["text"] for block in told["configuration"]] == [
+        f"run '{NEW}' --secret 'AS-BEFORE' --cookie 'AS-BEFORE' {{url}}"
+    ]
+    assert secret not in result.output
+
+
 def test_a_client_that_was_made_otherwise_gets_the_addresses_of_the_recipe_and_a_word_about_the_rest(
     command: ClientCommand,
 ) -> None:
