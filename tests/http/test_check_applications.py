@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from bridge.check.probe import Place, reach
 from bridge.cli import main
+from bridge.connection import NoAnswer, post_form
 from tests.http.check_site import CLIENTS, Checked, Site, shared, site
 from tests.support.authority import Authority
 from tests.support.checked_site import Issuer
@@ -195,3 +197,26 @@ def test_people_read_it_under_a_heading_of_its_own(site: Site) -> None:
     heading = lines.index("Applications that are told of sign-outs")
     assert lines[heading + 1].startswith("  warning  logout.application: wiki cannot be told")
     assert lines[-1] == "No fault, 1 warning."
+
+
+def test_what_is_reached_here_is_reached_by_a_delivery_and_nothing_else(site: Site) -> None:
+    """By the same trust, which both take from the environment of their process."""
+    stranger = Issuer(site.folder, "Private Root").server("localhost")
+    with LogoutReceiver() as plain, LogoutReceiver(tls=stranger) as distrusted, listening() as (silent, _):
+        addresses = [
+            plain.url,
+            plain.url.replace("http:", "https:"),
+            distrusted.url.replace("127.0.0.1", "localhost"),
+            f"http://127.0.0.1:{free_port()}/out",
+            f"https://127.0.0.1:{silent}/out",
+            "https://wiki.nowhere.invalid/out",
+        ]
+        reached = [reach(Place(url=address), seconds=1) is None for address in addresses]
+        assert reached == [is_delivered(address) for address in addresses] == [True, *[False] * 5]
+
+
+def is_delivered(address: str) -> bool:
+    try:
+        return post_form(address, "logout_token=x", seconds=1) == 200
+    except NoAnswer:
+        return False
