@@ -106,14 +106,18 @@ def examine(
         public=found_public,
         applications=applications.result(),
         sign_ins=sign_ins,
-        request=Request(
-            issuer=settings.issuer,
-            cas_url=settings.cas_url,
-            state_in_cookie=settings.cas_service_state == "cookie",
-            returns_from_logout=settings.cas_logout == "return",
-            wanted=wanted,
-            findings=[*found_cas, *sign_ins],
-        ),
+        request=_request(settings, wanted, [*found_cas, *sign_ins]),
+    )
+
+
+def _request(settings: Settings, wanted: Sequence[Wish], findings: Sequence[Finding]) -> Request:
+    return Request(
+        issuer=settings.issuer,
+        cas_url=settings.cas_url,
+        state_in_cookie=settings.cas_service_state == "cookie",
+        returns_from_logout=settings.cas_logout == "return",
+        wanted=wanted,
+        findings=findings,
     )
 
 

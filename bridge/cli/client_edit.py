@@ -36,7 +36,7 @@ def _moving(command: Callable[..., None]) -> Callable[..., None]:
 @_moving
 @describing
 @click.option("--clear", type=click.Choice(list(LISTS)), multiple=True, help="Set back to the default.")
-@click.option("--json", "as_json", is_flag=True, help="Print the client as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print the client, and what changed, as one JSON object.")
 def edit(
     client_id: str, recipe_name: str | None, url: str | None, clear: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
