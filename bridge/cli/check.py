@@ -50,8 +50,8 @@ def check(ca_file: Path | None, no_public: bool, only_message: bool, language: s
 
     Asks the CAS server what it is, and our own public address what it serves, and connects to the applications that
     are told of sign-outs. Changes nothing, signs nobody in or out, sends CAS made-up tickets only, and applications
-    nothing. Takes seconds, and a minute at most when nothing answers. Run it where
-    the bridge runs, with the bridge's settings.
+    nothing. Takes seconds, and a minute at most when nothing answers. Run it where the bridge runs, with the bridge's
+    settings.
 
     \b
     Each line begins with one of
