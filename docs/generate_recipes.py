@@ -39,6 +39,15 @@ What a recipe says was *run* against this bridge by a test of ours ([all clients
 written from the application's own documentation and parsed, but not yet seen to work. Where it is wrong, we want to
 hear of it.
 
+An application that moved is told so in one command, with the recipe that it was made with:
+
+```sh
+passerelle clients edit dashboards-1f --recipe grafana --url https://dashboards.example.net
+```
+
+takes along every address below the old one, shows what that changed, and prints the lines of the application's own
+configuration that have its address. Its secret stays.
+
 An application without a recipe finds everything at `https://auth.example.org/.well-known/openid-configuration`, and is
 registered by `passerelle clients add NAME --redirect-uri URI`. It should send PKCE (S256), ask for `openid profile
 email groups`, and read the user from the userinfo endpoint: the ID token only says who it is, unless the client is
@@ -58,7 +67,8 @@ it asks here by itself as well; and this service, where it tells applications of
 | the bridge, towards a `backchannel_logout_uri` | `SSL_CERT_FILE=FILE`; towards CAS it is `cas_ca_file` |
 
 On the machine itself, `update-ca-certificates` (Debian) makes an authority known to all programs that go by the
-system's, which requests and Node.js do not.
+system's, which requests and Node.js do not. `passerelle check` warns of each application whose certificate the bridge
+does not trust, or that it cannot reach.
 """
 MANY = """
 ## Many at once

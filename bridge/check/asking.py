@@ -11,12 +11,16 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from bridge.check.certificates import Certificate
-from bridge.check.probe import PROBE_SECONDS, Answer, Place, Trouble, ask, greet, look_at_certificates
+from bridge.check.probe import PROBE_SECONDS, Answer, Place, Trouble, ask, greet, look_at_certificates, reach
 
 RUN_SECONDS = 60.0
 
 Waiting = Callable[[str], AbstractContextManager[None]]
 T = TypeVar("T")
+
+
+class TimeIsOver(Exception):  # noqa: N818  it says what happened
+    """The time for the whole check."""
 
 
 class Aside(Generic[T]):
@@ -86,6 +90,23 @@ class Asker:
         """As `probe.greet`."""
         seconds = self._seconds()
         return None if seconds is None else greet(place, seconds=seconds)
+
+    def reach(self, place: Place, *, seconds: float) -> Trouble | None:
+        """As `probe.reach`.
+
+        :raises TimeIsOver: when there are not so many seconds left, since with fewer it might look unreachable
+        """
+        self.check_time(seconds)
+        with self._waiting(f"{place.host}:{place.port}"):
+            return reach(place, seconds=seconds)
+
+    def check_time(self, seconds: float) -> None:
+        """Whether so many are left for one question.
+
+        :raises TimeIsOver: when not
+        """
+        if (self._seconds() or 0.0) < seconds:
+            raise TimeIsOver
 
     def _seconds(self) -> float | None:
         left = self._deadline - time.monotonic()

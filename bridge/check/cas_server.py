@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from bridge.cas.addresses import CasAddresses, addresses_of
 from bridge.check.asking import Asker, MadeUp
+from bridge.check.authorities import certificates_in, fault_of_ca_file
 from bridge.check.certificates import Trust, judge_trusted
 from bridge.check.findings import Finding, left_out, note, ok, warning
 from bridge.check.installation import judge_ca_file
-from bridge.check.probe import Answer, Place, Trouble, certificates_in, fault_of_ca_file
+from bridge.check.probe import Answer, Place, Trouble
 from bridge.check.protocols import (
     PROTOCOLS,
     Heard,

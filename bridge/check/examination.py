@@ -1,7 +1,8 @@
-"""The whole check: this installation, CAS, our public address, and what earlier sign-ins tell.
+"""The whole check: this installation, CAS, our public address, applications, and what earlier sign-ins tell.
 
-CAS and our public address are asked at the same time; within each, a question is left out when the answer that it
-depends on is missing. Every question is bounded by `PROBE_SECONDS`, and all of them together by `RUN_SECONDS`.
+CAS, our public address and the applications are asked at the same time; of each, a question is left out when the
+answer that it depends on is missing. Every question is bounded by `PROBE_SECONDS`, and all of them together by
+`RUN_SECONDS`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.cas.logout_request import MADE_UP
+from bridge.check.applications import examine_applications
 from bridge.check.asking import Aside, Asker, MadeUp, Waiting
 from bridge.check.cas_server import examine_cas
 from bridge.check.findings import Finding, left_out
@@ -41,13 +43,14 @@ class Report:
     installation: Sequence[Finding]
     cas: Sequence[Finding]
     public: Sequence[Finding]
+    applications: Sequence[Finding]
     sign_ins: Sequence[Finding]
     request: Request
 
     @property
     def findings(self) -> Sequence[Finding]:
         """All of them, in the order in which they are worth reading."""
-        return [*self.installation, *self.cas, *self.public, *self.sign_ins]
+        return [*self.installation, *self.cas, *self.public, *self.applications, *self.sign_ins]
 
 
 def examine(
@@ -60,6 +63,7 @@ def examine(
     settings_file: str | None = None,
     secret_files: Sequence[Path] = (),
     asks_public: bool = True,
+    asks_applications: bool = True,
     waiting: Waiting,
     now: Callable[[], float] = time.time,
 ) -> Report:
@@ -72,6 +76,7 @@ def examine(
     :param settings_file: which one was read
     :param secret_files: those that hold secrets
     :param asks_public: whether our own address is asked at all; before the bridge runs it cannot answer
+    :param asks_applications: whether those are tried that want to hear of sign-outs
     :param waiting: entered with a few words while an answer is awaited
     :param now: Unix seconds
     """
@@ -86,8 +91,10 @@ def examine(
     kids = reading.stored.kids if reading.stored else ()
     ours = OurTrust(option=ca_file, cas_ca_file=settings.cas_ca_file, edge_certificate=edge_certificate)
     public = Aside(lambda: examine_public(settings.issuer, ours, kids, asker, made_up)) if asks_public else None
-    found_cas, found_public = cas.result(), public.result() if public else _public_left_out()
     clients = reading.stored.clients if reading.stored else settings.clients
+    fixed = [client.client_id for client in settings.clients]
+    applications = Aside(lambda: examine_applications(clients if asks_applications else (), fixed, asker, moment))
+    found_cas, found_public = cas.result(), public.result() if public else _public_left_out()
     wanted = wishes(settings.claim_rules, clients)
     sign_ins = _sign_ins(reading, settings, wanted, moment)
     return Report(
@@ -97,15 +104,20 @@ def examine(
         ],
         cas=found_cas,
         public=found_public,
+        applications=applications.result(),
         sign_ins=sign_ins,
-        request=Request(
-            issuer=settings.issuer,
-            cas_url=settings.cas_url,
-            state_in_cookie=settings.cas_service_state == "cookie",
-            returns_from_logout=settings.cas_logout == "return",
-            wanted=wanted,
-            findings=[*found_cas, *sign_ins],
-        ),
+        request=_request(settings, wanted, [*found_cas, *sign_ins]),
+    )
+
+
+def _request(settings: Settings, wanted: Sequence[Wish], findings: Sequence[Finding]) -> Request:
+    return Request(
+        issuer=settings.issuer,
+        cas_url=settings.cas_url,
+        state_in_cookie=settings.cas_service_state == "cookie",
+        returns_from_logout=settings.cas_logout == "return",
+        wanted=wanted,
+        findings=findings,
     )
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bridge.check.asking import Asker, MadeUp
+from bridge.check.authorities import certificates_in, fault_of_ca_file
 from bridge.check.cas_server import CA_SETTING
 from bridge.check.certificates import Trust, judge_trusted
 from bridge.check.findings import Finding, left_out, note
 from bridge.check.installation import judge_ca_file
-from bridge.check.probe import Answer, Place, Trouble, certificates_in, fault_of_ca_file
+from bridge.check.probe import Answer, Place, Trouble
 from bridge.check.public import (
     issuer_of,
     judge_hsts,

@@ -15,14 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import load_pem_x509_certificates
-
+from bridge.check.authorities import trusting
 from bridge.check.certificates import Certificate, read_certificate
 from bridge.check.failures import Kind, NotConnectedError, kind_of, reason_of
 from bridge.connection import Host, TimedConnection, numbers_of
 from bridge.proxy import Proxy
-from bridge.settings import why_unreadable
 
 PROBE_SECONDS = 8.0
 BODY_MAX_BYTES = 256 * 1024
@@ -155,54 +152,28 @@ def look_at_certificates(place: Place, *, seconds: float = PROBE_SECONDS) -> lis
         connection.close()
 
 
-def greet(place: Place, *, seconds: float = PROBE_SECONDS) -> bool | None:
-    """Whether a server's certificate is trusted, found out without saying anything; None when it did not answer."""
-    try:
-        tls = trusting(place.ca_file, alone=place.ca_file_alone)
-        _host(place, tls).connect(time.monotonic() + seconds).close()
-    except ssl.SSLCertVerificationError:
-        return False
-    except (OSError, http.client.HTTPException, ValueError):
-        return None
-    return True
+def reach(place: Place, *, seconds: float = PROBE_SECONDS) -> Trouble | None:
+    """Connect to a server, by TLS where its address is https, and say nothing more: what came in the way, if anything.
 
-
-def fault_of_ca_file(file: Path) -> str | None:
-    """Why a file with authorities cannot be used."""
+    :param seconds: for finding, reaching and greeting it
+    """
     try:
-        trusting(file, alone=True)
-    except ssl.SSLError:
-        return "it holds no certificate in PEM form"
-    except OSError as error:
-        return why_unreadable(error)
+        _connected(_host(place, _tls(place)), time.monotonic() + seconds).close()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return _trouble(place, place.url, error, seconds)
     return None
 
 
-def certificates_in(file: Path) -> list[Certificate]:
-    """Those of a PEM file; none when it cannot be read, which is told elsewhere."""
-    try:
-        loaded = load_pem_x509_certificates(file.read_bytes())
-    except (OSError, ValueError):
-        return []
-    read = [read_certificate(one.public_bytes(Encoding.DER)) for one in loaded]
-    return [certificate for certificate in read if certificate is not None]
+def greet(place: Place, *, seconds: float = PROBE_SECONDS) -> bool | None:
+    """Whether a server's certificate is trusted, found out without saying anything; None when it did not answer."""
+    trouble = reach(place, seconds=seconds)
+    if trouble is None:
+        return True
+    return False if trouble.kind == "certificate" else None
 
 
-def trusting(ca_file: Path | None, *, alone: bool) -> ssl.SSLContext:
-    """The system's authorities, or those of a file, alone or beside them.
-
-    :raises OSError: when the file cannot be used (`ssl.SSLError` when it holds no PEM)
-    """
-    if ca_file is None:
-        return ssl.create_default_context()
-    context = ssl.create_default_context(cafile=str(ca_file))
-    if not alone:
-        context.load_default_certs()
-        # Our own certificate may be in it, without the authority that issued it.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # As in a sign-in: home-made authorities often lack the extensions that Python 3.13 demands further.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
+def _tls(place: Place) -> ssl.SSLContext | None:
+    return trusting(place.ca_file, alone=place.ca_file_alone) if place.scheme == "https" else None
 
 
 def _host(place: Place, tls: ssl.SSLContext | None) -> Host:
@@ -210,7 +181,7 @@ def _host(place: Place, tls: ssl.SSLContext | None) -> Host:
 
 
 def _exchange(place: Place, url: str, body: bytes | None, headers: Mapping[str, str], deadline: float) -> Answer:
-    tls = trusting(place.ca_file, alone=place.ca_file_alone) if place.scheme == "https" else None
+    tls = _tls(place)
     began = time.monotonic()
     connection = _connected(_host(place, tls), deadline)
     connected = time.monotonic()

@@ -48,9 +48,10 @@ PATIENCE_SECONDS = 2.0
 def check(ca_file: Path | None, no_public: bool, only_message: bool, language: str | None, wants_json: bool) -> None:
     """Find out what keeps people from signing in, and say what to do about it.
 
-    Asks the CAS server what it is, and our own public address what it serves. Changes nothing, signs nobody in or
-    out, and sends CAS made-up tickets only. Takes seconds, and a minute at most when nothing answers. Run it where
-    the bridge runs, with the bridge's settings.
+    Asks the CAS server what it is, and our own public address what it serves, and connects to the applications that
+    are told of sign-outs. Changes nothing, signs nobody in or out, sends CAS made-up tickets only, and applications
+    nothing. Takes seconds, and a minute at most when nothing answers. Run it where the bridge runs, with the bridge's
+    settings.
 
     \b
     Each line begins with one of
@@ -75,7 +76,9 @@ def check(ca_file: Path | None, no_public: bool, only_message: bool, language: s
     if only_message and wants_json:
         raise click.UsageError("--json has the message in it: leave --message out.")
     settings = _settings(wants_json, only_message)
-    report = examined(settings, ca_file, asks_public=not (no_public or only_message))
+    report = examined(
+        settings, ca_file, asks_public=not (no_public or only_message), asks_applications=not only_message
+    )
     languages = languages_of(language)
     if wants_json:
         click.echo(json.dumps(_as_json(report.request, report.findings), indent=2))
@@ -100,7 +103,12 @@ def _settings(wants_json: bool, only_message: bool) -> Settings:
 
 
 def examined(
-    settings: Settings, ca_file: Path | None, *, asks_public: bool, settings_file: str | None = None
+    settings: Settings,
+    ca_file: Path | None,
+    *,
+    asks_public: bool,
+    asks_applications: bool = True,
+    settings_file: str | None = None,
 ) -> Report:
     """The whole check, telling on a terminal what it waits for."""
     return examine(
@@ -112,6 +120,7 @@ def examined(
         settings_file=settings_file or file_in_use(os.environ, usual_places()),
         secret_files=files_with_secrets(os.environ, [Path(settings_file)] if settings_file else usual_places()),
         asks_public=asks_public,
+        asks_applications=asks_applications,
         waiting=_told_when_slow,
     )
 

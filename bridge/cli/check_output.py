@@ -26,6 +26,7 @@ def report_text(report: Report, message: str, *, in_bundle: bool = False) -> str
         _section("This installation", report.installation),
         _section(f"CAS: {request.cas_url}", report.cas),
         _section(f"Our public address: {request.issuer}", report.public),
+        *([_section("Applications that are told of sign-outs", report.applications)] if report.applications else []),
         _section("What sign-ins have shown", report.sign_ins),
         "\n".join(
             [

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,27 +15,27 @@ from typing import Any
 import click
 
 from bridge.cli.client_changes import client_store
-from bridge.cli.client_output import plain
+from bridge.cli.client_options import FilePath
+from bridge.cli.client_output import change_text, fields_of
 from bridge.cli.opening import now, opened
 from bridge.errors import BridgeError
-from bridge.oauth.client_plan import Change, Plan, entry_of, follow, new_secrets, plan_of, read_entries
+from bridge.oauth.client_plan import Plan, entry_of, follow, new_secrets, plan_of, read_entries
 from bridge.oauth.client_store import MANAGED, ClientStore
 from bridge.settings import why_unreadable
 from bridge.settings.sources import with_client_secrets
 
 WOULD_CHANGE = 3
 MAXIMAL_BYTES = 10_000_000
-_SIGNS = {"add": "+", "change": "~", "remove": "-"}
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("file", type=FilePath(allow_dash=True))
 @click.option("--dry-run", is_flag=True, help=f"Only show the plan; exit status {WOULD_CHANGE} when it is not empty.")
 @click.option("--prune", is_flag=True, help="Remove the clients that are not in FILE.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--secrets-file",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="PATH",
     help="Write new secrets to this new file (mode 600, JSON) instead of standard output.",
 )
@@ -212,8 +213,8 @@ def _tell_secrets(secrets: Mapping[str, str], path: Path | None) -> None:
 
 def _show(plan: Plan) -> None:
     for change in plan.changes:
-        click.echo("\n".join(_lines(change)))
-    counts = {action: sum(change.action == action for change in plan.changes) for action in _SIGNS}
+        click.echo(change_text(change))
+    counts = Counter(change.action for change in plan.changes)
     left = f", {len(plan.not_in_file)} not in the file and left alone" if plan.not_in_file else ""
     if not plan.changes:
         click.echo(f"Nothing to do: {len(plan.unchanged)} as they should be{left}.")
@@ -224,17 +225,6 @@ def _show(plan: Plan) -> None:
         )
 
 
-def _lines(change: Change) -> Iterator[str]:
-    yield plain(f"{_SIGNS[change.action]} {change.client_id}")
-    for name, (before, after) in change.fields.items():
-        arrow = f"{_word(before)} -> " if change.action == "change" else ""
-        yield plain(f"    {name}: {arrow}{_word(after)}")
-
-
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
-
-
 def _as_json(plan: Plan, secrets: Mapping[str, str], *, applied: bool) -> dict[str, Any]:
     return {
         "applied": applied,
@@ -242,7 +232,7 @@ def _as_json(plan: Plan, secrets: Mapping[str, str], *, applied: bool) -> dict[s
             {
                 "client_id": change.client_id,
                 "action": change.action,
-                "fields": {name: {"before": one, "after": other} for name, (one, other) in change.fields.items()},
+                "fields": fields_of(change),
             }
             for change in plan.changes
         ],

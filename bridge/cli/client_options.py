@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,37 +12,71 @@ from bridge.settings.client import GRANT_TYPES, SCOPES
 
 Command = Callable[..., None]
 
+
+def not_empty(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Refuse what says nothing: a variable that a script did not set would else clear a field, or break a client."""
+    given = value if isinstance(value, tuple) else () if value is None else (value,)
+    if any(not one.strip() for one in given):
+        word = option.opts[0].removeprefix("--")
+        can_clear = ctx.info_name == "edit" and word in LISTS
+        clear = f"; `--clear {word}` sets it back to the default" if can_clear else ""
+        raise click.BadParameter(f"It is empty: give a value, or leave the option out{clear}.")
+    return value
+
+
+def named(_ctx: click.Context, _argument: click.Parameter, name: str) -> str:
+    """Refuse a client without a name."""
+    if not name.strip():
+        raise click.BadParameter("It is empty: people read it on pages, so give one.")
+    return name
+
+
+class FilePath(click.Path):
+    """Which an empty word would be the working folder for."""
+
+    def __init__(self, *, allow_dash: bool = False) -> None:
+        super().__init__(path_type=Path, allow_dash=allow_dash)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click does."""
+        if value == "":
+            self.fail("It is empty: name a file.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def _text(*names: str, **how: Any) -> Callable[[Command], Command]:
+    return click.option(*names, callback=not_empty, **how)
+
+
+def _texts(*names: str, **how: Any) -> Callable[[Command], Command]:
+    return _text(*names, multiple=True, **how)
+
+
 _OPTIONS: tuple[Callable[[Command], Command], ...] = (
-    click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="URI", help="Where codes are sent."),
-    click.option("--scope", "scopes", multiple=True, metavar="SCOPE", help=", ".join(SCOPES) + "."),
-    click.option(
-        "--grant-type", "grant_types", multiple=True, metavar="NAME", help=f"One of {', '.join(GRANT_TYPES)}."
-    ),
+    _texts("--redirect-uri", "redirect_uris", metavar="URI", help="Where codes are sent."),
+    _texts("--scope", "scopes", metavar="SCOPE", help=", ".join(SCOPES) + "."),
+    _texts("--grant-type", "grant_types", metavar="NAME", help=f"One of {', '.join(GRANT_TYPES)}."),
     click.option("--consent/--no-consent", "consent", default=None, help="Whether users are asked first."),
     click.option("--pkce/--no-pkce", "require_pkce", default=None, help="Only a client with a secret can go without."),
-    click.option("--allowed-group", "allowed_groups", multiple=True, metavar="GROUP", help="Who may sign in."),
-    click.option(
+    _texts("--allowed-group", "allowed_groups", metavar="GROUP", help="Who may sign in."),
+    _texts(
         "--allowed-attribute",
         "allowed_attributes",
-        multiple=True,
         metavar="NAME=VALUE",
         help="Who may sign in, further: of each NAME the user has one VALUE.",
     ),
-    click.option(
-        "--claim", "claims", multiple=True, metavar="CLAIM", help="What it gets beside the claims of its scopes."
-    ),
-    click.option(
+    _texts("--claim", "claims", metavar="CLAIM", help="What it gets beside the claims of its scopes."),
+    _texts(
         "--post-logout-redirect-uri",
         "post_logout_redirect_uris",
-        multiple=True,
         metavar="URI",
         help="Where people may be sent after they signed out.",
     ),
-    click.option("--backchannel-logout-uri", metavar="URI", help="Where to tell that a session ended."),
+    _text("--backchannel-logout-uri", metavar="URI", help="Where to tell that a session ended."),
     click.option(
         "--pairwise/--no-pairwise", "pairwise", default=None, help="Give it a sub that no other client can compare."
     ),
-    click.option("--sector-identifier", metavar="HOST", help="What pairwise subjects are shared by."),
+    _text("--sector-identifier", metavar="HOST", help="What pairwise subjects are shared by."),
     click.option(
         "--id-token-alg",
         "id_token_signed_response_alg",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
+from bridge.oauth.client_plan import Change
 from bridge.oauth.client_store import ListedClient
 from bridge.settings import ClientSettings
 
+_SIGNS = {"add": "+", "change": "~", "remove": "-"}
 _SECRETS = {"client_secret", "client_secret_file", "client_secret_hash", "former_secret_hash"}
 
 
@@ -56,9 +59,27 @@ def listing(client: ListedClient) -> str:
     return "\n".join(lines)
 
 
+def change_text(change: Change) -> str:
+    """What becomes of a client, field by field."""
+    lines = [f"{_SIGNS[change.action]} {change.client_id}"]
+    for name, (before, after) in change.fields.items():
+        arrow = f"{_value(before)} -> " if change.action == "change" else ""
+        lines.append(f"    {name}: {arrow}{_value(after)}")
+    return "\n".join(map(plain, lines))
+
+
+def fields_of(change: Change) -> dict[str, dict[str, Any]]:
+    """The same for scripts."""
+    return {name: {"before": before, "after": after} for name, (before, after) in change.fields.items()}
+
+
 def plain(text: str) -> str:
     """Without characters that a terminal would obey."""
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
 def _word(value: Any) -> str:

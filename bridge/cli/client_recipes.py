@@ -19,11 +19,14 @@ from bridge.recipes import (
     client_facts,
     configuration,
     find_recipe,
+    lines_with_address,
 )
 from bridge.settings import ClientSettings
 
 # What stands in for them before there is a client: every language can hold what they will be.
 _ANY_ID, _ANY_SECRET = "client", "secret"
+# What a line of somebody's own recipe may have beside the address, and nobody knows any more.
+_AS_BEFORE = "AS-BEFORE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,28 @@ class Chosen:
         client = checked({**facts, "client_id": facts.get("client_id") or _ANY_ID, **secret})
         self.filled(client, issuer=issuer, client_secret=_ANY_SECRET)
 
+    def check_keeps_secret(self, *, public: bool) -> None:
+        """Whether a client that is there already can be one of the recipe.
+
+        :raises RecipeFault: when not
+        """
+        if public and not self.recipe.client.public:
+            raise RecipeFault(f"{self.recipe.title} keeps a secret, and this client has none: name another recipe.")
+
+    def at_new_address(self, client: ClientSettings, *, issuer: str) -> Configuration:
+        """Those lines of the configuration that have the application's address.
+
+        :raises RecipeFault: when they cannot be written
+        """
+        return configuration(
+            lines_with_address(self.recipe),
+            client,
+            issuer=issuer,
+            client_secret=_AS_BEFORE,
+            url=self.url,
+            random=lambda: _AS_BEFORE,
+        )
+
     def filled(self, client: ClientSettings, *, issuer: str, client_secret: str | None) -> Configuration:
         """The application's own configuration."""
         return configuration(self.recipe, client, issuer=issuer, client_secret=client_secret, url=self.url)
@@ -64,8 +89,11 @@ def from_recipe(command: Callable[..., None]) -> Callable[..., None]:
     )
 
 
-def chosen(name: str | None, url: str | None) -> Chosen | None:
-    """What the two options say; None for neither."""
+def chosen(name: str | None, url: str | None, *, moves: bool = False) -> Chosen | None:
+    """What the two options say; None for neither.
+
+    :param moves: whether it is about an application that was somewhere else before
+    """
     if name is None:
         if url is not None:
             raise click.UsageError("--url goes with --recipe; without a recipe there is --redirect-uri.")
@@ -75,6 +103,8 @@ def chosen(name: str | None, url: str | None) -> Chosen | None:
     except RecipeFault as fault:
         raise click.BadParameter(fault.description, param_hint="--recipe") from None
     if recipe.example is None:
+        if moves:
+            raise click.UsageError(f"{recipe.title} runs on people's own machines and has no address that could move.")
         if url is not None:
             raise click.UsageError(f"{recipe.title} runs on people's own machines and has no address: leave out --url.")
         return Chosen(recipe=recipe, url=None)
@@ -86,9 +116,9 @@ def chosen(name: str | None, url: str | None) -> Chosen | None:
         raise click.BadParameter(f"The address {fault}.", param_hint="--url") from None
 
 
-def told(configuration: Configuration) -> str:
+def told(configuration: Configuration, *, into: str = "{into}") -> str:
     """For people: each block under a line that says where it goes."""
-    parts = [f"\n── into {block.into} ──\n{block.text}" for block in configuration.blocks]
+    parts = [f"\n── into {into.format(into=block.into)} ──\n{block.text}" for block in configuration.blocks]
     return "\n".join([*parts, *([f"\n{configuration.then}"] if configuration.then else [])])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -17,18 +16,14 @@ from bridge.cli.client_changes import (
     remove,
     rotate_secret,
 )
+from bridge.cli.client_edit import edit
 from bridge.cli.client_file import apply, export
-from bridge.cli.client_options import LISTS, describing, facts_of
+from bridge.cli.client_notes import note_pairwise, note_same_address
+from bridge.cli.client_options import describing, facts_of, named, not_empty
 from bridge.cli.client_output import listing, row_of, table
 from bridge.cli.client_recipes import as_fields, chosen, from_recipe, recipes, told
 from bridge.cli.opening import now, opened
 from bridge.oauth.client_store import ClientStore
-from bridge.oauth.clients import REREAD_SECONDS
-from bridge.settings import ClientSettings, is_loopback
-
-PAIRWISE_NOTE = (
-    "Note: the scopes profile and email tell who somebody is; a pairwise sub alone does not hide it from this client."
-)
 
 
 @click.group()
@@ -45,13 +40,13 @@ def clients() -> None:
     """
 
 
-for command in (recipes, rotate_secret, disable, enable, remove, print_hash, apply, export):
+for command in (edit, recipes, rotate_secret, disable, enable, remove, print_hash, apply, export):
     clients.add_command(command)
 
 
 @clients.command()
-@click.argument("name")
-@click.option("--id", "client_id", metavar="CLIENT_ID", help="Instead of one made from the name.")
+@click.argument("name", callback=named)
+@click.option("--id", "client_id", callback=not_empty, metavar="CLIENT_ID", help="Instead of one made from the name.")
 @click.option("--public", is_flag=True, help="Without a secret: for programs on people's own machines and in browsers.")
 @from_recipe
 @describing
@@ -70,8 +65,6 @@ def add(name: str, public: bool, recipe_name: str | None, url: str | None, as_js
         passerelle clients add Cron --grant-type client_credentials --scope jobs:read
     """
     by_recipe = chosen(recipe_name, url)
-    if not name.strip():
-        raise click.ClickException("The name is empty: people read it on pages, so give one.")
     facts = {"client_name": name, **(by_recipe.facts if by_recipe else {}), **facts_of(options)}
     with opened() as (settings, stored):
         issuer, store = settings.issuer, ClientStore(settings.clients, stored, now=now())
@@ -79,8 +72,8 @@ def add(name: str, public: bool, recipe_name: str | None, url: str | None, as_js
             public = public or by_recipe.recipe.client.public
             by_recipe.check_fits(facts, public=public, issuer=issuer)
         client, secret = store.add(facts, public=public)
-        _note_same_address(client, store)
-    _note_pairwise(client)
+        note_same_address(client, store)
+    note_pairwise(client)
     if by_recipe is None:
         print_credentials(client.client_id, secret, as_json)
         return
@@ -112,46 +105,3 @@ def show(client_id: str, as_json: bool) -> None:
     with client_store() as store:
         found = store.find(client_id)
     click.echo(json.dumps(row_of(found), indent=2) if as_json else listing(found))
-
-
-@clients.command()
-@click.argument("client_id")
-@click.option("--name", "client_name", help="What people read on pages.")
-@describing
-@click.option("--clear", type=click.Choice(list(LISTS)), multiple=True, help="Set back to the default.")
-@click.option("--json", "as_json", is_flag=True, help="Print the client as one JSON object.")
-def edit(client_id: str, clear: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Change a client. A list that is given replaces the whole list; everything else stays.
-
-    \b
-    Examples:
-        passerelle clients edit wiki-1f --allowed-group staff --allowed-group students
-        passerelle clients edit wiki-1f --clear allowed-group
-    """
-    facts = {**{LISTS[name]: None for name in clear}, **facts_of(options)}
-    if not facts:
-        raise click.UsageError("Nothing to change: give at least one option.")
-    with client_store() as store:
-        settings = store.edit(client_id, facts)
-        row = row_of(store.find(client_id))
-    if "subject_type" in facts or "sector_identifier" in facts:
-        click.echo(f"Note: {client_id} sees its users under another sub from now on.", err=True)
-    _note_pairwise(settings)
-    if as_json:
-        click.echo(json.dumps(row, indent=2))
-        return
-    click.echo(f"Changed {client_id}. A running bridge follows within {REREAD_SECONDS} seconds.")
-
-
-def _note_same_address(added: ClientSettings, store: ClientStore) -> None:
-    """Perhaps somebody ran the command twice. Addresses of loopback are everybody's."""
-    web = {uri for uri in added.redirect_uris if not is_loopback(urlsplit(uri).hostname)}
-    for other in store.all():
-        if other.settings is not None and other.client_id != added.client_id:
-            for uri in sorted(web.intersection(other.settings.redirect_uris)):
-                click.echo(f"Note: {other.client_id} has the address {uri} as well.", err=True)
-
-
-def _note_pairwise(settings: ClientSettings) -> None:
-    if settings.subject_type == "pairwise" and {"profile", "email"} & set(settings.scopes):
-        click.echo(PAIRWISE_NOTE, err=True)

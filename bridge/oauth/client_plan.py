@@ -166,6 +166,12 @@ def entry_of(client: ListedClient, *, with_hashes: bool) -> dict[str, Any] | Non
     return entry | ({"disabled": True} if client.disabled else {})
 
 
+def difference(before: ClientSettings, after: ClientSettings) -> dict[str, tuple[Any, Any]]:
+    """What was and what is of each field that is not the same; secrets apart."""
+    was, is_now = _shown(before), _shown(after)
+    return {name: (was[name], is_now[name]) for name in is_now if was[name] != is_now[name]}
+
+
 def _read_entry(entry: dict[str, Any]) -> Wanted:
     disabled = entry.pop("disabled", False)
     if not isinstance(disabled, bool):
@@ -211,8 +217,7 @@ def _changed(one: Wanted, known: ListedClient) -> Change:
             f'{one.client_id}: has a secret, and the file names none. Write client_secret_hash = "{GENERATE}", which '
             "keeps it, or public = true, which takes it away and leaves the client bound to PKCE alone."
         )
-    before, after = _shown(known.settings), _shown(one.settings)
-    fields = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
+    fields = difference(known.settings, one.settings)
     hashes = _hashes(known.settings)
     keeps = hashes if one.generates else (None, None)
     if (hashes[0] is None) if one.generates else (hashes != _hashes(one.settings)):

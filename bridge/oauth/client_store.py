@@ -84,6 +84,13 @@ class ClientStore:
         self._put(settings, disabled=False)
         return settings, secret
 
+    def managed(self, client_id: str) -> ClientSettings:
+        """A managed client, to be changed.
+
+        :raises ClientNotChanged: when it cannot be
+        """
+        return self._managed(client_id)[1]
+
     def edit(self, client_id: str, facts: Mapping[str, Any]) -> ClientSettings:
         """Replace the fields given; a None gives a field its default back."""
         found, settings = self._managed(client_id)

@@ -209,9 +209,14 @@ def client_of(settings: ClientSettings) -> Client:
         refresh_token_lifetime=settings.refresh_token_lifetime,
         identity_max_age=settings.identity_max_age,
         subject_type=settings.subject_type,
-        sector=settings.sector_identifier or _host(settings.redirect_uris) or settings.client_id,
+        sector=sector_of(settings),
         id_token_signed_response_alg=settings.id_token_signed_response_alg,
     )
+
+
+def sector_of(settings: ClientSettings) -> str:
+    """What its pairwise subjects are shared by (OIDC Core §8.1)."""
+    return settings.sector_identifier or _host(settings.redirect_uris) or settings.client_id
 
 
 def _host(redirect_uris: tuple[str, ...]) -> str | None:

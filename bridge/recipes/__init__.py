@@ -9,9 +9,11 @@ knows no secret longer than it takes to write one configuration. `passerelle cli
 from bridge.recipes.addresses import application_url
 from bridge.recipes.filling import Configuration, Filled, client_facts, configuration
 from bridge.recipes.model import Block, Recipe
+from bridge.recipes.moving import ADDRESSES, lines_with_address, moved_facts, old_address
 from bridge.recipes.reading import RecipeFault, all_recipes, find_recipe
 
 __all__ = [
+    "ADDRESSES",
     "Block",
     "Configuration",
     "Filled",
@@ -22,4 +24,7 @@ __all__ = [
     "client_facts",
     "configuration",
     "find_recipe",
+    "lines_with_address",
+    "moved_facts",
+    "old_address",
 ]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 import requests
@@ -26,13 +27,14 @@ pytestmark = pytest.mark.needs("node")
 
 
 @contextmanager
-def running(recipe: str, site: Site, packages: Path, folder: Path, issuer: str = "") -> Iterator[str]:
+def running(recipe: str, site: Site, packages: Path, folder: Path, *options: str, issuer: str = "") -> Iterator[str]:
     """The address of the application, until the end of the block.
 
-    :param issuer: where it looks for the bridge, if not where that is; its developer runs it then
+    :param options: of its registration
+    :param issuer: where it looks for the bridge; its developer runs it then, and Express shows what it would hide
     """
     application = Application(folder)
-    client = site.adds_client(recipe, f"--recipe={recipe}", f"--url={application.url}")
+    client = site.adds_client(recipe, f"--recipe={recipe}", f"--url={application.url}", *options)
     # Beside the libraries, where Node looks for them.
     program = packages / f"{recipe}-{application.port}{Path(FILES[recipe].split()[0]).suffix}"
     text = client.configuration[FILES[recipe]].replace(site.issuer, issuer or site.issuer)
@@ -105,7 +107,7 @@ def test_an_application_may_start_before_the_bridge_and_shows_nobody_its_code(
     site: Site, node_packages: Path, tmp_path: Path
 ) -> None:
     nobody_there = f"https://127.0.0.1:{free_port()}"
-    with running("node-openid-client", site, node_packages, tmp_path, nobody_there) as url:
+    with running("node-openid-client", site, node_packages, tmp_path, issuer=nobody_there) as url:
         for path in ("login", "callback", "callback?code=x&state=y", "logout"):
             page = requests.get(f"{url}/{path}", timeout=20)
             assert (page.status_code, "did not work" in page.text) == (502, True), page.text
@@ -118,3 +120,59 @@ def test_a_callback_that_is_no_answer_is_one_sentence(applications: dict[str, st
         page = person.opens(f"{url}/callback{query}")
         assert (page.status_code, page.text.count("\n")) == (502, 0), page.text
         assert f"{url}/login" in page.text
+
+
+def test_a_sign_in_that_is_refused_ends_on_a_page_of_the_application_with_a_way_to_try_again(
+    site: Site, node_packages: Path, tmp_path: Path
+) -> None:
+    recipe = "node-passport"
+    with running(recipe, site, node_packages, tmp_path, "--consent", issuer=site.issuer) as url:
+        person = site.person()
+        asked = person.signs_in(f"{url}/login")
+        refused = person.submits(asked, button="deny")
+        assert "error=access_denied" in " ".join(hop.headers.get("Location", "") for hop in refused.history)
+        is_told_to_try_again(refused, url, 401)
+        assert person.opens(url).json() is None
+
+        again = person.submits(person.opens(f"{url}/login"), button="allow")
+        assert (again.url, again.json()["sub"]) == (f"{url}/", site.cas.user.name)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("code=x&state=y", 403),
+        ("code=x", 403),
+        ("code=x&state=STATE", 500),
+        ("code=x&code=y&state=STATE", 500),
+        ("error=access_denied&state=STATE", 401),
+        ("error=server_error&state=STATE", 502),
+        ("error=<script>alert(1)</script>&error_description=<script>alert(1)</script>", 500),
+    ],
+)
+def test_an_answer_that_signs_nobody_in_is_a_page_with_a_way_to_try_again(
+    site: Site, node_packages: Path, developed: str, query: str, status: int
+) -> None:
+    person = site.person()
+    begun = person.asks(f"{developed}/login").headers["Location"]
+    (state,) = parse_qs(urlsplit(begun).query)["state"]
+    page = person.opens(f"{developed}/callback?{query.replace('STATE', quote(state))}")
+    is_told_to_try_again(page, developed, status)
+
+
+@pytest.fixture(scope="module")
+def developed(site: Site, node_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The application of Passport, as its developer runs it."""
+    folder = tmp_path_factory.mktemp("developed")
+    with running("node-passport", site, node_packages, folder, issuer=site.issuer) as url:
+        yield url
+
+
+def is_told_to_try_again(page: requests.Response, url: str, status: int) -> None:
+    assert page.status_code == status, page.text
+    assert page.url.startswith(f"{url}/")
+    assert "did not work" in page.text
+    assert f'<a href="{url}/login">' in page.text
+    assert "    at " not in page.text
+    assert "Error" not in page.text
+    assert "alert" not in page.text

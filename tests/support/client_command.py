@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner, Result
 
 from bridge.cli import main
@@ -61,3 +63,18 @@ class ClientCommand:
 
     def store(self) -> SqlStore:
         return SqlStore(f"sqlite:///{self.database}")
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With its tables: to make them takes longer than most tests."""
+    database = tmp_path_factory.mktemp("clients") / "bridge.sqlite3"
+    SqlStore(f"sqlite:///{database}").close()
+    return database
+
+
+@pytest.fixture
+def command(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> ClientCommand:
+    """On a database of the test's own."""
+    monkeypatch.delenv("PASSERELLE_CONFIG", raising=False)
+    return ClientCommand(Path(shutil.copy(empty_database, tmp_path / "bridge.sqlite3")))

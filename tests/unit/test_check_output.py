@@ -26,7 +26,7 @@ def shown(findings: Sequence[Finding]) -> str:
         wanted=(),
         findings=findings,
     )
-    report = Report(installation=findings, cas=(), public=(), sign_ins=(), request=request)
+    report = Report(installation=findings, cas=(), public=(), applications=(), sign_ins=(), request=request)
     return report_text(report, "THE LETTER")
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bridge.check.authorities import certificates_in, fault_of_ca_file
 from bridge.check.certificates import Certificate, Trust, judge_untrusted
 from bridge.check.findings import fault, ok
 from bridge.check.installation import judge_ca_file
 from bridge.check.own_address import OurTrust
-from bridge.check.probe import Place, Trouble, ask, certificates_in, fault_of_ca_file
+from bridge.check.probe import Place, Trouble, ask
 from bridge.check.public import judge_own_certificate
 from bridge.check.reach import Server, judge_trouble
 from bridge.cli.check_output import settings_text

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from bridge.cli import main
 from bridge.oauth.clients import hash_secret
-from bridge.store import SqlStore, StoredClient
-from tests.support.client_command import REDIRECT, ClientCommand
+from bridge.store import StoredClient
+from tests.support.client_command import REDIRECT, ClientCommand, command, empty_database
 
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    database = tmp_path_factory.mktemp("clients") / "bridge.sqlite3"
-    SqlStore(f"sqlite:///{database}").close()
-    return database
-
-
-@pytest.fixture
-def command(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> ClientCommand:
-    monkeypatch.delenv("PASSERELLE_CONFIG", raising=False)
-    return ClientCommand(Path(shutil.copy(empty_database, tmp_path / "bridge.sqlite3")))
+__all__ = ["command", "empty_database"]  # fixtures
 
 
 def test_a_new_client_gets_an_id_and_a_secret_that_is_kept_nowhere(command: ClientCommand) -> None:

@@ -5,33 +5,19 @@ from __future__ import annotations
 import ast
 import json
 import re
-import shutil
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.oauth.clients import hash_secret
 from bridge.recipes import all_recipes
-from bridge.store import SqlStore
-from tests.support.client_command import ClientCommand
+from tests.support.client_command import ClientCommand, command, empty_database
+
+__all__ = ["command", "empty_database"]  # fixtures
 
 GRAFANA = ["--recipe", "grafana", "--url", "https://Grafana.example.org/"]
 PROXY = ["--recipe", "oauth2-proxy", "--url", "https://app.example.org"]
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    database = tmp_path_factory.mktemp("clients") / "bridge.sqlite3"
-    SqlStore(f"sqlite:///{database}").close()
-    return database
-
-
-@pytest.fixture
-def command(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> ClientCommand:
-    monkeypatch.delenv("PASSERELLE_CONFIG", raising=False)
-    return ClientCommand(Path(shutil.copy(empty_database, tmp_path / "bridge.sqlite3")))
 
 
 def ids(command: ClientCommand) -> list[str]:

@@ -1,0 +1,41 @@
+"""Wherever an application was and wherever it goes, it ends with what its recipe registers there."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.oauth.client_store import checked
+from bridge.recipes import ADDRESSES, Recipe, all_recipes, client_facts, moved_facts, old_address
+
+MOVABLE = [recipe for recipe in all_recipes() if recipe.example is not None]
+URLS = st.builds(
+    "https://{}{}{}".format,
+    st.sampled_from(["a.example.org", "b.example.org", "[2001:db8::1]", "login.example.net"]),
+    st.sampled_from(["", ":8443"]),
+    st.lists(
+        st.sampled_from(["wiki", "login", "index.php", "callback", "oauth2", "a+b", "~x", "%C3%A9"]), max_size=3
+    ).map(lambda names: "".join(f"/{name}" for name in names)),
+)
+
+
+def addresses(recipe: Recipe, url: str) -> dict[str, object]:
+    return {name: fact for name, fact in client_facts(recipe, url).items() if name in ADDRESSES}
+
+
+@pytest.mark.parametrize("recipe", MOVABLE, ids=lambda recipe: recipe.name)
+@given(old=URLS, new=URLS)
+def test_what_was_registered_there_is_what_would_have_been_registered_here(recipe: Recipe, old: str, new: str) -> None:
+    client = checked({"client_id": "app", "client_secret": "s", **client_facts(recipe, old)})
+    found = old_address(recipe, client.redirect_uris)
+    assert found is not None
+    assert addresses(recipe, found)["redirect_uris"] == client.redirect_uris
+    assert moved_facts(recipe, client, found, new) == addresses(recipe, new)
+
+
+@pytest.mark.parametrize("uri", ["https://a.example.org/elsewhere", "org.example.app:/cb", "https://x/y%zz/callback"])
+def test_what_no_template_can_be_read_for_was_nowhere(uri: str) -> None:
+    recipe = next(recipe for recipe in MOVABLE if recipe.name == "grafana")
+    assert old_address(recipe, [uri]) is None
+    assert old_address(recipe, []) is None
