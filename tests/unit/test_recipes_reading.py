@@ -46,6 +46,7 @@ logout = "-."
         ("http://127.0.0.1:80/", "http://127.0.0.1"),
         ("http://[::1]:3000/", "http://[::1]:3000"),
         ("https://app.example.org/%7Eme", "https://app.example.org/%7Eme"),
+        ("https://app.example.org/caf%C3%A9%20bar", "https://app.example.org/caf%C3%A9%20bar"),
         ("https://xn--caf-dma.example.org", "https://xn--caf-dma.example.org"),
     ],
 )
@@ -86,6 +87,15 @@ def test_an_address_loses_what_does_not_matter(typed: str, meant: str) -> None:
         ("https://app.example.org/a/../b", "'..'"),
         ("https://app.example.org/a//b", "'//'"),
         ("https://app.example.org//", "'//'"),
+        ("https://app.example.org/%2E%2e/b", "'..'"),
+        ("https://app.example.org/a%2Fb", "%2F"),
+        ("https://app.example.org/[ab]", "wildcard"),
+        ("https://app.example.org/%5Bab%5D", "wildcard"),
+        ("https://app.example.org/a%2A", "wildcard"),
+        ("https://app.example.org/a%3Fb", "wildcard"),
+        ("https://app.example.org/a%22b", "quote"),
+        ("https://app.example.org/a%0Ab", "other character"),
+        ("https://app.example.org/caf%E9", "UTF-8"),
     ],
 )
 def test_an_address_that_cannot_be_is_refused_in_a_sentence_without_a_secret(typed: str, says: str) -> None:
