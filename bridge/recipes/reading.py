@@ -63,7 +63,7 @@ def _read(file: Traversable, shown: str) -> Recipe:
             data = opened.read(MAXIMAL_BYTES + 1)
         if len(data) > MAXIMAL_BYTES:
             raise RecipeFault(f"The recipe {shown} is longer than {MAXIMAL_BYTES} bytes, so it is none.")
-        said = tomllib.loads(data.decode("utf-8"))
+        said = tomllib.loads(data.decode("utf-8-sig"))
         return Recipe.model_validate({"name": Path(shown).name.removesuffix(SUFFIX), **said})
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeFault(f"Cannot read the recipe {shown}: {why_unreadable(error)}.") from None

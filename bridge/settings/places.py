@@ -49,11 +49,12 @@ def fault_of_stranger(file: Path) -> str | None:
     if file.parent == SYSTEM_FOLDER:
         return None  # only root writes there
     try:
-        found = file.stat()
+        found, link = file.stat(), file.lstat()
     except OSError:
         return None  # reading it says why
-    if found.st_uid not in (0, os.geteuid()):
-        return f"{file} belongs to uid {found.st_uid}, who is neither you nor root: name it there if you mean it"
+    for one in (found, link):  # a link decides as well, by leading to one file of yours instead of another
+        if one.st_uid not in (0, os.geteuid()):
+            return f"{file} belongs to uid {one.st_uid}, who is neither you nor root: name it there if you mean it"
     if found.st_mode & stat.S_IWOTH:
         return f"{file} can be changed by everybody on this machine: `chmod o-w` it, or name it there"
     return None

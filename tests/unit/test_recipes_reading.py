@@ -121,6 +121,8 @@ def test_a_file_of_ones_own_is_a_recipe_as_well(tmp_path: Path) -> None:
     file.write_text(GOOD)
     assert find_recipe(str(file)).name == "mine"
     assert find_recipe(str(file)) not in all_recipes()
+    file.write_text(GOOD, encoding="utf-8-sig")  # as editors of Windows do
+    assert find_recipe(str(file)).name == "mine"
 
 
 @pytest.mark.parametrize(

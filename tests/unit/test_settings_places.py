@@ -45,6 +45,35 @@ def test_a_file_that_somebody_else_may_have_written_is_not_taken_for_ones_own(tm
     assert load({"PASSERELLE_CONFIG": str(file)}, [file]).cas_url == "https://evil.example"
 
 
+def test_a_link_that_somebody_else_put_there_does_not_choose_among_ones_own_files(tmp_path: Path) -> None:
+    file, link = tmp_path / "mine.toml", tmp_path / "passerelle.toml"
+    file.write_text(f'issuer = "https://a.example"\ncas_url = "https://c.example"\nsecret_key = "{"0" * 64}"\n')
+    link.symlink_to(file)
+    assert load({}, [link]).issuer == "https://a.example"
+    if os.geteuid() == 0:  # nobody else can give a link away
+        os.chown(link, 12345, 12345, follow_symlinks=False)
+        with pytest.raises(ConfigurationError, match="belongs to uid 12345"):
+            load({}, [link])
+
+
+def test_what_editors_of_windows_put_before_a_text_is_no_part_of_it(tmp_path: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / "key").write_bytes(mark + b"0123456789abcdef\r\n")
+    (tmp_path / "client").write_bytes(mark + b"s3cret\r\n")
+    file = tmp_path / "passerelle.toml"
+    clients = f'clients = [{{client_id = "a", redirect_uris = ["a.b:/c"], client_secret_file = "{tmp_path}/client"}}]'
+    file.write_bytes(
+        mark
+        + b'issuer = "https://a.example"\r\ncas_url = "https://c.example"\r\n'
+        + f'secret_key_file = "{tmp_path}/key"\r\n{clients}\r\n'.encode()
+    )
+    settings = load({}, [file])
+    assert settings.secret_key.get_secret_value() == "0123456789abcdef"
+    (client,) = settings.clients
+    assert client.client_secret is not None
+    assert client.client_secret.get_secret_value() == "s3cret"
+
+
 @pytest.mark.parametrize(
     ("written", "fault"),
     [
