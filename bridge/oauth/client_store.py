@@ -80,7 +80,9 @@ class ClientStore:
         secret_hash = None if secret is None else f"sha256:{hash_secret(secret)}"
 
         def new() -> tuple[ClientSettings, bool]:
-            self.check_free(client_id)
+            self.check_unused(client_id)
+            if any(stored.client_id == client_id for stored in self._store.clients.all()):
+                raise ClientNotChanged(f"There is a client {client_id} already: edit it, or choose another client_id.")
             return checked({**facts, "client_id": client_id, "client_secret_hash": secret_hash}), False
 
         # Of a former client of this name something may have been left by a worker that did not know yet.
@@ -167,15 +169,13 @@ class ClientStore:
             )
         return found, found.settings
 
-    def check_free(self, client_id: str) -> None:
-        """Whether a new client can have this name.
+    def check_unused(self, client_id: str) -> None:
+        """Whether a client that is not managed yet can have this name.
 
-        :raises ClientNotChanged: when not
+        :raises ClientNotChanged: when the settings have it, or a user
         """
         if client_id in self._fixed:
             raise ClientNotChanged(f"{client_id} is registered in the settings: choose another client_id.")
-        if any(stored.client_id == client_id for stored in self._store.clients.all()):
-            raise ClientNotChanged(f"There is a client {client_id} already: edit it, or choose another client_id.")
         # A client that acts for itself is its own subject (RFC 9700 §4.15): it must not be taken for a user.
         if self._store.sessions.of_subject(client_id, now=self._now) or self._store.grants.access_of_subject(
             client_id, now=self._now
