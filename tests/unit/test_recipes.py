@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,6 +125,18 @@ def test_a_recipe_for_ones_own_application_says_what_to_install(recipe: Recipe) 
     assert installed
     whole = any(block.into == "app.py" for block in recipe.blocks)
     assert not whole or "Flask" in installed.split()
+
+
+@pytest.mark.parametrize("name", ["flask-authlib", "flask-dance"])
+def test_what_a_flask_application_knows_of_its_user_is_sent_by_https_alone(name: str) -> None:
+    """All of it is in the cookie, tokens as well."""
+    recipe = find_recipe(name)
+    for url, is_secure in (("https://app.example.org", True), ("http://localhost:5000", False)):
+        filled = configuration(recipe, registered(recipe, url=url), issuer=ISSUER, client_secret=SECRET, url=url)
+        module: dict[str, Any] = {"__name__": "app"}
+        exec(compile(filled.blocks[0].text, "app.py", "exec"), module)
+        assert module["app"].config["SESSION_COOKIE_SECURE"] is is_secure
+        assert module["app"].config["SESSION_COOKIE_SAMESITE"] == "Lax"
 
 
 def test_braces_of_the_application_itself_are_left_to_it() -> None:
