@@ -129,6 +129,9 @@ def test_a_file_of_ones_own_is_a_recipe_as_well(tmp_path: Path) -> None:
     ("before", "after", "says"),
     [
         ('title = "Mine"', "", "title: Field required"),
+        ('title = "Mine"', 'title = "Mi\\u001b[31mne"', "control character"),
+        ('language = "toml"', 'language = "to\\u0007ml"', "control character"),
+        ('groups = "-."', 'groups = "\\u202e-."', "control character"),
         ('title = "Mine"', 'titel = "Mine"', "titel: Extra inputs"),
         ("{client_id}", "{client_key}", "{client_key}: there is no such placeholder here"),
         ("{url}/callback", "{issuer}/callback", "{issuer}: there is no such placeholder here"),
