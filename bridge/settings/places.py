@@ -26,14 +26,20 @@ def usual_places() -> tuple[Path, ...]:
 
 
 def found_file(places: Sequence[Path]) -> Path | None:
-    """The first of these files that is there, readable or not."""
+    """The first of these files that is there, readable or not.
+
+    A folder that may not be looked into counts as the last place alone: root may stand in one where a command is run
+    as the bridge's user.
+    """
     for place in places:
         try:
             place.lstat()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError:
-            return place  # a folder that may not be looked into: reading says so, with the remedy
+            if place != places[-1]:
+                continue
+            return place  # reading says why, with the remedy
         return place
     return None
 

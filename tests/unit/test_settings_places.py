@@ -9,6 +9,7 @@ import pytest
 
 from bridge.errors import ConfigurationError
 from bridge.settings import load
+from tests.support.command_forks import Call, Command
 
 
 def test_the_working_folders_file_comes_before_the_machines_and_a_named_one_before_both(tmp_path: Path) -> None:
@@ -43,6 +44,24 @@ def test_a_file_that_somebody_else_may_have_written_is_not_taken_for_ones_own(tm
     with pytest.raises(ConfigurationError, match="PASSERELLE_ISSUER: is required"):
         load({}, [file])
     assert load({"PASSERELLE_CONFIG": str(file)}, [file]).cas_url == "https://evil.example"
+
+
+def test_a_working_folder_that_may_not_be_looked_into_is_no_place_for_settings(tmp_path: Path) -> None:
+    """Root's own, where root types `sudo -u passerelle …`."""
+    closed, database = tmp_path / "root", tmp_path / "bridge.sqlite3"
+    closed.mkdir()
+    closed.chmod(0)
+    environment = {
+        "PASSERELLE_ISSUER": "https://a.example",
+        "PASSERELLE_CAS_URL": "https://c.example",
+        "PASSERELLE_SECRET_KEY": "0" * 64,
+        "PASSERELLE_DATABASE_URL": f"sqlite:///{database}",
+    }
+    call = Call(words=["clients", "list"], folder=closed, environment=environment)
+    ended = Command(call, tmp_path / "notes").ends()
+    closed.chmod(0o700)
+    assert ended.status == 0, ended.stderr
+    assert "There are no clients yet" in ended.stderr
 
 
 def test_a_link_that_somebody_else_put_there_does_not_choose_among_ones_own_files(tmp_path: Path) -> None:
