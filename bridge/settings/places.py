@@ -61,6 +61,8 @@ def fault_of_stranger(file: Path) -> str | None:
     for one in (found, link):  # a link decides as well, by leading to one file of yours instead of another
         if one.st_uid not in (0, os.geteuid()):
             return f"{file} belongs to uid {one.st_uid}, who is neither you nor root: name it there if you mean it"
+    if found.st_mode & stat.S_IWGRP and found.st_gid not in (0, os.getegid()):
+        return f"{file} can be changed by the group {found.st_gid}: `chmod g-w` it, or name it there if you mean it"
     if found.st_mode & stat.S_IWOTH:
         return f"{file} can be changed by everybody on this machine: `chmod o-w` it, or name it there"
     return None

@@ -64,6 +64,18 @@ def test_a_working_folder_that_may_not_be_looked_into_is_no_place_for_settings(t
     assert "There are no clients yet" in ended.stderr
 
 
+def test_a_file_that_a_group_of_others_may_change_is_not_taken(tmp_path: Path) -> None:
+    """One's own group may, as a umask of 002 has it."""
+    file = tmp_path / "passerelle.toml"
+    file.write_text(f'issuer = "https://a.example"\ncas_url = "https://c.example"\nsecret_key = "{"0" * 64}"\n')
+    file.chmod(0o664)
+    assert load({}, [file]).issuer == "https://a.example"
+    if os.geteuid() == 0:  # nobody else can give a file to a group of others
+        os.chown(file, -1, 12345)
+        with pytest.raises(ConfigurationError, match="can be changed by the group 12345"):
+            load({}, [file])
+
+
 def test_a_link_that_somebody_else_put_there_does_not_choose_among_ones_own_files(tmp_path: Path) -> None:
     file, link = tmp_path / "mine.toml", tmp_path / "passerelle.toml"
     file.write_text(f'issuer = "https://a.example"\ncas_url = "https://c.example"\nsecret_key = "{"0" * 64}"\n')
