@@ -53,6 +53,14 @@ registered by `passerelle clients add NAME --redirect-uri URI`. It should send P
 email groups`, and read the user from the userinfo endpoint: the ID token only says who it is, unless the client is
 registered with `--claim`.
 
+## Who becomes whom there
+
+- **Groups.** Names like `staff`, `grafana-admins` or `wiki-admins` in a recipe are examples: whoever is in a group of
+  that name at CAS gets what it gives. Write groups there that nobody can make for themselves.
+- **Names.** Where users are found by `preferred_username`, who is called `admin` at CAS is the application's `admin`:
+  rename local accounts first. `username_pattern` keeps names out that nobody should have.
+- **Addresses.** Where accounts are found by `email`, set `email_verified = false` if people change theirs at CAS.
+
 ## Behind a private authority
 
 Where the certificate of this service comes from an authority of your own, every application has to be told of it, for

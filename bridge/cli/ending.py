@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from contextlib import suppress
@@ -18,6 +19,7 @@ class WellEnding(click.Group):
         """Also when even the help cannot be written."""
         if sys.stdout is None:  # `>&-`: click writes nothing then, and a secret that is shown once would be lost
             fail(OSError(errno.EBADF, os.strerror(errno.EBADF)), done=False)
+        _write_any_text()
         words = next(iter(arguments), None) or options.get("args") or sys.argv[1:]
         if not all(map(_is_text, words)):
             click.echo("Error: a word of this command is not UTF-8 text.", err=True)
@@ -33,6 +35,19 @@ class WellEnding(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError as error:
             fail(error)
+
+
+def _write_any_text() -> None:
+    """Whatever the locale: a name that it has no letters for is no reason to lose a secret that is shown once.
+
+    What is read by programs, TOML and JSON, is UTF-8 everywhere; what a terminal cannot show is shown as its number.
+    """
+    if not isinstance(sys.stdout, io.TextIOWrapper):
+        return
+    if sys.stdout.isatty():
+        sys.stdout.reconfigure(errors="backslashreplace")
+    else:
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def _is_text(word: str) -> bool:

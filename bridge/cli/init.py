@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from bridge.settings import CONFIG_NAME, FILE_NAME, SYSTEM_FOLDER, fault_of, is_
 
 SYSTEM_DATA = Path("/var/lib/passerelle")
 SYSTEM_USER = "passerelle"
+# Of what it writes without having been told by the environment.
+_OVERRULING = [f"PASSERELLE_{name}{end}" for name in ("SECRET_KEY", "DATABASE_URL") for end in ("", "_FILE")]
 _INTRODUCTION = """\
 Five questions. Enter takes the answer in brackets; Ctrl-C leaves everything as it is.
 """
@@ -99,6 +102,8 @@ def init(system: bool, yes: bool, no_check: bool, **given: Any) -> None:
     with told_in_one_sentence():
         make(answers, owner)
     click.echo(_written(answers))
+    for variable in filter(os.environ.get, _OVERRULING):
+        click.echo(f"Note: {variable} in the environment wins over what is written here, while it is set.", err=True)
     if not no_check:
         _check(folder / FILE_NAME, owner)
     elif (fault := _fault_without_tls(answers.cas_url)) is not None:  # which the check would have told
@@ -142,7 +147,7 @@ def _answer(name: str, given: Any, default: Any, *, asks: bool) -> Any:
         return answered
     if default is None:
         raise click.UsageError(f"{option} is missing, and it has no default.")
-    return default
+    return _sound(name)(default)
 
 
 def _sound(name: str) -> Callable[[Any], Any]:
@@ -215,9 +220,8 @@ def _next_steps(answers: Answers, owner: Owner) -> str:
         (f"{program} check", "when it runs: the public address as well"),
     ]
     if named or file not in usual_places():
-        steps.insert(
-            0, (f"export {CONFIG_NAME}={file}", f"which names {named} now" if named else "or go to that folder")
-        )
+        export = f"export {CONFIG_NAME}={shlex.quote(str(file))}"
+        steps.insert(0, (export, f"which names {named} now" if named else "or go to that folder"))
     width = max(len(command) for command, _ in steps)
     lines = ["Next", *(f"  {command.ljust(width)}   {what}" for command, what in steps)]
     if answers.issuer.startswith("https:"):
@@ -228,4 +232,5 @@ def _next_steps(answers: Answers, owner: Owner) -> str:
 def _program() -> str:
     """As it can be typed in any folder."""
     called = Path(sys.argv[0])
-    return "passerelle" if shutil.which("passerelle") or called.name != "passerelle" else str(called.absolute())
+    has_to_be_named = called.name == "passerelle" and not shutil.which("passerelle")
+    return shlex.quote(str(called.absolute())) if has_to_be_named else "passerelle"

@@ -71,9 +71,9 @@ def make(answers: Answers, owner: Owner) -> Settings:
     file = answers.folder / FILE_NAME
     check_nothing_there(answers.folder)
     with _told_in_one_sentence():
-        _make_folder(answers.folder, FOLDER_MODE, None)
+        _make_folder(answers.folder, FOLDER_MODE, owner, is_theirs=False)
         if answers.database_url_file is None:
-            _make_folder(answers.data, DATA_FOLDER_MODE, owner)
+            _make_folder(answers.data, DATA_FOLDER_MODE, owner, is_theirs=True)
         _write_new(answers.secret_key_file, f"{secrets.token_hex(32)}\n", SECRET_MODE, owner)
         draft = answers.folder / f".{FILE_NAME}.{secrets.token_hex(4)}"
         try:
@@ -119,15 +119,23 @@ def _make_database(settings: Settings) -> None:
         os.umask(usual)
 
 
-def _make_folder(folder: Path, mode: int, owner: Owner | None) -> None:
-    """With what is above it; one that is there stays as it is."""
+def _make_folder(folder: Path, mode: int, owner: Owner, *, is_theirs: bool) -> None:
+    """With what is above it; one that is there stays as it is. Its user can get there, whatever root's umask says."""
     if folder.is_dir():
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not folder.parent.is_dir():
+        _make_folder(folder.parent, FOLDER_MODE, owner, is_theirs=False)
     with suppress(FileExistsError):  # by another run at the same time; a file in its place shows soon enough
         folder.mkdir(mode=mode)
-        if owner is not None and owner.uid != os.geteuid():
-            os.chown(folder, owner.uid, owner.gid)
+        if owner.uid != os.geteuid():
+            # Not by its name: who may write above it could have put a link there by now.
+            made = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                os.fchmod(made, mode)
+                if is_theirs:
+                    os.fchown(made, owner.uid, owner.gid)
+            finally:
+                os.close(made)
 
 
 def _write_new(file: Path, text: str, mode: int, owner: Owner | None) -> None:
@@ -181,3 +189,5 @@ def _told_in_one_sentence() -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise NotMade(f"Cannot make {error.filename or 'the files'}: {reason}.") from None
+    except UnicodeEncodeError:
+        raise NotMade("The name of a folder or file is no UTF-8 text, as all in the settings is: rename it.") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -92,8 +93,8 @@ def read_entries(entries: Sequence[Mapping[str, Any]]) -> list[Wanted]:
             wanted.append(_read_entry(dict(entry)))
         except ClientNotChanged as error:
             faults += [f"{name}: {line}" for line in error.description.splitlines()]
-    names = [one.client_id for one in wanted]
-    faults += [f"{name}: is in the file more than once" for name in sorted({n for n in names if names.count(n) > 1})]
+    names = Counter(one.client_id for one in wanted)
+    faults += [f"{name}: is in the file more than once" for name in sorted(names) if names[name] > 1]
     if faults:
         raise _refused(faults)
     return wanted
@@ -112,9 +113,10 @@ def plan_of(wanted: Iterable[Wanted], clients: ClientStore, store: Store, *, pru
     for one in wanted:
         try:
             known = managed.get(one.client_id)
-            if known is None or known.shadowed:
-                clients.check_free(one.client_id)
-            changes.append(_added(one) if known is None else _changed(one, known))
+            change = _added(one) if known is None else _changed(one, known)
+            if known is None or (known.shadowed and change.fields):
+                clients.check_unused(one.client_id)
+            changes.append(change)
         except ClientNotChanged as error:
             faults.append(error.description)
     if faults:

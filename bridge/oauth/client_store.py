@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -26,6 +26,7 @@ from bridge.store import Store, StoredClient
 
 CLIENT_NAME_MAX_CHARS = 120
 SLUG_MAX_CHARS = 40
+ATTEMPTS = 50  # each fails only where another one was done
 
 SETTINGS, MANAGED = "settings", "managed"
 
@@ -75,13 +76,17 @@ class ClientStore:
         :param facts: the fields of `ClientSettings`; without client_id one is made from the client_name
         """
         client_id = facts.get("client_id") or _made_client_id(str(facts.get("client_name", "")))
-        self.check_free(client_id)
         secret = None if public else secrets.token_urlsafe(32)
         secret_hash = None if secret is None else f"sha256:{hash_secret(secret)}"
-        settings = checked({**facts, "client_id": client_id, "client_secret_hash": secret_hash})
+
+        def new() -> tuple[ClientSettings, bool]:
+            self.check_unused(client_id)
+            if any(stored.client_id == client_id for stored in self._store.clients.all()):
+                raise ClientNotChanged(f"There is a client {client_id} already: edit it, or choose another client_id.")
+            return checked({**facts, "client_id": client_id, "client_secret_hash": secret_hash}), False
+
         # Of a former client of this name something may have been left by a worker that did not know yet.
-        self._store.grants.revoke_client(client_id, now=self._now)
-        self._put(settings, disabled=False)
+        settings, _ = self._put(new, revokes=True)
         return settings, secret
 
     def managed(self, client_id: str) -> ClientSettings:
@@ -93,47 +98,46 @@ class ClientStore:
 
     def edit(self, client_id: str, facts: Mapping[str, Any]) -> ClientSettings:
         """Replace the fields given; a None gives a field its default back."""
-        found, settings = self._managed(client_id)
-        settings = checked({**document_of(settings), **facts})
-        self._put(settings, disabled=found.disabled)
-        return settings
+
+        def edited() -> tuple[ClientSettings, bool]:
+            found, settings = self._managed(client_id)
+            return checked({**document_of(settings), **facts}), found.disabled
+
+        return self._put(edited)[0]
 
     def rotate_secret(self, client_id: str, *, keep_old: bool) -> str:
         """Make a new secret; the one before stays valid beside it, or stops at once."""
-        found, settings = self._managed(client_id)
-        if settings.client_secret_hash is None:
-            raise ClientNotChanged(f"{client_id} is a public client: it has no secret, and PKCE protects it.")
-        if keep_old and settings.former_secret_hash is not None:
-            raise ClientNotChanged(
-                f"{client_id} has two valid secrets already, and one more would end the older of them, which may still "
-                "be the one in use. Put the newest into the application, run `passerelle clients rotate-secret "
-                f"{client_id} --drop-old`, and then this again. Without --keep-old, a new one ends both at once."
-            )
         secret = secrets.token_urlsafe(32)
-        former = settings.client_secret_hash if keep_old else None
-        changed = {"client_secret_hash": f"sha256:{hash_secret(secret)}", "former_secret_hash": former}
-        self._put(checked({**document_of(settings), **changed}), disabled=found.disabled)
+
+        def rotated() -> tuple[ClientSettings, bool]:
+            found, settings = self._managed(client_id)
+            _check_can_rotate(settings, keep_old=keep_old)
+            former = settings.client_secret_hash if keep_old else None
+            changed = {"client_secret_hash": f"sha256:{hash_secret(secret)}", "former_secret_hash": former}
+            return checked({**document_of(settings), **changed}), found.disabled
+
+        self._put(rotated)
         return secret
 
     def drop_former_secret(self, client_id: str) -> None:
         """End a changeover: only the newest secret is valid."""
-        found, settings = self._managed(client_id)
-        if settings.former_secret_hash is None:
-            raise ClientNotChanged(f"{client_id} has one secret only, so there is no former one to drop.")
-        self._put(checked({**document_of(settings), "former_secret_hash": None}), disabled=found.disabled)
+
+        def ended() -> tuple[ClientSettings, bool]:
+            found, settings = self._managed(client_id)
+            if settings.former_secret_hash is None:
+                raise ClientNotChanged(f"{client_id} has one secret only, so there is no former one to drop.")
+            return checked({**document_of(settings), "former_secret_hash": None}), found.disabled
+
+        self._put(ended)
 
     def disable(self, client_id: str) -> int:
         """Let it do nothing any more, and take back all that it holds; how many grants."""
-        _, settings = self._managed(client_id)
-        self._put(settings, disabled=True)
-        return self._store.grants.revoke_client(client_id, now=self._now)
+        return self._put(lambda: (self._managed(client_id)[1], True), revokes=True)[1]
 
     def enable(self, client_id: str) -> None:
-        """Let it work again; its users have to sign in anew."""
-        found, settings = self._managed(client_id)
-        if found.disabled:
-            self._store.grants.revoke_client(client_id, now=self._now)
-        self._put(settings, disabled=False)
+        """Let it work again; its users have to sign in anew, unless it was not disabled."""
+        if self._managed(client_id)[0].disabled:
+            self._put(lambda: (self._managed(client_id)[1], False), revokes=True)
 
     def remove(self, client_id: str) -> int:
         """Forget it, and take back all that it holds; how many grants. Also one that cannot be read."""
@@ -172,25 +176,47 @@ class ClientStore:
             )
         return found, found.settings
 
-    def check_free(self, client_id: str) -> None:
-        """Whether a new client can have this name.
+    def check_unused(self, client_id: str) -> None:
+        """Whether a client that is not managed yet can have this name.
 
-        :raises ClientNotChanged: when not
+        :raises ClientNotChanged: when the settings have it, or a user
         """
         if client_id in self._fixed:
             raise ClientNotChanged(f"{client_id} is registered in the settings: choose another client_id.")
-        if any(stored.client_id == client_id for stored in self._store.clients.all()):
-            raise ClientNotChanged(f"There is a client {client_id} already: edit it, or choose another client_id.")
         # A client that acts for itself is its own subject (RFC 9700 §4.15): it must not be taken for a user.
         if self._store.sessions.of_subject(client_id, now=self._now) or self._store.grants.access_of_subject(
             client_id, now=self._now
         ):
             raise ClientNotChanged(f"A user is called {client_id}: choose another client_id.")
 
-    def _put(self, settings: ClientSettings, *, disabled: bool) -> None:
-        document = json.dumps(document_of(settings), sort_keys=True)
-        self._store.clients.put(
-            StoredClient(client_id=settings.client_id, document=document, disabled=disabled), now=self._now
+    def _put(
+        self, changed: Callable[[], tuple[ClientSettings, bool]], *, revokes: bool = False
+    ) -> tuple[ClientSettings, int]:
+        """Store what a client is to be, and whether it is disabled; how many grants were taken back with it.
+
+        :param changed: asked again when somebody else changed a client since it looked, so that nothing is undone
+        """
+        for _ in range(ATTEMPTS):
+            seen = self._store.clients.version()
+            settings, disabled = changed()
+            document = json.dumps(document_of(settings), sort_keys=True)
+            stored = StoredClient(client_id=settings.client_id, document=document, disabled=disabled)
+            of = [settings.client_id] if revokes else []
+            revoked = self._store.clients.change_all([stored], [], revoke=of, seen=seen, now=self._now)
+            if revoked is not None:
+                return settings, revoked
+        raise ClientNotChanged("Others change clients all the time, so nothing was done: try again when they are done.")
+
+
+def _check_can_rotate(settings: ClientSettings, *, keep_old: bool) -> None:
+    """Whether it can have one more secret."""
+    if settings.client_secret_hash is None:
+        raise ClientNotChanged(f"{settings.client_id} is a public client: it has no secret, and PKCE protects it.")
+    if keep_old and settings.former_secret_hash is not None:
+        raise ClientNotChanged(
+            f"{settings.client_id} has two valid secrets already, and one more would end the older of them, which may "
+            "still be the one in use. Put the newest into the application, run `passerelle clients rotate-secret "
+            f"{settings.client_id} --drop-old`, and then this again. Without --keep-old, a new one ends both at once."
         )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from bridge.settings.urls import is_loopback
 
 _USUAL_PORTS = {"http": 80, "https": 443}
+_NOT_IN_ADDRESSES = r"\\\"'<>*{}|^`$;"
 
 
 def application_url(typed: str) -> str:
@@ -20,7 +21,7 @@ def application_url(typed: str) -> str:
         raise ValueError(
             "has letters that a URL may not have: write the host as browsers send it (xn--…), paths with %"
         )
-    if re.search(r"[\s\\\"'<>*{}|^`$;]|%(?![0-9A-Fa-f]{2})", typed) or not typed.isprintable():
+    if re.search(rf"[\s{_NOT_IN_ADDRESSES}]|%(?![0-9A-Fa-f]{{2}})", typed) or not typed.isprintable():
         raise ValueError("has a space, wildcard, quote or other character that no address of an application has")
     try:
         parts = urlsplit(typed)
@@ -49,5 +50,16 @@ def check_parts(typed: str, scheme: str, host: str, port: int | None) -> None:
         )
     if port == 0 or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host):
         raise ValueError("has a host or a port that nothing can be reached at")
-    if re.search(r"(^|/)\.{1,2}(/|$)|//", urlsplit(typed).path):
-        raise ValueError("has '//' or '..' in its path: write the path as the application itself sends it")
+    check_path(urlsplit(typed).path)
+
+
+def check_path(path: str) -> None:
+    """Read as browsers and servers do, with each `%` undone: some compare paths so, and take wildcards in them."""
+    try:
+        read = unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("has a % in its path that is not UTF-8: write the path as browsers show it") from None
+    if re.search(r"(^|/)\.{1,2}(/|$)|//", read) or "%2f" in path.lower():
+        raise ValueError("has '//', '..' or %2F in its path: write the path as the application itself sends it")
+    if re.search(rf"[{_NOT_IN_ADDRESSES}?#\[\]]", read) or not read.isprintable():
+        raise ValueError("has a wildcard, quote or other character in its path that applications are not found by")

@@ -119,6 +119,12 @@ def _filled(text: str, values: Mapping[str, str | Callable[[], str]], language: 
             return ", ".join(f'"{escaped(language, scope)}"' for scope in scopes)
         told = values[name]
         value = told if isinstance(told, str) else told()
+        if name == "path" and "%" in value:
+            # Apache compares a path with each % undone, mod_auth_openidc does not: one of them would look elsewhere.
+            raise RecipeFault(
+                f"The path {value} has a % in it, and what is to be protected is named by its path here: nobody would "
+                "be asked to sign in there. Serve the application below a path of plain letters, digits, '-' and '_'."
+            )
         if not holds(language, value):
             raise RecipeFault(
                 f"{name} is {value!r}, which a configuration in this language ({language}) cannot hold. "

@@ -24,7 +24,7 @@ Of the bridge: its address and the host in it. Of the client: its facts; the sco
 double quotes with a comma between. `logout_url` is where a browser is sent to sign out at the bridge as well, with the
 way back to the first of the client's `post_logout_redirect_uris`; `_encoded`, to be put into another URL. `random` is a
 text of 32 characters made for this once. Of the application: its address, what of it stands between `https://` and the
-path, and the path (`/` for none). `{{name}}` stands for `{name}` itself."""
+path, and the path (`/` for none; one with a `%` is refused). `{{name}}` stands for `{name}` itself."""
 
 Kind = Literal["application", "proxy", "library", "program"]
 

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -57,13 +58,27 @@ def _files() -> Iterator[Traversable]:
     return (file for file in files("bridge.recipes").iterdir() if file.name.endswith(SUFFIX))
 
 
+def _texts_in(said: Any) -> Iterator[str]:
+    if isinstance(said, str):
+        yield said
+    elif isinstance(said, dict | list):
+        for one in (*said, *said.values()) if isinstance(said, dict) else said:
+            yield from _texts_in(one)
+
+
+def _is_plain(text: str) -> bool:
+    return text.replace("\n", "").replace("\t", "").isprintable()
+
+
 def _read(file: Traversable, shown: str) -> Recipe:
     try:
         with file.open("rb") as opened:
             data = opened.read(MAXIMAL_BYTES + 1)
         if len(data) > MAXIMAL_BYTES:
             raise RecipeFault(f"The recipe {shown} is longer than {MAXIMAL_BYTES} bytes, so it is none.")
-        said = tomllib.loads(data.decode("utf-8"))
+        said = tomllib.loads(data.decode("utf-8-sig"))
+        if not all(map(_is_plain, _texts_in(said))):
+            raise RecipeFault(f"The recipe {shown} cannot be used: it has a control character, which terminals obey.")
         return Recipe.model_validate({"name": Path(shown).name.removesuffix(SUFFIX), **said})
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeFault(f"Cannot read the recipe {shown}: {why_unreadable(error)}.") from None

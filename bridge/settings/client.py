@@ -126,6 +126,8 @@ class ClientSettings(Frozen):
         own_scopes = [name for name in self.scopes if name not in SCOPES]
         faults = {
             f"{' and '.join(given)} are both given: keep one": len(given) > 1,
+            "former_secret_hash needs a secret beside it, the one that replaced it": self.former_secret_hash is not None
+            and not given,
             "require_pkce = false needs a client secret: PKCE is all that protects a public client": not given
             and not self.require_pkce,
             "grant_types has client_credentials, which needs a client secret": not given

@@ -26,14 +26,20 @@ def usual_places() -> tuple[Path, ...]:
 
 
 def found_file(places: Sequence[Path]) -> Path | None:
-    """The first of these files that is there, readable or not."""
+    """The first of these files that is there, readable or not.
+
+    A folder that may not be looked into counts as the last place alone: root may stand in one where a command is run
+    as the bridge's user.
+    """
     for place in places:
         try:
             place.lstat()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError:
-            return place  # a folder that may not be looked into: reading says so, with the remedy
+            if place != places[-1]:
+                continue
+            return place  # reading says why, with the remedy
         return place
     return None
 
@@ -49,11 +55,14 @@ def fault_of_stranger(file: Path) -> str | None:
     if file.parent == SYSTEM_FOLDER:
         return None  # only root writes there
     try:
-        found = file.stat()
+        found, link = file.stat(), file.lstat()
     except OSError:
         return None  # reading it says why
-    if found.st_uid not in (0, os.geteuid()):
-        return f"{file} belongs to uid {found.st_uid}, who is neither you nor root: name it there if you mean it"
+    for one in (found, link):  # a link decides as well, by leading to one file of yours instead of another
+        if one.st_uid not in (0, os.geteuid()):
+            return f"{file} belongs to uid {one.st_uid}, who is neither you nor root: name it there if you mean it"
+    if found.st_mode & stat.S_IWGRP and found.st_gid not in (0, os.getegid()):
+        return f"{file} can be changed by the group {found.st_gid}: `chmod g-w` it, or name it there if you mean it"
     if found.st_mode & stat.S_IWOTH:
         return f"{file} can be changed by everybody on this machine: `chmod o-w` it, or name it there"
     return None

@@ -17,6 +17,7 @@ from bridge.settings.model import Settings
 from bridge.settings.places import CONFIG_NAME, fault_of_stranger, file_in_use, found_file
 
 PREFIX = "PASSERELLE_"
+ENCODING = "utf-8-sig"  # UTF-8, without the mark that editors of Windows put before it
 # Read by the test suite, which starts the bridge with its own environment.
 NOT_OURS = frozenset({"PASSERELLE_REQUIRE_DOCKER"})
 SECRETS = frozenset({"secret_key", "database_url", "metrics_token", "cas_proxy"})
@@ -129,7 +130,7 @@ def _from_toml(name: str | None, faults: list[str]) -> Mapping[str, Any]:
     if not name:
         return {}
     try:
-        return tomllib.loads(Path(name).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(name).read_text(encoding=ENCODING))
     except (OSError, UnicodeDecodeError) as error:
         faults.append(f"{CONFIG_NAME}: cannot read {name}: {why_unreadable(error)}")
     except tomllib.TOMLDecodeError as error:
@@ -168,7 +169,7 @@ def _nearest(key: str) -> str:
 
 def _read_secret(name: str, path: Path, faults: list[str]) -> str | None:
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding=ENCODING).strip()
     except (OSError, UnicodeDecodeError) as error:
         faults.append(f"{name}: cannot read {path}: {why_unreadable(error)}")
         return None

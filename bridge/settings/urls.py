@@ -74,6 +74,7 @@ def redirect_uri_fault(uri: str) -> str | None:
     is_native_scheme = "." in scheme and bool(parts.path or parts.netloc)
     faults = {
         "holds a wildcard, space, quote or non-ASCII character": not uri.isascii() or re.search(r"[\s\\\"<>*]", uri),
+        "is more than one address: give each by itself": re.match(r"[^?]*[,;]https?://", uri),
         "has a fragment: take away the part from '#' on": "#" in uri,
         "holds a user name or password: take it away": "@" in parts.netloc,
         "is plain http: use https (http is for loopback hosts only)": scheme == "http" and not is_loopback(host),

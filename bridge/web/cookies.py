@@ -61,7 +61,8 @@ def wants_new_login(request: Request, bridge: Bridge) -> bool:
 
 
 def _name(bridge: Bridge, purpose: str) -> str:
-    place = quote(urlsplit(bridge.issuer).path).replace("/", ".")
+    # A path has dots of its own, and two paths are not to have one name.
+    place = quote(urlsplit(bridge.issuer).path).replace(".", "%2E").replace("/", ".")
     return f"{'__Host-' if bridge.cookies_are_secure else ''}passerelle-{purpose}{place}"
 
 

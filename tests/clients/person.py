@@ -35,6 +35,10 @@ class Person:
         """The browser, with everything in it."""
         self._session.close()
 
+    def cookie(self, name: str) -> str | None:
+        """Its value, as somebody sees it who planted or read it."""
+        return self._session.cookies.get(name)
+
     def opens(self, url: str) -> requests.Response:
         """Type an address, or click a link."""
         return self._session.get(url, timeout=SECONDS_MAX)

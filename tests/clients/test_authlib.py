@@ -126,6 +126,8 @@ def test_the_application_of_the_recipe_signs_people_in_and_out(
 
     page = person.opens(f"{by_recipe.url}/logout")
     assert (page.url, "Sign in" in page.text) == (f"{by_recipe.url}/", True)
+    page = person.opens(f"{by_recipe.url}/logout")  # once more, with nobody signed in
+    assert (page.url, "Sign in" in page.text) == (f"{by_recipe.url}/", True), page.text
     assert person.is_at_cas(person.opens(f"{by_recipe.url}/login"))
 
 

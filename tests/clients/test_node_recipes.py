@@ -63,6 +63,19 @@ def test_what_the_recipe_prints_signs_somebody_in_and_out(
     goes_in_and_out(applications[recipe], site, person)
 
 
+@pytest.mark.parametrize("recipe", ["node-openid-client", "node-passport"])
+def test_a_session_that_somebody_else_began_is_not_the_one_that_is_signed_in(
+    recipe: str, applications: dict[str, str], person: Person
+) -> None:
+    """Who planted its cookie in a browser, from another host of the domain, would be that browser's user."""
+    url = applications[recipe]
+    page = person.opens(f"{url}/login")
+    planted = person.cookie("connect.sid")
+    assert planted
+    assert person.types_password(page).json() is not None
+    assert requests.get(url, cookies={"connect.sid": planted}, timeout=20).json() is None
+
+
 def test_the_bridge_may_have_a_path_beside_other_sites_of_its_host(
     site: Site, node_packages: Path, tmp_path: Path
 ) -> None:

@@ -73,6 +73,16 @@ def test_two_bridges_on_one_host_do_not_sign_each_others_people_out(
     assert urlsplit(browsers[1].opens(hub_of(others[1].wire).sends()).location).path == "/cas/login"
 
 
+def test_no_two_paths_have_cookies_of_one_name(make_bridge: MakeBridge) -> None:
+    names = []
+    for path in ("/a/b", "/a.b", "/a-b", "/a", "/a/b/c"):
+        bridge = make_bridge(issuer=f"{HOST}{path}")
+        browser = Browser(bridge.wire)
+        browser.signs_in(hub_of(bridge.wire).sends())
+        names += list(browser.cookies)
+    assert len(names) == len(set(names)) == 2 * 5, names
+
+
 @pytest.mark.parametrize("path", ["/a/b", "/a.b", "/~x", "/A-b_c", "/static", "/metrics"])
 def test_whatever_the_path_is_somebody_signs_in(make_bridge: MakeBridge, path: str) -> None:
     bridge = make_bridge(issuer=f"{HOST}{path}")

@@ -226,6 +226,20 @@ def test_no_log_of_the_proxy_holds_a_ticket_or_a_code(place: Place) -> None:
     assert "ticket=" not in logs
 
 
+@pytest.mark.parametrize("path", ["", "/sso"])
+@pytest.mark.parametrize("kind", reverse_proxies.ALL)
+def test_no_log_holds_a_ticket_that_found_no_bridge(
+    kind: type[ReverseProxy], path: str, cas: DjangoCas, tmp_path: Path
+) -> None:
+    """While the bridge starts anew: that ticket is as good as ever."""
+    with kind(tmp_path, cas.files, cas.ca_file, path=path) as proxy:
+        wire = TlsWire(proxy.issuer, cas.ca_file)
+        callback = f"{proxy.issuer}/cas/callback?state=of-mine&ticket=ST-1-of-mine"
+        assert wire.ask("GET", callback).status in (502, 503)
+    logs = "".join(file.read_text() for file in tmp_path.glob("*.log"))
+    assert [line for line in logs.splitlines() if "of-mine" in line] == []
+
+
 def test_check_finds_no_fault_at_the_public_address(place: Place) -> None:
     words: Mapping[str, str] = os.environ | place.bridge.environment
     checked = subprocess.run(

@@ -88,6 +88,17 @@ def test_it_is_the_same_file_whenever_and_wherever_it_is_built(wheel: Path, tmp_
     shutil.copy(ROOT / ".gitignore", tmp_path)
     for file in (tmp_path / "bridge").rglob("*.py"):
         os.utime(file, (1, 1))
+    # What is left lying about where people work may be anybody's secret.
+    for stray in (
+        "passerelle.toml",
+        "passerelle-secret-key",
+        "x.env",
+        "oauth/keys.py~",
+        ".keys.py.swp",
+        "recipes/x.orig",
+        "x.sqlite3",
+    ):
+        (tmp_path / "bridge" / stray).write_text("a secret")
     again = built(tmp_path, tmp_path / "dist")
     digests = {hashlib.sha256(file.read_bytes()).hexdigest() for file in (wheel, again)}
     assert (again.name, len(digests)) == (wheel.name, 1)

@@ -136,6 +136,8 @@ def _connect(call: Call, notes: Path) -> None:
     sys.stdout.flush()
     os.dup2(output, 1)
     os.dup2(errors, 2)
+    # As Python does when it starts, knowing what kind of file it is.
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  as long as the process
     if call.output == "none":
         os.close(1)
         sys.stdout = None  # type: ignore[assignment]  # as Python does when it starts without

@@ -112,6 +112,7 @@ class Nginx(ReverseProxy):
         else:
             listening = {"listen 80;": f"listen {self.plain_port};", "listen 443": f"listen {self.port}"}
             block = filled_in(block, listening)
+        block = filled_in(block, {"/var/log/nginx/error.log": self.folder / "error.log"})
         user = "user root;" if os.geteuid() == 0 else ""
         places = "".join(
             f"{name}_temp_path {self.folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -160,11 +161,12 @@ class Caddy(ReverseProxy):
     heading, language = "Caddy", "caddy"
 
     def arguments(self) -> Sequence[str | Path]:
-        block = self.block()
+        options, _, of_host = blocks(self.heading, self.language)[0].partition("\n}\n")
+        block = self._filled_in(blocks(self.heading, self.language)[1] if self.path else of_host)
         if self.path:
             block = f"{HOST} {{\ntls {self.files.certificate} {self.files.key}\n{block}\n}}\n"
-        options = f"{{\nadmin off\nhttps_port {self.port}\nhttp_port {self.plain_port}\n}}\n"
-        (self.folder / "Caddyfile").write_text(options + block)
+        ours = f"admin off\nhttps_port {self.port}\nhttp_port {self.plain_port}"
+        (self.folder / "Caddyfile").write_text(f"{options}\n{ours}\n}}\n{block}")
         return [PROXIES["caddy"], "run", "--config", self.folder / "Caddyfile", "--adapter", "caddyfile"]
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import socket
+import subprocess
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_forks import Command
+from tests.support.live_bridge import PASSERELLE, clean_environment
 from tests.unit.command_rows import ENDING, ROWS, Row, assert_told, named
+from tests.unit.test_first_run_at_a_terminal import until
 
 
 @pytest.mark.parametrize("path", ENDING, ids=named)
@@ -22,6 +28,32 @@ def test_an_answer_that_cannot_be_written_is_told(
     row = ENDING[path]
     ended = starts(path, row.right, typed=row.typed, output=output).ends()
     assert_told(ended, replace(row, tells_on="stderr"), says="Error: the answer cannot be written: ")
+
+
+LATIN = {"PYTHONIOENCODING": "latin-1"}  # as a locale of that kind has it, which few machines still have
+ADD = ["clients", "add", "Wiki \u2603", "--recipe=grafana", "--url=https://grafana.example.org"]
+
+
+def test_a_file_gets_all_of_it_in_utf_8_whatever_the_locale(folder: Path) -> None:
+    def told(*words: str) -> bytes:
+        return subprocess.run(
+            [PASSERELLE, *words], cwd=folder, env={**clean_environment(), **LATIN}, check=True, capture_output=True
+        ).stdout
+
+    assert "── into /etc/grafana/grafana.ini ──" in told(*ADD).decode()
+    assert "Wiki ☃" in [
+        client["client_name"] for client in tomllib.loads(told("clients", "export").decode())["clients"]
+    ]
+
+
+def test_a_terminal_that_cannot_show_a_letter_shows_its_number(folder: Path) -> None:
+    here, there = pty.openpty()
+    environment = {**clean_environment(), **LATIN}
+    running = subprocess.Popen([PASSERELLE, *ADD], cwd=folder, env=environment, stdout=there, stderr=there)
+    os.close(there)
+    screen = until(here, "and restart Grafana.", "")
+    assert running.wait(10) == 0, screen
+    os.close(here)
 
 
 @pytest.fixture

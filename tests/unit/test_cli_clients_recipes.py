@@ -108,6 +108,7 @@ def test_a_recipe_for_a_program_takes_no_address_and_gives_no_secret(command: Cl
         ([*GRAFANA, "--scope", "root"], 1, "root: not known here"),
         (["--recipe", "command-line", "--no-pkce"], 1, "needs a client secret"),
         (["--recipe", "mod-auth-openidc", "--url", "https://a.example.org", "--id", "a${b}"], 1, "cannot hold"),
+        (["--recipe", "mod-auth-openidc", "--url", "https://a.example.org/caf%C3%A9"], 1, "nobody would be asked"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_registered(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import socket
 import stat
@@ -172,6 +173,32 @@ def test_where_another_file_is_named_it_says_that_this_one_is_not_read(inits: In
     assert re.search(rf"export PASSERELLE_CONFIG={tmp_path}/passerelle\.toml +which names /srv/other\.toml now", told)
 
 
+def test_what_it_says_to_type_can_be_typed_whatever_the_folder_is_called(inits: Inits, tmp_path: Path) -> None:
+    told = inits(*HTTPS, "--folder", "a b'$(id)").stdout
+    (line,) = [line for line in told.splitlines() if "export PASSERELLE_CONFIG=" in line]
+    assert f"PASSERELLE_CONFIG={tmp_path}/a b'$(id)/passerelle.toml" in shlex.split(line)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"50%"], ids=["Latin-1", "percent"])
+def test_a_folder_that_cannot_be_named_in_the_settings_is_told(name: bytes, tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(bytes(tmp_path) + b"/" + name))
+    folder.mkdir()
+    (tmp_path / "url").write_text("postgresql://me:secret@127.0.0.1:9/bridge")
+    for words in ([], ["--database-url-file", f"{tmp_path}/url"]):
+        ended = Command(Call(words=[*QUIET, *words], folder=folder), tmp_path / "notes").ends()
+        assert ended.status in (1, 2)
+        assert "Traceback" not in ended.stderr
+        assert "database URL cannot have" in ended.stderr or "no UTF-8 text" in ended.stderr or words, ended.stderr
+        assert [file.name for file in folder.iterdir() if file.name.endswith(".toml")] == []
+
+
+@pytest.mark.parametrize("variable", ["PASSERELLE_DATABASE_URL", "PASSERELLE_SECRET_KEY_FILE"])
+def test_what_the_environment_says_otherwise_is_told(inits: Inits, variable: str, tmp_path: Path) -> None:
+    ended = inits(*HTTPS, **{variable: f"{tmp_path}/elsewhere"})
+    assert ended.status == 0
+    assert f"Note: {variable} in the environment wins" in ended.stderr
+
+
 def test_killed_at_any_moment_it_can_be_run_again(tmp_path: Path) -> None:
     """With the moments spread over the whole of a run."""
     folder = tmp_path / "here"
@@ -219,13 +246,16 @@ def test_of_several_at_once_one_makes_it(tmp_path: Path) -> None:
     assert_works(folder)
 
 
-def test_root_makes_it_for_the_user_that_the_bridge_runs_as(tmp_path: Path) -> None:
-    """As far as this user may: anybody else is told so."""
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_root_makes_it_for_the_user_that_the_bridge_runs_as(umask: int, tmp_path: Path) -> None:
+    """As far as this user may: anybody else is told so. Root's umask may be any."""
     tmp_path.chmod(0o755)
-    words = [PASSERELLE, *QUIET, "--owner", "nobody", "--folder", "settings", "--data", "data"]
+    words = [PASSERELLE, *QUIET, "--owner", "nobody", "--folder", "etc/settings", "--data", "var/data"]
     place = tmp_path if os.geteuid() else Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
     place.chmod(0o755)
-    made = subprocess.run(words, cwd=place, env=clean_environment(), capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        words, cwd=place, env=clean_environment(), umask=umask, capture_output=True, text=True, check=False
+    )
     if os.geteuid():
         assert (made.returncode, made.stdout) == (1, "")
         assert "Only root can make files for nobody" in made.stderr
@@ -233,11 +263,13 @@ def test_root_makes_it_for_the_user_that_the_bridge_runs_as(tmp_path: Path) -> N
     assert made.returncode == 0, made.stderr
     owners = {str(file.relative_to(place)): (file.owner(), mode(file)) for file in place.rglob("*")}
     assert owners == {
-        "settings": ("root", 0o755),
-        "settings/passerelle.toml": ("root", 0o644),
-        "settings/passerelle-secret-key": ("nobody", 0o600),
-        "data": ("nobody", 0o700),
-        "data/passerelle.sqlite3": ("nobody", 0o600),
+        "etc": ("root", 0o755),
+        "etc/settings": ("root", 0o755),
+        "etc/settings/passerelle.toml": ("root", 0o644),
+        "etc/settings/passerelle-secret-key": ("nobody", 0o600),
+        "var": ("root", 0o755),
+        "var/data": ("nobody", 0o700),
+        "var/data/passerelle.sqlite3": ("nobody", 0o600),
     }
     subprocess.run(["rm", "-r", place], check=True)
 

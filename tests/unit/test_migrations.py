@@ -14,12 +14,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, text
 
 from bridge.errors import ConfigurationError
 from bridge.store import SqlStore, fingerprint
 from bridge.store.database import open_engine
-from bridge.store.migrations import FOLDER, bring_up_to_date
+from bridge.store.migrations import FOLDER, bring_up_to_date, told_in_one_sentence
 from bridge.store.migrations.__main__ import main, write_migration
 from bridge.store.schema import metadata
 from tests.contract.records import NOW, allow, begin, redeem, works
@@ -268,3 +268,18 @@ def test_no_migration_is_written_for_nothing(capsys: pytest.CaptureFixture[str])
     assert "there is nothing to write" in capsys.readouterr().err
     assert main([]) == 2
     assert sorted((FOLDER / "versions").glob("*.py")) == before
+
+
+def test_a_database_that_another_program_writes_to_is_told_as_that(tmp_path: Path) -> None:
+    """Nothing is wrong with its file, its folder or its permissions."""
+    url = f"sqlite:///{tmp_path}/bridge.sqlite3"
+    SqlStore(url).close()
+    engine = create_engine(url, connect_args={"timeout": 0.05})
+    holder = engine.connect()
+    holder.exec_driver_sql("BEGIN IMMEDIATE")
+    with pytest.raises(ConfigurationError) as refused, told_in_one_sentence(engine), engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    holder.close()
+    engine.dispose()
+    assert "database is locked; another program is writing to it" in refused.value.description
+    assert "creatable" not in refused.value.description

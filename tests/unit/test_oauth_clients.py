@@ -6,6 +6,7 @@ import base64
 from typing import cast
 
 import pytest
+from pydantic import ValidationError
 
 from bridge.errors import InvalidClient, InvalidRequest
 from bridge.oauth.client_authentication import authenticate_client
@@ -56,6 +57,12 @@ def test_during_a_changeover_both_secrets_are_good_and_no_third() -> None:
     both.check_secret("the one before")
     with pytest.raises(InvalidClient):
         both.check_secret("the one before that")
+
+
+def test_a_former_secret_without_a_present_one_makes_no_client() -> None:
+    """To the commands it would be public, and to whoever serves bound to a secret that has been replaced."""
+    with pytest.raises(ValidationError, match="former_secret_hash needs a secret beside it"):
+        client(client_secret=None, former_secret_hash=hash_secret("the one before"))
 
 
 @pytest.mark.parametrize("wrong", [None, "", "s3cret", SECRET + " ", SECRET.upper(), "é" * 10_000, "\x00", "\ud800"])

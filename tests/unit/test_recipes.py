@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,6 +127,18 @@ def test_a_recipe_for_ones_own_application_says_what_to_install(recipe: Recipe) 
     assert not whole or "Flask" in installed.split()
 
 
+@pytest.mark.parametrize("name", ["flask-authlib", "flask-dance"])
+def test_what_a_flask_application_knows_of_its_user_is_sent_by_https_alone(name: str) -> None:
+    """All of it is in the cookie, tokens as well."""
+    recipe = find_recipe(name)
+    for url, is_secure in (("https://app.example.org", True), ("http://localhost:5000", False)):
+        filled = configuration(recipe, registered(recipe, url=url), issuer=ISSUER, client_secret=SECRET, url=url)
+        module: dict[str, Any] = {"__name__": "app"}
+        exec(compile(filled.blocks[0].text, "app.py", "exec"), module)
+        assert module["app"].config["SESSION_COOKIE_SECURE"] is is_secure
+        assert module["app"].config["SESSION_COOKIE_SAMESITE"] == "Lax"
+
+
 def test_braces_of_the_application_itself_are_left_to_it() -> None:
     recipe = find_recipe("pgadmin")
     (block,) = configuration(recipe, registered(recipe), issuer=ISSUER, client_secret=SECRET, url=recipe.example).blocks
@@ -172,3 +185,26 @@ def test_a_language_without_quoting_takes_plain_values_only(language: str) -> No
     assert holds(language, "openid profile")
     for value in ("a;b", "a#b", "a'b", 'a"b', "a$b", "a`b", "a\\b", "a{b}"):
         assert not holds(language, value)
+
+
+def test_no_group_of_cas_is_nextclouds_group_of_administrators() -> None:
+    """`admin` is one by its name alone, and a user called like a local account would be that account."""
+    (block,) = find_recipe("nextcloud").blocks
+    (written,) = re.findall(r"--group-whitelist-regex='/(.*)/i'", block.text)
+    admits = re.compile(written, re.IGNORECASE)
+    assert [name for name in ("admin", "Admin", "administration", "staff") if admits.search(name)] == [
+        *("administration", "staff")
+    ]
+    assert "config:system:set user_oidc soft_auto_provision --type=boolean --value=false\n" in block.text
+
+
+@pytest.mark.parametrize("name", ["discourse", "moodle"])
+def test_where_accounts_are_found_by_address_it_says_whose_they_may_become(name: str) -> None:
+    assert re.search(r"found by (its|their) address.* administrator", find_recipe(name).then)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_command_that_shows_its_secret_to_others_says_so(recipe: Recipe) -> None:
+    for block in recipe.blocks:
+        in_words = re.search(r"--\S*secret[ =]'\{client_secret\}'", block.text)
+        assert not in_words or "list of processes" in block.into

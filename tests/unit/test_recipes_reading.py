@@ -46,6 +46,7 @@ logout = "-."
         ("http://127.0.0.1:80/", "http://127.0.0.1"),
         ("http://[::1]:3000/", "http://[::1]:3000"),
         ("https://app.example.org/%7Eme", "https://app.example.org/%7Eme"),
+        ("https://app.example.org/caf%C3%A9%20bar", "https://app.example.org/caf%C3%A9%20bar"),
         ("https://xn--caf-dma.example.org", "https://xn--caf-dma.example.org"),
     ],
 )
@@ -86,6 +87,15 @@ def test_an_address_loses_what_does_not_matter(typed: str, meant: str) -> None:
         ("https://app.example.org/a/../b", "'..'"),
         ("https://app.example.org/a//b", "'//'"),
         ("https://app.example.org//", "'//'"),
+        ("https://app.example.org/%2E%2e/b", "'..'"),
+        ("https://app.example.org/a%2Fb", "%2F"),
+        ("https://app.example.org/[ab]", "wildcard"),
+        ("https://app.example.org/%5Bab%5D", "wildcard"),
+        ("https://app.example.org/a%2A", "wildcard"),
+        ("https://app.example.org/a%3Fb", "wildcard"),
+        ("https://app.example.org/a%22b", "quote"),
+        ("https://app.example.org/a%0Ab", "other character"),
+        ("https://app.example.org/caf%E9", "UTF-8"),
     ],
 )
 def test_an_address_that_cannot_be_is_refused_in_a_sentence_without_a_secret(typed: str, says: str) -> None:
@@ -111,12 +121,17 @@ def test_a_file_of_ones_own_is_a_recipe_as_well(tmp_path: Path) -> None:
     file.write_text(GOOD)
     assert find_recipe(str(file)).name == "mine"
     assert find_recipe(str(file)) not in all_recipes()
+    file.write_text(GOOD, encoding="utf-8-sig")  # as editors of Windows do
+    assert find_recipe(str(file)).name == "mine"
 
 
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
         ('title = "Mine"', "", "title: Field required"),
+        ('title = "Mine"', 'title = "Mi\\u001b[31mne"', "control character"),
+        ('language = "toml"', 'language = "to\\u0007ml"', "control character"),
+        ('groups = "-."', 'groups = "\\u202e-."', "control character"),
         ('title = "Mine"', 'titel = "Mine"', "titel: Extra inputs"),
         ("{client_id}", "{client_key}", "{client_key}: there is no such placeholder here"),
         ("{url}/callback", "{issuer}/callback", "{issuer}: there is no such placeholder here"),

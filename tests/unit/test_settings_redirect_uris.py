@@ -13,6 +13,8 @@ from bridge.settings.urls import is_loopback, redirect_uri_fault
         "https://app.example.org/cb",
         "https://app.example.org:8443/cb?tenant=a%20b",
         "https://app.example.org",
+        "https://app.example.org/a,b;c",
+        "https://app.example.org/cb?else=x,https://b.example.org/",
         "http://localhost:3000/cb",
         "http://jupyter.localhost/cb",
         "http://127.0.0.1/cb",
@@ -61,6 +63,8 @@ def test_redirect_uris_that_may_be_registered(uri: str) -> None:
         "https://[::1",
         "urn:ietf:wg:oauth:2.0:oob",
         "http://[::ffff:8.8.8.8]/cb",
+        "https://app.example.org/cb,https://b.example.org/cb",
+        "https://app.example.org/cb;http://localhost/cb",
     ],
 )
 def test_redirect_uris_that_may_not_be_registered_row3(uri: str) -> None:

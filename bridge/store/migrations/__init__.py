@@ -33,6 +33,7 @@ _REMEDIES = {
     "malformed": _BROKEN,
     "disk I/O error": "the disk fails or is full",
     "is full": "make room on its disk",
+    "is locked": "another program is writing to it: wait until it is done, or end it",
 }
 # Alembic keeps the running migration in a module of its own, one a process.
 _one_at_a_time = threading.Lock()

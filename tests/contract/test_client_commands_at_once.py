@@ -1,0 +1,118 @@
+"""`ClientStore`: two administrators, or an administrator and a script, at one client in the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import pytest
+
+from bridge.errors import ClientNotChanged
+from bridge.oauth.client_store import ClientStore
+from bridge.oauth.clients import hash_secret
+from bridge.store import SqlStore, Store, StoredClient
+from tests.contract.records import NOW
+
+FACTS = {"client_id": "wiki", "client_name": "Wiki", "redirect_uris": ("https://wiki.example.org/cb",)}
+
+
+class Meanwhile:
+    """A real store in which, once, somebody else gets in between a reading and the writing that follows from it."""
+
+    def __init__(self, store: Store, does: Callable[[], object]) -> None:
+        self._store, self._does = store, [does]
+
+    @property
+    def clients(self) -> Meanwhile:
+        return self
+
+    def all(self) -> Sequence[StoredClient]:
+        found = self._store.clients.all()
+        while self._does:
+            self._does.pop()()
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store if name in ("grants", "sessions") else self._store.clients, name)
+
+
+def commands(store: Store) -> ClientStore:
+    return ClientStore([], store, now=NOW)
+
+
+def interrupted(store: Store, does: Callable[[], object]) -> ClientStore:
+    return commands(cast(Store, Meanwhile(store, does)))
+
+
+def test_an_edit_does_not_enable_what_is_disabled_meanwhile(store: Store) -> None:
+    commands(store).add(FACTS, public=False)
+    interrupted(store, lambda: commands(store).disable("wiki")).edit("wiki", {"client_name": "New"})
+    found = commands(store).find("wiki")
+    assert found.disabled
+    assert found.settings is not None
+    assert found.settings.client_name == "New"
+
+
+def test_an_edit_does_not_bring_back_a_secret_that_is_replaced_meanwhile(store: Store) -> None:
+    commands(store).add(FACTS, public=False)
+    told: list[str] = []
+    there = commands(store)
+    interrupted(store, lambda: told.append(there.rotate_secret("wiki", keep_old=False))).edit("wiki", {"consent": True})
+    settings = commands(store).find("wiki").settings
+    assert settings is not None
+    assert settings.client_secret_hash == f"sha256:{hash_secret(told[0])}"
+    assert settings.consent
+
+
+def test_an_edit_does_not_bring_back_who_is_removed_meanwhile(store: Store) -> None:
+    commands(store).add(FACTS, public=False)
+    with pytest.raises(ClientNotChanged, match="There is no client 'wiki'"):
+        interrupted(store, lambda: commands(store).remove("wiki")).edit("wiki", {"consent": True})
+    assert commands(store).all() == []
+
+
+def test_a_changeover_keeps_the_secret_that_is_new_meanwhile(store: Store) -> None:
+    commands(store).add(FACTS, public=False)
+    told: list[str] = []
+    there = commands(store)
+    mine = interrupted(store, lambda: told.append(there.rotate_secret("wiki", keep_old=False)))
+    told.append(mine.rotate_secret("wiki", keep_old=True))
+    settings = commands(store).find("wiki").settings
+    assert settings is not None
+    known = [settings.former_secret_hash, settings.client_secret_hash]
+    assert known == [f"sha256:{hash_secret(secret)}" for secret in told]
+
+
+def test_a_name_that_is_taken_meanwhile_is_not_taken_again(store: Store) -> None:
+    other = {**FACTS, "redirect_uris": ("https://other.example.org/cb",)}
+    with pytest.raises(ClientNotChanged, match="There is a client wiki already"):
+        interrupted(store, lambda: commands(store).add(FACTS, public=False)).add(other, public=True)
+    settings = commands(store).find("wiki").settings
+    assert settings is not None
+    assert settings.redirect_uris == FACTS["redirect_uris"]
+
+
+def test_of_many_at_once_none_is_lost(database: str) -> None:
+    stores = [SqlStore(database) for _ in range(8)]
+
+    def add(number: int) -> bool:
+        try:
+            commands(stores[number]).add(FACTS, public=False)
+        except ClientNotChanged:
+            return False
+        return True
+
+    def edit(number: int) -> None:
+        facts = ({"consent": True}, {"client_name": "New"}, {"allowed_groups": ("staff",)}, {"require_pkce": False})
+        commands(stores[number]).edit("wiki", facts[number])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(add, range(8))) == [False] * 7 + [True]
+        list(pool.map(edit, range(4)))
+    settings = commands(stores[0]).find("wiki").settings
+    assert settings is not None
+    assert (settings.consent, settings.client_name, settings.require_pkce) == (True, "New", False)
+    assert settings.allowed_groups == ("staff",)
+    for each in stores:
+        each.close()

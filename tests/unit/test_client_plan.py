@@ -1,0 +1,130 @@
+"""What a file of clients would change: asked of rooms, without a command around it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from bridge.cli.client_file import as_toml
+from bridge.errors import ClientNotChanged
+from bridge.oauth.client_plan import Plan, entry_of, follow, new_secrets, plan_of, read_entries
+from bridge.oauth.client_store import ClientStore
+from bridge.settings import ClientSettings
+from bridge.store import SqlStore, Store, StoredClient
+from tests.contract.records import NOW
+
+WIKI = {"client_id": "wiki", "redirect_uris": ["https://wiki.example.org/cb"], "client_secret_hash": "generate"}
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+ADDRESSES = st.sampled_from(["https://a.example.org/cb?y='", "http://127.0.0.1/cb", "org.example.app:/cb"])
+HASHES = st.from_regex(r"(sha256:)?[0-9a-f]{64}", fullmatch=True)
+ENTRIES = st.fixed_dictionaries(
+    {"redirect_uris": st.lists(ADDRESSES, min_size=1, max_size=3)},
+    optional={
+        "client_name": TEXTS,
+        "post_logout_redirect_uris": st.lists(ADDRESSES, max_size=2),
+        "backchannel_logout_uri": ADDRESSES,
+        "scopes": st.lists(st.sampled_from(["openid", "groups", "offline_access"]), max_size=3),
+        "grant_types": st.lists(st.sampled_from(["authorization_code", "refresh_token"]), max_size=2),
+        "require_pkce": st.booleans(),
+        "consent": st.booleans(),
+        "allowed_groups": st.lists(TEXTS, max_size=3),
+        "allowed_attributes": st.dictionaries(TEXTS, st.lists(TEXTS, min_size=1, max_size=2), max_size=2),
+        "claims": st.lists(st.sampled_from(["email", "groups"]), max_size=2),
+        "access_token_lifetime": st.integers(60, 86400),
+        "subject_type": st.sampled_from(["public", "pairwise"]),
+        "sector_identifier": TEXTS,
+        "client_secret_hash": HASHES,
+        "former_secret_hash": HASHES,
+        "disabled": st.booleans(),
+    },
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlStore]:
+    store = SqlStore(f"sqlite:///{tmp_path}/bridge.sqlite3")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[SqlStore]:
+    store = SqlStore(f"sqlite:///{tmp_path}/elsewhere.sqlite3")
+    yield store
+    store.close()
+
+
+def commands(store: Store, *fixed: ClientSettings) -> ClientStore:
+    return ClientStore(fixed, store, now=NOW)
+
+
+def planned(store: Store, entries: Sequence[Mapping[str, Any]], *fixed: ClientSettings) -> Plan:
+    return plan_of(read_entries(entries), commands(store, *fixed), store, prune=True)
+
+
+def applied(store: Store, entries: Sequence[Mapping[str, Any]]) -> None:
+    plan = planned(store, entries)
+    follow(plan, new_secrets(plan), store, now=NOW)
+
+
+def exported(store: Store, *fixed: ClientSettings, with_hashes: bool) -> list[dict[str, Any]]:
+    """Through the text of the file."""
+    managed = [client for client in commands(store, *fixed).all() if client.source == "managed"]
+    entries = [entry_of(client, with_hashes=with_hashes) for client in managed]
+    return list(tomllib.loads(as_toml([entry for entry in entries if entry is not None])).get("clients", []))
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.dictionaries(st.from_regex(r"[!-~]{1,8}", fullmatch=True), ENTRIES, min_size=1, max_size=3))
+def test_an_export_makes_the_same_of_an_empty_installation_and_nothing_of_its_own(
+    store: SqlStore, elsewhere: SqlStore, made_up: dict[str, dict[str, Any]]
+) -> None:
+    entries = [{"client_id": client_id, **facts} for client_id, facts in made_up.items()]
+    try:
+        applied(store, entries)
+    except ClientNotChanged:
+        assume(False)
+    applied(elsewhere, exported(store, with_hashes=True))
+    assert list(elsewhere.clients.all()) == list(store.clients.all())
+    for with_hashes in (True, False):
+        assert planned(store, exported(store, with_hashes=with_hashes)).changes == ()
+
+
+def test_an_export_applies_where_the_settings_took_over_one_of_its_names(store: SqlStore) -> None:
+    applied(store, [WIKI])
+    fixed = ClientSettings(client_id="wiki", redirect_uris=("https://other.example.org/cb",))
+    export = exported(store, fixed, with_hashes=False)
+    assert planned(store, export, fixed).changes == ()
+    with pytest.raises(ClientNotChanged, match="wiki is registered in the settings"):
+        planned(store, [{**export[0], "consent": True}], fixed)
+
+
+def test_a_long_file_asks_for_all_clients_no_more_often_than_a_short_one(store: SqlStore) -> None:
+    class Counted:
+        def __init__(self) -> None:
+            self.asked = count()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store if name in ("grants", "sessions") else store.clients, name)
+
+        @property
+        def clients(self) -> Counted:
+            return self
+
+        def all(self) -> Sequence[StoredClient]:
+            next(self.asked)
+            return store.clients.all()
+
+    def asked(length: int) -> int:
+        counted = Counted()
+        planned(cast(Store, counted), [{**WIKI, "client_id": f"wiki-{number}"} for number in range(length)])
+        return next(counted.asked)
+
+    assert asked(30) == asked(1)
