@@ -35,9 +35,10 @@ bundle, `docker compose exec bridge` goes before it. `--json` gives the same in 
 than the recipe (`passerelle clients add --help`). The file of a recipe of your own is taken as well: `--recipe
 ./mine.toml`.
 
-What a recipe says was *run* against this bridge by a test of ours ([all clients that were](tested.md)), or *derived*:
-written from the application's own documentation and parsed, but not yet seen to work. Where it is wrong, we want to
-hear of it.
+What a recipe says was *run* against this bridge by a test of ours, at every change of it
+([all clients that were](tested.md)); or *tried*: followed by hand from its page, once, on the day that is named; or
+*derived*: written from the application's own documentation and parsed, but not yet seen to work. Where it is wrong, we
+want to hear of it.
 
 An application without a recipe finds everything at `https://auth.example.org/.well-known/openid-configuration`, and is
 registered by `passerelle clients add NAME --redirect-uri URI`. It should send PKCE (S256), ask for `openid profile
@@ -103,6 +104,8 @@ def _overview(recipes: tuple[Recipe, ...]) -> str:
 
 
 def _run_with(recipe: Recipe) -> str:
+    if recipe.tried_with is not None:
+        return f"not yet; tried by hand with {recipe.tried_with.version}, {recipe.tried_with.day}"
     return "not yet" if recipe.run_with is None else f"{recipe.run_with.version} (`{recipe.run_with.test}`)"
 
 
@@ -143,6 +146,12 @@ def _evidence(recipe: Recipe) -> str:
         return (
             f"**Run** against this bridge with {recipe.run_with.version} (`{recipe.run_with.test}`). "
             f"Written for {recipe.describes}, from:"
+        )
+    if recipe.tried_with is not None:
+        tried = recipe.tried_with
+        return (
+            f"**Tried** by hand, once, with {tried.version} on {tried.day}: {', '.join(tried.steps)}. No test runs it "
+            f"yet. Written for {recipe.describes}, from:"
         )
     return f"**Derived**, not run yet: written for {recipe.describes}, from:"
 

@@ -61,10 +61,10 @@ def django_site(site: Site, folder: Path, recipe: str, *options: str, settings: 
 
 
 def paste(folder: Path, into: str, text: str) -> None:
-    """Where the recipe says: at the end of a file that is there, or into a new module beside manage.py."""
+    """Where the recipe says: at the end of a file that is there, or into a new module or template."""
     name, _, where = into.partition(", ")
-    assert (name.endswith(".py"), where in ("at the end", "beside manage.py")) == (True, True), into
-    place = folder / name if where == "beside manage.py" else folder / "campus" / name
+    beside = {"at the end": folder / "campus", "beside manage.py": folder, "a template or part of one": folder}
+    place = beside[where] / name
     assert place.exists() is (where == "at the end"), into
     with place.open("a", encoding="utf-8") as file:
         file.write(f"\n{text}\n")
