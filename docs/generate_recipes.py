@@ -45,6 +45,10 @@ registered by `passerelle clients add NAME --redirect-uri URI`. It should send P
 email groups`, and read the user from the userinfo endpoint: the ID token only says who it is, unless the client is
 registered with `--claim`.
 
+NAME is what people read on the pages of this service: call the application as they do. One that knows people by their
+e-mail address refuses those for whom CAS releases none; `email_template` of [the settings](../settings.md) makes them
+one.
+
 ## Behind a private authority
 
 Where the certificate of this service comes from an authority of your own, every application has to be told of it, for
@@ -56,10 +60,11 @@ it asks here by itself as well; and this service, where it tells applications of
 | Python with requests, like all our recipes for it | `REQUESTS_CA_BUNDLE=FILE`, which replaces those that it knows |
 | other Python, programs with OpenSSL, Go | `SSL_CERT_FILE=FILE`, which replaces the system's |
 | Node.js | `NODE_EXTRA_CA_CERTS=FILE`, beside those that it knows |
+| WordPress | a line of PHP, which its page has |
 | the bridge, towards a `backchannel_logout_uri` | `SSL_CERT_FILE=FILE`; towards CAS it is `cas_ca_file` |
 
 On the machine itself, `update-ca-certificates` (Debian) makes an authority known to all programs that go by the
-system's, which requests and Node.js do not.
+system's, which requests, Node.js and WordPress do not.
 """
 MANY = """
 ## Many at once
@@ -123,7 +128,7 @@ def _page(recipe: Recipe) -> str:
         f"# {recipe.title}\n\nWritten by `make docs` from `bridge/recipes/{recipe.name}.toml`.\n\n"
         f"{recipe.what}\n\n{_evidence(recipe)}\n\n{sources}\n"
         f"```sh\npasserelle clients add {_name(recipe)} --recipe {recipe.name}{where}\n```\n\n"
-        f"registers it and prints what follows, with its own id and secret in it.{means}\n\n{blocks}{then}"
+        f"registers it under the name that people will read, and prints what follows, with its own id and secret in it.{means}\n\n{blocks}{then}"
         f"## What it is registered with\n\n{_facts(recipe)}\n\n"
         "## What to expect\n\n" + "".join(f"- **{name.capitalize()}.** {said}\n" for name, said in filled.tells.items())
     )
@@ -161,7 +166,8 @@ def _place(into: str) -> str:
 
 
 def _name(recipe: Recipe) -> str:
-    return f"'{recipe.title}'" if " " in recipe.title else recipe.title
+    title = {"library": "Our site", "proxy": "Our site"}.get(recipe.kind, recipe.title)
+    return f"'{title}'" if " " in title else title
 
 
 def _facts(recipe: Recipe) -> str:
