@@ -13,15 +13,12 @@ from tests.clients.person import Person
 from tests.clients.site import Site
 
 RECIPE = "django-social-auth"
-SITE = """
-SOCIAL_AUTH_OIDC_GROUPS_MAP = {"staff": ["staff"], "jupyter-admins": ["editors"]}
-TEMPLATES[0]["DIRS"] = [BASE_DIR]
-"""
+GROUPS = '\nSOCIAL_AUTH_OIDC_GROUPS_MAP = {"staff": ["staff"], "jupyter-admins": ["editors"]}'
 
 
 @pytest.fixture(scope="module")
 def django(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoSite]:
-    settings = without_comment_signs(find_recipe(RECIPE).blocks[0].text) + SITE
+    settings = without_comment_signs(find_recipe(RECIPE).blocks[0].text) + GROUPS
     with django_site(site, tmp_path_factory.mktemp("social"), RECIPE, settings=settings) as it:
         yield it
 
@@ -32,14 +29,9 @@ def without_comment_signs(text: str) -> str:
     return "\n".join(line for line in lines if line.startswith("from ") or " = " in line)
 
 
-def presses_button(django: DjangoSite, person: Person) -> requests.Response:
-    """The only one of the recipe's template: in or out."""
-    return person.submits(person.opens(f"{django.url}/buttons"))
-
-
 def signs_in(django: DjangoSite, person: Person) -> requests.Response:
     """The library wants a form, against requests that other sites would begin."""
-    return person.types_password(presses_button(django, person))
+    return person.types_password(django.presses_recipes_button(person))
 
 
 def test_a_site_with_social_auth_knows_its_user_and_puts_them_into_its_own_groups(
@@ -64,9 +56,9 @@ def test_social_auth_gets_new_tokens_for_a_refresh_token(django: DjangoSite, per
 
 def test_a_site_with_social_auth_signs_out_here_and_at_cas(django: DjangoSite, person: Person) -> None:
     signs_in(django, person)
-    question = presses_button(django, person)
+    question = django.presses_recipes_button(person)
     assert "Sign out?" in question.text
     page = person.submits(question)
 
     assert (page.url, page.json()) == (f"{django.url}/", {"user": None})
-    assert person.is_at_cas(presses_button(django, person))
+    assert person.is_at_cas(django.presses_recipes_button(person))
