@@ -60,6 +60,7 @@ it asks here by itself as well; and this service, where it tells applications of
 | Python with requests, like all our recipes for it | `REQUESTS_CA_BUNDLE=FILE`, which replaces those that it knows |
 | other Python, programs with OpenSSL, Go | `SSL_CERT_FILE=FILE`, which replaces the system's |
 | Node.js | `NODE_EXTRA_CA_CERTS=FILE`, beside those that it knows |
+| PHP | `curl.cainfo=FILE` in php.ini, in place of those that it knows |
 | WordPress | a line of PHP, which its page has |
 | the bridge, towards a `backchannel_logout_uri` | `SSL_CERT_FILE=FILE`; towards CAS it is `cas_ca_file` |
 
