@@ -129,7 +129,8 @@ def _page(recipe: Recipe) -> str:
         f"# {recipe.title}\n\nWritten by `make docs` from `bridge/recipes/{recipe.name}.toml`.\n\n"
         f"{recipe.what}\n\n{_evidence(recipe)}\n\n{sources}\n"
         f"```sh\npasserelle clients add {_name(recipe)} --recipe {recipe.name}{where}\n```\n\n"
-        f"registers it under the name that people will read, and prints what follows, with its own id and secret in it.{means}\n\n{blocks}{then}"
+        "registers it under the name that people will read, and prints what follows, with its own id and secret in it."
+        f"{means}\n\n{blocks}{then}"
         f"## What it is registered with\n\n{_facts(recipe)}\n\n"
         "## What to expect\n\n" + "".join(f"- **{name.capitalize()}.** {said}\n" for name, said in filled.tells.items())
     )

@@ -172,7 +172,7 @@ def _page(recipe: Recipe) -> str:
 def _proof(row: dict[str, Any]) -> str:
     if row["run_with"]:
         return f"run with {row['run_with']}"
-    return f"tried with {row['tried_with']}" if row["tried_with"] else f"derived, for {row['describes']}"
+    return f"tried by hand with {row['tried_with']}" if row["tried_with"] else f"derived, for {row['describes']}"
 
 
 def _address_is(recipe: Recipe) -> str:
