@@ -35,9 +35,10 @@ bundle, `docker compose exec bridge` goes before it. `--json` gives the same in 
 than the recipe (`passerelle clients add --help`). The file of a recipe of your own is taken as well: `--recipe
 ./mine.toml`.
 
-What a recipe says was *run* against this bridge by a test of ours ([all clients that were](tested.md)), or *derived*:
-written from the application's own documentation and parsed, but not yet seen to work. Where it is wrong, we want to
-hear of it.
+What a recipe says was *run* against this bridge by a test of ours, at every change of it
+([all clients that were](tested.md)); or *tried*: followed by hand from its page, once, on the day that is named; or
+*derived*: written from the application's own documentation and parsed, but not yet seen to work. Where it is wrong, we
+want to hear of it.
 
 An application that moved is told so in one command, with the recipe that it was made with:
 
@@ -52,6 +53,10 @@ An application without a recipe finds everything at `https://auth.example.org/.w
 registered by `passerelle clients add NAME --redirect-uri URI`. It should send PKCE (S256), ask for `openid profile
 email groups`, and read the user from the userinfo endpoint: the ID token only says who it is, unless the client is
 registered with `--claim`.
+
+NAME is what people read on the pages of this service: call the application as they do. One that knows people by their
+e-mail address refuses those for whom CAS releases none; `email_template` of [the settings](../settings.md) makes them
+one.
 
 ## Who becomes whom there
 
@@ -72,11 +77,13 @@ it asks here by itself as well; and this service, where it tells applications of
 | Python with requests, like all our recipes for it | `REQUESTS_CA_BUNDLE=FILE`, which replaces those that it knows |
 | other Python, programs with OpenSSL, Go | `SSL_CERT_FILE=FILE`, which replaces the system's |
 | Node.js | `NODE_EXTRA_CA_CERTS=FILE`, beside those that it knows |
+| PHP | `curl.cainfo=FILE` in php.ini, in place of those that it knows |
+| WordPress | a line of PHP, which its page has |
 | the bridge, towards a `backchannel_logout_uri` | `SSL_CERT_FILE=FILE`; towards CAS it is `cas_ca_file` |
 
 On the machine itself, `update-ca-certificates` (Debian) makes an authority known to all programs that go by the
-system's, which requests and Node.js do not. `passerelle check` warns of each application whose certificate the bridge
-does not trust, or that it cannot reach.
+system's, which requests, Node.js and WordPress do not. `passerelle check` warns of each application whose certificate
+the bridge does not trust, or that it cannot reach.
 """
 MANY = """
 ## Many at once
@@ -121,6 +128,8 @@ def _overview(recipes: tuple[Recipe, ...]) -> str:
 
 
 def _run_with(recipe: Recipe) -> str:
+    if recipe.tried_with is not None:
+        return f"not yet; tried by hand with {recipe.tried_with.version}, {recipe.tried_with.day}"
     return "not yet" if recipe.run_with is None else f"{recipe.run_with.version} (`{recipe.run_with.test}`)"
 
 
@@ -138,7 +147,8 @@ def _page(recipe: Recipe) -> str:
         f"# {recipe.title}\n\nWritten by `make docs` from `bridge/recipes/{recipe.name}.toml`.\n\n"
         f"{recipe.what}\n\n{_evidence(recipe)}\n\n{sources}\n"
         f"```sh\npasserelle clients add {_name(recipe)} --recipe {recipe.name}{where}\n```\n\n"
-        f"registers it and prints what follows, with its own id and secret in it.{means}\n\n{blocks}{then}"
+        "registers it under the name that people will read, and prints what follows, with its own id and secret in it."
+        f"{means}\n\n{blocks}{then}"
         f"## What it is registered with\n\n{_facts(recipe)}\n\n"
         "## What to expect\n\n" + "".join(f"- **{name.capitalize()}.** {said}\n" for name, said in filled.tells.items())
     )
@@ -162,6 +172,12 @@ def _evidence(recipe: Recipe) -> str:
             f"**Run** against this bridge with {recipe.run_with.version} (`{recipe.run_with.test}`). "
             f"Written for {recipe.describes}, from:"
         )
+    if recipe.tried_with is not None:
+        tried = recipe.tried_with
+        return (
+            f"**Tried** by hand, once, with {tried.version} on {tried.day}: {', '.join(tried.steps)}. No test runs it "
+            f"yet. Written for {recipe.describes}, from:"
+        )
     return f"**Derived**, not run yet: written for {recipe.describes}, from:"
 
 
@@ -170,7 +186,8 @@ def _place(into: str) -> str:
 
 
 def _name(recipe: Recipe) -> str:
-    return f"'{recipe.title}'" if " " in recipe.title else recipe.title
+    title = {"library": "Our site", "proxy": "Our site"}.get(recipe.kind, recipe.title)
+    return f"'{title}'" if " " in title else title
 
 
 def _facts(recipe: Recipe) -> str:

@@ -172,6 +172,7 @@ def _row(recipe: Recipe) -> dict[str, Any]:
         "needs_url": recipe.example is not None,
         "describes": recipe.describes,
         "run_with": recipe.run_with and recipe.run_with.version,
+        "tried_with": recipe.tried_with and recipe.tried_with.version,
         "derived_from": list(recipe.derived_from),
     }
 
@@ -199,7 +200,9 @@ def _page(recipe: Recipe) -> str:
 
 
 def _proof(row: dict[str, Any]) -> str:
-    return f"run with {row['run_with']}" if row["run_with"] else f"derived, for {row['describes']}"
+    if row["run_with"]:
+        return f"run with {row['run_with']}"
+    return f"tried by hand with {row['tried_with']}" if row["tried_with"] else f"derived, for {row['describes']}"
 
 
 def _address_is(recipe: Recipe) -> str:

@@ -6,6 +6,7 @@ dependable quoting takes plain values only: `holds` says so before anything is r
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -38,6 +39,11 @@ def _in_apache(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
+def _in_html(value: str) -> str:
+    """As text, or between quotes of an attribute."""
+    return html.escape(value)
+
+
 def _as_it_is(value: str) -> str:
     return value
 
@@ -52,6 +58,7 @@ ESCAPES: dict[str, Callable[[str], str]] = {
     "php": _in_php,
     "shell": _in_shell,
     "apache": _in_apache,
+    "html": _in_html,
     "ini": _as_it_is,
     "env": _as_it_is,
     "form": _as_it_is,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from datetime import date
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -99,6 +100,17 @@ class RunWith(_Part):
     """The file of the test that did it."""
 
 
+class TriedWith(_Part):
+    """That somebody followed the page once, by hand: less than a test, which runs at every change of the code."""
+
+    version: str = Field(min_length=1)
+    """What it was tried with."""
+    day: date
+    """When."""
+    steps: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    """What was seen to work, in a word or two each: signing in, what rights it gave, refresh, signing out."""
+
+
 class Recipe(_Part):
     """One application."""
 
@@ -114,6 +126,8 @@ class Recipe(_Part):
     """The version that those pages are about."""
     run_with: RunWith | None = None
     """Absent: only derived, not run."""
+    tried_with: TriedWith | None = None
+    """In place of `run_with`, where there is no test yet."""
     example: str | None = None
     """An address such an application may have. Absent: it has none, because it runs on people's own machines."""
     address_is: str = ""
@@ -136,6 +150,8 @@ class Recipe(_Part):
             raise ValueError("{url} is used, so there has to be an example of one")
         if self.client.public and "client_secret" in used:
             raise ValueError("a public client has no {client_secret}")
+        if self.run_with is not None and self.tried_with is not None:
+            raise ValueError("there is run_with, which says more than tried_with: leave that out")
         return self
 
 

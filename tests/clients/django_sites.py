@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.clients.site import Site
 from tests.support.tls_front import TlsFront
 
 SOURCE = Path(__file__).with_name("django_site")
+WITH_TEMPLATE = 'TEMPLATES[0]["DIRS"] = [BASE_DIR]'
 WITH_PAGES = "from pages import pages\n\nurlpatterns += pages\n"
 
 
@@ -29,6 +31,12 @@ class DjangoSite(Application):
     def presses(self, person: Person, path: str) -> requests.Response:
         """A button on a page of the site; where it leads."""
         return person.submits(person.opens(f"{self.url}/button/{path}"))
+
+    def presses_recipes_button(self, person: Person) -> requests.Response:
+        """The only one in the recipe's template: in, by a link or a form, or out."""
+        page = person.opens(f"{self.url}/buttons")
+        links = re.findall(r'<a href="([^"]+)">Sign in</a>', page.text)
+        return person.opens(f"{self.url}{links[0]}") if links else person.submits(page)
 
     def _answers(self) -> bool:
         """The proxy answers for it before it does."""
@@ -54,17 +62,17 @@ def django_site(site: Site, folder: Path, recipe: str, *options: str, settings: 
     client = site.adds_client(recipe, f"--recipe={recipe}", f"--url={it.url}", *options)
     for into, text in client.configuration.items():
         paste(folder, into, text)
-    paste(folder, "settings.py, at the end", settings)
+    paste(folder, "settings.py, at the end", f"{settings}\n{WITH_TEMPLATE}")
     paste(folder, "urls.py, at the end", WITH_PAGES)
     with front, it.runs_python(SOURCE / "serve.py", str(it.port), **site.trust):
         yield it
 
 
 def paste(folder: Path, into: str, text: str) -> None:
-    """Where the recipe says: at the end of a file that is there, or into a new module beside manage.py."""
+    """Where the recipe says: at the end of a file that is there, or into a new module or template."""
     name, _, where = into.partition(", ")
-    assert (name.endswith(".py"), where in ("at the end", "beside manage.py")) == (True, True), into
-    place = folder / name if where == "beside manage.py" else folder / "campus" / name
+    beside = {"at the end": folder / "campus", "beside manage.py": folder, "a template or part of one": folder}
+    place = beside[where] / name
     assert place.exists() is (where == "at the end"), into
     with place.open("a", encoding="utf-8") as file:
         file.write(f"\n{text}\n")

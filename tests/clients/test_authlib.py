@@ -138,14 +138,18 @@ def test_the_program_of_the_recipe_tells_who_its_user_is(person: Person, site: S
     site.waits_until_known()
     with subprocess.Popen(
         [sys.executable, "-u", program],
-        env=clean_environment() | site.trust | {"BROWSER": "true"},  # one that opens nothing
+        # One in the terminal, as on a machine without a display: it stays until somebody leaves it.
+        env=clean_environment() | site.trust | {"BROWSER": "sh -c 'exec cat > /dev/null' %s"},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as running:
+        assert running.stdin is not None
         assert running.stdout is not None
         word, address = running.stdout.readline().split()
         assert word == "Opening"
         assert "you can close this window" in person.signs_in(address).text
+        running.stdin.close()
         shown = json.loads(running.stdout.read())
     assert shown["sub"] == person.name
     assert shown["groups"] == list(site.cas.user.attributes["memberOf"])

@@ -49,11 +49,11 @@ def test_the_middleware_of_mozilla_asks_again_without_a_question_to_anybody(
 
 
 def test_a_site_with_mozilla_django_oidc_signs_out_here_and_at_cas(django: DjangoSite, person: Person) -> None:
-    person.signs_in(f"{django.url}/oidc/authenticate/")
-    page = django.presses(person, "oidc/logout/")
+    person.types_password(django.presses_recipes_button(person))
+    page = django.presses_recipes_button(person)
 
     assert (page.url, page.json()) == (f"{django.url}/", {"user": None})
-    assert person.is_at_cas(person.opens(f"{django.url}/oidc/authenticate/"))
+    assert person.is_at_cas(django.presses_recipes_button(person))
 
 
 def test_a_site_with_mozilla_django_oidc_notices_that_the_session_ended_at_the_bridge(

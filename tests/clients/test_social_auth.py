@@ -7,28 +7,31 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from bridge.recipes import find_recipe
 from tests.clients.django_sites import DjangoSite, django_site
 from tests.clients.person import Person
 from tests.clients.site import Site
 
-SYNCHRONISED = """
-# Into groups that the site has: by name at CAS, by name here.
-SOCIAL_AUTH_OIDC_GROUPS_KEY = "groups"
-SOCIAL_AUTH_OIDC_GROUPS_MAP = {"staff": ["staff"], "jupyter-admins": ["editors"]}
-from social_core.pipeline import DEFAULT_AUTH_PIPELINE
-SOCIAL_AUTH_PIPELINE = (*DEFAULT_AUTH_PIPELINE, "social_core.pipeline.user.sync_groups")
-"""
+RECIPE = "django-social-auth"
+GROUPS = '\nSOCIAL_AUTH_OIDC_GROUPS_MAP = {"staff": ["staff"], "jupyter-admins": ["editors"]}'
 
 
 @pytest.fixture(scope="module")
 def django(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoSite]:
-    with django_site(site, tmp_path_factory.mktemp("social"), "django-social-auth", settings=SYNCHRONISED) as it:
+    settings = without_comment_signs(find_recipe(RECIPE).blocks[0].text) + GROUPS
+    with django_site(site, tmp_path_factory.mktemp("social"), RECIPE, settings=settings) as it:
         yield it
+
+
+def without_comment_signs(text: str) -> str:
+    """What the recipe leaves to whoever wants it: the lines at the end that are code."""
+    lines = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ")]
+    return "\n".join(line for line in lines if line.startswith("from ") or " = " in line)
 
 
 def signs_in(django: DjangoSite, person: Person) -> requests.Response:
     """The library wants a form, against requests that other sites would begin."""
-    return person.types_password(django.presses(person, "login/oidc/"))
+    return person.types_password(django.presses_recipes_button(person))
 
 
 def test_a_site_with_social_auth_knows_its_user_and_puts_them_into_its_own_groups(
@@ -53,9 +56,9 @@ def test_social_auth_gets_new_tokens_for_a_refresh_token(django: DjangoSite, per
 
 def test_a_site_with_social_auth_signs_out_here_and_at_cas(django: DjangoSite, person: Person) -> None:
     signs_in(django, person)
-    question = django.presses(person, "sign-out")
+    question = django.presses_recipes_button(person)
     assert "Sign out?" in question.text
     page = person.submits(question)
 
     assert (page.url, page.json()) == (f"{django.url}/", {"user": None})
-    assert person.is_at_cas(django.presses(person, "login/oidc/"))
+    assert person.is_at_cas(django.presses_recipes_button(person))

@@ -9,7 +9,8 @@ import re
 import shlex
 import subprocess
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from html.parser import HTMLParser
 from typing import Any
 
 import tree_sitter_javascript
@@ -96,6 +97,35 @@ def _form(text: str) -> Iterator[str]:
         yield value
 
 
+class _Page(HTMLParser):
+    """Its attributes and texts; every element has to be closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.opened: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.opened.append(tag)
+        self.texts += [value for _, value in attrs if value is not None]
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.opened or self.opened.pop() != tag:
+            raise NotWellFormed(f"</{tag}> closes nothing")
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def _html(text: str) -> list[str]:
+    page = _Page()
+    page.feed(text)
+    page.close()
+    if page.opened:
+        raise NotWellFormed(f"<{page.opened[-1]}> is not closed")
+    return page.texts
+
+
 def _grammar(grammar: Any, prefix: str = "") -> Callable[[str], Iterator[str]]:
     parser = Parser(Language(grammar))
 
@@ -124,7 +154,7 @@ def _unquoted(literal: str) -> str:
     return str(json.loads(literal.replace("\\#", "#")))
 
 
-_READERS: dict[str, Callable[[str], Iterator[str]]] = {
+_READERS: dict[str, Callable[[str], Iterable[str]]] = {
     "python": _python,
     "json": lambda text: _of_data(json.loads(text)),
     "toml": lambda text: _of_data(tomllib.loads(text)),
@@ -134,6 +164,7 @@ _READERS: dict[str, Callable[[str], Iterator[str]]] = {
     "shell": _shell,
     "apache": _apache,
     "form": _form,
+    "html": _html,
     "javascript": _grammar(tree_sitter_javascript.language()),
     "php": _grammar(tree_sitter_php.language_php(), "<?php\n"),
     "ruby": _grammar(tree_sitter_ruby.language()),

@@ -125,7 +125,8 @@ def test_all_recipes_are_listed_with_what_proves_them(command: ClientCommand) ->
     assert [row["recipe"] for row in rows] == [recipe.name for recipe in all_recipes()]
     listed = command.does("recipes")
     for recipe in all_recipes():
-        proof = f"run with {recipe.run_with.version}" if recipe.run_with else "derived, for"
+        tried = f"tried by hand with {recipe.tried_with.version}" if recipe.tried_with else "derived, for"
+        proof = f"run with {recipe.run_with.version}" if recipe.run_with else tried
         assert re.search(rf"^{recipe.name} .*{re.escape(proof)}", listed, re.MULTILINE)
 
 

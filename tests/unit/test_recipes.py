@@ -168,6 +168,7 @@ def test_every_language_has_a_reader_that_refuses_what_is_broken() -> None:
         "shell": "echo 'x",
         "apache": "<Location />",
         "form": "nothing beside it",
+        "html": "<form><button></form>",
         "javascript": "const = 1",
         "php": "$a = [",
         "ruby": "a = [ {",

@@ -42,6 +42,15 @@ def test_every_command_of_a_page_is_one_that_the_program_has() -> None:
         assert result.exit_code == 0, command
 
 
-def test_what_was_only_derived_says_so() -> None:
+def test_each_page_says_whether_it_was_run_tried_or_derived() -> None:
+    overview = PAGES[generate_recipes.OVERVIEW]
     for recipe in all_recipes():
-        assert ("**Derived**, not run yet" in PAGES[f"{recipe.name}.md"]) is (recipe.run_with is None)
+        (said,) = re.findall(r"^\*\*(Run|Tried|Derived)\*\*", PAGES[f"{recipe.name}.md"], re.MULTILINE)
+        (row,) = re.findall(rf"^\| .* \| `{recipe.name}` \|.*\| (.*) \|$", overview, re.MULTILINE)
+        if recipe.run_with is not None:
+            assert (said, row) == ("Run", f"{recipe.run_with.version} (`{recipe.run_with.test}`)")
+        elif recipe.tried_with is not None:
+            shown = f"not yet; tried by hand with {recipe.tried_with.version}, {recipe.tried_with.day}"
+            assert (said, row) == ("Tried", shown)
+        else:
+            assert (said, row) == ("Derived", "not yet")

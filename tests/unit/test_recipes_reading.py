@@ -28,6 +28,8 @@ groups = "-."
 refresh = "-."
 logout = "-."
 """
+TRIED = '[tried_with]\nversion = "Mine 1.1"\nday = 2026-11-23\nsteps = ["sign-in"]\n'
+RUN = '[run_with]\nversion = "Mine 1.1"\ntest = "tests/clients/test_mine.py"\n'
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,10 @@ def test_a_file_of_ones_own_is_a_recipe_as_well(tmp_path: Path) -> None:
         ('id = "{client_id}"', 'id = "{client_secret}"', None),
         ("redirect_uris", "public = true\nredirect_uris", None),
         ('redirect_uris = ["{url}/callback"]', "redirect_uris = []", "client.redirect_uris"),
+        ("[client]", f"{TRIED}[client]", None),
+        ("[client]", f"{TRIED}{RUN}[client]", "run_with, which says more than tried_with"),
+        ("[client]", TRIED.replace('["sign-in"]', "[]") + "[client]", "tried_with.steps"),
+        ("[client]", TRIED.replace("2026-11-23", '"lately"') + "[client]", "tried_with.day"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_refused_by_field(

@@ -5,6 +5,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LogoutView
 from django.http import HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
+from django.shortcuts import render
 from django.urls import path
 
 FORM = '<form method="post" action="/{}"><input type="hidden" name="csrfmiddlewaretoken" value="{}"></form>'
@@ -33,6 +34,11 @@ def button(request, to):
     return HttpResponse(FORM.format(to, get_token(request)))
 
 
+def buttons(request):
+    """The recipe's own template."""
+    return render(request, "buttons.html")
+
+
 @login_required
 def refresh(request):
     """By social-auth, which leaves it to the site when to do so."""
@@ -52,6 +58,7 @@ def refresh(request):
 pages = [
     path("", home),
     path("button/<path:to>", button),
+    path("buttons", buttons),
     path("refresh", refresh),
     path("sign-out", LogoutView.as_view()),
 ]
