@@ -22,7 +22,7 @@ from bridge.errors import BridgeError
 from bridge.oauth.client_plan import Plan, entry_of, follow, new_secrets, plan_of, read_entries
 from bridge.oauth.client_store import MANAGED, ClientStore
 from bridge.settings import why_unreadable
-from bridge.settings.sources import with_client_secrets
+from bridge.settings.sources import ENCODING, with_client_secrets
 
 WOULD_CHANGE = 3
 MAXIMAL_BYTES = 10_000_000
@@ -152,7 +152,7 @@ def _read(file: Path, prune: bool) -> list[Mapping[str, Any]]:
                 data = opened_file.read(MAXIMAL_BYTES + 1)
         if len(data) > MAXIMAL_BYTES:
             raise click.ClickException(f"{shown} is longer than {MAXIMAL_BYTES} bytes: that is no list of clients.")
-        said = tomllib.loads(data.decode("utf-8"))
+        said = tomllib.loads(data.decode(ENCODING))
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"Cannot read {shown}: {why_unreadable(error)}.") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -113,6 +113,7 @@ def goes_in_and_out(url: str, site: Site, person: Person) -> None:
     page = person.opens(f"{url}/logout")
     assert (page.url, page.json()) == (f"{url}/", None)
     assert sessions(site) == already
+    assert person.opens(f"{url}/logout").url == f"{url}/"  # a second time as well
     assert person.is_at_cas(person.opens(f"{url}/login"))
 
 

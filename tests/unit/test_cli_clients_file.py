@@ -33,6 +33,11 @@ def test_a_new_file_is_planned_asked_for_and_done(command: ClientCommand) -> Non
     assert command.shows("page")["allowed_attributes"] == {"uid": ["a", "b"]}
 
 
+def test_the_mark_that_editors_of_windows_begin_with_is_passed_over(command: ClientCommand) -> None:
+    applied(command, "\ufeff" + WIKI)
+    assert list(documents(command)) == ["wiki"]
+
+
 def test_nobody_to_answer_is_a_no(command: ClientCommand) -> None:
     assert apply(command, WIKI).exit_code == 1
     assert documents(command) == {}
