@@ -108,6 +108,12 @@ def test_the_way_out_leads_back_to_an_address_that_is_registered() -> None:
     )
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_whoever_is_led_here_to_sign_out_finds_the_way_back(recipe: Recipe) -> None:
+    leads_here = "leads here" in recipe.tells.logout or "Ends the session here" in recipe.tells.logout
+    assert not leads_here or recipe.client.post_logout_redirect_uris
+
+
 @pytest.mark.parametrize("name", ["django-allauth", "django-mozilla-oidc", "django-social-auth"])
 def test_a_site_of_django_below_a_path_leads_back_to_it(name: str) -> None:
     recipe, url = find_recipe(name), "https://www.example.org/below/it"
