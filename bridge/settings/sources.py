@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ from bridge.settings.places import CONFIG_NAME, fault_of_stranger, file_in_use, 
 
 PREFIX = "PASSERELLE_"
 ENCODING = "utf-8-sig"  # UTF-8, without the mark that editors of Windows put before it
+# Loaded now: `init` reads its settings as the bridge's user, who may not be able to read Python's own files.
+codecs.lookup(ENCODING)
 # Read by the test suite, which starts the bridge with its own environment.
 NOT_OURS = frozenset({"PASSERELLE_REQUIRE_DOCKER"})
 SECRETS = frozenset({"secret_key", "database_url", "metrics_token", "cas_proxy"})
