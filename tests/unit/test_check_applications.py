@@ -10,6 +10,7 @@ import pytest
 
 from bridge.check.applications import AT_ONCE, DELIVERY_SECONDS, Tried, examine_applications, judge_application
 from bridge.check.asking import Asker
+from bridge.check.failures import Kind
 from bridge.check.probe import Place, Trouble
 from bridge.oauth.backchannel import ATTEMPT_SECONDS
 from bridge.settings import ClientSettings
@@ -51,8 +52,8 @@ def test_it_waits_as_long_as_a_delivery_does() -> None:
 
 
 @pytest.mark.parametrize("kind", ["name", "refused", "unconnected", "silent", "tls", "http", "network"])
-def test_whatever_is_in_the_way_is_a_warning_that_says_what_will_happen_and_what_to_do(kind: str) -> None:
-    trouble = Trouble(url=PLACE.url, kind=kind, detail="a reason", numbers=())  # type: ignore[arg-type]  # each of them
+def test_whatever_is_in_the_way_is_a_warning_that_says_what_will_happen_and_what_to_do(kind: Kind) -> None:
+    trouble = Trouble(url=PLACE.url, kind=kind, detail="a reason", numbers=())
     found = judge_application("wiki", PLACE, Tried(trouble=trouble), False, NOW)
     assert found is not None
     assert (found.level, found.to_cas) == ("warning", None)

@@ -20,9 +20,19 @@ PROXY = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
 STATUSES = {"/readyz": 200, "/healthz": 200}
 
 
+class Service(HTTPServer):
+    """Answers each path with the status that is written beside it."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.statuses = dict(STATUSES)
+
+
 class Answering(BaseHTTPRequestHandler):
+    server: Service
+
     def do_GET(self) -> None:
-        self.send_response(self.server.statuses.get(self.path, 404))  # type: ignore[attr-defined]
+        self.send_response(self.server.statuses.get(self.path, 404))
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -30,9 +40,8 @@ class Answering(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server() -> Iterator[HTTPServer]:
-    with HTTPServer(("127.0.0.1", 0), Answering) as server:
-        server.statuses = dict(STATUSES)  # type: ignore[attr-defined]
+def server() -> Iterator[Service]:
+    with Service() as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
@@ -53,7 +62,7 @@ def programs() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ["image", "bridge", "cas"])
-def test_it_calls_itself_where_everything_else_goes_through_a_proxy(name: str, server: HTTPServer) -> None:
+def test_it_calls_itself_where_everything_else_goes_through_a_proxy(name: str, server: Service) -> None:
     program = programs()[name].replace(":8000", f":{server.server_port}")
     environment = {**PROXY, "PASSERELLE_BIND": f"0.0.0.0:{server.server_port}"}
 
@@ -62,7 +71,7 @@ def test_it_calls_itself_where_everything_else_goes_through_a_proxy(name: str, s
         return subprocess.run(words, env=environment, capture_output=True, check=False).returncode
 
     assert ends() == 0
-    server.statuses = dict.fromkeys(STATUSES, 503)  # type: ignore[attr-defined]
+    server.statuses = dict.fromkeys(STATUSES, 503)
     assert ends() != 0
 
 
