@@ -61,12 +61,12 @@ docs: pages ## the site of the documentation, into build/docs
 	@echo "The site is in build/docs: open build/docs/index.html."
 
 pages: init ## write the pages that come from the code again
-	@$(BIN)/python -m docs.generate_settings
-	@$(BIN)/python -m docs.generate_recipes
+	@$(BIN)/python -m docs._generate.settings
+	@$(BIN)/python -m docs._generate.recipes
 	@$(BIN)/python -m tests.conformance.page
-	@$(BIN)/python -m docs.generate_cli
-	@$(BIN)/python -m docs.generate_conformance
-	@$(BIN)/python -m docs.generate_tested_clients
+	@$(BIN)/python -m docs._generate.cli
+	@$(BIN)/python -m docs._generate.conformance
+	@$(BIN)/python -m docs._generate.tested_clients
 
 translations: init ## gather the texts of the pages and compile the catalogues
 	@$(BIN)/pybabel -q extract -F babel.cfg -k for_people --no-location --omit-header -w 100 -o $(VENV)/messages.pot .

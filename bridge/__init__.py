@@ -11,17 +11,17 @@ from flask import Flask
 from bridge.cas.addresses import addresses_of
 from bridge.cas.client import CasClient
 from bridge.metrics import Metrics
-from bridge.oauth.authority import Authority, new_secret
 from bridge.oauth.claims import ClaimsPolicy
 from bridge.oauth.clients import ClientRegistry
 from bridge.oauth.keys import KeyRing, derived_key
+from bridge.oauth.provider_context import Authority, new_secret
 from bridge.settings import Settings
 from bridge.store import SqlStore, Store
 from bridge.web import Bridge, register
 from bridge.web.appearance import appearance_of
 from bridge.web.context import Cas
-from bridge.web.failures import FailureLimits
 from bridge.web.operations import trust_proxies
+from bridge.web.rate_limits import FailureLimits
 
 MAXIMAL_BODY_BYTES = 64 * 1024
 

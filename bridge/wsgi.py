@@ -10,7 +10,7 @@ import sys
 from flask import Flask
 
 from bridge import create_app
-from bridge.housekeeping import start_housekeeping
+from bridge.background_jobs import start_housekeeping
 from bridge.log import configure_logging
 from bridge.metrics import SHARED_DIRECTORY, Metrics
 from bridge.settings import load

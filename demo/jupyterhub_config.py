@@ -11,7 +11,7 @@ from pathlib import Path
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 
 from demo.processes import end_with_parent
-from hub.lifecycle import Mortal
+from hub.spawner.base import Mortal
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 hub_folder = Path(__file__).resolve().parent.parent / "hub"

@@ -67,7 +67,9 @@ def prepare(layout: Layout) -> Part:
         "TRAEFIK_DYNAMIC_DIR": str(layout.folder / "dynamic"),
         "TLS_HOSTS": "jupyter.localhost,auth.localhost,cas.localhost",
     }
-    return Part("prepare", [sys.executable, str(ROOT / "edge" / "prepare.py")], base_environment(layout) | env)
+    return Part(
+        "prepare", [sys.executable, str(ROOT / "deployment" / "edge" / "prepare.py")], base_environment(layout) | env
+    )
 
 
 def traefik(layout: Layout) -> Part:

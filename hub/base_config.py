@@ -1,6 +1,6 @@
 """JupyterHub's configuration but for where labs run: who comes in, by which routes, what is kept, what is stopped.
 
-Environment in, `c.X` out; `hub/settings.py` lists the environment. Loaded by `jupyterhub_config.py` (labs in
+Environment in, `c.X` out; `hub/config/settings.py` lists the environment. Loaded by `jupyterhub_config.py` (labs in
 containers) and by the demo (labs as plain processes).
 """
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from traitlets.log import get_logger
 
-from hub.lifecycle_settings import read_lifecycle
-from hub.operations import measure, roles, services
-from hub.proxy import EdgeProxy
-from hub.settings import Reader, SettingsError, read_hub
-from hub.sign_in import read_sign_in
-from hub.ways_to_sign_in import configure
+from hub.auth.configure import configure
+from hub.auth.settings import read_sign_in
+from hub.config.lifecycle import read_lifecycle
+from hub.config.proxy import EdgeProxy
+from hub.config.services import measure, roles, services
+from hub.config.settings import Reader, SettingsError, read_hub
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 
@@ -41,7 +41,7 @@ c.JupyterHub.hub_bind_url = hub.bind_url
 c.JupyterHub.hub_connect_url = hub.api_connect_url
 c.JupyterHub.proxy_class = EdgeProxy
 c.EdgeProxy.should_start = False
-c.EdgeProxy.enable_setup_dynamic_config = False  # edge/routes.yml has the API's route and password
+c.EdgeProxy.enable_setup_dynamic_config = False  # deployment/edge/routes.yml has the API's route and password
 c.EdgeProxy.dynamic_config_file = hub.traefik_dynamic_file
 c.EdgeProxy.traefik_entrypoint = "websecure"
 c.EdgeProxy.traefik_api_url = hub.traefik_api_url
@@ -61,7 +61,7 @@ c.Spawner.default_url = "/lab"
 c.JupyterHub.allow_named_servers = hub.named_servers > 0
 c.JupyterHub.named_server_limit_per_user = hub.named_servers
 c.Spawner.http_timeout = 60
-# A turn in the queue of starts (hub/turns.py) included; each part of a start has a limit of its own. Nobody is told to
+# A turn in the queue of starts (hub/spawner/start_queue.py) included; each part of a start has a limit of its own. Nobody is told to
 # come back later: whoever asks is in the queue.
 c.Spawner.start_timeout = 1800
 c.JupyterHub.concurrent_spawn_limit = 0

@@ -10,21 +10,21 @@ from pathlib import Path
 
 from traitlets.log import get_logger
 
-from hub.declared import read_declared
-from hub.engine import EngineError, check_engine, counts_work, has_image
-from hub.half_restored import half_restored
-from hub.images import ImageChoice, absent, forgetful, options_from_form
-from hub.keeper import keeper_service
-from hub.lifecycle_settings import read_lifecycle
-from hub.lifetimes import Lifetimes, Limits
-from hub.limits import limit_by_group
-from hub.networks import read_lab_network
-from hub.quota_step import read_quota_step
-from hub.settings import Reader, SettingsError, read_hub, read_labs
-from hub.sign_in import read_sign_in
-from hub.site import read_site
-from hub.spawner import ENGINE_ANSWERS_WITHIN, Lab
-from hub.storage import LINK_COMMAND, SharedFoldersStep, read_shared_folders
+from hub.auth.settings import read_sign_in
+from hub.config.conf_d import read_site
+from hub.config.hub_toml import read_declared
+from hub.config.lifecycle import read_lifecycle
+from hub.config.networks import read_lab_network
+from hub.config.restore_marker import half_restored
+from hub.config.settings import Reader, SettingsError, read_hub, read_labs
+from hub.culler.policy import Lifetimes, Limits
+from hub.spawner.docker import ENGINE_ANSWERS_WITHIN, Lab
+from hub.spawner.docker_checks import EngineError, check_engine, counts_work, has_image
+from hub.spawner.profiles import ImageChoice, absent, forgetful, options_from_form
+from hub.spawner.resource_limits import limit_by_group
+from hub.storage.quota_hook import read_quota_step
+from hub.storage.shared_folders import LINK_COMMAND, SharedFoldersStep, read_shared_folders
+from hub.storage.volume_service import keeper_service
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 
@@ -50,7 +50,7 @@ load_subconfig("base_config.py", path=str(Path(__file__).parent))  # type: ignor
 
 c.JupyterHub.spawner_class = Lab
 c.DockerSpawner.client_kwargs = {"timeout": ENGINE_ANSWERS_WITHIN}
-# What happens before each start, in this order; hub/conf.d may append further ones.
+# What happens before each start, in this order; deployment/conf.d may append further ones.
 images = ImageChoice(declared, labs.image)
 c.Lab.before_start = [images.before_start, limit_by_group(declared)]
 c.Lab.options_form = images.form

@@ -4,15 +4,16 @@ import os
 import sys
 from pathlib import Path
 
-from hub import lifetime_api, pages, terms_pages
-from hub.acceptances import acceptances_in
-from hub.announcements import Announcement
-from hub.declared import read_declared
-from hub.lifecycle import Mortal
-from hub.lifecycle_settings import read_lifecycle
-from hub.lifetimes import Lifetimes, Limits
-from hub.settings import Reader, SettingsError, read_hub
-from hub.terms import TermsInForce
+from hub.config.hub_toml import read_declared
+from hub.config.lifecycle import read_lifecycle
+from hub.config.settings import Reader, SettingsError, read_hub
+from hub.culler import api
+from hub.culler.policy import Lifetimes, Limits
+from hub.spawner.base import Mortal
+from hub.web import rendering, terms_handlers
+from hub.web.announcements import Announcement
+from hub.web.terms import TermsInForce
+from hub.web.terms_store import acceptances_in
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 
@@ -24,19 +25,19 @@ try:
     lifetimes = Lifetimes(Limits(life.idle_timeout, life.max_age), read_declared(life.declared))
     terms = None
     if life.terms_file and life.notices:
-        terms = terms_pages.TermsGate(TermsInForce(life.notices, life.terms_file), acceptances_in(hub.data_dir))
+        terms = terms_handlers.TermsGate(TermsInForce(life.notices, life.terms_file), acceptances_in(hub.data_dir))
 except SettingsError as fault:
     sys.exit(str(fault))
 
 announcement = Announcement(life.announcement, life.notices)
-pages.dress(announcement, life.support_contact)
-pages.serve(
+rendering.dress(announcement, life.support_contact)
+rendering.serve(
     [
-        *lifetime_api.routes_of(lifetimes, life.warning, announcement),
-        *([] if terms is None else terms_pages.routes_of(terms)),
+        *api.routes_of(lifetimes, life.warning, announcement),
+        *([] if terms is None else terms_handlers.routes_of(terms)),
     ]
 )
-c.JupyterHub.template_paths = [str(Path(__file__).parent / "templates")]
+c.JupyterHub.template_paths = [str(Path(__file__).parent / "web" / "templates")]
 Mortal.lifetimes, Mortal.terms, Mortal.terms_url = lifetimes, terms, f"{hub.public_url}/hub/terms"
 
 if lifetimes.shortest:
@@ -45,7 +46,7 @@ if lifetimes.shortest:
     limits = [f"--idle-timeout={life.idle_timeout}", f"--max-age={life.max_age}"]
     declared = [f"--declared={life.declared}"] if life.declared else []
     c.JupyterHub.services = [
-        {"name": "culling", "command": [sys.executable, "-m", "hub.culling", *limits, *declared]},
+        {"name": "culling", "command": [sys.executable, "-m", "hub.culler.service", *limits, *declared]},
     ]
     c.JupyterHub.load_roles = [
         {

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.machine import status
-from tests.support.databases import database, empty_database, postgres, template
+from tests.support.bridge.databases import database, empty_database, postgres, template
 
 __all__ = ["database", "empty_database", "postgres", "template"]  # fixtures
 

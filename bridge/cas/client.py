@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from bridge.cas.addresses import CasAddresses, Question, addresses_of
 from bridge.cas.protocol import ValidatedTicket, check_renewed
-from bridge.cas.reply import BODY_MAX_BYTES, parse_validation
+from bridge.cas.response import BODY_MAX_BYTES, parse_validation
 from bridge.connection import Host, TimedConnection
 from bridge.errors import (
     ConfigurationError,

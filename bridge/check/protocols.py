@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from bridge.cas.reply import parse_validation
+from bridge.cas.response import parse_validation
 from bridge.check.findings import Finding, Told, fault, note, ok, plain, warning
 from bridge.check.probe import Answer, Trouble
 from bridge.errors import BridgeError, ServiceNotAccepted, SignInDenied, TicketRefused

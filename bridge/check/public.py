@@ -47,8 +47,8 @@ def judge_program(about: str, issuer: str, answer: Answer) -> Finding | None:
 def judge_own_certificate(about: str, host: str, leaf: Certificate) -> Finding:
     """Of one that this machine does not trust, but that our own edge shows: no stranger's, and still not enough."""
     do = (
-        "Put a certificate of an authority that they trust into certs/server.crt, with its chain, and its key into "
-        "certs/server.key; `docker compose up -d` takes it over."
+        "Put a certificate of an authority that they trust into deployment/certs/server.crt, with its chain, and its key into "
+        "deployment/certs/server.key; `docker compose up -d` takes it over."
     )
     if leaf.is_self_signed:
         return fault(

@@ -14,7 +14,7 @@ import click
 from bridge.cli.check import check
 from bridge.cli.claims import claims
 from bridge.cli.clients import clients
-from bridge.cli.ending import WellEnding
+from bridge.cli.errors import WellEnding
 from bridge.cli.hub import hub
 from bridge.cli.init import init
 from bridge.cli.keys import keys

@@ -21,7 +21,7 @@ from bridge.check.installation import judge_settings
 from bridge.check.message import LANGUAGES, Language, Request, message
 from bridge.check.registration import single_logout_url
 from bridge.cli.check_output import report_text, settings_text, summary
-from bridge.cli.opening import now
+from bridge.cli.store import now
 from bridge.errors import ConfigurationError
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.keys import check_secret_key

@@ -11,8 +11,8 @@ import click
 
 from bridge.cas.attributes import identity_from
 from bridge.cas.protocol import ValidatedTicket
-from bridge.cas.reply import parse_validation
-from bridge.cli.opening import now, opened, told_in_one_sentence
+from bridge.cas.response import parse_validation
+from bridge.cli.store import now, opened, told_in_one_sentence
 from bridge.errors import BridgeError
 from bridge.identity import Identity
 from bridge.oauth.claims import CLAIMS_OF_SCOPE, ClaimsPolicy

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from bridge.cli.opening import now, opened
+from bridge.cli.store import now, opened
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.clients import hash_secret
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from bridge.cli.client_notes import note, note_other_subjects, note_pairwise, note_same_address
 from bridge.cli.client_options import LISTS, describing, facts_of, not_empty
 from bridge.cli.client_output import change_text, fields_of, row_of
 from bridge.cli.client_recipes import Chosen, as_fields, chosen, told
-from bridge.cli.opening import now, opened
+from bridge.cli.client_warnings import note, note_other_subjects, note_pairwise, note_same_address
+from bridge.cli.store import now, opened
 from bridge.oauth.client_plan import Change, difference
 from bridge.oauth.client_store import ClientStore, checked, document_of
 from bridge.oauth.clients import REREAD_SECONDS

@@ -17,7 +17,7 @@ import click
 from bridge.cli.client_changes import client_store
 from bridge.cli.client_options import FilePath
 from bridge.cli.client_output import change_text, fields_of
-from bridge.cli.opening import now, opened
+from bridge.cli.store import now, opened
 from bridge.errors import BridgeError
 from bridge.oauth.client_plan import Plan, entry_of, follow, new_secrets, plan_of, read_entries
 from bridge.oauth.client_store import MANAGED, ClientStore

@@ -18,11 +18,11 @@ from bridge.cli.client_changes import (
 )
 from bridge.cli.client_edit import edit
 from bridge.cli.client_file import apply, export
-from bridge.cli.client_notes import note_pairwise, note_same_address
 from bridge.cli.client_options import describing, facts_of, named, not_empty
 from bridge.cli.client_output import listing, row_of, table
 from bridge.cli.client_recipes import as_fields, chosen, from_recipe, recipes, told
-from bridge.cli.opening import now, opened
+from bridge.cli.client_warnings import note_pairwise, note_same_address
+from bridge.cli.store import now, opened
 from bridge.oauth.client_store import ClientStore
 
 

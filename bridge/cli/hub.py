@@ -51,7 +51,8 @@ def find_folder(start: Path, named: str) -> Path:
     places = [Path(named)] if named else [start, *start.parents, checkout]
     for place in places:
         if any((place / name).is_file() for name in ("compose.yml", "compose.yaml")):
-            return place / "site" if (place / "site" / ".env").is_file() else place
+            site = place / "deployment" / "site"
+            return site if (site / ".env").is_file() else place
     raise click.ClickException(
         f"there is no compose.yml in {named or start} nor above it: go to the folder of the deployment, or name it in "
         "PASSERELLE_FOLDER."

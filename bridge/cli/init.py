@@ -15,7 +15,7 @@ import click
 
 from bridge.cli.check import examined, languages_of, messages
 from bridge.cli.check_output import report_text
-from bridge.cli.opening import told_in_one_sentence
+from bridge.cli.store import told_in_one_sentence
 from bridge.errors import ConfigurationError
 from bridge.first_run.answers import DATABASE_NAME, Answers, default_bind, default_proxy_hops, fault_of_data_folder
 from bridge.first_run.making import Owner, acting_as, check_nothing_there, make, owner_named

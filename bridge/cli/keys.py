@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import click
 
-from bridge.cli.opening import now, opened
+from bridge.cli.store import now, opened
 from bridge.oauth.keys import ALGORITHMS, REREAD_SECONDS, KeyRing, KeyState, key_states
 from bridge.settings import Settings
 from bridge.store import Store

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bridge.cli.opening import now, opened
+from bridge.cli.store import now, opened
 from bridge.oauth.clients import ClientRegistry
 from bridge.oauth.logout import end_stored_session
 from bridge.store import LogoutDelivery, Session

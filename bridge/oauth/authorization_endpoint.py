@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bridge.errors import AuthorizationRefused, NotAdmitted, for_people
-from bridge.oauth.authority import Authority
 from bridge.oauth.authorization import (
     AuthorizationRequest,
     check_authorization_request,
@@ -18,6 +17,7 @@ from bridge.oauth.authorization import (
 from bridge.oauth.claims import CLAIMS_OF_SCOPE
 from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters, single_values
+from bridge.oauth.provider_context import Authority
 from bridge.store import AuthorizationCode, Grant, Session, fingerprint
 
 CODE_LIFETIME_SECONDS = 60

@@ -14,8 +14,8 @@ from typing import Protocol
 import structlog
 
 from bridge.connection import NoAnswer, post_form
-from bridge.oauth.authority import Authority
 from bridge.oauth.clients import Client
+from bridge.oauth.provider_context import Authority
 from bridge.store import LogoutDelivery
 
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"

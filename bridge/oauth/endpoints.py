@@ -10,13 +10,13 @@ from typing import Any
 
 from bridge.errors import InsufficientScope, InvalidGrant, InvalidToken, UnauthorizedClient, UnsupportedGrantType
 from bridge.log import remember
-from bridge.oauth.authority import Authority
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.bearer import bearer_token
 from bridge.oauth.client_authentication import authenticate_client
 from bridge.oauth.clients import Client
 from bridge.oauth.grants import GRANTS
 from bridge.oauth.parameters import Parameters, check_not_repeated, required, single_values
+from bridge.oauth.provider_context import Authority
 from bridge.store import AccessToken, Grant, fingerprint
 
 TOKEN_PARAMETERS = (

@@ -12,10 +12,10 @@ from typing import Any
 import structlog
 
 from bridge.errors import InvalidRequest, UnknownClient, for_people
-from bridge.oauth.authority import Authority
 from bridge.oauth.authorization import MAXIMAL_ECHO_LENGTH, in_query
 from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, check_not_repeated, single_values
+from bridge.oauth.provider_context import Authority
 from bridge.store import Session, Store, fingerprint
 
 log = structlog.get_logger()

@@ -8,9 +8,9 @@ from typing import Any
 from authlib.oidc.core.util import create_half_hash
 
 from bridge.log import remember
-from bridge.oauth.authority import Authority
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
+from bridge.oauth.provider_context import Authority
 from bridge.store import AccessToken, Grant, Minted, RefreshToken, fingerprint
 
 

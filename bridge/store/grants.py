@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
 from bridge.identity import Identity
-from bridge.store.access import GRANT_ID, HASH, REVOKE_GRANT, Holdings
 from bridge.store.database import NOW, columns_of, labelled, of_prefix, values_of
+from bridge.store.grant_revocation import GRANT_ID, HASH, REVOKE_GRANT, Holdings
 from bridge.store.records import AccessToken, AuthorizationCode, Grant, Minted, RefreshToken
 from bridge.store.schema import access_tokens, codes, grants, refresh_tokens, sessions
 

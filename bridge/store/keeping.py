@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bridge.store.access import FORGET_CONSENTS_TO_CLIENT, REVOKE_OF_CLIENT
 from bridge.store.database import NOW, Part, columns_of, values_of
+from bridge.store.grant_revocation import FORGET_CONSENTS_TO_CLIENT, REVOKE_OF_CLIENT
 from bridge.store.records import LogoutDelivery, SigningKey, StoredClient
 from bridge.store.schema import logout_deliveries, signing_keys, stored_clients, versions
 

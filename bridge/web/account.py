@@ -14,9 +14,9 @@ from flask import Blueprint, Response, render_template, request
 from bridge.oauth.logout import end_session
 from bridge.store import Session
 from bridge.web import cookies
-from bridge.web.answers import see_other
 from bridge.web.context import Bridge, current_bridge
 from bridge.web.forms import check_form_token, form_token
+from bridge.web.responses import see_other
 
 END_ACCESS = "end access"
 END_SESSION = "end session"

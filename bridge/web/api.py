@@ -12,8 +12,8 @@ from bridge.errors import InvalidRequest, OAuthError, TokenReused
 from bridge.oauth import endpoints
 from bridge.oauth.metadata import provider_metadata
 from bridge.web.context import current_bridge
-from bridge.web.limits import bad_tokens_limited, guesses_limited
 from bridge.web.operations import count_token_response, requested_grant_type
+from bridge.web.rate_limit_decorators import bad_tokens_limited, guesses_limited
 
 PUBLIC_DOCUMENT_SECONDS = 3600
 

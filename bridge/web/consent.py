@@ -11,9 +11,9 @@ from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
 from bridge.store import Session
 from bridge.web import cookies
-from bridge.web.answers import answer_client, content_security_policy, source_of
 from bridge.web.context import Bridge, current_bridge
 from bridge.web.forms import check_form_token, form_token
+from bridge.web.responses import answer_client, content_security_policy, source_of
 
 blueprint = Blueprint("consent", __name__)
 log = structlog.get_logger()

@@ -10,11 +10,11 @@ from flask import current_app
 from bridge.cas.addresses import CasAddresses
 from bridge.cas.protocol import ValidatedTicket
 from bridge.metrics import Metrics
-from bridge.oauth.authority import Authority
+from bridge.oauth.provider_context import Authority
 from bridge.settings import ClaimRules
 from bridge.store import Store
 from bridge.web.appearance import Appearance
-from bridge.web.failures import FailureLimits
+from bridge.web.rate_limits import FailureLimits
 
 EXTENSION = "passerelle"
 

@@ -23,11 +23,11 @@ from bridge.errors import (
     for_people,
 )
 from bridge.oauth.authorization_endpoint import Answer
-from bridge.web.answers import answer_client
 from bridge.web.context import current_bridge
-from bridge.web.limits import SECONDS_TO_WAIT
 from bridge.web.operations import reason_of
 from bridge.web.pages import told
+from bridge.web.rate_limit_decorators import SECONDS_TO_WAIT
+from bridge.web.responses import answer_client
 
 log = structlog.get_logger()
 

@@ -20,13 +20,13 @@ from bridge.oauth.clients import Client
 from bridge.oauth.logout import end_session
 from bridge.store import PendingLogin, Session, fingerprint
 from bridge.web import cookies
-from bridge.web.answers import answer_client, see_other
+from bridge.web.callback_context import Returning, returning, service_of
 from bridge.web.consent import ask_for_consent
 from bridge.web.context import Bridge, current_bridge
-from bridge.web.limits import bad_callbacks_limited
 from bridge.web.operations import validation
 from bridge.web.pages import prefer_languages
-from bridge.web.returning import Returning, returning, service_of
+from bridge.web.rate_limit_decorators import bad_callbacks_limited
+from bridge.web.responses import answer_client, see_other
 from bridge.web.single_logout import front_channel
 
 LOGIN_ATTEMPTS = 2  # a spent ticket (reload, back button) is ordinary: start over once, then say so

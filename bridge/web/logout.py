@@ -19,9 +19,9 @@ from bridge.oauth.logout import (
 )
 from bridge.store import Session
 from bridge.web import cookies
-from bridge.web.answers import content_security_policy, see_other, source_of
 from bridge.web.context import Bridge, current_bridge
 from bridge.web.forms import check_form_token, form_token
+from bridge.web.responses import content_security_policy, see_other, source_of
 
 SIGN_OUT = "sign out"
 

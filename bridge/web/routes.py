@@ -10,11 +10,11 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest
 
 from bridge.web import account, api, consent, health, login, logout, operations, pages, single_logout
-from bridge.web.ancestor import add_former_addresses
-from bridge.web.answers import content_security_policy
 from bridge.web.context import EXTENSION, Bridge
 from bridge.web.cors import add_cors_headers
 from bridge.web.errors import register_error_handlers
+from bridge.web.legacy_routes import add_former_addresses
+from bridge.web.responses import content_security_policy
 
 
 def register(app: Flask, bridge: Bridge) -> None:

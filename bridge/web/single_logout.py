@@ -26,8 +26,8 @@ from bridge.cas.protocol import ticket_fingerprint
 from bridge.errors import LogoutRequestMalformed, TicketMalformed, for_people
 from bridge.oauth.authorization import in_query
 from bridge.oauth.logout import end_by_ticket
-from bridge.web.answers import see_other
 from bridge.web.context import current_bridge
+from bridge.web.responses import see_other
 
 # What may stand in a script as the name of a function, and no more.
 _FUNCTION = re.compile(r"[A-Za-z0-9_$.]{1,64}")

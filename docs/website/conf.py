@@ -55,7 +55,7 @@ TITLES = {
 extensions = ["myst_parser"]
 include_patterns = ["*.md", "docs/**.md", "lab/README.md"]
 # Not to be walked through: some hold thousands of files, some what is nobody's business.
-exclude_patterns = [".*", "archives", "backups", "bridge", "build", "certs", "hub", "node_modules", "site", "tests"]
+exclude_patterns = [".*", "archives", "backups", "bridge", "build", "deployment", "hub", "node_modules", "tests"]
 # Anchors as the repository's own view makes them.
 myst_heading_anchors = 6
 # Two hyphens in a sentence are an option's.

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from hub.administration import show
+from hub.administration import output
 from hub.administration.engine import Engine, Inside
 from hub.administration.faults import AdministrationError
 from hub.administration.names import KINDS, NOT_KEPT, Volume, size
@@ -57,7 +57,7 @@ def backup(  # noqa: PLR0917  one for each option
     came = write_backup(engine, where, exclude=exclude, compress=compress, resume=resume, only_databases=only_databases)
     told = {"folder": where} | {name: value for name, value in came.items() if name != "event"}
     if wants_json:
-        show.as_json(told)
+        output.as_json(told)
     else:
         click.echo(f"{told['parts']} parts, {size(told['bytes'])}, written and read again: {where}")
         if told["changed"]:
@@ -66,7 +66,7 @@ def backup(  # noqa: PLR0917  one for each option
             )
         click.echo("It holds keys and passwords in clear: keep it where nobody but you can read it.")
     if told["unread"]:
-        show.say(
+        output.say(
             f"NOT COMPLETE: not every file could be read in {', '.join(told['unread'])}; manifest.json names them."
         )
         raise SystemExit(INCOMPLETE)
@@ -83,7 +83,7 @@ def restore(folder: str, force: bool, only_databases: bool, dry_run: bool, yes: 
     engine = Engine.open()
     where = engine.on_machine(folder)
     check_at_rest(engine)
-    told = show.result(
+    told = output.result(
         engine.inside("describe", {"project": engine.project}, _sees(engine.volumes(), where, "restore", to_read=True))
     )
     places = [str(place) for place in told["places"] if not only_databases or str(place).startswith("service/")]
@@ -97,7 +97,7 @@ def restore(folder: str, force: bool, only_databases: bool, dry_run: bool, yes: 
     volumes = [engine.make_volume(place) for place in places]
     wish = {"jupyterhub": version("jupyterhub"), "force": force, "only_databases": only_databases}
     try:
-        done = show.result(engine.inside("restore", wish, _sees(volumes, where, "restore")))
+        done = output.result(engine.inside("restore", wish, _sees(volumes, where, "restore")))
     except (AdministrationError, KeyboardInterrupt) as fault:
         raise AdministrationError(
             f"{str(fault).rstrip('.') or 'interrupted'}. Nothing runs on what is half there: the same command goes on "
@@ -115,7 +115,7 @@ def write_backup(engine: Engine, where: str, **wish: Any) -> dict[str, Any]:
     wish |= {"project": engine.project, "checkout": engine.folders()["/checkout"]}
     wish |= {"versions": {"jupyterhub": version("jupyterhub"), **images}}
     try:
-        return show.result(engine.inside("backup", wish, _sees(chosen, where, "backup")))
+        return output.result(engine.inside("backup", wish, _sees(chosen, where, "backup")))
     except KeyboardInterrupt:
         raise AdministrationError(f"interrupted. Go on by: passerelle hub backup {where} --resume") from None
 
@@ -157,7 +157,7 @@ def check_nothing_in_the_way(found: Sequence[dict[str, Any]], *, force: bool, pr
         raise AdministrationError(
             f"{lost}\nName an empty project (COMPOSE_PROJECT_NAME), or add --force: it is lost then."
         )
-    show.say(lost)
+    output.say(lost)
 
 
 def _sees(volumes: Sequence[Volume], where: str, what: str, *, to_read: bool = False) -> Inside:
@@ -170,12 +170,12 @@ def _say_what_would_be(engine: Engine, chosen: Sequence[Volume], wants_json: boo
     if only_databases:
         chosen = [one for one in chosen if one.kind == "service"]
     rows = [
-        event for event in show.follow(engine.inside("sizes", {}, Inside(tuple(chosen)))) if event["event"] == "size"
+        event for event in output.follow(engine.inside("sizes", {}, Inside(tuple(chosen)))) if event["event"] == "size"
     ]
     if wants_json:
-        show.as_json([{"place": row["place"], "bytes": row["bytes"]} for row in rows])
+        output.as_json([{"place": row["place"], "bytes": row["bytes"]} for row in rows])
         return
-    show.table([(row["place"], size(row["bytes"])) for row in rows])
+    output.table([(row["place"], size(row["bytes"])) for row in rows])
     click.echo(f"{len(rows)} volumes, {size(sum(row['bytes'] for row in rows))}. Nothing was written.")
 
 

@@ -198,7 +198,7 @@ class Engine:
         try:
             return self._client.containers.create(
                 self._own.attrs["Image"],
-                entrypoint=["python", "-m", "hub.administration.inside"],
+                entrypoint=["python", "-m", "hub.administration.worker"],
                 command=[what, json.dumps(dict(wish))],
                 name=name,
                 user="0:0",
@@ -230,7 +230,7 @@ class Engine:
     def folders(self) -> dict[str, str]:
         """Of the checkout, which is where `prepare` has edge/ from, and of .env if that is another one.
 
-        Where nothing was ever started, it is where this container has hub/notices/ from.
+        Where nothing was ever started, it is where this container has deployment/notices/ from.
         """
         found = self._client.containers.list(all=True, filters={"label": f"{PROJECT_LABEL}={self.project}"})
         of = {"/edge": 0, "/etc/passerelle/notices": 1}

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import time
 
-from hub.administration import show
+from hub.administration import output
 from hub.administration.engine import Engine
 from hub.administration.faults import AdministrationError
-from hub.volumes import LABEL
+from hub.storage.volumes import LABEL
 
 LOOKS_EVERY = 0.5  # seconds
 WITHIN = 180.0  # longer than a measurement may take
@@ -29,7 +29,7 @@ def wait_until_free(engine: Engine, volume: str) -> None:
             names = ", ".join(sorted(one.name for one in at_work))
             raise AdministrationError(f"{volume} is measured by {names} for too long: run this again later.")
         if not said:
-            show.say("the home is being measured: waiting for the end of that")
+            output.say("the home is being measured: waiting for the end of that")
             said = True
         time.sleep(LOOKS_EVERY)
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from hub.administration import free_volume, show
+from hub.administration import free_volume, output
 from hub.administration.engine import Engine, Inside
 from hub.administration.faults import AdministrationError
 from hub.administration.names import Volume, escape, size, volume_name
-from hub.administration.people import database
 from hub.administration.running_hub import RunningHub
-from hub.administration.traces import Traces
+from hub.administration.user_records import Traces
+from hub.administration.users_db import database
 
 BRIDGE = "bridge"
 USUAL_DAYS = 180
@@ -88,7 +88,7 @@ def offboard(  # noqa: PLR0917  one for each option
     if not plan.steps:
         raise AdministrationError(f"there is nothing of {user!r}: `passerelle hub users` names everybody.")
     for number, step in enumerate(plan.steps, 1):
-        show.say(f"{number}. {step}")
+        output.say(f"{number}. {step}")
     if dry_run:
         click.echo("Nothing was done.")
         return
@@ -96,7 +96,7 @@ def offboard(  # noqa: PLR0917  one for each option
         click.confirm(f"Offboard {user}?", abort=True)
     told = carry_out(engine, RunningHub(), plan)
     if wants_json:
-        show.as_json(told)
+        output.as_json(told)
     else:
         click.echo(
             f"{user} is out." + (f" The home is in {where}/{told['file']} until {told['until']}." if told else "")
@@ -135,7 +135,7 @@ def subjects_of(engine: Engine, user: str) -> list[str]:
     :raises AdministrationError: if it does not say
     """
     if BRIDGE not in engine.services() and os.environ.get("SIGN_IN", "") not in ("", BRIDGE):
-        show.say("note: the bridge does not run, so that no access of theirs is ended there.")
+        output.say("note: the bridge does not run, so that no access of theirs is ended there.")
         return []
     status, said = engine.execute(BRIDGE, "passerelle", "sessions", "subjects", "--json", "--", user)
     try:
@@ -156,7 +156,7 @@ def carry_out(engine: Engine, hub: RunningHub, plan: Plan) -> dict[str, Any]:
     if plan.home is not None:
         free_volume.wait_until_free(engine, plan.home.name)
         wish = {"of": plan.home.of, "user": plan.user, "days": plan.days}
-        told = show.result(engine.inside("archive", wish, Inside((plan.home,), target=plan.folder, makes_target=True)))
+        told = output.result(engine.inside("archive", wish, Inside((plan.home,), target=plan.folder, makes_target=True)))
         free_volume.remove(engine, plan.home.name)
     _traces(engine, plan.user).forget()
     return {name: value for name, value in told.items() if name != "event"}
@@ -185,12 +185,12 @@ def _last_line(said: str) -> str:
 
 def _archives(engine: Engine, where: str, *, purge: bool, expired: bool, wants_json: bool) -> None:
     sees = Inside(target=where, makes_target=True)
-    events = list(show.follow(engine.inside("purge" if purge else "archives", {}, sees)))
+    events = list(output.follow(engine.inside("purge" if purge else "archives", {}, sees)))
     rows = [event for event in events if event["event"] == "archive" and (event["expired"] or not expired)]
     if wants_json:
-        show.as_json([{name: value for name, value in row.items() if name != "event"} for row in rows])
+        output.as_json([{name: value for name, value in row.items() if name != "event"} for row in rows])
     elif rows:
         heading = ("ARCHIVE", "USER", "SIZE", "DELETED" if purge else "UNTIL")
-        show.table([heading, *((row["file"], row["user"], size(row["bytes"]), row["until"]) for row in rows)])
+        output.table([heading, *((row["file"], row["user"], size(row["bytes"]), row["until"]) for row in rows)])
     else:
         click.echo("No archive has to go." if expired else "There are no archives.")

@@ -1,6 +1,6 @@
 """The running hub's own API: it stops labs and deletes users, so that its memory, database and routes agree.
 
-The token is made by `hub/operations.py` and is in the hub's own volume, where nobody else reads it.
+The token is made by `hub/config/services.py` and is in the hub's own volume, where nobody else reads it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hub.administration.faults import AdministrationError
-from hub.operations import token_file
+from hub.config.services import token_file
 
 ANSWER_WITHIN = 30  # seconds
 STOPPED_WITHIN = 90

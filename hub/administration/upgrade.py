@@ -15,11 +15,11 @@ from typing import IO, Any
 
 import click
 
-from hub.administration import show
+from hub.administration import output
 from hub.administration.backup import write_backup
 from hub.administration.engine import Engine, Inside
 from hub.administration.faults import AdministrationError
-from hub.administration.inside.checkout import IMAGES
+from hub.administration.worker.checkout import IMAGES
 
 KEPT_TAG = "before-upgrade"
 # Values are shown, except of what may be one.
@@ -74,7 +74,7 @@ def next_steps(project: str, folder: str, where: str) -> list[str]:
 def look(engine: Engine, wanted: Mapping[str, Service] | None) -> list[str]:
     """A line for each thing that would be another."""
     last = engine.last_containers()
-    told = show.result(engine.inside("checkout", {}, Inside(settings=True)))
+    told = output.result(engine.inside("checkout", {}, Inside(settings=True)))
     lines = []
     for name, text in told["requirements"].items():
         if name in last:

@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from hub.administration import show
+from hub.administration import output
 from hub.administration.engine import Engine, Inside
 from hub.administration.names import size, unescape
-from hub.administration.people import Person, database, people
-from hub.declared import Declared, bytes_of, read_declared
+from hub.administration.users_db import Person, database, people
+from hub.config.hub_toml import Declared, bytes_of, read_declared
 
 DECLARED = Path("/etc/passerelle/hub.toml")
 SIZE = re.compile(r"\d+(?:\.\d+)?[KMGT]", re.I)
@@ -29,15 +29,15 @@ def users(no_sizes: bool, wants_json: bool) -> None:
     homes = [one for one in engine.volumes() if one.kind == "home"]
     measured: dict[str, int | None] = {unescape(one.of) or one.of: None for one in homes}
     if homes and not no_sizes:
-        for event in show.follow(engine.inside("sizes", {}, Inside(tuple(homes)))):
+        for event in output.follow(engine.inside("sizes", {}, Inside(tuple(homes)))):
             of = str(event["place"]).removeprefix("home/")
             measured[unescape(of) or of] = int(event["bytes"])
     declared = read_declared(DECLARED if DECLARED.is_file() else None)
     rows = everybody(people(database()), measured, declared, usual=usual_quota(os.environ.get("LAB_HOME_QUOTA", "")))
     if wants_json:
-        show.as_json(rows)
+        output.as_json(rows)
     elif rows:
-        show.table([("NAME", "ADMIN", "GROUPS", "LAST SEEN", "RUNNING", "HOME", "QUOTA"), *map(_cells, rows)])
+        output.table([("NAME", "ADMIN", "GROUPS", "LAST SEEN", "RUNNING", "HOME", "QUOTA"), *map(_cells, rows)])
     else:
         click.echo("Nobody has signed in yet.")
 

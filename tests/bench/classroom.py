@@ -25,7 +25,7 @@ from urllib.parse import urljoin, urlsplit
 import psutil
 import requests
 
-from tests.support.html_forms import forms_of
+from tests.support.bridge.html_forms import forms_of
 
 PATIENCE_SECONDS = 300
 STEP_SECONDS = 60

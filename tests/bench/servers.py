@@ -96,12 +96,12 @@ class RunningBridge:
 @contextmanager
 def running_cas(folder: Path) -> Iterator[str]:
     """The scripted CAS in a process of its own; its base URL."""
-    command = [sys.executable, "-m", "tests.support.scripted_cas", "--port", "0"]
+    command = [sys.executable, "-m", "tests.support.cas.scripted_cas", "--port", "0"]
     with _running(command, dict(os.environ), folder / "cas.log") as process:
         found = re.search(r"http://127\.0\.0\.1:\d+\S*", _first_line(process, "The scripted CAS", folder / "cas.log"))
         if found is None:
             raise CannotMeasureError(
-                "The scripted CAS did not say where it listens; see tests/support/scripted_cas.py."
+                "The scripted CAS did not say where it listens; see tests/support/cas/scripted_cas.py."
             )
         yield found[0]
 

@@ -21,8 +21,8 @@ import requests
 
 from tests.clients.site import Credentials, Site
 from tests.machine.status import APACHE, APACHE_MODULES
-from tests.support.authority import ServerFiles
-from tests.support.live_bridge import free_port
+from tests.support.bridge.authority import ServerFiles
+from tests.support.bridge.live_bridge import free_port
 
 CONFIGURATION = Path(__file__).with_name("apache") / "apache2.conf"
 START_SECONDS_MAX = 20

@@ -11,7 +11,7 @@ from typing import Self
 
 import requests
 
-from tests.support.live_bridge import clean_environment, free_port
+from tests.support.bridge.live_bridge import clean_environment, free_port
 
 READY_WITHIN_SECONDS = 60
 

@@ -14,7 +14,7 @@ import requests
 from tests.clients.application import Application
 from tests.clients.person import Person
 from tests.clients.site import Site
-from tests.support.tls_front import TlsFront
+from tests.support.bridge.tls_front import TlsFront
 
 SOURCE = Path(__file__).with_name("django_site")
 WITH_TEMPLATE = 'TEMPLATES[0]["DIRS"] = [BASE_DIR]'

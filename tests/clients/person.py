@@ -7,8 +7,8 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from tests.support.html_forms import forms_of
-from tests.support.real_cas import RealCas, password_form
+from tests.support.bridge.html_forms import forms_of
+from tests.support.cas.real_cas import RealCas, password_form
 
 SECONDS_MAX = 30
 COOKIE_BYTES_MAX = 4096

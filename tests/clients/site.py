@@ -19,10 +19,10 @@ from click.testing import CliRunner
 from bridge.cli import main
 from bridge.oauth.clients import REREAD_SECONDS
 from tests.clients.person import Person
-from tests.support.django_cas import DjangoCas
-from tests.support.live_bridge import LiveBridge
-from tests.support.real_cas import KnownUser
-from tests.support.tls_front import TlsFront
+from tests.support.bridge.live_bridge import LiveBridge
+from tests.support.bridge.tls_front import TlsFront
+from tests.support.cas.django_cas import DjangoCas
+from tests.support.cas.real_cas import KnownUser
 
 COURSES = 200
 

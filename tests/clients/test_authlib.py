@@ -15,7 +15,7 @@ from tests.clients.application import Application
 from tests.clients.flask_applications import flask_application, flask_recipe
 from tests.clients.person import Person
 from tests.clients.site import Site
-from tests.support.live_bridge import clean_environment
+from tests.support.bridge.live_bridge import clean_environment
 
 HERE = Path(__file__).parent
 

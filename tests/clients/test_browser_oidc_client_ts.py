@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Error, Playwright, sync_playwright
 from tests.clients.at_the_bridge import ends, sessions
 from tests.clients.single_page_site import SinglePage, Surfer, launched, walks
 from tests.clients.site import Site
-from tests.support.authority import Authority
+from tests.support.bridge.authority import Authority
 
 WAYS = {"by refresh token": [], "in a frame": ["--grant-type=authorization_code"]}
 

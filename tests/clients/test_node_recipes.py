@@ -15,7 +15,7 @@ from tests.clients.application import Application
 from tests.clients.at_the_bridge import sessions
 from tests.clients.person import Person
 from tests.clients.site import Site, site_in
-from tests.support.live_bridge import free_port
+from tests.support.bridge.live_bridge import free_port
 
 FILES = {
     "node-openid-client": "app.mjs",

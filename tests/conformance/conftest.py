@@ -13,9 +13,9 @@ import pytest
 
 from tests.conformance.relying_party import RelyingParty
 from tests.conformance.world import PasswordCas, Person, TlsFront, clients
+from tests.support.bridge.live_bridge import LiveBridge
+from tests.support.cas.logout_receiver import LogoutReceiver
 from tests.support.certificates import write_certificate
-from tests.support.live_bridge import LiveBridge
-from tests.support.logout_receiver import LogoutReceiver
 
 MOMENTS = {
     "sessions": ("auth_time", "created_at", "expires_at"),

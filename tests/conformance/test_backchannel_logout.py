@@ -11,7 +11,7 @@ from tests.conformance.conftest import World
 from tests.conformance.modules import BY_HAND, IDPYOIDC, by
 from tests.conformance.relying_party import RelyingParty
 from tests.conformance.world import AFTER_LOGOUT, Person
-from tests.support.logout_receiver import Told
+from tests.support.cas.logout_receiver import Told
 
 
 def body(told: Told) -> str:

@@ -11,7 +11,7 @@ from tests.conformance.conftest import World
 from tests.conformance.modules import BY_HAND, IDPYOIDC, by
 from tests.conformance.relying_party import RelyingParty
 from tests.conformance.world import CALLBACK, SCOPES, Person, changed
-from tests.support.scripted_cas import ALICE
+from tests.support.cas.scripted_cas import ALICE
 
 
 def unsigned(claims: dict[str, Any]) -> str:

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import requests
 
-from tests.support.html_forms import Form, forms_of
-from tests.support.scripted_cas import ALICE, Exchange, ScriptedCas
+from tests.support.bridge.html_forms import Form, forms_of
+from tests.support.cas.scripted_cas import ALICE, Exchange, ScriptedCas
 
 RELYING_PARTY = "https://rp.example.org"
 CALLBACK = f"{RELYING_PARTY}/callback"

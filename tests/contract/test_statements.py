@@ -14,7 +14,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from bridge.store import SqlStore, access, fingerprint, grants, keeping, logins, purge, sessions
 from bridge.store.database import open_engine
 from tests.contract.records import CODE_LIFETIME, NOW, allow, begin, claim, login, minted, own_grant, redeem, refresh
-from tests.support.postgres import PostgresServer
+from tests.support.bridge.postgres import PostgresServer
 
 VALUES = {
     "state": "s", "browser": "b", "ticket": "t", "cookie": "c", "hash": "h", "of_sid": "s", "of_grant": "g",

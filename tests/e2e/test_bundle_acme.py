@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 from cryptography import x509
 
-from tests.support.acme_authority import Authority
-from tests.support.deployment import Deployment, clean_clone, free_port
+from tests.support.docker.acme_authority import Authority
+from tests.support.docker.deployment import Deployment, clean_clone, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "acme")]
 
@@ -148,7 +148,7 @@ def test_own_files_beside_an_authority_stop_the_start_with_a_sentence(
     deployment: Deployment, authority: Authority
 ) -> None:
     for name in ("server.crt", "server.key"):
-        (deployment.folder / "certs" / name).write_text("mine")
+        (deployment.folder / "deployment" / "certs" / name).write_text("mine")
     changed = PRODUCTION | authority.settings
     done = deployment.compose("run", "--rm", "--no-deps", "prepare", check=False, changed=changed)
     assert done.returncode == 1

@@ -17,11 +17,11 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from tests.support.bridge.slow_client import SlowUpload
 from tests.support.certificates import write_certificate
-from tests.support.deployment import Deployment, clean_clone, free_port
-from tests.support.lab_requests import Kernel, ask
-from tests.support.person import Person
-from tests.support.slow_client import SlowUpload
+from tests.support.docker.deployment import Deployment, clean_clone, free_port
+from tests.support.hub.lab_requests import Kernel, ask
+from tests.support.hub.person import Person
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
 
@@ -119,7 +119,7 @@ def test_a_new_certificate_is_served_while_a_cell_computes(deployment: Deploymen
     printed = kernel.run("import time\nfor n in range(200):\n    time.sleep(0.15); print(n, flush=True)")
     counted = next(printed)
 
-    made = write_certificate(deployment.folder / "certs", HOSTS)
+    made = write_certificate(deployment.folder / "deployment" / "certs", HOSTS)
     deployment.wait(lambda: deployment.fingerprint(HUB) == made, "new certificate", seconds=25)
     assert "199" not in counted
     counted += "".join(printed)
@@ -134,12 +134,12 @@ def test_a_new_certificate_is_served_while_a_cell_computes(deployment: Deploymen
 
 def test_a_broken_pair_is_refused_with_a_line_and_the_old_one_goes_on(deployment: Deployment) -> None:
     served = deployment.fingerprint(HUB)
-    write_certificate(deployment.folder / "certs", [HUB])
+    write_certificate(deployment.folder / "deployment" / "certs", [HUB])
     deployment.wait(lambda: "REFUSED" in certificates_log(deployment), "refusal", seconds=20)
     said = certificates_log(deployment)
     assert "the one in use stays" in said
     assert f"does not cover {AUTH}, {CAS}" in said
-    key = deployment.folder / "certs" / "server.key"
+    key = deployment.folder / "deployment" / "certs" / "server.key"
     key.write_text("not a key")
     deployment.wait(
         lambda: (
@@ -153,13 +153,13 @@ def test_a_broken_pair_is_refused_with_a_line_and_the_old_one_goes_on(deployment
 
 
 def test_the_mended_pair_is_served_in_turn(deployment: Deployment) -> None:
-    made = write_certificate(deployment.folder / "certs", HOSTS)
+    made = write_certificate(deployment.folder / "deployment" / "certs", HOSTS)
     deployment.wait(lambda: deployment.fingerprint(AUTH) == made, "mended certificate", seconds=20)
 
 
 def test_certificates_replaced_again_and_again_end_with_the_last(deployment: Deployment) -> None:
     for _ in range(20):
-        made = write_certificate(deployment.folder / "certs", HOSTS)
+        made = write_certificate(deployment.folder / "deployment" / "certs", HOSTS)
         time.sleep(0.1)
     deployment.wait(lambda: deployment.fingerprint(AUTH) == made, "last certificate", seconds=20)
 

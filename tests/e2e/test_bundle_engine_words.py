@@ -1,4 +1,4 @@
-"""The real engine's words for what goes wrong, because hub/start_failures.py can only go by them."""
+"""The real engine's words for what goes wrong, because hub/spawner/errors.py can only go by them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from docker.errors import APIError
 from docker.types import DeviceRequest, IPAMConfig, IPAMPool
 
-from hub.start_failures import explain
+from hub.spawner.errors import explain
 from tests.machine import status
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.machine import status
-from tests.support.deployment import Deployment, clean_clone, free_port
+from tests.support.docker.deployment import Deployment, clean_clone, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
 

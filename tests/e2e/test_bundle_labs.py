@@ -16,9 +16,9 @@ import pytest
 from playwright.sync_api import Error
 
 from tests.machine import status
+from tests.support.bridge.journey import Journey
 from tests.support.browser import JourneyError
-from tests.support.deployment import Deployment, clean_clone, free_port
-from tests.support.journey import Journey
+from tests.support.docker.deployment import Deployment, clean_clone, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
 

@@ -20,8 +20,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.support.deployment import Deployment, clean_clone, free_port
-from tests.support.journey import Journey
+from tests.support.bridge.journey import Journey
+from tests.support.docker.deployment import Deployment, clean_clone, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
 
@@ -61,8 +61,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
     change(folder / ".env", LAB_WARNING=str(WARNING), TERMS_FILE="terms.md", ANNOUNCEMENT="Down on <b>Friday</b>")
     change(folder / ".env", SUPPORT_CONTACT="help@example.org")
-    (folder / "hub/notices/terms.md").write_text("# Rules\n\nBe *kind*. <script>document.title = 'ran'</script>\n")
-    (folder / "hub/notices/terms.fr.md").write_text("# Règles\n\nSoyez *aimables*.\n")
+    (folder / "deployment/notices/terms.md").write_text(
+        "# Rules\n\nBe *kind*. <script>document.title = 'ran'</script>\n"
+    )
+    (folder / "deployment/notices/terms.fr.md").write_text("# Règles\n\nSoyez *aimables*.\n")
     project = f"passerelle-life-{os.getpid()}"
     ours = Deployment(folder, project, http_port=free_port(80), https_port=free_port(443))
     try:
@@ -108,7 +110,7 @@ def start_by_api(person: Journey, server: str) -> int:
 def test_what_is_announced_stands_on_the_first_page_as_text(deployment: Deployment, bob: Journey) -> None:
     bob.open_hub()
     assert "Down on <b>Friday</b>" in bob.page.inner_text("body")
-    (deployment.folder / "hub/notices/announcement.txt").write_text("Back on <i>Monday</i>\n")
+    (deployment.folder / "deployment/notices/announcement.txt").write_text("Back on <i>Monday</i>\n")
     bob.page.reload()
     assert "Back on <i>Monday</i>" in bob.page.inner_text("body")
     assert "Friday" not in bob.page.inner_text("body")
@@ -166,7 +168,7 @@ def test_a_change_of_settings_stops_no_lab_and_holds_for_the_next(deployment: De
 
 
 def test_new_terms_are_accepted_again_on_a_phone_without_scripts(deployment: Deployment, bob: Journey) -> None:
-    (deployment.folder / "hub/notices/terms.fr.md").write_text("# Règles\n\nSoyez *patients*.\n")
+    (deployment.folder / "deployment/notices/terms.fr.md").write_text("# Règles\n\nSoyez *patients*.\n")
     browser = bob.page.context.browser
     assert browser is not None
     state = bob.page.context.storage_state()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.deployment import ROOT, Deployment, clean_clone, free_port
+from tests.support.docker.deployment import ROOT, Deployment, clean_clone, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
 

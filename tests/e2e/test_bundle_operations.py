@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from tests.machine.status import prometheus_image
-from tests.support.deployment import ROOT, clean_clone
-from tests.support.journey import Journey, JourneyError
-from tests.support.operations import Hub, deployment, state_of
+from tests.support.bridge.journey import Journey, JourneyError
+from tests.support.docker.deployment import ROOT, clean_clone
+from tests.support.hub.operations import Hub, deployment, state_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "prometheus", "browser")]
 
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings.write_text(
         re.sub(r"(?m)^PROMETHEUS_IMAGE=.*", f"PROMETHEUS_IMAGE={prometheus_image()}", settings.read_text())
     )
-    asked = clone / "monitoring/prometheus.yml"
+    asked = clone / "deployment/monitoring/prometheus.yml"
     # As shipped, but so often that a test need not wait.
     asked.write_text(asked.read_text().replace("30s", "4s").replace("10s", "4s"))
     return clone
@@ -207,7 +207,7 @@ def test_metrics_are_told_to_nobody_without_the_token(first: Hub) -> None:
 @pytest.mark.usefixtures("bob")
 def test_every_panel_of_the_dashboard_has_something_to_show(first: Hub) -> None:
     assert first.get(AUTH, "/authorize?client_id=nobody").status == 400
-    dashboard = json.loads((first.folder / "monitoring/dashboards/passerelle.json").read_text())
+    dashboard = json.loads((first.folder / "deployment/monitoring/dashboards/passerelle.json").read_text())
     queries = {
         f"{panel['title']}: {target['legendFormat']}": target["expr"].replace("$__rate_interval", "1m")
         for panel in dashboard["panels"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.deployment import Deployment, clean_clone
+from tests.support.docker.deployment import Deployment, clean_clone
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
 
@@ -20,7 +20,7 @@ ACCOUNTS = {
 }
 TRY = """\
 import asyncio, sys
-from hub.machine_accounts import MachineAuthenticator
+from hub.auth.pam import MachineAuthenticator
 name, password = sys.argv[1:]
 model = asyncio.run(MachineAuthenticator().authenticate(None, {"username": name, "password": password}))
 print(model and (model["name"], model["groups"], model["admin"]))

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Response
 
-from tests.support.deployment import Deployment, clean_clone, free_port
-from tests.support.journey import Journey
+from tests.support.bridge.journey import Journey
+from tests.support.docker.deployment import Deployment, clean_clone, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
 
@@ -33,7 +33,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
     with (folder / ".env").open("a") as settings:
         settings.write(f"\nSIGN_IN_MAX_AGE={MAX_AGE}\nALLOWED_GROUPS=students;staff\n")
-    (folder / "hub" / "conf.d" / "10-times.py").write_text(SITE)
+    (folder / "deployment" / "conf.d" / "10-times.py").write_text(SITE)
     project = f"passerelle-signin-{os.getpid()}"
     ours = Deployment(folder, project, http_port=free_port(0), https_port=free_port(0))
     try:
@@ -146,7 +146,9 @@ def test_signing_out_at_cas_ends_the_hub_and_the_open_lab(deployment: Deployment
 
 
 def test_the_strict_way_an_open_lab_waits_for_its_user_to_pass_cas(deployment: Deployment, bob: Journey) -> None:
-    (deployment.folder / "hub" / "conf.d" / "20-strict.py").write_text("c.Authenticator.auth_refresh_strict = True\n")
+    (deployment.folder / "deployment" / "conf.d" / "20-strict.py").write_text(
+        "c.Authenticator.auth_refresh_strict = True\n"
+    )
     deployment.compose("restart", "--no-deps", "hub")
     deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub", seconds=120)
     bob.sign_in("bob", "bob-demo")
@@ -159,12 +161,12 @@ def test_the_strict_way_an_open_lab_waits_for_its_user_to_pass_cas(deployment: D
 
 
 def test_a_fault_in_the_sites_own_configuration_is_named_with_its_line(deployment: Deployment) -> None:
-    (deployment.folder / "hub" / "conf.d" / "90-typo.py").write_text(
+    (deployment.folder / "deployment" / "conf.d" / "90-typo.py").write_text(
         "c.Spawner.default_url = '/lab'\nc.JupyterHub.x = y\n"
     )
     done = deployment.compose("run", "--rm", "--no-deps", "hub", check=False)
     assert done.returncode == 1
-    assert "hub/conf.d/90-typo.py is wrong in line 2: NameError" in done.stderr
+    assert "deployment/conf.d/90-typo.py is wrong in line 2: NameError" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.deployment import ROOT, Deployment, clean_clone
+from tests.support.docker.deployment import ROOT, Deployment, clean_clone
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine")]
 
@@ -20,7 +20,7 @@ def checkout(tmp_path: Path) -> Path:
     """A clone whose administrator did what the page says."""
     folder = clean_clone(tmp_path)
     (written,) = re.findall(r"cat > \.env <<'END'\n(.*?)END\n", PAGE, re.DOTALL)
-    (folder / "site/.env").write_text(written)
+    (folder / "deployment/site/.env").write_text(written)
     return folder
 
 
@@ -39,7 +39,7 @@ def config(folder: Path) -> dict[str, Any]:
 
 
 def test_ones_own_settings_win_and_the_rest_is_as_committed(checkout: Path) -> None:
-    told = config(checkout / "site")
+    told = config(checkout / "deployment" / "site")
 
     assert told["name"] == "hub"
     assert "cas" not in told["services"]
@@ -59,15 +59,23 @@ def test_a_fresh_clone_is_still_the_demo(checkout: Path) -> None:
 
 
 def test_a_service_is_changed_by_an_override_of_ones_own(checkout: Path) -> None:
-    (checkout / "site/compose.override.yml").write_text("services: {hub: {environment: {TZ: Europe/Warsaw}}}\n")
+    (checkout / "deployment/site/compose.override.yml").write_text(
+        "services: {hub: {environment: {TZ: Europe/Warsaw}}}\n"
+    )
 
-    environment = config(checkout / "site")["services"]["hub"]["environment"]
+    environment = config(checkout / "deployment" / "site")["services"]["hub"]["environment"]
     assert environment["TZ"] == "Europe/Warsaw"
     assert environment["PROJECT_NAME"] == "hub"
 
 
 def test_git_sees_nothing_of_it(checkout: Path) -> None:
-    for name in ("site/.env", "site/hub.toml", "site/compose.override.yml", "backups/x", "archives/x"):
+    for name in (
+        "deployment/site/.env",
+        "deployment/site/hub.toml",
+        "deployment/site/compose.override.yml",
+        "backups/x",
+        "archives/x",
+    ):
         assert subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT, check=False).returncode == 0
-    tracked = subprocess.run(["git", "check-ignore", "-q", "site/compose.yml"], cwd=ROOT, check=False)
+    tracked = subprocess.run(["git", "check-ignore", "-q", "deployment/site/compose.yml"], cwd=ROOT, check=False)
     assert tracked.returncode == 1

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.deployment import Deployment, clean_clone, free_port
-from tests.support.journey import Journey, JourneyError
+from tests.support.bridge.journey import Journey, JourneyError
+from tests.support.docker.deployment import Deployment, clean_clone, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from hub.volumes import LABEL, ToolError, Volumes
+from hub.storage.volumes import LABEL, ToolError, Volumes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import readme
+from tests.support.bridge.journey import Journey, JourneyError
 from tests.support.certificates import write_certificate
-from tests.support.deployment import Deployment, clean_clone, free_port
-from tests.support.journey import Journey, JourneyError
+from tests.support.docker.deployment import Deployment, clean_clone, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
 
@@ -271,13 +271,13 @@ def test_after_down_and_up_users_certificate_and_homes_are_the_same(deployment: 
 
 
 def test_a_certificate_of_ones_own_is_served_after_the_next_up(deployment: Deployment) -> None:
-    made = write_certificate(deployment.folder / "certs", [HUB, AUTH, CAS])
+    made = write_certificate(deployment.folder / "deployment" / "certs", [HUB, AUTH, CAS])
     deployment.compose("up", "--detach", "--wait")
     deployment.wait(lambda: deployment.fingerprint(AUTH) == made, "the own certificate at the edge")
 
 
 def test_a_wrong_certificate_stops_the_start_with_a_sentence(deployment: Deployment) -> None:
-    write_certificate(deployment.folder / "certs", [HUB])
+    write_certificate(deployment.folder / "deployment" / "certs", [HUB])
     done = deployment.compose("run", "--rm", "--no-deps", "prepare", check=False)
     assert done.returncode == 1
     assert f"/certs/server.crt does not cover {AUTH}, {CAS}" in done.stderr

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.journey import Journey
+from tests.support.bridge.journey import Journey
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]

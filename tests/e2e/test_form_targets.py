@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.browser import Browser
-from tests.support.live_bridge import LiveBridge
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.cas.scripted_cas import ScriptedCas
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("browser")]
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"  # RFC 7636, appendix B

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.machine import status
-from tests.support.actors import App, Wire
-from tests.support.django_cas import DjangoCas
+from tests.support.bridge.actors import App, Wire
+from tests.support.bridge.live_bridge import free_port
+from tests.support.cas.django_cas import DjangoCas
+from tests.support.cas.real_cas import Person
 from tests.support.install_page import blocks, filled_in
-from tests.support.live_bridge import free_port
-from tests.support.real_cas import Person
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
 

@@ -21,9 +21,9 @@ from pathlib import Path
 import pytest
 
 from bridge.oauth.grants.refresh import GRACE_SECONDS
-from tests.support.actors import Answer, App, Browser, Wire
-from tests.support.live_bridge import LiveBridge
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import Answer, App, Browser, Wire
+from tests.support.bridge.live_bridge import LiveBridge
+from tests.support.cas.scripted_cas import ScriptedCas
 
 ROUNDS = 50 if os.environ.get("PASSERELLE_TEST_LONG") else 6
 SEED = 74

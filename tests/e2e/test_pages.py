@@ -16,11 +16,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.support.actors import Wire
+from tests.support.bridge.actors import Wire
+from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.browser import CHROMIUM_FLAGS, artifacts_dir, chromium_path
-from tests.support.live_bridge import LiveBridge
-from tests.support.scripted_cas import ScriptedCas
-from tests.support.visits import CLIENTS, PAGES, Visit
+from tests.support.cas.scripted_cas import ScriptedCas
+from tests.support.hub.visits import CLIENTS, PAGES, Visit
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("browser")]
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 48">

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fuzz.targets import NOW, SERVICE
-from tests.support import cas_answers, cas_xml
+from tests.support.cas import cas_answers, cas_xml
 
 _ATTRIBUTES = {"mail": ["a@x.org"], "memberOf": ["staff", "admins"]}
 _LOGOUT = (

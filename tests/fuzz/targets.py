@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bridge.cas.logout_request import message_of_body, message_of_front_channel, ticket_of_logout_request
-from bridge.cas.reply import BODY_MAX_BYTES, USER_MAX_CHARS, parse_validation
+from bridge.cas.response import BODY_MAX_BYTES, USER_MAX_CHARS, parse_validation
 from bridge.errors import LogoutRequestMalformed, SignInDenied, TicketRefused, UpstreamError
 from tests.fuzz.endpoint import endpoint
 

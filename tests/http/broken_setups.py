@@ -14,9 +14,9 @@ from bridge.identity import Identity
 from bridge.oauth.keys import KeyRing
 from bridge.store import Session, SqlStore
 from tests.http.check_site import SECRET_KEY, Site
-from tests.support.checked_site import PAGE, Issuer, says
-from tests.support.live_bridge import free_port
-from tests.support.scripted_cas import VALIDATE_PATHS, Exchange
+from tests.support.bridge.checked_site import PAGE, Issuer, says
+from tests.support.bridge.live_bridge import free_port
+from tests.support.cas.scripted_cas import VALIDATE_PATHS, Exchange
 
 Settings = dict[str, Any]
 

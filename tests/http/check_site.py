@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.checked_site import CheckedCas, Front, Issuer
-from tests.support.live_bridge import PASSERELLE, LiveBridge
+from tests.support.bridge.checked_site import CheckedCas, Front, Issuer
+from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
 
 SECRET_KEY = "7c1e0b7d6a4f4e2d8c9b1a2f3e4d5c6b7a8f9e0d1c2b3a4f5e6d7c8b9a0f1e2d"
 CLIENTS = [

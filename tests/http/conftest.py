@@ -20,9 +20,9 @@ from bridge.settings import load
 from bridge.store import SqlStore
 from bridge.web.context import EXTENSION
 from tests.http.world import CLIENTS, HUB_SECRET, ISSUER, Clock, Running, environment
-from tests.support.actors import App, Browser, Wire
-from tests.support.live_bridge import LiveBridge
-from tests.support.scripted_cas import ALICE, ScriptedCas
+from tests.support.bridge.actors import App, Browser, Wire
+from tests.support.bridge.live_bridge import LiveBridge
+from tests.support.cas.scripted_cas import ALICE, ScriptedCas
 
 MakeBridge = Callable[..., Running]
 

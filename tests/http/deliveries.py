@@ -11,9 +11,9 @@ from typing import Any
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from bridge.oauth.authority import Authority
 from bridge.oauth.backchannel import LEASE_SECONDS, Deliverer
 from bridge.oauth.logout import end_session
+from bridge.oauth.provider_context import Authority
 from bridge.store import LogoutDelivery
 from bridge.web.context import EXTENSION
 from tests.http.people import CLIENTS

@@ -8,9 +8,9 @@ import secrets
 from urllib.parse import urlencode
 
 from tests.http.world import Running
-from tests.support import cas_scripts
-from tests.support.actors import FORM, Answer, App, Browser, Wire
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import FORM, Answer, App, Browser, Wire
+from tests.support.cas import cas_scripts
+from tests.support.cas.scripted_cas import ScriptedCas
 
 SECRET = "a-recognisable-secret-of-the-application"
 CALLER = "192.0.2.44"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from tests.http.world import Running
-from tests.support.actors import Answer, App, Browser
+from tests.support.bridge.actors import Answer, App, Browser
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 XML = {"Content-Type": "text/xml"}

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from bridge.store import fingerprint
 from tests.http.world import ISSUER, Running
-from tests.support.actors import Answer, App, Browser
+from tests.support.bridge.actors import Answer, App, Browser
 
 HUB = "https://hub.example.org/hub/oauth_callback"
 GOODBYE = "https://hub.example.org/goodbye?from=here"

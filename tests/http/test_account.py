@@ -8,9 +8,9 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import ISSUER, Running, events
-from tests.support.actors import App, Browser
-from tests.support.html_forms import form_to, forms_of, tags_of
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import App, Browser
+from tests.support.bridge.html_forms import form_to, forms_of, tags_of
+from tests.support.cas.scripted_cas import ScriptedCas
 
 HUB = {
     "client_id": "hub",

@@ -9,7 +9,7 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import CLIENTS, HUB_SECRET, Running
-from tests.support.actors import App, Browser
+from tests.support.bridge.actors import App, Browser
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import bridge
 from bridge.errors import ConfigurationError
 from bridge.web.appearance import DARK_BACKGROUND, LEGIBLE, LIGHT_BACKGROUND, contrast, read_logo, theme
 from tests.http.conftest import MakeBridge
-from tests.support.actors import Browser
-from tests.support.html_forms import tags_of
+from tests.support.bridge.actors import Browser
+from tests.support.bridge.html_forms import tags_of
 
 STYLESHEET = Path(bridge.__file__).parent / "static" / "bridge.css"
 HTML = {"Accept": "text/html"}

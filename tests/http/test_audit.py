@@ -16,9 +16,9 @@ from bridge.store import StoredClient
 from tests.http.conftest import MakeBridge
 from tests.http.every_flow import CALLER, CLIENT, Actors, drive_every_flow, ends_well
 from tests.http.world import CLIENTS, HUB_SECRET, Running, events
-from tests.support.actors import App, Browser, Wire
-from tests.support.live_bridge import LiveBridge
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import App, Browser, Wire
+from tests.support.bridge.live_bridge import LiveBridge
+from tests.support.cas.scripted_cas import ScriptedCas
 
 PAGE = Path(__file__).parents[2] / "docs" / "audit.md"
 ALWAYS = {"event", "level", "request_id", "remote"}

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from tests.http.world import Running
-from tests.support.actors import App, Browser
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import App, Browser
+from tests.support.cas.scripted_cas import ScriptedCas
 
 CHALLENGE = "a" * 43
 REFUSED = [

@@ -21,7 +21,7 @@ from tests.http.deliveries import (
 )
 from tests.http.people import Person, claims_in
 from tests.http.world import ISSUER, Running
-from tests.support.logout_receiver import LogoutReceiver
+from tests.support.cas.logout_receiver import LogoutReceiver
 
 MakeBridge = Callable[..., Running]
 Make = Callable[..., Running]

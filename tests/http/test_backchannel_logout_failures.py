@@ -26,9 +26,9 @@ from tests.http.deliveries import (
 )
 from tests.http.people import Person
 from tests.http.world import Running, events
+from tests.support.bridge.live_bridge import free_port
+from tests.support.cas.logout_receiver import LogoutReceiver
 from tests.support.certificates import write_certificate
-from tests.support.live_bridge import free_port
-from tests.support.logout_receiver import LogoutReceiver
 
 MakeBridge = Callable[..., Running]
 Make = Callable[..., Running]

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from bridge.oauth.backchannel import LEASE_SECONDS
-from tests.support.actors import App, Browser, Wire
-from tests.support.live_bridge import PASSERELLE, LiveBridge
-from tests.support.logout_receiver import LogoutReceiver
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import App, Browser, Wire
+from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
+from tests.support.cas.logout_receiver import LogoutReceiver
+from tests.support.cas.scripted_cas import ScriptedCas
 
 REDIRECT_URI = "http://127.0.0.1:9/cb"
 

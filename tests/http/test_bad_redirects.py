@@ -8,8 +8,8 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET
-from tests.support.actors import Answer, App, Browser
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import Answer, App, Browser
+from tests.support.cas.scripted_cas import ScriptedCas
 
 REGISTERED = "https://hub.example.org/hub/oauth_callback"
 

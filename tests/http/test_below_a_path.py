@@ -11,8 +11,8 @@ import pytest
 from bridge.settings import fault_of
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, Running
-from tests.support.actors import App, Browser, Wire
-from tests.support.html_forms import forms_of, tags_of
+from tests.support.bridge.actors import App, Browser, Wire
+from tests.support.bridge.html_forms import forms_of, tags_of
 
 HOST = "https://example.org"
 ISSUER = f"{HOST}/sso"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from tests.http.world import CLIENTS
-from tests.support.live_bridge import LiveBridge
+from tests.support.bridge.live_bridge import LiveBridge
 
 RAW: Mapping[str, bytes] = {
     "byte-in-query": b"GET /authorize?client_id=\xff HTTP/1.1\r\nHost: a\r\n",

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.http.world import Running, events
-from tests.support import cas_scripts, cas_xml
-from tests.support.actors import App, Browser
-from tests.support.scripted_cas import ALICE, ScriptedCas
+from tests.support.bridge.actors import App, Browser
+from tests.support.cas import cas_scripts, cas_xml
+from tests.support.cas.scripted_cas import ALICE, ScriptedCas
 
 BAD_TICKETS = {
     "injection": "ticket=ST-1%26service%3Dhttps%3A%2F%2Fevil%2F%23",

@@ -13,10 +13,10 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, events
-from tests.support import cas_answers, cas_scripts, cas_xml
-from tests.support.actors import App, Browser
-from tests.support.http_proxy import HttpProxy
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import App, Browser
+from tests.support.bridge.http_proxy import HttpProxy
+from tests.support.cas import cas_answers, cas_scripts, cas_xml
+from tests.support.cas.scripted_cas import ScriptedCas
 
 PROTOCOLS: Mapping[str, tuple[dict[str, str], str]] = {
     "3.0": ({"cas_protocol": "3.0"}, "/cas/p3/serviceValidate"),

@@ -43,7 +43,7 @@ from tests.http.broken_setups import (
     untrusted_cas,
 )
 from tests.http.check_site import SECRET_KEY, Site, shared, site
-from tests.support.live_bridge import free_port
+from tests.support.bridge.live_bridge import free_port
 
 __all__ = ["shared", "site"]  # fixtures
 

@@ -20,10 +20,10 @@ from bridge.check.probe import Place, reach
 from bridge.cli import main
 from bridge.connection import NoAnswer, post_form
 from tests.http.check_site import CLIENTS, Checked, Site, shared, site
-from tests.support.authority import Authority
-from tests.support.checked_site import Issuer
-from tests.support.live_bridge import free_port
-from tests.support.logout_receiver import LogoutReceiver
+from tests.support.bridge.authority import Authority
+from tests.support.bridge.checked_site import Issuer
+from tests.support.bridge.live_bridge import free_port
+from tests.support.cas.logout_receiver import LogoutReceiver
 
 __all__ = ["shared", "site"]  # fixtures
 

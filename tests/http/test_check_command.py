@@ -13,9 +13,9 @@ import pytest
 
 from tests.http.broken_setups import unregistered
 from tests.http.check_site import Site, shared, site
-from tests.support.actors import App, Browser, Wire
-from tests.support.checked_site import Issuer
-from tests.support.live_bridge import PASSERELLE, free_port
+from tests.support.bridge.actors import App, Browser, Wire
+from tests.support.bridge.checked_site import Issuer
+from tests.support.bridge.live_bridge import PASSERELLE, free_port
 
 __all__ = ["shared", "site"]  # fixtures
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.http.check_site import Checked, Site, shared, site
+from tests.support.bridge.checked_site import Issuer
+from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
 from tests.support.certificates import write_certificate
-from tests.support.checked_site import Issuer
-from tests.support.live_bridge import PASSERELLE, LiveBridge
 
 __all__ = ["shared", "site"]  # fixtures
 
@@ -66,7 +66,7 @@ def test_a_certificate_that_the_deployment_made_itself_is_known_as_such_and_the_
 
     assert checked.of_level("FAULT") == {"public.certificate"}
     assert "this deployment's own" in checked.findings["public.certificate"]["seen"]
-    assert "certs/server.crt" in checked.findings["public.certificate"]["do"]
+    assert "deployment/certs/server.crt" in checked.findings["public.certificate"]["do"]
     assert checked.of_level("ok") >= {"public.issuer", "public.bridge", "logout.reach"}
 
 

@@ -13,8 +13,8 @@ from joserfc.jwk import KeySet
 from bridge.oauth.claims import CLAIMS_OF_SCOPE
 from tests.http.conftest import MakeBridge
 from tests.http.world import Running
-from tests.support.actors import FORM, App, Browser
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import FORM, App, Browser
+from tests.support.cas.scripted_cas import ScriptedCas
 
 
 def client(client_id: str, **facts: Any) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from bridge.cli import main
 from bridge.oauth.clients import REREAD_SECONDS
 from tests.http.conftest import MakeBridge
 from tests.http.world import Running, environment
-from tests.support.actors import FORM, Answer, App, Browser
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import FORM, Answer, App, Browser
+from tests.support.cas.scripted_cas import ScriptedCas
 
 REDIRECT = "https://wiki.example.org/cb"
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.http.world import Running, events
-from tests.support.actors import App, Browser
+from tests.support.bridge.actors import App, Browser
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from bridge.oauth.clients import origin_of
 from tests.http.conftest import MakeBridge
 from tests.http.world import CLIENTS, Running
-from tests.support.actors import FORM, Answer, App, Browser
+from tests.support.bridge.actors import FORM, Answer, App, Browser
 
 SPA = "https://spa.example.org"
 PUBLIC = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.http.world import Running, events
-from tests.support.actors import App, Browser, Wire
+from tests.support.bridge.actors import App, Browser, Wire
 
 HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 PAGES = ["/", "/authorize", "/authorize?client_id=nobody", "/cas/callback", "/nowhere", "/authorize/deeper", "/token"]

@@ -9,8 +9,8 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import CLIENTS, Running
-from tests.support.actors import Answer, App, Browser
-from tests.support.scripted_cas import ALICE, ScriptedCas
+from tests.support.bridge.actors import Answer, App, Browser
+from tests.support.cas.scripted_cas import ALICE, ScriptedCas
 
 MAX_AGE = 600
 WITHOUT_STAFF = {**ALICE, "groups": ("guests",)}

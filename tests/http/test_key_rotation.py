@@ -13,7 +13,7 @@ from bridge.oauth.keys import PUBLISHED_AHEAD_SECONDS, RETIRED_KEPT_SECONDS
 from bridge.web.context import EXTENSION
 from tests.http.conftest import MakeBridge
 from tests.http.world import Running
-from tests.support.actors import App, Browser
+from tests.support.bridge.actors import App, Browser
 
 HOUR = 3600
 TEN_MINUTES = 600

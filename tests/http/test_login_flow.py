@@ -6,8 +6,8 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, Running, events
-from tests.support.actors import App, Browser, Wire
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import App, Browser, Wire
+from tests.support.cas.scripted_cas import ScriptedCas
 
 
 def test_a_cas_user_arrives_at_the_application(browser: Browser, hub: App) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bridge.web.context import EXTENSION
 from tests.http.people import CLIENTS, GOODBYE, HUB, SESSION_COOKIE, Person, claims_in, fields, is_asked
 from tests.http.world import ISSUER, Running
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.cas.scripted_cas import ScriptedCas
 
 MakeBridge = Callable[..., Running]
 METHODS = ["GET", "POST"]

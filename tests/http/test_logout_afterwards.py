@@ -11,8 +11,8 @@ import pytest
 
 from tests.http.people import CLIENTS, GOODBYE, SESSION_COOKIE, Person, application, fields, is_asked
 from tests.http.world import ISSUER, Running, events
-from tests.support.actors import Answer, App
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import Answer, App
+from tests.support.cas.scripted_cas import ScriptedCas
 
 MakeBridge = Callable[..., Running]
 METHODS = ["GET", "POST"]

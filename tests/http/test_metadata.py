@@ -15,8 +15,8 @@ from joserfc.jwk import KeySet
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import Running
-from tests.support.actors import App, Browser
-from tests.support.scripted_cas import ALICE, ScriptedCas
+from tests.support.bridge.actors import App, Browser
+from tests.support.cas.scripted_cas import ALICE, ScriptedCas
 
 DISCOVERY = "/.well-known/openid-configuration"
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}

@@ -17,10 +17,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from bridge.metrics import Metrics
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, Running
-from tests.support import cas_scripts
-from tests.support.actors import FORM, App, Browser, Wire
-from tests.support.live_bridge import LiveBridge
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import FORM, App, Browser, Wire
+from tests.support.bridge.live_bridge import LiveBridge
+from tests.support.cas import cas_scripts
+from tests.support.cas.scripted_cas import ScriptedCas
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 TOKEN = "the-token-of-prometheus"

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 from bridge.oauth.metadata import provider_metadata
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, ISSUER, Running
-from tests.support.actors import App, Browser
+from tests.support.bridge.actors import App, Browser
 
 DESCRIPTION = Path(__file__).parents[2] / "docs" / "openapi.yaml"
 DOCUMENT: dict[str, Any] = yaml.safe_load(DESCRIPTION.read_text(encoding="utf-8"))

@@ -11,9 +11,9 @@ import pytest
 import bridge as passerelle
 from tests.http.conftest import MakeBridge
 from tests.http.world import Running
-from tests.support.actors import App, Browser
-from tests.support.html_forms import form_to, tags_of
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import App, Browser
+from tests.support.bridge.html_forms import form_to, tags_of
+from tests.support.cas.scripted_cas import ScriptedCas
 
 TEMPLATES = sorted((Path(passerelle.__file__).parent / "templates").glob("*.html"))
 HTML = {"Accept": "text/html"}

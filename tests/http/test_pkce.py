@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.actors import App, Browser
+from tests.support.bridge.actors import App, Browser
 
 
 def test_the_right_verifier_redeems(browser: Browser, cli: App) -> None:

@@ -11,7 +11,7 @@ import pytest
 from bridge.settings import Settings
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, LIMITED, Running, events
-from tests.support.actors import FORM, Answer, App, Browser
+from tests.support.bridge.actors import FORM, Answer, App, Browser
 
 LIMITS = {
     "client_failures_per_minute": "3",

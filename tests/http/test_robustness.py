@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.http.world import HUB_SECRET, Running, events
-from tests.support.actors import FORM, Answer, App, Browser
+from tests.support.bridge.actors import FORM, Answer, App, Browser
 
 GARBAGE = settings(
     max_examples=150,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import cas_answers, cas_scripts
-from tests.support.actors import App, Browser
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import App, Browser
+from tests.support.cas import cas_answers, cas_scripts
+from tests.support.cas.scripted_cas import ScriptedCas
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import ISSUER, Running
-from tests.support.actors import Answer, App, Browser
-from tests.support.html_forms import form_to, forms_of
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import Answer, App, Browser
+from tests.support.bridge.html_forms import form_to, forms_of
+from tests.support.cas.scripted_cas import ScriptedCas
 
 
 @pytest.fixture

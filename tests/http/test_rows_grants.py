@@ -10,7 +10,7 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import CLIENTS, HUB_SECRET, Running
-from tests.support.actors import FORM, Answer, App, Browser
+from tests.support.bridge.actors import FORM, Answer, App, Browser
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 

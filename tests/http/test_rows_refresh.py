@@ -12,8 +12,8 @@ import pytest
 from tests.http.conftest import MakeBridge
 from tests.http.people import claims_in
 from tests.http.world import CLIENTS, Running
-from tests.support.actors import App, Browser, Wire
-from tests.support.live_bridge import LiveBridge
+from tests.support.bridge.actors import App, Browser, Wire
+from tests.support.bridge.live_bridge import LiveBridge
 
 DAY = 24 * 3600
 RACERS = 32

@@ -13,10 +13,10 @@ import pytest
 from tests.http.conftest import MakeBridge
 from tests.http.people import claims_in
 from tests.http.world import HUB_SECRET, ISSUER, Running, events
-from tests.support import cas_scripts, cas_xml
-from tests.support.actors import Answer, App, Browser
-from tests.support.html_forms import form_to
-from tests.support.scripted_cas import ALICE, ScriptedCas
+from tests.support.bridge.actors import Answer, App, Browser
+from tests.support.bridge.html_forms import form_to
+from tests.support.cas import cas_scripts, cas_xml
+from tests.support.cas.scripted_cas import ALICE, ScriptedCas
 
 
 def asked_of_cas(answer: Answer) -> dict[str, str]:

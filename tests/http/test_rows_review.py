@@ -11,8 +11,8 @@ from bridge.store import fingerprint
 from tests.http.conftest import MakeBridge
 from tests.http.people import claims_in
 from tests.http.world import CLIENTS, Running
-from tests.support.actors import App, Browser
-from tests.support.scripted_cas import ALICE, ScriptedCas
+from tests.support.bridge.actors import App, Browser
+from tests.support.cas.scripted_cas import ALICE, ScriptedCas
 
 NOTES = {"secret": "the secret of notes", "redirect_uri": "https://notes.example.org/cb"}
 

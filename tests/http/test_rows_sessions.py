@@ -9,8 +9,8 @@ import pytest
 from bridge.store import Session
 from tests.http.people import claims_in
 from tests.http.world import Running
-from tests.support.actors import App, Browser
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import App, Browser
+from tests.support.cas.scripted_cas import ScriptedCas
 
 COOKIE = "__Host-passerelle-session"
 

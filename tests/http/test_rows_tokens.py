@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.http.world import ISSUER, Running
-from tests.support.actors import FORM, Answer, App, Browser
+from tests.support.bridge.actors import FORM, Answer, App, Browser
 
 ASKING = ["introspect", "revoke"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.http.world import CLIENTS, HUB_SECRET
-from tests.support.actors import App, Browser, Wire
-from tests.support.live_bridge import PASSERELLE, LiveBridge
+from tests.support.bridge.actors import App, Browser, Wire
+from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
 
 READY_SECONDS = 20
 

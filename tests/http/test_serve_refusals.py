@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.actors import Wire
-from tests.support.live_bridge import PASSERELLE, LiveBridge
+from tests.support.bridge.actors import Wire
+from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
 
 READY_SECONDS = 20
 # Tests may run as root, whom file permissions do not stop: the program begins by giving that power away.

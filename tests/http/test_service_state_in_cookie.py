@@ -9,8 +9,8 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, ISSUER, Running
-from tests.support.actors import App, Browser
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import App, Browser
+from tests.support.cas.scripted_cas import ScriptedCas
 
 SERVICE = f"{ISSUER}/cas/callback"
 Begins = Callable[..., str]

@@ -24,9 +24,9 @@ from tests.http.logout_messages import (
     ticket_in,
 )
 from tests.http.world import Running, events
-from tests.support.actors import App, Browser
-from tests.support.logout_receiver import LogoutReceiver
-from tests.support.scripted_cas import Exchange, ScriptedCas
+from tests.support.bridge.actors import App, Browser
+from tests.support.cas.logout_receiver import LogoutReceiver
+from tests.support.cas.scripted_cas import Exchange, ScriptedCas
 
 
 @pytest.mark.parametrize("encode", [quote, quote_plus])

@@ -19,9 +19,9 @@ from tests.http.logout_messages import (
     sign_in,
 )
 from tests.http.world import Running, events
-from tests.support import cas_xml
-from tests.support.actors import Answer, App, Browser
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import Answer, App, Browser
+from tests.support.cas import cas_xml
+from tests.support.cas.scripted_cas import ScriptedCas
 
 GOOD = message("ST-1")
 GARBAGE: dict[str, Callable[[Running], Answer]] = {

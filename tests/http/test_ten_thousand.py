@@ -15,7 +15,7 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, events
-from tests.support.actors import FORM, App, Wire
+from tests.support.bridge.actors import FORM, App, Wire
 
 REQUESTS = 10_000
 SEED = 20261123

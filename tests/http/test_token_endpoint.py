@@ -9,7 +9,7 @@ from urllib.parse import quote_plus, urlencode
 import pytest
 
 from tests.http.world import HUB_SECRET, Running
-from tests.support.actors import FORM, Answer, App, Browser
+from tests.support.bridge.actors import FORM, Answer, App, Browser
 
 ENCODED = f"hub:{quote_plus(HUB_SECRET)}"
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, events
-from tests.support import cas_answers, cas_scripts, cas_xml
-from tests.support.actors import Answer, App, Browser
-from tests.support.scripted_cas import ALICE, Script, ScriptedCas
+from tests.support.bridge.actors import Answer, App, Browser
+from tests.support.cas import cas_answers, cas_scripts, cas_xml
+from tests.support.cas.scripted_cas import ALICE, Script, ScriptedCas
 
 EVIL = "http://evil.example:1/steal?t="
 ALICE_IN = cas_xml.signed_in("alice", ALICE)

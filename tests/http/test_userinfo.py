@@ -8,8 +8,8 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, Running
-from tests.support.actors import FORM, App, Browser
-from tests.support.scripted_cas import ScriptedCas
+from tests.support.bridge.actors import FORM, App, Browser
+from tests.support.cas.scripted_cas import ScriptedCas
 
 ALL = {"sub", "preferred_username", "name", "given_name", "family_name", "email", "email_verified", "groups"}
 

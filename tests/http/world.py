@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask
 
 from bridge.store import SqlStore
-from tests.support.actors import Wire
+from tests.support.bridge.actors import Wire
 
 ISSUER = "https://auth.example.org"
 SECRET_KEY = "the key of the tests, long enough"

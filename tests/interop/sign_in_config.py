@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jupyterhub.proxy import Proxy
 
-from hub.site import read_site
+from hub.config.conf_d import read_site
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 load_subconfig("base_config.py", path=str(Path(__file__).parents[2] / "hub"))  # type: ignore[name-defined]  # noqa: F821

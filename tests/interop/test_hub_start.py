@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hub_labs import starts_lab
-from tests.support.hub_process import HubProcess
-from tests.support.writing_engine import NETWORK, Engine
+from tests.support.docker.writing_engine import NETWORK, Engine
+from tests.support.hub.hub_labs import starts_lab
+from tests.support.hub.hub_process import HubProcess
 
 CONTAINER = "/containers/lab-bob/json"
 RUNNING = (
@@ -26,7 +26,7 @@ RUNNING = (
 )
 TROUBLE = (500, {"message": "database is locked"})
 SITE = """\
-from hub.spawner import Lab
+from hub.spawner.docker import Lab
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.refresh_pre_spawn = False
 c.JupyterHub.spawner_class = Lab

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.live_bridge import LiveBridge, clean_environment, free_port
-from tests.support.scripted_cas import ALICE, ScriptedCas
+from tests.support.bridge.live_bridge import LiveBridge, clean_environment, free_port
+from tests.support.cas.scripted_cas import ALICE, ScriptedCas
 
 CONFIG = Path(__file__).with_name("jupyterhub_config.py")
 READY_WITHIN_SECONDS = 40

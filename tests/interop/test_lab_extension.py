@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.deployment import free_port
+from tests.support.docker.deployment import free_port
 
 EXTENSION = Path(__file__).parents[2] / "lab" / "extension"
 TOKEN, HUB_TOKEN = "lab-t0ken", "hub-t0ken"

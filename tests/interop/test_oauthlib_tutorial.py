@@ -14,8 +14,8 @@ from oauthlib.oauth2 import WebApplicationClient
 
 from tests.interop import test_jupyterhub
 from tests.interop.test_jupyterhub import Hub
-from tests.support.live_bridge import LiveBridge
-from tests.support.scripted_cas import ALICE, ScriptedCas
+from tests.support.bridge.live_bridge import LiveBridge
+from tests.support.cas.scripted_cas import ALICE, ScriptedCas
 
 SECRET = "test"
 CALLBACK = "http://localhost:8081/cb"

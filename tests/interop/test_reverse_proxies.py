@@ -17,13 +17,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from werkzeug.datastructures import Headers
 
-from tests.support import reverse_proxies
-from tests.support.actors import Answer, App, Wire
-from tests.support.django_cas import DjangoCas
-from tests.support.html_forms import forms_of
-from tests.support.live_bridge import PASSERELLE, LiveBridge
-from tests.support.real_cas import Person
-from tests.support.reverse_proxies import ReverseProxy
+from tests.support.bridge import reverse_proxies
+from tests.support.bridge.actors import Answer, App, Wire
+from tests.support.bridge.html_forms import forms_of
+from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
+from tests.support.bridge.reverse_proxies import ReverseProxy
+from tests.support.cas.django_cas import DjangoCas
+from tests.support.cas.real_cas import Person
 
 pytestmark = pytest.mark.needs("proxies")
 

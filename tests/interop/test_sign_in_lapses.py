@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hub_labs import reports_use, starts_lab, with_labs
-from tests.support.hub_process import HubProcess, Visitor
-from tests.support.node_provider import NodeProvider, install
+from tests.support.hub.hub_labs import reports_use, starts_lab, with_labs
+from tests.support.hub.hub_process import HubProcess, Visitor
+from tests.support.hub.node_provider import NodeProvider, install
 
 pytestmark = pytest.mark.needs("node")
 
@@ -21,7 +21,7 @@ AGE = 1.1
 GRACE = 4
 """Instead of an hour and of eight."""
 LONG = GRACE + 1
-TIMES = f"import hub.renewal\nhub.renewal.OUTAGE_GRACE = 1\nhub.renewal.LAB_GRACE = {GRACE}\n"
+TIMES = f"import hub.auth.refresh\nhub.auth.refresh.OUTAGE_GRACE = 1\nhub.auth.refresh.LAB_GRACE = {GRACE}\n"
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.certificates import write_certificate
-from tests.support.hub_process import HubProcess, Visitor
-from tests.support.ldap_server import BASE, READER, READER_PASSWORD, LdapServer
+from tests.support.hub.hub_process import HubProcess, Visitor
+from tests.support.hub.ldap_server import BASE, READER, READER_PASSWORD, LdapServer
 
 pytestmark = pytest.mark.needs("ldap")
 
@@ -146,7 +146,9 @@ def test_a_directory_that_is_down_or_hangs_signs_nobody_out_and_says_so_to_who_c
 def test_a_directory_that_is_away_in_the_morning_has_said_no_to_nobody(ldap: LdapServer, tmp_path: Path) -> None:
     """The last answer is from yesterday: nobody passes until the directory answers, and nothing is lost."""
     hub = HubProcess(tmp_path)
-    hub.configured("30-times.py", "import hub.renewal\nhub.renewal.OUTAGE_GRACE = hub.renewal.LAB_GRACE = 2\n")
+    hub.configured(
+        "30-times.py", "import hub.auth.refresh\nhub.auth.refresh.OUTAGE_GRACE = hub.auth.refresh.LAB_GRACE = 2\n"
+    )
     with hub.with_settings(settings(hub, ldap, WAYS[0])):
         ann = enters(hub, "ann")
         token = hub.token_of("ann")

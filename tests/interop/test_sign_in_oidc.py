@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hub_process import HubProcess, Visitor
-from tests.support.node_provider import GITLAB_ROUTES, NodeProvider, install
+from tests.support.hub.hub_process import HubProcess, Visitor
+from tests.support.hub.node_provider import GITLAB_ROUTES, NodeProvider, install
 
 pytestmark = pytest.mark.needs("node")
 

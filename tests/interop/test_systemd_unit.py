@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.machine.status import SYSTEMD_ANALYZE
-from tests.support.actors import Wire
+from tests.support.bridge.actors import Wire
+from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge, clean_environment, free_port
 from tests.support.install_page import blocks, filled_in
-from tests.support.live_bridge import PASSERELLE, LiveBridge, clean_environment, free_port
 
 # 0 is shut in completely, 10 not at all; what is left is the network, which is the bridge's work.
 EXPOSURE_MAX_TENTHS = 20

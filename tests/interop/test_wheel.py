@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.actors import App, Wire
-from tests.support.django_cas import DjangoCas
+from tests.support.bridge.actors import App, Wire
+from tests.support.bridge.live_bridge import LiveBridge, clean_environment, free_port
+from tests.support.cas.django_cas import DjangoCas
+from tests.support.cas.real_cas import Person
 from tests.support.install_page import blocks
-from tests.support.live_bridge import LiveBridge, clean_environment, free_port
-from tests.support.real_cas import Person
 
 ROOT = Path(__file__).parents[2]
 REDIRECT_URI = "https://wiki.example.org/cb"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # state is prepare's
 # A real ACME authority for the tests, Pebble: the one that Let's Encrypt wrote to test clients with. Sourced by
-# prepare, whose say, die and quietly it uses; tests/support/acme_authority.py runs it in a container.
+# prepare, whose say, die and quietly it uses; tests/support/docker/acme_authority.py runs it in a container.
 
 readonly PEBBLE_VERSION=2.10.1
 readonly PEBBLE_BUILD_SECONDS=300

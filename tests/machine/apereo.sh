@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # machine, state and python are prepare's
 # A real Apereo CAS for the tests; sourced by prepare, whose say, die and quietly it uses. The server's own jars, the
-# registry of services in JSON files, and a Java to run them, all in one folder; tests/support/apereo_cas.py starts it.
+# registry of services in JSON files, and a Java to run them, all in one folder; tests/support/cas/apereo_cas.py starts it.
 
 readonly APEREO_VERSION=7.0.0
 readonly APEREO_WAR_SHA256=5a39aa795f04023a7cd57e14b08c42527b0ed28edf05484eda1423380b8bbffd

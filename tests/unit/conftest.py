@@ -15,8 +15,8 @@ from bridge.first_run.answers import Answers
 from bridge.first_run.making import make, owner_named
 from bridge.identity import Identity
 from bridge.store import Session, SqlStore, fingerprint
-from tests.support.command_forks import Call, Command
-from tests.support.live_bridge import free_port
+from tests.support.bridge.command_forks import Call, Command
+from tests.support.bridge.live_bridge import free_port
 
 
 @dataclass(frozen=True)

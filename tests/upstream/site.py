@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.actors import Answer, App, Wire
-from tests.support.live_bridge import LiveBridge
-from tests.support.logout_receiver import LogoutReceiver
-from tests.support.real_cas import HowToldOfLogout, Person, RealCas
-from tests.support.tls_front import TlsFront
+from tests.support.bridge.actors import Answer, App, Wire
+from tests.support.bridge.live_bridge import LiveBridge
+from tests.support.bridge.tls_front import TlsFront
+from tests.support.cas.logout_receiver import LogoutReceiver
+from tests.support.cas.real_cas import HowToldOfLogout, Person, RealCas
 
 REDIRECT_URI = "http://127.0.0.1:9/cb"
 WHILE_SIGNED_IN = "openid profile email groups eduperson"

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.support.live_bridge import PASSERELLE
-from tests.support.real_cas import RealCas
+from tests.support.bridge.live_bridge import PASSERELLE
+from tests.support.cas.real_cas import RealCas
 from tests.upstream.site import Site, site_at
 
 SECRET_KEY = "7c1e0b7d6a4f4e2d8c9b1a2f3e4d5c6b7a8f9e0d1c2b3a4f5e6d7c8b9a0f1e2d"

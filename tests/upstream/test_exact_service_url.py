@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.real_cas import RealCas
+from tests.support.cas.real_cas import RealCas
 from tests.upstream.site import Site, error_of, site_at, waits_until_dead
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.real_cas import RealCas
+from tests.support.cas.real_cas import RealCas
 from tests.upstream.site import Site, site_at
 
 

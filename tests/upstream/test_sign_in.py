@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.apereo_cas import ENTITLEMENTS
-from tests.support.django_cas import DjangoCas
-from tests.support.real_cas import RealCas
+from tests.support.cas.apereo_cas import ENTITLEMENTS
+from tests.support.cas.django_cas import DjangoCas
+from tests.support.cas.real_cas import RealCas
 from tests.upstream.site import SCOPE, Site, site_at
 
 

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
+from tests.support.bridge.tls_front import TlsFront
 from tests.support.browser import Browser as Chromium
-from tests.support.real_cas import HowToldOfLogout, RealCas
-from tests.support.tls_front import TlsFront
+from tests.support.cas.real_cas import HowToldOfLogout, RealCas
 from tests.upstream.site import (
     REDIRECT_URI,
     SCOPE,

@@ -12,8 +12,8 @@ import pytest
 
 from bridge.cas.client import CasClient
 from bridge.errors import ServiceNotAccepted, TicketRefused
-from tests.support.authority import Authority
-from tests.support.real_cas import Person, RealCas
+from tests.support.bridge.authority import Authority
+from tests.support.cas.real_cas import Person, RealCas
 from tests.upstream.site import REDIRECT_URI, Site, site_at
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bridge.oauth.authority import Authority
 from bridge.oauth.clients import Client
 from bridge.oauth.grants import client_credentials, code, refresh
 from bridge.oauth.parameters import Parameters
+from bridge.oauth.provider_context import Authority
 
 Grant = Callable[[Authority, Client, Parameters], dict[str, Any]]
 

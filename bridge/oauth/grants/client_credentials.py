@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.errors import InvalidScope, UnauthorizedClient
-from bridge.oauth.authority import Authority
 from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters
+from bridge.oauth.provider_context import Authority
 from bridge.oauth.tokens import Issue, minted, token_response
 from bridge.settings.client import SCOPES
 from bridge.store import Grant

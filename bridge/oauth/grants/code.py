@@ -10,10 +10,10 @@ from typing import Any
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from bridge.errors import InvalidGrant, TokenReused
-from bridge.oauth.authority import Authority
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters, required
+from bridge.oauth.provider_context import Authority
 from bridge.oauth.tokens import Issue, minted, token_response
 from bridge.store import AuthorizationCode, Grant, Minted, fingerprint
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.errors import IdentityTooOld, InvalidGrant, InvalidScope
-from bridge.oauth.authority import Authority
 from bridge.oauth.clients import Client
 from bridge.oauth.grants.code import check_not_reused
 from bridge.oauth.parameters import Parameters, required
+from bridge.oauth.provider_context import Authority
 from bridge.oauth.tokens import Issue, minted, token_response
 from bridge.store import Grant, Minted, RefreshToken, fingerprint
 

@@ -1,0 +1,118 @@
+"""Which certificate the edge serves: the site's own if there is one, else a self-signed pair that is kept.
+
+Key and chain go into one file, server.pem, so that nobody ever reads a new key beside an old certificate. A faulty
+pair is refused here, before Traefik sees it: Traefik would only log it and serve a certificate that nobody knows.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from certificate import EdgeError, check_pair, read_file, self_signed_pair, still_serves
+from files import EVERYBODY, write
+
+SERVED = "server.pem"
+SHOWN = "server.crt"
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.S)
+OWN_FILES = ("OWN_CERT_FILE", "OWN_KEY_FILE")
+HOST_PATTERN = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
+WARN_BEFORE = timedelta(days=21)
+
+
+@dataclass(frozen=True)
+class Site:
+    """For whom, from where, and to where."""
+
+    certs_dir: Path
+    hosts: tuple[str, ...]
+    own_cert: Path | None = None
+    own_key: Path | None = None
+
+    @property
+    def served(self) -> Path:
+        """The file that Traefik reads, as certificate and as key."""
+        return self.certs_dir / SERVED
+
+    @property
+    def shown(self) -> Path:
+        """The same without the key."""
+        return self.certs_dir / SHOWN
+
+
+def read_site(environ: Mapping[str, str]) -> Site:
+    """Read the environment; an empty value counts as unset, as everywhere in this project."""
+    if missing := [name for name in ("CERTS_DIR", "TLS_HOSTS") if not environ.get(name)]:
+        raise EdgeError(f"{', '.join(missing)} must be set in the environment of the scripts in deployment/edge/.")
+    named = [host.strip().lower() for host in environ["TLS_HOSTS"].split(",") if host.strip()]
+    if twice := sorted({host for host in named if named.count(host) > 1}):
+        raise EdgeError(
+            f"{', '.join(twice)} is given for two services: in .env HUB_HOST, AUTH_HOST and CAS_HOST must differ, "
+            "because notebooks are pages that users control."
+        )
+    for host in named:
+        if not HOST_PATTERN.fullmatch(host):
+            raise EdgeError(f"TLS_HOSTS holds {host!r}, which is no host name: write names without https:// or port.")
+    if not named:
+        raise EdgeError("TLS_HOSTS names no host: list the host names that the certificate must cover.")
+    own_cert, own_key = (Path(environ[name]) if environ.get(name) else None for name in OWN_FILES)
+    return Site(Path(environ["CERTS_DIR"]), tuple(named), own_cert, own_key)
+
+
+def make_certificate(site: Site, *, now: datetime) -> str:
+    """Put the certificate in place; return what it is, for the log."""
+    site.certs_dir.mkdir(parents=True, exist_ok=True)
+    if own := own_files(site):
+        cert_pem, key_pem = (read_file(path) for path in own)
+        until = check_pair(cert_pem, key_pem, names=own, hosts=site.hosts, now=now)
+        origin = f"your own {own[0]}"
+    elif self_signed_serves(site, now=now):
+        show(site, chain_in(read_file(site.served)))
+        return f"self-signed, kept from an earlier start, for {', '.join(site.hosts)}"
+    else:
+        cert_pem, key_pem, until = self_signed_pair(site.hosts, now=now)
+        origin = f"new, self-signed (browsers will warn), for {', '.join(site.hosts)}"
+    # The key first: who looks for one reads from the top.
+    pem = key_pem.rstrip() + b"\n" + cert_pem
+    if not site.served.exists() or read_file(site.served) != pem:
+        write(site.served, pem)
+    show(site, chain_in(pem))
+    left = until - now
+    return f"{origin}, valid until {until:%Y-%m-%d}" + (f": ONLY {left.days} DAYS LEFT" if left < WARN_BEFORE else "")
+
+
+def show(site: Site, chain: bytes) -> None:
+    """Put the chain alone beside it, for everybody: `passerelle check` compares it with what our address shows."""
+    if not site.shown.exists() or read_file(site.shown) != chain:
+        write(site.shown, chain)
+    site.shown.chmod(EVERYBODY)
+
+
+def chain_in(pem: bytes) -> bytes:
+    """The certificates of a file that also holds a key."""
+    return b"\n".join(_CERTIFICATE.findall(pem)) + b"\n"
+
+
+def own_files(site: Site) -> tuple[Path, Path] | None:
+    """The site's own certificate and key, if both are there; one without the other is a fault."""
+    present = [path for path in (site.own_cert, site.own_key) if path is not None and path.exists()]
+    if not present:
+        return None
+    if site.own_cert is None or site.own_key is None or len(present) == 1:
+        absent = site.own_key if present[0] == site.own_cert else site.own_cert
+        raise EdgeError(
+            f"{present[0]} is there but its partner {absent or '(unset)'} is not: "
+            "give both the certificate and its key, or neither."
+        )
+    return site.own_cert, site.own_key
+
+
+def self_signed_serves(site: Site, *, now: datetime) -> bool:
+    """Whether what is served is of our making and can stay."""
+    if not site.served.exists():
+        return False
+    pem = read_file(site.served)
+    return still_serves(pem, pem, hosts=site.hosts, now=now)

@@ -1,0 +1,1 @@
+"""User authentication: OAuth providers, LDAP, PAM, periodic revalidation and account binding."""

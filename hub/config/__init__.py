@@ -1,0 +1,1 @@
+"""The hub's settings and the parts of the JupyterHub configuration derived from them."""

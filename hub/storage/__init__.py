@@ -1,0 +1,1 @@
+"""Home volumes, shared folders and disk quotas."""

@@ -1,0 +1,1 @@
+"""The hub's own pages: templates, translations, announcements and terms of use."""

@@ -1,0 +1,91 @@
+"""What the scripted upstream can play in place of a validation answer."""
+
+from __future__ import annotations
+
+import gzip
+
+from tests.support.cas.scripted_cas import Exchange, Script, head
+
+
+def says(body: bytes, *, status: int = 200, **headers: str) -> Script:
+    """Any body. Underscores in header names stand for hyphens."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda exchange: exchange.reply(body, status=status, headers=named)
+
+
+def says_html(status: int = 200) -> Script:
+    """What a wrong CAS URL or a proxy's own error page gives."""
+    page = b"<!DOCTYPE html>\n<html><head><title>Welcome</title></head><body>Hello</body></html>"
+    return says(page, status=status, Content_Type="text/html")
+
+
+def redirects_to(location: str, status: int = 302) -> Script:
+    return says(b"", status=status, Location=location)
+
+
+def says_raw(raw: bytes) -> Script:
+    """Bytes as they are, proper HTTP or not; then the connection is closed."""
+
+    def script(exchange: Exchange) -> None:
+        exchange.keep_alive = False
+        exchange.send(raw)
+
+    return script
+
+
+def hangs_up() -> Script:
+    """Reads the question and closes without a word."""
+    return says_raw(b"")
+
+
+def truncates(body: bytes, announced: int) -> Script:
+    """Announces more than it sends."""
+    return says_raw(head(200, {"Content-Length": str(announced)}) + body)
+
+
+def chunks(body: bytes, size: int = 7) -> Script:
+    """A proper answer in chunks."""
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    coded = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    return lambda exchange: exchange.send(head(200, {"Transfer-Encoding": "chunked"}) + coded)
+
+
+def gzips(body: bytes) -> Script:
+    """Compresses, though nobody asked."""
+    return says(gzip.compress(body), Content_Encoding="gzip")
+
+
+def never_answers() -> Script:
+    return lambda exchange: exchange.pause(60)
+
+
+def waits(seconds: float, then: Script | None = None) -> Script:
+    """A slow server that answers after all."""
+
+    def script(exchange: Exchange) -> None:
+        exchange.pause(seconds)
+        (then or exchange.cas.validate)(exchange)
+
+    return script
+
+
+def dribbles(raw: bytes, *, at_once: int, every: float) -> Script:
+    """Sends `at_once` bytes, then one byte at a time."""
+
+    def script(exchange: Exchange) -> None:
+        exchange.send(raw[:at_once])
+        for at in range(at_once, len(raw)):
+            exchange.pause(every)
+            exchange.send(raw[at : at + 1])
+
+    return script
+
+
+def dribbles_headers(body: bytes, every: float) -> Script:
+    raw = head(200, {"Content-Length": str(len(body))}) + body
+    return dribbles(raw, at_once=3, every=every)
+
+
+def dribbles_body(body: bytes, every: float) -> Script:
+    start = head(200, {"Content-Length": str(len(body))})
+    return dribbles(start + body, at_once=len(start), every=every)

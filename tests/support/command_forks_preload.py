@@ -1,4 +1,0 @@
-"""What the children of `command_forks` find imported already."""
-
-import bridge.serve  # noqa: F401  which only `serve` imports
-import tests.support.command_forks  # noqa: F401  and the commands with it

@@ -1,0 +1,212 @@
+"""A deployment of our own: a clean clone in a folder, brought up by the real compose under a name of its own."""
+
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+UP_WITHIN = 900  # seconds; the first build downloads
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request by hand got."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: str
+
+
+@dataclass
+class Deployment:
+    """One compose project, from `up` to nothing left."""
+
+    folder: Path
+    project: str
+    http_port: int = 80
+    https_port: int = 443
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def url(self, host: str, path: str = "/") -> str:
+        """A public address, as browsers know it."""
+        return f"https://{host}{'' if self.https_port == 443 else f':{self.https_port}'}{path}"
+
+    def environment(self, changed: dict[str, str] | None = None) -> dict[str, str]:
+        """What compose is started with: nothing of the caller's own compose settings."""
+        kept = {name: text for name, text in os.environ.items() if not name.startswith("COMPOSE_")}
+        ports = {} if self.https_port == 443 else {"HTTPS_PORT": str(self.https_port)}
+        ports |= {} if self.http_port == 80 else {"HTTP_PORT": str(self.http_port)}
+        return kept | {"COMPOSE_PROJECT_NAME": self.project} | ports | (changed or {})
+
+    def compose(
+        self, *arguments: str, check: bool = True, changed: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `docker compose …` in the clone."""
+        return self._run("docker", "compose", *arguments, check=check, changed=changed)
+
+    def docker(self, *arguments: str, check: bool = True) -> str:
+        """Run `docker …` and return what it printed."""
+        return self._run("docker", *arguments, check=check).stdout.strip()
+
+    def _run(
+        self, *command: str, check: bool, changed: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment(changed),
+            capture_output=True,
+            text=True,
+            timeout=UP_WITHIN,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(
+                f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}\n{self.logs()}"
+            )
+        return done
+
+    def logs(self) -> str:
+        """What all containers said, the labs' included."""
+        said = self._run("docker", "compose", "logs", "--no-color", "--tail", "80", check=False)
+        labs = [
+            f"── {lab}\n{self._run('docker', 'logs', '--tail', '40', lab, check=False).stderr}" for lab in self.labs()
+        ]
+        return "\n".join([said.stdout, said.stderr, *labs])
+
+    def container(self, service: str) -> str:
+        """The container of a service, ended ones included."""
+        return self.compose("ps", "--all", "--quiet", service).stdout.strip()
+
+    def state(self, service: str) -> str:
+        """`running healthy`, `exited 0`, …"""
+        template = "{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.ExitCode}}{{end}}"
+        return self.docker("inspect", "--format", template, self.container(service))
+
+    def labs(self) -> list[str]:
+        """The running labs' containers."""
+        label = f"label=com.docker.compose.project={self.project}-labs"
+        names = self._run("docker", "ps", "--filter", label, "--format", "{{.Names}}", check=False)
+        return names.stdout.split()
+
+    def lab_id(self, user: str) -> str:
+        """Which container is a user's lab."""
+        return self.docker("inspect", "--format", "{{.Id}}", f"{self.project}-lab-{user}")
+
+    def reached_from_lab(self, user: str, addresses: dict[str, str]) -> set[str]:
+        """Which of the addresses (name: host:port) accept a connection from inside a user's lab."""
+        code = (
+            "import socket, sys\n"
+            "host, port = sys.argv[1].rsplit(':', 1)\n"
+            "try: socket.create_connection((host, int(port)), 2); print('open')\n"
+            "except OSError as error: print(error)"
+        )
+        lab = f"{self.project}-lab-{user}"
+        return {
+            name
+            for name, address in addresses.items()
+            if self.docker("exec", lab, "python3", "-c", code, address) == "open"
+        }
+
+    def in_hub_database(self, query: str) -> list[tuple[str, ...]]:
+        """What the hub's database answers."""
+        code = (
+            "import json, sqlite3, sys\n"
+            "print(json.dumps(sqlite3.connect('/data/jupyterhub.sqlite').execute(sys.argv[1]).fetchall()))"
+        )
+        answer = self.docker("exec", self.container("hub"), "python", "-c", code, query)
+        return [tuple(row) for row in json.loads(answer)]
+
+    def started_at(self, service: str) -> float:
+        """When the container of a service was started last, in seconds since the epoch."""
+        text = self.docker("inspect", "--format", "{{.State.StartedAt}}", self.container(service))
+        return datetime.fromisoformat(text).timestamp()
+
+    def wait(self, is_true: Callable[[], bool], what: str, seconds: float = 60) -> None:
+        """Until it is so."""
+        deadline = time.monotonic() + seconds
+        while not is_true():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {what} within {seconds:.0f} s\n{self.logs()}")
+            time.sleep(0.2)
+
+    def get(self, host: str, path: str = "/", *, plain: bool = False) -> Answer:
+        """One request by hand, because the resolver of this machine may not know *.localhost."""
+        connection: http.client.HTTPConnection
+        if plain:
+            connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=10)
+        else:
+            connection = http.client.HTTPSConnection("127.0.0.1", self.https_port, timeout=10, context=_trusting())
+        try:
+            connection.request("GET", path, headers={"Host": host})
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read().decode(errors="replace"))
+        finally:
+            connection.close()
+
+    def fingerprint(self, host: str) -> str:
+        """The certificate that a browser is shown."""
+        with (
+            socket.create_connection(("127.0.0.1", self.https_port), timeout=10) as plain,
+            _trusting().wrap_socket(plain, server_hostname=host) as secured,
+        ):
+            certificate = secured.getpeercert(binary_form=True)
+        assert certificate
+        return hashlib.sha256(certificate).hexdigest()
+
+    def remove(self) -> None:
+        """Leave nothing: labs, services, networks, volumes, homes, images."""
+        self.compose("-p", f"{self.project}-labs", "down", check=False)
+        self.compose("down", "--volumes", "--remove-orphans", "--rmi", "local", check=False)
+        for kind in ("volume", "network"):
+            names = self.docker(kind, "ls", "--quiet", "--filter", f"name={self.project}", check=False)
+            if names:
+                self.docker(kind, "rm", *names.split(), check=False)
+        for image in ("bridge", "lab"):
+            self.docker("image", "rm", f"{self.project}-{image}", check=False)
+
+
+def clean_clone(folder: Path) -> Path:
+    """What a fresh clone would hold if this work tree were committed as it is."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def free_port(wanted: int) -> int:
+    """This port if nobody has it, else any."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise AssertionError("this machine has no free port")
+
+
+def _trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,72 @@
+"""A deployment whose administrator types commands, and what has to be the same after a restore."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.support.docker.deployment import ROOT, Deployment, free_port
+
+PEOPLE = (
+    "SELECT users.name, users.admin, users.cookie_id, groups.name FROM users "
+    "LEFT JOIN user_group_map ON user_id = users.id LEFT JOIN groups ON groups.id = group_id ORDER BY 1, 4"
+)
+
+
+class Hub(Deployment):
+    """A deployment whose administrator types commands."""
+
+    def hub(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.compose("run", "--rm", "--no-deps", "-T", "hub", "passerelle", "hub", *arguments, check=check)
+
+    def on_machine(self, arguments: str, *, where: str = "", said: str = "", fails: bool = False) -> str:
+        """The same command, typed on the machine in a folder of the checkout; what it printed."""
+        program = "from bridge.cli import main; main(prog_name='passerelle')"
+        line = f"{shlex.join([sys.executable, '-c', program])} hub {arguments}"
+        return self.typed(line, where=where, said=said, fails=fails)
+
+    def typed(self, line: str, *, where: str = "", said: str = "", fails: bool = False) -> str:
+        """What comes of a line that an administrator types, and of what they answer."""
+        done = subprocess.run(
+            ["sh", "-c", line],
+            cwd=self.folder / where,
+            env=self.environment() | {"PYTHONPATH": str(ROOT)},
+            input=said,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if fails == (done.returncode == 0):
+            raise AssertionError(f"{line} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}\n{self.logs()}")
+        return done.stdout
+
+    def remove(self) -> None:
+        """What a profile started as well."""
+        self.compose("--profile", "*", "down", check=False)
+        super().remove()
+
+    def bridge(self, *arguments: str) -> Any:
+        return json.loads(self.compose("exec", "-T", "bridge", "passerelle", *arguments, "--json").stdout)
+
+    def in_home(self, user: str, script: str) -> str:
+        volume = f"{self.project}-home-{user}:/home/jovyan"
+        image = f"{self.project}-lab"
+        return self.docker("run", "--rm", "--user", "0", "--volume", volume, "--entrypoint", "sh", image, "-c", script)
+
+
+def deployment(folder: Path, name: str) -> Hub:
+    return Hub(folder, f"passerelle-{name}-{os.getpid()}", http_port=free_port(0), https_port=free_port(0))
+
+
+def state_of(one: Hub) -> dict[str, Any]:
+    """What has to be the same after a restore."""
+    return {
+        "people": one.in_hub_database(PEOPLE),
+        # The hub itself is a client by settings, which tell the port.
+        "clients": [client for client in one.bridge("clients", "list") if client["source"] != "settings"],
+        "keys": one.bridge("keys", "list"),
+        "sessions": one.bridge("sessions", "list"),
+    }

@@ -1,0 +1,126 @@
+"""From CAS attributes to an identity, by rule (cas.md cases 12-15)."""
+
+import json
+
+import pytest
+
+from bridge.cas.attributes import identity_from
+from bridge.identity import Identity
+from bridge.settings import ClaimRules
+from tests.support.cas import cas_xml
+from tests.support.cas.cas_answers import read_answer
+
+RULES = ClaimRules(
+    attributes={
+        "name": ("displayName", "cn"),
+        "given_name": ("givenName",),
+        "family_name": ("sn",),
+        "email": ("mail", "email"),
+        "groups": ("groups", "memberOf"),
+    }
+)
+
+
+def identity(**attributes: tuple[str, ...]) -> Identity:
+    return identity_from("alice", attributes, RULES)
+
+
+def test_each_claim_comes_from_the_attribute_its_rule_names() -> None:
+    found = identity(
+        displayName=("Alice L.",), givenName=("Alice",), sn=("Liddell",), mail=("a@x.org",), groups=("staff",)
+    )
+    assert (found.subject, found.username) == ("alice", "alice")
+    assert (found.name, found.given_name, found.family_name) == ("Alice L.", "Alice", "Liddell")
+    assert (found.email, found.groups) == ("a@x.org", ("staff",))
+
+
+def test_the_first_value_that_is_not_empty_wins() -> None:
+    assert identity(displayName=("", "Alice"), cn=("other",)).name == "Alice"
+    assert identity(displayName=("",), cn=("other",)).name == "other"
+    assert identity(email=("b@x.org",), mail=("a@x.org",)).email == "a@x.org"
+
+
+def test_without_attributes_and_without_rules_there_is_still_a_user() -> None:
+    assert identity() == Identity(subject="alice", username="alice")
+    assert identity_from("alice", {"mail": ("a@x.org",)}, ClaimRules(attributes={})).email is None
+
+
+def test_an_attribute_called_user_does_not_become_the_user_cas5() -> None:
+    assert identity(user=("admin",)).subject == "alice"
+
+
+def test_groups_are_the_union_in_order_without_repetition() -> None:
+    found = identity(memberOf=("b", "a", ""), groups=("c", "b"))
+    assert found.groups == ("c", "b", "a")
+
+
+def test_two_directory_names_with_the_same_first_part_stay_two_groups() -> None:
+    names = ("cn=admins,ou=math", "cn=admins,ou=physics")
+    assert identity(memberOf=names).groups == names
+
+
+def test_one_value_is_still_a_list_so_that_a_part_of_it_is_no_member_cas13() -> None:
+    rules = ClaimRules(attributes={"groups": ("affiliation",)})
+    found = identity_from("alice", {"affiliation": ("administration-student",)}, rules)
+    assert found.groups == ("administration-student",)
+    assert "admin" not in found.groups
+
+
+def test_every_style_of_answer_gives_the_same_identity_cas12() -> None:
+    found = {
+        (identity_from(answer.user, answer.attributes, RULES).to_json())
+        for answer in map(read_answer, cas_xml.STYLES.values())
+    }
+    assert len(found) == 1
+
+
+def test_awkward_values_survive_as_json_cas14() -> None:
+    odd = {"displayName": ("<&>\"'", "\u2028"), "__proto__": ("x" * 50_000,), "Ünï": ("",)}
+    found = identity_from("Carol.O'Neil@example.org", odd, RULES)
+    assert json.loads(found.to_json())["attributes"] == {name: list(values) for name, values in odd.items()}
+
+
+@pytest.mark.parametrize("name", ["credential", "Credential", "proxyGrantingTicket", "proxyGrantingTicketIou"])
+def test_passwords_and_granting_tickets_are_not_kept(name: str) -> None:
+    assert identity(mail=("a@x.org",), **{name: ("secret",)}).attributes == {"mail": ("a@x.org",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("2019-09-05T12:40:08.014Z[UTC]", 1567687208, id="cas15-java-utc"),
+        pytest.param("2019-09-05T13:40:08.014+01:00[Europe/Berlin]", 1567687208, id="cas15-java-zone"),
+        pytest.param("2019-09-05T12:40:08.920747Z", 1567687208, id="cas15-microseconds"),
+        pytest.param("2019-09-05T12:40:08.123456789Z", 1567687208, id="cas15-nanoseconds"),
+        pytest.param("2019-09-05T12:40:08+00:00", 1567687208, id="cas15-offset"),
+        pytest.param("Tue May 19 02:20:19 UTC 2015", None, id="cas15-java-date"),
+        pytest.param("2019-09-05T12:40:08", None, id="cas15-no-offset"),
+        pytest.param("2019-09-05", None, id="cas15-day-only"),
+        pytest.param("0001-01-01T00:00:00+14:00", None, id="cas15-year-one"),
+        pytest.param("9999-12-31T23:59:59-14:00", 253402351199, id="cas15-last-year"),
+        pytest.param("1567687208", 1567687208, id="cas15-seconds"),
+        pytest.param("1567687208.693936965", 1567687208, id="cas15-seconds-of-apereo-in-json"),
+        pytest.param("1567687208014", None, id="cas15-milliseconds"),
+        pytest.param("1567687208.", None, id="cas15-half-a-number"),
+        pytest.param("-1567687208", None, id="cas15-before-1970"),
+        pytest.param("", None, id="cas15-empty"),
+        pytest.param("[UTC]", None, id="cas15-only-a-zone"),
+        pytest.param("garbage\x00", None, id="cas15-garbage"),
+    ],
+)
+def test_the_time_of_authentication_is_right_or_absent(text: str, expected: int | None) -> None:
+    assert identity(authenticationDate=(text,)).auth_time == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [(("true",), True), (("False",), False), (("maybe",), None), (("",), None), ((), None)],
+)
+def test_a_new_login_is_known_or_unknown(values: tuple[str, ...], expected: bool | None) -> None:
+    assert identity(isFromNewLogin=values).is_new_login is expected
+
+
+def test_a_remembered_login_is_noted() -> None:
+    assert identity(longTermAuthenticationRequestTokenUsed=("true",)).long_term is True
+    assert identity(longTermAuthenticationRequestTokenUsed=("false",)).long_term is False
+    assert identity().long_term is False

@@ -1,0 +1,206 @@
+"""The network caller against an upstream that misbehaves (cas.md cases 2, 8-10, 14, 16). All on loopback."""
+
+import time
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+
+from bridge.cas.client import CasClient
+from bridge.cas.response import BODY_MAX_BYTES
+from bridge.errors import (
+    BridgeError,
+    ConfigurationError,
+    ServiceNotAccepted,
+    TicketRefused,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamMisconfigured,
+    UpstreamTooSlow,
+    UpstreamUnreachable,
+)
+from tests.support.cas import cas_scripts as scripts
+from tests.support.cas import cas_xml
+from tests.support.cas.scripted_cas import Script, ScriptedCas, head
+
+SERVICE = "https://auth.localhost/cas/callback?state=Zm9v_-1"
+TICKET = "ST-a.secret_ticket-1"
+LIMIT = 0.3
+"""The read limit of these tests, in seconds."""
+
+
+@pytest.fixture
+def cas() -> Iterator[ScriptedCas]:
+    with ScriptedCas() as cas:
+        yield cas
+
+
+@pytest.fixture
+def client(cas: ScriptedCas) -> Iterator[CasClient]:
+    client = CasClient(cas.url, connect_timeout=LIMIT, read_timeout=LIMIT)
+    yield client
+    client.close()
+
+
+def refusal(client: CasClient, kind: type[BridgeError]) -> BridgeError:
+    """Validate, expect exactly this error within the budget, and expect that nobody can read the ticket."""
+    start = time.monotonic()
+    with pytest.raises(kind) as caught:
+        client.validate(SERVICE, TICKET)
+    assert time.monotonic() - start < 2 * LIMIT + 1.0
+    assert type(caught.value) is kind
+    told = caught.value.description + caught.value.detail + repr(caught.value.__cause__)
+    assert "secret" not in told
+    assert "Zm9v_-1" not in told
+    return caught.value
+
+
+def test_a_good_ticket_gives_the_user_and_the_attributes(cas: ScriptedCas, client: CasClient) -> None:
+    found = client.validate(SERVICE, cas.issue_ticket(SERVICE))
+    assert found.user == "alice"
+    assert found.attributes["groups"] == ("staff", "jupyter-admins")
+
+
+def test_a_ticket_is_good_once_and_for_one_service_only(cas: ScriptedCas, client: CasClient) -> None:
+    ticket = cas.issue_ticket(SERVICE)
+    client.validate(SERVICE, ticket)
+    with pytest.raises(TicketRefused):
+        client.validate(SERVICE, ticket)
+    with pytest.raises(ServiceNotAccepted):
+        client.validate(SERVICE + "x", cas.issue_ticket(SERVICE))
+
+
+def test_the_question_carries_service_and_ticket_unchanged_and_nothing_else_of_us_cas16(
+    cas: ScriptedCas, client: CasClient
+) -> None:
+    ticket = "ST-" + "a_b.c%3A" * 50
+    with pytest.raises(TicketRefused):
+        client.validate(SERVICE, ticket)
+    asked = cas.validations[0]
+    assert asked.query == {"service": [SERVICE], "ticket": [ticket]}
+    assert asked.headers["accept-encoding"] == "identity"
+    assert asked.headers["host"] == f"127.0.0.1:{cas.port}"
+    assert set(asked.headers) == {"host", "accept", "accept-encoding", "user-agent"}
+
+
+def test_renew_is_asked_for_and_the_answer_is_held_to_it(cas: ScriptedCas, client: CasClient) -> None:
+    client.validate(SERVICE, cas.issue_ticket(SERVICE), renew_since=time.time())
+    assert cas.validations[-1].value("renew") == "true"
+    cas.sign_in_as("alice", {"isFromNewLogin": ("false",)})
+    with pytest.raises(TicketRefused):
+        client.validate(SERVICE, cas.issue_ticket(SERVICE), renew_since=time.time())
+    client.validate(SERVICE, cas.issue_ticket(SERVICE))
+
+
+XML = cas_xml.success()
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+BAD_ANSWERS: list[tuple[str, Script, type[BridgeError]]] = [
+    ("cas02-html", scripts.says_html(), UpstreamMisconfigured),
+    ("cas02-html-503", scripts.says_html(503), UpstreamMisconfigured),
+    ("cas02-empty", scripts.says(b""), UpstreamMalformed),
+    ("cas02-truncated-xml", scripts.says(XML[:-5]), UpstreamMalformed),
+    ("cas02-not-http", scripts.says_raw(b"220 smtp.example ESMTP\r\n"), UpstreamMalformed),
+    ("cas02-echo", scripts.says_raw(f"GET /?ticket={TICKET} HTTP/1.1\r\n".encode()), UpstreamMalformed),
+    ("cas02-hangs-up", scripts.hangs_up(), UpstreamUnreachable),
+    ("cas02-no-content", scripts.says(b"", status=204), UpstreamMisconfigured),
+    ("cas04-two-users", scripts.says(cas_xml.LEMONLDAP_INJECTION), UpstreamMalformed),
+    ("cas08-doctype", scripts.says(cas_xml.DOCTYPES["billion-laughs"]), UpstreamMalformed),
+    ("cas09-5-mib", scripts.says(b" " * (5 << 20)), UpstreamMalformed),
+    ("cas09-one-byte-too-many", scripts.says(b" " * (BODY_MAX_BYTES + 1)), UpstreamMalformed),
+    ("cas09-5-mib-without-length", scripts.says_raw(head(200, {}) + b" " * (5 << 20)), UpstreamMalformed),
+    ("cas09-5-mib-in-chunks", scripts.chunks(b" " * (5 << 20), 1 << 20), UpstreamMalformed),
+    ("cas09-long-header", scripts.says(XML, X=70_000 * "x"), UpstreamMalformed),
+    ("cas09-many-headers", scripts.says(XML, **{f"X{n}": "" for n in range(200)}), UpstreamMalformed),
+    ("cas09-gzip-bomb", scripts.gzips(b" " * (50 << 20)), UpstreamMisconfigured),
+    ("cas09-body-ends-early", scripts.truncates(XML, len(XML) + 1), UpstreamMalformed),
+    ("cas09-body-dribbles", scripts.dribbles_body(XML, LIMIT / 5), UpstreamTooSlow),
+    ("cas09-headers-dribble", scripts.dribbles_headers(XML, LIMIT / 5), UpstreamTooSlow),
+    ("cas09-only-continues", scripts.dribbles(CONTINUE * 99, at_once=1, every=0.01), UpstreamTooSlow),
+    ("cas09-never-answers", scripts.never_answers(), UpstreamTooSlow),
+    ("cas10-redirect", scripts.redirects_to(f"https://elsewhere.example/x?ticket={TICKET}"), UpstreamMisconfigured),
+    ("cas10-redirect-nowhere", scripts.redirects_to("http://[broken", 307), UpstreamMisconfigured),
+    ("cas10-500-with-success", scripts.says(XML, status=500), UpstreamMisconfigured),
+    ("cas10-404-with-success", scripts.says(XML, status=404), UpstreamMisconfigured),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"), [pytest.param(script, kind, id=name) for name, script, kind in BAD_ANSWERS]
+)
+def test_a_bad_answer_is_refused_within_the_budget_and_asked_for_once(
+    cas: ScriptedCas, client: CasClient, script: Script, kind: type[BridgeError]
+) -> None:
+    cas.script = script
+    error = refusal(client, kind)
+    assert isinstance(error, UpstreamError)
+    assert len(cas.validations) == 1
+    cas.script = None
+    assert client.validate(SERVICE, cas.issue_ticket(SERVICE)).user == "alice"  # the next sign-in is unharmed
+
+
+def test_a_redirect_is_not_followed_and_only_its_host_is_noted_cas10(cas: ScriptedCas, client: CasClient) -> None:
+    with ScriptedCas() as elsewhere:  # it would answer with a success
+        elsewhere.script = scripts.says(XML)
+        cas.script = scripts.redirects_to(f"{elsewhere.url}/p3/serviceValidate?secret=1")
+        error = refusal(client, UpstreamMisconfigured)
+        assert not elsewhere.requests
+    assert "'127.0.0.1'" in error.detail
+
+
+def test_memory_stays_flat_whatever_is_sent_cas9(cas: ScriptedCas, client: CasClient) -> None:
+    cas.script = scripts.says_raw(head(200, {}) + b" " * (5 << 20))
+    tracemalloc.start()
+    refusal(client, UpstreamMalformed)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(scripts.says(XML), id="with-length"),
+        pytest.param(scripts.chunks(XML), id="in-chunks"),
+        pytest.param(scripts.says_raw(head(200, {}) + XML), id="until-closed"),
+        pytest.param(scripts.says(XML, Content_Encoding="identity"), id="said-to-be-plain"),
+        pytest.param(scripts.says(XML, Content_Type="text/html"), id="xml-called-html"),
+        pytest.param(scripts.says(XML, Connection="close"), id="closing"),
+        pytest.param(scripts.waits(LIMIT / 3, scripts.says(XML)), id="slow-but-in-time"),
+    ],
+)
+def test_every_proper_framing_is_read(cas: ScriptedCas, client: CasClient, script: Script) -> None:
+    cas.script = script
+    assert [client.validate(SERVICE, TICKET).user for _ in range(3)] == ["alice"] * 3
+
+
+def test_a_cookie_of_the_upstream_is_not_sent_back(cas: ScriptedCas, client: CasClient) -> None:
+    cas.script = scripts.says(XML, Set_Cookie="JSESSIONID=1; Path=/")
+    client.validate(SERVICE, TICKET)
+    client.validate(SERVICE, TICKET)
+    assert "cookie" not in cas.validations[-1].headers
+
+
+def test_proxies_and_netrc_of_the_environment_are_ignored(
+    cas: ScriptedCas, client: CasClient, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    netrc = tmp_path_factory.mktemp("home") / "netrc"
+    netrc.write_text("machine 127.0.0.1 login a password b\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    client.validate(SERVICE, cas.issue_ticket(SERVICE))
+    assert "authorization" not in cas.validations[0].headers
+
+
+def test_nothing_is_logged_at_any_level(cas: ScriptedCas, client: CasClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(0)
+    client.validate(SERVICE, cas.issue_ticket(SERVICE))
+    cas.script = scripts.hangs_up()
+    refusal(client, UpstreamUnreachable)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("url", ["", "cas.localhost/cas", "ftp://cas.localhost/cas", "https:///cas"])
+def test_an_address_that_is_no_web_address_stops_the_start(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="http or https"):
+        CasClient(url)

@@ -1,0 +1,196 @@
+"""How connections to CAS come about, are kept, and end (cas.md case 9). All on loopback."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bridge.cas import client as client_module
+from bridge.cas.client import CasClient
+from bridge.errors import UpstreamError, UpstreamTooSlow, UpstreamUnreachable
+from tests.support.cas import cas_xml
+from tests.support.cas.scripted_cas import ScriptedCas, head
+
+SERVICE = "https://auth.localhost/cas/callback?state=Zm9v_-1"
+TICKET = "ST-a.secret_ticket-1"
+XML = cas_xml.success()
+LIMIT = 0.3
+"""The time limits of these tests, in seconds."""
+
+
+@pytest.fixture
+def cas() -> Iterator[ScriptedCas]:
+    with ScriptedCas() as cas:
+        yield cas
+
+
+@pytest.fixture
+def client(cas: ScriptedCas) -> Iterator[CasClient]:
+    client = CasClient(cas.url, connect_timeout=LIMIT, read_timeout=LIMIT)
+    yield client
+    client.close()
+
+
+def refusal(client: CasClient, kind: type[UpstreamError]) -> UpstreamError:
+    """Validate, and expect exactly this error in time."""
+    start = time.monotonic()
+    with pytest.raises(kind) as caught:
+        client.validate(SERVICE, TICKET)
+    assert time.monotonic() - start < LIMIT + 1.0
+    assert type(caught.value) is kind
+    assert "secret" not in caught.value.description + caught.value.detail
+    return caught.value
+
+
+class Listener:
+    """A bare listening socket that counts connections and does with them as told."""
+
+    def __init__(self, *, answers: int | None) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/cas"
+        self.questions: list[bytes] = []
+        self.answers = answers
+        """How many questions each connection answers before it closes."""
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        while True:
+            try:
+                connection = self.socket.accept()[0]
+            except OSError:
+                return
+            with connection:
+                for _ in range(self.answers or 0):
+                    self.questions.append(connection.recv(65_536))
+                    connection.sendall(head(200, {"Content-Length": str(len(XML))}) + XML)
+
+    def close(self) -> None:
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+@pytest.fixture
+def closing_listener() -> Iterator[Listener]:
+    listener = Listener(answers=1)
+    yield listener
+    listener.close()
+
+
+def test_a_connection_is_kept_for_the_next_sign_in() -> None:
+    listener = Listener(answers=3)
+    client = CasClient(listener.url, read_timeout=LIMIT)
+    for _ in range(3):  # the listener serves one connection after another: a second one would wait
+        client.validate(SERVICE, TICKET)
+    assert len(listener.questions) == 3
+    client.close()
+    listener.close()
+
+
+def test_a_kept_connection_that_cas_closed_is_noticed_before_the_ticket_is_sent(
+    closing_listener: Listener,
+) -> None:
+    client = CasClient(closing_listener.url, read_timeout=LIMIT)
+    for _ in range(3):
+        client.validate(SERVICE, TICKET)
+        time.sleep(0.02)  # let the closing arrive
+    assert len(closing_listener.questions) == 3
+    client.close()
+
+
+def test_a_connection_idle_for_long_is_left_before_cas_can_close_it(
+    cas: ScriptedCas, client: CasClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.validate(SERVICE, cas.issue_ticket(SERVICE))
+    kept = client._idle[0]
+    assert client._idle_connection() is kept
+    client._release(kept, reusable=True)
+    monkeypatch.setattr(client_module, "IDLE_SECONDS_MAX", 0.0)
+    assert client._idle_connection() is None
+    assert kept.sock is None
+
+
+def test_many_sign_ins_at_once_each_get_their_own_answer(cas: ScriptedCas) -> None:
+    client = CasClient(cas.url, read_timeout=5)
+    cas.script = lambda exchange: exchange.reply(cas_xml.signed_in(exchange.request_seen.value("ticket")[3:], {}))
+    with ThreadPoolExecutor(24) as threads:
+        users = list(threads.map(lambda n: client.validate(SERVICE, f"ST-user{n}").user, range(200)))
+    assert users == [f"user{n}" for n in range(200)]
+    assert len(client._idle) <= client_module.IDLE_CONNECTIONS_MAX
+    client.close()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def test_a_refused_connection_is_tried_twice_and_named() -> None:
+    port = free_port()
+    error = refusal(CasClient(f"http://127.0.0.1:{port}/cas", connect_timeout=LIMIT), UpstreamUnreachable)
+    assert f"http://127.0.0.1:{port}" in error.detail
+    assert "refused" in error.detail.lower()
+
+
+def test_one_refused_connection_does_not_end_a_sign_in(
+    cas: ScriptedCas, client: CasClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tried = socket.socket.connect, []
+
+    def connect(self: socket.socket, address: object) -> None:
+        tried.append(address)
+        if len(tried) == 1:
+            raise ConnectionRefusedError(111, "Connection refused")
+        real(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    assert client.validate(SERVICE, cas.issue_ticket(SERVICE)).user == "alice"
+    assert len(tried) == 2
+
+
+def test_a_server_that_accepts_no_connection_is_given_up_in_time() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(3)]
+        for each in waiting:  # fill the queue of connections that nobody accepts
+            each.setblocking(False)
+            each.connect_ex(("127.0.0.1", port))
+        error = refusal(CasClient(f"http://127.0.0.1:{port}/cas", connect_timeout=LIMIT), UpstreamTooSlow)
+        for each in waiting:
+            each.close()
+    assert "firewall" in error.detail
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "x" * 64 + ".example"])
+def test_a_host_name_without_an_address_is_named(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_resolver(*args: object, **kwargs: object) -> None:
+        "x".encode("idna") if "invalid" in host else host.encode("idna")
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_resolver)
+    error = refusal(CasClient(f"http://{host}/cas", connect_timeout=5), UpstreamUnreachable)
+    assert host in error.detail
+
+
+def test_a_resolver_that_hangs_does_not_hold_a_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: done.wait(5) and [])
+    refusal(CasClient("http://cas.example/cas", connect_timeout=LIMIT), UpstreamTooSlow)
+    done.set()
+
+
+def test_a_dead_address_does_not_use_up_the_time_of_a_good_one(
+    cas: ScriptedCas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as dead:
+        dead.bind(("127.0.0.1", 0))  # bound, not listening: refuses
+        good, bad = ("127.0.0.1", cas.port), dead.getsockname()
+        rows = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in (bad, good)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: rows)
+        client = CasClient("http://cas.example/cas", connect_timeout=LIMIT)
+        assert client.validate(SERVICE, cas.issue_ticket(SERVICE)).user == "alice"
+        client.close()

@@ -1,0 +1,60 @@
+"""What CAS itself refuses, and what is told of it (cas.md cases 7 and 19)."""
+
+import pytest
+
+from bridge.cas.response import LOGGED_TEXT_MAX_CHARS
+from bridge.errors import BridgeError, ServiceNotAccepted, SignInDenied, TicketRefused, UpstreamError
+from tests.support.cas.cas_answers import read_answer
+from tests.support.cas.cas_xml import failure, success
+
+USER = "<cas:user>alice</cas:user>"
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "oauth_code"),
+    [
+        ("INVALID_TICKET", TicketRefused, "access_denied"),
+        ("INVALID_SERVICE", ServiceNotAccepted, "server_error"),
+        ("INVALID_REQUEST", ServiceNotAccepted, "server_error"),
+        ("INVALID_TICKET_SPEC", ServiceNotAccepted, "server_error"),
+        ("UNAUTHORIZED_SERVICE", ServiceNotAccepted, "server_error"),
+        ("UNAUTHORIZED_SERVICE_PROXY", ServiceNotAccepted, "server_error"),
+        ("UNAUTHORIZED_USER", SignInDenied, "access_denied"),
+        ("INVALID_PROXY_CALLBACK", SignInDenied, "access_denied"),
+        ("INTERNAL_ERROR", UpstreamError, "temporarily_unavailable"),
+        ("SOMETHING_NEW", UpstreamError, "temporarily_unavailable"),
+        ("", UpstreamError, "temporarily_unavailable"),
+    ],
+)
+def test_every_failure_code_has_its_meaning(code: str, error: type[BridgeError], oauth_code: str) -> None:
+    with pytest.raises(BridgeError) as caught:
+        read_answer(failure(code))
+    assert type(caught.value) is error
+    assert caught.value.code == oauth_code
+    assert code in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ticket 'ST-12-secret.x_y-cas' not recognized",
+        "ticket ST%2D12-secret is gone",
+        "'https://auth.localhost/cas/callback?state=secret' is not registered",
+        "https%3A%2F%2Fauth.localhost%2Fcas%2Fcallback%3Fstate%3Dsecret",
+        "x" * 10_000,
+    ],
+)
+def test_the_log_learns_why_cas_refused_but_no_ticket_and_no_state(text: str) -> None:
+    with pytest.raises(TicketRefused) as caught:
+        read_answer(failure("INVALID_TICKET", text))
+    assert "INVALID_TICKET" in caught.value.detail
+    assert "secret" not in caught.value.detail
+    assert len(caught.value.detail) < LOGGED_TEXT_MAX_CHARS + 50
+    assert text not in caught.value.description
+
+
+def test_a_proxied_sign_in_is_denied() -> None:
+    proxies = "<cas:proxies><cas:proxy>https://portal.example/</cas:proxy></cas:proxies>"
+    with pytest.raises(SignInDenied, match="another application"):
+        read_answer(success(USER + proxies))
+    assert read_answer(success(USER + "<cas:proxies> </cas:proxies>")).attributes == {}

@@ -1,0 +1,132 @@
+"""Which answers of CAS vouch for a user, and which are refused (cas.md cases 1-8)."""
+
+import time
+
+import pytest
+
+from bridge.cas.response import BODY_MAX_BYTES, USER_MAX_CHARS
+from bridge.errors import UpstreamMalformed, UpstreamMisconfigured
+from tests.support.cas import cas_xml
+from tests.support.cas.cas_answers import read_answer
+from tests.support.cas.cas_xml import response, success
+
+NS = cas_xml.NAMESPACE
+USER = "<cas:user>alice</cas:user>"
+SUCCESS = f"<cas:authenticationSuccess>{USER}</cas:authenticationSuccess>"
+FAILURE = '<cas:authenticationFailure code="INVALID_TICKET">no</cas:authenticationFailure>'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(success(), id="cas01-usual-prefix"),
+        pytest.param(success().replace(b"cas:", b"x:").replace(b"xmlns:cas", b"xmlns:x"), id="cas01-other"),
+        pytest.param(
+            f'<serviceResponse xmlns="{NS}"><authenticationSuccess><user>alice</user>'
+            "</authenticationSuccess></serviceResponse>".encode(),
+            id="cas01-default-namespace",
+        ),
+        pytest.param(b"\xef\xbb\xbf" + success(), id="cas02-byte-order-mark"),
+        pytest.param(b'<?xml version="1.0" encoding="utf-8"?>\n' + success(), id="cas02-declared-utf8"),
+        pytest.param(b'\xef\xbb\xbf\n<?xml version="1.0"?>' + success(), id="cas02-mark-and-empty-line-before-xml"),
+        pytest.param(b'\n\n  <?xml version="1.0"?>\n' + success() + b"\n \n", id="cas02-empty-lines-around"),
+        pytest.param(success("<cas:user>al<![CDATA[ic]]>e</cas:user>"), id="cas03-cdata"),
+        pytest.param(success("<!-- a --><cas:user>alice</cas:user><?b c?>"), id="cas03-comment-beside-user"),
+        pytest.param(success("<cas:user>\n   alice\t</cas:user>"), id="cas06-space-around"),
+        pytest.param(
+            success(f"<cas:attributes><cas:user>admin</cas:user></cas:attributes>{USER}"),
+            id="cas05-attribute-called-user",
+        ),
+    ],
+)
+def test_alice_is_read_from_every_proper_success(body: bytes) -> None:
+    assert read_answer(body).user == "alice"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(success().replace(NS.encode(), b"http://evil.example/cas"), id="cas02-wrong-namespace"),
+        pytest.param(success().replace(b"cas:", b"").replace(b"xmlns:cas", b"xmlns:x"), id="cas02-no-namespace"),
+        pytest.param(success().replace(b"serviceResponse", b"proxyResponse"), id="cas02-other-root"),
+        pytest.param(b"", id="cas02-empty"),
+        pytest.param(b"\xef\xbb\xbf", id="cas02-only-a-byte-order-mark"),
+        pytest.param(success()[:-9], id="cas02-truncated"),
+        pytest.param(success() + success(), id="cas02-twice"),
+        pytest.param(b"alice\n", id="cas02-text"),
+        pytest.param(b'{"serviceResponse": {}}', id="cas02-json"),
+        pytest.param(success().decode().encode("utf-16"), id="cas02-utf16"),
+        pytest.param(success().decode().encode("utf-16-le"), id="cas02-utf16-without-its-mark"),
+        pytest.param(success().decode().encode("utf-16-be"), id="cas02-big-endian-utf16"),
+        pytest.param(b'<?xml version="1.0" encoding="utf-16"?>' + success(), id="cas02-utf8-that-says-it-is-utf16"),
+        pytest.param(b'<?xml version="1.0" encoding="utf-7"?>' + success(), id="cas02-declared-utf7"),
+        pytest.param(b'<?xml version="1.0" encoding="cp037"?>' + success(), id="cas02-declared-ebcdic"),
+        pytest.param(success("<cas:user>al\xefce</cas:user>").decode().encode("latin-1"), id="cas02-latin1"),
+        pytest.param(success("<cas:user>alice&eacute;</cas:user>"), id="cas02-html-entity"),
+        pytest.param(response(""), id="cas02-no-outcome"),
+        pytest.param(success("<cas:user>admin<!-- -->evil</cas:user>"), id="cas03-comment"),
+        pytest.param(success("<cas:user>admin<?x y?>evil</cas:user>"), id="cas03-processing-instruction"),
+        pytest.param(success("<cas:user>admin<cas:b/>evil</cas:user>"), id="cas03-nested-element"),
+        pytest.param(success(USER + USER), id="cas04-two-users"),
+        pytest.param(success(USER + "<user>alice</user>"), id="cas04-second-user-without-namespace"),
+        pytest.param(cas_xml.LEMONLDAP_INJECTION, id="cas04-injection-by-an-unescaped-value"),
+        pytest.param(
+            success("<cas:attributes><cas:user>alice</cas:user></cas:attributes>"),
+            id="cas05-user-only-among-attributes",
+        ),
+        pytest.param(success("<user>alice</user>"), id="cas05-user-without-namespace"),
+        pytest.param(success("<cas:user/>"), id="cas06-empty-user"),
+        pytest.param(success("<cas:user> \n </cas:user>"), id="cas06-only-space"),
+        pytest.param(success("<cas:user>al&#10;ice</cas:user>"), id="cas06-line-break-inside"),
+        pytest.param(success("<cas:user>al&#x85;ice</cas:user>"), id="cas06-control-character"),
+        pytest.param(success("<cas:user>al&#x202E;ice</cas:user>"), id="cas06-writing-direction-turned"),
+        pytest.param(success("<cas:user>al&#x200B;ice</cas:user>"), id="cas06-invisible-character"),
+        pytest.param(success(f"<cas:user>{'x' * 10_000}</cas:user>"), id="cas06-10000-characters"),
+        pytest.param(success(f"<cas:user>{'x' * (USER_MAX_CHARS + 1)}</cas:user>"), id="cas06-256-characters"),
+        pytest.param(response(FAILURE + SUCCESS), id="cas07-failure-then-success"),
+        pytest.param(response(SUCCESS + FAILURE), id="cas07-success-then-failure"),
+        pytest.param(response(SUCCESS + SUCCESS), id="cas07-two-successes"),
+        pytest.param(
+            response(f'<cas:authenticationFailure code="X">{SUCCESS}</cas:authenticationFailure>'),
+            id="cas07-success-inside-failure",
+        ),
+        pytest.param(success(USER + FAILURE), id="cas07-failure-inside-success"),
+        pytest.param(response(f"<cas:wrapper>{SUCCESS}</cas:wrapper>"), id="cas07-success-one-level-too-deep"),
+        pytest.param(b" " * (BODY_MAX_BYTES + 1), id="cas09-too-large"),
+    ],
+)
+def test_an_answer_that_is_broken_or_ambiguous_is_refused_as_a_whole(body: bytes) -> None:
+    with pytest.raises(UpstreamMalformed) as caught:
+        read_answer(body)
+    assert caught.value.status == 502
+    assert caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"<!DOCTYPE html><html><body>Sign in", id="cas02-page"),
+        pytest.param(b"\n<!doctype HTML PUBLIC '-//W3C//DTD'>", id="cas02-old-page"),
+        pytest.param(b"<html xmlns='http://www.w3.org/1999/xhtml'></html>", id="cas02-xhtml"),
+        pytest.param(b"<!-- proxy -->\n<HTML><BODY>Bad gateway", id="cas02-after-a-comment"),
+    ],
+)
+def test_a_web_page_in_place_of_xml_is_named_as_such(body: bytes) -> None:
+    with pytest.raises(UpstreamMisconfigured, match="did not answer as expected") as caught:
+        read_answer(body)
+    assert "HTML" in caught.value.detail
+
+
+@pytest.mark.parametrize("body", cas_xml.DOCTYPES.values(), ids=[f"cas08-{name}" for name in cas_xml.DOCTYPES])
+def test_any_doctype_is_refused_at_once(body: bytes) -> None:
+    start = time.thread_time()
+    with pytest.raises(UpstreamMalformed, match="cannot be trusted") as caught:
+        read_answer(body)
+    assert "DOCTYPE" in caught.value.detail
+    assert time.thread_time() - start < 0.1
+
+
+def test_deep_nesting_ends_in_a_clean_answer() -> None:
+    depth = 9_000
+    with pytest.raises(UpstreamMalformed):
+        read_answer(b"<a>" * depth + b"</a>" * depth)

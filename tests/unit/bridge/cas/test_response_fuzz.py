@@ -1,0 +1,71 @@
+"""Whatever arrives in place of an answer, the sign-in ends cleanly and quickly."""
+
+import contextlib
+import time
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.cas.response import USER_MAX_CHARS
+from bridge.errors import SignInDenied, TicketRefused, UpstreamError
+from tests.support.cas import cas_xml
+from tests.support.cas.cas_answers import read_answer
+from tests.support.cas.cas_xml import response, success
+
+USER = "<cas:user>alice</cas:user>"
+SUCCESS = f"<cas:authenticationSuccess>{USER}</cas:authenticationSuccess>"
+FAILURE = '<cas:authenticationFailure code="INVALID_TICKET">no</cas:authenticationFailure>'
+
+MARKUP = st.sampled_from(
+    [
+        USER,
+        SUCCESS,
+        FAILURE,
+        "<cas:attributes>",
+        "</cas:attributes>",
+        "<cas:attribute name='a' value='b'/>",
+        "<cas:a>x</cas:a>",
+        "<!-- c -->",
+        "<?p i?>",
+        "<![CDATA[",
+        "]]>",
+        "&amp;",
+        "&#0;",
+        "&u;",
+        "<!DOCTYPE x>",
+        "<cas:authenticationSuccess>",
+        "</cas:authenticationSuccess>",
+    ]
+)
+
+
+def read_whatever_it_is(body: bytes) -> None:
+    """Either a sound user or one of our errors, and quickly."""
+    start = time.thread_time()
+    with contextlib.suppress(UpstreamError, TicketRefused, SignInDenied):
+        found = read_answer(body)
+        assert found.user.isprintable()
+        assert 0 < len(found.user) <= USER_MAX_CHARS
+    assert time.thread_time() - start < 0.1
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=2_000))
+def test_any_bytes_end_in_one_of_our_errors(body: bytes) -> None:
+    read_whatever_it_is(body)
+    read_whatever_it_is(success(f"<cas:user>{body.decode('latin-1')}</cas:user>"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(MARKUP, st.text(max_size=8)), max_size=20))
+def test_any_mixture_of_cas_markup_ends_in_a_user_or_one_of_our_errors(pieces: list[str]) -> None:
+    inside = "".join(pieces).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    read_whatever_it_is(response(inside))
+    read_whatever_it_is(success(inside))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, len(cas_xml.DJANGO_CAS_SERVER) - 1), st.binary(max_size=4), st.integers(0, 40))
+def test_a_damaged_real_answer_never_crashes(at: int, instead: bytes, lost: int) -> None:
+    whole = cas_xml.DJANGO_CAS_SERVER
+    read_whatever_it_is(whole[:at] + instead + whole[at + lost :])

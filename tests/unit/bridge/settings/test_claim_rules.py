@@ -1,0 +1,234 @@
+"""The rules that make an identity: names known by heart, addresses, user names, and what stops the start."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.cas.attributes import identity_from
+from bridge.errors import IdentityIncomplete
+from bridge.identity import Identity
+from bridge.settings import ClaimRules
+from bridge.settings.attribute_names import one_name
+from bridge.settings.rules import CLAIM_SOURCES
+from tests.unit.bridge.settings.test_settings import faults, loaded
+
+BASE = "ou=groups,dc=example,dc=org"
+FROM_DN = ClaimRules(groups_from_dn="cn", groups_base=BASE)
+
+
+def identity(rules: ClaimRules | None = None, user: str = "alice", **attributes: tuple[str, ...] | str) -> Identity:
+    lists = {name: (value,) if isinstance(value, str) else value for name, value in attributes.items()}
+    return identity_from(user, lists, rules or ClaimRules())
+
+
+# --- attributes known by heart
+
+
+@pytest.mark.parametrize(
+    ("names", "claim"),
+    [
+        (
+            ("eduPersonAffiliation", "urn:oid:1.3.6.1.4.1.5923.1.1.1.1", "unscoped-affiliation", "affiliation"),
+            "eduperson_affiliation",
+        ),
+        (("eduPersonEntitlement", "urn:oid:1.3.6.1.4.1.5923.1.1.1.7", "entitlement"), "eduperson_entitlement"),
+        (("eduPersonAssurance", "urn:oid:1.3.6.1.4.1.5923.1.1.1.11", "assurance"), "eduperson_assurance"),
+        (("eduPersonOrcid", "urn:oid:1.3.6.1.4.1.5923.1.1.1.16", "EDUPERSONORCID"), "eduperson_orcid"),
+        (("schacHomeOrganizationType", "urn:oid:1.3.6.1.4.1.25178.1.2.10"), "schac_home_organization_type"),
+        (("schacPersonalUniqueCode", "urn:schac:attribute-def:schacPersonalUniqueCode"), "schac_personal_unique_code"),
+        (("supannEntiteAffectation", "urn:oid:1.3.6.1.4.1.7135.1.2.1.8"), "supann_entite_affectation"),
+        (("supannEtablissement", "urn:oid:1.3.6.1.4.1.7135.1.2.1.14"), "supann_etablissement"),
+    ],
+)
+def test_claims_with_several_values_are_lists_even_with_one(names: tuple[str, ...], claim: str) -> None:
+    for name in names:
+        assert identity_from("alice", {name: ("staff",)}, ClaimRules()).claims == {claim: ["staff"]}, name
+
+
+@pytest.mark.parametrize(
+    ("names", "claim"),
+    [
+        (
+            ("eduPersonPrincipalName", "urn:oid:1.3.6.1.4.1.5923.1.1.1.6", "eppn", "urn_oid_1.3.6.1.4.1.5923.1.1.1.6"),
+            "eduperson_principal_name",
+        ),
+        (("eduPersonUniqueId", "oid:1.3.6.1.4.1.5923.1.1.1.13"), "eduperson_unique_id"),
+        (
+            ("eduPersonPrimaryAffiliation", "urn:mace:dir:attribute-def:eduPersonPrimaryAffiliation"),
+            "eduperson_primary_affiliation",
+        ),
+        (
+            ("schacHomeOrganization", "urn:oid:1.3.6.1.4.1.25178.1.2.9", "schachomeorganization"),
+            "schac_home_organization",
+        ),
+        (
+            ("supannEntiteAffectationPrincipale", "urn:oid:1.3.6.1.4.1.7135.1.2.1.13"),
+            "supann_entite_affectation_principale",
+        ),
+    ],
+)
+def test_claims_with_one_value_are_strings_under_every_name(names: tuple[str, ...], claim: str) -> None:
+    for name in names:
+        assert identity_from("alice", {name: ("a", "b")}, ClaimRules()).claims == {claim: "a"}, name
+
+
+def test_names_and_addresses_come_from_oids_as_well() -> None:
+    oids = {
+        "urn:oid:2.5.4.42": ("Alice",),
+        "urn:oid:2.5.4.4": ("L",),
+        "urn:oid:0.9.2342.19200300.100.1.3": ("a@x.org",),
+    }
+    found = identity_from("alice", {**oids, "urn:oid:2.16.840.1.113730.3.1.241": ("Alice L",)}, ClaimRules())
+    assert (found.given_name, found.family_name, found.email, found.name) == ("Alice", "L", "a@x.org", "Alice L")
+
+
+def test_an_affiliation_with_an_at_sign_is_the_scoped_one_whatever_it_is_called() -> None:
+    told = identity(affiliation=("staff", "staff@example.org", "member")).claims
+    assert told["eduperson_affiliation"] == ["staff", "member"]
+    assert told["eduperson_scoped_affiliation"] == ["staff@example.org"]
+
+
+def test_one_attribute_under_two_names_is_told_once() -> None:
+    both = {"eduPersonAffiliation": ("staff",), "urn:oid:1.3.6.1.4.1.5923.1.1.1.1": ("staff", "member")}
+    assert identity_from("alice", both, ClaimRules()).claims["eduperson_affiliation"] == ["staff", "member"]
+
+
+def test_the_identifier_that_is_ones_own_for_each_service_is_handed_to_nobody() -> None:
+    assert identity(eduPersonTargetedID="x").claims == {}
+
+
+def test_an_unknown_name_stands_for_itself() -> None:
+    assert one_name("urn:oid:9.9.9") == "9.9.9"
+    assert one_name("department") == "department"
+    assert one_name("mailHost") != one_name("mail")
+
+
+def test_acr_and_amr_come_from_what_a_rule_names_and_from_nothing_else() -> None:
+    assert (identity(authnContextClass="mfa-duo").acr, identity(amr="pwd").amr) == (None, ())
+    rules = loaded(attributes='{"acr": ["authnContextClass"], "amr": ["methods"]}').claim_rules
+    found = identity(rules, authnContextClass="mfa-duo", methods=("pwd", "otp"))
+    assert (found.acr, found.amr) == ("mfa-duo", ("pwd", "otp"))
+
+
+def test_a_claim_of_ones_own_is_named_by_a_uri_and_is_a_list() -> None:
+    rules = loaded(attributes='{"https://example.org/claims/room": ["roomNumber"]}').claim_rules
+    assert identity(rules, roomNumber="A1").claims == {"https://example.org/claims/room": ["A1"]}
+
+
+def test_an_empty_list_of_attributes_turns_a_claim_off() -> None:
+    rules = loaded(attributes='{"eduperson_affiliation": []}').claim_rules
+    assert identity(rules, eduPersonAffiliation="staff", eduPersonOrcid="o").claims == {"eduperson_orcid": ["o"]}
+
+
+# --- e-mail
+
+
+def test_a_missing_address_is_made_by_the_template() -> None:
+    rules = ClaimRules(email_template="{username}@example.org")
+    assert identity(rules).email == "alice@example.org"
+    assert identity(rules, mail="a@x.org").email == "a@x.org"
+    assert identity(rules, mail=("", " ")).email == "alice@example.org"
+    assert identity().email is None
+
+
+@pytest.mark.parametrize(
+    "user", ["a@evil.org", "a b", "a,b@c", "é", "a..b", ".a", "a.", "a\u2028", "x" * 65, '"a"', "a<b"]
+)
+def test_no_address_is_made_of_a_name_that_would_change_it(user: str) -> None:
+    assert identity(ClaimRules(email_template="{username}@example.org"), user).email is None
+
+
+# --- who it is
+
+
+def test_the_user_is_kept_as_cas_says_it_unless_a_rule_lowers_it() -> None:
+    assert (identity(user="Alice").username, identity(user="Alice").subject) == ("Alice", "Alice")
+    lowered = identity(ClaimRules(username_case="lower"), "Alice")
+    assert (lowered.username, lowered.subject) == ("alice", "alice")
+
+
+def test_subject_and_user_name_come_from_attributes_by_rule() -> None:
+    rules = ClaimRules(subject_attribute="eduPersonUniqueId", username_attribute="uid", username_case="lower")
+    found = identity(rules, "a@x", **{"urn:oid:1.3.6.1.4.1.5923.1.1.1.13": "AbC@x", "UID": ("Alice", "Alice")})
+    assert (found.subject, found.username) == ("AbC@x", "alice")
+
+
+@pytest.mark.parametrize("rule", ["subject_attribute", "username_attribute"])
+@pytest.mark.parametrize("values", [(), ("",), ("a", "b"), ("a\x00",), ("x" * 256,), ("a\nb",)])
+def test_nothing_takes_the_place_of_a_missing_or_doubtful_name(rule: str, values: tuple[str, ...]) -> None:
+    with pytest.raises(IdentityIncomplete) as raised:
+        identity(replace(ClaimRules(), **{rule: "uid"}), uid=values)
+    assert raised.value.code == "access_denied"
+
+
+@pytest.mark.parametrize("user", ["root", "alice\n", "-alice", "", "a" * 40])
+def test_a_user_name_that_does_not_match_the_pattern_gets_nowhere(user: str) -> None:
+    rules = loaded(username_pattern="[a-z]{5,20}").claim_rules
+    assert identity(rules).username == "alice"
+    with pytest.raises(IdentityIncomplete):
+        identity(rules, user)
+
+
+@given(st.dictionaries(st.text(max_size=8) | st.sampled_from(sorted(CLAIM_SOURCES)), st.lists(st.text()).map(tuple)))
+def test_whatever_cas_releases_becomes_an_identity_that_can_be_kept(attributes: dict[str, tuple[str, ...]]) -> None:
+    for rules in (ClaimRules(groups_from_affiliation=True, email_template="{username}@x.org"), FROM_DN):
+        found = identity_from("alice", attributes, rules)
+        assert Identity.from_json(found.to_json()) == found
+
+
+# --- what stops the start
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"attributes": '{"group": ["memberOf"]}'}, "no such claim: group (there are name, given_name"),
+        ({"attributes": '{"https:": ["x"]}'}, "no such claim: https:"),
+        ({"attributes": '{"groups": ["memberOf", "MEMBEROF"]}'}, "an attribute is named twice"),
+        ({"attributes": '{"email": ["mail", "urn:oid:0.9.2342.19200300.100.1.3"]}'}, "an attribute is named twice"),
+        ({"attributes": '{"email": [" "]}'}, "an attribute name is empty"),
+        ({"attributes": '{"email": "mail"}'}, "must be a list"),
+        ({"groups_from_dn": "cn"}, "needs groups_base"),
+        ({"groups_from_dn": "ou", "groups_base": "*"}, "Input should be 'cn'"),
+        ({"groups_base": "groups"}, "is not a distinguished name"),
+        ({"groups_base": "ou=a\\"}, "escaped by a backslash"),
+        ({"group_map": '{"a": ""}'}, "to an empty name"),
+        ({"group_map": '{"cn=a,dc=x": "a", "CN=A, DC=X": "b"}'}, "names one group twice"),
+        ({"group_map": "a=b"}, "is not JSON"),
+        ({"email_template": "{uid}@example.org"}, "must be like {username}@example.org"),
+        ({"email_template": "{username}"}, "must be like"),
+        ({"email_template": "{username}@{username}.org"}, "must be like"),
+        ({"email_template": "{username}{x}@example.org"}, "may have nothing but"),
+        ({"email_template": "{username}@example"}, "must be like"),
+        ({"username_case": "upper"}, "'keep' or 'lower'"),
+        ({"username_pattern": "("}, "is not a regular expression"),
+    ],
+)
+def test_a_wrong_rule_stops_the_start_and_says_why(settings: dict[str, str], says: str) -> None:
+    (fault,) = faults(**settings)
+    assert fault.startswith(f"PASSERELLE_{next(iter(settings)).upper()}")
+    assert says in fault
+
+
+def test_wrong_rules_are_told_together_with_the_other_faults() -> None:
+    assert len(faults(groups_from_dn="cn", email_template="x", attributes='{"x": []}', issuer="https://x/")) == 4
+
+
+@pytest.mark.parametrize(
+    ("client", "says"),
+    [
+        ({"claims": ["nonsense"]}, "no such claim: nonsense"),
+        ({"claims": ["sub"]}, "no such claim: sub"),
+        ({"allowed_attributes": {"uid": []}}, "nobody could sign in"),
+        ({"allowed_attributes": {" ": ["x"]}}, "nobody could sign in"),
+    ],
+)
+def test_a_wrong_rule_of_a_client_stops_the_start(client: dict[str, object], says: str) -> None:
+    entry = {"client_id": "x", "redirect_uris": ["https://x.example.org/cb"], **client}
+    (fault,) = faults(clients=json.dumps([entry]))
+    assert says in fault

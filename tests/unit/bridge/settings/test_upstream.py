@@ -1,0 +1,136 @@
+"""The settings about CAS: its protocol, whole addresses, extra parameters, the proxy on the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bridge.cas.client import CasClient
+from tests.unit.bridge.settings.test_settings import faults, loaded
+
+
+def test_without_them_cas_is_asked_as_ever() -> None:
+    settings = loaded()
+    assert (settings.cas_protocol, settings.cas_format, settings.cas_proxy) == ("3.0", "xml", None)
+    assert settings.cas_login_parameters == settings.cas_validate_parameters == {}
+    assert settings.cas_login_url is settings.cas_validate_url is settings.cas_logout_url is None
+
+
+@pytest.mark.parametrize("name", ["3", "CAS3", "saml", "1.1"])
+def test_a_protocol_that_is_not_there_is_told_with_those_that_are(name: str) -> None:
+    (fault,) = faults(cas_protocol=name)
+    assert fault.startswith("PASSERELLE_CAS_PROTOCOL: ")
+    assert all(known in fault for known in ("3.0", "2.0", "1.0", "saml1.1"))
+
+
+@pytest.mark.parametrize("protocol", ["1.0", "saml1.1"])
+def test_json_is_for_the_protocols_that_have_it(protocol: str) -> None:
+    (fault,) = faults(cas_format="json", cas_protocol=protocol)
+    assert fault.startswith("PASSERELLE_CAS_FORMAT: json is for protocol 3.0 and 2.0")
+    assert loaded(cas_format="json", cas_protocol="2.0").cas_format == "json"
+
+
+@pytest.mark.parametrize("name", ["cas_login_url", "cas_validate_url", "cas_logout_url"])
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("sso.example.org/login", "must be a URL like"),
+        ("ftp://sso.example.org/login", "must be a URL like"),
+        ("https://me:secret@sso.example.org/login", "must not hold a user name"),
+        ("https://sso.example.org/login#x", "must not hold"),
+        ("https://sso.example.org/login?a=1#x", "character"),
+        ("https://sso.example.org/login?a=b c", "character"),
+        ("https://sso.example.org/login?a=é", "character"),
+        ("https://sso.example.org/login?service=https://evil.example/", "must not hold service"),
+        ("https://sso.example.org/login?a=1&renew=true&ticket=ST-1", "must not hold renew, ticket"),
+        ("https://sso.example.org/login?TARGET=x", "must not hold target"),
+    ],
+)
+def test_a_wrong_address_of_its_own_is_told_with_the_remedy(name: str, url: str, says: str) -> None:
+    (fault,) = faults({f"PASSERELLE_{name.upper()}": url})
+    assert fault.startswith(f"PASSERELLE_{name.upper()}: ")
+    assert says in fault
+    assert "secret" not in fault
+
+
+@pytest.mark.parametrize("url", ["https://sso.example.org/idp/profile/cas/login?realm=a", "http://cas:8080/validate/"])
+def test_a_whole_address_is_kept_as_it_is(url: str) -> None:
+    assert loaded(cas_validate_url=url).cas_validate_url == url
+
+
+@pytest.mark.parametrize("name", ["cas_login_parameters", "cas_validate_parameters"])
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"service": "https://evil.example/"}, "service: the bridge sends that itself"),
+        ({"Renew": "false"}, "Renew: the bridge sends that itself"),
+        ({"gateway": "true"}, "gateway: the bridge sends that itself"),
+        ({"method": "POST"}, "method: the bridge sends that itself"),
+        ({"pgtUrl": "https://evil.example/"}, "pgtUrl: the bridge sends that itself"),
+        ({"a b": "x"}, "has a name of other characters"),
+        ({"": "x"}, "has a name of other characters"),
+        ({"a&b=c": "x"}, "has a name of other characters"),
+        ({"a": "x\r\ny"}, "a: is over 1024 characters or has control characters"),
+        ({"a": "x" * 1025}, "a: is over 1024 characters"),
+        ({"a": 1}, "text"),
+        ([], "table"),
+    ],
+)
+def test_a_wrong_parameter_is_told_with_the_reason(name: str, parameters: object, says: str) -> None:
+    (fault,) = faults({f"PASSERELLE_{name.upper()}": json.dumps(parameters)})
+    assert fault.startswith(f"PASSERELLE_{name.upper()}")
+    assert says in fault
+
+
+def test_parameters_come_from_the_file_or_as_json(tmp_path: Path) -> None:
+    toml = tmp_path / "passerelle.toml"
+    toml.write_text('[cas_login_parameters]\nauthn_method = "mfa-duo"\n')
+    settings = loaded(config=str(toml), cas_validate_parameters='{"assurance": "high"}')
+    assert settings.cas_login_parameters == {"authn_method": "mfa-duo"}
+    assert settings.cas_validate_parameters == {"assurance": "high"}
+    (fault,) = faults(cas_login_parameters="authn_method=mfa-duo")
+    assert fault == "PASSERELLE_CAS_LOGIN_PARAMETERS: is not JSON"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "proxy.example.org:3128",
+        "https://proxy.example.org:3128",
+        "socks5://proxy.example.org:1080",
+        "http://proxy.example.org",
+        "http://:3128",
+        "http://proxy.example.org:0",
+        "http://proxy.example.org:99999",
+        "http://proxy.example.org:3128/path",
+        "http://proxy.example.org:3128?x",
+        "http://me:s3cret/x@proxy.example.org:3128",
+        "http://me:s3cret#x@proxy.example.org:3128",
+        "http://me:s3cret é@proxy.example.org:3128",
+        "http://me:s3cret%0d%0aX@proxy.example.org:3128",
+        "http://me%3Ax:s3cret@proxy.example.org:3128",
+        "http://me:s3cret%ff@proxy.example.org:3128",
+    ],
+)
+def test_a_wrong_proxy_is_told_and_its_password_is_not(url: str) -> None:
+    (fault,) = faults(cas_proxy=url)
+    assert fault.startswith("PASSERELLE_CAS_PROXY: ")
+    assert "s3cret" not in fault
+
+
+def test_the_proxy_may_come_from_a_file_and_is_shown_nowhere(tmp_path: Path) -> None:
+    file = tmp_path / "proxy"
+    file.write_text("http://bridge:s3cret@proxy.example.org:3128\n")
+    settings = loaded(cas_proxy_file=str(file))
+    assert settings.cas_proxy is not None
+    assert settings.cas_proxy.get_secret_value() == "http://bridge:s3cret@proxy.example.org:3128"
+    client = CasClient.of(settings)
+    assert "s3cret" not in repr(settings) + settings.model_dump_json() + repr(client._host) + str(client._host)
+
+
+def test_proxies_of_the_environment_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert CasClient.of(loaded())._host.proxy is None

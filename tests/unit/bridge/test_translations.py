@@ -1,0 +1,34 @@
+"""The catalogues: whole, well formed, and compiled from what stands beside them."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.extract import extract_from_dir
+from babel.messages.frontend import parse_mapping_cfg
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+ROOT = Path(__file__).parents[3]
+CATALOGUE = ROOT / "bridge" / "translations" / "fr" / "LC_MESSAGES" / "messages.po"
+
+
+def test_every_text_is_translated_and_the_compiled_catalogue_is_fresh() -> None:
+    with (ROOT / "babel.cfg").open() as lines:
+        methods, options = parse_mapping_cfg(lines)
+    marked = extract_from_dir(
+        ROOT,
+        methods,
+        options,
+        keywords={"for_people": None, "_": None, "gettext": None, "ngettext": (1, 2)},
+        directory_filter=lambda path: "/bridge" in f"{path}/" and "/." not in str(path),
+    )
+    with CATALOGUE.open("rb") as file:
+        catalogue = read_po(file, locale="fr")
+    untranslated = [text for _, _, text, _, _ in marked if not (entry := catalogue.get(text)) or not entry.string]
+    assert not untranslated, "run `make translations` and fill in bridge/translations/fr/LC_MESSAGES/messages.po"
+    assert not [str(fault) for _, faults in catalogue.check() for fault in faults]
+    fresh = BytesIO()
+    write_mo(fresh, catalogue)
+    assert fresh.getvalue() == CATALOGUE.with_suffix(".mo").read_bytes(), "run `make translations`"

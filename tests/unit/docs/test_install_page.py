@@ -1,0 +1,66 @@
+"""What docs/install.md promises: each command on it is run by a test, and each page that it links to is there."""
+
+from __future__ import annotations
+
+import re
+
+from docs._generate.conformance import collected
+from tests.support.install_page import PAGE, blocks
+
+TEXT = PAGE.read_text(encoding="utf-8")
+WHEEL, IMAGE, UNIT = "interop/test_wheel.py", "e2e/test_image.py", "interop/test_systemd_unit.py"
+FIRST_RUN = "unit/test_first_run.py"
+SIGN_IN = f"{WHEEL}::test_from_nothing_to_a_sign_in"
+AS_ROOT = f"{UNIT}::test_the_commands_for_root_make_what_the_units_user_can_use_and_nobody_else"
+# A new command has to be added here, and to a test that runs it. `systemctl` is run as far as that can be done without
+# systemd: its check of the unit, and the unit's command.
+RUN_BY = {
+    "python3 -m venv /opt/passerelle": SIGN_IN,
+    "/opt/passerelle/bin/pip install --require-hashes -r requirements/bridge.txt": SIGN_IN,
+    "/opt/passerelle/bin/pip install --no-deps .": SIGN_IN,
+    "passerelle init": "unit/test_first_run_at_a_terminal.py",
+    "passerelle serve": SIGN_IN,
+    "passerelle init --yes --issuer https://auth.example.org --cas-url https://sso.example.org/cas": FIRST_RUN,
+    "useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin passerelle": AS_ROOT,
+    "/opt/passerelle/bin/passerelle init --system": AS_ROOT,
+    "systemctl enable --now passerelle": f"{UNIT}::test_its_command_serves_with_what_init_makes",
+    "docker build -f bridge/Dockerfile -t passerelle --build-arg PYTHON_IMAGE=python:3.13-slim .": IMAGE,
+    "docker compose run --rm passerelle passerelle init --yes": f"{IMAGE}::test_the_compose_file_of_the_docs_runs",
+    "docker compose up -d --wait": f"{IMAGE}::test_the_compose_file_of_the_docs_runs",
+    "docker compose exec passerelle passerelle check": f"{IMAGE}::test_the_compose_file_of_the_docs_runs",
+}
+
+
+def test_every_command_is_one_that_a_test_runs() -> None:
+    found = [line for block in re.findall(r"^```sh\n(.*?)^```", TEXT, flags=re.M | re.S) for line in block.splitlines()]
+    assert sorted(found) == sorted(RUN_BY)
+
+
+def test_those_tests_are_there() -> None:
+    tests = {test.removeprefix("tests/").partition("[")[0] for test in collected()}
+    known = tests | {test.partition("::")[0] for test in tests}
+    assert [test for test in RUN_BY.values() if test not in known] == []
+
+
+def test_init_tells_the_same_command_that_makes_the_user() -> None:
+    from bridge.first_run.making import NotMade, owner_named
+
+    try:
+        owner_named("no-such-user-here")
+    except NotMade as refused:
+        told = refused.description.splitlines()[-1].strip()
+    assert told.replace("no-such-user-here", "passerelle") in blocks("systemd", "sh")[0].splitlines()
+
+
+def test_the_compose_file_is_one_that_fits_on_a_screen() -> None:
+    (compose,) = blocks("A container", "yaml")
+    assert compose.count("\n") <= 20
+
+
+def test_every_page_that_it_links_to_is_there() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", TEXT)
+    assert links
+    assert [link for link in links if not (PAGE.parent / link).exists()] == []
+    anchors = re.findall(r"\]\(#([^)]+)\)", TEXT)
+    headings = {re.sub(r"[^a-z0-9]+", "-", text.lower()) for text in re.findall(r"^#+ (.+)$", TEXT, flags=re.MULTILINE)}
+    assert [anchor for anchor in anchors if anchor not in headings] == []

@@ -1,0 +1,139 @@
+"""What docs/operating.md promises: each command on it is run by a test, and each page that it links to is there."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from docs._generate.conformance import collected
+from tests.support import readme
+
+PAGE = Path(__file__).parents[3] / "docs" / "operating.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+TO_CAS = "test_the_documented_command_writes_to_the_administrator_of_cas_before_anything_runs"
+NEW = "test_builds_and_starts_what_is_new_and_keeps_who_is_there"
+# A new command has to be added here, with a test that runs it.
+COMPOSE, OPERATIONS = "e2e/test_compose.py::", "e2e/test_bundle_operations.py::"
+RUN_BY = {
+    "docker compose up -d --build --wait": f"{COMPOSE}test_one_command_brings_up_every_service_healthy",
+    "docker compose run --rm bridge passerelle check --no-public": f"{COMPOSE}{TO_CAS}",
+    "docker compose run --rm bridge passerelle check --message": f"{COMPOSE}{TO_CAS}",
+    "docker compose exec bridge passerelle check": f"{COMPOSE}test_the_check_finds_nothing_wrong_with_the_demo",
+    "docker compose logs prepare bridge hub": f"{COMPOSE}test_the_documented_command_shows_what_the_services_said",
+    "docker compose up -d": (
+        "e2e/test_bundle_lifecycle.py::test_a_change_of_settings_stops_no_lab_and_holds_for_the_next"
+    ),
+    "docker compose restart hub": (
+        "e2e/test_bundle_storage.py::TestRemoval::test_somebody_no_longer_in_a_course_loses_it_at_the_next_start"
+    ),
+    "passerelle hub backup /srv/backup/$(date +%F)": (
+        f"{OPERATIONS}test_a_restore_into_an_empty_project_brings_everything_back"
+    ),
+    "passerelle hub users": f"{OPERATIONS}test_users_are_told_with_what_they_have",
+    "passerelle hub offboard --purge-expired": (
+        f"{OPERATIONS}TestOffboarding::test_ends_with_the_archive_when_its_time_has_come"
+    ),
+    "passerelle hub offboard bob --dry-run": f"{OPERATIONS}TestOffboarding::test_is_told_before_it_is_done",
+    "passerelle hub upgrade --dry-run": f"{OPERATIONS}TestUpgrade::{NEW}",
+    "passerelle hub upgrade": f"{OPERATIONS}TestUpgrade::{NEW}",
+    "docker compose run --rm --no-deps hub passerelle hub": (
+        f"{OPERATIONS}test_an_interrupted_backup_goes_on_behind_its_last_whole_part"
+    ),
+    "docker compose logs hub": (
+        "e2e/test_bundle_lifecycle.py::TestTheEndOfALab::test_is_announced_in_a_forgotten_lab_and_a_click_keeps_it"
+    ),
+    "docker compose logs bridge": f"{COMPOSE}TestAUserAtWork::test_signs_out_at_cas_and_the_bridge_lets_go",
+    "docker compose -p hub-labs down": f"{COMPOSE}test_all_labs_stop_by_the_documented_command",
+    "docker compose down": f"{COMPOSE}test_after_down_and_up_users_certificate_and_homes_are_the_same",
+}
+# What a call is a command of; words of the page that are an example's own.
+METHODS = {"compose": "docker compose", "hub": "passerelle hub", "on_machine": "passerelle hub"}
+EXAMPLE = re.compile(r"/.*|\+.*|.*\(.*")
+
+
+def commands() -> set[str]:
+    """Of shell blocks and of sentences; `…` stands for what the sentence says."""
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", TEXT, flags=re.MULTILINE | re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    inline = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL))
+    started = [text for text in (*lines, *inline) if re.match(r"(docker compose|passerelle) ", text)]
+    return {text.removesuffix(" …") for text in started} - {"passerelle hub"}
+
+
+def test_every_command_is_one_that_a_test_runs() -> None:
+    assert commands() == set(RUN_BY)
+
+
+def test_those_tests_are_there() -> None:
+    known = {test.removeprefix("tests/").partition("[")[0] for test in collected()}
+    assert [test for test in RUN_BY.values() if test not in known] == []
+
+
+@pytest.mark.parametrize("command", RUN_BY)
+def test_each_command_is_typed_in_its_test_or_in_what_that_builds_on(command: str) -> None:
+    typed = lines_of(RUN_BY[command])
+    assert any(wanted(command) <= line for line in typed), f"{wanted(command)} in none of {typed}"
+
+
+def test_another_command_is_found_missing() -> None:
+    typed = lines_of(RUN_BY["passerelle hub users"])
+    assert not any(wanted("passerelle hub users --no-sizes") <= line for line in typed)
+    assert not any(wanted("docker compose logs hub") <= line for line in typed)
+
+
+def wanted(command: str) -> set[str]:
+    """The words that tell it from others."""
+    words = [re.sub(r"^hub-labs$", "-labs", word) for word in command.split() if not EXAMPLE.fullmatch(word)]
+    return {{"-d": "--detach"}.get(word, word) for word in words}
+
+
+def lines_of(test: str) -> list[set[str]]:
+    """The words of each call and list in a test, in the fixtures it asks for and the functions that it calls."""
+    file, *names = test.split("::")
+    tree = ast.parse((PAGE.parents[1] / "tests" / file).read_text(encoding="utf-8"))
+    found = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    seen: set[str] = set()
+    coming = [names[-1]]
+    while coming:
+        name = coming.pop()
+        if name in found and name not in seen:
+            seen.add(name)
+            coming += [node.id for node in ast.walk(found[name]) if isinstance(node, ast.Name)]
+            coming += [argument.arg for argument in found[name].args.args]
+    nodes = [node for name in sorted(seen) for node in ast.walk(found[name])]
+    return [words_of(node) for node in nodes if isinstance(node, (ast.Call, ast.List))]
+
+
+def words_of(call: ast.AST) -> set[str]:
+    """Of the command that a call or a list spells out, as far as it does."""
+    # A list is what some call of compose goes on with.
+    words = ["docker", "compose"] if isinstance(call, ast.List) else []
+    for node in ast.walk(call):
+        if isinstance(node, ast.Attribute) and node.attr in METHODS:
+            words += METHODS[node.attr].split()
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            whole = [line for line in readme.commands() if node.value.startswith("docker ") and node.value in line]
+            words += (whole[0] if whole else node.value).split()
+    return {{"-d": "--detach"}.get(word, word) for word in words}
+
+
+@pytest.mark.parametrize("page", ["backup.md", "upgrade.md"])
+def test_what_is_typed_is_typed_where_the_deployment_is(page: str) -> None:
+    text = PAGE.with_name("hub").joinpath(page).read_text(encoding="utf-8")
+    for block in re.findall(r"^```(?:sh)?\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
+        first = re.search(r"(?:docker compose|passerelle hub) ", block)
+        assert first is None or re.search(r"cd (\S+/)?site\b", block[: first.start()]), block
+    for line in re.findall(r"^\d+ \d+ \* \* \*  (.*)", text, flags=re.MULTILINE):
+        assert "/site" in line
+
+
+def test_a_command_of_every_week_can_be_typed_again_in_the_second() -> None:
+    (folder,) = re.findall(r"^passerelle hub backup (\S+.*)", TEXT, flags=re.MULTILINE)
+    assert "$(date" in folder
+
+
+@pytest.mark.parametrize("page", [PAGE, PAGE.with_name("students.md"), *sorted((PAGE.parent / "hub").glob("*.md"))])
+def test_every_page_that_is_linked_to_is_there(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []

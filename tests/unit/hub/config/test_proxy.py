@@ -1,0 +1,93 @@
+"""The routes that the hub writes for Traefik: its own host only, and nothing that a user's name could smuggle in."""
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hub.config.proxy import EdgeProxy
+
+
+def proxy(file: Path, public_url: str = "https://jupyter.localhost:8443/") -> EdgeProxy:
+    # As if the hub started Traefik itself: then it does not look for one.
+    return EdgeProxy(
+        app=SimpleNamespace(public_url=public_url),
+        public_url="http://:8000",
+        should_start=True,
+        dynamic_config_file=str(file),
+        traefik_entrypoint="websecure",
+    )
+
+
+def write_route(one: EdgeProxy, routespec: str, target: str = "http://10.0.0.7:8888") -> None:
+    async def write() -> None:
+        traefik, hub = one._dynamic_config_for_route(routespec, target, {"user": "alice"})
+        await one._apply_dynamic_config(traefik, hub)
+
+    asyncio.run(write())
+
+
+def routers(one: EdgeProxy) -> dict[str, dict[str, Any]]:
+    return dict(one.dynamic_config["http"]["routers"])
+
+
+@pytest.mark.parametrize(
+    ("routespec", "rule"),
+    [
+        ("/", "Host(`jupyter.localhost`) && (PathPrefix(`/`))"),
+        ("/user/al/", "Host(`jupyter.localhost`) && (( PathPrefix(`/user/al/`) || Path(`/user/al`) ))"),
+        ("/user/a%40b/", "Host(`jupyter.localhost`) && (( PathPrefix(`/user/a@b/`) || Path(`/user/a@b`) ))"),
+    ],
+)
+def test_every_route_is_for_the_hubs_host_only(tmp_path: Path, routespec: str, rule: str) -> None:
+    one = proxy(tmp_path / "hub.toml")
+
+    write_route(one, routespec)
+
+    (router,) = routers(one).values()
+    assert router["rule"] == rule
+    assert router["entryPoints"] == ["websecure"]
+
+
+def test_hub_routes_carry_the_headers_that_the_edge_defines(tmp_path: Path) -> None:
+    one = proxy(tmp_path / "hub.toml")
+
+    write_route(one, "/")
+
+    assert [router["middlewares"] for router in routers(one).values()] == [["hub-headers@file"]]
+    routes = Path(__file__).parents[4] / "deployment" / "edge" / "routes.yml"
+    assert "    hub-headers:\n" in routes.read_text()
+
+
+@pytest.mark.parametrize("routespec", ["/user/a`) || PathPrefix(`/auth/", "/user/a%60%29%20%7C%7C%20Path%28%60/"])
+def test_a_name_with_a_backtick_gets_no_route(tmp_path: Path, routespec: str) -> None:
+    one = proxy(tmp_path / "hub.toml")
+
+    with pytest.raises(ValueError, match="backtick"):
+        write_route(one, routespec)
+
+    assert routers(one) == {}
+
+
+def test_routes_survive_a_restart_of_the_hub(tmp_path: Path) -> None:
+    write_route(proxy(tmp_path / "hub.toml"), "/user/alice/")
+
+    again = proxy(tmp_path / "hub.toml")
+
+    routes = asyncio.run(again.get_all_routes())
+    assert routes["/user/alice/"]["target"] == "http://10.0.0.7:8888"
+    assert routes["/user/alice/"]["data"] == {"user": "alice"}
+
+
+def test_routes_of_the_last_run_move_to_the_host_of_today(tmp_path: Path) -> None:
+    write_route(proxy(tmp_path / "hub.toml", "https://old.example.org/"), "/user/alice/")
+
+    again = proxy(tmp_path / "hub.toml", "https://new.example.org/")
+
+    (router,) = routers(again).values()
+    assert router["rule"].startswith("Host(`new.example.org`) && ")
+    written = (tmp_path / "hub.toml").read_text()
+    assert "new.example.org" in written, "Traefik reads the file, and the hub takes the routes in it for right"
+    assert "old.example.org" not in written

@@ -1,0 +1,307 @@
+"""The hub's configuration files, loaded as JupyterHub loads them."""
+
+import http.server
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
+
+HUB = Path(__file__).parents[3] / "hub"
+
+
+class Engine(http.server.BaseHTTPRequestHandler):
+    """As much of a Docker engine as answers a ping."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"ApiVersion": "1.41", "MinAPIVersion": "1.12"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def engine_port() -> Iterator[int]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Engine) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.fixture
+def engine(engine_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{engine_port}")
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("s3cret")
+    (tmp_path / "key").write_text("0f" * 32)
+    values = {
+        "HUB_PUBLIC_URL": "https://jupyter.localhost",
+        "AUTH_PUBLIC_URL": "https://auth.localhost",
+        "AUTH_INTERNAL_URL": "http://bridge:8000",
+        "OAUTH_CLIENT_ID": "jupyterhub",
+        "OAUTH_CLIENT_SECRET_FILE": str(tmp_path / "secret"),
+        "HUB_CRYPT_KEY_FILE": str(tmp_path / "key"),
+        "HUB_API_CONNECT_URL": "http://hub:8081",
+        "HUB_DATA_DIR": "/data",
+        "TRAEFIK_DYNAMIC_FILE": "/dynamic/hub.toml",
+        "TRAEFIK_API_URL": "http://traefik:8099",
+        "TRAEFIK_API_PASSWORD_FILE": str(tmp_path / "secret"),
+        "PROJECT_NAME": "passerelle",
+        "LAB_IMAGE": "passerelle-lab",
+        "LAB_NETWORK": "passerelle-labs",
+        "ADMIN_GROUPS": "jupyter-admins",
+        "ALLOWED_GROUPS": "staff;students",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+def load(file: str = "jupyterhub_config.py") -> Config:
+    return PyFileConfigLoader(file, path=str(HUB)).load_config()
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_the_hub_does_not_start_on_what_a_restore_left_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
+    (tmp_path / ".restore-under-way").touch()
+    with pytest.raises(SystemExit, match=r"a restore into this project was interrupted.*the same command again"):
+        load()
+    assert not (tmp_path / "administration_token").exists()
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_the_browser_gets_public_addresses_and_the_hub_uses_internal_ones() -> None:
+    c = load()
+
+    assert c.OAuthenticator.authorize_url == "https://auth.localhost/authorize"
+    assert c.OAuthenticator.oauth_callback_url == "https://jupyter.localhost/hub/oauth_callback"
+    assert c.OAuthenticator.token_url == "http://bridge:8000/token"
+    assert c.OAuthenticator.userdata_url == "http://bridge:8000/userinfo"
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_labs_are_disposable_confined_and_keep_their_home() -> None:
+    c = load().DockerSpawner
+
+    assert c.remove is True
+    assert c.volumes == {"passerelle-home-{username}": "/home/jovyan"}
+    assert c.extra_host_config["cap_drop"] == ["ALL"]
+    assert c.extra_host_config["security_opt"] == ["no-new-privileges:true"]
+    assert c.extra_host_config["pids_limit"] == 512
+    assert (c.mem_limit, c.cpu_limit) == ("2G", 1.0)
+    assert c.extra_create_kwargs["labels"]["com.docker.compose.project"] == "passerelle-labs"
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_a_restart_of_the_hub_stops_no_lab() -> None:
+    assert load().JupyterHub.cleanup_servers is False
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_only_the_named_groups_come_in() -> None:
+    c = load()
+
+    assert c.Authenticator.allow_all is False
+    assert (c.OAuthenticator.allowed_groups, c.OAuthenticator.admin_groups) == (
+        {"staff", "students"},
+        {"jupyter-admins"},
+    )
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_everyone_comes_in_only_if_the_star_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_GROUPS", "*")
+
+    assert load().Authenticator.allow_all is True
+
+
+@pytest.mark.usefixtures("environment", "engine")
+@pytest.mark.parametrize(("admins", "who"), [("jupyter-admins", "members of ADMIN_GROUPS"), ("", "nobody")])
+def test_an_empty_list_of_allowed_groups_is_told_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, admins: str, who: str
+) -> None:
+    monkeypatch.setenv("ALLOWED_GROUPS", "")
+    monkeypatch.setenv("ADMIN_GROUPS", admins)
+
+    c = load()
+
+    assert (c.Authenticator.allow_all, c.OAuthenticator.allowed_groups) == (False, set())
+    assert f"ALLOWED_GROUPS is empty, so {who}" in caplog.text
+
+
+@pytest.mark.usefixtures("environment", "engine")
+@pytest.mark.parametrize("name", ["alice", "jean-pierre@univ.example", "a.b_c", "7of9"])
+def test_ordinary_names_are_allowed(name: str) -> None:
+    assert re.match(load().Authenticator.username_pattern, name)
+
+
+@pytest.mark.usefixtures("environment", "engine")
+@pytest.mark.parametrize("name", ["", "../etc", "a b", "a`) || Path(`/", "Alice", "é", "-rf", "a/b", "a{b}", "x" * 64])
+def test_names_that_would_be_more_than_a_name_are_not(name: str) -> None:
+    assert not re.match(load().Authenticator.username_pattern, name)
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_idle_labs_are_stopped_by_a_service_that_may_do_nothing_else() -> None:
+    c = load()
+
+    service, _keeper = c.JupyterHub.services
+    (role,) = c.JupyterHub.load_roles
+    assert service["command"][1:] == ["-m", "hub.culler.service", "--idle-timeout=3600", "--max-age=0"]
+    assert set(role["scopes"]) == {
+        "list:users",
+        "read:users:name",
+        "read:users:groups",
+        "read:users:activity",
+        "read:servers",
+        "delete:servers",
+    }
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_an_idle_timeout_of_zero_stops_no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_IDLE_TIMEOUT", "0")
+
+    c = load()
+
+    assert [service["name"] for service in c.JupyterHub.services.to_dict()["extend"]] == ["keeper"]
+    assert not [argument for argument in c.Spawner.args if "cull" in argument]
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_a_limit_of_one_group_alone_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hub.toml").write_text("[groups.exam]\nmax_age = 600\n")
+    monkeypatch.setenv("LAB_IDLE_TIMEOUT", "0")
+    monkeypatch.setenv("HUB_CONFIG", str(tmp_path / "hub.toml"))
+
+    service, _keeper = load().JupyterHub.services
+
+    assert f"--declared={tmp_path / 'hub.toml'}" in service["command"]
+
+
+@pytest.mark.usefixtures("environment", "engine")
+@pytest.mark.parametrize("name", ["../terms.md", "/etc/passwd", "terms.html", "terms", ".md"])
+def test_terms_are_a_text_in_their_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    monkeypatch.setenv("TERMS_FILE", name)
+    monkeypatch.setenv("NOTICES_DIR", str(tmp_path))
+
+    with pytest.raises(SystemExit, match=r"TERMS_FILE is .* but must be the name of a \.md or \.txt file"):
+        load()
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_terms_that_are_named_but_not_there_stop_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TERMS_FILE", "terms.md")
+    monkeypatch.setenv("NOTICES_DIR", str(tmp_path))
+
+    with pytest.raises(SystemExit, match=r"terms of use terms.md cannot be read \(No such file or directory\)"):
+        load()
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("host", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1"])
+def test_without_an_engine_the_hub_stops_with_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    monkeypatch.setenv("PYTHONPATH", str(HUB.parent))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "jupyterhub", f"--config={HUB / 'jupyterhub_config.py'}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert f"no Docker engine answers at {host}: start Docker" in done.stderr
+
+
+@pytest.mark.usefixtures("environment")
+def test_missing_settings_of_hub_and_labs_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AUTH_INTERNAL_URL")
+    monkeypatch.delenv("LAB_IMAGE")
+
+    with pytest.raises(SystemExit, match="not set: AUTH_INTERNAL_URL, LAB_IMAGE "):
+        load()
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_part_that_the_demo_shares_needs_no_engine_and_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PROJECT_NAME", "LAB_IMAGE", "LAB_NETWORK"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+
+    assert "DockerSpawner" not in load("base_config.py")
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_a_lab_is_of_our_class_and_begins_with_its_image_and_its_limits() -> None:
+    c = load()
+
+    assert c.JupyterHub.spawner_class.__name__ == "Lab"
+    names = [hook.__qualname__.split(".")[0] for hook in c.Lab.before_start]
+    assert names == ["ImageChoice", "limit_by_group", "SharedFoldersStep", "QuotaStep"]
+    assert c.DockerSpawner.pull_policy == "never"
+    assert c.DockerSpawner.client_kwargs["timeout"] < c.Spawner.start_timeout
+    assert c.Spawner.default_url == "/lab"
+
+
+@pytest.mark.usefixtures("environment", "engine")
+@pytest.mark.parametrize(("value", "allowed", "limit"), [("", False, 0), ("0", False, 0), ("2", True, 2)])
+def test_named_labs_are_there_only_if_the_setting_says_how_many(
+    monkeypatch: pytest.MonkeyPatch, value: str, allowed: bool, limit: int
+) -> None:
+    monkeypatch.setenv("NAMED_SERVERS", value)
+
+    c = load().JupyterHub
+
+    assert (c.allow_named_servers, c.named_server_limit_per_user) == (allowed, limit)
+
+
+@pytest.mark.usefixtures("environment", "engine")
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[[images]]\n", "images.0.name: Field required"),
+        ('[[images]]\nname = "A"\n[[images]]\nname = "A"\n', r"two images have the same name \(A\)"),
+        ('[groups.staff]\nmemory = "lots"\n', "groups.staff.memory: must be a number and K, M, G or T"),
+        ("[groups.staff]\ngpus = 1\n", "groups.staff.gpus"),
+        ("[groups.staff]\nmemroy = 1\n", "groups.staff.memroy: Extra inputs"),
+        ("images = [\n", "it is not TOML"),
+    ],
+)
+def test_a_wrong_hub_toml_stops_the_hub_with_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, fault: str
+) -> None:
+    (tmp_path / "hub.toml").write_text(text)
+    monkeypatch.setenv("HUB_CONFIG", str(tmp_path / "hub.toml"))
+
+    with pytest.raises(SystemExit, match=f"hub.toml is wrong: .*{fault}"):
+        load()
+
+
+@pytest.mark.usefixtures("environment", "engine")
+def test_a_folder_in_place_of_hub_toml_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_CONFIG", str(tmp_path))
+
+    with pytest.raises(SystemExit, match=r"cannot be read \(Is a directory\)"):
+        load()

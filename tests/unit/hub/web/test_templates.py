@@ -1,0 +1,98 @@
+"""The hub's own pages, rendered with JupyterHub's names: whatever went wrong, they say something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jupyterhub
+import pytest
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
+from jupyterhub.handlers.base import BaseHandler
+from jupyterhub.spawner import SpawnException
+
+from hub.auth.oauth import SPENT
+from hub.storage.quota_hook import OverQuota
+from hub.web.announcements import Announcement
+
+OURS = Path(__file__).parents[4] / "hub" / "web" / "templates"
+
+
+@pytest.fixture
+def render(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """As JupyterHub does: our folder first, its own under `templates/`, everything escaped."""
+    names = {
+        "base_url": "/hub/",
+        "logout_url": "/hub/logout",
+        "static_url": lambda path, **_: f"/static/{path}",
+        "user": None,
+        "xsrf": "x",
+        "message": "",
+        "message_html": "",
+    }
+    monkeypatch.setattr(BaseHandler, "template_namespace", BaseHandler.template_namespace)
+    monkeypatch.setattr(rendering, "_names_of_jupyterhub", lambda handler: names)
+    rendering.dress(Announcement("Down on <b>Friday</b>"), "help@example.org")
+    theirs = FileSystemLoader(str(Path(jupyterhub.__file__).parents[4] / "share/jupyterhub/templates"))
+    ours = FileSystemLoader(str(OURS))
+    loader = ChoiceLoader([PrefixLoader({"templates": theirs}, "/"), ours, theirs])
+    environment = Environment(autoescape=True, loader=loader)
+
+    class Handler:
+        class request:  # noqa: N801  # as tornado names it
+            headers: dict[str, str] = {}  # noqa: RUF012
+
+    def page(name: str, language: str = "en", **facts: Any) -> str:
+        Handler.request.headers = {"Accept-Language": language}
+        shared = BaseHandler.template_namespace.fget(Handler)
+        return environment.get_template(name).render(**shared | facts)
+
+    return page
+
+
+@pytest.mark.parametrize(
+    ("language", "status", "heading"),
+    [
+        ("en", 404, "Not Found"),
+        ("fr", 404, "Page introuvable"),
+        ("fr", 403, "Accès refusé"),
+        ("en", 500, "Internal Server Error"),
+        ("en", 599, "Internal Server Error"),
+    ],
+)
+def test_an_error_without_words_has_a_heading(render: Any, language: str, status: int, heading: str) -> None:
+    html = render("error.html", language, status_code=status, status_message=None, message=None, exception=None)
+    assert f"<h1>{heading}</h1>" in html
+    assert f"<title>{heading}</title>" in html
+    assert "None" not in html
+    assert "help@example.org" in html
+
+
+@pytest.mark.parametrize("message", ["OAuth state missing from cookies", SPENT])
+def test_a_sign_in_that_was_begun_elsewhere_or_is_over_leads_on(render: Any, message: str) -> None:
+    html = render("error.html", status_code=400, message=message, exception=None)
+    assert "<h1>This sign-in has run out</h1>" in html
+    assert 'href="/hub/home"' in html
+    assert "OAuth" not in html
+
+
+@pytest.mark.parametrize("template", ["error.html", "not_running.html"])
+def test_a_refusal_with_a_way_out_offers_it_first(render: Any, template: str) -> None:
+    refusal = OverQuota("Your home is full.", "/hub/spawn/b%22ob?opt-tidy-up=yes&x")
+    html = render(template, "fr", status_code=403, failed=True, exception=refusal, spawn_url="/hub/spawn/bob")
+    assert '<a class="button first" href="/hub/spawn/b%22ob?opt-tidy-up=yes&amp;x">Démarrer pour faire' in html
+    assert html.count("button first") == 1
+
+
+def test_a_refused_start_says_why_and_nothing_of_it_is_markup(render: Any) -> None:
+    refusal = SpawnException("Your home <b>is</b> full.", reason="quota")
+    html = render("error.html", status_code=400, message=refusal.message, exception=refusal)
+    assert "Your home &lt;b&gt;is&lt;/b&gt; full." in html
+    assert 'href="/hub/spawn"' in html
+
+
+@pytest.mark.parametrize("name", ["error.html", "page.html"])
+def test_what_is_announced_is_text_on_our_pages_and_on_those_of_jupyterhub(render: Any, name: str) -> None:
+    html = render(name, status_code=404, exception=None)
+    assert "Down on &lt;b&gt;Friday&lt;/b&gt;" in html
+    assert "<b>Friday" not in html

@@ -1,0 +1,108 @@
+"""The benchmark itself: small, but whole and real; its figures are not judged here."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.bench.load import Tally
+from tests.bench.process_tree import ProcessTree
+from tests.bench.servers import ROOT
+
+REFUSING_CAS = """
+from contextlib import contextmanager
+from tests.bench import __main__, measure
+from tests.support.cas.scripted_cas import ScriptedCas
+
+@contextmanager
+def refusing_cas(folder):
+    with ScriptedCas() as cas:
+        cas.script = lambda exchange: exchange.reply(b"<html>out of order</html>")
+        yield cas.url
+
+measure.running_cas = refusing_cas
+__main__.main()
+"""
+BURN = "import time\nwhile time.process_time() < 0.3: pass\n"
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.bench", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_small_run_ends_well_with_a_table_and_the_same_figures_as_json(tmp_path: Path) -> None:
+    file = tmp_path / "bench.json"
+    run = bench("--sign-ins=4", "--warm-ups=1", "--parallel=2", "--starts=1", f"--json={file}")
+    assert run.returncode == 0, run.stderr
+    results = json.loads(file.read_text())
+    assert results["format"] == 1
+    assert [batch["connections"] for batch in results["sign_in"]] == [1, 2]
+    assert list(results["steps"]) == ["authorize", "callback", "token", "userinfo", "healthz"]
+    for figures in (*results["sign_in"], *results["steps"].values()):
+        assert (figures["count"], figures["errors"]) == (4, 0)
+        assert 0 < figures["wall_ms_median"] <= figures["wall_ms_p95"]
+    assert all(batch["cpu_ms"] > 0 for batch in results["sign_in"])
+    assert all(rest["mib"] > 10 for rest in results["at_rest"])
+    assert results["machine"]["python"]
+    shown = f"{results['sign_in'][0]['cpu_ms']:.2f}"
+    assert re.search(rf"^sign-in, 1 connection +{re.escape(shown)} ", run.stdout, re.M), run.stdout
+
+
+def test_a_step_that_fails_ends_the_run_with_a_fault_and_its_reason(tmp_path: Path) -> None:
+    file = tmp_path / "bench.json"
+    command = [sys.executable, "-c", REFUSING_CAS, "--sign-ins=2", "--warm-ups=1", "--starts=1", f"--json={file}"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 1
+    assert "2 of 2 failed: /cas/callback: 502 in place of 303" in run.stderr
+    assert "check the CAS URL" in run.stderr, "the bridge's own log goes with the folder, so its end is shown"
+    assert json.loads(file.read_text())["sign_in"][0]["errors"] == 2
+
+
+@pytest.mark.parametrize("arguments", [["--sign-ins=0"], ["--parallel=many"], ["--json=no/such/folder/bench.json"]])
+def test_wrong_arguments_are_refused_before_anything_starts(arguments: list[str]) -> None:
+    run = bench(*arguments)
+    assert run.returncode == 2
+    assert "bench: memory" not in run.stderr
+
+
+def test_help_says_what_is_measured_and_how_to_compare() -> None:
+    text = bench("--help").stdout
+    assert "authorize -> (CAS) -> callback" in text
+    assert "Compare CPU rather than wall" in text
+
+
+def test_cpu_of_a_tree_holds_running_and_finished_descendants() -> None:
+    child = (
+        f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BURN!r}])\n{BURN}print(1, flush=True)\ninput()"
+    )
+    with subprocess.Popen([sys.executable, "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        used = ProcessTree(process.pid).cpu_seconds()
+        process.communicate(b"\n")
+    assert 0.58 < used < 2
+
+
+def test_waiting_for_rest_gives_up_on_a_process_that_never_rests() -> None:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError, match="still busy"):
+            ProcessTree(process.pid).wait_until_idle(limit_seconds=0.5)
+        process.kill()
+    assert time.monotonic() - began < 5
+
+
+def test_figures_of_a_batch_are_per_sign_in_and_count_its_errors() -> None:
+    walls = [n / 1000 for n in range(1, 20)]
+    tally = Tally(wall_seconds=walls, errors=["/token: 400 in place of 200"], cpu_seconds=0.06, elapsed_seconds=2)
+    figures = tally.figures()
+    assert (figures["count"], figures["errors"]) == (20, 1)
+    assert (figures["cpu_ms"], figures["wall_ms_median"], figures["wall_ms_p95"]) == (3.0, 10.0, 19.0)
+    assert figures["per_second"] == 9.5
