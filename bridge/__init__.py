@@ -14,10 +14,10 @@ from bridge.metrics import Metrics
 from bridge.oauth.claims import ClaimsPolicy
 from bridge.oauth.clients import ClientRegistry
 from bridge.oauth.keys import KeyRing, derived_key
-from bridge.oauth.provider_context import Authority, new_secret
+from bridge.oauth.provider_context import ProviderContext, new_secret
 from bridge.settings import Settings
 from bridge.store import SqlStore, Store
-from bridge.web import Bridge, register
+from bridge.web import AppContext, register
 from bridge.web.appearance import appearance_of
 from bridge.web.context import Cas
 from bridge.web.operations import trust_proxies
@@ -45,7 +45,7 @@ def create_app(
     store = store or SqlStore(settings.database_url.get_secret_value())
     cas = cas or CasClient.of(settings, clock=clock)
     secret_key = settings.secret_key.get_secret_value()
-    authority = Authority(
+    provider = ProviderContext(
         issuer=settings.issuer,
         clients=ClientRegistry(settings.clients, store, clock),
         store=store,
@@ -53,25 +53,25 @@ def create_app(
         claims=ClaimsPolicy(
             email_verified=settings.email_verified, pairwise_key=derived_key(secret_key, "pairwise subjects")
         ),
-        access_token_lifetime=settings.access_token_lifetime,
-        refresh_token_lifetime=settings.refresh_token_lifetime,
-        grant_lifetime=settings.grant_lifetime,
+        access_token_lifetime_seconds=settings.access_token_lifetime_seconds,
+        refresh_token_lifetime_seconds=settings.refresh_token_lifetime_seconds,
+        grant_lifetime_seconds=settings.grant_lifetime_seconds,
         clock=clock,
         new_secret=new_secret,
         derivation_key=derived_key(secret_key, "derived tokens"),
     )
     app = Flask(__name__, static_url_path=f"{urlsplit(settings.issuer).path}/static")
     app.config["MAX_CONTENT_LENGTH"] = MAXIMAL_BODY_BYTES
-    bridge = Bridge(
-        authority=authority,
+    context = AppContext(
+        provider=provider,
         addresses=addresses_of(settings),
         cas_logout=settings.cas_logout,
         cas_service_state=settings.cas_service_state,
         cas=cas,
         claim_rules=settings.claim_rules,
-        single_logout_ends_offline_access=settings.single_logout_ends_offline_access,
+        cas_logout_ends_offline_access=settings.cas_logout_ends_offline_access,
         store=store,
-        session_lifetime=settings.session_lifetime,
+        session_lifetime_seconds=settings.session_lifetime_seconds,
         cookies_are_secure=settings.is_https,
         appearance=appearance_of(
             accent_color=settings.accent_color,
@@ -87,6 +87,6 @@ def create_app(
             bad_callbacks=settings.bad_callbacks_per_minute,
         ),
     )
-    register(app, bridge)
+    register(app, context)
     trust_proxies(app, settings.proxy_hops)
     return app

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from bridge.oauth.backchannel import Deliverer
-from bridge.oauth.provider_context import Authority
+from bridge.oauth.provider_context import ProviderContext
 
 DELIVERY_INTERVAL_SECONDS = 1
 PURGE_INTERVAL_SECONDS = 600
@@ -21,23 +21,23 @@ TICK_SECONDS = 1
 log = structlog.get_logger()
 
 
-def start_housekeeping(authority: Authority, *, signing_key_max_age: int) -> None:
+def start_background_jobs(provider: ProviderContext, *, signing_key_max_age_seconds: int) -> None:
     """In a thread of its own, until the process ends."""
 
     def purge() -> None:
-        purged = authority.store.purge(now=authority.now())
+        purged = provider.store.purge(now=provider.now())
         if any(purged.values()):
             log.info("purged", **purged)
 
     def rotate() -> None:
-        for kid in authority.keys.rotate_by_age(signing_key_max_age):
+        for kid in provider.keys.rotate_by_age(signing_key_max_age_seconds):
             log.info("signing_key_added", kid=kid)
 
     chores: Mapping[Callable[[], None], int] = {purge: PURGE_INTERVAL_SECONDS, rotate: PURGE_INTERVAL_SECONDS}
     _start("housekeeping", chores, threading.Event())
     # Apart: somebody waits for these, and a purge can take a second.
-    deliver: Mapping[Callable[[], None], int] = {Deliverer(authority).start_due: DELIVERY_INTERVAL_SECONDS}
-    _start("logout-tokens", deliver, authority.logout_queued)
+    deliver: Mapping[Callable[[], None], int] = {Deliverer(provider).start_due: DELIVERY_INTERVAL_SECONDS}
+    _start("logout-tokens", deliver, provider.logout_queued)
 
 
 def _start(name: str, chores: Mapping[Callable[[], None], int], waking: threading.Event) -> None:

@@ -9,7 +9,7 @@ import sys
 import structlog
 
 
-def remember(**facts: str) -> None:
+def bind_log_context(**facts: str) -> None:
     """Whom the request is about, as soon as that is proven: every further line that it logs says so as well."""
     structlog.contextvars.bind_contextvars(**facts)
 

@@ -10,7 +10,7 @@ import sys
 from flask import Flask
 
 from bridge import create_app
-from bridge.background_jobs import start_housekeeping
+from bridge.background_jobs import start_background_jobs
 from bridge.log import configure_logging
 from bridge.metrics import SHARED_DIRECTORY, Metrics
 from bridge.settings import load
@@ -27,7 +27,9 @@ def application() -> Flask:
     settings = load(os.environ)
     configure_logging(settings.log_level)
     app = create_app(settings, metrics=Metrics(os.environ.get(SHARED_DIRECTORY)))
-    start_housekeeping(app.extensions[EXTENSION].authority, signing_key_max_age=settings.signing_key_max_age)
+    start_background_jobs(
+        app.extensions[EXTENSION].provider, signing_key_max_age_seconds=settings.signing_key_max_age_seconds
+    )
     return app
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 
 from demo.processes import end_with_parent
-from hub.spawner.base import Mortal
+from hub.spawner.base import LifecycleMixin
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 hub_folder = Path(__file__).resolve().parent.parent / "hub"
@@ -21,7 +21,7 @@ homes = Path(os.environ["DEMO_HOMES_DIR"])
 hub_pid = os.getpid()
 
 
-class DemoSpawner(Mortal, SimpleLocalProcessSpawner):  # type: ignore[misc]  # JupyterHub carries no types
+class DemoSpawner(LifecycleMixin, SimpleLocalProcessSpawner):  # type: ignore[misc]  # JupyterHub carries no types
     """Labs that end with the hub, even if it is killed."""
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:

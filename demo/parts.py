@@ -125,7 +125,7 @@ def bridge(layout: Layout) -> Part:
         "redirect_uris": [f"{layout.public_url('jupyter')}/hub/oauth_callback"],
         "post_logout_redirect_uris": [f"{layout.public_url('jupyter')}/hub/login"],
         "grant_types": ["authorization_code", "refresh_token"],
-        "identity_max_age": 3600,
+        "identity_max_age_seconds": 3600,
     }
     env = {
         "PASSERELLE_ISSUER": layout.public_url("auth"),
@@ -153,8 +153,8 @@ def hub(layout: Layout) -> Part:
         "OAUTH_CLIENT_ID": "jupyterhub",
         "OAUTH_CLIENT_SECRET_FILE": layout.secret("hub_client_secret"),
         "HUB_CRYPT_KEY_FILE": layout.secret("hub_crypt_key"),
-        "ADMIN_GROUPS": "jupyter-admins",
-        "ALLOWED_GROUPS": "*",
+        "AUTH_ADMIN_GROUPS": "jupyter-admins",
+        "AUTH_ALLOWED_GROUPS": "*",
         "TRAEFIK_DYNAMIC_FILE": str(layout.folder / "dynamic" / "hub.toml"),
         "TRAEFIK_API_URL": f"http://127.0.0.1:{layout.api_port}",
         "TRAEFIK_API_PASSWORD_FILE": layout.secret("traefik_api_password"),

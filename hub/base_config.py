@@ -31,8 +31,8 @@ except SettingsError as fault:
 
 # ── Who comes in ─────────────────────────────────────────────────────────────────────────────────────────────
 if not (hub.everyone_is_allowed or hub.allowed_groups):
-    who = "members of ADMIN_GROUPS" if hub.admin_groups else "nobody, because ADMIN_GROUPS is empty as well"
-    get_logger().warning(f"ALLOWED_GROUPS is empty, so {who} may sign in; '*' lets in everyone who can sign in")
+    who = "members of AUTH_ADMIN_GROUPS" if hub.admin_groups else "nobody, because AUTH_ADMIN_GROUPS is empty as well"
+    get_logger().warning(f"AUTH_ALLOWED_GROUPS is empty, so {who} may sign in; '*' lets in everyone who can sign in")
 
 # ── By which routes ──────────────────────────────────────────────────────────────────────────────────────────
 # Known, not guessed from requests: it decides the callback, absolute links and whether cookies are Secure.

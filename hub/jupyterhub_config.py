@@ -15,12 +15,12 @@ from hub.config.conf_d import read_site
 from hub.config.hub_toml import read_declared
 from hub.config.lifecycle import read_lifecycle
 from hub.config.networks import read_lab_network
-from hub.config.restore_marker import half_restored
+from hub.config.restore_marker import restore_in_progress
 from hub.config.settings import Reader, SettingsError, read_hub, read_labs
 from hub.culler.policy import Lifetimes, Limits
 from hub.spawner.docker import ENGINE_ANSWERS_WITHIN, Lab
 from hub.spawner.docker_checks import EngineError, check_engine, counts_work, has_image
-from hub.spawner.profiles import ImageChoice, absent, forgetful, options_from_form
+from hub.spawner.profiles import ImageChoice, missing_images, options_from_form, without_activity_tracking
 from hub.spawner.resource_limits import limit_by_group
 from hub.storage.quota_hook import read_quota_step
 from hub.storage.shared_folders import LINK_COMMAND, SharedFoldersStep, read_shared_folders
@@ -43,7 +43,7 @@ try:
 except (SettingsError, EngineError) as fault:
     sys.exit(str(fault))
 
-if interrupted := half_restored(hub.data_dir):
+if interrupted := restore_in_progress(hub.data_dir):
     sys.exit(interrupted)
 
 load_subconfig("base_config.py", path=str(Path(__file__).parent))  # type: ignore[name-defined]  # noqa: F821
@@ -58,13 +58,15 @@ c.Lab.options_from_form = options_from_form
 c.Lab.apply_user_options = lambda _lab, _options: None  # `images.before_start` does, without a traceback in the log
 c.Lab.allowed_images = images.allowed_images
 declared_images = sorted({one.image for one in declared.images if one.image})
-for image in forgetful(declared_images, counts_work, Lifetimes(Limits(life.idle_timeout, life.max_age), declared)):
+for image in without_activity_tracking(
+    declared_images, counts_work, Lifetimes(Limits(life.idle_timeout, life.max_age), declared)
+):
     get_logger().warning(
         f"the image {image} of hub.toml does not tell the hub of kernels that compute without printing, so labs from "
         "it are stopped as idle meanwhile: build it with lab/Dockerfile, or give its groups a longer idle_timeout "
         "(docs/hub/labs.md)"
     )
-for image in absent(declared_images, has_image):
+for image in missing_images(declared_images, has_image):
     get_logger().warning(f"the image {image} of hub.toml is not on this server, so no lab starts from it: pull it")
 c.DockerSpawner.image = labs.image
 c.DockerSpawner.pull_policy = "never"  # compose built it; a start must not wait for a registry

@@ -9,7 +9,7 @@ from hub.config.lifecycle import read_lifecycle
 from hub.config.settings import Reader, SettingsError, read_hub
 from hub.culler import api
 from hub.culler.policy import Lifetimes, Limits
-from hub.spawner.base import Mortal
+from hub.spawner.base import LifecycleMixin
 from hub.web import rendering, terms_handlers
 from hub.web.announcements import Announcement
 from hub.web.terms import TermsInForce
@@ -30,7 +30,7 @@ except SettingsError as fault:
     sys.exit(str(fault))
 
 announcement = Announcement(life.announcement, life.notices)
-rendering.dress(announcement, life.support_contact)
+rendering.init_templates(announcement, life.support_contact)
 rendering.serve(
     [
         *api.routes_of(lifetimes, life.warning, announcement),
@@ -38,7 +38,11 @@ rendering.serve(
     ]
 )
 c.JupyterHub.template_paths = [str(Path(__file__).parent / "web" / "templates")]
-Mortal.lifetimes, Mortal.terms, Mortal.terms_url = lifetimes, terms, f"{hub.public_url}/hub/terms"
+LifecycleMixin.lifetimes, LifecycleMixin.terms, LifecycleMixin.terms_url = (
+    lifetimes,
+    terms,
+    f"{hub.public_url}/hub/terms",
+)
 
 if lifetimes.shortest:
     # Idle labs are those that report no use: the shorter the time, the more often they must report.

@@ -36,7 +36,7 @@ _SOAP_REQUEST = (
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ValidationRequest:
     """One HTTP request to CAS, which spends a ticket."""
 
     url: str = field(repr=False)
@@ -85,7 +85,7 @@ class CasAddresses:
         """Where the browser goes to sign out. Without `service` CAS leads nowhere afterwards; with it, it may."""
         return self.logout if service is None else _with(self.logout, {"service": service})
 
-    def question(self, service: str, ticket: str, *, renew: bool, now: float, request_id: str) -> Question:
+    def question(self, service: str, ticket: str, *, renew: bool, now: float, request_id: str) -> ValidationRequest:
         """Ask whom a ticket stands for. `renew` is asked here too: a user can delete it from the login URL.
 
         :param service: the very string that was sent to the sign-in page
@@ -101,10 +101,10 @@ class CasAddresses:
         url = _with(self.validate, {**asked, **self.validate_parameters, **asked})
         accepted = _ACCEPTED.get("json" if self.format == "json" else self.protocol, _XML)
         if not is_saml:
-            return Question(url, {"Accept": accepted})
+            return ValidationRequest(url, {"Accept": accepted})
         instant = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = _SOAP_REQUEST.format(request_id=f"_{request_id}", instant=instant, ticket=escape(ticket))
-        return Question(url, {"Accept": accepted, **_SOAP_HEADERS}, body.encode())
+        return ValidationRequest(url, {"Accept": accepted, **_SOAP_HEADERS}, body.encode())
 
 
 def addresses_of(settings: Settings) -> CasAddresses:

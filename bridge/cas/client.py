@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from bridge.cas.addresses import CasAddresses, Question, addresses_of
+from bridge.cas.addresses import CasAddresses, ValidationRequest, addresses_of
 from bridge.cas.protocol import ValidatedTicket, check_renewed
 from bridge.cas.response import BODY_MAX_BYTES, parse_validation
 from bridge.connection import Host, TimedConnection
@@ -105,7 +105,7 @@ class CasClient:
         while self._idle:
             self._idle.pop().close()
 
-    def _ask(self, question: Question) -> bytes:
+    def _ask(self, question: ValidationRequest) -> bytes:
         connection = self._idle_connection() or self._new_connection()
         reusable = False
         try:

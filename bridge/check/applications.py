@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from bridge.check.asking import Aside, Asker, TimeIsOver
+from bridge.check.asking import Asker, BackgroundTask, TimeIsOver
 from bridge.check.certificates import Certificate, Trust
 from bridge.check.findings import Finding, left_out, listed, ok, plain, warning
 from bridge.check.probe import Place, Trouble
@@ -112,7 +112,7 @@ def _try_all(places: Iterable[Place], asker: Asker) -> Mapping[Place, Tried]:
             except (queue.Empty, TimeIsOver):
                 return
 
-    for aside in [Aside(work) for _ in range(min(AT_ONCE, len(different)))]:
+    for aside in [BackgroundTask(work) for _ in range(min(AT_ONCE, len(different)))]:
         aside.result()
     return tried
 

@@ -23,7 +23,7 @@ class TimeIsOver(Exception):  # noqa: N818  it says what happened
     """The time for the whole check."""
 
 
-class Aside(Generic[T]):
+class BackgroundTask(Generic[T]):
     """Something that is found out meanwhile. Ctrl-C does not wait for it, as it would for a pool of threads."""
 
     def __init__(self, find_out: Callable[[], T]) -> None:

@@ -17,7 +17,7 @@ from bridge.check.installation import judge_ca_file
 from bridge.check.probe import Answer, Place, Trouble
 from bridge.check.protocols import (
     PROTOCOLS,
-    Heard,
+    ProbeResult,
     Way,
     hear,
     is_kept_out,
@@ -127,7 +127,7 @@ class _Examination:
         parameters = self.settings.cas_validate_parameters
         return replace(usual, format="json" if is_json else "xml", validate_parameters=parameters)
 
-    def _other_ways(self, configured: Way) -> Mapping[Way, Heard]:
+    def _other_ways(self, configured: Way) -> Mapping[Way, ProbeResult]:
         ways: list[Way] = [way for way in (*PROTOCOLS, "json") if way != configured]
         with ThreadPoolExecutor(len(ways)) as pool:
             answers = pool.map(self._ask_about_ticket, map(self._way, ways))
@@ -139,7 +139,7 @@ class _Examination:
         said = hear(self.asker.ask(replace(self.back, url=url), url, headers=_XML), configured, self.service)
         return said.verdict in ("speaks", "refuses_service")
 
-    def _elsewhere(self, said: Heard) -> str | None:
+    def _elsewhere(self, said: ProbeResult) -> str | None:
         """Where else at the same host a CAS server answers."""
         if said.status == 400 and (https := self._by_https()):
             return https

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bridge.cas.logout_request import MADE_UP
 from bridge.check.applications import examine_applications
-from bridge.check.asking import Aside, Asker, MadeUp, Waiting
+from bridge.check.asking import Asker, BackgroundTask, MadeUp, Waiting
 from bridge.check.cas_server import examine_cas
 from bridge.check.findings import Finding, left_out
 from bridge.check.installation import (
@@ -30,7 +30,7 @@ from bridge.check.message import Request
 from bridge.check.open_files import judge_open_files
 from bridge.check.own_address import OurTrust, examine_public
 from bridge.check.registration import service_pattern, single_logout_url
-from bridge.check.released import Wish, judge_released, wishes
+from bridge.check.released import BackupRequest, judge_released, wishes
 from bridge.check.single_logout import judge_last_logout
 from bridge.check.stored import CheckKeys, ClientsOf, Reading, read_database
 from bridge.settings import Settings
@@ -84,16 +84,20 @@ def examine(
     asker = Asker(waiting)
     instant = f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
     made_up = MadeUp(ticket=f"{MADE_UP}{secrets.token_hex(16)}", instant=instant, now=moment)
-    cas = Aside(lambda: examine_cas(settings, asker, made_up))
+    cas = BackgroundTask(lambda: examine_cas(settings, asker, made_up))
     with waiting("the database"):
         url = settings.database_url.get_secret_value()
         reading = read_database(url, settings.clients, clients_of, check_keys)
     kids = reading.stored.kids if reading.stored else ()
     ours = OurTrust(option=ca_file, cas_ca_file=settings.cas_ca_file, edge_certificate=edge_certificate)
-    public = Aside(lambda: examine_public(settings.issuer, ours, kids, asker, made_up)) if asks_public else None
+    public = (
+        BackgroundTask(lambda: examine_public(settings.issuer, ours, kids, asker, made_up)) if asks_public else None
+    )
     clients = reading.stored.clients if reading.stored else settings.clients
     fixed = [client.client_id for client in settings.clients]
-    applications = Aside(lambda: examine_applications(clients if asks_applications else (), fixed, asker, moment))
+    applications = BackgroundTask(
+        lambda: examine_applications(clients if asks_applications else (), fixed, asker, moment)
+    )
     found_cas, found_public = cas.result(), public.result() if public else _public_left_out()
     wanted = wishes(settings.claim_rules, clients)
     sign_ins = _sign_ins(reading, settings, wanted, moment)
@@ -110,7 +114,7 @@ def examine(
     )
 
 
-def _request(settings: Settings, wanted: Sequence[Wish], findings: Sequence[Finding]) -> Request:
+def _request(settings: Settings, wanted: Sequence[BackupRequest], findings: Sequence[Finding]) -> Request:
     return Request(
         issuer=settings.issuer,
         cas_url=settings.cas_url,
@@ -140,7 +144,7 @@ def _installation(settings: Settings, reading: Reading, settings_file: str | Non
     return found
 
 
-def _sign_ins(reading: Reading, settings: Settings, wanted: Sequence[Wish], now: float) -> list[Finding]:
+def _sign_ins(reading: Reading, settings: Settings, wanted: Sequence[BackupRequest], now: float) -> list[Finding]:
     stored = reading.stored
     if stored is None:
         return [left_out("attributes.released", "What CAS releases and reports", "the database was not read")]

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from bridge.cas.protocol import service_url
 from bridge.check.findings import Finding
 from bridge.check.registration import service_pattern, single_logout_url
-from bridge.check.released import Wish
+from bridge.check.released import BackupRequest
 
 _NAMES = "(names)"
 
@@ -31,7 +31,7 @@ class Request:
     cas_url: str
     state_in_cookie: bool
     returns_from_logout: bool = False
-    wanted: Sequence[Wish]
+    wanted: Sequence[BackupRequest]
     findings: Sequence[Finding]
 
     @property
@@ -163,7 +163,7 @@ def message(request: Request, language: Language) -> str:
     )
 
 
-def _attributes(wanted: Sequence[Wish], language: Language) -> str:
+def _attributes(wanted: Sequence[BackupRequest], language: Language) -> str:
     if not wanted:
         return ""
     names = [_OR[language].join(wish.attributes) for wish in wanted]
@@ -172,7 +172,7 @@ def _attributes(wanted: Sequence[Wish], language: Language) -> str:
     return _ATTRIBUTES[language].format(names="".join(lines))
 
 
-def _why(wish: Wish, language: Language) -> str:
+def _why(wish: BackupRequest, language: Language) -> str:
     known = _WHY.get(wish.claim)
     return wish.claim if known is None else known[LANGUAGES.index(language)]
 

@@ -26,7 +26,7 @@ PROTOCOLS: tuple[Way, ...] = ("3.0", "2.0", "saml1.1", "1.0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class ProbeResult:
     """What a server said to one question."""
 
     verdict: Verdict
@@ -38,20 +38,20 @@ class Heard:
     """Of a refusal, when it was another than that of an unknown ticket (§2.5.3)."""
 
 
-def hear(answer: Answer | Trouble, way: Way, service: str) -> Heard:
+def hear(answer: Answer | Trouble, way: Way, service: str) -> ProbeResult:
     """What an answer amounts to, by the reader of sign-ins: what works here works there."""
     url = without_query(answer.url)
     if isinstance(answer, Trouble):
-        return Heard(verdict="else", detail=plain(answer.detail), url=url)
+        return ProbeResult(verdict="else", detail=plain(answer.detail), url=url)
     if answer.is_redirect:
-        return Heard(verdict="redirects", detail=f"redirect ({answer.status})", url=url, location=answer.location)
+        return ProbeResult(verdict="redirects", detail=f"redirect ({answer.status})", url=url, location=answer.location)
     if answer.status != 200:
-        return Heard(verdict="else", detail=f"status {answer.status}", url=url, status=answer.status)
+        return ProbeResult(verdict="else", detail=f"status {answer.status}", url=url, status=answer.status)
     if way == "json" and not answer.body.lstrip().startswith(b"{"):
-        return Heard(verdict="else", detail="no JSON", url=url)
+        return ProbeResult(verdict="else", detail="no JSON", url=url)
     verdict, detail = _read(answer, service)
     code = "" if verdict in ("accepts", "else") else _code_of(detail)
-    return Heard(verdict=verdict, detail=plain(detail), url=url, code=code)
+    return ProbeResult(verdict=verdict, detail=plain(detail), url=url, code=code)
 
 
 def _code_of(detail: str) -> str:
@@ -77,7 +77,7 @@ def _read(answer: Answer, service: str) -> tuple[Verdict, str]:
 
 def judge_protocols(
     about: str,
-    heard: Mapping[Way, Heard],
+    heard: Mapping[Way, ProbeResult],
     configured: Way,
     *,
     setting: str,
@@ -112,7 +112,9 @@ def judge_protocols(
     return _no_cas(about, said, setting, elsewhere)
 
 
-def _speaks(about: str, configured: Way, spoken: list[Way], heard: Mapping[Way, Heard], *, wants_json: bool) -> Finding:
+def _speaks(
+    about: str, configured: Way, spoken: list[Way], heard: Mapping[Way, ProbeResult], *, wants_json: bool
+) -> Finding:
     others = [way for way in spoken if way != configured]
     knows_json = "json" in heard and heard["json"].verdict in ("speaks", "refuses_service")
     also = f"; also {', '.join([*others, *(['JSON'] if knows_json else [])])}" if others or knows_json else ""
@@ -130,7 +132,7 @@ def _speaks(about: str, configured: Way, spoken: list[Way], heard: Mapping[Way, 
     return ok(about, seen)
 
 
-def _refuses_otherwise(about: str, said: Heard) -> Finding:
+def _refuses_otherwise(about: str, said: ProbeResult) -> Finding:
     """A ticket that was never issued was refused for another reason than that: so may a good one be."""
     if said.code == "INVALID_REQUEST":
         return fault(
@@ -163,7 +165,7 @@ def is_kept_out(status: int) -> bool:
     return status in (401, 403, 429) or status >= 500
 
 
-def judge_kept_out(about: str, said: Heard) -> Finding:
+def judge_kept_out(about: str, said: ProbeResult) -> Finding:
     """Of a server that answers nothing but such a status, wherever it is asked."""
     seen = f"{said.url} answers with status {said.status}, whatever is asked there."
     if said.status == 429:
@@ -186,7 +188,7 @@ def judge_kept_out(about: str, said: Heard) -> Finding:
     )
 
 
-def _accepts_anything(about: str, said: Heard) -> Finding:
+def _accepts_anything(about: str, said: ProbeResult) -> Finding:
     return fault(
         about,
         f"{said.url} accepted a ticket that was made up.",
@@ -199,12 +201,12 @@ def _accepts_anything(about: str, said: Heard) -> Finding:
     )
 
 
-def speaks_any(heard: Mapping[Way, Heard]) -> bool:
+def speaks_any(heard: Mapping[Way, ProbeResult]) -> bool:
     """Whether there is a CAS server at all."""
     return any(said.verdict in ("speaks", "refuses_service", "accepts") for said in heard.values())
 
 
-def judge_only_without_service(about: str, said: Heard, configured: Way) -> Finding:
+def judge_only_without_service(about: str, said: ProbeResult, configured: Way) -> Finding:
     """Of a server that speaks the protocol, but not about us: that is its registry's doing, and told as that."""
     return note(
         about,
@@ -213,7 +215,7 @@ def judge_only_without_service(about: str, said: Heard, configured: Way) -> Find
     )
 
 
-def _no_cas(about: str, said: Heard, setting: str, elsewhere: str | None) -> Finding:
+def _no_cas(about: str, said: ProbeResult, setting: str, elsewhere: str | None) -> Finding:
     found = f"A CAS server answers at {elsewhere}: set {setting}={elsewhere}"
     advice = (
         "Sign in to CAS in a browser, take the address up to, and without, /login, and set "
@@ -227,7 +229,7 @@ def _no_cas(about: str, said: Heard, setting: str, elsewhere: str | None) -> Fin
     )
 
 
-def judge_redirect(about: str, base: str, said: Heard, setting: str) -> Finding:
+def judge_redirect(about: str, base: str, said: ProbeResult, setting: str) -> Finding:
     """A redirect of the validation: followed nowhere, so it has to be configured away."""
     target, path = without_query(said.location), urlsplit(said.url).path
     own = urlsplit(base).path

@@ -31,7 +31,7 @@ _CLAIMS_OF_SCOPE: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class BackupRequest:
     """An attribute that CAS should release."""
 
     attributes: tuple[str, ...]
@@ -40,27 +40,27 @@ class Wish:
     """What it becomes: a claim, `sub`, `preferred_username`, or `admission` of users to an application."""
 
 
-def wishes(rules: ClaimRules, clients: Iterable[ClientSettings]) -> list[Wish]:
+def wishes(rules: ClaimRules, clients: Iterable[ClientSettings]) -> list[BackupRequest]:
     """What the rules need for what the applications may be told, the indispensable first."""
     registered = list(clients)
     scopes = {scope for client in registered for scope in client.scopes} or {"profile", "email", "groups"}
-    wanted = [Wish((rules.subject_attribute,), "sub")] if rules.subject_attribute else []
-    wanted += [Wish((rules.username_attribute,), "preferred_username")] if rules.username_attribute else []
+    wanted = [BackupRequest((rules.subject_attribute,), "sub")] if rules.subject_attribute else []
+    wanted += [BackupRequest((rules.username_attribute,), "preferred_username")] if rules.username_attribute else []
     claims = [claim for scope, names in _CLAIMS_OF_SCOPE.items() if scope in scopes for claim in names]
     claims += [claim for claim, names in rules.attributes.items() if names != DEFAULT_ATTRIBUTES.get(claim, ())]
     claims += [claim for client in registered for claim in client.claims]
     if rules.groups_from_affiliation:
         claims.append("eduperson_affiliation")
-    wanted += [Wish(names, claim) for claim in dict.fromkeys(claims) if (names := rules.attributes.get(claim))]
+    wanted += [BackupRequest(names, claim) for claim in dict.fromkeys(claims) if (names := rules.attributes.get(claim))]
     groups = rules.attributes.get("groups")
     if groups and "groups" not in claims and any(client.allowed_groups for client in registered):
-        wanted.append(Wish(groups, "admission"))
+        wanted.append(BackupRequest(groups, "admission"))
     admitting = dict.fromkeys(name for client in registered for name in client.allowed_attributes)
-    return wanted + [Wish((name,), "admission") for name in admitting]
+    return wanted + [BackupRequest((name,), "admission") for name in admitting]
 
 
 def judge_released(
-    sessions: Sequence[Session], rules: ClaimRules, wanted: Sequence[Wish], protocol: str, now: float
+    sessions: Sequence[Session], rules: ClaimRules, wanted: Sequence[BackupRequest], protocol: str, now: float
 ) -> list[Finding]:
     """Which attributes came, and which claims stay empty.
 
@@ -95,7 +95,7 @@ def _named(identity: Identity) -> list[str]:
     ]
 
 
-def _nothing_released(count: int, ago: str, wanted: Sequence[Wish], protocol: str) -> Finding:
+def _nothing_released(count: int, ago: str, wanted: Sequence[BackupRequest], protocol: str) -> Finding:
     names = listed(wish.attributes[0] for wish in wanted)
     lately = f"the last {count} sign-ins" if count > 1 else "the last sign-in"
     if protocol == "1.0":
@@ -116,7 +116,7 @@ def _nothing_released(count: int, ago: str, wanted: Sequence[Wish], protocol: st
     )
 
 
-def _judge_claims(session: Session, rules: ClaimRules, wanted: Sequence[Wish]) -> Finding:
+def _judge_claims(session: Session, rules: ClaimRules, wanted: Sequence[BackupRequest]) -> Finding:
     """By the rules as they are now, which may not be those of that sign-in."""
     try:
         identity = identity_from(session.identity.subject, session.identity.attributes, rules)

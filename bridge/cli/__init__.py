@@ -14,7 +14,7 @@ import click
 from bridge.cli.check import check
 from bridge.cli.claims import claims
 from bridge.cli.clients import clients
-from bridge.cli.errors import WellEnding
+from bridge.cli.errors import ErrorHandlingGroup
 from bridge.cli.hub import hub
 from bridge.cli.init import init
 from bridge.cli.keys import keys
@@ -24,7 +24,7 @@ from bridge.log import configure_logging
 from bridge.settings import CONFIG_NAME, file_in_use, load, usual_places
 
 
-@click.group(cls=WellEnding, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ErrorHandlingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="passerelle", message="%(prog)s %(version)s")
 def main() -> None:
     """Sign in at CAS, reach everything that speaks OAuth2 and OpenID Connect.

@@ -14,7 +14,7 @@ _LEVEL_WIDTH = 9
 _WIDEST = 100
 _IN_BUNDLE = (
     "PASSERELLE_CAS_… and PASSERELLE_SINGLE_LOGOUT_… are in .env here, without PASSERELLE_; PASSERELLE_ISSUER is made "
-    "of AUTH_HOST and HTTPS_PORT there. Every other setting goes into the file that BRIDGE_CONFIG names. "
+    "of AUTH_HOST and HTTPS_PORT there. Every other setting goes into the file that BRIDGE_CONFIG_FILE names. "
     "`docker compose up -d` makes a change count."
 )
 

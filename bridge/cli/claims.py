@@ -12,7 +12,7 @@ import click
 from bridge.cas.attributes import identity_from
 from bridge.cas.protocol import ValidatedTicket
 from bridge.cas.response import parse_validation
-from bridge.cli.store import now, opened, told_in_one_sentence
+from bridge.cli.store import as_click_error, now, open_store
 from bridge.errors import BridgeError
 from bridge.identity import Identity
 from bridge.oauth.claims import CLAIMS_OF_SCOPE, ClaimsPolicy
@@ -55,7 +55,7 @@ def try_rules(source: BinaryIO, xml: bool, user: str | None, client_id: str | No
         passerelle claims try --attributes alice.json --client wiki --scope "openid groups"
         curl … /p3/serviceValidate?… | passerelle claims try --xml --attributes -
     """
-    with told_in_one_sentence():
+    with as_click_error():
         settings = load(os.environ, usual_places())
         client = _client(settings, client_id)
         identity = _identity(settings, source, xml, user)
@@ -79,13 +79,13 @@ def _told(settings: Settings, identity: Identity, client: Client, scope: str | N
         email_verified=settings.email_verified,
         pairwise_key=derived_key(settings.secret_key.get_secret_value(), "pairwise subjects"),
     )
-    id_token = policy.of_id_token(identity, " ".join(asked), client, {})
+    id_token = policy.id_token_claims(identity, " ".join(asked), client, {})
     return {
         "identity": json.loads(identity.to_json()),
         "client": client.client_id,
         "scope": " ".join(asked),
         "may_sign_in": client.admits(identity),
-        "userinfo": policy.of_userinfo(identity, " ".join(asked), client, {}),
+        "userinfo": policy.userinfo_claims(identity, " ".join(asked), client, {}),
         "id_token": {name: value for name, value in id_token.items() if value is not None},
     }
 
@@ -96,7 +96,7 @@ def _client(settings: Settings, client_id: str | None) -> Client:
         return replace(anyone, scopes=("openid", *CLAIMS_OF_SCOPE))
     if fixed := next((client for client in settings.clients if client.client_id == client_id), None):
         return client_of(fixed)
-    with opened() as (_, store):
+    with open_store() as (_, store):
         found = ClientStore((), store, now=now()).find(client_id)
     if found.settings is None:
         raise click.ClickException(f"What is stored of {client_id} cannot be read: another version wrote it.")

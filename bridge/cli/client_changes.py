@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from bridge.cli.store import now, opened
+from bridge.cli.store import now, open_store
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.clients import hash_secret
 
@@ -19,7 +19,7 @@ from bridge.oauth.clients import hash_secret
 @contextmanager
 def client_store() -> Iterator[ClientStore]:
     """What every command about clients works with."""
-    with opened() as (settings, store):
+    with open_store() as (settings, store):
         yield ClientStore(settings.clients, store, now=now())
 
 

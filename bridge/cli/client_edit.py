@@ -12,7 +12,7 @@ from bridge.cli.client_options import LISTS, describing, facts_of, not_empty
 from bridge.cli.client_output import change_text, fields_of, row_of
 from bridge.cli.client_recipes import Chosen, as_fields, chosen, told
 from bridge.cli.client_warnings import note, note_other_subjects, note_pairwise, note_same_address
-from bridge.cli.store import now, opened
+from bridge.cli.store import now, open_store
 from bridge.oauth.client_plan import Change, difference
 from bridge.oauth.client_store import ClientStore, checked, document_of
 from bridge.oauth.clients import REREAD_SECONDS
@@ -56,7 +56,7 @@ def edit(
     given = {**{LISTS[name]: None for name in clear}, **facts_of(options)}
     if not given and by_recipe is None:
         raise click.UsageError("Nothing to change: give at least one option.")
-    with opened() as (settings, stored):
+    with open_store() as (settings, stored):
         store = ClientStore(settings.clients, stored, now=now())
         before = store.managed(client_id)
         facts, paste = given, None

@@ -17,7 +17,7 @@ import click
 from bridge.cli.client_changes import client_store
 from bridge.cli.client_options import FilePath
 from bridge.cli.client_output import change_text, fields_of
-from bridge.cli.store import now, opened
+from bridge.cli.store import now, open_store
 from bridge.errors import BridgeError
 from bridge.oauth.client_plan import Plan, entry_of, follow, new_secrets, plan_of, read_entries
 from bridge.oauth.client_store import MANAGED, ClientStore
@@ -61,7 +61,7 @@ def apply(*, file: Path, dry_run: bool, prune: bool, yes: bool, secrets_file: Pa
     """
     check_can_ask(file, asks=not (yes or dry_run), as_json=as_json)
     entries = _read(file, prune)
-    with opened() as (settings, store):
+    with open_store() as (settings, store):
         wanted = read_entries(entries)
         plan = plan_of(wanted, ClientStore(settings.clients, store, now=now()), store, prune=prune)
         if not as_json:

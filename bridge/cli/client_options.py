@@ -97,9 +97,9 @@ LISTS = {
     "post-logout-redirect-uri": "post_logout_redirect_uris",
     "backchannel-logout-uri": "backchannel_logout_uri",
     "sector-identifier": "sector_identifier",
-    "access-token-lifetime": "access_token_lifetime",
-    "refresh-token-lifetime": "refresh_token_lifetime",
-    "identity-max-age": "identity_max_age",
+    "access-token-lifetime": "access_token_lifetime_seconds",
+    "refresh-token-lifetime": "refresh_token_lifetime_seconds",
+    "identity-max-age": "identity_max_age_seconds",
 }
 
 

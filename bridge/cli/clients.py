@@ -22,7 +22,7 @@ from bridge.cli.client_options import describing, facts_of, named, not_empty
 from bridge.cli.client_output import listing, row_of, table
 from bridge.cli.client_recipes import as_fields, chosen, from_recipe, recipes, told
 from bridge.cli.client_warnings import note_pairwise, note_same_address
-from bridge.cli.store import now, opened
+from bridge.cli.store import now, open_store
 from bridge.oauth.client_store import ClientStore
 
 
@@ -66,7 +66,7 @@ def add(name: str, public: bool, recipe_name: str | None, url: str | None, as_js
     """
     by_recipe = chosen(recipe_name, url)
     facts = {"client_name": name, **(by_recipe.facts if by_recipe else {}), **facts_of(options)}
-    with opened() as (settings, stored):
+    with open_store() as (settings, stored):
         issuer, store = settings.issuer, ClientStore(settings.clients, stored, now=now())
         if by_recipe is not None:
             public = public or by_recipe.recipe.client.public

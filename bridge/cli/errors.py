@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 
-class WellEnding(click.Group):
+class ErrorHandlingGroup(click.Group):
     """The outermost group: a sentence on standard error and status 1, where Python would show a traceback."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:

@@ -15,7 +15,7 @@ import click
 
 from bridge.cli.check import examined, languages_of, messages
 from bridge.cli.check_output import report_text
-from bridge.cli.store import told_in_one_sentence
+from bridge.cli.store import as_click_error
 from bridge.errors import ConfigurationError
 from bridge.first_run.answers import DATABASE_NAME, Answers, default_bind, default_proxy_hops, fault_of_data_folder
 from bridge.first_run.making import Owner, acting_as, check_nothing_there, make, owner_named
@@ -95,11 +95,11 @@ def init(system: bool, yes: bool, no_check: bool, **given: Any) -> None:
     Exit status: 0 when everything is written, whatever the check says of CAS; 1 when not; 2 for wrong options.
     """
     folder = _whole(given["folder"] or (SYSTEM_FOLDER if system else Path()))
-    with told_in_one_sentence():
+    with as_click_error():
         owner = owner_named(given["owner"] or (SYSTEM_USER if system else None))
         check_nothing_there(folder)
     answers = _answers(given, folder, SYSTEM_DATA if system else folder, asks=sys.stdin.isatty() and not yes)
-    with told_in_one_sentence():
+    with as_click_error():
         make(answers, owner)
     click.echo(_written(answers))
     for variable in filter(os.environ.get, _OVERRULING):

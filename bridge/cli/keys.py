@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import click
 
-from bridge.cli.store import now, opened
+from bridge.cli.store import now, open_store
 from bridge.oauth.keys import ALGORITHMS, REREAD_SECONDS, KeyRing, KeyState, key_states
 from bridge.settings import Settings
 from bridge.store import Store
@@ -27,7 +27,7 @@ def keys() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 def print_keys(as_json: bool) -> None:
     """Show every published key: the one that signs, the next, and the retired."""
-    with opened() as (_, store):
+    with open_store() as (_, store):
         states = key_states(store.keys.all(), now=now())
     if as_json:
         rows = [
@@ -47,7 +47,7 @@ def print_keys(as_json: bool) -> None:
 @click.option("--now", "at_once", is_flag=True, help="Sign with the new key at once: for a key that leaked.")
 def rotate(algorithm: str | None, at_once: bool) -> None:
     """Make new keys; they are published at once and sign two hours later."""
-    with opened() as (settings, store):
+    with open_store() as (settings, store):
         ring = _ring(settings, store)
         for each in ALGORITHMS if algorithm is None else (algorithm,):
             _rotate(ring, each, at_once)
@@ -58,7 +58,7 @@ def rotate(algorithm: str | None, at_once: bool) -> None:
 @click.argument("kid")
 def remove(kid: str) -> None:
     """Take a key out of the JWKS: from then on nothing that it signed is valid."""
-    with opened() as (settings, store):
+    with open_store() as (settings, store):
         ring = _ring(settings, store)
         key = next((key for key in ring.states() if key.kid == kid), None)
         if key is None:

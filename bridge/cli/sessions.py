@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bridge.cli.store import now, opened
+from bridge.cli.store import now, open_store
 from bridge.oauth.clients import ClientRegistry
 from bridge.oauth.logout import end_stored_session
 from bridge.store import LogoutDelivery, Session
@@ -27,7 +27,7 @@ def sessions() -> None:
 @as_json
 def list_sessions(subject: str | None, wants_json: bool) -> None:
     """Who is signed in, the newest session first."""
-    with opened() as (_, store):
+    with open_store() as (_, store):
         found = store.sessions.all(now=now()) if subject is None else store.sessions.of_subject(subject, now=now())
     _print([_told_of_session(session) for session in found], wants_json, "Nobody is signed in.")
 
@@ -40,7 +40,7 @@ def list_subjects(username: str, wants_json: bool) -> None:
 
     A subject is what `sessions end --subject` takes; it need not be the name that people know.
     """
-    with opened() as (_, store):
+    with open_store() as (_, store):
         signed_in = (session.identity for session in store.sessions.all(now=now()))
         found = {one.subject for one in signed_in if one.username.lower() == username.lower()}
         found.update(store.grants.subjects_named(username))
@@ -62,7 +62,7 @@ def end_sessions(sid: str | None, subject: str | None, all_access: bool) -> None
         raise click.UsageError("Name one session by its SID, or a user by --subject; `sessions list` has both.")
     if all_access and subject is None:
         raise click.UsageError("--all-access goes with --subject.")
-    with opened() as (settings, store):
+    with open_store() as (settings, store):
         moment = now()
         of_subject = () if subject is None else store.sessions.of_subject(subject, now=moment)
         sids = [session.sid for session in of_subject] if sid is None else [sid]
@@ -83,7 +83,7 @@ def list_deliveries(wants_json: bool) -> None:
 
     `serve` tells them, tries again with growing pauses for a day, and keeps what it gave up for a week.
     """
-    with opened() as (_, store):
+    with open_store() as (_, store):
         found = store.deliveries.waiting()
     _print([_told_of_delivery(delivery) for delivery in found], wants_json, "Every application knows.")
 
@@ -91,7 +91,7 @@ def list_deliveries(wants_json: bool) -> None:
 @click.command()
 def purge() -> None:
     """Delete what nobody can use any more, and say how much; `serve` does it every ten minutes."""
-    with opened() as (_, store):
+    with open_store() as (_, store):
         for name, count in store.purge(now=now()).items():
             click.echo(f"{name}: {count}")
 

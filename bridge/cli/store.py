@@ -15,12 +15,12 @@ from bridge.store import SqlStore, Store, StoreFailure
 
 
 @contextmanager
-def opened() -> Iterator[tuple[Settings, Store]]:
+def open_store() -> Iterator[tuple[Settings, Store]]:
     """Settings and store of this installation; the store is closed at the end."""
     # The database is made by whichever command comes first, and is nobody else's business.
     usual = os.umask(0o077)
     try:
-        with told_in_one_sentence():
+        with as_click_error():
             settings = load(os.environ, usual_places())
             store = SqlStore(settings.database_url.get_secret_value())
             try:
@@ -32,7 +32,7 @@ def opened() -> Iterator[tuple[Settings, Store]]:
 
 
 @contextmanager
-def told_in_one_sentence() -> Iterator[None]:
+def as_click_error() -> Iterator[None]:
     """What our own errors say, and that the database failed, ends the command without a traceback."""
     try:
         yield

@@ -15,7 +15,7 @@ to the log. Neither ever holds a ticket, a code, a token or a secret.
     ├── TicketRefused              403  access_denied            spent or expired: one new login may mend it
     ├── SignInDenied               403  access_denied            CAS knows the user and says no, by policy
     │   └── IdentityIncomplete     403                           CAS did not say what our rules need to know
-    ├── NotAdmitted                403  access_denied            the application is not open to this user
+    ├── AccessDenied                403  access_denied            the application is not open to this user
     ├── ClientNotChanged           400  invalid_request          a command about a client that cannot be followed
     ├── LoginNotContinued          400  invalid_request          a callback that no login in this browser waits for
     │   └── FormNotAccepted        400                           a form that another page sent, or an old one
@@ -60,11 +60,11 @@ from bridge.errors.root import (
     for_people,
 )
 from bridge.errors.sign_in import (
+    AccessDenied,
     FormNotAccepted,
     IdentityIncomplete,
     LoginNotContinued,
     LogoutRequestMalformed,
-    NotAdmitted,
     ServiceNotAccepted,
     SignInDenied,
     TicketMalformed,
@@ -78,6 +78,7 @@ from bridge.errors.sign_in import (
 )
 
 __all__ = [
+    "AccessDenied",
     "AuthorizationRefused",
     "BridgeError",
     "ClientNotChanged",
@@ -94,7 +95,6 @@ __all__ = [
     "LoginNotContinued",
     "LogoutRequestMalformed",
     "MissingToken",
-    "NotAdmitted",
     "OAuthError",
     "ServiceNotAccepted",
     "SignInDenied",

@@ -102,7 +102,7 @@ class IdentityIncomplete(SignInDenied):
     )
 
 
-class NotAdmitted(BridgeError):
+class AccessDenied(BridgeError):
     """The user is who they say, but this application is not open to them."""
 
     status = 403

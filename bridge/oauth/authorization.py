@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from bridge.errors import AuthorizationRefused, InvalidRequest, OAuthError, UnknownClient, for_people
-from bridge.log import remember
+from bridge.log import bind_log_context
 from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, check_not_repeated, required
 from bridge.settings.client import SCOPES
@@ -156,7 +156,7 @@ def check_client(parameters: Parameters, clients: ClientRegistry) -> Client:
     """The client has to be registered."""
     client_id = required(parameters, "client_id")
     if client := clients.get(client_id):
-        remember(client=client.client_id)
+        bind_log_context(client=client.client_id)
         return client
     raise UnknownClient(
         for_people(

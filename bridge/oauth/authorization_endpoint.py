@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bridge.errors import AuthorizationRefused, NotAdmitted, for_people
+from bridge.errors import AccessDenied, AuthorizationRefused, for_people
 from bridge.oauth.authorization import (
     AuthorizationRequest,
     check_authorization_request,
@@ -17,7 +17,7 @@ from bridge.oauth.authorization import (
 from bridge.oauth.claims import CLAIMS_OF_SCOPE
 from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters, single_values
-from bridge.oauth.provider_context import Authority
+from bridge.oauth.provider_context import ProviderContext
 from bridge.store import AuthorizationCode, Grant, Session, fingerprint
 
 CODE_LIFETIME_SECONDS = 60
@@ -34,68 +34,72 @@ class Answer:
     response_mode: str
 
 
-def check_request(authority: Authority, pairs: Iterable[tuple[str, str]]) -> AuthorizationRequest:
+def check_request(provider: ProviderContext, pairs: Iterable[tuple[str, str]]) -> AuthorizationRequest:
     """The request of a browser; see `check_authorization_request` for what is raised."""
     parameters, repeated = single_values(pairs)
-    return check_authorization_request(parameters, repeated, authority.clients, issuer=authority.issuer)
+    return check_authorization_request(parameters, repeated, provider.clients, issuer=provider.issuer)
 
 
-def check_still_registered(authority: Authority, request: AuthorizationRequest) -> Client:
+def check_still_registered(provider: ProviderContext, request: AuthorizationRequest) -> Client:
     """The client of a request that waited for CAS: its registration may have changed meanwhile.
 
     :raises UnknownClient: when it has
     """
     parameters = Parameters(request.to_parameters())
-    client = check_client(parameters, authority.clients)
+    client = check_client(parameters, provider.clients)
     check_redirect_uri(parameters, client)
     return client
 
 
-def sufficient_session(authority: Authority, request: AuthorizationRequest, session: Session | None) -> Session | None:
+def reusable_session(
+    provider: ProviderContext, request: AuthorizationRequest, session: Session | None
+) -> Session | None:
     """The session, if it answers the request without a visit to CAS (OIDC Core §3.1.2.1)."""
     if session is None or not NEW_LOGIN_PROMPTS.isdisjoint(request.prompt):
         return None
-    if request.max_age is not None and is_too_old(authority, session.auth_time, request.max_age):
+    if request.max_age is not None and is_too_old(provider, session.auth_time, request.max_age):
         return None
-    if is_known_too_long(authority, request, session):
+    if is_known_too_long(provider, request, session):
         return None
-    return session if is_hinted_user(authority, request, session) and is_sure_enough(request, session) else None
+    return session if is_hinted_user(provider, request, session) and satisfies_acr(request, session) else None
 
 
-def is_too_old(authority: Authority, auth_time: int | None, max_age: int) -> bool:
+def is_too_old(provider: ProviderContext, auth_time: int | None, max_age: int) -> bool:
     """Whether the proof of who this is was longer ago; one of unknown age always was."""
-    return auth_time is None or authority.clock() - auth_time > max_age
+    return auth_time is None or provider.clock() - auth_time > max_age
 
 
-def is_known_too_long(authority: Authority, request: AuthorizationRequest, session: Session) -> bool:
+def is_known_too_long(provider: ProviderContext, request: AuthorizationRequest, session: Session) -> bool:
     """Whether the client wants CAS asked again about who this is: silently, not for the password.
 
     Already after a minute: the browser is here now, what is given out lasts the longer, and whoever was just put into a
     group and tries again is let in.
     """
-    client = authority.clients.get(request.client_id)
-    if client is None or client.identity_max_age is None:
+    client = provider.clients.get(request.client_id)
+    if client is None or client.identity_max_age_seconds is None:
         return False
-    return session.identity.is_older_than(min(client.identity_max_age / 2, ASKED_JUST_NOW), now=authority.clock())
+    return session.identity.is_older_than(
+        min(client.identity_max_age_seconds / 2, ASKED_JUST_NOW), now=provider.clock()
+    )
 
 
-def is_sure_enough(request: AuthorizationRequest, session: Session) -> bool:
+def satisfies_acr(request: AuthorizationRequest, session: Session) -> bool:
     """Whether CAS was as sure as the request makes essential (OIDC Core §5.5.1.1)."""
     return not request.essential_acr or session.identity.acr in request.essential_acr
 
 
-def is_hinted_user(authority: Authority, request: AuthorizationRequest, session: Session) -> bool:
+def is_hinted_user(provider: ProviderContext, request: AuthorizationRequest, session: Session) -> bool:
     """Whether the session is that of the user whom `id_token_hint`, or the claims parameter, names."""
-    client = authority.clients.get(request.client_id)
+    client = provider.clients.get(request.client_id)
     if client is None:
         return False
-    subject = authority.claims.subject(session.identity, client)
+    subject = provider.claims.subject(session.identity, client)
     if request.wanted_sub not in (None, subject):
         return False
     if request.id_token_hint is None:
         return True
-    claims = authority.keys.claims_of(request.id_token_hint)
-    return claims is not None and claims.get("iss") == authority.issuer and claims.get("sub") == subject
+    claims = provider.keys.claims_of(request.id_token_hint)
+    return claims is not None and claims.get("iss") == provider.issuer and claims.get("sub") == subject
 
 
 def wants_new_login(request: AuthorizationRequest) -> bool:
@@ -103,30 +107,30 @@ def wants_new_login(request: AuthorizationRequest) -> bool:
     return request.max_age is not None or not NEW_LOGIN_PROMPTS.isdisjoint(request.prompt)
 
 
-def check_answerable(authority: Authority, request: AuthorizationRequest, session: Session) -> None:
+def check_session_matches_request(provider: ProviderContext, request: AuthorizationRequest, session: Session) -> None:
     """After a visit to CAS there is no second one: the session has to fit now.
 
     :raises AuthorizationRefused: when the user is not the one that `id_token_hint` names
     """
-    if not is_hinted_user(authority, request, session):
+    if not is_hinted_user(provider, request, session):
         description = "Somebody else than the user whom the request names is signed in."
-        raise refused(authority, request, "login_required", description)
-    if not is_sure_enough(request, session):
+        raise refused(provider, request, "login_required", description)
+    if not satisfies_acr(request, session):
         description = "CAS did not sign the user in by the means that the request makes essential."
-        raise refused(authority, request, "unmet_authentication_requirements", description)
+        raise refused(provider, request, "unmet_authentication_requirements", description)
 
 
-def check_admitted(authority: Authority, request: AuthorizationRequest, client: Client, session: Session) -> None:
+def check_access(provider: ProviderContext, request: AuthorizationRequest, client: Client, session: Session) -> None:
     """Whether this user may use this application.
 
-    :raises NotAdmitted: a page that says whom to ask
+    :raises AccessDenied: a page that says whom to ask
     :raises AuthorizationRefused: `access_denied`, when nobody would see a page
     """
     if client.admits(session.identity):
         return
     if "none" in request.prompt:
-        raise refused(authority, request, "access_denied", "This user may not use the application.")
-    raise NotAdmitted(
+        raise refused(provider, request, "access_denied", "This user may not use the application.")
+    raise AccessDenied(
         for_people(
             "You are signed in as %(user)s, but %(client)s is not open to you. "
             "Ask the people who run that application, or sign out and sign in with another account."
@@ -143,36 +147,38 @@ def scopes_to_agree_to(request: AuthorizationRequest, client: Client) -> list[st
     return list(dict.fromkeys([*request.scope.split(), *implied]))
 
 
-def needs_consent(authority: Authority, request: AuthorizationRequest, client: Client, session: Session) -> bool:
+def needs_consent(provider: ProviderContext, request: AuthorizationRequest, client: Client, session: Session) -> bool:
     """Whether the user has to be asked first (OIDC Core §3.1.2.4).
 
     :raises AuthorizationRefused: `consent_required` when nobody may be asked anything
     """
     asks = "consent" in request.prompt
     if not asks and client.consent:
-        agreed = authority.store.grants.consented_scope(client.client_id, session.identity.subject)
+        agreed = provider.store.grants.consented_scope(client.client_id, session.identity.subject)
         asks = not set(scopes_to_agree_to(request, client)) <= set(agreed.split())
     if asks and "none" in request.prompt:
-        raise refused(authority, request, "consent_required", "The user has to agree first; prompt=none forbids it.")
+        raise refused(provider, request, "consent_required", "The user has to agree first; prompt=none forbids it.")
     return asks
 
 
-def refused(authority: Authority, request: AuthorizationRequest, code: str, description: str) -> AuthorizationRefused:
+def refused(
+    provider: ProviderContext, request: AuthorizationRequest, code: str, description: str
+) -> AuthorizationRefused:
     """A refusal that the client is told through the browser."""
     return AuthorizationRefused(
         code,
         description,
         redirect_uri=request.redirect_uri,
-        answer=error_answer(code, description, request.state, issuer=authority.issuer),
+        answer=error_answer(code, description, request.state, issuer=provider.issuer),
         response_mode=request.response_mode,
     )
 
 
-def issue_code(authority: Authority, request: AuthorizationRequest, session: Session) -> Answer:
+def issue_code(provider: ProviderContext, request: AuthorizationRequest, session: Session) -> Answer:
     """A grant, and a fresh code for it."""
-    code, now = authority.new_secret(), authority.now()
+    code, now = provider.new_secret(), provider.now()
     grant = Grant(
-        grant_id=authority.new_secret(),
+        grant_id=provider.new_secret(),
         client_id=request.client_id,
         sid=session.sid,
         identity=session.identity,
@@ -182,7 +188,7 @@ def issue_code(authority: Authority, request: AuthorizationRequest, session: Ses
         offline="offline_access" in request.scope.split(),
         created_at=now,
     )
-    authority.store.grants.begin_with_code(
+    provider.store.grants.begin_with_code(
         grant,
         AuthorizationCode(
             code_hash=fingerprint(code),
@@ -193,6 +199,6 @@ def issue_code(authority: Authority, request: AuthorizationRequest, session: Ses
     )
     return Answer(
         redirect_uri=request.redirect_uri,
-        parameters=with_state({"code": code}, request.state, authority.issuer),
+        parameters=with_state({"code": code}, request.state, provider.issuer),
         response_mode=request.response_mode,
     )

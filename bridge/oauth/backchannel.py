@@ -15,7 +15,7 @@ import structlog
 
 from bridge.connection import NoAnswer, post_form
 from bridge.oauth.clients import Client
-from bridge.oauth.provider_context import Authority
+from bridge.oauth.provider_context import ProviderContext
 from bridge.store import LogoutDelivery
 
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -49,8 +49,8 @@ class Undeliverable(Exception):  # noqa: N818  it says what happened
 class Deliverer:
     """Delivers what is due, several at once; `start_due` returns at once and is called again and again."""
 
-    def __init__(self, authority: Authority, *, post: Post = post_form) -> None:
-        self._authority = authority
+    def __init__(self, provider: ProviderContext, *, post: Post = post_form) -> None:
+        self._authority = provider
         self._post = post
         self._lock = threading.Lock()
         self._under_way: Counter[str] = Counter()
@@ -118,20 +118,20 @@ class Deliverer:
             raise Undeliverable(f"answered with status {status}" + " (not followed)" * (300 <= status < 400))
 
 
-def logout_token(authority: Authority, client: Client, delivery: LogoutDelivery) -> str:
+def logout_token(provider: ProviderContext, client: Client, delivery: LogoutDelivery) -> str:
     """§2.4, for this client, with the subject as it knows it. No nonce: it must not pass for an ID token."""
-    now = authority.now()
+    now = provider.now()
     claims = {
-        "iss": authority.issuer,
+        "iss": provider.issuer,
         "aud": client.client_id,
         "iat": now,
         "exp": now + TOKEN_LIFETIME_SECONDS,
-        "jti": authority.new_secret(),
+        "jti": provider.new_secret(),
         "events": {LOGOUT_EVENT: {}},
-        "sub": authority.claims.subject_of(delivery.subject, client),
-        "sid": authority.claims.sid_of(delivery.sid, client),
+        "sub": provider.claims.subject_of(delivery.subject, client),
+        "sid": provider.claims.sid_of(delivery.sid, client),
     }
-    return authority.keys.sign(claims, algorithm=client.id_token_signed_response_alg, typ="logout+jwt")
+    return provider.keys.sign(claims, algorithm=client.id_token_signed_response_alg, typ="logout+jwt")
 
 
 def next_attempt(delivery: LogoutDelivery, *, now: int) -> int | None:

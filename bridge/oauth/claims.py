@@ -58,14 +58,14 @@ class ClaimsPolicy:
         digest = hmac.new(self.pairwise_key, message, hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
-    def of_userinfo(
+    def userinfo_claims(
         self, identity: Identity, scope: str, client: Client, requested: Mapping[str, list[str]]
     ) -> dict[str, Any]:
         """OIDC Core §5.3.2."""
         names = [*_of_scopes(scope.split()), *client.claims, *requested.get("userinfo", ())]
         return {"sub": self.subject(identity, client)} | self._named(identity, client, names)
 
-    def of_id_token(
+    def id_token_claims(
         self, identity: Identity, scope: str, client: Client, requested: Mapping[str, list[str]]
     ) -> dict[str, Any]:
         """Who it is, how they signed in, and what was asked for by name; scopes are answered at userinfo (§5.4).

@@ -47,9 +47,9 @@ class Client:
     """Likewise, by attribute: one of these values of each; empty for everyone."""
     claims: tuple[str, ...]
     """What it gets beside the claims of its scopes."""
-    access_token_lifetime: int | None
-    refresh_token_lifetime: int | None
-    identity_max_age: int | None
+    access_token_lifetime_seconds: int | None
+    refresh_token_lifetime_seconds: int | None
+    identity_max_age_seconds: int | None
     subject_type: str
     sector: str
     """What pairwise subjects are shared by (OIDC Core §8.1)."""
@@ -205,9 +205,9 @@ def client_of(settings: ClientSettings) -> Client:
         allowed_groups=settings.allowed_groups,
         allowed_attributes={name: frozenset(v) for name, v in gathered(settings.allowed_attributes).items()},
         claims=settings.claims,
-        access_token_lifetime=settings.access_token_lifetime,
-        refresh_token_lifetime=settings.refresh_token_lifetime,
-        identity_max_age=settings.identity_max_age,
+        access_token_lifetime_seconds=settings.access_token_lifetime_seconds,
+        refresh_token_lifetime_seconds=settings.refresh_token_lifetime_seconds,
+        identity_max_age_seconds=settings.identity_max_age_seconds,
         subject_type=settings.subject_type,
         sector=sector_of(settings),
         id_token_signed_response_alg=settings.id_token_signed_response_alg,

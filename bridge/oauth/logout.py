@@ -15,7 +15,7 @@ from bridge.errors import InvalidRequest, UnknownClient, for_people
 from bridge.oauth.authorization import MAXIMAL_ECHO_LENGTH, in_query
 from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, check_not_repeated, single_values
-from bridge.oauth.provider_context import Authority
+from bridge.oauth.provider_context import ProviderContext
 from bridge.store import Session, Store, fingerprint
 
 log = structlog.get_logger()
@@ -62,7 +62,7 @@ class LogoutRequest:
         return {name: value for name, value in sent.items() if value is not None}
 
 
-def check_logout_request(authority: Authority, pairs: Iterable[tuple[str, str]]) -> LogoutRequest:
+def check_logout_request(provider: ProviderContext, pairs: Iterable[tuple[str, str]]) -> LogoutRequest:
     """Run every check in order; each fault is a page, and nobody is sent anywhere.
 
     :raises InvalidRequest: a repeated or overlong parameter, or an ID token that is not of us and this client
@@ -71,12 +71,12 @@ def check_logout_request(authority: Authority, pairs: Iterable[tuple[str, str]])
     parameters, repeated = single_values(pairs)
     check_not_repeated(repeated, KNOWN_PARAMETERS)
     check_length(parameters)
-    hint = check_hint(authority, parameters)
-    client = check_client(authority, parameters, hint)
+    hint = check_hint(provider, parameters)
+    client = check_client(provider, parameters, hint)
     return LogoutRequest(
         client=client,
         hint=hint,
-        post_logout_redirect_uri=check_return_address(authority, parameters, client),
+        post_logout_redirect_uri=check_return_address(provider, parameters, client),
         state=parameters.get("state"),
         ui_locales=parameters.get("ui_locales"),
     )
@@ -89,38 +89,38 @@ def check_length(parameters: Parameters) -> None:
             raise InvalidRequest(f"The parameter {name} is longer than {MAXIMAL_ECHO_LENGTH} characters.")
 
 
-def check_hint(authority: Authority, parameters: Parameters) -> Mapping[str, Any] | None:
+def check_hint(provider: ProviderContext, parameters: Parameters) -> Mapping[str, Any] | None:
     """An ID token that we issued; expired ones are welcome (§2), logout tokens are no ID tokens."""
     if "id_token_hint" not in parameters:
         return None
-    claims = authority.keys.claims_of(parameters["id_token_hint"])
-    if claims is None or claims.get("iss") != authority.issuer or "events" in claims:
-        raise _refused_hint(authority, "not an ID token that a key of ours signed")
+    claims = provider.keys.claims_of(parameters["id_token_hint"])
+    if claims is None or claims.get("iss") != provider.issuer or "events" in claims:
+        raise _refused_hint(provider, "not an ID token that a key of ours signed")
     if parameters.get("client_id") not in (None, claims.get("aud")):
-        raise _refused_hint(authority, "the ID token was issued to another client than client_id")
+        raise _refused_hint(provider, "the ID token was issued to another client than client_id")
     return claims
 
 
-def check_client(authority: Authority, parameters: Parameters, hint: Mapping[str, Any] | None) -> Client | None:
+def check_client(provider: ProviderContext, parameters: Parameters, hint: Mapping[str, Any] | None) -> Client | None:
     """The client that `client_id` names, else the one that the ID token was issued to, while it is registered."""
     if "client_id" not in parameters:
-        return None if hint is None else authority.clients.get(str(hint.get("aud")))
-    client = authority.clients.get(parameters["client_id"])
+        return None if hint is None else provider.clients.get(str(hint.get("aud")))
+    client = provider.clients.get(parameters["client_id"])
     if client is None:
-        raise _refused_address(authority, authority.clients.why_absent(parameters["client_id"]))
+        raise _refused_address(provider, provider.clients.why_absent(parameters["client_id"]))
     return client
 
 
-def check_return_address(authority: Authority, parameters: Parameters, client: Client | None) -> str | None:
+def check_return_address(provider: ProviderContext, parameters: Parameters, client: Client | None) -> str | None:
     """One of the client's own, compared exactly (§3); without a client nothing can be its own."""
     uri = parameters.get("post_logout_redirect_uri")
     if uri is None or (client is not None and uri in client.post_logout_redirect_uris):
         return uri
     owner = "no client" if client is None else f"client {client.client_id}"
-    raise _refused_address(authority, f"{owner}: post_logout_redirect_uri {uri[:200]!r} is not registered")
+    raise _refused_address(provider, f"{owner}: post_logout_redirect_uri {uri[:200]!r} is not registered")
 
 
-def is_of_session(authority: Authority, request: LogoutRequest, session: Session) -> bool:
+def is_of_session(provider: ProviderContext, request: LogoutRequest, session: Session) -> bool:
     """Whether the ID token was issued under the very session that this browser has.
 
     Only then the user need not be asked. An ID token never ends a session elsewhere, or somebody else's: it leaves
@@ -129,34 +129,34 @@ def is_of_session(authority: Authority, request: LogoutRequest, session: Session
     return (
         request.hint is not None
         and request.client is not None
-        and request.hint.get("sid") == authority.claims.sid_of(session.sid, request.client)
-        and request.hint.get("sub") == authority.claims.subject(session.identity, request.client)
+        and request.hint.get("sid") == provider.claims.sid_of(session.sid, request.client)
+        and request.hint.get("sub") == provider.claims.subject(session.identity, request.client)
     )
 
 
-def end_session(authority: Authority, sid: str) -> bool:
+def end_session(provider: ProviderContext, sid: str) -> bool:
     """End it now, revoke what was given out under it, and queue a logout token for each client that held some of it.
 
     :returns: False when it had ended before, or never was
     """
-    ended = end_stored_session(authority.store, authority.clients, sid, now=authority.now())
+    ended = end_stored_session(provider.store, provider.clients, sid, now=provider.now())
     if ended:
-        authority.logout_queued.set()
+        provider.logout_queued.set()
         log.info("session_ended", sid=sid)
     return ended
 
 
-def end_by_ticket(authority: Authority, ticket: str, *, offline_too: bool) -> Sequence[str]:
+def end_by_ticket(provider: ProviderContext, ticket: str, *, offline_too: bool) -> Sequence[str]:
     """Likewise for the session that hangs on a CAS ticket, because CAS says that it is over.
 
     :param offline_too: whether access that was to outlive the session ends as well
     :returns: the `sid` of what ended; none when the ticket is unknown or its session ended before
     """
-    ended = authority.store.sessions.end_by_ticket(
-        fingerprint(ticket), now=authority.now(), tell=_address_in(authority.clients), offline_too=offline_too
+    ended = provider.store.sessions.end_by_ticket(
+        fingerprint(ticket), now=provider.now(), tell=_address_in(provider.clients), offline_too=offline_too
     )
     if ended:
-        authority.logout_queued.set()
+        provider.logout_queued.set()
     for sid in ended:
         log.info("session_ended", sid=sid)
     return ended
@@ -177,13 +177,13 @@ def _address_in(clients: ClientRegistry) -> Callable[[str], str | None]:
     return address
 
 
-def _refused_hint(authority: Authority, detail: str) -> InvalidRequest:
-    return InvalidRequest(REFUSED_HINT, detail=f"id_token_hint: {detail}", parts=_own_address(authority))
+def _refused_hint(provider: ProviderContext, detail: str) -> InvalidRequest:
+    return InvalidRequest(REFUSED_HINT, detail=f"id_token_hint: {detail}", parts=_own_address(provider))
 
 
-def _refused_address(authority: Authority, detail: str) -> UnknownClient:
-    return UnknownClient(REFUSED_ADDRESS, detail=detail, parts=_own_address(authority))
+def _refused_address(provider: ProviderContext, detail: str) -> UnknownClient:
+    return UnknownClient(REFUSED_ADDRESS, detail=detail, parts=_own_address(provider))
 
 
-def _own_address(authority: Authority) -> Mapping[str, str]:
-    return {"address": f"{authority.issuer}/logout"}
+def _own_address(provider: ProviderContext) -> Mapping[str, str]:
+    return {"address": f"{provider.issuer}/logout"}

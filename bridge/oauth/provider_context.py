@@ -22,7 +22,7 @@ def new_secret() -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authority:
+class ProviderContext:
     """The provider's name, its rooms, and the lifetimes (seconds) that clients may override."""
 
     issuer: str
@@ -30,10 +30,10 @@ class Authority:
     store: Store
     keys: KeyRing
     claims: ClaimsPolicy
-    access_token_lifetime: int
-    refresh_token_lifetime: int
+    access_token_lifetime_seconds: int
+    refresh_token_lifetime_seconds: int
     """Idle time after which a refresh token expires; every rotation starts it anew."""
-    grant_lifetime: int
+    grant_lifetime_seconds: int
     """After which a user has to sign in again, however often tokens were refreshed."""
     clock: Callable[[], float]
     new_secret: Callable[[], str]

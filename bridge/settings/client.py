@@ -66,11 +66,11 @@ class ClientSettings(Frozen):
     """Who may sign in, further: of every attribute named here the user has one of these values, compared whole."""
     claims: ClaimNames = ()
     """Claims that the application gets beside those of its scopes, in its ID tokens as well as from userinfo."""
-    access_token_lifetime: int | None = Field(default=None, ge=60, le=24 * 3600)
+    access_token_lifetime_seconds: int | None = Field(default=None, ge=60, le=24 * 3600)
     """Seconds, instead of the bridge's own setting."""
-    refresh_token_lifetime: int | None = Field(default=None, ge=300)
+    refresh_token_lifetime_seconds: int | None = Field(default=None, ge=300)
     """Seconds without use, instead of the bridge's own setting."""
-    identity_max_age: int | None = Field(default=None, ge=10, le=30 * 24 * 3600)
+    identity_max_age_seconds: int | None = Field(default=None, ge=10, le=30 * 24 * 3600)
     """Seconds for which what CAS said about a user counts for this application. Its tokens end then, a refresh is
     refused, and the browser that it sends here passes through CAS again, which asks for no password while it knows the
     user: new groups, and groups taken away, arrive within that time. Absent: for as long as session and grant last."""

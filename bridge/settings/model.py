@@ -64,7 +64,7 @@ class Settings(Frozen):
     """What signing out here does at CAS. `chain` ends at CAS's own logout page, or at the application's where it names
     one: then CAS is asked for the password at the next sign-in. `return` goes through CAS and comes back, for a CAS
     that follows `service` after a logout: register `/logout/done` there. `none` leaves CAS alone."""
-    single_logout_ends_offline_access: bool = True
+    cas_logout_ends_offline_access: bool = True
     """Whether a single logout of CAS also takes back what applications hold with `offline_access`. `false` keeps it, as
     OpenID Connect Back-Channel Logout advises; many CAS servers call it a logout too when somebody was idle."""
     cas_service_state: Literal["query", "cookie"] = "query"
@@ -79,15 +79,15 @@ class Settings(Frozen):
     """`host:port` to listen on."""
     workers: int = Field(default=2, ge=1, le=64)
     """Worker processes. Each answers up to 16 requests at a time."""
-    session_lifetime: int = Field(default=8 * 3600, ge=60, le=30 * 24 * 3600)
+    session_lifetime_seconds: int = Field(default=8 * 3600, ge=60, le=30 * 24 * 3600)
     """Seconds that a browser stays signed in at the bridge."""
-    access_token_lifetime: int = Field(default=3600, ge=60, le=24 * 3600)
+    access_token_lifetime_seconds: int = Field(default=3600, ge=60, le=24 * 3600)
     """Seconds that an access token and an ID token are valid."""
-    refresh_token_lifetime: int = Field(default=14 * 24 * 3600, ge=300, le=400 * 24 * 3600)
+    refresh_token_lifetime_seconds: int = Field(default=14 * 24 * 3600, ge=300, le=400 * 24 * 3600)
     """Seconds without use after which a refresh token expires."""
-    grant_lifetime: int = Field(default=90 * 24 * 3600, ge=300, le=400 * 24 * 3600)
+    grant_lifetime_seconds: int = Field(default=90 * 24 * 3600, ge=300, le=400 * 24 * 3600)
     """Seconds after which a user has to sign in again, however often an application refreshed its tokens."""
-    signing_key_max_age: int = Field(default=90 * 24 * 3600, ge=24 * 3600)
+    signing_key_max_age_seconds: int = Field(default=90 * 24 * 3600, ge=24 * 3600)
     """Seconds after which a new signing key takes over by itself; it is published two hours before."""
     email_verified: bool = True
     """What the claim of that name says of addresses that CAS releases; false where users edit their own."""

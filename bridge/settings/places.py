@@ -50,7 +50,7 @@ def file_in_use(environ: Mapping[str, str], places: Sequence[Path]) -> str | Non
     return named or (None if (found := found_file(places)) is None else str(found))
 
 
-def fault_of_stranger(file: Path) -> str | None:
+def insecure_file_error(file: Path) -> str | None:
     """Why a file that nobody named is not to be trusted, or None."""
     if file.parent == SYSTEM_FOLDER:
         return None  # only root writes there

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from bridge.errors import ConfigurationError
 from bridge.settings.files import why_unreadable
 from bridge.settings.model import Settings
-from bridge.settings.places import CONFIG_NAME, fault_of_stranger, file_in_use, found_file
+from bridge.settings.places import CONFIG_NAME, file_in_use, found_file, insecure_file_error
 
 PREFIX = "PASSERELLE_"
 ENCODING = "utf-8-sig"  # UTF-8, without the mark that editors of Windows put before it
@@ -100,7 +100,7 @@ def _file_named(environ: Mapping[str, str], places: Sequence[Path], faults: list
     found = found_file(places)
     if found is None:
         return None
-    if fault := fault_of_stranger(found):
+    if fault := insecure_file_error(found):
         faults.append(f"{CONFIG_NAME}: {fault}")
         return None
     return str(found)

@@ -84,7 +84,7 @@ def _parsed(url: str) -> URL:
         raise ConfigurationError([fault]) from None
 
 
-class Part:
+class SqlRepository:
     """One part of the store: statements of its own, the engine of all.
 
     A transaction that writes begins with a write: SQLite then lets it wait for its turn, while one that has read

@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, ColumnElement, Update, bindparam, delete, 
 from sqlalchemy.exc import IntegrityError
 
 from bridge.identity import Identity
-from bridge.store.database import NOW, Part
+from bridge.store.database import NOW, SqlRepository
 from bridge.store.records import ClientAccess
 from bridge.store.schema import access_tokens, consents, grants, refresh_tokens
 
@@ -91,7 +91,7 @@ FORGET_CONSENTS_TO_CLIENT = delete(consents).where(consents.c.client_id == bindp
 SAVE_CONSENT = insert(consents)
 
 
-class Holdings(Part):
+class GrantRevocation(SqlRepository):
     """The half of `Grants` that gives nothing out."""
 
     def revoke_access_token(self, token_hash: str, *, client_id: str, now: int) -> bool:
@@ -127,7 +127,7 @@ class Holdings(Part):
                 known = merged.get(row.client_id)
                 merged[row.client_id] = ClientAccess(
                     client_id=row.client_id,
-                    scope=united(known.scope if known else "", row.scope),
+                    scope=merge_scopes(known.scope if known else "", row.scope),
                     since=known.since if known else row.created_at,
                     until=max(known.until, until) if known else until,
                 )
@@ -150,12 +150,12 @@ class Holdings(Part):
         with self._engine.begin() as connection:
             known = connection.execute(HOLD_CONSENT, values).scalar_one_or_none()
             if known is not None:
-                connection.execute(WIDEN_CONSENT, values | {"wider": united(known, scope)})
+                connection.execute(WIDEN_CONSENT, values | {"wider": merge_scopes(known, scope)})
                 return
             row = {"client_id": values["of_client"], "subject": values["of_subject"], "granted_at": values["now"]}
-            connection.execute(SAVE_CONSENT, row | {"scope": united("", scope)})
+            connection.execute(SAVE_CONSENT, row | {"scope": merge_scopes("", scope)})
 
 
-def united(*scopes: str) -> str:
+def merge_scopes(*scopes: str) -> str:
     """All values of several scopes, each once, in the order of their first mention."""
     return " ".join(dict.fromkeys(value for scope in scopes for value in scope.split()))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
 from bridge.identity import Identity
 from bridge.store.database import NOW, columns_of, labelled, of_prefix, values_of
-from bridge.store.grant_revocation import GRANT_ID, HASH, REVOKE_GRANT, Holdings
+from bridge.store.grant_revocation import GRANT_ID, HASH, REVOKE_GRANT, GrantRevocation
 from bridge.store.records import AccessToken, AuthorizationCode, Grant, Minted, RefreshToken
 from bridge.store.schema import access_tokens, codes, grants, refresh_tokens, sessions
 
@@ -77,7 +77,7 @@ FIND_REFRESH = (
 )
 
 
-class SqlGrants(Holdings):
+class SqlGrants(GrantRevocation):
     """`Grants`."""
 
     def begin_with_code(self, grant: Grant, code: AuthorizationCode) -> None:
@@ -89,10 +89,10 @@ class SqlGrants(Holdings):
                 if ended_at is not None:
                     connection.execute(REVOKE_GRANT, {"of_grant": grant.grant_id, "now": ended_at})
 
-    def begin_with_token(self, grant: Grant, minted: Minted) -> None:
+    def begin_with_token(self, grant: Grant, build_token_records: Minted) -> None:
         with self._engine.begin() as connection:
             connection.execute(SAVE_GRANT, _grant_row(grant))
-            _save_tokens(connection, minted)
+            _save_tokens(connection, build_token_records)
 
     def redeem_code(
         self,
@@ -115,11 +115,11 @@ class SqlGrants(Holdings):
             if grant is None:
                 return False
             try:
-                minted = mint(AuthorizationCode(**row._mapping), grant)
+                build_token_records = mint(AuthorizationCode(**row._mapping), grant)
             except Exception as error:  # noqa: BLE001  raised again below, once the code is spent for good
                 refusal = error
             else:
-                _save_tokens(connection, minted)
+                _save_tokens(connection, build_token_records)
         if refusal is not None:
             raise refusal
         return True
@@ -136,13 +136,13 @@ class SqlGrants(Holdings):
         with self._engine.begin() as connection:
             row = connection.execute(ROTATE, {"hash": token_hash, "now": now}).one_or_none()
             if row is None:
-                return _repeat_or_punish(connection, token_hash, now, grace, mint, reused=reused)
+                return _handle_refresh_reuse(connection, token_hash, now, grace, mint, reused=reused)
             grant = _live_grant(connection, row.grant_id)
             if grant is None:
                 return False
-            minted = mint(RefreshToken(**row._mapping), grant)
-            _save_tokens(connection, minted)
-            successor = minted.refresh_token and minted.refresh_token.token_hash
+            build_token_records = mint(RefreshToken(**row._mapping), grant)
+            _save_tokens(connection, build_token_records)
+            successor = build_token_records.refresh_token and build_token_records.refresh_token.token_hash
             connection.execute(NAME_SUCCESSOR, {"hash": token_hash, "next": successor})
         return True
 
@@ -155,7 +155,7 @@ class SqlGrants(Holdings):
         return None if row is None else (RefreshToken(**_own(row, _REFRESH)), _grant(of_prefix(row, _GRANT, OF_GRANT)))
 
 
-def _repeat_or_punish(
+def _handle_refresh_reuse(
     connection: Connection,
     token_hash: str,
     now: int,
@@ -173,10 +173,13 @@ def _repeat_or_punish(
         return False
     unused = connection.execute(IS_UNUSED, {"hash": row.successor_hash}).one_or_none() is not None
     if unused and now - row.rotated_at <= grace:
-        minted = mint(RefreshToken(**_own(row, _REFRESH)), grant)
-        if minted.refresh_token is not None and minted.refresh_token.token_hash == row.successor_hash:
+        build_token_records = mint(RefreshToken(**_own(row, _REFRESH)), grant)
+        if (
+            build_token_records.refresh_token is not None
+            and build_token_records.refresh_token.token_hash == row.successor_hash
+        ):
             # The same tokens again; only an access token of another scope than the first time's is new.
-            token = minted.access_token
+            token = build_token_records.access_token
             if connection.execute(HAS_ACCESS_TOKEN, {"hash": token.token_hash}).one_or_none() is None:
                 connection.execute(SAVE_ACCESS, values_of(token))
             return True
@@ -185,10 +188,10 @@ def _repeat_or_punish(
     return False
 
 
-def _save_tokens(connection: Connection, minted: Minted) -> None:
-    connection.execute(SAVE_ACCESS, values_of(minted.access_token))
-    if minted.refresh_token is not None:
-        connection.execute(SAVE_REFRESH, values_of(minted.refresh_token))
+def _save_tokens(connection: Connection, build_token_records: Minted) -> None:
+    connection.execute(SAVE_ACCESS, values_of(build_token_records.access_token))
+    if build_token_records.refresh_token is not None:
+        connection.execute(SAVE_REFRESH, values_of(build_token_records.refresh_token))
 
 
 def _live_grant(connection: Connection, grant_id: str) -> Grant | None:

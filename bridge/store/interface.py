@@ -32,7 +32,7 @@ class Logins(Protocol):
         None when there is none, it began in another browser, is too old or taken, or the ticket was used before.
         """
 
-    def claim_newest(
+    def consume_newest(
         self, *, browser_hash: str, ticket_hash: str, now: int, gateway_only: bool = False
     ) -> PendingLogin | None:
         """Likewise the newest that this browser began, where nothing tells which of them CAS answers.
@@ -120,7 +120,7 @@ class Grants(Protocol):
         When its session has ended meanwhile, it is revoked from the start.
         """
 
-    def begin_with_token(self, grant: Grant, minted: Minted) -> None:
+    def begin_with_token(self, grant: Grant, build_token_records: Minted) -> None:
         """Remember a grant of a client that acts for itself, and its token."""
 
     def redeem_code(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bridge.store.database import NOW, Part, columns_of, values_of
+from bridge.store.database import NOW, SqlRepository, columns_of, values_of
 from bridge.store.grant_revocation import FORGET_CONSENTS_TO_CLIENT, REVOKE_OF_CLIENT
 from bridge.store.records import LogoutDelivery, SigningKey, StoredClient
 from bridge.store.schema import logout_deliveries, signing_keys, stored_clients, versions
@@ -67,7 +67,7 @@ FAILED = (
 WAITING = select(*_DELIVERY).order_by(logout_deliveries.c.created_at, _ID)
 
 
-class SqlKeys(Part):
+class SqlKeys(SqlRepository):
     """`Keys`."""
 
     def add(self, key: SigningKey, *, after: str | None) -> bool:
@@ -87,7 +87,7 @@ class SqlKeys(Part):
         self._execute(REMOVE_KEY, {"of_kid": kid})
 
 
-class SqlClients(Part):
+class SqlClients(SqlRepository):
     """`Clients`."""
 
     def version(self) -> int:
@@ -132,7 +132,7 @@ class SqlClients(Part):
             )
 
 
-class SqlDeliveries(Part):
+class SqlDeliveries(SqlRepository):
     """`Deliveries`."""
 
     def queue(self, entries: Sequence[tuple[str, str, str, str]], *, now: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Update, bindparam, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bridge.store.database import NOW, Part, columns_of, values_of
+from bridge.store.database import NOW, SqlRepository, columns_of, values_of
 from bridge.store.records import PendingLogin
 from bridge.store.schema import pending_logins, session_tickets
 
@@ -57,7 +57,7 @@ FIND_LOGIN = select(*_LOGIN).where(
 )
 
 
-class SqlLogins(Part):
+class SqlLogins(SqlRepository):
     """`Logins`."""
 
     def save(self, login: PendingLogin) -> None:
@@ -67,7 +67,7 @@ class SqlLogins(Part):
         values = {"state": state_hash, "browser": browser_hash, "ticket": ticket_hash, "now": now}
         return self._claim(CLAIM_LOGIN, values)
 
-    def claim_newest(
+    def consume_newest(
         self, *, browser_hash: str, ticket_hash: str, now: int, gateway_only: bool = False
     ) -> PendingLogin | None:
         gateways = [True] if gateway_only else [True, False]

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from bridge.identity import Identity
-from bridge.store.database import NOW, Part, columns_of, values_of
+from bridge.store.database import NOW, SqlRepository, columns_of, values_of
 from bridge.store.grant_revocation import revocation
 from bridge.store.keeping import QUEUE, delivery_rows
 from bridge.store.records import Session
@@ -118,7 +118,7 @@ REVOKE_GRANTS_OF_SESSION = revocation(grants.c.sid == bindparam("of_sid"))
 REVOKE_GRANTS_BUT_OFFLINE = revocation(grants.c.sid == bindparam("of_sid"), grants.c.offline.is_(False))
 
 
-class SqlSessions(Part):
+class SqlSessions(SqlRepository):
     """`Sessions`."""
 
     def begin(self, session: Session, *, ticket_hash: str) -> bool:

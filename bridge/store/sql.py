@@ -15,7 +15,7 @@ from bridge.store.database import NOW, is_absent, open_engine
 from bridge.store.grants import SqlGrants
 from bridge.store.keeping import SqlClients, SqlDeliveries, SqlKeys
 from bridge.store.logins import SqlLogins
-from bridge.store.migrations import age_of, bring_up_to_date, told_in_one_sentence
+from bridge.store.migrations import age_of, as_click_error, bring_up_to_date
 from bridge.store.purge import PURGES
 from bridge.store.schema import logout_deliveries, sessions, signing_keys
 from bridge.store.sessions import SqlSessions
@@ -56,7 +56,7 @@ class SqlStore:
         """
         engine = open_engine(url, as_it_is=True)
         try:
-            with told_in_one_sentence(engine):
+            with as_click_error(engine):
                 age = "absent" if is_absent(engine) else age_of(engine)
         except ConfigurationError:
             engine.dispose()

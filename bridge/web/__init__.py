@@ -4,7 +4,7 @@ Owns the routes, the cookies, the pages and the way an error becomes an answer. 
 signatures: what a request means is decided in `oauth` and `cas`, what is remembered in `store`.
 """
 
-from bridge.web.context import Bridge
+from bridge.web.context import AppContext
 from bridge.web.routes import register
 
-__all__ = ["Bridge", "register"]
+__all__ = ["AppContext", "register"]

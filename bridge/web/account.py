@@ -14,7 +14,7 @@ from flask import Blueprint, Response, render_template, request
 from bridge.oauth.logout import end_session
 from bridge.store import Session
 from bridge.web import cookies
-from bridge.web.context import Bridge, current_bridge
+from bridge.web.context import AppContext, current_context
 from bridge.web.forms import check_form_token, form_token
 from bridge.web.responses import see_other
 
@@ -40,70 +40,70 @@ class HeldAccess:
 @blueprint.get("/")
 def account() -> str:
     """For the user; whoever is not signed in reads what this address is for."""
-    bridge = current_bridge()
-    session = cookies.current_session(request, bridge)
+    context = current_context()
+    session = cookies.current_session(request, context)
     if session is None:
         return render_template("index.html")
-    live = bridge.store.sessions.of_subject(session.identity.subject, now=bridge.now())
+    live = context.store.sessions.of_subject(session.identity.subject, now=context.now())
     return render_template(
         "account.html",
         identity=session.identity,
         session=session,
         others=[other for other in live if other.sid != session.sid],
-        access=held_access(bridge, session),
-        end_access_token=form_token(bridge, session, END_ACCESS),
-        end_session_token=form_token(bridge, session, END_SESSION),
-        everywhere_token=form_token(bridge, session, SIGN_OUT_EVERYWHERE),
+        access=held_access(context, session),
+        end_access_token=form_token(context, session, END_ACCESS),
+        end_session_token=form_token(context, session, END_SESSION),
+        everywhere_token=form_token(context, session, SIGN_OUT_EVERYWHERE),
     )
 
 
 @blueprint.post("/account/end-access")
 def end_access() -> Response:
     """Take back all that an application holds, and what was agreed to."""
-    bridge = current_bridge()
-    session = session_of_form(bridge, END_ACCESS)
+    context = current_context()
+    session = session_of_form(context, END_ACCESS)
     client_id = request.form.get("client_id", "")
     if session is not None and client_id.isprintable():
         subject = session.identity.subject
-        revoked = bridge.store.grants.revoke_client_of_subject(client_id, subject, now=bridge.now())
+        revoked = context.store.grants.revoke_client_of_subject(client_id, subject, now=context.now())
         log.info("access_ended", client=client_id[:80], subject=subject, grants=revoked)
-    return own_page(bridge)
+    return own_page(context)
 
 
 @blueprint.post("/account/end-session")
 def end_other_session() -> Response:
     """Sign the user out in another browser."""
-    bridge = current_bridge()
-    session = session_of_form(bridge, END_SESSION)
+    context = current_context()
+    session = session_of_form(context, END_SESSION)
     if session is not None:
         subject, sid = session.identity.subject, request.form.get("sid", "")
-        own = {live.sid for live in bridge.store.sessions.of_subject(subject, now=bridge.now())}
-        ended = sid in own and end_session(bridge.authority, sid)
+        own = {live.sid for live in context.store.sessions.of_subject(subject, now=context.now())}
+        ended = sid in own and end_session(context.provider, sid)
         log.info("session_ended_by_user", subject=subject, sid=sid[:80], ended=ended)
-    return own_page(bridge)
+    return own_page(context)
 
 
 @blueprint.post("/account/sign-out-everywhere")
 def sign_out_everywhere() -> Response:
     """End every session of the user, this one too."""
-    bridge = current_bridge()
-    session = session_of_form(bridge, SIGN_OUT_EVERYWHERE)
+    context = current_context()
+    session = session_of_form(context, SIGN_OUT_EVERYWHERE)
     if session is not None:
         subject = session.identity.subject
-        live = bridge.store.sessions.of_subject(subject, now=bridge.now())
-        ended = sum(end_session(bridge.authority, one.sid) for one in live)
+        live = context.store.sessions.of_subject(subject, now=context.now())
+        ended = sum(end_session(context.provider, one.sid) for one in live)
         log.info("signed_out_everywhere", subject=subject, sessions=ended)
     # Which tells that CAS has a session of its own, and how to end that.
-    response = see_other(f"{bridge.issuer}/logout")
-    cookies.want_new_login(response, bridge)
+    response = see_other(f"{context.issuer}/logout")
+    cookies.want_new_login(response, context)
     return response
 
 
-def held_access(bridge: Bridge, session: Session) -> list[HeldAccess]:
+def held_access(context: AppContext, session: Session) -> list[HeldAccess]:
     """The applications by name; one that is no longer registered keeps its id."""
     found = []
-    for held in bridge.store.grants.access_of_subject(session.identity.subject, now=bridge.now()):
-        client = bridge.authority.clients.get(held.client_id)
+    for held in context.store.grants.access_of_subject(session.identity.subject, now=context.now()):
+        client = context.provider.clients.get(held.client_id)
         found.append(
             HeldAccess(
                 client_id=held.client_id,
@@ -116,17 +116,17 @@ def held_access(bridge: Bridge, session: Session) -> list[HeldAccess]:
     return sorted(found, key=lambda one: one.name.casefold())
 
 
-def session_of_form(bridge: Bridge, purpose: str) -> Session | None:
+def session_of_form(context: AppContext, purpose: str) -> Session | None:
     """The session that sent the form; None when it ended meanwhile, and there is nothing left to do.
 
     :raises FormNotAccepted: when another page sent it
     """
-    session = cookies.current_session(request, bridge)
+    session = cookies.current_session(request, context)
     if session is not None:
-        check_form_token(bridge, session, purpose, request.form.get("form_token"))
+        check_form_token(context, session, purpose, request.form.get("form_token"))
     return session
 
 
-def own_page(bridge: Bridge) -> Response:
+def own_page(context: AppContext) -> Response:
     """Back to the page, which then shows what is left."""
-    return see_other(f"{bridge.issuer}/")
+    return see_other(f"{context.issuer}/")

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 from bridge.errors import InvalidRequest, OAuthError, TokenReused
 from bridge.oauth import endpoints
 from bridge.oauth.metadata import provider_metadata
-from bridge.web.context import current_bridge
+from bridge.web.context import current_context
 from bridge.web.operations import count_token_response, requested_grant_type
 from bridge.web.rate_limit_decorators import bad_tokens_limited, guesses_limited
 
@@ -25,17 +25,17 @@ log = structlog.get_logger()
 @guesses_limited
 def token() -> Response:
     """Token endpoint, RFC 6749 §3.2. Parameters in the query are ignored."""
-    bridge = current_bridge()
+    context = current_context()
     try:
-        client, answer = endpoints.token(bridge.authority, *_form())
+        client, answer = endpoints.token(context.provider, *_form())
     except OAuthError as error:
         if isinstance(error, TokenReused):
             log.warning("reuse_detected", what=error.what, client=error.client_id, subject=error.subject)
         detail = error.detail or error.wire_description
         log.warning("token_refused", grant_type=requested_grant_type(), error=error.code, detail=detail)
-        count_token_response(bridge, error.code)
+        count_token_response(context, error.code)
         raise
-    count_token_response(bridge, "issued")
+    count_token_response(context, "issued")
     log.info("token_issued", client=client, grant_type=requested_grant_type(), scope=answer.get("scope", ""))
     return jsonify(answer)
 
@@ -45,14 +45,14 @@ def token() -> Response:
 def userinfo() -> Response:
     """Userinfo endpoint, OIDC Core §5.3: token in the header, or in the body of a POST."""
     body = request.form.items(multi=True) if request.method == "POST" else ()
-    return jsonify(endpoints.userinfo(current_bridge().authority, body, request.headers.get("Authorization")))
+    return jsonify(endpoints.userinfo(current_context().provider, body, request.headers.get("Authorization")))
 
 
 @blueprint.post("/introspect")
 @guesses_limited
 def introspect() -> Response:
     """RFC 7662."""
-    answer = endpoints.introspection(current_bridge().authority, *_form())
+    answer = endpoints.introspection(current_context().provider, *_form())
     log.info("introspected", active=answer["active"])
     return jsonify(answer)
 
@@ -61,7 +61,7 @@ def introspect() -> Response:
 @guesses_limited
 def revoke() -> Response:
     """RFC 7009."""
-    log.info("revoked", client=endpoints.revocation(current_bridge().authority, *_form()))
+    log.info("revoked", client=endpoints.revocation(current_context().provider, *_form()))
     return Response(status=200)
 
 
@@ -69,13 +69,13 @@ def revoke() -> Response:
 @blueprint.get("/.well-known/oauth-authorization-server")
 def metadata() -> Response:
     """OIDC Discovery §4 and RFC 8414 §3."""
-    return _public(provider_metadata(current_bridge().issuer))
+    return _public(provider_metadata(current_context().issuer))
 
 
 @blueprint.get("/.well-known/jwks.json")
 def jwks() -> Response:
     """RFC 7517 §5."""
-    return _public(current_bridge().authority.keys.jwks())
+    return _public(current_context().provider.keys.jwks())
 
 
 def _form() -> tuple[Iterable[tuple[str, str]], str | None]:

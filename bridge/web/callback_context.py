@@ -16,61 +16,61 @@ from bridge.cas.protocol import service_url
 from bridge.errors import LoginNotContinued
 from bridge.store import PendingLogin, fingerprint
 from bridge.web import cookies
-from bridge.web.context import Bridge
+from bridge.web.context import AppContext
 
 
-def service_of(bridge: Bridge, state: str) -> str:
+def service_of(context: AppContext, state: str) -> str:
     """The service URL of a sign-in that begins."""
-    return service_url(bridge.issuer, state if bridge.cas_service_state == "query" else None)
+    return service_url(context.issuer, state if context.cas_service_state == "query" else None)
 
 
 @dataclass(frozen=True, slots=True)
-class Returning:
+class CallbackContext:
     """A browser that comes back. What it may have is looked for by hashes alone."""
 
-    bridge: Bridge
+    context: AppContext
     browser_hash: str
     state_hash: str | None
     """None when the service URL holds no state."""
 
-    def take(self, ticket_hash: str) -> PendingLogin | None:
+    def consume_pending_login(self, ticket_hash: str) -> PendingLogin | None:
         """The sign-in that this ticket is for, once."""
-        logins, now = self.bridge.store.logins, self.bridge.now()
+        logins, now = self.context.store.logins, self.context.now()
         if self.state_hash is None:
-            return logins.claim_newest(browser_hash=self.browser_hash, ticket_hash=ticket_hash, now=now)
+            return logins.consume_newest(browser_hash=self.browser_hash, ticket_hash=ticket_hash, now=now)
         return logins.claim(self.state_hash, browser_hash=self.browser_hash, ticket_hash=ticket_hash, now=now)
 
-    def taken_before(self, ticket_hash: str) -> PendingLogin | None:
+    def find_consumed(self, ticket_hash: str) -> PendingLogin | None:
         """The sign-in that was taken by this ticket, or came too late."""
-        logins = self.bridge.store.logins
+        logins = self.context.store.logins
         if self.state_hash is None:
             return logins.find_by_ticket(ticket_hash, browser_hash=self.browser_hash)
         return logins.find(self.state_hash, browser_hash=self.browser_hash)
 
-    def without_ticket(self) -> PendingLogin | None:
+    def consume_gateway_login(self) -> PendingLogin | None:
         """The sign-in for which CAS was to ask nothing (gateway), and has nothing to tell."""
-        logins = self.bridge.store.logins
+        logins = self.context.store.logins
         if self.state_hash is not None:
             login = logins.find(self.state_hash, browser_hash=self.browser_hash)
             return login if login is not None and login.gateway else None
         # Taken by a ticket that nobody has: left waiting, it could take the ticket of a later sign-in.
-        nothing = fingerprint(self.bridge.new_secret())
-        return logins.claim_newest(
-            browser_hash=self.browser_hash, ticket_hash=nothing, now=self.bridge.now(), gateway_only=True
+        nothing = fingerprint(self.context.new_secret())
+        return logins.consume_newest(
+            browser_hash=self.browser_hash, ticket_hash=nothing, now=self.context.now(), gateway_only=True
         )
 
 
-def returning(bridge: Bridge) -> Returning:
+def returning(context: AppContext) -> CallbackContext:
     """The browser that this request comes from.
 
     :raises LoginNotContinued: when it began no sign-in, or the address does not say which
     """
-    browser = cookies.browser_id(request, bridge)
+    browser = cookies.browser_id(request, context)
     if browser is None:
         raise LoginNotContinued(detail="no login cookie")
-    if bridge.cas_service_state == "cookie":
-        return Returning(bridge, fingerprint(browser), None)
+    if context.cas_service_state == "cookie":
+        return CallbackContext(context, fingerprint(browser), None)
     states = request.args.getlist("state")
     if len(states) != 1:
         raise LoginNotContinued(detail="not exactly one state")
-    return Returning(bridge, fingerprint(browser), fingerprint(states[0]))
+    return CallbackContext(context, fingerprint(browser), fingerprint(states[0]))

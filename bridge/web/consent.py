@@ -11,7 +11,7 @@ from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
 from bridge.store import Session
 from bridge.web import cookies
-from bridge.web.context import Bridge, current_bridge
+from bridge.web.context import AppContext, current_context
 from bridge.web.forms import check_form_token, form_token
 from bridge.web.responses import answer_client, content_security_policy, source_of
 
@@ -19,7 +19,9 @@ blueprint = Blueprint("consent", __name__)
 log = structlog.get_logger()
 
 
-def ask_for_consent(bridge: Bridge, authorization: AuthorizationRequest, client: Client, session: Session) -> Response:
+def ask_for_consent(
+    context: AppContext, authorization: AuthorizationRequest, client: Client, session: Session
+) -> Response:
     """The page. The request travels in the form and is checked again when it comes back: nothing is stored."""
     page = render_template(
         "consent.html",
@@ -27,7 +29,7 @@ def ask_for_consent(bridge: Bridge, authorization: AuthorizationRequest, client:
         identity=session.identity,
         scopes=endpoint.scopes_to_agree_to(authorization, client),
         parameters=authorization.to_parameters(),
-        token=form_token(bridge, session, "consent"),
+        token=form_token(context, session, "consent"),
     )
     response = make_response(page)
     allowed = f"'self' {source_of(authorization.redirect_uri)}"
@@ -38,24 +40,24 @@ def ask_for_consent(bridge: Bridge, authorization: AuthorizationRequest, client:
 @blueprint.post("/consent")
 def consent() -> Response:
     """The user's answer."""
-    bridge = current_bridge()
-    session = cookies.current_session(request, bridge)
+    context = current_context()
+    session = cookies.current_session(request, context)
     if session is None:
         raise LoginNotContinued(detail="consent without a session")
-    check_form_token(bridge, session, "consent", request.form.get("form_token"))
+    check_form_token(context, session, "consent", request.form.get("form_token"))
     sent = [(name, value) for name, value in request.form.items(multi=True) if name not in ("form_token", "decision")]
-    authorization = endpoint.check_request(bridge.authority, sent)
-    client = endpoint.check_still_registered(bridge.authority, authorization)
-    endpoint.check_admitted(bridge.authority, authorization, client, session)
+    authorization = endpoint.check_request(context.provider, sent)
+    client = endpoint.check_still_registered(context.provider, authorization)
+    endpoint.check_access(context.provider, authorization, client, session)
     agreed = request.form.get("decision") == "allow"
     log.info("consent", client=client.client_id, subject=session.identity.subject, agreed=agreed)
     if not agreed:
         description = "The user does not want to share this with the application."
-        raise endpoint.refused(bridge.authority, authorization, "access_denied", description)
-    bridge.store.grants.remember_consent(
+        raise endpoint.refused(context.provider, authorization, "access_denied", description)
+    context.store.grants.remember_consent(
         client.client_id,
         session.identity.subject,
         " ".join(endpoint.scopes_to_agree_to(authorization, client)),
-        now=bridge.now(),
+        now=context.now(),
     )
-    return answer_client(endpoint.issue_code(bridge.authority, authorization, session))
+    return answer_client(endpoint.issue_code(context.provider, authorization, session))

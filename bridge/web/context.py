@@ -10,7 +10,7 @@ from flask import current_app
 from bridge.cas.addresses import CasAddresses
 from bridge.cas.protocol import ValidatedTicket
 from bridge.metrics import Metrics
-from bridge.oauth.provider_context import Authority
+from bridge.oauth.provider_context import ProviderContext
 from bridge.settings import ClaimRules
 from bridge.store import Store
 from bridge.web.appearance import Appearance
@@ -27,10 +27,10 @@ class Cas(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bridge:
+class AppContext:
     """The rooms, wired by `create_app`."""
 
-    authority: Authority
+    provider: ProviderContext
     addresses: CasAddresses
     cas_logout: str
     """`chain`, `return` or `none`."""
@@ -38,9 +38,9 @@ class Bridge:
     """`query` or `cookie`."""
     cas: Cas
     claim_rules: ClaimRules
-    single_logout_ends_offline_access: bool
+    cas_logout_ends_offline_access: bool
     store: Store
-    session_lifetime: int
+    session_lifetime_seconds: int
     cookies_are_secure: bool
     appearance: Appearance
     metrics: Metrics
@@ -50,17 +50,17 @@ class Bridge:
     @property
     def issuer(self) -> str:
         """The public base URL."""
-        return self.authority.issuer
+        return self.provider.issuer
 
     def new_secret(self) -> str:
         """A fresh unguessable string."""
-        return self.authority.new_secret()
+        return self.provider.new_secret()
 
     def now(self) -> int:
         """Unix seconds."""
-        return self.authority.now()
+        return self.provider.now()
 
 
-def current_bridge() -> Bridge:
+def current_context() -> AppContext:
     """The bridge of the running application."""
-    return cast(Bridge, current_app.extensions[EXTENSION])
+    return cast(AppContext, current_app.extensions[EXTENSION])

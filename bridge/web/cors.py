@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from bridge.web.context import current_bridge
+from bridge.web.context import current_context
 
 PUBLIC = {"api.metadata": "GET", "api.jwks": "GET", "api.rfc8414": "GET"}
 FOR_BROWSER_APPLICATIONS = {"api.token": "POST", "api.userinfo": "GET, POST", "api.revoke": "POST"}
@@ -30,7 +30,7 @@ def add_cors_headers(response: Response) -> Response:
     elif endpoint in FOR_BROWSER_APPLICATIONS:
         response.vary.add("Origin")  # with one or without: a cache must not mix them up
         origin = request.headers.get("Origin")
-        if origin is not None and origin in current_bridge().authority.clients.browser_origins():
+        if origin is not None and origin in current_context().provider.clients.browser_origins():
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = READABLE_HEADERS
             _answer_preflight(response, FOR_BROWSER_APPLICATIONS[endpoint])

@@ -9,6 +9,7 @@ from flask import Flask, Response, g, jsonify, make_response, render_template, r
 from werkzeug.exceptions import HTTPException
 
 from bridge.errors import (
+    AccessDenied,
     AuthorizationRefused,
     BridgeError,
     FormNotAccepted,
@@ -17,13 +18,12 @@ from bridge.errors import (
     InvalidToken,
     LoginNotContinued,
     MissingToken,
-    NotAdmitted,
     OAuthError,
     TooManyFailures,
     for_people,
 )
 from bridge.oauth.authorization_endpoint import Answer
-from bridge.web.context import current_bridge
+from bridge.web.context import current_context
 from bridge.web.operations import reason_of
 from bridge.web.pages import told
 from bridge.web.rate_limit_decorators import SECONDS_TO_WAIT
@@ -44,7 +44,7 @@ TITLES = {
 }
 BEARER_ENDPOINTS = ("api.userinfo", "api.userdata")
 # Where there is more to say than what happened; the first that fits.
-PAGES = {FormNotAccepted: "error.html", LoginNotContinued: "interrupted.html", NotAdmitted: "not_admitted.html"}
+PAGES = {FormNotAccepted: "error.html", LoginNotContinued: "interrupted.html", AccessDenied: "not_admitted.html"}
 
 
 def register_error_handlers(app: Flask) -> None:
@@ -56,7 +56,7 @@ def register_error_handlers(app: Flask) -> None:
 
 def answer_bridge_error(error: BridgeError) -> Response:
     """The tree of `bridge.errors`."""
-    current_bridge().metrics.refused(reason_of(error))
+    current_context().metrics.refused(reason_of(error))
     if isinstance(error, AuthorizationRefused):
         log.info("authorization_refused", error=error.detail, description=error.description)
         answer = Answer(redirect_uri=error.redirect_uri, parameters=error.answer, response_mode=error.response_mode)

@@ -6,15 +6,15 @@ import hmac
 
 from bridge.errors import FormNotAccepted
 from bridge.store import Session
-from bridge.web.context import Bridge
+from bridge.web.context import AppContext
 
 
-def form_token(bridge: Bridge, session: Session, purpose: str) -> str:
+def form_token(context: AppContext, session: Session, purpose: str) -> str:
     """To stand in a hidden field named `form_token`."""
-    return bridge.authority.derived_secret("form", purpose, session.cookie_hash)
+    return context.provider.derived_secret("form", purpose, session.cookie_hash)
 
 
-def check_form_token(bridge: Bridge, session: Session, purpose: str, unverified: str | None) -> None:
+def check_form_token(context: AppContext, session: Session, purpose: str, unverified: str | None) -> None:
     """Raise FormNotAccepted for a form that another page sent, or one from before a new sign-in."""
-    if not hmac.compare_digest(form_token(bridge, session, purpose).encode(), (unverified or "").encode()):
+    if not hmac.compare_digest(form_token(context, session, purpose).encode(), (unverified or "").encode()):
         raise FormNotAccepted(detail=f"wrong form token for {purpose}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Flask, Response, jsonify, request
 
 from bridge.oauth import endpoints
-from bridge.web.context import current_bridge
+from bridge.web.context import current_context
 from bridge.web.login import authorize
 from bridge.web.rate_limit_decorators import bad_tokens_limited
 
@@ -24,4 +24,4 @@ def add_former_addresses(app: Flask, path: str) -> None:
 def userdata() -> Response:
     """The name alone, for a token in the Authorization header."""
     header = request.headers.get("Authorization")
-    return jsonify(username=endpoints.username(current_bridge().authority, header))
+    return jsonify(username=endpoints.username(current_context().provider, header))

@@ -13,16 +13,16 @@ from bridge.cas.attributes import identity_from
 from bridge.cas.protocol import check_ticket, ticket_fingerprint
 from bridge.errors import AuthorizationRefused, LoginNotContinued, SignInDenied, TicketRefused, UpstreamError
 from bridge.identity import Identity
-from bridge.log import remember
+from bridge.log import bind_log_context
 from bridge.oauth import authorization_endpoint as endpoint
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
 from bridge.oauth.logout import end_session
 from bridge.store import PendingLogin, Session, fingerprint
 from bridge.web import cookies
-from bridge.web.callback_context import Returning, returning, service_of
+from bridge.web.callback_context import CallbackContext, returning, service_of
 from bridge.web.consent import ask_for_consent
-from bridge.web.context import Bridge, current_bridge
+from bridge.web.context import AppContext, current_context
 from bridge.web.operations import validation
 from bridge.web.pages import prefer_languages
 from bridge.web.rate_limit_decorators import bad_callbacks_limited
@@ -38,15 +38,15 @@ log = structlog.get_logger()
 @blueprint.route("/authorize", methods=["GET", "POST"])
 def authorize() -> Response:
     """Authorization endpoint, RFC 6749 §3.1; GET and POST alike (OIDC Core §3.1.2.1)."""
-    bridge = current_bridge()
+    context = current_context()
     parameters = request.form if request.method == "POST" else request.args
-    authorization = endpoint.check_request(bridge.authority, parameters.items(multi=True))
-    current = cookies.current_session(request, bridge)
-    session = endpoint.sufficient_session(bridge.authority, authorization, current)
+    authorization = endpoint.check_request(context.provider, parameters.items(multi=True))
+    current = cookies.current_session(request, context)
+    session = endpoint.reusable_session(context.provider, authorization, current)
     if session is None:
-        return send_to_cas(bridge, authorization, attempt=1)
-    client = endpoint.check_still_registered(bridge.authority, authorization)
-    return answer_with(bridge, authorization, client, session)
+        return send_to_cas(context, authorization, attempt=1)
+    client = endpoint.check_still_registered(context.provider, authorization)
+    return answer_with(context, authorization, client, session)
 
 
 @blueprint.get("/cas/callback")
@@ -57,60 +57,60 @@ def callback() -> Response:
         return front_channel()
     if request.method == "HEAD":  # comes with every GET route; whoever only looks must not spend the ticket
         raise MethodNotAllowed(["GET"])
-    bridge = current_bridge()
-    browser = returning(bridge)
+    context = current_context()
+    browser = returning(context)
     if "ticket" not in request.args:
-        return _nobody_signed_in(bridge, browser)
+        return _gateway_denied(context, browser)
     ticket = check_ticket(request.args.getlist("ticket"))
     # Taken before CAS is asked: some servers accept a ticket twice when they are asked twice at once.
-    login = browser.take(fingerprint(ticket))
+    login = browser.consume_pending_login(fingerprint(ticket))
     if login is None:
-        return _continue_elsewhere(bridge, browser, ticket)
+        return _restart_authorization(context, browser, ticket)
     authorization = AuthorizationRequest.from_json(login.request)
     prefer_languages(authorization.ui_locales)
-    if cookies.wants_new_login(request, bridge) and not login.renew:
+    if cookies.wants_new_login(request, context) and not login.renew:
         # Signed out while this tab was at CAS: what CAS remembers does not count any more.
-        return send_to_cas(bridge, authorization, attempt=login.attempt)
-    client = endpoint.check_still_registered(bridge.authority, authorization)
+        return send_to_cas(context, authorization, attempt=login.attempt)
+    client = endpoint.check_still_registered(context.provider, authorization)
     try:
-        session = _sign_in(bridge, login, _identity(bridge, login, ticket), ticket)
+        session = _sign_in(context, login, _identity(context, login, ticket), ticket)
     except (TicketRefused, UpstreamError) as error:
         if isinstance(error, TicketRefused) and login.attempt < LOGIN_ATTEMPTS:
             log.info("login_restarted", client=authorization.client_id, detail=error.detail)
-            return send_to_cas(bridge, authorization, attempt=login.attempt + 1)
+            return send_to_cas(context, authorization, attempt=login.attempt + 1)
         if "none" not in authorization.prompt:
             raise
-        raise _failed_unseen(bridge, authorization, error) from None
+        raise _prompt_none_error(context, authorization, error) from None
     except SignInDenied as error:
         log.warning("sign_in_denied", client=authorization.client_id, detail=error.detail)
-        raise endpoint.refused(bridge.authority, authorization, error.code, error.wire_description) from None
+        raise endpoint.refused(context.provider, authorization, error.code, error.wire_description) from None
     subject = session.identity.subject
     log.info("signed_in", client=authorization.client_id, subject=subject, ticket=ticket_fingerprint(ticket))
-    endpoint.check_answerable(bridge.authority, authorization, session)
-    return answer_with(bridge, authorization, client, session)
+    endpoint.check_session_matches_request(context.provider, authorization, session)
+    return answer_with(context, authorization, client, session)
 
 
-def answer_with(bridge: Bridge, authorization: AuthorizationRequest, client: Client, session: Session) -> Response:
+def answer_with(context: AppContext, authorization: AuthorizationRequest, client: Client, session: Session) -> Response:
     """The end of every successful way: may this user, have they agreed, then a code."""
-    remember(subject=session.identity.subject)
-    endpoint.check_admitted(bridge.authority, authorization, client, session)
-    if endpoint.needs_consent(bridge.authority, authorization, client, session):
-        return ask_for_consent(bridge, authorization, client, session)
+    bind_log_context(subject=session.identity.subject)
+    endpoint.check_access(context.provider, authorization, client, session)
+    if endpoint.needs_consent(context.provider, authorization, client, session):
+        return ask_for_consent(context, authorization, client, session)
     log.info("code_issued", client=client.client_id, subject=session.identity.subject, scope=authorization.scope)
-    return answer_client(endpoint.issue_code(bridge.authority, authorization, session))
+    return answer_client(endpoint.issue_code(context.provider, authorization, session))
 
 
-def send_to_cas(bridge: Bridge, authorization: AuthorizationRequest, *, attempt: int) -> Response:
+def send_to_cas(context: AppContext, authorization: AuthorizationRequest, *, attempt: int) -> Response:
     """Keep the request, and let CAS find out who this is."""
-    state = bridge.new_secret()
-    browser = cookies.browser_id(request, bridge) or bridge.new_secret()
-    service = service_of(bridge, state)
-    renew = endpoint.wants_new_login(authorization) or cookies.wants_new_login(request, bridge)
+    state = context.new_secret()
+    browser = cookies.browser_id(request, context) or context.new_secret()
+    service = service_of(context, state)
+    renew = endpoint.wants_new_login(authorization) or cookies.wants_new_login(request, context)
     gateway = "none" in authorization.prompt and not renew
     if "none" in authorization.prompt and renew:
         description = "The session is too old, and prompt=none forbids asking for the password."
-        raise endpoint.refused(bridge.authority, authorization, "login_required", description)
-    bridge.store.logins.save(
+        raise endpoint.refused(context.provider, authorization, "login_required", description)
+    context.store.logins.save(
         PendingLogin(
             state_hash=fingerprint(state),
             browser_hash=fingerprint(browser),
@@ -119,66 +119,66 @@ def send_to_cas(bridge: Bridge, authorization: AuthorizationRequest, *, attempt:
             renew=renew,
             gateway=gateway,
             attempt=attempt,
-            expires_at=bridge.now() + cookies.LOGIN_LIFETIME_SECONDS,
+            expires_at=context.now() + cookies.LOGIN_LIFETIME_SECONDS,
         )
     )
     locale = (authorization.ui_locales or "").split(" ")[0]
-    response = see_other(bridge.addresses.login_url(service, renew=renew, gateway=gateway, locale=locale or None))
-    cookies.remember_browser(response, bridge, browser)
+    response = see_other(context.addresses.login_url(service, renew=renew, gateway=gateway, locale=locale or None))
+    cookies.remember_browser(response, context, browser)
     return response
 
 
-def _nobody_signed_in(bridge: Bridge, browser: Returning) -> Response:
+def _gateway_denied(context: AppContext, browser: CallbackContext) -> Response:
     """CAS was told to ask nothing (gateway), and has nothing to tell. An answer, never a reason to ask again."""
-    login = browser.without_ticket()
+    login = browser.consume_gateway_login()
     if login is None:
         check_ticket([])
         raise LoginNotContinued(detail="no ticket")
     authorization = AuthorizationRequest.from_json(login.request)
-    endpoint.check_still_registered(bridge.authority, authorization)
+    endpoint.check_still_registered(context.provider, authorization)
     description = "Nobody is signed in, and prompt=none forbids asking."
-    raise endpoint.refused(bridge.authority, authorization, "login_required", description)
+    raise endpoint.refused(context.provider, authorization, "login_required", description)
 
 
-def _failed_unseen(
-    bridge: Bridge, authorization: AuthorizationRequest, error: TicketRefused | UpstreamError
+def _prompt_none_error(
+    context: AppContext, authorization: AuthorizationRequest, error: TicketRefused | UpstreamError
 ) -> AuthorizationRefused:
     """With prompt=none there is nobody to read a page, and an application that waits (OIDC Core §3.1.2.6)."""
     log.error("sign_in_failed", client=authorization.client_id, kind=type(error).__name__, detail=error.detail)
     code = "login_required" if isinstance(error, TicketRefused) else error.code
-    return endpoint.refused(bridge.authority, authorization, code, error.wire_description)
+    return endpoint.refused(context.provider, authorization, code, error.wire_description)
 
 
-def _identity(bridge: Bridge, login: PendingLogin, ticket: str) -> Identity:
-    with validation(bridge):
+def _identity(context: AppContext, login: PendingLogin, ticket: str) -> Identity:
+    with validation(context):
         began = login.expires_at - cookies.LOGIN_LIFETIME_SECONDS
-        validated = bridge.cas.validate(login.service, ticket, renew_since=began if login.renew else None)
-        return identity_from(validated.user, validated.attributes, bridge.claim_rules)
+        validated = context.cas.validate(login.service, ticket, renew_since=began if login.renew else None)
+        return identity_from(validated.user, validated.attributes, context.claim_rules)
 
 
-def _sign_in(bridge: Bridge, login: PendingLogin, identity: Identity, ticket: str) -> Session:
+def _sign_in(context: AppContext, login: PendingLogin, identity: Identity, ticket: str) -> Session:
     """The session. Its cookie, always a fresh one (session fixation), goes out with whatever is answered now."""
-    cookie, now = bridge.new_secret(), bridge.now()
-    current = cookies.current_session(request, bridge)
+    cookie, now = context.new_secret(), context.now()
+    current = cookies.current_session(request, context)
     same_user = current is not None and current.identity.subject == identity.subject
     session = Session(
-        sid=current.sid if current is not None and same_user else bridge.new_secret(),
+        sid=current.sid if current is not None and same_user else context.new_secret(),
         cookie_hash=fingerprint(cookie),
         identity=replace(identity, as_of=now),
         auth_time=_auth_time(identity, now, renewed=login.renew),
         created_at=now,
-        expires_at=now + bridge.session_lifetime,
+        expires_at=now + context.session_lifetime_seconds,
         browser_hash=login.browser_hash,
     )
     if current is not None and not same_user:  # somebody else at the same browser: their session is over
-        end_session(bridge.authority, current.sid)
+        end_session(context.provider, current.sid)
     ticket_hash = fingerprint(ticket)
-    if not (same_user and bridge.store.sessions.renew(session, ticket_hash=ticket_hash)):
+    if not (same_user and context.store.sessions.renew(session, ticket_hash=ticket_hash)):
         if same_user:  # CAS, or the user in another tab, has ended it this very moment
-            session = replace(session, sid=bridge.new_secret())
-        if not bridge.store.sessions.begin(session, ticket_hash=ticket_hash):
+            session = replace(session, sid=context.new_secret())
+        if not context.store.sessions.begin(session, ticket_hash=ticket_hash):
             raise TicketRefused(detail="CAS ended its session while the ticket was validated")
-    after_this_request(lambda response: cookies.signed_in(response, bridge, cookie))
+    after_this_request(lambda response: cookies.signed_in(response, context, cookie))
     return session
 
 
@@ -189,14 +189,14 @@ def _auth_time(identity: Identity, now: int, *, renewed: bool) -> int | None:
     return now if renewed or identity.is_new_login else None
 
 
-def _continue_elsewhere(bridge: Bridge, browser: Returning, ticket: str) -> Response:
+def _restart_authorization(context: AppContext, browser: CallbackContext, ticket: str) -> Response:
     """A callback that was used before, or came too late.
 
     A signed-in browser that reloads the page, or goes back to it, is sent through the authorization endpoint
     again, which decides afresh; the ticket is of no use any more. Anybody else is refused.
     """
-    login = browser.taken_before(fingerprint(ticket))
-    if login is None or cookies.current_session(request, bridge) is None:
+    login = browser.find_consumed(fingerprint(ticket))
+    if login is None or cookies.current_session(request, context) is None:
         raise LoginNotContinued(detail="unknown, taken or expired login" if login is None else "login taken before")
     authorization = AuthorizationRequest.from_json(login.request)
-    return see_other(f"{bridge.issuer}/authorize?{urlencode(authorization.to_parameters())}")
+    return see_other(f"{context.issuer}/authorize?{urlencode(authorization.to_parameters())}")

@@ -21,7 +21,7 @@ from bridge.errors import AuthorizationRefused, BridgeError, OAuthError
 from bridge.metrics import CONTENT_TYPE
 from bridge.oauth.grants import GRANTS
 from bridge.settings import is_loopback
-from bridge.web.context import Bridge, current_bridge
+from bridge.web.context import AppContext, current_context
 
 # A proxy in front would make everybody a caller from this machine. Not every proxy says that it is one; of the
 # common ones, each sends at least one of these or hands the public host name on.
@@ -53,19 +53,19 @@ def trust_proxies(app: Flask, hops: int) -> None:
 
 def metrics() -> Response:
     """Everything that is counted, for Prometheus."""
-    bridge = current_bridge()
-    check_may_read(bridge)
-    totals = bridge.store.totals(now=bridge.now())
-    body = bridge.metrics.exposition({name: (HELP[name], value) for name, value in totals.items()})
+    context = current_context()
+    check_may_read(context)
+    totals = context.store.totals(now=context.now())
+    body = context.metrics.exposition({name: (HELP[name], value) for name, value in totals.items()})
     return Response(body, content_type=CONTENT_TYPE)
 
 
-def check_may_read(bridge: Bridge) -> None:
+def check_may_read(context: AppContext) -> None:
     """Raise NotFound, which tells nothing, for whoever may not."""
-    if bridge.metrics_token is None:
+    if context.metrics_token is None:
         allowed = comes_from_this_machine()
     else:
-        expected = f"Bearer {bridge.metrics_token}".encode()
+        expected = f"Bearer {context.metrics_token}".encode()
         allowed = hmac.compare_digest(expected, request.headers.get("Authorization", "").encode())
     if not allowed:
         raise NotFound
@@ -90,12 +90,12 @@ def finish(response: Response) -> Response:
     """The clock stops."""
     if "began" in g:
         endpoint = (request.endpoint or "none").rpartition(".")[2]
-        current_bridge().metrics.request(endpoint, response.status_code, time.perf_counter() - g.began)
+        current_context().metrics.request(endpoint, response.status_code, time.perf_counter() - g.began)
     return response
 
 
 @contextmanager
-def validation(bridge: Bridge) -> Iterator[None]:
+def validation(context: AppContext) -> Iterator[None]:
     """Around asking CAS about a ticket: how long it takes, and what becomes of it."""
     began, outcome = time.perf_counter(), "signed_in"
     try:
@@ -104,12 +104,12 @@ def validation(bridge: Bridge) -> Iterator[None]:
         outcome = reason_of(error)
         raise
     finally:
-        bridge.metrics.validated(outcome, time.perf_counter() - began)
+        context.metrics.validated(outcome, time.perf_counter() - began)
 
 
-def count_token_response(bridge: Bridge, outcome: str) -> None:
+def count_token_response(context: AppContext, outcome: str) -> None:
     """The token endpoint answers: `issued`, or an error code."""
-    bridge.metrics.token_response(requested_grant_type(), outcome)
+    context.metrics.token_response(requested_grant_type(), outcome)
 
 
 def requested_grant_type() -> str:

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, NotFound
 
 from bridge.errors import BridgeError, OAuthError, UnknownClient, for_people
-from bridge.web.context import Bridge, current_bridge
+from bridge.web.context import AppContext, current_context
 
 SOURCE_LANGUAGE = "en"
 LANGUAGES = (SOURCE_LANGUAGE, "fr")
@@ -39,7 +39,7 @@ _translations: dict[str, NullTranslations] = {
 blueprint = Blueprint("pages", __name__)
 
 
-def dress(app: Flask, path: str, bridge: Bridge) -> None:
+def dress(app: Flask, path: str, context: AppContext) -> None:
     """Give the templates what they share.
 
     :param path: of the issuer; addresses are made of it and not by url_for, which a broken Host header can stop
@@ -50,7 +50,7 @@ def dress(app: Flask, path: str, bridge: Bridge) -> None:
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.jinja_env.globals["at"] = f"{path}{{}}".format
     app.jinja_env.filters |= {"ago": ago, "site": site_of}
-    shared = {"look": bridge.appearance, "site_name": urlsplit(bridge.issuer).netloc, "language": language}
+    shared = {"look": context.appearance, "site_name": urlsplit(context.issuer).netloc, "language": language}
     app.context_processor(lambda: shared)
     app.register_blueprint(blueprint, url_prefix=path)
     app.after_request(name_language)
@@ -100,7 +100,7 @@ def ago(moment: int) -> Markup:
     """A time as people say it, which needs no time zone: "2 hours ago", "in 14 days"; exactly, on pointing at it."""
     locale = Locale.parse(language())
     then = datetime.fromtimestamp(moment, UTC)
-    away = moment - current_bridge().now()
+    away = moment - current_context().now()
     if abs(away) < MOMENT_SECONDS:
         words = gettext(JUST_NOW)
     else:
@@ -117,13 +117,13 @@ def site_of(uri: str) -> str:
 @blueprint.get("/static/theme.css")
 def theme() -> Response:
     """The colours of this institution."""
-    return _kept_by_browsers(Response(current_bridge().appearance.theme, content_type="text/css; charset=utf-8"))
+    return _kept_by_browsers(Response(current_context().appearance.theme, content_type="text/css; charset=utf-8"))
 
 
 @blueprint.get("/static/logo")
 def logo() -> Response:
     """The picture of this institution."""
-    picture = current_bridge().appearance.logo
+    picture = current_context().appearance.logo
     if picture is None:
         raise NotFound
     response = Response(picture.content, content_type=picture.media_type)

@@ -18,7 +18,7 @@ from bridge.errors import (
     TicketRefused,
 )
 from bridge.oauth.client_authentication import basic_credentials
-from bridge.web.context import current_bridge
+from bridge.web.context import current_context
 
 SECONDS_TO_WAIT = 60
 # A secret as long as those that `passerelle clients` makes is looked at whatever failed before: nobody finds it by
@@ -39,7 +39,7 @@ def guesses_limited(view: View[P]) -> View[P]:
         if shown is None:  # nothing is guessed at: a public client, or none
             return view(*args, **kwargs)
         client, length = shown
-        limits = current_bridge().limits
+        limits = current_context().limits
         if length < UNGUESSABLE_LENGTH:
             limits.check_client(client, address)
         try:
@@ -59,7 +59,7 @@ def bad_tokens_limited(view: View[P]) -> View[P]:
         try:
             return view(*args, **kwargs)
         except InvalidToken:
-            limits = current_bridge().limits
+            limits = current_context().limits
             limits.check_failure(limits.bad_tokens, caller())
             raise
 
@@ -74,7 +74,7 @@ def bad_callbacks_limited(view: View[P]) -> View[P]:
         try:
             return view(*args, **kwargs)
         except (LoginNotContinued, TicketMalformed, TicketRefused):
-            limits = current_bridge().limits
+            limits = current_context().limits
             limits.check_failure(limits.bad_callbacks, caller())
             raise
 

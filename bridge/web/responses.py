@@ -12,7 +12,7 @@ from bridge.oauth.authorization import in_query
 from bridge.oauth.authorization_endpoint import Answer
 
 
-class _SeeOther(Response):
+class RawRedirect(Response):
     """A redirect URI has to be used byte for byte; Werkzeug would write it anew, host and special characters."""
 
     def __init__(self, location: str) -> None:
@@ -28,7 +28,7 @@ def see_other(location: str) -> Response:
 
     Without a body, which would repeat the code that stands in the address.
     """
-    return _SeeOther(location)
+    return RawRedirect(location)
 
 
 def answer_client(answer: Answer) -> Response:

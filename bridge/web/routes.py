@@ -10,17 +10,17 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest
 
 from bridge.web import account, api, consent, health, login, logout, operations, pages, single_logout
-from bridge.web.context import EXTENSION, Bridge
+from bridge.web.context import EXTENSION, AppContext
 from bridge.web.cors import add_cors_headers
 from bridge.web.errors import register_error_handlers
 from bridge.web.legacy_routes import add_former_addresses
 from bridge.web.responses import content_security_policy
 
 
-def register(app: Flask, bridge: Bridge) -> None:
+def register(app: Flask, context: AppContext) -> None:
     """Give `app` its routes, below the issuer's path."""
-    path = urlsplit(bridge.issuer).path
-    app.extensions[EXTENSION] = bridge
+    path = urlsplit(context.issuer).path
+    app.extensions[EXTENSION] = context
     # Each would answer a slash too many or too few with a redirect, built from the request's own Host header.
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
@@ -35,7 +35,7 @@ def register(app: Flask, bridge: Bridge) -> None:
         app.add_url_rule(f"/.well-known/oauth-authorization-server{path}", "api.rfc8414", api.metadata)
     # Not url_for: an error page has to come out of a request whose Host header no address can be built from.
     app.jinja_env.globals["asset"] = f"{path}/static/{{}}".format
-    pages.dress(app, path, bridge)
+    pages.dress(app, path, context)
     add_former_addresses(app, path)
     register_error_handlers(app)
     operations.watch(app, path)

@@ -26,7 +26,7 @@ from bridge.cas.protocol import ticket_fingerprint
 from bridge.errors import LogoutRequestMalformed, TicketMalformed, for_people
 from bridge.oauth.authorization import in_query
 from bridge.oauth.logout import end_by_ticket
-from bridge.web.context import current_bridge
+from bridge.web.context import current_context
 from bridge.web.responses import see_other
 
 # What may stand in a script as the name of a function, and no more.
@@ -64,11 +64,11 @@ def front_channel() -> Response:
     """The browser carries the message, as a script, a picture or a stop on its way through several services."""
     if request.method == "HEAD":  # comes with every GET route; whoever only looks must not end anything
         raise MethodNotAllowed(["GET", "POST"])
-    bridge = current_bridge()
+    context = current_context()
     _end_session_of(_message_in_query, channel="front")
     if relay_state := request.args.get("RelayState"):  # CAS 4.0 leads the browser from service to service
         go_on = {"_eventId": "next", "RelayState": relay_state[:RELAY_STATE_MAX_CHARS]}
-        return see_other(in_query(bridge.addresses.logout_url(), go_on))
+        return see_other(in_query(context.addresses.logout_url(), go_on))
     name = request.args.get("callback", "")
     # The comment in front keeps the answer from being taken for a file of another kind that begins with the name.
     script = f"/**/{name}({{}});" if _FUNCTION.fullmatch(name) else ""
@@ -86,17 +86,17 @@ def _message_in_query() -> bytes:
 
 
 def _end_session_of(read: Callable[[], bytes], *, channel: str) -> None:
-    bridge = current_bridge()
+    context = current_context()
     try:
         ticket = ticket_of_logout_request(read())
     except LogoutRequestMalformed:
-        bridge.metrics.single_logout("malformed")
+        context.metrics.single_logout("malformed")
         raise
-    offline_too = bridge.single_logout_ends_offline_access
-    ended = end_by_ticket(bridge.authority, ticket, offline_too=offline_too)
+    offline_too = context.cas_logout_ends_offline_access
+    ended = end_by_ticket(context.provider, ticket, offline_too=offline_too)
     if not ended and ticket.startswith(MADE_UP):
-        bridge.metrics.single_logout("checked")
+        context.metrics.single_logout("checked")
         log.info("single_logout_checked", channel=channel)
         return
-    bridge.metrics.single_logout("ended" if ended else "unknown")
+    context.metrics.single_logout("ended" if ended else "unknown")
     log.info("single_logout", channel=channel, ticket=ticket_fingerprint(ticket), ended=len(ended))

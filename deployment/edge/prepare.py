@@ -86,8 +86,8 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
     dashboard = environ.get("DASHBOARD") or "0"
     if dashboard not in ("0", "1"):
         raise EdgeError(f"DASHBOARD is {dashboard!r}: write 1 to have it at this machine's loopback, or nothing.")
-    if (rate := environ.get("SIGN_IN_RATE", "")) and not rate.isdigit():
-        raise EdgeError(f"SIGN_IN_RATE is {rate!r}: write how many requests one address may make in a minute.")
+    if (rate := environ.get("AUTH_RATE_PER_MINUTE", "")) and not rate.isdigit():
+        raise EdgeError(f"AUTH_RATE_PER_MINUTE is {rate!r}: write how many requests one address may make in a minute.")
     site = read_site(environ)
     check_demo_is_local(environ.get("DEMO_CAS_HOST", ""), site.hosts)
     gid = environ.get("BRIDGE_GID", "")

@@ -56,7 +56,7 @@ class Plan:
 @click.option(
     "--archive", "folder", default="archives", show_default="archives/ beside .env", help="Folder of archives."
 )
-@click.option("--keep-days", type=click.IntRange(0, 36500), help="How long; OFFBOARD_RETENTION_DAYS without it.")
+@click.option("--keep-days", type=click.IntRange(0, 36500), help="How long; HUB_OFFBOARD_RETENTION_DAYS without it.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--list", "wants_list", is_flag=True, help="The archives that there are, and until when.")
@@ -105,11 +105,13 @@ def offboard(  # noqa: PLR0917  one for each option
 
 def days_to_keep(wanted: int | None) -> int:
     """What was asked for, or what .env says."""
-    text = os.environ.get("OFFBOARD_RETENTION_DAYS", "").strip()
+    text = os.environ.get("HUB_OFFBOARD_RETENTION_DAYS", "").strip()
     if wanted is not None or not text:
         return USUAL_DAYS if wanted is None else wanted
     if not text.isdigit():
-        raise AdministrationError(f"OFFBOARD_RETENTION_DAYS is {text!r}, which is no number of days: mend it in .env.")
+        raise AdministrationError(
+            f"HUB_OFFBOARD_RETENTION_DAYS is {text!r}, which is no number of days: mend it in .env."
+        )
     return int(text)
 
 
@@ -134,7 +136,7 @@ def subjects_of(engine: Engine, user: str) -> list[str]:
 
     :raises AdministrationError: if it does not say
     """
-    if BRIDGE not in engine.services() and os.environ.get("SIGN_IN", "") not in ("", BRIDGE):
+    if BRIDGE not in engine.services() and os.environ.get("AUTH_METHOD", "") not in ("", BRIDGE):
         output.say("note: the bridge does not run, so that no access of theirs is ended there.")
         return []
     status, said = engine.execute(BRIDGE, "passerelle", "sessions", "subjects", "--json", "--", user)
@@ -156,7 +158,9 @@ def carry_out(engine: Engine, hub: RunningHub, plan: Plan) -> dict[str, Any]:
     if plan.home is not None:
         free_volume.wait_until_free(engine, plan.home.name)
         wish = {"of": plan.home.of, "user": plan.user, "days": plan.days}
-        told = output.result(engine.inside("archive", wish, Inside((plan.home,), target=plan.folder, makes_target=True)))
+        told = output.result(
+            engine.inside("archive", wish, Inside((plan.home,), target=plan.folder, makes_target=True))
+        )
         free_volume.remove(engine, plan.home.name)
     _traces(engine, plan.user).forget()
     return {name: value for name, value in told.items() if name != "event"}

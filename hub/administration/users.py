@@ -14,7 +14,7 @@ from hub.administration import output
 from hub.administration.engine import Engine, Inside
 from hub.administration.names import size, unescape
 from hub.administration.users_db import Person, database, people
-from hub.config.hub_toml import Declared, bytes_of, read_declared
+from hub.config.hub_toml import HubToml, bytes_of, read_declared
 
 DECLARED = Path("/etc/passerelle/hub.toml")
 SIZE = re.compile(r"\d+(?:\.\d+)?[KMGT]", re.I)
@@ -48,7 +48,7 @@ def usual_quota(text: str) -> int | None:
 
 
 def everybody(
-    known: Iterable[Person], homes: Mapping[str, int | None], declared: Declared, *, usual: int | None = None
+    known: Iterable[Person], homes: Mapping[str, int | None], declared: HubToml, *, usual: int | None = None
 ) -> list[dict[str, Any]]:
     """A row for each person, and for each home without one."""
     rows = [
@@ -82,7 +82,7 @@ def everybody(
     return rows
 
 
-def quota_of(groups: Iterable[str], declared: Declared, usual: int | None = None) -> int | None:
+def quota_of(groups: Iterable[str], declared: HubToml, usual: int | None = None) -> int | None:
     """The most that a group of theirs grants."""
     return max((bytes_of(rules.quota) for rules in declared.rules_of(list(groups)) if rules.quota), default=usual)
 

@@ -20,8 +20,8 @@ CLASSES = {
     OIDC: "hub.auth.oauth.OidcAuthenticator",
     GITLAB: "hub.auth.oauth.GitLabAuthenticator",
     GITHUB: "hub.auth.oauth.GitHubAuthenticator",
-    LDAP: "hub.auth.ldap.DirectoryAuthenticator",
-    PAM: "hub.auth.pam.MachineAuthenticator",
+    LDAP: "hub.auth.ldap.LdapAuthenticator",
+    PAM: "hub.auth.pam.PamAuthenticator",
 }
 
 
@@ -41,12 +41,12 @@ def configure(c: Any, hub: HubSettings, sign_in: SignIn) -> None:
     c.Authenticator.auth_refresh_strict = sign_in.strict
     c.Authenticator.refresh_pre_spawn = True
     if sign_in.kind in (LDAP, PAM):
-        c.ByGroups.entry_groups = set(hub.allowed_groups)
-        c.ByGroups.administrator_groups = set(hub.admin_groups)
+        c.GroupsAuthenticator.entry_groups = set(hub.allowed_groups)
+        c.GroupsAuthenticator.administrator_groups = set(hub.admin_groups)
     else:
         _configure_oauth(c, hub, sign_in)
     if sign_in.kind in WITH_SECRET:
-        c.RenewingOAuth.renamed_at = sign_in.url
+        c.OAuthRefreshMixin.renamed_at = sign_in.url
     by_kind: dict[str, Callable[[Any, HubSettings, SignIn], None]] = {
         BRIDGE: _bridge,
         OIDC: _oidc,
@@ -130,7 +130,7 @@ def _github(c: Any, _: HubSettings, sign_in: SignIn) -> None:
 def _ldap(c: Any, _: HubSettings, sign_in: SignIn) -> None:
     directory, parts = sign_in.directory, urlsplit(sign_in.url)
     assert directory is not None  # noqa: S101  read with the kind
-    ldap = c.DirectoryAuthenticator
+    ldap = c.LdapAuthenticator
     ldap.server_address = parts.hostname
     ldap.server_port = parts.port or LDAP_PORTS[parts.scheme]
     # By either scheme nothing goes in the clear: ldap:// is upgraded (StartTLS) before the first password.
@@ -159,7 +159,7 @@ def _pam(c: Any, _hub: HubSettings, _sign_in: SignIn) -> None:
     c.PAMAuthenticator.open_sessions = False
     if not has_people():
         raise SettingsError(
-            "the hub cannot start, SIGN_IN is pam but there is no account of a person where the hub runs: add "
+            "the hub cannot start, AUTH_METHOD is pam but there is no account of a person where the hub runs: add "
             "compose.pam.yml, which lends it this machine's (COMPOSE_FILE=compose.yml:compose.pam.yml in .env)."
         )
 

@@ -9,10 +9,10 @@ from jupyterhub.auth import Authenticator
 from jupyterhub.utils import maybe_future
 from traitlets import Set
 
-from hub.auth.refresh import AS_OF, Model, Renewing
+from hub.auth.refresh import AS_OF, AuthRefreshMixin, Model
 
 
-class ByGroups(Renewing, Authenticator):  # type: ignore[misc]  # no types there
+class GroupsAuthenticator(AuthRefreshMixin, Authenticator):  # type: ignore[misc]  # no types there
     """Groups decide who may enter and who administers, for sign-ins by a password form."""
 
     entry_groups = Set(help="Members of any of these may enter.").tag(config=True)

@@ -20,7 +20,7 @@ from ldapauthenticator.ldapauthenticator import TlsStrategy
 from tornado import web
 from traitlets import Unicode
 
-from hub.auth.groups import ByGroups
+from hub.auth.groups import GroupsAuthenticator
 from hub.auth.refresh import Finding, Model, Verdict
 
 CONNECT_WITHIN = 5  # seconds
@@ -42,7 +42,7 @@ class Entry:
     groups: frozenset[str]
 
 
-class DirectoryAuthenticator(ByGroups, LDAPAuthenticator):  # type: ignore[misc]  # no types there
+class LdapAuthenticator(GroupsAuthenticator, LDAPAuthenticator):  # type: ignore[misc]  # no types there
     """LDAP."""
 
     group_base = Unicode(help="The branch that holds the groups.").tag(config=True)
@@ -76,7 +76,9 @@ class DirectoryAuthenticator(ByGroups, LDAPAuthenticator):  # type: ignore[misc]
     async def authenticate(self, handler: Any, data: dict[str, str]) -> Model | None:
         """Prove the password, then read entry and groups; in a thread, because ldap3 waits."""
         try:
-            proven = await asyncio.to_thread(lambda: asyncio.run(super(ByGroups, self).authenticate(handler, data)))
+            proven = await asyncio.to_thread(
+                lambda: asyncio.run(super(GroupsAuthenticator, self).authenticate(handler, data))
+            )
             if proven is None:
                 return None
             entry = await asyncio.to_thread(self.look_up, proven["name"])
@@ -87,7 +89,7 @@ class DirectoryAuthenticator(ByGroups, LDAPAuthenticator):  # type: ignore[misc]
             ) from None
         if entry is None:
             self.log.error(
-                "%s has a password but the search account finds no entry: see LDAP_SEARCH_USER", data["username"]
+                "%s has a password but the search account finds no entry: see AUTH_LDAP_SEARCH_USER", data["username"]
             )
             return None
         name = self.normalize_username(proven["name"])
@@ -114,7 +116,7 @@ class DirectoryAuthenticator(ByGroups, LDAPAuthenticator):  # type: ignore[misc]
         """
         connection = self.get_connection(self.lookup_dn_search_user, self.lookup_dn_search_password)
         if connection is None:
-            raise DirectoryError("it refuses the search account: see LDAP_SEARCH_USER and SIGN_IN_SECRET_FILE")
+            raise DirectoryError("it refuses the search account: see AUTH_LDAP_SEARCH_USER and AUTH_SECRET_FILE")
         with connection:
             found = [one for place in self._places(login) for one in search(connection, *place, NO_ATTRIBUTE)]
             if len(found) != 1:

@@ -20,7 +20,7 @@ from traitlets import Unicode
 from traitlets.config import Configurable
 
 from hub.auth.account_binding import IDENTITY, REFUSED, identity_of, is_another
-from hub.auth.refresh import AS_OF, Finding, Model, Renewing, Verdict
+from hub.auth.refresh import AS_OF, AuthRefreshMixin, Finding, Model, Verdict
 
 IDENTITY_TOO_OLD = "send them to the authorization endpoint again"
 """What the bridge says when nothing is wrong but its own facts are too old (`IdentityTooOld`)."""
@@ -31,7 +31,7 @@ SPENT = "The code of this sign-in was used before, or is too old."
 SILENT = "The sign-in service does not answer. Nothing is lost: try again in a few minutes."
 
 
-class RenewingOAuth(Renewing, Configurable):
+class OAuthRefreshMixin(AuthRefreshMixin, Configurable):
     """Asks with the tokens that were stored at the sign-in."""
 
     renamed_at = Unicode(help="The provider's address, if people can change their names there.").tag(config=True)
@@ -152,11 +152,11 @@ def refusal_of(error: HTTPClientError) -> Finding:
     return Finding(Verdict.ENDED, reason="the provider takes the refresh token no more")
 
 
-class OidcAuthenticator(RenewingOAuth, GenericOAuthenticator):  # type: ignore[misc]  # no types there
+class OidcAuthenticator(OAuthRefreshMixin, GenericOAuthenticator):  # type: ignore[misc]  # no types there
     """The bridge, and any other OpenID Connect provider."""
 
 
-class GitLabAuthenticator(RenewingOAuth, GitLabOAuthenticator):  # type: ignore[misc]
+class GitLabAuthenticator(OAuthRefreshMixin, GitLabOAuthenticator):  # type: ignore[misc]
     """GitLab, which names all groups of a user, with their full paths, at its userinfo endpoint."""
 
     async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class GitLabAuthenticator(RenewingOAuth, GitLabOAuthenticator):  # type: ignore[
         return claims | {"id": int(number) if number.isdecimal() else 0}
 
 
-class GitHubAuthenticator(RenewingOAuth, GitHubOAuthenticator):  # type: ignore[misc]
+class GitHubAuthenticator(OAuthRefreshMixin, GitHubOAuthenticator):  # type: ignore[misc]
     """GitHub: the groups are organisations and `organisation/team`."""
 
     number_claim = "id"

@@ -49,8 +49,8 @@ def discover(url: str, *, ca_file: Path | None, kept_in: Path) -> Provider:
             return provider_of(kept, issuer=issuer)
         reason = getattr(error, "reason", None) or error
         raise SettingsError(
-            f"the hub cannot start, SIGN_IN_URL does not lead to an OpenID Connect provider: {where}: {reason} "
-            "(see .env, and SIGN_IN_CA_FILE there if a private authority issued its certificate)."
+            f"the hub cannot start, AUTH_URL does not lead to an OpenID Connect provider: {where}: {reason} "
+            "(see .env, and AUTH_CA_FILE there if a private authority issued its certificate)."
         ) from None
     _keep(kept_in, document)
     return provider

@@ -9,7 +9,7 @@ from typing import Any
 
 from jupyterhub.auth import PAMAuthenticator
 
-from hub.auth.groups import ByGroups
+from hub.auth.groups import GroupsAuthenticator
 from hub.auth.refresh import Finding, Model, Verdict
 
 FIRST_PERSON, NOBODY = 1000, 65534  # as Debian numbers accounts
@@ -32,7 +32,7 @@ def groups_of(name: str) -> frozenset[str] | None:
     return frozenset(group.gr_name for group in grp.getgrall() if group.gr_gid in numbers)
 
 
-class MachineAuthenticator(ByGroups, PAMAuthenticator):  # type: ignore[misc]  # no types there
+class PamAuthenticator(GroupsAuthenticator, PAMAuthenticator):  # type: ignore[misc]  # no types there
     """PAM. System accounts, root among them, are nobody here."""
 
     async def authenticate(self, handler: Any, data: dict[str, str]) -> Model | None:
@@ -54,7 +54,7 @@ class MachineAuthenticator(ByGroups, PAMAuthenticator):  # type: ignore[misc]  #
         return bool(authentication["admin"])
 
     def check_allowed_groups(self, _username: str, _authentication: Model | None = None) -> bool:
-        """`ByGroups` has looked already."""
+        """`GroupsAuthenticator` has looked already."""
         return False
 
     def system_user_exists(self, _user: Any) -> bool:

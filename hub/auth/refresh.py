@@ -84,7 +84,7 @@ def is_navigation(handler: Any) -> bool:
     return bool(handler.request.method == "GET" and wants_page and page not in PAGES_OF_THE_SIGN_IN)
 
 
-class Renewing:
+class AuthRefreshMixin:
     """Mixed into an authenticator, in front of it."""
 
     def __init__(self, **kwargs: Any) -> None:

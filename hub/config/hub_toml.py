@@ -70,7 +70,7 @@ class Course(_Declared):
     teachers: tuple[str, ...] = Field(min_length=1)
 
 
-class Declared(_Declared):
+class HubToml(_Declared):
     """The whole file."""
 
     images: tuple[Image, ...] = ()
@@ -103,16 +103,16 @@ class Declared(_Declared):
         return [image for image in self.images if not image.groups or not set(groups).isdisjoint(image.groups)]
 
 
-def read_declared(path: Path | None) -> Declared:
+def read_declared(path: Path | None) -> HubToml:
     """The file, or nothing declared.
 
     :raises SettingsError: with every fault in one sentence
     """
     if path is None:
-        return Declared()
+        return HubToml()
     try:
         document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Declared.model_validate(document)
+        return HubToml.model_validate(document)
     except OSError as error:
         fault = f"it cannot be read ({error.strerror})"
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -122,7 +122,7 @@ def read_declared(path: Path | None) -> Declared:
             f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}"
             for one in error.errors(include_url=False, include_input=False)
         )
-    raise SettingsError(f"the hub cannot start, {path.name} is wrong: {fault} (see HUB_CONFIG in .env).")
+    raise SettingsError(f"the hub cannot start, {path.name} is wrong: {fault} (see HUB_CONFIG_FILE in .env).")
 
 
 def bytes_of(size: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 MARK = ".restore-under-way"
 
 
-def half_restored(data_dir: Path) -> str | None:
+def restore_in_progress(data_dir: Path) -> str | None:
     """Why the hub cannot start, if it cannot."""
     if not (data_dir / MARK).exists():
         return None

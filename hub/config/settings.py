@@ -143,14 +143,14 @@ class Reader:
 
 def read_hub(read: Reader) -> HubSettings:
     """The settings that every hub needs, wherever its labs run."""
-    allowed = read.groups("ALLOWED_GROUPS")
+    allowed = read.groups("AUTH_ALLOWED_GROUPS")
     return HubSettings(
         public_url=read.url("HUB_PUBLIC_URL"),
         auth_public_url=read.url("AUTH_PUBLIC_URL"),
         auth_internal_url=read.url("AUTH_INTERNAL_URL"),
         oauth_client_id=read.text("OAUTH_CLIENT_ID"),
         oauth_client_secret=read.secret("OAUTH_CLIENT_SECRET_FILE"),
-        admin_groups=read.groups("ADMIN_GROUPS"),
+        admin_groups=read.groups("AUTH_ADMIN_GROUPS"),
         allowed_groups=allowed - {EVERYONE},
         everyone_is_allowed=EVERYONE in allowed,
         bind_url=read.url("HUB_BIND_URL", "http://0.0.0.0:8081"),
@@ -160,8 +160,8 @@ def read_hub(read: Reader) -> HubSettings:
         traefik_api_url=read.url("TRAEFIK_API_URL"),
         traefik_api_user=read.text("TRAEFIK_API_USER", "hub"),
         traefik_api_password=read.secret("TRAEFIK_API_PASSWORD_FILE"),
-        config_file=read.path("HUB_CONFIG"),
-        named_servers=int(read.number("NAMED_SERVERS", "0", least=0)),
+        config_file=read.path("HUB_CONFIG_FILE"),
+        named_servers=int(read.number("HUB_NAMED_SERVER_LIMIT", "0", least=0)),
         metrics_token=read.secret("METRICS_TOKEN_FILE") if read.text("METRICS_TOKEN_FILE", "") else "",
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from hub.config.hub_toml import Declared
+from hub.config.hub_toml import HubToml
 
 NEVER = 0
 REPORT_AT_MOST_EVERY = 300  # seconds: what a lab does by itself
@@ -38,7 +38,7 @@ class Lifetimes:
     """The limits of everybody."""
 
     everybody: Limits
-    declared: Declared
+    declared: HubToml
 
     def of(self, groups: Collection[str]) -> Limits:
         """The limits of somebody in these groups."""

@@ -15,7 +15,7 @@ else:
     Spawner = object  # JupyterHub's own demands that each class of it can start and stop
 
 
-class Mortal(Spawner):  # type: ignore[misc]  # JupyterHub carries no types
+class LifecycleMixin(Spawner):  # type: ignore[misc]  # JupyterHub carries no types
     """To be mixed into a spawner. `lifecycle_config.py` sets what all labs share."""
 
     lifetimes: ClassVar[Lifetimes | None] = None

@@ -21,7 +21,7 @@ from requests.exceptions import RequestException
 from tornado.web import HTTPError
 from traitlets import List
 
-from hub.spawner.base import Mortal
+from hub.spawner.base import LifecycleMixin
 from hub.spawner.errors import explain, explain_end
 from hub.spawner.progress import TellsProgress
 from hub.spawner.start_queue import turns_of_this_machine
@@ -53,7 +53,7 @@ FRESH = (
 )
 
 
-class Lab(Mortal, TellsProgress, DockerSpawner):  # type: ignore[misc]  # the package carries no types
+class Lab(LifecycleMixin, TellsProgress, DockerSpawner):  # type: ignore[misc]  # the package carries no types
     """One person's server in a container."""
 
     before_start = List(

@@ -11,7 +11,7 @@ from typing import Any
 
 from jupyterhub.spawner import SpawnException
 
-from hub.config.hub_toml import Declared, Image
+from hub.config.hub_toml import HubToml, Image
 from hub.culler.policy import Lifetimes
 
 FIELD = "image"
@@ -22,7 +22,7 @@ NO_IMAGE = "None of the lab's images is meant for the groups that you are in. As
 NOT_OFFERED = "The image {image} is not one that you may choose, or no longer. Start again with one of: {images}."
 
 
-def offered(declared: Declared, groups: Collection[str], own_image: str) -> list[Image]:
+def offered(declared: HubToml, groups: Collection[str], own_image: str) -> list[Image]:
     """What members of these groups may choose from, the usual one first; an image without a name is the own one.
 
     :raises SpawnException: if images are declared and none is for them
@@ -91,7 +91,7 @@ def options_from_form(form: Mapping[str, Sequence[str]]) -> dict[str, Any]:
 class ImageChoice:
     """The declared images, as a lab asks for them."""
 
-    def __init__(self, declared: Declared, own_image: str) -> None:
+    def __init__(self, declared: HubToml, own_image: str) -> None:
         self._declared = declared
         self._own_image = own_image
 
@@ -121,11 +121,13 @@ def groups_of(lab: Any) -> frozenset[str]:
     return frozenset(group.name for group in lab.user.groups)
 
 
-def forgetful(images: Collection[str], counts_work: Callable[[str], bool], lifetimes: Lifetimes) -> list[str]:
+def without_activity_tracking(
+    images: Collection[str], counts_work: Callable[[str], bool], lifetimes: Lifetimes
+) -> list[str]:
     """From which of the images labs are stopped in the middle of a silent computation, because it is no use there."""
     return [image for image in images if lifetimes.ends_idle_labs and not counts_work(image)]
 
 
-def absent(images: Collection[str], is_there: Callable[[str], bool]) -> list[str]:
+def missing_images(images: Collection[str], is_there: Callable[[str], bool]) -> list[str]:
     """Which of the images no lab can start from yet."""
     return [image for image in images if not is_there(image)]

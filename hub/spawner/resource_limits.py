@@ -12,7 +12,7 @@ from typing import Any
 
 from docker.types import DeviceRequest
 
-from hub.config.hub_toml import Declared, GroupRules, bytes_of
+from hub.config.hub_toml import GroupRules, HubToml, bytes_of
 from hub.spawner.profiles import groups_of
 
 
@@ -51,7 +51,7 @@ def host_config(limits: Limits) -> dict[str, Any]:
     return found
 
 
-def limit_by_group(declared: Declared) -> Callable[[Any], None]:
+def limit_by_group(declared: HubToml) -> Callable[[Any], None]:
     """A hook for `Lab.before_start`."""
 
     def before_start(lab: Any) -> None:

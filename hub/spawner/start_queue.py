@@ -17,7 +17,7 @@ TELL_AGAIN_AFTER = 5.0  # seconds of waiting
 STARTS_PER_PROCESSOR = 2  # one computes, the other waits for the disk
 
 
-class Turns:
+class SpawnQueue:
     """A queue for something that only a few may do at once."""
 
     def __init__(self, at_once: int) -> None:
@@ -62,6 +62,6 @@ class Turns:
             self._free += 1
 
 
-def turns_of_this_machine() -> Turns:
+def turns_of_this_machine() -> SpawnQueue:
     """As many at once as its processors can carry."""
-    return Turns(STARTS_PER_PROCESSOR * (os.cpu_count() or 1))
+    return SpawnQueue(STARTS_PER_PROCESSOR * (os.cpu_count() or 1))

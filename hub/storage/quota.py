@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 
-from hub.config.hub_toml import Declared, bytes_of
+from hub.config.hub_toml import HubToml, bytes_of
 from hub.config.settings import Reader
 
 TIDY_SECONDS = 1800
@@ -107,7 +107,7 @@ def read_quota(read: Reader) -> str:
     return read.size("LAB_HOME_QUOTA", "")
 
 
-def limit_of(groups: Collection[str], declared: Declared, for_everybody: str) -> int | None:
+def limit_of(groups: Collection[str], declared: HubToml, for_everybody: str) -> int | None:
     """The bytes that somebody in these groups may keep: the largest of their groups', else everybody's, else None."""
     of_groups = [bytes_of(rules.quota) for rules in declared.rules_of(groups) if rules.quota]
     if of_groups:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from jupyterhub.spawner import SpawnException
 
-from hub.config.hub_toml import Declared
+from hub.config.hub_toml import HubToml
 from hub.config.settings import Reader
 from hub.spawner.docker import Lab
 from hub.storage.quota import (
@@ -42,7 +42,7 @@ class OverQuota(SpawnException):  # type: ignore[misc]  # the package carries no
 class QuotaStep:
     """Refuses a start over the limit, or makes it the small one that was asked for."""
 
-    def __init__(self, ledger: Ledger, volumes: Volumes, declared: Declared, for_everybody: str) -> None:
+    def __init__(self, ledger: Ledger, volumes: Volumes, declared: HubToml, for_everybody: str) -> None:
         self._ledger = ledger
         self._volumes = volumes
         self._declared = declared
@@ -94,7 +94,7 @@ def make_small(lab: Lab) -> None:
     lab.environment = {**lab.environment, "PASSERELLE_TIDY_SECONDS": str(TIDY_SECONDS)}
 
 
-def read_quota_step(read: Reader, declared: Declared) -> QuotaStep:
+def read_quota_step(read: Reader, declared: HubToml) -> QuotaStep:
     """By .env and hub.toml."""
     project, data_dir = read.text("PROJECT_NAME"), Path(read.text("HUB_DATA_DIR"))
     return QuotaStep(ledger_in(data_dir), Volumes(project, read_tool_image(read)), declared, read_quota(read))

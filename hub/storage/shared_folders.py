@@ -11,7 +11,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub.config.hub_toml import Declared
+from hub.config.hub_toml import HubToml
 from hub.config.settings import Reader
 from hub.storage.mounts import LINK_FOLDERS, SHARED_GID, SharedFolders
 
@@ -24,19 +24,19 @@ PUBLIC_VOLUME = "volume"
 _FOLDER = re.compile(r"/[^:{}\x00-\x1f]+")
 
 
-def read_shared_folders(read: Reader, declared: Declared) -> SharedFolders:
+def read_shared_folders(read: Reader, declared: HubToml) -> SharedFolders:
     """What is shared, by .env and hub.toml."""
     project = read.text("PROJECT_NAME")
-    public = read.text("PUBLIC_FOLDER", "")
+    public = read.text("LAB_PUBLIC_FOLDER", "")
     if public == PUBLIC_VOLUME:
         public = f"{project}-public"
     elif public and (not _FOLDER.fullmatch(public) or ".." in Path(public).parts):
         read.refuse(
-            f"PUBLIC_FOLDER is {public!r} but must be {PUBLIC_VOLUME!r} or the absolute path of a folder on this "
+            f"LAB_PUBLIC_FOLDER is {public!r} but must be {PUBLIC_VOLUME!r} or the absolute path of a folder on this "
             "machine, without '..', ':', '{' or '}'"
         )
         public = ""
-    return SharedFolders(project, declared.courses, public, read.groups("ADMIN_GROUPS"))
+    return SharedFolders(project, declared.courses, public, read.groups("AUTH_ADMIN_GROUPS"))
 
 
 class SharedFoldersStep:

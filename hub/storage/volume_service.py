@@ -32,13 +32,21 @@ MEASURED_WITHIN = 120
 TRIES_AGAIN = 60
 
 # What it reads of the hub's environment; a service gets nothing of it by itself.
-_READS = ("PROJECT_NAME", "HUB_CONFIG", "PUBLIC_FOLDER", "ADMIN_GROUPS", "TOOL_IMAGE", "HUB_DATA_DIR", "DOCKER_HOST")
+_READS = (
+    "PROJECT_NAME",
+    "HUB_CONFIG_FILE",
+    "LAB_PUBLIC_FOLDER",
+    "AUTH_ADMIN_GROUPS",
+    "TOOL_IMAGE",
+    "HUB_DATA_DIR",
+    "DOCKER_HOST",
+)
 
 log = logging.getLogger("keeper")
 
 
 @dataclass
-class Rounds:
+class MeasurementSchedule:
     """Decides which home is next."""
 
     read: Callable[[str], Usage | None]
@@ -74,7 +82,7 @@ class Rounds:
         return 2 if age >= OTHERWISE else None
 
 
-def measure_one(volumes: Volumes, ledger: Ledger, rounds: Rounds) -> bool:
+def measure_one(volumes: Volumes, ledger: Ledger, rounds: MeasurementSchedule) -> bool:
     """One look, and at most one measurement; whether there was one."""
     running = volumes.homes_in_use()
     home = rounds.next(volumes.homes(), running, time.time())
@@ -92,7 +100,7 @@ def measure_one(volumes: Volumes, ledger: Ledger, rounds: Rounds) -> bool:
 
 def keep(volumes: Volumes, ledger: Ledger, shared: list[str]) -> None:
     """For ever."""
-    rounds = Rounds(ledger.read)
+    rounds = MeasurementSchedule(ledger.read)
     made_at: float | None = None
     tried_at = float("-inf")
     while True:
@@ -125,7 +133,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s %(name)s] %(message)s")
     reader = Reader(os.environ)
     try:
-        shared = read_shared_folders(reader, read_declared(reader.path("HUB_CONFIG")))
+        shared = read_shared_folders(reader, read_declared(reader.path("HUB_CONFIG_FILE")))
         image, data_dir = read_tool_image(reader), Path(reader.text("HUB_DATA_DIR"))
         reader.check()
     except SettingsError as fault:

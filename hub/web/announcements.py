@@ -1,7 +1,7 @@
 """What the administrator announces: a text on every page of the hub, read anew each time, so that no restart is due.
 
 The file `announcement.txt` in the folder of notices, or its sibling `announcement.fr.txt` for readers of French; where
-there is none or an empty one, ANNOUNCEMENT of .env. Text, never markup: templates escape it.
+there is none or an empty one, HUB_ANNOUNCEMENT of .env. Text, never markup: templates escape it.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def reads(request: HTTPServerRequest) -> str:
     return language_of(request.headers.get("Accept-Language", ""))
 
 
-def dress(announcement: Announcement, support_contact: str) -> None:
+def init_templates(announcement: Announcement, support_contact: str) -> None:
     """Give every template the language and what is announced."""
 
     def template_namespace(handler: Any) -> dict[str, Any]:

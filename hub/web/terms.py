@@ -1,6 +1,6 @@
 """The terms of use: the texts, which version is in force, and how they become a page.
 
-TERMS_FILE names a file in the folder of notices, `terms.md` or `terms.txt`; siblings such as `terms.fr.md` are the same
+HUB_TERMS_FILE names a file in the folder of notices, `terms.md` or `terms.txt`; siblings such as `terms.fr.md` are the same
 terms in other languages. The version is a hash of all of them together: whoever accepted accepted what stood there.
 """
 
@@ -78,7 +78,7 @@ class TermsInForce:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise SettingsError(
                 f"the hub cannot start, the terms of use {name} cannot be read ({reason}): put them into deployment/notices/, "
-                "or leave TERMS_FILE in .env empty."
+                "or leave HUB_TERMS_FILE in .env empty."
             ) from None
 
     def now(self) -> Terms:

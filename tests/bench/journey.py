@@ -100,10 +100,10 @@ class Line:
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         answer = self._ask(sign_in, "POST", "/token", urlencode(form), headers, expected=200)
-        minted = json.loads(answer.body)
-        if "id_token" not in minted:
+        build_token_records = json.loads(answer.body)
+        if "id_token" not in build_token_records:
             raise StepFailedError("token: no ID token came")
-        sign_in.access_token = minted["access_token"]
+        sign_in.access_token = build_token_records["access_token"]
 
     def userinfo(self, sign_in: SignIn) -> None:
         """Application → bridge; ends with who it is."""

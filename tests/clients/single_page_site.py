@@ -84,9 +84,9 @@ class Surfer:
 
     def duplicates_the_tab(self) -> Surfer:
         """The new one gets a copy of what the page keeps for its session, tokens included."""
-        with self.page.expect_popup() as opened:
+        with self.page.expect_popup() as open_store:
             self.page.evaluate("window.open(location.href)")
-        return Surfer(opened.value, self._user)
+        return Surfer(open_store.value, self._user)
 
     def is_led_to_cas(self) -> None:
         """To its form, where a password is asked for."""

@@ -97,7 +97,9 @@ def code(secret: str = "code", **changes: Any) -> AuthorizationCode:
     return AuthorizationCode(**{**usual, **changes})
 
 
-def minted(secret: str, grant: Grant, *, now: int, refresh: bool = True, scope: str | None = None) -> Minted:
+def build_token_records(
+    secret: str, grant: Grant, *, now: int, refresh: bool = True, scope: str | None = None
+) -> Minted:
     """An access token of this name, and a refresh token `refresh NAME`."""
     access_token = AccessToken(
         token_hash=fingerprint(secret),
@@ -151,15 +153,17 @@ def claim(store: Store, state: str = "state", **changes: Any) -> PendingLogin | 
 
 def redeem(store: Store, secret: str = "code", *, gives: str = "access", now: int = NOW + 1) -> bool:
     """As the token endpoint does it: fresh tokens, of the name `gives`."""
-    return store.grants.redeem_code(fingerprint(secret), now=now, mint=lambda _, grant: minted(gives, grant, now=now))
+    return store.grants.redeem_code(
+        fingerprint(secret), now=now, mint=lambda _, grant: build_token_records(gives, grant, now=now)
+    )
 
 
 def refresh(store: Store, token: str, *, now: int = NOW + 2, scope: str | None = None) -> bool:
     """As the token endpoint does it: what comes out depends on what went in, and on the scope."""
 
     def mint(_: RefreshToken, grant: Grant) -> Minted:
-        fresh = minted(f"after {token}", grant, now=now)
-        narrow = minted(f"after {token} with {scope}", grant, now=now, scope=scope)
+        fresh = build_token_records(f"after {token}", grant, now=now)
+        narrow = build_token_records(f"after {token} with {scope}", grant, now=now, scope=scope)
         return Minted(
             access_token=narrow.access_token if scope else fresh.access_token, refresh_token=fresh.refresh_token
         )

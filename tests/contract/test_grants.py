@@ -15,9 +15,9 @@ from tests.contract.records import (
     RefusedError,
     allow,
     begin,
+    build_token_records,
     code,
     grant,
-    minted,
     never,
     own_grant,
     redeem,
@@ -36,18 +36,18 @@ def test_a_redeemed_code_gives_the_grant_as_it_was_saved_and_stores_what_was_min
 
     def mint(of: AuthorizationCode, allowed: Grant) -> Minted:
         seen.append((of, allowed))
-        return minted("access", allowed, **AT)
+        return build_token_records("access", allowed, **AT)
 
     allow(store)
     assert store.grants.redeem_code(fingerprint("code"), **AT, mint=mint) is True
     assert seen == [(code(), grant())]
-    given = minted("access", grant(), **AT)
+    given = build_token_records("access", grant(), **AT)
     assert store.grants.find_access_token(fingerprint("access"), **AT) == (given.access_token, grant())
     assert store.grants.find_refresh_token(fingerprint("refresh access"), **AT) == (given.refresh_token, grant())
 
 
 def test_a_client_that_acts_for_itself_gets_a_token_of_nobody(store: Store) -> None:
-    given = minted("access", own_grant(), now=NOW, refresh=False)
+    given = build_token_records("access", own_grant(), now=NOW, refresh=False)
     store.grants.begin_with_token(own_grant(), given)
     assert store.grants.find_access_token(fingerprint("access"), now=NOW) == (given.access_token, own_grant())
 
@@ -151,13 +151,13 @@ def test_mint_sees_the_token_and_the_grant(store: Store) -> None:
 
     def mint(token: RefreshToken, allowed: Grant) -> Minted:
         seen.append((token, allowed))
-        return minted("fresh", allowed, now=NOW + 2)
+        return build_token_records("fresh", allowed, now=NOW + 2)
 
     allow(store)
     redeem(store)
     for _ in range(2):
         assert store.grants.rotate_refresh_token(fingerprint("refresh access"), now=NOW + 2, grace=GRACE, mint=mint)
-    assert seen == 2 * [(minted("access", grant(), **AT).refresh_token, grant())]
+    assert seen == 2 * [(build_token_records("access", grant(), **AT).refresh_token, grant())]
 
 
 def test_an_unknown_refresh_token_gives_nothing(store: Store) -> None:
@@ -211,7 +211,7 @@ def test_a_repetition_that_would_be_answered_otherwise_is_reuse(store: Store) ->
     refresh(store, "refresh access")
 
     def mint(_: RefreshToken, allowed: Grant) -> Minted:
-        return minted("something else", allowed, now=NOW + 2)
+        return build_token_records("something else", allowed, now=NOW + 2)
 
     assert not store.grants.rotate_refresh_token(fingerprint("refresh access"), now=NOW + 2, grace=GRACE, mint=mint)
     assert not works(store, "something else")
@@ -236,7 +236,7 @@ def test_a_refresh_that_gives_no_successor_cannot_be_repeated(store: Store) -> N
     redeem(store)
 
     def mint(_: RefreshToken, allowed: Grant) -> Minted:
-        return minted("last", allowed, now=NOW + 2, refresh=False)
+        return build_token_records("last", allowed, now=NOW + 2, refresh=False)
 
     for expected in (True, False):
         hashed = fingerprint("refresh access")

@@ -15,7 +15,7 @@ from tests.contract.records import (
     REFRESH_LIFETIME,
     allow,
     begin,
-    minted,
+    build_token_records,
     own_grant,
     redeem,
     refresh,
@@ -84,7 +84,7 @@ def test_a_user_takes_back_what_one_client_holds(held: Store) -> None:
 
 
 def test_a_removed_client_loses_all(held: Store) -> None:
-    held.grants.begin_with_token(own_grant(), minted("own", own_grant(), now=NOW, refresh=False))
+    held.grants.begin_with_token(own_grant(), build_token_records("own", own_grant(), now=NOW, refresh=False))
     assert held.grants.revoke_client("hub", now=NOW + 2) == 3
     assert [works(held, each) for each in ("alice's hub", "bob's hub", "own", "alice's portal")] == [*3 * [False], True]
 
@@ -111,7 +111,7 @@ def test_access_that_was_revoked_expired_or_never_redeemed_is_not_listed(held: S
 def test_access_without_a_refresh_token_lasts_as_long_as_the_access_token(store: Store) -> None:
     given = allow(store)
     store.grants.redeem_code(
-        fingerprint("code"), now=NOW, mint=lambda *_: minted("access", given, now=NOW, refresh=False)
+        fingerprint("code"), now=NOW, mint=lambda *_: build_token_records("access", given, now=NOW, refresh=False)
     )
     (listed,) = store.grants.access_of_subject("alice", now=NOW)
     assert listed.until == NOW + ACCESS_LIFETIME
@@ -127,7 +127,7 @@ def test_a_replaced_refresh_token_does_not_count_as_access(store: Store) -> None
         fingerprint("refresh access"),
         now=NOW + 2,
         grace=0,
-        mint=lambda *_: minted("last", given, now=NOW + 2, refresh=False),
+        mint=lambda *_: build_token_records("last", given, now=NOW + 2, refresh=False),
     )
     (listed,) = store.grants.access_of_subject("alice", now=NOW + 3)
     assert listed.until == NOW + 2 + ACCESS_LIFETIME

@@ -22,11 +22,11 @@ from tests.contract.records import (
     REFRESH_LIFETIME,
     allow,
     begin,
+    build_token_records,
     claim,
     client,
     key,
     login,
-    minted,
     never,
     own_grant,
     redeem,
@@ -165,7 +165,7 @@ def test_an_ended_session_is_remembered_as_ended(store: Store) -> None:
 
 
 def test_a_token_of_a_client_of_its_own_is_purged_with_its_grant(store: Store) -> None:
-    store.grants.begin_with_token(own_grant(), minted("own", own_grant(), now=NOW, refresh=False))
+    store.grants.begin_with_token(own_grant(), build_token_records("own", own_grant(), now=NOW, refresh=False))
     assert not store.purge(now=NOW + ACCESS_LIFETIME)["access_tokens"]
     purged = store.purge(now=NOW + DAY + APART)
     assert (purged["access_tokens"], purged["grants"]) == (1, 1)

@@ -16,11 +16,11 @@ from tests.contract.records import (
     NOW,
     allow,
     begin,
+    build_token_records,
     claim,
     client,
     key,
     login,
-    minted,
     redeem,
     refresh,
     refreshes,
@@ -51,7 +51,7 @@ def test_of_many_redemptions_one_wins_and_the_losers_mint_nothing_row18(store: S
     def attempt(number: int) -> bool:
         def mint(_: AuthorizationCode, allowed: Grant) -> Minted:
             given.append(f"token {number}")
-            return minted(f"token {number}", allowed, now=NOW + 1)
+            return build_token_records(f"token {number}", allowed, now=NOW + 1)
 
         return store.grants.redeem_code(fingerprint("code"), now=NOW + 1, mint=mint)
 
@@ -231,7 +231,7 @@ def test_mint_is_given_the_refresh_token_that_was_presented_however_many_ask(sto
 
     def mint(token: RefreshToken, allowed: Grant) -> Minted:
         seen.append(token)
-        return minted("same", allowed, now=NOW + 2)
+        return build_token_records("same", allowed, now=NOW + 2)
 
     hashed = fingerprint("refresh access")
     assert all(all_at_once(lambda _: store.grants.rotate_refresh_token(hashed, now=NOW + 2, grace=GRACE, mint=mint)))

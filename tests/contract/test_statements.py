@@ -13,7 +13,18 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from bridge.store import SqlStore, access, fingerprint, grants, keeping, logins, purge, sessions
 from bridge.store.database import open_engine
-from tests.contract.records import CODE_LIFETIME, NOW, allow, begin, claim, login, minted, own_grant, redeem, refresh
+from tests.contract.records import (
+    CODE_LIFETIME,
+    NOW,
+    allow,
+    begin,
+    build_token_records,
+    claim,
+    login,
+    own_grant,
+    redeem,
+    refresh,
+)
 from tests.support.bridge.postgres import PostgresServer
 
 VALUES = {
@@ -81,7 +92,7 @@ def test_every_statement_that_takes_part_in_a_sign_in_is_among_those_that_are_lo
 
 def test_a_token_without_a_grant_cannot_be_stored(store: SqlStore) -> None:
     with pytest.raises(IntegrityError):
-        store.grants.begin_with_token(own_grant(), minted("x", own_grant("another"), now=NOW))
+        store.grants.begin_with_token(own_grant(), build_token_records("x", own_grant("another"), now=NOW))
 
 
 SECRETS = ("the state", "the browser", "ST-the-ticket", "cookie of session", "the code", "the access token")

@@ -30,7 +30,7 @@ HOSTS = [HUB, AUTH, CAS]
 SLOW = 70  # seconds; Traefik's own limit for a request's body is 60
 UPLOAD_BYTES = 8_000_000
 LARGE_BYTES = 120_000_000
-SIGN_IN_RATE = 60
+AUTH_RATE_PER_MINUTE = 60
 
 
 @dataclass
@@ -46,7 +46,7 @@ class UnderWay:
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
     # Few enough to meet the limit, enough for the people of these tests.
-    replace_setting(folder / ".env", "SIGN_IN_RATE", str(SIGN_IN_RATE))
+    replace_setting(folder / ".env", "AUTH_RATE_PER_MINUTE", str(AUTH_RATE_PER_MINUTE))
     ours = Deployment(folder, f"passerelle-edge-{os.getpid()}", http_port=free_port(0), https_port=free_port(0))
     try:
         ours.compose("--profile", "*", "build")
@@ -215,12 +215,12 @@ def test_one_address_signs_in_so_often_and_a_lab_answers_all_the_same(
     deployment: Deployment, under_way: UnderWay, host: str, path: str
 ) -> None:
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: deployment.get(host, path), range(3 * SIGN_IN_RATE)))
+        answers = list(pool.map(lambda _: deployment.get(host, path), range(3 * AUTH_RATE_PER_MINUTE)))
     refused = [answer for answer in answers if answer.status == 429]
     assert refused
     assert "Retry-After" in refused[0].headers
     # Half of a minute's at once, and what has been added meanwhile.
-    assert len(answers) - len(refused) >= SIGN_IN_RATE // 2
+    assert len(answers) - len(refused) >= AUTH_RATE_PER_MINUTE // 2
     assert ask_lab(deployment, under_way, "GET", "/api/status").status_code == 200
     assert deployment.get(AUTH, "/.well-known/openid-configuration").status == 200
 
@@ -291,7 +291,7 @@ def test_an_upload_longer_than_a_minute_arrives(deployment: Deployment, under_wa
 
 def test_a_notebook_that_was_quiet_for_a_minute_goes_on(under_way: UnderWay) -> None:
     """Through every certificate of the tests above, over the one WebSocket."""
-    assert time.monotonic() - under_way.quiet.opened > 60
+    assert time.monotonic() - under_way.quiet.open_store > 60
     assert "".join(under_way.quiet.run("print(kept)")) == "from before\n"
 
 

@@ -59,8 +59,13 @@ def change(file: Path, **settings: str) -> None:
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
-    change(folder / ".env", LAB_WARNING=str(WARNING), TERMS_FILE="terms.md", ANNOUNCEMENT="Down on <b>Friday</b>")
-    change(folder / ".env", SUPPORT_CONTACT="help@example.org")
+    change(
+        folder / ".env",
+        CULL_WARNING_SECONDS=str(WARNING),
+        HUB_TERMS_FILE="terms.md",
+        HUB_ANNOUNCEMENT="Down on <b>Friday</b>",
+    )
+    change(folder / ".env", HUB_SUPPORT_CONTACT="help@example.org")
     (folder / "deployment/notices/terms.md").write_text(
         "# Rules\n\nBe *kind*. <script>document.title = 'ran'</script>\n"
     )
@@ -145,7 +150,12 @@ def test_the_start_tells_what_the_engine_does(deployment: Deployment, bob: Journ
 
 def test_a_change_of_settings_stops_no_lab_and_holds_for_the_next(deployment: Deployment, bob: Journey) -> None:
     before = deployment.lab_id("bob")
-    change(deployment.folder / ".env", LAB_MEM_LIMIT="1G", HUB_CONFIG="./hub.toml", LAB_IDLE_TIMEOUT=str(IDLE))
+    change(
+        deployment.folder / ".env",
+        LAB_MEM_LIMIT="1G",
+        HUB_CONFIG_FILE="./hub.toml",
+        CULL_IDLE_TIMEOUT_SECONDS=str(IDLE),
+    )
     (deployment.folder / "hub.toml").write_text(
         f"[groups.students]\nidle_timeout = 0\n[groups.jupyter-admins]\nmax_age = {AGE}\nidle_timeout = {IDLE}\n"
     )

@@ -20,9 +20,9 @@ ACCOUNTS = {
 }
 TRY = """\
 import asyncio, sys
-from hub.auth.pam import MachineAuthenticator
+from hub.auth.pam import PamAuthenticator
 name, password = sys.argv[1:]
-model = asyncio.run(MachineAuthenticator().authenticate(None, {"username": name, "password": password}))
+model = asyncio.run(PamAuthenticator().authenticate(None, {"username": name, "password": password}))
 print(model and (model["name"], model["groups"], model["admin"]))
 """
 
@@ -64,6 +64,6 @@ def test_nobody_else_does(deployment: Deployment, name: str, password: str) -> N
 
 
 def test_without_any_account_the_hub_says_how_to_lend_it_some(deployment: Deployment) -> None:
-    done = deployment.compose("run", "--rm", "--no-deps", "-T", "-e", "SIGN_IN=pam", "hub", check=False)
+    done = deployment.compose("run", "--rm", "--no-deps", "-T", "-e", "AUTH_METHOD=pam", "hub", check=False)
     assert done.returncode == 1
     assert "COMPOSE_FILE=compose.yml:compose.pam.yml" in done.stdout + done.stderr

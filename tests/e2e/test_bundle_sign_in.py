@@ -173,14 +173,14 @@ def test_a_fault_in_the_sites_own_configuration_is_named_with_its_line(deploymen
 @pytest.mark.parametrize(
     ("kind", "missing"),
     [
-        ("oidc", "SIGN_IN_URL, SIGN_IN_CLIENT_ID, SIGN_IN_SECRET_FILE"),
-        ("gitlab", "SIGN_IN_CLIENT_ID, SIGN_IN_SECRET_FILE"),
-        ("github", "SIGN_IN_CLIENT_ID, SIGN_IN_SECRET_FILE"),
-        ("ldap", "SIGN_IN_URL"),
+        ("oidc", "AUTH_URL, AUTH_CLIENT_ID, AUTH_SECRET_FILE"),
+        ("gitlab", "AUTH_CLIENT_ID, AUTH_SECRET_FILE"),
+        ("github", "AUTH_CLIENT_ID, AUTH_SECRET_FILE"),
+        ("ldap", "AUTH_URL"),
     ],
 )
 def test_what_a_way_to_sign_in_lacks_is_named_in_one_sentence(deployment: Deployment, kind: str, missing: str) -> None:
-    done = deployment.compose("run", "--rm", "--no-deps", "hub", check=False, changed={"SIGN_IN": kind})
+    done = deployment.compose("run", "--rm", "--no-deps", "hub", check=False, changed={"AUTH_METHOD": kind})
     assert done.returncode == 1
     assert f"not set: {missing}" in done.stderr
     assert "Traceback" not in done.stderr

@@ -45,7 +45,7 @@ def test_ones_own_settings_win_and_the_rest_is_as_committed(checkout: Path) -> N
     assert "cas" not in told["services"]
     assert "localhost" not in json.dumps([one.get("environment") for one in told["services"].values()])
     hub = told["services"]["hub"]
-    assert hub["environment"]["ALLOWED_GROUPS"] == "staff;students"
+    assert hub["environment"]["AUTH_ALLOWED_GROUPS"] == "staff;students"
     assert hub["environment"]["PROJECT_NAME"] == "hub"
     assert hub["environment"]["LAB_MEM_LIMIT"] == "2G"
     assert Path(hub["build"]["context"]) == checkout

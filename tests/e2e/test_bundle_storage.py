@@ -48,7 +48,12 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     ours = Deployment(folder, f"passerelle-t-{os.getpid()}", http_port=free_port(8880), https_port=free_port(8843))
     (folder / "hub.toml").write_text(COURSES)
     set_in_env(
-        ours, HUB_CONFIG="./hub.toml", PUBLIC_FOLDER="volume", LAB_INTERNET="no", LAB_HOME_QUOTA="20M", LAB_R="no"
+        ours,
+        HUB_CONFIG_FILE="./hub.toml",
+        LAB_PUBLIC_FOLDER="volume",
+        LAB_INTERNET="no",
+        LAB_HOME_QUOTA="20M",
+        LAB_R="no",
     )
     try:
         ours.compose("--profile", "*", "build")

@@ -97,7 +97,7 @@ def test_the_settings_about_cas_in_the_settings_file_reach_the_bridge(deployment
         "CAS_VALIDATE_PARAMETERS": '\'{"a": "b c"}\'',
         "CAS_PROXY_FILE": "./cas-proxy",
         "CAS_LOGOUT": "return",
-        "SINGLE_LOGOUT_ENDS_OFFLINE_ACCESS": "false",
+        "CAS_LOGOUT_ENDS_OFFLINE_ACCESS": "false",
     }
     settings_file = deployment.folder / "given.env"
     ours = (deployment.folder / ".env").read_text()
@@ -116,7 +116,7 @@ def test_the_settings_about_cas_in_the_settings_file_reach_the_bridge(deployment
     }
     assert settings["cas_login_parameters"] == {"authn_method": "mfa-duo"}
     assert settings["cas_validate_parameters"] == {"a": "b c"}
-    assert settings["single_logout_ends_offline_access"] is False
+    assert settings["cas_logout_ends_offline_access"] is False
 
 
 def test_plain_http_leads_to_https_on_the_public_port(deployment: Deployment) -> None:

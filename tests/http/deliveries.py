@@ -13,7 +13,7 @@ from joserfc.jwk import KeySet
 
 from bridge.oauth.backchannel import LEASE_SECONDS, Deliverer
 from bridge.oauth.logout import end_session
-from bridge.oauth.provider_context import Authority
+from bridge.oauth.provider_context import ProviderContext
 from bridge.store import LogoutDelivery
 from bridge.web.context import EXTENSION
 from tests.http.people import CLIENTS
@@ -26,9 +26,9 @@ def clients_told_at(**uris: str) -> str:
     return json.dumps([client | told.get(client["client_id"], {}) for client in CLIENTS])
 
 
-def authority_of(running: Running) -> Authority:
+def authority_of(running: Running) -> ProviderContext:
     authority = running.app.extensions[EXTENSION].authority
-    assert isinstance(authority, Authority)
+    assert isinstance(authority, ProviderContext)
     return authority
 
 

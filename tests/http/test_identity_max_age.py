@@ -20,7 +20,7 @@ WITHOUT_STAFF = {**ALICE, "groups": ("guests",)}
 def strict(make_bridge: MakeBridge) -> Running:
     """`notes` wants recent facts; `hub` does not care."""
     changed = [
-        {**client, "identity_max_age": MAX_AGE, "scopes": ["openid", "groups", "offline_access"]}
+        {**client, "identity_max_age_seconds": MAX_AGE, "scopes": ["openid", "groups", "offline_access"]}
         if client["client_id"] == "notes"
         else client
         for client in CLIENTS
@@ -149,6 +149,6 @@ def test_a_session_of_an_older_version_does_not_count_as_recent(
 
 @pytest.mark.parametrize("seconds", [0, 9, 31 * 24 * 3600])
 def test_a_time_that_makes_no_sense_stops_the_start(make_bridge: MakeBridge, seconds: int) -> None:
-    clients = json.dumps([{**CLIENTS[0], "identity_max_age": seconds}])
-    with pytest.raises(Exception, match="identity_max_age"):
+    clients = json.dumps([{**CLIENTS[0], "identity_max_age_seconds": seconds}])
+    with pytest.raises(Exception, match="identity_max_age_seconds"):
         make_bridge(clients=clients)

@@ -61,7 +61,7 @@ def test_the_hint_of_a_client_with_pairwise_subjects_and_its_own_algorithm_is_un
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_hint_that_expired_long_ago_is_accepted_row70(make: Callable[..., Running], method: str) -> None:
-    running = make(session_lifetime=str(20 * 24 * 3600))
+    running = make(session_lifetime_seconds=str(20 * 24 * 3600))
     alice = Person(running)
     hint = alice.signs_in()["id_token"]
     running.clock.advance(19 * 24 * 3600)

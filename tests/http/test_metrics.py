@@ -158,8 +158,8 @@ def test_without_a_token_nobody_else_may_read_row39(
 
 
 def test_whoever_may_not_read_cannot_tell_that_there_is_anything(bridge: Running) -> None:
-    refused, absent = (bridge.wire.ask("GET", path) for path in ("/metrics", "/nothing-here"))
-    assert (refused.status, refused.json) == (absent.status, absent.json)
+    refused, missing_images = (bridge.wire.ask("GET", path) for path in ("/metrics", "/nothing-here"))
+    assert (refused.status, refused.json) == (missing_images.status, missing_images.json)
 
 
 def test_prometheus_reads_on_the_container_port_below_a_path_issuer(make_bridge: MakeBridge) -> None:

@@ -107,7 +107,7 @@ def test_a_client_that_may_not_act_for_itself_is_told_so_row8(hub: App, robot: A
 
 def test_access_tokens_live_for_an_hour_unless_the_client_says_less_row74(make_bridge: MakeBridge) -> None:
     hub = next(client for client in CLIENTS if client["client_id"] == "hub")
-    bridge = make_bridge(clients=json.dumps([{**hub, "access_token_lifetime": 300}]))
+    bridge = make_bridge(clients=json.dumps([{**hub, "access_token_lifetime_seconds": 300}]))
     app = App(bridge.wire, secret=HUB_SECRET)
     tokens = app.redeems(app.takes_code(Browser(bridge.wire).signs_in(app.sends()))).json
     assert tokens["expires_in"] == 300

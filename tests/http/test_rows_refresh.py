@@ -167,7 +167,9 @@ def test_no_refreshing_reaches_past_the_end_of_the_grant_row27(bridge: Running, 
 
 
 def test_a_client_may_have_a_shorter_idle_time_row27(make_bridge: MakeBridge) -> None:
-    clients = [{**client, "refresh_token_lifetime": 600} for client in CLIENTS if client["client_id"] == "notes"]
+    clients = [
+        {**client, "refresh_token_lifetime_seconds": 600} for client in CLIENTS if client["client_id"] == "notes"
+    ]
     bridge = make_bridge(clients=json.dumps(clients))
     notes = App(bridge.wire, "notes", **NOTES)
     tokens = tokens_for(Browser(bridge.wire), notes)

@@ -81,7 +81,7 @@ def test_everything_given_out_ends_and_the_application_is_told_cas24(
 def test_offline_access_ends_too_unless_the_settings_keep_it_cas24(
     make_bridge: MakeBridge, setting: str, lives: bool
 ) -> None:
-    bridge = make_bridge(clients=clients_told_at(), single_logout_ends_offline_access=setting)
+    bridge = make_bridge(clients=clients_told_at(), cas_logout_ends_offline_access=setting)
     hub = refreshing_hub(bridge)
     ticket, code = sign_in(Browser(bridge.wire), hub, scope="openid offline_access")
     tokens = hub.redeems(code).json

@@ -40,11 +40,11 @@ def hub_and_provider(folder: Path, script: Path, *, strict: str, refresh_tokens:
     with NodeProvider(script, hub_url=hub.url, refresh_tokens=refresh_tokens, **seconds) as provider:
         hub.with_settings(
             {
-                "SIGN_IN": "oidc",
-                "SIGN_IN_URL": provider.url,
-                "SIGN_IN_CLIENT_ID": provider.CLIENT_ID,
-                "SIGN_IN_SECRET_FILE": hub.secret("secret", provider.CLIENT_SECRET),
-                "SIGN_IN_STRICT": strict,
+                "AUTH_METHOD": "oidc",
+                "AUTH_URL": provider.url,
+                "AUTH_CLIENT_ID": provider.CLIENT_ID,
+                "AUTH_SECRET_FILE": hub.secret("secret", provider.CLIENT_SECRET),
+                "AUTH_REFRESH_STRICT": strict,
             }
         )
         with hub:

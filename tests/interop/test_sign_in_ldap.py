@@ -27,16 +27,16 @@ def ldap() -> Iterator[LdapServer]:
 
 def settings(hub: HubProcess, ldap: LdapServer, way: str) -> dict[str, str]:
     where = (
-        {"SIGN_IN_URL": ldap.url, "LDAP_USER_DN": f"uid={{username}},ou=people,{BASE}"}
+        {"AUTH_URL": ldap.url, "AUTH_LDAP_USER_DN": f"uid={{username}},ou=people,{BASE}"}
         if way.startswith("template")
-        else {"SIGN_IN_URL": ldap.tls_url, "LDAP_USER_BASE": f"ou=people,{BASE}"}
+        else {"AUTH_URL": ldap.tls_url, "AUTH_LDAP_USER_BASE": f"ou=people,{BASE}"}
     )
     return where | {
-        "SIGN_IN": "ldap",
-        "SIGN_IN_CA_FILE": str(ldap.ca_file),
-        "SIGN_IN_SECRET_FILE": hub.secret("reader", READER_PASSWORD),
-        "LDAP_SEARCH_USER": READER,
-        "LDAP_GROUP_BASE": f"ou=groups,{BASE}",
+        "AUTH_METHOD": "ldap",
+        "AUTH_CA_FILE": str(ldap.ca_file),
+        "AUTH_SECRET_FILE": hub.secret("reader", READER_PASSWORD),
+        "AUTH_LDAP_SEARCH_USER": READER,
+        "AUTH_LDAP_GROUP_BASE": f"ou=groups,{BASE}",
     }
 
 
@@ -173,7 +173,7 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_password(ldap: LdapServer
     other = tmp_path / "other"
     other.mkdir()
     write_certificate(other, ["localhost"])
-    changed = settings(hub, ldap, WAYS[0]) | {"SIGN_IN_CA_FILE": str(other / "server.crt")}
+    changed = settings(hub, ldap, WAYS[0]) | {"AUTH_CA_FILE": str(other / "server.crt")}
     with hub.with_settings(changed):
         assert Visitor(hub).types("ann", PASSWORD).status_code == 503
         assert "certificate verify failed" in hub.log
@@ -181,6 +181,6 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_password(ldap: LdapServer
 
 def test_a_certificate_of_another_host_gets_no_password_either(ldap: LdapServer, tmp_path: Path) -> None:
     hub = HubProcess(tmp_path)
-    changed = settings(hub, ldap, WAYS[1]) | {"SIGN_IN_URL": ldap.tls_url.replace("localhost", "127.0.0.1")}
+    changed = settings(hub, ldap, WAYS[1]) | {"AUTH_URL": ldap.tls_url.replace("localhost", "127.0.0.1")}
     with hub.with_settings(changed):
         assert Visitor(hub).types("ann", PASSWORD).status_code == 503

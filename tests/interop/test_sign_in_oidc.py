@@ -33,10 +33,10 @@ def place(
     with NodeProvider(script, hub_url=hub.url, routes=routes, access_token_seconds=TOKEN_SECONDS) as provider:
         hub.with_settings(
             {
-                "SIGN_IN": request.param,
-                "SIGN_IN_URL": provider.url,
-                "SIGN_IN_CLIENT_ID": provider.CLIENT_ID,
-                "SIGN_IN_SECRET_FILE": hub.secret("secret", provider.CLIENT_SECRET),
+                "AUTH_METHOD": request.param,
+                "AUTH_URL": provider.url,
+                "AUTH_CLIENT_ID": provider.CLIENT_ID,
+                "AUTH_SECRET_FILE": hub.secret("secret", provider.CLIENT_SECRET),
             }
         )
         with hub:
@@ -120,7 +120,7 @@ def test_a_refresh_token_takes_over_and_many_requests_at_once_spend_it_once(
     """The provider takes a second use for a theft, and would take everything back."""
     provider.knows(erik=["students"])
     erik = enters(hub, provider, "erik")
-    path = "/oauth/token" if hub.environment["SIGN_IN"] == "gitlab" else "/token"
+    path = "/oauth/token" if hub.environment["AUTH_METHOD"] == "gitlab" else "/token"
     for _ in range(3):
         time.sleep(TOKEN_SECONDS + 0.5)
         before = provider.counted(path)
@@ -159,7 +159,7 @@ def test_signing_out_of_the_hub_leads_to_where_the_provider_ends_its_session(
     hal = enters(hub, provider, "hal")
     page = hal.looks("/hub/logout")
     ends_there = page.headers.get("Location", "").startswith(f"{provider.url}/session/end?client_id=the-hub&")
-    assert ends_there is ("SIGN_IN" in hub.environment and hub.environment["SIGN_IN"] == "oidc")
+    assert ends_there is ("AUTH_METHOD" in hub.environment and hub.environment["AUTH_METHOD"] == "oidc")
     assert not hal.is_in()
 
 
@@ -205,10 +205,10 @@ def hub_of_its_own(script: Path, tmp_path: Path) -> Iterator[tuple[HubProcess, N
         yield (
             hub.with_settings(
                 {
-                    "SIGN_IN": "oidc",
-                    "SIGN_IN_URL": f"{provider.url}/",
-                    "SIGN_IN_CLIENT_ID": provider.CLIENT_ID,
-                    "SIGN_IN_SECRET_FILE": hub.secret("secret", provider.CLIENT_SECRET),
+                    "AUTH_METHOD": "oidc",
+                    "AUTH_URL": f"{provider.url}/",
+                    "AUTH_CLIENT_ID": provider.CLIENT_ID,
+                    "AUTH_SECRET_FILE": hub.secret("secret", provider.CLIENT_SECRET),
                 }
             ),
             provider,
@@ -239,7 +239,7 @@ def test_a_hub_starts_while_the_provider_is_down_if_it_has_known_it_before(
     hub, provider = hub_of_its_own
     provider.is_down(True)
     told = hub.refuses_to_start()
-    assert "SIGN_IN_URL does not lead to an OpenID Connect provider" in told
+    assert "AUTH_URL does not lead to an OpenID Connect provider" in told
     assert "Traceback" not in told
     provider.is_down(False)
     with hub:

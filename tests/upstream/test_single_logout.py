@@ -149,7 +149,7 @@ def test_a_logout_reaches_a_session_from_before_the_bridge_was_started_again_cas
 
 
 def test_offline_access_survives_where_the_setting_says_so(cas: RealCas, folder: Path) -> None:
-    with site_at(folder, cas, PASSERELLE_SINGLE_LOGOUT_ENDS_OFFLINE_ACCESS="false") as site:
+    with site_at(folder, cas, PASSERELLE_CAS_LOGOUT_ENDS_OFFLINE_ACCESS="false") as site:
         person = site.person()
         offline = site.signs_in(person)
         tokens = site.signs_in(person, "wiki", scope=WHILE_SIGNED_IN)

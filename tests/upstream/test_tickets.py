@@ -12,7 +12,7 @@ import pytest
 
 from bridge.cas.client import CasClient
 from bridge.errors import ServiceNotAccepted, TicketRefused
-from tests.support.bridge.authority import Authority
+from tests.support.bridge.authority import ProviderContext
 from tests.support.cas.real_cas import Person, RealCas
 from tests.upstream.site import REDIRECT_URI, Site, site_at
 
@@ -100,7 +100,7 @@ def test_a_bridge_that_cas_does_not_know_gets_no_ticket_for_its_users(cas: RealC
 
 
 def test_a_server_of_another_authority_is_not_believed_cas11(cas: RealCas, folder: Path) -> None:
-    other = Authority(folder, "Somebody else's authority")
+    other = ProviderContext(folder, "Somebody else's authority")
     with site_at(folder, cas, PASSERELLE_CAS_CA_FILE=str(other.ca_file)) as site:
         person = site.person()
         answer = person.signs_in(site.app(person).sends())

@@ -8,9 +8,9 @@ from typing import Any
 from bridge.oauth.clients import Client
 from bridge.oauth.grants import client_credentials, code, refresh
 from bridge.oauth.parameters import Parameters
-from bridge.oauth.provider_context import Authority
+from bridge.oauth.provider_context import ProviderContext
 
-Grant = Callable[[Authority, Client, Parameters], dict[str, Any]]
+Grant = Callable[[ProviderContext, Client, Parameters], dict[str, Any]]
 
 GRANTS: Mapping[str, Grant] = {
     "authorization_code": code.respond,

@@ -7,8 +7,8 @@ from typing import Any
 from bridge.errors import InvalidScope, UnauthorizedClient
 from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters
-from bridge.oauth.provider_context import Authority
-from bridge.oauth.tokens import Issue, minted, token_response
+from bridge.oauth.provider_context import ProviderContext
+from bridge.oauth.tokens import Issue, build_token_records, token_response
 from bridge.settings.client import SCOPES
 from bridge.store import Grant
 
@@ -16,7 +16,7 @@ from bridge.store import Grant
 USER_SCOPES = frozenset(SCOPES)
 
 
-def respond(authority: Authority, client: Client, parameters: Parameters) -> dict[str, Any]:
+def respond(provider: ProviderContext, client: Client, parameters: Parameters) -> dict[str, Any]:
     """The token response, without refresh token (§4.4.3) and without ID token.
 
     :raises UnauthorizedClient: for a public client
@@ -24,9 +24,9 @@ def respond(authority: Authority, client: Client, parameters: Parameters) -> dic
     """
     if client.is_public:
         raise UnauthorizedClient("A client without a secret cannot act for itself.")
-    now = authority.now()
+    now = provider.now()
     grant = Grant(
-        grant_id=authority.new_secret(),
+        grant_id=provider.new_secret(),
         client_id=client.client_id,
         sid=None,
         identity=None,
@@ -36,9 +36,9 @@ def respond(authority: Authority, client: Client, parameters: Parameters) -> dic
         offline=True,
         created_at=now,
     )
-    issue = Issue(grant=grant, scope=grant.scope, access_token=authority.new_secret(), refresh_token=None, now=now)
-    authority.store.grants.begin_with_token(grant, minted(authority, client, issue))
-    return token_response(authority, client, issue)
+    issue = Issue(grant=grant, scope=grant.scope, access_token=provider.new_secret(), refresh_token=None, now=now)
+    provider.store.grants.begin_with_token(grant, build_token_records(provider, client, issue))
+    return token_response(provider, client, issue)
 
 
 def check_scope(parameters: Parameters, client: Client) -> str:

@@ -13,14 +13,14 @@ from bridge.errors import InvalidGrant, TokenReused
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters, required
-from bridge.oauth.provider_context import Authority
-from bridge.oauth.tokens import Issue, minted, token_response
+from bridge.oauth.provider_context import ProviderContext
+from bridge.oauth.tokens import Issue, build_token_records, token_response
 from bridge.store import AuthorizationCode, Grant, Minted, fingerprint
 
 VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
-def respond(authority: Authority, client: Client, parameters: Parameters) -> dict[str, Any]:
+def respond(provider: ProviderContext, client: Client, parameters: Parameters) -> dict[str, Any]:
     """The token response.
 
     :raises InvalidGrant: in the same words whatever is wrong; the log has the reason
@@ -36,18 +36,18 @@ def respond(authority: Authority, client: Client, parameters: Parameters) -> dic
         issue = Issue(
             grant=grant,
             scope=grant.scope,
-            access_token=authority.new_secret(),
-            refresh_token=authority.new_secret() if "refresh_token" in client.grant_types else None,
-            now=authority.now(),
+            access_token=provider.new_secret(),
+            refresh_token=provider.new_secret() if "refresh_token" in client.grant_types else None,
+            now=provider.now(),
         )
         issues.append(issue)
-        return minted(authority, client, issue)
+        return build_token_records(provider, client, issue)
 
     code_hash = fingerprint(required(parameters, "code"))
-    if not authority.store.grants.redeem_code(code_hash, now=authority.now(), mint=mint, reused=reused.append):
+    if not provider.store.grants.redeem_code(code_hash, now=provider.now(), mint=mint, reused=reused.append):
         check_not_reused(reused, "authorization code")
         raise InvalidGrant(detail="unknown, spent or expired code")
-    return token_response(authority, client, issues[0])
+    return token_response(provider, client, issues[0])
 
 
 def check_not_reused(reused: Sequence[Grant], what: str) -> None:

@@ -13,14 +13,14 @@ from bridge.errors import IdentityTooOld, InvalidGrant, InvalidScope
 from bridge.oauth.clients import Client
 from bridge.oauth.grants.code import check_not_reused
 from bridge.oauth.parameters import Parameters, required
-from bridge.oauth.provider_context import Authority
-from bridge.oauth.tokens import Issue, minted, token_response
+from bridge.oauth.provider_context import ProviderContext
+from bridge.oauth.tokens import Issue, build_token_records, token_response
 from bridge.store import Grant, Minted, RefreshToken, fingerprint
 
 GRACE_SECONDS = 10
 
 
-def respond(authority: Authority, client: Client, parameters: Parameters) -> dict[str, Any]:
+def respond(provider: ProviderContext, client: Client, parameters: Parameters) -> dict[str, Any]:
     """The token response.
 
     :raises InvalidGrant: for a token that is unknown, expired, revoked, reused or another client's
@@ -32,27 +32,27 @@ def respond(authority: Authority, client: Client, parameters: Parameters) -> dic
 
     def mint(_token: RefreshToken, grant: Grant) -> Minted:
         check_same_client(grant, client)
-        check_session_lasts(authority, grant)
-        check_identity_is_recent(authority, client, grant)
-        check_still_admitted(client, grant)
+        check_session_lasts(provider, grant)
+        check_identity_is_recent(provider, client, grant)
+        check_still_allowed(client, grant)
         scope = check_scope(parameters, grant, client)
         issue = Issue(
             grant=grant,
             scope=scope,
-            access_token=authority.derived_secret("access token", presented, scope),
-            refresh_token=authority.derived_secret("refresh token", presented),
-            now=authority.now(),
+            access_token=provider.derived_secret("access token", presented, scope),
+            refresh_token=provider.derived_secret("refresh token", presented),
+            now=provider.now(),
         )
         issues.append(issue)
-        return minted(authority, client, issue)
+        return build_token_records(provider, client, issue)
 
-    rotated = authority.store.grants.rotate_refresh_token(
-        fingerprint(presented), now=authority.now(), grace=GRACE_SECONDS, mint=mint, reused=reused.append
+    rotated = provider.store.grants.rotate_refresh_token(
+        fingerprint(presented), now=provider.now(), grace=GRACE_SECONDS, mint=mint, reused=reused.append
     )
     if not rotated:
         check_not_reused(reused, "refresh token")
         raise InvalidGrant(detail="unknown, expired, revoked or reused refresh token")
-    return token_response(authority, client, issues[0], refreshed=True)
+    return token_response(provider, client, issues[0], refreshed=True)
 
 
 def check_same_client(grant: Grant, client: Client) -> None:
@@ -61,24 +61,24 @@ def check_same_client(grant: Grant, client: Client) -> None:
         raise InvalidGrant(detail="the refresh token belongs to another client")
 
 
-def check_session_lasts(authority: Authority, grant: Grant) -> None:
+def check_session_lasts(provider: ProviderContext, grant: Grant) -> None:
     """Without offline_access, what was given out under a session is refreshed for as long as it lasts."""
     if grant.offline or grant.sid is None:
         return
-    if authority.store.sessions.find_by_sid(grant.sid, now=authority.now()) is None:
+    if provider.store.sessions.find_by_sid(grant.sid, now=provider.now()) is None:
         raise InvalidGrant(detail="the session is over, and the grant is without offline_access")
 
 
-def check_identity_is_recent(authority: Authority, client: Client, grant: Grant) -> None:
+def check_identity_is_recent(provider: ProviderContext, client: Client, grant: Grant) -> None:
     """What CAS said about the user counts for as long as the client's setting says; a refresh asks nobody."""
-    if grant.identity is None or client.identity_max_age is None:
+    if grant.identity is None or client.identity_max_age_seconds is None:
         return
     # Not older, as elsewhere: tokens end with this very second.
-    if grant.identity.is_older_than(client.identity_max_age - 1, now=authority.now()):
-        raise IdentityTooOld(detail="CAS was asked about the user longer ago than identity_max_age")
+    if grant.identity.is_older_than(client.identity_max_age_seconds - 1, now=provider.now()):
+        raise IdentityTooOld(detail="CAS was asked about the user longer ago than identity_max_age_seconds")
 
 
-def check_still_admitted(client: Client, grant: Grant) -> None:
+def check_still_allowed(client: Client, grant: Grant) -> None:
     """Who may sign in may have changed since the user did."""
     if grant.identity is not None and not client.admits(grant.identity):
         raise InvalidGrant(detail="the client is not open to this user any more")

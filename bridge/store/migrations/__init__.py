@@ -49,7 +49,7 @@ def bring_up_to_date(engine: Engine, folder: Path = FOLDER) -> None:
     :raises ConfigurationError: when the database cannot be reached or written, is newer than this version, or has
         tables that are not ours
     """
-    with told_in_one_sentence(engine), _one_at_a_time, engine.connect() as connection:
+    with as_click_error(engine), _one_at_a_time, engine.connect() as connection:
         if not _is_current(connection, folder):
             connection.rollback()
             _migrate(connection, folder)
@@ -61,7 +61,7 @@ def age_of(engine: Engine, folder: Path = FOLDER) -> Age:
 
     :raises ConfigurationError: as `bring_up_to_date`
     """
-    with told_in_one_sentence(engine), engine.connect() as connection:
+    with as_click_error(engine), engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
         scripts = ScriptDirectory(str(folder))
         if found is None:
@@ -82,7 +82,7 @@ def _check_writable(connection: Connection) -> None:
 
 
 @contextmanager
-def told_in_one_sentence(engine: Engine) -> Iterator[None]:
+def as_click_error(engine: Engine) -> Iterator[None]:
     """What is wrong with a database, and what to do.
 
     :raises ConfigurationError: in place of alembic's and SQLAlchemy's errors

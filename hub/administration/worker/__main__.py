@@ -16,10 +16,10 @@ from hub.administration.worker.events import tell
 WHAT: dict[str, Callable[[dict[str, Any]], None]] = {
     "checkout": lambda _: checkout.tell_checkout(),
     "sizes": lambda _: backup.sizes(),
-    "backup": lambda wish: backup.back_up(backup.Wish(**{**wish, "exclude": tuple(wish.get("exclude", ()))})),
+    "backup": lambda wish: backup.back_up(backup.BackupRequest(**{**wish, "exclude": tuple(wish.get("exclude", ()))})),
     "describe": lambda wish: restore.describe(**wish),
-    "restore": lambda wish: restore.restore(restore.Wish(**wish)),
-    "archive": lambda wish: offboard.archive_home(offboard.Wish(**wish)),
+    "restore": lambda wish: restore.restore(restore.BackupRequest(**wish)),
+    "archive": lambda wish: offboard.archive_home(offboard.BackupRequest(**wish)),
     "archives": lambda _: offboard.list_archives(),
     "purge": lambda _: offboard.purge_expired(),
 }

@@ -24,7 +24,7 @@ SPARE = 64 << 20  # bytes that are left free on the disk of the backup
 
 
 @dataclass(frozen=True)
-class Wish:
+class BackupRequest:
     """What is asked of a backup."""
 
     project: str
@@ -37,7 +37,7 @@ class Wish:
     """Its folder on the machine: settings may name files by their whole paths."""
 
 
-def back_up(wish: Wish) -> None:
+def back_up(wish: BackupRequest) -> None:
     """All of it, then read again and compared."""
     check_is_meant(wish.project)
     _check_is_worth_it(wish)
@@ -95,7 +95,7 @@ def sizes() -> None:
         tell("size", place=_place(folder), bytes=archive.allocated(folder), number=number, of=len(folders))
 
 
-def _begin(wish: Wish) -> Manifest:
+def _begin(wish: BackupRequest) -> Manifest:
     if not (TARGET / NAME).exists():
         if left := sorted(path.name for path in TARGET.iterdir()):
             raise AdministrationError(f"the folder is not empty ({', '.join(left[:3])}): name a new one.")
@@ -128,7 +128,7 @@ def _begin(wish: Wish) -> Manifest:
     return manifest.model_copy(update={"parts": whole, "versions": wish.versions})
 
 
-def _check_is_worth_it(wish: Wish) -> None:
+def _check_is_worth_it(wish: BackupRequest) -> None:
     """Raise if nobody has ever used this: a night's backup of the wrong project would be found out too late."""
     where = "service" if wish.only_databases else "service/hub-data"
     if not databases.find_databases(VOLUMES / where) and not any((VOLUMES / "home").glob("*")):
@@ -179,7 +179,7 @@ def _take_databases(manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _take_folder(manifest: Manifest, folder: Path, wish: Wish) -> Manifest:
+def _take_folder(manifest: Manifest, folder: Path, wish: BackupRequest) -> Manifest:
     file = _file(folder, compress=wish.compress)
     if manifest.part(file) is not None:
         return manifest  # whole, from before the interruption

@@ -20,7 +20,7 @@ _OURS = re.compile(rf"\.?{_NAME.pattern}\.(json|tar\.gz)(\.part)?|lost\+found")
 
 
 @dataclass(frozen=True)
-class Wish:
+class BackupRequest:
     """Whose home, and for how many days."""
 
     of: str
@@ -28,7 +28,7 @@ class Wish:
     days: int
 
 
-def archive_home(wish: Wish) -> None:
+def archive_home(wish: BackupRequest) -> None:
     """Write the home, read it again, and say until when it is kept."""
     _close_folder()
     now = moment()

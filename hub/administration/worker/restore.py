@@ -28,7 +28,7 @@ UNDER_WAY = MARK
 
 
 @dataclass(frozen=True)
-class Wish:
+class BackupRequest:
     """What is asked of a restore."""
 
     jupyterhub: str
@@ -61,7 +61,7 @@ def describe(project: str) -> None:
     )
 
 
-def restore(wish: Wish) -> None:
+def restore(wish: BackupRequest) -> None:
     """All of it."""
     manifest = read_manifest(TARGET)
     check_manifest(manifest, wish)
@@ -88,7 +88,7 @@ def restore(wish: Wish) -> None:
     tell("result", parts=len(parts), bytes=sum(part.bytes for part in parts))
 
 
-def check_manifest(manifest: Manifest, wish: Wish) -> None:
+def check_manifest(manifest: Manifest, wish: BackupRequest) -> None:
     """Raise unless the backup is whole and of no later version than what shall run on it."""
     if manifest.ended is None:
         raise AdministrationError(

@@ -30,7 +30,7 @@ KEPT = (
 NO_SETTINGS = frozenset({".gitkeep", "pyproject.toml", "README.md"})
 AT_MOST = 1 << 20  # bytes of one file
 # Its content is somebody else's to keep, and no setting.
-NO_FILE = frozenset({"PUBLIC_FOLDER"})
+NO_FILE = frozenset({"LAB_PUBLIC_FOLDER"})
 _LINE = re.compile(
     r"\s*(?:export\s+)?(?P<name>\w+)\s*=\s*(?:'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\"|(?P<bare>.*?))\s*(?:\s#.*)?"
 )

@@ -71,22 +71,22 @@ def _shell(text: str) -> Iterator[str]:
 
 
 def _apache(text: str) -> Iterator[str]:
-    opened: list[str] = []
+    open_store: list[str] = []
     for line in text.splitlines():
         if not line.strip() or line.strip().startswith("#"):
             continue
         if closing := re.fullmatch(r"\s*</(\w+)>", line):
-            if not opened or opened.pop() != closing[1]:
+            if not open_store or open_store.pop() != closing[1]:
                 raise NotWellFormed(line)
             continue
         if section := re.fullmatch(r"\s*<(\w+)((?: .*)?)>", line):
-            opened.append(section[1])
+            open_store.append(section[1])
         words = shlex.split(section[2] if section else line)
         if not section and not re.fullmatch(r"[A-Z]\w+", words[0]):
             raise NotWellFormed(line)
         yield from words
-    if opened:
-        raise NotWellFormed(f"<{opened[-1]}> is not closed")
+    if open_store:
+        raise NotWellFormed(f"<{open_store[-1]}> is not closed")
 
 
 def _form(text: str) -> Iterator[str]:
@@ -103,14 +103,14 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
-        self.opened: list[str] = []
+        self.open_store: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.opened.append(tag)
+        self.open_store.append(tag)
         self.texts += [value for _, value in attrs if value is not None]
 
     def handle_endtag(self, tag: str) -> None:
-        if not self.opened or self.opened.pop() != tag:
+        if not self.open_store or self.open_store.pop() != tag:
             raise NotWellFormed(f"</{tag}> closes nothing")
 
     def handle_data(self, data: str) -> None:
@@ -121,8 +121,8 @@ def _html(text: str) -> list[str]:
     page = _Page()
     page.feed(text)
     page.close()
-    if page.opened:
-        raise NotWellFormed(f"<{page.opened[-1]}> is not closed")
+    if page.open_store:
+        raise NotWellFormed(f"<{page.open_store[-1]}> is not closed")
     return page.texts
 
 

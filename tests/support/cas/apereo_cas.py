@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 import psutil
 
 from tests.machine.status import apereo_home
-from tests.support.bridge.authority import KEYSTORE_PASSWORD, Authority
+from tests.support.bridge.authority import KEYSTORE_PASSWORD, ProviderContext
 from tests.support.bridge.live_bridge import free_port
 from tests.support.cas.real_cas import CasVisitor, HowToldOfLogout, RealCas, service_pattern
 
@@ -45,7 +45,7 @@ class ApereoCas(RealCas):
         self._folder = folder
         self._services = folder / "services"
         self._services.mkdir()
-        authority = Authority(folder)
+        authority = ProviderContext(folder)
         self.ca_file = authority.ca_file
         self.files = authority.issue("127.0.0.1", "localhost")
         self._truststore = authority.truststore

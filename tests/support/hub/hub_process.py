@@ -18,7 +18,7 @@ from tests.support.bridge.live_bridge import clean_environment, free_port
 
 CONFIG = Path(__file__).parents[2] / "interop" / "sign_in_config.py"
 READY_WITHIN_SECONDS = 60
-OURS = ("SIGN_IN", "OIDC_", "LDAP_", "HUB_", "ALLOWED_GROUPS", "ADMIN_GROUPS")
+OURS = ("AUTH_METHOD", "OIDC_", "LDAP_", "HUB_", "AUTH_ALLOWED_GROUPS", "AUTH_ADMIN_GROUPS")
 
 
 class HubProcess:
@@ -64,8 +64,8 @@ class HubProcess:
             "TRAEFIK_DYNAMIC_FILE": str(self.folder / "routes.toml"),
             "TRAEFIK_API_URL": "http://127.0.0.1:9",
             "TRAEFIK_API_PASSWORD_FILE": self.secret("api-password", "unused"),
-            "ALLOWED_GROUPS": "staff;students",
-            "ADMIN_GROUPS": "admins",
+            "AUTH_ALLOWED_GROUPS": "staff;students",
+            "AUTH_ADMIN_GROUPS": "admins",
             **settings,
         }
         return self

@@ -47,7 +47,7 @@ class Kernel:
         made = ask(deployment, host, "POST", base, token=token, data="{}")
         assert made.status_code == 201, made.text
         self.socket = open_websocket(deployment, host, f"{base}/{made.json()['id']}/channels", token=token)
-        self.opened = time.monotonic()
+        self.open_store = time.monotonic()
         self._heard: queue.Queue[str] = queue.Queue()
         # As a browser does, it answers the lab's pings while nobody types.
         threading.Thread(target=self._listen, daemon=True).start()

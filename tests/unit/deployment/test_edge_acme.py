@@ -67,7 +67,7 @@ def test_without_an_address_nobody_is_asked(environ: dict[str, str], capsys: Cap
         ({"TLS_HOSTS": "jupyter,auth.example.org"}, "jupyter is no name that a public authority"),
         ({"ACME_EMAIL": "", "ACME_CA_SERVER": "https://ca.example.org/"}, "ACME_EMAIL is empty"),
         ({"DASHBOARD": "yes"}, "DASHBOARD is 'yes'"),
-        ({"SIGN_IN_RATE": "-1"}, "SIGN_IN_RATE is '-1'"),
+        ({"AUTH_RATE_PER_MINUTE": "-1"}, "AUTH_RATE_PER_MINUTE is '-1'"),
     ],
 )
 def test_a_setting_that_cannot_work_stops_the_start_with_a_sentence(

@@ -62,8 +62,8 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "PROJECT_NAME": "passerelle",
         "LAB_IMAGE": "passerelle-lab",
         "LAB_NETWORK": "passerelle-labs",
-        "ADMIN_GROUPS": "jupyter-admins",
-        "ALLOWED_GROUPS": "staff;students",
+        "AUTH_ADMIN_GROUPS": "jupyter-admins",
+        "AUTH_ALLOWED_GROUPS": "staff;students",
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
@@ -125,23 +125,23 @@ def test_only_the_named_groups_come_in() -> None:
 
 @pytest.mark.usefixtures("environment", "engine")
 def test_everyone_comes_in_only_if_the_star_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALLOWED_GROUPS", "*")
+    monkeypatch.setenv("AUTH_ALLOWED_GROUPS", "*")
 
     assert load().Authenticator.allow_all is True
 
 
 @pytest.mark.usefixtures("environment", "engine")
-@pytest.mark.parametrize(("admins", "who"), [("jupyter-admins", "members of ADMIN_GROUPS"), ("", "nobody")])
+@pytest.mark.parametrize(("admins", "who"), [("jupyter-admins", "members of AUTH_ADMIN_GROUPS"), ("", "nobody")])
 def test_an_empty_list_of_allowed_groups_is_told_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, admins: str, who: str
 ) -> None:
-    monkeypatch.setenv("ALLOWED_GROUPS", "")
-    monkeypatch.setenv("ADMIN_GROUPS", admins)
+    monkeypatch.setenv("AUTH_ALLOWED_GROUPS", "")
+    monkeypatch.setenv("AUTH_ADMIN_GROUPS", admins)
 
     c = load()
 
     assert (c.Authenticator.allow_all, c.OAuthenticator.allowed_groups) == (False, set())
-    assert f"ALLOWED_GROUPS is empty, so {who}" in caplog.text
+    assert f"AUTH_ALLOWED_GROUPS is empty, so {who}" in caplog.text
 
 
 @pytest.mark.usefixtures("environment", "engine")
@@ -175,7 +175,7 @@ def test_idle_labs_are_stopped_by_a_service_that_may_do_nothing_else() -> None:
 
 @pytest.mark.usefixtures("environment", "engine")
 def test_an_idle_timeout_of_zero_stops_no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LAB_IDLE_TIMEOUT", "0")
+    monkeypatch.setenv("CULL_IDLE_TIMEOUT_SECONDS", "0")
 
     c = load()
 
@@ -186,8 +186,8 @@ def test_an_idle_timeout_of_zero_stops_no_lab(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.usefixtures("environment", "engine")
 def test_a_limit_of_one_group_alone_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "hub.toml").write_text("[groups.exam]\nmax_age = 600\n")
-    monkeypatch.setenv("LAB_IDLE_TIMEOUT", "0")
-    monkeypatch.setenv("HUB_CONFIG", str(tmp_path / "hub.toml"))
+    monkeypatch.setenv("CULL_IDLE_TIMEOUT_SECONDS", "0")
+    monkeypatch.setenv("HUB_CONFIG_FILE", str(tmp_path / "hub.toml"))
 
     service, _keeper = load().JupyterHub.services
 
@@ -197,16 +197,16 @@ def test_a_limit_of_one_group_alone_is_watched(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.usefixtures("environment", "engine")
 @pytest.mark.parametrize("name", ["../terms.md", "/etc/passwd", "terms.html", "terms", ".md"])
 def test_terms_are_a_text_in_their_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
-    monkeypatch.setenv("TERMS_FILE", name)
+    monkeypatch.setenv("HUB_TERMS_FILE", name)
     monkeypatch.setenv("NOTICES_DIR", str(tmp_path))
 
-    with pytest.raises(SystemExit, match=r"TERMS_FILE is .* but must be the name of a \.md or \.txt file"):
+    with pytest.raises(SystemExit, match=r"HUB_TERMS_FILE is .* but must be the name of a \.md or \.txt file"):
         load()
 
 
 @pytest.mark.usefixtures("environment", "engine")
 def test_terms_that_are_named_but_not_there_stop_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TERMS_FILE", "terms.md")
+    monkeypatch.setenv("HUB_TERMS_FILE", "terms.md")
     monkeypatch.setenv("NOTICES_DIR", str(tmp_path))
 
     with pytest.raises(SystemExit, match=r"terms of use terms.md cannot be read \(No such file or directory\)"):
@@ -270,7 +270,7 @@ def test_a_lab_is_of_our_class_and_begins_with_its_image_and_its_limits() -> Non
 def test_named_labs_are_there_only_if_the_setting_says_how_many(
     monkeypatch: pytest.MonkeyPatch, value: str, allowed: bool, limit: int
 ) -> None:
-    monkeypatch.setenv("NAMED_SERVERS", value)
+    monkeypatch.setenv("HUB_NAMED_SERVER_LIMIT", value)
 
     c = load().JupyterHub
 
@@ -293,7 +293,7 @@ def test_a_wrong_hub_toml_stops_the_hub_with_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, fault: str
 ) -> None:
     (tmp_path / "hub.toml").write_text(text)
-    monkeypatch.setenv("HUB_CONFIG", str(tmp_path / "hub.toml"))
+    monkeypatch.setenv("HUB_CONFIG_FILE", str(tmp_path / "hub.toml"))
 
     with pytest.raises(SystemExit, match=f"hub.toml is wrong: .*{fault}"):
         load()
@@ -301,7 +301,7 @@ def test_a_wrong_hub_toml_stops_the_hub_with_one_sentence(
 
 @pytest.mark.usefixtures("environment", "engine")
 def test_a_folder_in_place_of_hub_toml_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HUB_CONFIG", str(tmp_path))
+    monkeypatch.setenv("HUB_CONFIG_FILE", str(tmp_path))
 
     with pytest.raises(SystemExit, match=r"cannot be read \(Is a directory\)"):
         load()

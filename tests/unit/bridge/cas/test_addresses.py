@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bridge.cas.addresses import CasAddresses, Question, addresses_of
+from bridge.cas.addresses import CasAddresses, ValidationRequest, addresses_of
 from bridge.settings import load
 
 SERVICE = "https://auth.localhost/cas/callback?state=Zm9v_-1"
@@ -26,7 +26,7 @@ def configured(**settings: str) -> CasAddresses:
     return addresses_of(load(usual | {f"PASSERELLE_{name.upper()}": value for name, value in settings.items()}))
 
 
-def asked(addresses: CasAddresses, ticket: str = "ST-1", **how: Any) -> Question:
+def asked(addresses: CasAddresses, ticket: str = "ST-1", **how: Any) -> ValidationRequest:
     return addresses.question(SERVICE, ticket, **{"renew": False, "now": 1_790_000_000, "request_id": "0a1b", **how})
 
 

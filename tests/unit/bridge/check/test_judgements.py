@@ -10,7 +10,7 @@ from bridge.check.certificates import Certificate, judge_trusted, judge_untruste
 from bridge.check.findings import duration, listed, plain
 from bridge.check.probe import Answer, Trouble
 from bridge.check.protocols import (
-    Heard,
+    ProbeResult,
     Way,
     hear,
     is_kept_out,
@@ -157,10 +157,10 @@ def test_xml_is_no_json() -> None:
     assert hear(answer(body=cas_xml.failure("INVALID_TICKET")), "json", SERVICE).verdict == "else"
 
 
-def heard(*ways: Way) -> dict[Way, Heard]:
+def heard(*ways: Way) -> dict[Way, ProbeResult]:
     everything: tuple[Way, ...] = ("3.0", "2.0", "saml1.1", "1.0", "json")
     return {
-        way: Heard(verdict="speaks" if way in ways else "else", detail="status 404", url=f"https://sso/{way}")
+        way: ProbeResult(verdict="speaks" if way in ways else "else", detail="status 404", url=f"https://sso/{way}")
         for way in everything
     }
 
@@ -199,7 +199,9 @@ def test_json_that_is_asked_for_and_not_given_is_a_note() -> None:
     ],
 )
 def test_a_redirect_is_configured_away(location: str, do: str) -> None:
-    said = Heard(verdict="redirects", detail="", url="http://sso.example.org/cas/p3/serviceValidate", location=location)
+    said = ProbeResult(
+        verdict="redirects", detail="", url="http://sso.example.org/cas/p3/serviceValidate", location=location
+    )
     found = judge_redirect("r", "http://sso.example.org/cas", said, "S")
     assert (found.level, found.do) == ("FAULT", do)
     assert "ST-1" not in found.seen

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.check.findings import Told, fault
 from bridge.check.message import LANGUAGES, Language, Request, message
-from bridge.check.released import Wish, judge_released, wishes
+from bridge.check.released import BackupRequest, judge_released, wishes
 from bridge.identity import Identity
 from bridge.settings import ClaimRules, ClientSettings
 from bridge.settings.rules import check_attribute_rules
@@ -96,12 +96,12 @@ def test_what_is_asked_for_is_what_rules_and_applications_need() -> None:
         allowed_attributes={"eduPersonEntitlement": ("x",)},
     )
     assert wishes(rules, [client]) == [
-        Wish(("uid",), "sub"),
-        Wish(("displayName", "cn"), "name"),
-        Wish(("sn",), "family_name"),
-        Wish(("employeeId",), "supann_emp_id"),
-        Wish(("eduPersonOrcid",), "eduperson_orcid"),
-        Wish(("eduPersonEntitlement",), "admission"),
+        BackupRequest(("uid",), "sub"),
+        BackupRequest(("displayName", "cn"), "name"),
+        BackupRequest(("sn",), "family_name"),
+        BackupRequest(("employeeId",), "supann_emp_id"),
+        BackupRequest(("eduPersonOrcid",), "eduperson_orcid"),
+        BackupRequest(("eduPersonEntitlement",), "admission"),
     ]
 
 
@@ -113,7 +113,7 @@ def test_groups_that_admit_are_asked_for_though_no_scope_has_them() -> None:
         allowed_groups=("staff",),
     )
     groups = ClaimRules().attributes["groups"]
-    assert wishes(ClaimRules(), [client]) == [Wish(groups, "admission")]
+    assert wishes(ClaimRules(), [client]) == [BackupRequest(groups, "admission")]
     assert [wish.claim for wish in wishes(ClaimRules(), [client.model_copy(update={"scopes": ("groups",)})])] == [
         "groups"
     ]

@@ -35,7 +35,7 @@ __all__ = ["command", "empty_database"]  # fixtures
         pytest.param([*REDIRECT, "--grant-type", "password"], "password: not known here", id="unknown-grant"),
         pytest.param([*REDIRECT, "--claim", "sub"], "no such claim", id="unknown-claim"),
         pytest.param([*REDIRECT, "--public", "--no-pkce"], "needs a client secret", id="public-without-pkce"),
-        pytest.param([*REDIRECT, "--access-token-lifetime", "1"], "access_token_lifetime", id="short-token"),
+        pytest.param([*REDIRECT, "--access-token-lifetime", "1"], "access_token_lifetime_seconds", id="short-token"),
         pytest.param([*REDIRECT, "--backchannel-logout-uri", "ftp://x"], "backchannel_logout_uri", id="ftp"),
         pytest.param(
             ["--public", "--grant-type", "client_credentials"], "needs a client secret", id="public-for-itself"

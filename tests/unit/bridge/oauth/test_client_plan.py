@@ -37,7 +37,7 @@ ENTRIES = st.fixed_dictionaries(
         "allowed_groups": st.lists(TEXTS, max_size=3),
         "allowed_attributes": st.dictionaries(TEXTS, st.lists(TEXTS, min_size=1, max_size=2), max_size=2),
         "claims": st.lists(st.sampled_from(["email", "groups"]), max_size=2),
-        "access_token_lifetime": st.integers(60, 86400),
+        "access_token_lifetime_seconds": st.integers(60, 86400),
         "subject_type": st.sampled_from(["public", "pairwise"]),
         "sector_identifier": TEXTS,
         "client_secret_hash": HASHES,

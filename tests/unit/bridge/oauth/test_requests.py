@@ -53,7 +53,7 @@ def checked(**changes: str) -> AuthorizationRequest:
 def told(identity: Identity, scope: str, *, email_verified: bool = True) -> dict[str, Any]:
     """At userinfo, nothing asked for by name."""
     policy = ClaimsPolicy(email_verified=email_verified, pairwise_key=b"k" * 32)
-    return policy.of_userinfo(identity, scope, HUB, {})
+    return policy.userinfo_claims(identity, scope, HUB, {})
 
 
 def test_each_parameter_has_one_value_and_repeated_ones_are_named() -> None:

@@ -117,10 +117,10 @@ def test_a_short_secret_key_is_told_with_the_remedy() -> None:
         ("workers", "65"),
         ("workers", "two"),
         ("workers", "1.5"),
-        ("session_lifetime", "59"),
-        ("session_lifetime", "99999999"),
-        ("access_token_lifetime", "0"),
-        ("access_token_lifetime", "864000"),  # row 74
+        ("session_lifetime_seconds", "59"),
+        ("session_lifetime_seconds", "99999999"),
+        ("access_token_lifetime_seconds", "0"),
+        ("access_token_lifetime_seconds", "864000"),  # row 74
         ("email_verified", "perhaps"),
         ("log_level", "loud"),
         ("attributes", "[]"),

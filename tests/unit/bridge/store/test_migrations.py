@@ -19,7 +19,7 @@ from sqlalchemy import Engine, create_engine, inspect, text
 from bridge.errors import ConfigurationError
 from bridge.store import SqlStore, fingerprint
 from bridge.store.database import open_engine
-from bridge.store.migrations import FOLDER, bring_up_to_date, told_in_one_sentence
+from bridge.store.migrations import FOLDER, as_click_error, bring_up_to_date
 from bridge.store.migrations.__main__ import main, write_migration
 from bridge.store.schema import metadata
 from tests.contract.records import NOW, allow, begin, redeem, works
@@ -277,7 +277,7 @@ def test_a_database_that_another_program_writes_to_is_told_as_that(tmp_path: Pat
     engine = create_engine(url, connect_args={"timeout": 0.05})
     holder = engine.connect()
     holder.exec_driver_sql("BEGIN IMMEDIATE")
-    with pytest.raises(ConfigurationError) as refused, told_in_one_sentence(engine), engine.connect() as connection:
+    with pytest.raises(ConfigurationError) as refused, as_click_error(engine), engine.connect() as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     holder.close()
     engine.dispose()

@@ -13,13 +13,13 @@ import pytest
 from hub.administration.faults import AdministrationError
 from hub.administration.worker import archive, backup, places, restore
 from hub.administration.worker.manifest import Manifest, read_manifest, write_manifest
-from hub.config.restore_marker import half_restored
+from hub.config.restore_marker import restore_in_progress
 from tests.support.hub.volumes import filled, volumes
 
 __all__ = ["filled", "volumes"]  # fixtures
 
-WISH = backup.Wish(project="hub", versions={"jupyterhub": "6.1.1"})
-BACK = restore.Wish(jupyterhub="6.1.1")
+WISH = backup.BackupRequest(project="hub", versions={"jupyterhub": "6.1.1"})
+BACK = restore.BackupRequest(jupyterhub="6.1.1")
 
 
 def empty(volumes: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_copy_of_a_database_is_of_one_moment_while_somebody_writes(filled: Pat
 
 
 def test_patterns_leave_out_of_homes_and_never_of_what_services_keep(filled: Path) -> None:
-    backup.back_up(backup.Wish("hub", {}, exclude=(".cache", "cookie_secret", "*.txt")))
+    backup.back_up(backup.BackupRequest("hub", {}, exclude=(".cache", "cookie_secret", "*.txt")))
     listed = {
         place: subprocess.run(
             ["tar", "-tf", places.TARGET / f"{place}.tar"], capture_output=True, text=True, check=True
@@ -139,9 +139,9 @@ def test_an_interrupted_backup_goes_on_and_is_not_laid_out(filled: Path, monkeyp
     with pytest.raises(AdministrationError, match="go on with --resume"):
         backup.back_up(WISH)
     with pytest.raises(AdministrationError, match="asked for differently"):
-        backup.back_up(backup.Wish("other", {}, resume=True))
+        backup.back_up(backup.BackupRequest("other", {}, resume=True))
     before = (places.TARGET / "service/hub-data.tar").stat().st_mtime_ns
-    backup.back_up(backup.Wish("hub", {"jupyterhub": "6.1.1"}, resume=True))
+    backup.back_up(backup.BackupRequest("hub", {"jupyterhub": "6.1.1"}, resume=True))
 
     assert (places.TARGET / "service/hub-data.tar").stat().st_mtime_ns == before
     assert read_manifest(places.TARGET).ended
@@ -183,14 +183,14 @@ def test_nobody_starts_on_what_an_interrupted_restore_left_until_it_is_whole(
         patch.setattr(restore, "_mark", interrupted)
         with pytest.raises(KeyboardInterrupt):
             restore.restore(BACK)
-    assert half_restored(hub_data)
+    assert restore_in_progress(hub_data)
 
     unlink = Path.unlink
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", lambda path, **options: (lasts.append(path), unlink(path, **options)))
         restore.restore(BACK)
     assert [path for path in lasts if path.name == restore.UNDER_WAY][-1].parent == hub_data
-    assert half_restored(hub_data) is None
+    assert restore_in_progress(hub_data) is None
 
 
 def test_what_one_backup_left_half_done_is_in_the_way_of_another(
@@ -219,7 +219,7 @@ def test_what_one_backup_left_half_done_is_in_the_way_of_another(
     with pytest.raises(AdministrationError, match="is not empty: nothing was written"):
         restore.restore(BACK)
     assert (filled / "home/bob/kept.txt").exists()
-    restore.restore(restore.Wish(jupyterhub="6.1.1", force=True))
+    restore.restore(restore.BackupRequest(jupyterhub="6.1.1", force=True))
     assert list(filled.rglob(restore.UNDER_WAY)) == []
 
 
@@ -230,14 +230,14 @@ def test_nothing_is_written_over_without_force_and_all_of_it_with(filled: Path) 
         restore.restore(BACK)
     assert (filled / "home/bob/later.txt").exists()
     assert list(filled.rglob(restore.UNDER_WAY)) == []
-    restore.restore(restore.Wish(jupyterhub="6.1.1", force=True))
+    restore.restore(restore.BackupRequest(jupyterhub="6.1.1", force=True))
 
     assert not (filled / "home/bob/later.txt").exists()
     assert (filled / "home/bob/kept.txt").read_text() == "kept"
 
 
 def test_a_compressed_backup_comes_back_too(filled: Path) -> None:
-    backup.back_up(backup.Wish("hub", {}, compress=True))
+    backup.back_up(backup.BackupRequest("hub", {}, compress=True))
     assert (places.TARGET / "home/bob.tar.gz").exists()
     empty(filled)
     restore.restore(BACK)

@@ -18,7 +18,7 @@ from hub.administration.faults import AdministrationError
 from hub.administration.names import Volume
 from hub.administration.users import everybody, usual_quota
 from hub.administration.users_db import people
-from hub.config.hub_toml import Declared, GroupRules
+from hub.config.hub_toml import GroupRules, HubToml
 from hub.config.services import keep_token, measure, roles, services
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -39,7 +39,7 @@ def test_people_are_told_with_groups_and_what_runs(tmp_path: Path) -> None:
     assert (ann.name, ann.admin, ann.last_seen, ann.groups, ann.servers) == ("ann", True, "", (), ())
     assert (bob.last_seen, bob.groups, bob.servers) == ("2026-11-01T10:00:00Z", ('cn=a,ou="x"', "students"), ("",))
 
-    declared = Declared(groups={"students": GroupRules(quota="2G"), "staff": GroupRules(quota="9G")})
+    declared = HubToml(groups={"students": GroupRules(quota="2G"), "staff": GroupRules(quota="9G")})
     rows = everybody([ann, bob], {"bob": 5, "left": 7}, declared, usual=usual_quota("1g"))
     assert [(row["name"], row["known"], row["home_bytes"], row["quota_bytes"]) for row in rows] == [
         ("ann", True, None, 1024**3),
@@ -81,12 +81,12 @@ def test_a_folder_is_one_of_the_machine() -> None:
 
 
 def test_the_retention_is_a_number_of_days(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OFFBOARD_RETENTION_DAYS", "30")
+    monkeypatch.setenv("HUB_OFFBOARD_RETENTION_DAYS", "30")
     assert (offboard.days_to_keep(None), offboard.days_to_keep(0)) == (30, 0)
-    monkeypatch.setenv("OFFBOARD_RETENTION_DAYS", "ever")
+    monkeypatch.setenv("HUB_OFFBOARD_RETENTION_DAYS", "ever")
     with pytest.raises(AdministrationError, match="no number of days"):
         offboard.days_to_keep(None)
-    monkeypatch.delenv("OFFBOARD_RETENTION_DAYS")
+    monkeypatch.delenv("HUB_OFFBOARD_RETENTION_DAYS")
     assert offboard.days_to_keep(None) == 180
 
 

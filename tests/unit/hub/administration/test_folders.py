@@ -13,7 +13,7 @@ from tests.support.hub.volumes import filled, volumes
 
 __all__ = ["filled", "volumes"]  # fixtures
 
-WISH = backup.Wish(project="hub", versions={"jupyterhub": "6.1.1"})
+WISH = backup.BackupRequest(project="hub", versions={"jupyterhub": "6.1.1"})
 
 
 def mode(folder: Path) -> int:
@@ -36,7 +36,7 @@ def test_a_home_is_archived_beside_other_things_without_closing_their_folder(
     try:
         places.TARGET.chmod(0o755)
         (places.TARGET / "index.html").touch()
-        offboard.archive_home(offboard.Wish("bob", "bob", 30))
+        offboard.archive_home(offboard.BackupRequest("bob", "bob", 30))
     finally:
         os.umask(usual)
     assert mode(places.TARGET) == 0o755
@@ -46,10 +46,10 @@ def test_a_home_is_archived_beside_other_things_without_closing_their_folder(
 
 def test_a_folder_of_archives_is_for_their_owner_alone(filled: Path) -> None:
     places.TARGET.chmod(0o755)
-    offboard.archive_home(offboard.Wish("bob", "bob", 30))
+    offboard.archive_home(offboard.BackupRequest("bob", "bob", 30))
     assert mode(places.TARGET) == 0o700
     places.TARGET.chmod(0o755)
-    offboard.archive_home(offboard.Wish("bob", "bob", 30))
+    offboard.archive_home(offboard.BackupRequest("bob", "bob", 30))
     assert mode(places.TARGET) == 0o700
 
 

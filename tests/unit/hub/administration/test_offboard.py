@@ -98,7 +98,7 @@ def plan(**changed: Any) -> offboard.Plan:
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
-    monkeypatch.delenv("SIGN_IN", raising=False)
+    monkeypatch.delenv("AUTH_METHOD", raising=False)
     monkeypatch.setattr(free_volume, "LOOKS_EVERY", 0)
     return tmp_path
 
@@ -135,7 +135,7 @@ def test_a_bridge_that_does_not_answer_is_no_bridge_without_sessions(bridge: Bri
 def test_a_bridge_that_nobody_signs_in_by_may_be_off(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("SIGN_IN", "ldap")
+    monkeypatch.setenv("AUTH_METHOD", "ldap")
     assert offboard.subjects_of(engine_with(None, NOBODY, []), "bob") == []
     assert "bridge does not run" in capsys.readouterr().err
 

@@ -11,14 +11,14 @@ from tests.support.hub.volumes import filled, volumes
 
 __all__ = ["filled", "volumes"]  # fixtures
 
-BACK = restore.Wish(jupyterhub="6.1.1")
-WISH = backup.Wish(project="hub", versions={"jupyterhub": "6.1.1"})
+BACK = restore.BackupRequest(jupyterhub="6.1.1")
+WISH = backup.BackupRequest(project="hub", versions={"jupyterhub": "6.1.1"})
 
 
 def test_a_backup_of_a_later_hub_is_refused(filled: Path) -> None:
-    backup.back_up(backup.Wish("hub", {"jupyterhub": "6.10.0"}))
+    backup.back_up(backup.BackupRequest("hub", {"jupyterhub": "6.10.0"}))
     with pytest.raises(AdministrationError, match=r"made with JupyterHub 6\.10\.0 and this checkout has 6\.9\.1"):
-        restore.restore(restore.Wish(jupyterhub="6.9.1"))
+        restore.restore(restore.BackupRequest(jupyterhub="6.9.1"))
 
 
 def test_a_manifest_cannot_point_outside(filled: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_manifest_that_is_none_is_one_sentence(volumes: Path, text: str) -> No
 
 
 def test_an_archive_is_kept_until_its_day_and_not_longer(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    offboard.archive_home(offboard.Wish("bob", "bob", 30))
+    offboard.archive_home(offboard.BackupRequest("bob", "bob", 30))
     (places.TARGET / "stranger.json").write_text("{}")
     (places.TARGET / "x_20260101T000000Z.json").write_text('{"until": "2026-01-01"}')
     offboard.purge_expired()

@@ -12,7 +12,7 @@ from tests.support.hub.volumes import filled, volumes
 
 __all__ = ["filled", "volumes"]  # fixtures
 
-WISH = backup.Wish(project="hub", versions={"jupyterhub": "6.1.1"}, checkout="/opt/passerelle")
+WISH = backup.BackupRequest(project="hub", versions={"jupyterhub": "6.1.1"}, checkout="/opt/passerelle")
 
 
 def write(path: Path, text: str = "x") -> Path:
@@ -26,7 +26,7 @@ def test_every_file_that_env_names_comes_back_as_it_was(filled: Path, capsys: py
     write(checkout / ".env", "# a comment\nBRIDGE_CONFIG='./rules/bridge.toml' # mine\nCAS_HOST=\n")
     write(
         places.SITE / ".env",
-        "CAS_PROXY_FILE=./cas-proxy\nexport SIGN_IN_SECRET_FILE=/opt/passerelle/private/../private/secret\n"
+        "CAS_PROXY_FILE=./cas-proxy\nexport AUTH_SECRET_FILE=/opt/passerelle/private/../private/secret\n"
         "CAS_CA_FILE=/etc/ssl/cas.pem\nHUB_CONFIG=../elsewhere.toml\nTERMS_FILE=terms.md\n"
         "LAB_BASE_IMAGE=registry/a:1\nPUBLIC_FOLDER=/srv/public\n",
     )
@@ -52,7 +52,7 @@ def test_every_file_that_env_names_comes_back_as_it_was(filled: Path, capsys: py
     ]
     assert notes == [
         "/etc/ssl/cas.pem (CAS_CA_FILE) is not in the checkout and so not in the backup: keep it yourself.",
-        "../elsewhere.toml (HUB_CONFIG) is not in the checkout and so not in the backup: keep it yourself.",
+        "../elsewhere.toml (HUB_CONFIG_FILE) is not in the checkout and so not in the backup: keep it yourself.",
     ]
 
 
@@ -69,7 +69,7 @@ def test_a_project_of_nobody_is_not_backed_up(volumes: Path, only_databases: boo
     with pytest.raises(
         AdministrationError, match=r"project demo has neither a hub's database nor a home.*cd deployment/site"
     ):
-        backup.back_up(backup.Wish("demo", {}, only_databases=only_databases))
+        backup.back_up(backup.BackupRequest("demo", {}, only_databases=only_databases))
     assert list(places.TARGET.iterdir()) == []
 
 
@@ -82,7 +82,7 @@ def test_a_home_is_worth_a_backup_wherever_the_hub_has_its_database(volumes: Pat
 def test_the_demo_is_not_taken_for_the_deployment_of_site(filled: Path) -> None:
     places.SITE.rmdir()  # not mounted: the command was typed in the checkout
     write(places.CHECKOUT / "deployment/site/.env", "COMPOSE_PROJECT_NAME=hub\n")
-    demo = backup.Wish("passerelle", {})
+    demo = backup.BackupRequest("passerelle", {})
     with pytest.raises(AdministrationError, match=r"This is the project passerelle.*yours is hub.*cd deployment/site"):
         backup.back_up(demo)
     with pytest.raises(AdministrationError, match=r"yours is hub"):

@@ -25,7 +25,7 @@ PLACE = "https://sso.example.org"
 )
 def test_what_never_changes_about_a_person_is_kept(kind: str, facts: dict[str, Any], kept: list[str] | None) -> None:
     config = Config()
-    config.RenewingOAuth.renamed_at = PLACE
+    config.OAuthRefreshMixin.renamed_at = PLACE
     authenticator: Any = import_item(CLASSES[kind])(config=config)
     state = authenticator.build_auth_state_dict({"access_token": "a", "scope": ""}, facts)
     assert state.get(IDENTITY) == kept

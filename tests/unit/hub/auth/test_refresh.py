@@ -16,7 +16,7 @@ from traitlets.config import Config
 
 from bridge.errors import IdentityTooOld
 from hub.auth.oauth import IDENTITY_TOO_OLD, refusal_of
-from hub.auth.refresh import AS_OF, LAB_GRACE, OUTAGE_GRACE, Finding, Renewing, Verdict, is_navigation, settled
+from hub.auth.refresh import AS_OF, LAB_GRACE, OUTAGE_GRACE, AuthRefreshMixin, Finding, Verdict, is_navigation, settled
 from hub.config.conf_d import read_site
 from hub.config.settings import SettingsError
 
@@ -57,7 +57,7 @@ class SignsInMeanwhile:
         return self.states.pop(0)
 
 
-class Refusing(Renewing):
+class Refusing(AuthRefreshMixin):
     log = logging.getLogger(__name__)
 
     async def ask_again(self, user: Any, auth_state: dict[str, Any]) -> Finding:

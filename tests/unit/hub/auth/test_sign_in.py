@@ -17,8 +17,8 @@ from hub.auth.oidc_discovery import provider_of
 from hub.auth.settings import KINDS, SignIn, read_sign_in
 from hub.config.settings import Reader, SettingsError, read_hub
 
-CLIENT = {"SIGN_IN_CLIENT_ID": "the-hub"}
-LDAP = {"SIGN_IN_URL": "ldaps://ldap.example.org", "LDAP_USER_DN": "uid={username},dc=example"}
+CLIENT = {"AUTH_CLIENT_ID": "the-hub"}
+LDAP = {"AUTH_URL": "ldaps://ldap.example.org", "AUTH_LDAP_USER_DN": "uid={username},dc=example"}
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "TRAEFIK_DYNAMIC_FILE": "/dynamic/hub.toml",
         "TRAEFIK_API_URL": "http://traefik:8099",
         "TRAEFIK_API_PASSWORD_FILE": secret,
-        "ALLOWED_GROUPS": "staff",
-        "ADMIN_GROUPS": "admins",
+        "AUTH_ALLOWED_GROUPS": "staff",
+        "AUTH_ADMIN_GROUPS": "admins",
     }
 
 
@@ -73,44 +73,44 @@ def test_the_bridge_is_the_default_and_needs_nothing_more(environ: dict[str, str
 
 
 def test_an_unknown_way_is_told_with_those_that_there_are(environ: dict[str, str]) -> None:
-    told = fault(environ | {"SIGN_IN": "saml"})
-    assert "SIGN_IN is 'saml' but must be one of: bridge, oidc, gitlab, github, ldap, pam" in told
+    told = fault(environ | {"AUTH_METHOD": "saml"})
+    assert "AUTH_METHOD is 'saml' but must be one of: bridge, oidc, gitlab, github, ldap, pam" in told
 
 
 @pytest.mark.parametrize(
     ("kind", "missing"),
     [
-        ("oidc", "SIGN_IN_URL, SIGN_IN_CLIENT_ID, SIGN_IN_SECRET_FILE"),
-        ("gitlab", "SIGN_IN_CLIENT_ID, SIGN_IN_SECRET_FILE"),
-        ("github", "SIGN_IN_CLIENT_ID, SIGN_IN_SECRET_FILE"),
-        ("ldap", "SIGN_IN_URL"),
+        ("oidc", "AUTH_URL, AUTH_CLIENT_ID, AUTH_SECRET_FILE"),
+        ("gitlab", "AUTH_CLIENT_ID, AUTH_SECRET_FILE"),
+        ("github", "AUTH_CLIENT_ID, AUTH_SECRET_FILE"),
+        ("ldap", "AUTH_URL"),
     ],
 )
 def test_all_that_a_way_lacks_is_named_at_once(environ: dict[str, str], kind: str, missing: str) -> None:
-    assert f"not set: {missing}" in fault(environ | {"SIGN_IN": kind})
+    assert f"not set: {missing}" in fault(environ | {"AUTH_METHOD": kind})
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"LDAP_USER_DN": ""}, "one of LDAP_USER_DN and LDAP_USER_BASE has to be set"),
-        ({"LDAP_USER_BASE": "dc=example"}, "and not both"),
-        ({"LDAP_USER_DN": "uid=,dc=example"}, "no {username} in it"),
-        ({"SIGN_IN_URL": "https://ldap.example.org"}, "no address of a directory"),
-        ({"SIGN_IN_URL": "ldaps://ldap.example.org/dc=example"}, "no address of a directory"),
-        ({"LDAP_SEARCH_USER": "cn=reader"}, "not set: SIGN_IN_SECRET_FILE"),
+        ({"AUTH_LDAP_USER_DN": ""}, "one of AUTH_LDAP_USER_DN and AUTH_LDAP_USER_BASE has to be set"),
+        ({"AUTH_LDAP_USER_BASE": "dc=example"}, "and not both"),
+        ({"AUTH_LDAP_USER_DN": "uid=,dc=example"}, "no {username} in it"),
+        ({"AUTH_URL": "https://ldap.example.org"}, "no address of a directory"),
+        ({"AUTH_URL": "ldaps://ldap.example.org/dc=example"}, "no address of a directory"),
+        ({"AUTH_LDAP_SEARCH_USER": "cn=reader"}, "not set: AUTH_SECRET_FILE"),
     ],
 )
 def test_a_directory_that_is_half_described_is_refused(
     environ: dict[str, str], changed: dict[str, str], words: str
 ) -> None:
-    assert words in fault(environ | {"SIGN_IN": "ldap"} | LDAP | changed)
+    assert words in fault(environ | {"AUTH_METHOD": "ldap"} | LDAP | changed)
 
 
 def test_a_provider_in_the_clear_is_refused(environ: dict[str, str], tmp_path: Path) -> None:
-    changed = {"SIGN_IN": "gitlab", **CLIENT, "SIGN_IN_SECRET_FILE": str(tmp_path / "secret")}
-    assert "SIGN_IN_URL is not https" in fault(environ | changed | {"SIGN_IN_URL": "http://gitlab.example.org"})
-    assert read(environ | changed | {"SIGN_IN_URL": "http://127.0.0.1:9"}).url == "http://127.0.0.1:9"
+    changed = {"AUTH_METHOD": "gitlab", **CLIENT, "AUTH_SECRET_FILE": str(tmp_path / "secret")}
+    assert "AUTH_URL is not https" in fault(environ | changed | {"AUTH_URL": "http://gitlab.example.org"})
+    assert read(environ | changed | {"AUTH_URL": "http://127.0.0.1:9"}).url == "http://127.0.0.1:9"
 
 
 @pytest.mark.filterwarnings("ignore:t.*Map is deprecated:DeprecationWarning")  # ldap3, of pyasn1
@@ -135,16 +135,16 @@ def test_a_changed_key_goes_in_front_of_the_old_one(environ: dict[str, str], tmp
 
 
 def test_gitlab_of_ones_own_is_asked_where_it_names_groups(environ: dict[str, str], tmp_path: Path) -> None:
-    changed = {"SIGN_IN": "gitlab", **CLIENT, "SIGN_IN_SECRET_FILE": str(tmp_path / "secret")}
+    changed = {"AUTH_METHOD": "gitlab", **CLIENT, "AUTH_SECRET_FILE": str(tmp_path / "secret")}
     assert configured(environ | changed).GitLabOAuthenticator.gitlab_url == "https://gitlab.com"
-    c = configured(environ | changed | {"SIGN_IN_URL": "https://git.example.org/"})
+    c = configured(environ | changed | {"AUTH_URL": "https://git.example.org/"})
     assert c.GitLabOAuthenticator.gitlab_url == "https://git.example.org"
     assert c.OAuthenticator.userdata_url == "https://git.example.org/oauth/userinfo"
     assert c.OAuthenticator.client_secret == "a secret"
 
 
 def test_github_is_asked_for_teams_and_they_are_the_groups(environ: dict[str, str], tmp_path: Path) -> None:
-    changed = {"SIGN_IN": "github", **CLIENT, "SIGN_IN_SECRET_FILE": str(tmp_path / "secret")}
+    changed = {"AUTH_METHOD": "github", **CLIENT, "AUTH_SECRET_FILE": str(tmp_path / "secret")}
     c = configured(environ | changed)
     authenticator: Any = import_item(c.JupyterHub.authenticator_class)(config=c)
     assert authenticator.authorize_url == "https://github.com/login/oauth/authorize"
@@ -156,8 +156,8 @@ def test_github_is_asked_for_teams_and_they_are_the_groups(environ: dict[str, st
 
 
 def test_github_of_ones_own_has_its_api_on_the_same_host(environ: dict[str, str], tmp_path: Path) -> None:
-    changed = {"SIGN_IN": "github", **CLIENT, "SIGN_IN_SECRET_FILE": str(tmp_path / "secret")}
-    c = configured(environ | changed | {"SIGN_IN_URL": "https://git.example.org"})
+    changed = {"AUTH_METHOD": "github", **CLIENT, "AUTH_SECRET_FILE": str(tmp_path / "secret")}
+    c = configured(environ | changed | {"AUTH_URL": "https://git.example.org"})
     authenticator: Any = import_item(c.JupyterHub.authenticator_class)(config=c)
     assert authenticator.userdata_url == "https://git.example.org/api/v3/user"
 
@@ -173,24 +173,29 @@ def test_github_of_ones_own_has_its_api_on_the_same_host(environ: dict[str, str]
 def test_where_the_whole_world_has_accounts_everybody_is_refused(
     environ: dict[str, str], tmp_path: Path, kind: str, url: str, host: str
 ) -> None:
-    changed = {"SIGN_IN": kind, **CLIENT, "SIGN_IN_SECRET_FILE": str(tmp_path / "secret"), "SIGN_IN_URL": url}
+    changed = {"AUTH_METHOD": kind, **CLIENT, "AUTH_SECRET_FILE": str(tmp_path / "secret"), "AUTH_URL": url}
     assert read(environ | changed).kind == kind
-    told = fault(environ | changed | {"ALLOWED_GROUPS": "staff;*"})
-    assert f"ALLOWED_GROUPS is * but anybody in the world can have an account at {host}" in told
+    told = fault(environ | changed | {"AUTH_ALLOWED_GROUPS": "staff;*"})
+    assert f"AUTH_ALLOWED_GROUPS is * but anybody in the world can have an account at {host}" in told
 
 
 def test_everybody_at_a_provider_of_ones_own_may_enter(environ: dict[str, str], tmp_path: Path) -> None:
-    changed = {"SIGN_IN": "gitlab", **CLIENT, "SIGN_IN_SECRET_FILE": str(tmp_path / "secret"), "ALLOWED_GROUPS": "*"}
-    assert read(environ | changed | {"SIGN_IN_URL": "https://gitlab.example.org"})
+    changed = {
+        "AUTH_METHOD": "gitlab",
+        **CLIENT,
+        "AUTH_SECRET_FILE": str(tmp_path / "secret"),
+        "AUTH_ALLOWED_GROUPS": "*",
+    }
+    assert read(environ | changed | {"AUTH_URL": "https://gitlab.example.org"})
 
 
 @pytest.mark.parametrize(("kind", "place"), [("gitlab", "https://gitlab.com"), ("github", "https://github.com")])
 def test_what_is_kept_of_a_person_is_kept_of_this_provider(
     environ: dict[str, str], tmp_path: Path, kind: str, place: str
 ) -> None:
-    changed = {"SIGN_IN": kind, "SIGN_IN_SECRET_FILE": str(tmp_path / "secret")} | CLIENT
-    assert configured(environ | changed).RenewingOAuth.renamed_at == place
-    assert "renamed_at" not in configured(environ).RenewingOAuth
+    changed = {"AUTH_METHOD": kind, "AUTH_SECRET_FILE": str(tmp_path / "secret")} | CLIENT
+    assert configured(environ | changed).OAuthRefreshMixin.renamed_at == place
+    assert "renamed_at" not in configured(environ).OAuthRefreshMixin
 
 
 @pytest.mark.parametrize(
@@ -202,7 +207,7 @@ def test_what_is_kept_of_a_person_is_kept_of_this_provider(
     ],
 )
 def test_no_password_goes_to_a_directory_in_the_clear(environ: dict[str, str], url: str, port: int, tls: str) -> None:
-    c = configured(environ | {"SIGN_IN": "ldap", **LDAP, "SIGN_IN_URL": url}).DirectoryAuthenticator
+    c = configured(environ | {"AUTH_METHOD": "ldap", **LDAP, "AUTH_URL": url}).LdapAuthenticator
     assert (c.server_address, c.server_port, c.tls_strategy) == ("ldap.example.org", port, tls)
     assert c.tls_kwargs["validate"] == ssl.CERT_REQUIRED
 
@@ -212,7 +217,7 @@ def test_a_machine_without_people_is_told_how_to_lend_some(
 ) -> None:
     monkeypatch.setattr("hub.auth.pam.has_people", lambda: False)
     with pytest.raises(SettingsError, match=r"COMPOSE_FILE=compose.yml:compose.pam.yml"):
-        configured(environ | {"SIGN_IN": "pam"})
+        configured(environ | {"AUTH_METHOD": "pam"})
 
 
 DOCUMENT = {
@@ -244,6 +249,11 @@ def test_the_secret_goes_where_the_provider_takes_it() -> None:
 
 
 def test_nothing_secret_is_in_what_python_prints_of_the_settings(environ: dict[str, str], tmp_path: Path) -> None:
-    changed = {"SIGN_IN": "ldap", **LDAP, "LDAP_SEARCH_USER": "cn=r", "SIGN_IN_SECRET_FILE": str(tmp_path / "secret")}
+    changed = {
+        "AUTH_METHOD": "ldap",
+        **LDAP,
+        "AUTH_LDAP_SEARCH_USER": "cn=r",
+        "AUTH_SECRET_FILE": str(tmp_path / "secret"),
+    }
     assert "a secret" not in repr(read(environ | changed))
     assert "0f0f" not in repr(read(environ | changed))

@@ -14,7 +14,7 @@ import pytest
 from tornado import web
 from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
 
-from hub.auth.oauth import SILENT, SPENT, OidcAuthenticator, RenewingOAuth
+from hub.auth.oauth import SILENT, SPENT, OAuthRefreshMixin, OidcAuthenticator
 
 PATIENCE = 0.3  # seconds
 TOKEN = {"access_token": "x", "token_type": "Bearer"}
@@ -114,7 +114,7 @@ def signs_in(fault: HTTPClientError) -> None:
         async def authenticate(self, *_: object, **__: object) -> None:
             raise fault
 
-    class Ours(RenewingOAuth, Refusing):  # type: ignore[misc]  # as the real ones, without a provider
+    class Ours(OAuthRefreshMixin, Refusing):  # type: ignore[misc]  # as the real ones, without a provider
         pass
 
     asyncio.run(Ours().authenticate(None))

@@ -87,12 +87,17 @@ def test_missing_and_wrong_are_told_together(environ: dict[str, str], tmp_path: 
     del environ["HUB_DATA_DIR"]
 
     told = fault(
-        environ | {"AUTH_PUBLIC_URL": "auth.localhost", "LAB_IDLE_TIMEOUT": "soon", "OAUTH_CLIENT_SECRET_FILE": "/none"}
+        environ
+        | {
+            "AUTH_PUBLIC_URL": "auth.localhost",
+            "CULL_IDLE_TIMEOUT_SECONDS": "soon",
+            "OAUTH_CLIENT_SECRET_FILE": "/none",
+        }
     )
 
     assert "not set: HUB_DATA_DIR" in told
     assert "AUTH_PUBLIC_URL is no http or https address" in told
-    assert "LAB_IDLE_TIMEOUT is 'soon'" in told
+    assert "CULL_IDLE_TIMEOUT_SECONDS is 'soon'" in told
     assert "OAUTH_CLIENT_SECRET_FILE names /none, which cannot be read (No such file or directory)" in told
     assert f"TRAEFIK_API_PASSWORD_FILE names {tmp_path / 'api'}, which is empty" in told
 
@@ -105,7 +110,9 @@ def test_a_fault_never_tells_a_secret(environ: dict[str, str]) -> None:
 
 
 def test_group_names_may_hold_commas(environ: dict[str, str]) -> None:
-    settings = read(environ | {"ADMIN_GROUPS": "cn=math,ou=groups; jupyter-admins ;;", "ALLOWED_GROUPS": "staff"})
+    settings = read(
+        environ | {"AUTH_ADMIN_GROUPS": "cn=math,ou=groups; jupyter-admins ;;", "AUTH_ALLOWED_GROUPS": "staff"}
+    )
 
     assert settings.admin_groups == {"cn=math,ou=groups", "jupyter-admins"}
     assert settings.allowed_groups == {"staff"}
@@ -113,13 +120,13 @@ def test_group_names_may_hold_commas(environ: dict[str, str]) -> None:
 
 
 def test_a_star_lets_everyone_in_whom_cas_lets_in(environ: dict[str, str]) -> None:
-    settings = read(environ | {"ALLOWED_GROUPS": "*"})
+    settings = read(environ | {"AUTH_ALLOWED_GROUPS": "*"})
 
     assert settings.everyone_is_allowed
     assert settings.allowed_groups == set()
 
 
-@pytest.mark.parametrize("unset", [{}, {"ALLOWED_GROUPS": "", "ADMIN_GROUPS": ""}])
+@pytest.mark.parametrize("unset", [{}, {"AUTH_ALLOWED_GROUPS": "", "AUTH_ADMIN_GROUPS": ""}])
 def test_without_groups_nobody_is_let_in(environ: dict[str, str], unset: dict[str, str]) -> None:
     settings = read(environ | unset)
 
@@ -129,7 +136,7 @@ def test_without_groups_nobody_is_let_in(environ: dict[str, str], unset: dict[st
 
 @pytest.mark.parametrize("value", ["-1", "nan", "1h"])
 def test_a_time_that_is_no_number_of_seconds_is_refused(environ: dict[str, str], value: str) -> None:
-    assert "LAB_IDLE_TIMEOUT" in fault(environ | {"LAB_IDLE_TIMEOUT": value})
+    assert "CULL_IDLE_TIMEOUT_SECONDS" in fault(environ | {"CULL_IDLE_TIMEOUT_SECONDS": value})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub.config.hub_toml import Declared, GroupRules
+from hub.config.hub_toml import GroupRules, HubToml
 from hub.culler.policy import Lifetimes, Limits, Stop, idle_arguments, stop_of
 from hub.culler.service import Due, find_due
 
@@ -19,7 +19,7 @@ def after(seconds: float) -> datetime:
 
 
 def lifetimes(everybody: Limits, **groups: GroupRules) -> Lifetimes:
-    return Lifetimes(everybody, Declared(groups=groups))
+    return Lifetimes(everybody, HubToml(groups=groups))
 
 
 def server(started: datetime, last_activity: datetime | None = None, **more: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from hub.config.hub_toml import Declared
+from hub.config.hub_toml import HubToml
 from hub.culler.policy import Lifetimes, Limits, Stop
 from hub.culler.service import Due, Hub, Reports, look
 
@@ -100,7 +100,7 @@ def lab_from_before_the_outage(api: Any) -> Any:
 
 def stopped(api: Any, reports: Reports, limits: Limits) -> list[str]:
     with ThreadPoolExecutor(1) as pool:
-        look(Hub(api.url, "t0ken"), Lifetimes(limits, Declared()), reports, pool)
+        look(Hub(api.url, "t0ken"), Lifetimes(limits, HubToml()), reports, pool)
     return [path for method, path, _ in api.asked if method == "DELETE"]
 
 

@@ -9,16 +9,24 @@ from types import SimpleNamespace
 import pytest
 from jupyterhub.spawner import SpawnException
 
-from hub.config.hub_toml import Declared, GroupRules, Image
+from hub.config.hub_toml import GroupRules, HubToml, Image
 from hub.culler.policy import Lifetimes, Limits
 from hub.spawner.docker_checks import COUNTS_WORK, counts_work
-from hub.spawner.profiles import ImageChoice, absent, choose, forgetful, offered, options_form, options_from_form
+from hub.spawner.profiles import (
+    ImageChoice,
+    choose,
+    missing_images,
+    offered,
+    options_form,
+    options_from_form,
+    without_activity_tracking,
+)
 from tests.support.docker.writing_engine import Engine
 
 PYTHON = Image(name="Python")
 R = Image(name="R & statistics", image="r-lab:2026", description="For <Statistics 1>")
 GPU = Image(name="Deep learning", image="gpu-lab", groups=("staff",))
-DECLARED = Declared(images=(PYTHON, R, GPU))
+DECLARED = HubToml(images=(PYTHON, R, GPU))
 
 
 def lab(*groups: str, chosen: dict[str, object] | None = None, last: object = None) -> SimpleNamespace:
@@ -41,7 +49,7 @@ def refused(chosen: object, *groups: str) -> str:
 
 
 def test_without_a_file_everybody_gets_the_image_that_compose_built() -> None:
-    choice, one = ImageChoice(Declared(), "own"), lab("students")
+    choice, one = ImageChoice(HubToml(), "own"), lab("students")
 
     choice.before_start(one)
 
@@ -94,7 +102,7 @@ def test_a_huge_choice_is_not_told_back_whole() -> None:
 
 def test_who_is_offered_nothing_is_told_whom_to_ask() -> None:
     with pytest.raises(SpawnException) as caught:
-        offered(Declared(images=(GPU,)), {"students"}, "own")
+        offered(HubToml(images=(GPU,)), {"students"}, "own")
 
     assert "Ask the administrator" in str(caught.value.message)
     assert "students" in caught.value.log_message
@@ -155,11 +163,11 @@ def test_two_values_in_a_form_are_no_choice() -> None:
 
 def test_two_images_cannot_share_a_name() -> None:
     with pytest.raises(ValueError, match=r"same name \(Python\)"):
-        Declared(images=(PYTHON, Image(name="Python", image="other")))
+        HubToml(images=(PYTHON, Image(name="Python", image="other")))
 
 
 def test_the_images_that_are_not_there_yet_are_told() -> None:
-    assert absent(["a", "b", "c"], {"b"}.__contains__) == ["a", "c"]
+    assert missing_images(["a", "b", "c"], {"b"}.__contains__) == ["a", "c"]
 
 
 @pytest.mark.parametrize(
@@ -173,8 +181,8 @@ def test_the_images_that_are_not_there_yet_are_told() -> None:
 def test_images_from_which_silent_work_is_no_use_are_told(
     everybody: Limits, groups: dict[str, GroupRules], told: list[str]
 ) -> None:
-    lifetimes = Lifetimes(everybody, Declared(groups=groups))
-    assert forgetful(["ours", "theirs"], {"ours"}.__contains__, lifetimes) == told
+    lifetimes = Lifetimes(everybody, HubToml(groups=groups))
+    assert without_activity_tracking(["ours", "theirs"], {"ours"}.__contains__, lifetimes) == told
 
 
 @pytest.mark.parametrize(

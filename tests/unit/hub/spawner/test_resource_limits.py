@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from hub.config.hub_toml import Declared, GroupRules
+from hub.config.hub_toml import GroupRules, HubToml
 from hub.spawner.resource_limits import Limits, host_config, limit_by_group, most_generous
 
 G = 1024**3
-DECLARED = Declared(
+DECLARED = HubToml(
     groups={
         "students": GroupRules(memory="1G", cpu=0.5, processes=128),
         "staff": GroupRules(memory="8G", cpu=2),

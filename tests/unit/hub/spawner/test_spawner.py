@@ -15,7 +15,7 @@ from docker.errors import APIError
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import format_exception
 
-from hub.config.hub_toml import Declared, GroupRules
+from hub.config.hub_toml import GroupRules, HubToml
 from hub.spawner.docker import STOPS_WITHIN, Lab
 from hub.spawner.resource_limits import limit_by_group
 from tests.support.docker.writing_engine import NETWORK, Engine
@@ -134,7 +134,7 @@ def test_labs_of_two_people_share_no_settings(engine: Engine) -> None:
 
 
 def test_gpus_of_a_group_are_in_the_request_that_makes_the_container(engine: Engine) -> None:
-    hook = limit_by_group(Declared(groups={"vision": GroupRules(gpus=("0", "GPU-7f"))}))
+    hook = limit_by_group(HubToml(groups={"vision": GroupRules(gpus=("0", "GPU-7f"))}))
 
     start(lab("bob", "vision", before_start=[hook]))
     start(lab("eve", "students", before_start=[hook]))

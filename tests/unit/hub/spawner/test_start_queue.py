@@ -6,14 +6,15 @@ import asyncio
 
 import pytest
 
-from hub.spawner.start_queue import Turns
+from hub.spawner import start_queue
+from hub.spawner.start_queue import SpawnQueue
 
 
 def nothing(_: int) -> None:
     pass
 
 
-async def starts(queue: Turns, done: list[int], name: int, *, places: list[int] | None = None) -> None:
+async def starts(queue: SpawnQueue, done: list[int], name: int, *, places: list[int] | None = None) -> None:
     async with queue.turn(nothing if places is None else places.append):
         await asyncio.sleep(0.01)
         done.append(name)
@@ -23,7 +24,7 @@ def test_no_more_than_that_many_are_under_way_and_nobody_overtakes() -> None:
     under_way = most = 0
     order = []
 
-    async def one(queue: Turns, name: int) -> None:
+    async def one(queue: SpawnQueue, name: int) -> None:
         nonlocal under_way, most
         async with queue.turn(nothing):
             order.append(name)
@@ -33,7 +34,7 @@ def test_no_more_than_that_many_are_under_way_and_nobody_overtakes() -> None:
             under_way -= 1
 
     async def everybody() -> None:
-        queue = Turns(3)
+        queue = SpawnQueue(3)
         await asyncio.gather(*(one(queue, name) for name in range(50)))
 
     asyncio.run(everybody())
@@ -47,7 +48,7 @@ def test_who_waits_is_told_each_new_place_once(monkeypatch: pytest.MonkeyPatch) 
     places: list[int] = []
 
     async def everybody() -> None:
-        queue = Turns(1)
+        queue = SpawnQueue(1)
         before = [starts(queue, done, name) for name in range(3)]
         await asyncio.gather(*before, starts(queue, done, 3, places=places))
 
@@ -61,7 +62,7 @@ def test_who_goes_while_waiting_leaves_no_gap() -> None:
     done: list[int] = []
 
     async def everybody() -> None:
-        queue = Turns(1)
+        queue = SpawnQueue(1)
         tasks = [asyncio.create_task(starts(queue, done, name)) for name in range(4)]
         await asyncio.sleep(0)
         tasks[1].cancel()
@@ -76,7 +77,7 @@ def test_a_turn_that_comes_to_somebody_who_just_went_goes_to_the_next() -> None:
     done: list[int] = []
 
     async def everybody() -> None:
-        queue = Turns(1)
+        queue = SpawnQueue(1)
         async with queue.turn(nothing):
             waiting = asyncio.create_task(starts(queue, done, 1))
             last = asyncio.create_task(starts(queue, done, 2))
@@ -91,12 +92,12 @@ def test_a_turn_that_comes_to_somebody_who_just_went_goes_to_the_next() -> None:
 def test_a_start_that_fails_passes_its_turn_on() -> None:
     done: list[int] = []
 
-    async def fails(queue: Turns) -> None:
+    async def fails(queue: SpawnQueue) -> None:
         async with queue.turn(nothing):
             raise ValueError
 
     async def everybody() -> None:
-        queue = Turns(1)
+        queue = SpawnQueue(1)
         await asyncio.gather(fails(queue), starts(queue, done, 1), return_exceptions=True)
 
     asyncio.run(asyncio.wait_for(everybody(), 5))

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hub.config.hub_toml import Course, Declared
+from hub.config.hub_toml import Course, HubToml
 from hub.config.settings import Reader, SettingsError
+from hub.storage import mounts
 from hub.storage.mounts import Mount, SharedFolders
 from hub.storage.shared_folders import read_shared_folders
 
@@ -56,8 +57,8 @@ def test_volumes_are_made_for_what_is_declared_but_never_a_folder_of_the_machine
     ("given", "public"), [("", ""), ("volume", "p-public"), ("/data/public files", "/data/public files")]
 )
 def test_the_public_folder_is_a_volume_or_a_folder(given: str, public: str) -> None:
-    reader = Reader({"PROJECT_NAME": "p", "PUBLIC_FOLDER": given})
-    assert read_shared_folders(reader, Declared()).public == public
+    reader = Reader({"PROJECT_NAME": "p", "LAB_PUBLIC_FOLDER": given})
+    assert read_shared_folders(reader, HubToml()).public == public
     reader.check()
 
 
@@ -65,9 +66,9 @@ def test_the_public_folder_is_a_volume_or_a_folder(given: str, public: str) -> N
     "given", ["public", "p-home-alice", "/a:/etc", "/a:ro", "relative/x", "/a/../etc", "/{username}", "/a\nb", "/"]
 )
 def test_no_other_word_for_the_public_folder_reaches_the_engine(given: str) -> None:
-    reader = Reader({"PROJECT_NAME": "p", "PUBLIC_FOLDER": given})
-    read_shared_folders(reader, Declared())
-    with pytest.raises(SettingsError, match="PUBLIC_FOLDER"):
+    reader = Reader({"PROJECT_NAME": "p", "LAB_PUBLIC_FOLDER": given})
+    read_shared_folders(reader, HubToml())
+    with pytest.raises(SettingsError, match="LAB_PUBLIC_FOLDER"):
         reader.check()
 
 

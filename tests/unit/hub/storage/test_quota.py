@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from hub.config.hub_toml import Declared, GroupRules
+from hub.config.hub_toml import GroupRules, HubToml
 from hub.config.settings import Reader, SettingsError
 from hub.spawner.docker import Lab
 from hub.storage.quota import Ledger, Start, Usage, decide, in_words, limit_of, read_quota, sentence
-from hub.storage.volume_service import OTHERWISE, SETTLES, WHILE_RUNNING, Rounds, keeper_service
+from hub.storage.volume_service import OTHERWISE, SETTLES, WHILE_RUNNING, MeasurementSchedule, keeper_service
 
 GIB = 1024**3
-RULES = Declared(groups={"small": GroupRules(quota="1G"), "large": GroupRules(quota="5G"), "cpu": GroupRules(cpu=2)})
+RULES = HubToml(groups={"small": GroupRules(quota="1G"), "large": GroupRules(quota="5G"), "cpu": GroupRules(cpu=2)})
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_no_name_of_a_user_leaves_the_ledgers_folder(tmp_path: Path, name: str) 
 class TestRounds:
     """Whose turn it is, on a clock of our own."""
 
-    def rounds(self, **known: Usage) -> Rounds:
-        return Rounds(known.get)
+    def rounds(self, **known: Usage) -> MeasurementSchedule:
+        return MeasurementSchedule(known.get)
 
     def test_a_home_nobody_knows_is_measured(self) -> None:
         assert self.rounds().next(["a"], set(), 0) == "a"

@@ -12,6 +12,7 @@ import pytest
 from docker.errors import APIError
 from jupyterhub.spawner import SpawnException
 
+from hub.spawner import errors, profiles
 from hub.spawner.progress import STEPS, event_of
 from hub.storage import quota
 from hub.web.french import FRENCH

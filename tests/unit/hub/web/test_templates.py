@@ -13,6 +13,7 @@ from jupyterhub.spawner import SpawnException
 
 from hub.auth.oauth import SPENT
 from hub.storage.quota_hook import OverQuota
+from hub.web import rendering
 from hub.web.announcements import Announcement
 
 OURS = Path(__file__).parents[4] / "hub" / "web" / "templates"
@@ -32,7 +33,7 @@ def render(monkeypatch: pytest.MonkeyPatch) -> Any:
     }
     monkeypatch.setattr(BaseHandler, "template_namespace", BaseHandler.template_namespace)
     monkeypatch.setattr(rendering, "_names_of_jupyterhub", lambda handler: names)
-    rendering.dress(Announcement("Down on <b>Friday</b>"), "help@example.org")
+    rendering.init_templates(Announcement("Down on <b>Friday</b>"), "help@example.org")
     theirs = FileSystemLoader(str(Path(jupyterhub.__file__).parents[4] / "share/jupyterhub/templates"))
     ours = FileSystemLoader(str(OURS))
     loader = ChoiceLoader([PrefixLoader({"templates": theirs}, "/"), ours, theirs])
