@@ -83,9 +83,27 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
         type=click.Choice(["RS256", "ES256"]),
         help="What its ID tokens are signed by.",
     ),
-    click.option("--access-token-lifetime", type=int, metavar="SECONDS", help="How long each is good for."),
-    click.option("--refresh-token-lifetime", type=int, metavar="SECONDS", help="How long one waits to be used."),
-    click.option("--identity-max-age", type=int, metavar="SECONDS", help="After which CAS is asked again, silently."),
+    click.option(
+        "--access-token-lifetime",
+        "access_token_lifetime_seconds",
+        type=int,
+        metavar="SECONDS",
+        help="How long each is good for.",
+    ),
+    click.option(
+        "--refresh-token-lifetime",
+        "refresh_token_lifetime_seconds",
+        type=int,
+        metavar="SECONDS",
+        help="How long one waits to be used.",
+    ),
+    click.option(
+        "--identity-max-age",
+        "identity_max_age_seconds",
+        type=int,
+        metavar="SECONDS",
+        help="After which CAS is asked again, silently.",
+    ),
 )
 LISTS = {
     "redirect-uri": "redirect_uris",

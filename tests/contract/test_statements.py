@@ -11,7 +11,7 @@ from sqlalchemy import CompoundSelect, Select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import UpdateBase
 
-from bridge.store import SqlStore, access, fingerprint, grants, keeping, logins, purge, sessions
+from bridge.store import SqlStore, fingerprint, grant_revocation, grants, keeping, logins, purge, sessions
 from bridge.store.database import open_engine
 from tests.contract.records import (
     CODE_LIFETIME,
@@ -36,7 +36,7 @@ VALUES = {
 }  # fmt: skip
 HOT = {
     f"{module.__name__.rpartition('.')[2]}.{name}": statement
-    for module in (logins, sessions, grants, access, keeping)
+    for module in (logins, sessions, grants, grant_revocation, keeping)
     for name, statement in vars(module).items()
     if name.isupper() and isinstance(statement, (Select, CompoundSelect, UpdateBase))
 }
@@ -44,7 +44,7 @@ HOT = {
 CHOSEN = {"SCAN due", "SCAN newest", "SCAN of_ticket"}
 # All rows are wanted, or the table has a handful, or a command asks and no request.
 SCANS = {
-    "access.USERS_OF_GRANTS",
+    "grant_revocation.USERS_OF_GRANTS",
     "sessions.LAST_ENDED_BY_CAS",
     "sessions.NEWEST_SESSIONS",
     "keeping.ALL_KEYS",
@@ -87,7 +87,7 @@ def sqlite(tmp_path: Path) -> str:
 
 def test_every_statement_that_takes_part_in_a_sign_in_is_among_those_that_are_looked_at() -> None:
     assert {"logins.CLAIM_LOGIN", "sessions.FIND_SESSION", "grants.REDEEM_CODE", "grants.FIND_ACCESS"} <= set(HOT)
-    assert {"grants.ROTATE", "grants.FIND_ANY_REFRESH", "access.REVOKE_BY_REFRESH"} <= set(HOT)
+    assert {"grants.ROTATE", "grants.FIND_ANY_REFRESH", "grant_revocation.REVOKE_BY_REFRESH"} <= set(HOT)
 
 
 def test_a_token_without_a_grant_cannot_be_stored(store: SqlStore) -> None:

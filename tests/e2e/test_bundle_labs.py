@@ -74,7 +74,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     project = f"passerelle-labs-{os.getpid()}"
     (folder / "hub.toml").write_text(HUB_TOML.format(project=project, python=status.image_names()["python"]))
     with (folder / ".env").open("a") as settings:
-        settings.write("\nHUB_CONFIG=./hub.toml\nNAMED_SERVERS=1\n")
+        settings.write("\nHUB_CONFIG_FILE=./hub.toml\nHUB_NAMED_SERVER_LIMIT=1\n")
     ours = Deployment(folder, project, http_port=free_port(0), https_port=free_port(0))
     try:
         ours.compose("--profile", "*", "build")

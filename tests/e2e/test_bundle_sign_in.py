@@ -32,7 +32,7 @@ c.Spawner.args = [*c.Spawner.args, "--HubOAuth.cache_max_age=1"]
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
     with (folder / ".env").open("a") as settings:
-        settings.write(f"\nSIGN_IN_MAX_AGE={MAX_AGE}\nALLOWED_GROUPS=students;staff\n")
+        settings.write(f"\nAUTH_REFRESH_SECONDS={MAX_AGE}\nAUTH_ALLOWED_GROUPS=students;staff\n")
     (folder / "deployment" / "conf.d" / "10-times.py").write_text(SITE)
     project = f"passerelle-signin-{os.getpid()}"
     ours = Deployment(folder, project, http_port=free_port(0), https_port=free_port(0))

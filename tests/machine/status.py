@@ -115,10 +115,8 @@ def missing_ldap() -> str | None:
 
 def missing_proxies() -> str | None:
     """Why what docs/install.md puts around the bridge cannot be tried, or None if its programs are there."""
-    missing_images = [
-        str(program) for program in (*PROXIES.values(), SYSTEMD_ANALYZE) if not os.access(program, os.X_OK)
-    ]
-    return f"{', '.join(missing_images)} is not there" if missing_images else None
+    absent = [str(program) for program in (*PROXIES.values(), SYSTEMD_ANALYZE) if not os.access(program, os.X_OK)]
+    return f"{', '.join(absent)} is not there" if absent else None
 
 
 def missing_mounts() -> str | None:

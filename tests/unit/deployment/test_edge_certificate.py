@@ -240,15 +240,15 @@ def test_one_file_without_the_other_is_refused(
     environ: dict[str, str],
     give_own: Give,
     capsys: Capsys,
-    missing_images: str,
+    absent: str,
 ) -> None:
     cert, key, _ = self_signed_pair(HOSTS, now=NOW)
     give_own(cert, key)
-    Path(environ[missing_images]).unlink()
+    Path(environ[absent]).unlink()
 
     told = fault(environ, capsys)
 
-    assert f"its partner {environ[missing_images]} is not" in told
+    assert f"its partner {environ[absent]} is not" in told
 
 
 def test_a_folder_in_the_place_of_a_file_is_explained(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:

@@ -94,7 +94,7 @@ def test_settings_are_kept_as_files_and_a_restore_says_where_they_differ(
     restore.describe("hub")
 
     told = json.loads(capsys.readouterr().out)
-    assert (places.TARGET / "settings/site/hub.toml").read_text() == "# mine\n"
+    assert (places.TARGET / "settings/deployment/site/hub.toml").read_text() == "# mine\n"
     assert told["settings"] == [".env"]
     assert [one["place"] for one in told["in_the_way"]] == ["home/bob", "service/hub-data"]
 

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from bridge.cli.hub import find_folder, with_whole_paths
-from hub.administration import offboard, show, upgrade
+from hub.administration import offboard, output, upgrade
 from hub.administration.backup import check_nothing_in_the_way, to_keep
 from hub.administration.engine import Engine
 from hub.administration.faults import AdministrationError
@@ -134,8 +134,8 @@ def test_what_is_no_configuration_is_one_sentence(text: str) -> None:
 
 
 def test_names_of_files_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    show.result([{"event": "note", "text": "home/bob: \x1b[2Jgone"}, {"event": "result", "parts": 1}])
-    show.table([("\x1b]0;x\x07",)])
+    output.result([{"event": "note", "text": "home/bob: \x1b[2Jgone"}, {"event": "result", "parts": 1}])
+    output.table([("\x1b]0;x\x07",)])
     said = capsys.readouterr()
     assert "\x1b" not in said.out + said.err
     assert "home/bob: ?[2Jgone" in said.err
@@ -176,7 +176,7 @@ def test_the_deployments_folder_is_found_from_below_and_ones_own_settings_win(tm
     (tmp_path / "deployment/certs/x").mkdir(parents=True)
     assert find_folder(tmp_path / "deployment/certs/x", "") == tmp_path
     (tmp_path / "deployment/site/.env").touch()
-    assert find_folder(tmp_path / "deployment/certs/x", "") == tmp_path / "site"
+    assert find_folder(tmp_path / "deployment/certs/x", "") == tmp_path / "deployment" / "site"
     with pytest.raises(Exception, match=r"there is no compose\.yml in"):
         find_folder(tmp_path, str(tmp_path / "certs"))
 

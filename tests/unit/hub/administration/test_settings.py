@@ -23,12 +23,12 @@ def write(path: Path, text: str = "x") -> Path:
 
 def test_every_file_that_env_names_comes_back_as_it_was(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkout = places.CHECKOUT
-    write(checkout / ".env", "# a comment\nBRIDGE_CONFIG='./rules/bridge.toml' # mine\nCAS_HOST=\n")
+    write(checkout / ".env", "# a comment\nBRIDGE_CONFIG_FILE='./rules/bridge.toml' # mine\nCAS_HOST=\n")
     write(
         places.SITE / ".env",
         "CAS_PROXY_FILE=./cas-proxy\nexport AUTH_SECRET_FILE=/opt/passerelle/private/../private/secret\n"
-        "CAS_CA_FILE=/etc/ssl/cas.pem\nHUB_CONFIG=../elsewhere.toml\nTERMS_FILE=terms.md\n"
-        "LAB_BASE_IMAGE=registry/a:1\nPUBLIC_FOLDER=/srv/public\n",
+        "CAS_CA_FILE=/etc/ssl/cas.pem\nHUB_CONFIG_FILE=../elsewhere.toml\nHUB_TERMS_FILE=terms.md\n"
+        "LAB_BASE_IMAGE=registry/a:1\nLAB_PUBLIC_FOLDER=/srv/public\n",
     )
     write(checkout / "cas-proxy", "http://u:p@proxy").chmod(0o640)
     for name in (
@@ -57,7 +57,7 @@ def test_every_file_that_env_names_comes_back_as_it_was(filled: Path, capsys: py
 
 
 def test_a_link_that_leads_out_of_the_checkout_is_told(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (places.CHECKOUT / "certs").mkdir()
+    (places.CHECKOUT / "deployment/certs").mkdir(parents=True)
     (places.CHECKOUT / "deployment/certs/server.key").symlink_to("/nowhere/live/privkey.pem")
     backup.back_up(WISH)
     assert "deployment/certs/server.key leads out of the checkout" in capsys.readouterr().out

@@ -144,6 +144,6 @@ def test_a_site_without_files_of_its_own_is_usual(tmp_path: Path) -> None:
 )
 def test_a_fault_is_named_with_file_and_line(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "50-x.py").write_text(text)
-    with pytest.raises(SettingsError, match=r"hub/conf\.d/50-x\.py is wrong") as caught:
+    with pytest.raises(SettingsError, match=r"deployment/conf\.d/50-x\.py is wrong") as caught:
         read_site(tmp_path, Config())
     assert words in str(caught.value)

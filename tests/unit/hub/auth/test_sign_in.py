@@ -118,7 +118,7 @@ def test_a_provider_in_the_clear_is_refused(environ: dict[str, str], tmp_path: P
 def test_each_way_is_an_authenticator_that_asks_again(kind: str) -> None:
     found = import_item(CLASSES[kind])
     assert issubclass(found, Authenticator)
-    assert found.__mro__.index(import_item("hub.auth.refresh.Renewing")) < found.__mro__.index(Authenticator)
+    assert found.__mro__.index(import_item("hub.auth.refresh.AuthRefreshMixin")) < found.__mro__.index(Authenticator)
 
 
 def test_what_is_remembered_is_encrypted_and_asked_for_again(environ: dict[str, str]) -> None:

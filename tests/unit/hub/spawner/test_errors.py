@@ -80,7 +80,7 @@ def test_an_images_name_is_only_a_name(image: str) -> None:
 
 def test_every_reason_in_the_log_is_explained_to_the_administrator() -> None:
     root = Path(__file__).parents[4]
-    code = "".join((root / "hub" / name).read_text() for name in ("start_failures.py", "images.py"))
+    code = "".join((root / "hub" / name).read_text() for name in ("spawner/errors.py", "spawner/profiles.py"))
     reasons = set(re.findall(r'^\s+(?:reason=|reason, told = )?\(?"([a-z]+(?:_[a-z]+)*)",', code, re.M))
     reasons |= set(re.findall(r'reason, told = \(?\s*"([a-z_]+)"', code))
     told = set(re.findall(r"`([a-z_]+)`", (root / "docs" / "hub" / "labs.md").read_text().partition("| reason |")[2]))
