@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from babel.core import Locale
@@ -20,10 +19,11 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from bridge.errors import BridgeError, OAuthError, UnknownClient, for_people
 from bridge.web.context import AppContext, current_context
+from passerelle_common.i18n import LOCALE_DIR
 
 SOURCE_LANGUAGE = "en"
 LANGUAGES = (SOURCE_LANGUAGE, "fr")
-CATALOGUES = Path(__file__).parents[1] / "translations"
+CATALOGUES = LOCALE_DIR
 # An SVG picture is a document with scripts of its own when somebody opens it instead of looking at it in a page.
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 MOMENT_SECONDS = 45

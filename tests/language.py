@@ -1,0 +1,137 @@
+"""Report how far the tree follows the project's language rules: `python -m tests.language [PATH …]`.
+
+It prints two measurements and exits with status 1 if one is above its limit: the share of docstrings that open with a
+clause or a preposition, and the words that this project does not use.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MAX_CLAUSE_SHARE = 0.03
+CLAUSE_OPENINGS = frozenset(
+    "about above after against all also although among any as at because before behind below beneath beside besides "
+    "between beyond but by despite during each every except for from how if in inside into instead like likewise near "
+    "neither no nor not of off on once one only or other out outside over past per since so some such than that the "
+    "then there these this those though through to toward under unless until up upon what whatever when whenever where "
+    "wherever whether which while who whoever whom whose why with within without".split()
+) - {
+    "the",
+    "this",
+    "these",
+    "those",
+    "all",
+    "each",
+    "every",
+    "one",
+    "some",
+    "such",
+    "any",
+    "other",
+    "no",
+    "not",
+    "only",
+    "there",
+}
+BANNED_WORDS = (
+    "whoever|somebody|nobody|everybody|anybody|likewise|hears? of|heard of|is told|are told|be told|was told|were told"
+    "|told as|as ever|asks? again|asked again|says? no|said no|stranger|strangers|mortal|saturday|house|houses|desk"
+    "|doors?|walls?|rooms?|waist|twins?|meeting place|life|lives"
+)
+BANNED = re.compile(rf"(?<![\w-])(?:{BANNED_WORDS})(?![\w])", re.IGNORECASE)
+# Fixed terms that contain a banned word.
+ALLOWED = re.compile(r"wall[- ](?:time|clock)|help ?desk|real[- ]life|in-house", re.IGNORECASE)
+TEXT_SUFFIXES = (".py", ".md", ".html", ".toml", ".yml", ".yaml", ".sh", ".cfg", ".js", ".css", ".env", ".in")
+TEXT_NAMES = ("Makefile", "Dockerfile", ".env", "prepare", "run")
+# This file lists the words; lock files, generated pages and other people's names are not ours to change.
+EXCLUDED = ("tests/language.py", "requirements/", "LICENSE")
+# Files in which one of the words is a term of another system.
+TERMS = {
+    "room": ("synapse",),
+    "rooms": ("synapse",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A banned word or a docstring opening, with its place."""
+
+    path: str
+    line: int
+    text: str
+
+
+def tracked_files(paths: Iterable[str]) -> list[Path]:
+    """Return the text files that git tracks, and new ones it does not ignore, below the given paths."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *paths]
+    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [
+        ROOT / name
+        for name in sorted(set(names))
+        if not name.startswith(EXCLUDED)
+        and (name.endswith(TEXT_SUFFIXES) or Path(name).name in TEXT_NAMES)
+        and "lock" not in Path(name).stem
+        and (ROOT / name).is_file()
+    ]
+
+
+def as_words(line: str) -> str:
+    """Return a line with identifiers split into words, so that names are checked as well."""
+    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", line)
+    return re.sub(r"(?<=[A-Za-z0-9])_+(?=[A-Za-z0-9])", " ", spaced).replace("_", " ")
+
+
+def banned_words(files: Iterable[Path]) -> Iterator[Hit]:
+    """Find every banned word."""
+    for file in files:
+        name = file.relative_to(ROOT).as_posix()
+        for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+            for found in BANNED.finditer(ALLOWED.sub(" ", as_words(line))):
+                word = found[0].lower()
+                if not any(part in name or part in line.lower() for part in TERMS.get(word, ())):
+                    yield Hit(name, number, found[0])
+
+
+def docstrings(files: Iterable[Path]) -> Iterator[Hit]:
+    """Find the first line of every docstring in Python files."""
+    for file in files:
+        if file.suffix != ".py":
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if text := ast.get_docstring(node):
+                body = node.body[0]
+                yield Hit(file.relative_to(ROOT).as_posix(), body.lineno, text.splitlines()[0])
+
+
+def opens_with_clause(text: str) -> bool:
+    """Return whether a docstring begins with a clause or a preposition."""
+    first = re.match(r"[A-Za-z']+", text)
+    return first is not None and first[0].lower() in CLAUSE_OPENINGS
+
+
+def main(paths: list[str]) -> int:
+    """Print both measurements and what is to be changed."""
+    files = tracked_files(paths or ["."])
+    code = [file for file in files if not file.relative_to(ROOT).as_posix().startswith("tests/")]
+    first_lines = list(docstrings(code))
+    clauses = [hit for hit in first_lines if opens_with_clause(hit.text)]
+    banned = list(banned_words(files))
+    for hit in (*clauses, *banned):
+        print(f"{hit.path}:{hit.line}: {hit.text}")
+    share = len(clauses) / max(1, len(first_lines))
+    print(f"docstrings that open with a clause or preposition: {len(clauses)} of {len(first_lines)} ({share:.1%})")
+    print(f"banned words: {len(banned)}")
+    return int(share > MAX_CLAUSE_SHARE or bool(banned))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
