@@ -69,7 +69,7 @@ pages: init ## write the pages that come from the code again
 	@$(BIN)/python -m docs._generate.tested_clients
 
 translations: init ## gather the texts of the pages and compile the catalogues
-	@$(BIN)/pybabel -q extract -F babel.cfg -k for_people -k gettext_noop -k Message --no-location --omit-header -w 100 -o $(VENV)/messages.pot .
+	@$(BIN)/pybabel -q extract -F babel.cfg -k gettext_noop -k Message --no-location --omit-header -w 100 -o $(VENV)/messages.pot .
 	@$(BIN)/pybabel -q update -i $(VENV)/messages.pot -d passerelle_common/translations -w 100 --no-fuzzy-matching \
 	  --ignore-obsolete --ignore-pot-creation-date
 	@$(BIN)/pybabel -q compile -d passerelle_common/translations

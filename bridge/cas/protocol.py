@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.cas.dates import unix_seconds
-from bridge.errors import TicketMalformed, TicketRefused, for_people
+from bridge.errors import TicketMalformed, TicketRefused
+from passerelle_common.i18n import gettext_noop
 
 # Wider than the specification's letters, digits and "-": real servers put "_", ".", and even an encoded URL
 # into tickets. Every character that could end a parameter, a line or an XML text stays outside.
@@ -44,7 +45,7 @@ def check_ticket(values: Sequence[str]) -> str:
     ticket = values[0]
     if ticket.startswith("PT-"):
         raise TicketMalformed(
-            for_people(
+            gettext_noop(
                 "This site does not accept sign-ins handed on by another application (proxy tickets). "
                 "Open the application in your browser and sign in there."
             ),

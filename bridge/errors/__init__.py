@@ -57,7 +57,6 @@ from bridge.errors.root import (
     BridgeError,
     ClientNotChanged,
     ConfigurationError,
-    for_people,
 )
 from bridge.errors.sign_in import (
     AccessDenied,
@@ -110,5 +109,4 @@ __all__ = [
     "UpstreamMisconfigured",
     "UpstreamTooSlow",
     "UpstreamUnreachable",
-    "for_people",
 ]

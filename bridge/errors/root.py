@@ -8,10 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-
-def for_people(sentence: str) -> str:
-    """Mark a sentence for the catalogues: the page that shows it says it in the reader's language."""
-    return sentence
+from passerelle_common.i18n import gettext_noop
 
 
 class BridgeError(Exception):
@@ -19,7 +16,7 @@ class BridgeError(Exception):
 
     status: ClassVar[int] = 500
     code: str = "server_error"
-    default_description: ClassVar[str] = for_people(
+    default_description: ClassVar[str] = gettext_noop(
         "Something went wrong here, and it is not your doing. "
         "Try once more; if it happens again, tell the administrator."
     )

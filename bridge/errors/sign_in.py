@@ -2,7 +2,8 @@
 
 # ruff: noqa: N818 - the names say what happened, as in `except TicketRefused`
 
-from bridge.errors.root import BridgeError, for_people
+from bridge.errors.root import BridgeError
+from passerelle_common.i18n import gettext_noop
 
 
 class UpstreamError(BridgeError):
@@ -10,7 +11,7 @@ class UpstreamError(BridgeError):
 
     status = 502
     code = "temporarily_unavailable"
-    default_description = for_people(
+    default_description = gettext_noop(
         "The central sign-in service (CAS) gave no usable answer, so you could not be signed in. "
         "Start again in a few minutes."
     )
@@ -19,7 +20,7 @@ class UpstreamError(BridgeError):
 class UpstreamUnreachable(UpstreamError):
     """No connection, or one lost before the answer was whole."""
 
-    default_description = for_people(
+    default_description = gettext_noop(
         "The central sign-in service (CAS) could not be reached, so you could not be signed in. "
         "Start again in a few minutes."
     )
@@ -28,7 +29,7 @@ class UpstreamUnreachable(UpstreamError):
 class UpstreamTooSlow(UpstreamError):
     """The time allowed for connecting, or for the whole answer, is over."""
 
-    default_description = for_people(
+    default_description = gettext_noop(
         "The central sign-in service (CAS) took too long to answer, so you could not be signed in. "
         "Start again in a few minutes."
     )
@@ -37,7 +38,7 @@ class UpstreamTooSlow(UpstreamError):
 class UpstreamMisconfigured(UpstreamError):
     """Something answers at the configured address, but not as a CAS validation endpoint does."""
 
-    default_description = for_people(
+    default_description = gettext_noop(
         "The central sign-in service (CAS) did not answer as expected, so you could not be signed in. "
         "Tell the administrator if this happens again: the address of CAS may be set wrongly."
     )
@@ -47,7 +48,7 @@ class ServiceNotAccepted(UpstreamMisconfigured):
     """CAS answers as CAS, but does not take this bridge's service URL or request: registration is missing."""
 
     code = "server_error"
-    default_description = for_people(
+    default_description = gettext_noop(
         "The central sign-in service (CAS) does not accept sign-ins for this site. "
         "Tell the administrator: the site has to be registered at CAS."
     )
@@ -56,7 +57,7 @@ class ServiceNotAccepted(UpstreamMisconfigured):
 class UpstreamMalformed(UpstreamError):
     """An answer that is broken or ambiguous. Nothing of it is used, and nothing is repaired."""
 
-    default_description = for_people(
+    default_description = gettext_noop(
         "The central sign-in service (CAS) gave an answer that cannot be trusted, "
         "so you could not be signed in. Start again; if it happens again, tell the administrator."
     )
@@ -67,7 +68,7 @@ class TicketMalformed(BridgeError):
 
     status = 400
     code = "invalid_request"
-    default_description = for_people(
+    default_description = gettext_noop(
         "The address that led you here carries no usable sign-in ticket. Go back to the application and sign in again."
     )
 
@@ -77,7 +78,7 @@ class TicketRefused(BridgeError):
 
     status = 403
     code = "access_denied"
-    default_description = for_people(
+    default_description = gettext_noop(
         "The sign-in ticket was used before or has expired. Go back to the application and sign in again."
     )
 
@@ -87,7 +88,7 @@ class SignInDenied(BridgeError):
 
     status = 403
     code = "access_denied"
-    default_description = for_people(
+    default_description = gettext_noop(
         "The central sign-in service (CAS) does not let this account in here. "
         "Ask your administrator if you think that it should."
     )
@@ -96,7 +97,7 @@ class SignInDenied(BridgeError):
 class IdentityIncomplete(SignInDenied):
     """CAS vouches for the user, but not for what the rules make the user name or the subject of."""
 
-    default_description = for_people(
+    default_description = gettext_noop(
         "The central sign-in service (CAS) let you in, but did not tell what this site has to know you by. "
         "Tell the administrator: your account lacks an attribute, or it is not as expected."
     )
@@ -114,7 +115,7 @@ class LoginNotContinued(BridgeError):
 
     status = 400
     code = "invalid_request"
-    default_description = for_people(
+    default_description = gettext_noop(
         "This sign-in cannot be continued: it was finished before, waited too long, began in another browser, "
         "or your browser does not accept cookies. Go back to the application and sign in again."
     )
@@ -125,13 +126,15 @@ class LogoutRequestMalformed(BridgeError):
 
     status = 400
     code = "invalid_request"
-    default_description = for_people("This address is for the central sign-in service (CAS), and it did not send this.")
+    default_description = gettext_noop(
+        "This address is for the central sign-in service (CAS), and it did not send this."
+    )
 
 
 class FormNotAccepted(LoginNotContinued):
     """A form without the token that our own page gave to this session."""
 
-    default_description = for_people(
+    default_description = gettext_noop(
         "This form is not (or no longer) valid: it was sent by another page, or you signed in again meanwhile. "
         "Go back, load the page again and repeat what you did."
     )
@@ -142,6 +145,6 @@ class TooManyFailures(BridgeError):
 
     status = 429
     code = "temporarily_unavailable"
-    default_description = for_people(
+    default_description = gettext_noop(
         "There were too many failed attempts from your address. Wait a minute and try again."
     )

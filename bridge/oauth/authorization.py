@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from bridge.errors import AuthorizationRefused, InvalidRequest, OAuthError, UnknownClient, for_people
+from bridge.errors import AuthorizationRefused, InvalidRequest, OAuthError, UnknownClient
 from bridge.log import bind_log_context
 from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, check_not_repeated, required
 from bridge.settings.client import SCOPES
+from passerelle_common.i18n import gettext_noop
 
 KNOWN_PARAMETERS = (
     *(
@@ -159,7 +160,7 @@ def check_client(parameters: Parameters, clients: ClientRegistry) -> Client:
         bind_log_context(client=client.client_id)
         return client
     raise UnknownClient(
-        for_people(
+        gettext_noop(
             "The application that sent you here is not registered with this sign-in service. "
             "Tell the people who run that application."
         ),
@@ -175,7 +176,7 @@ def check_redirect_uri(parameters: Parameters, client: Client) -> str:
     if uri is not None and client.allows_redirect_to(uri):
         return uri
     raise UnknownClient(
-        for_people(
+        gettext_noop(
             "%(client)s asked to send you back to an address that is not registered for it, "
             "so you were not sent anywhere. Tell the people who run that application."
         ),

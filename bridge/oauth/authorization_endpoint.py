@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bridge.errors import AccessDenied, AuthorizationRefused, for_people
+from bridge.errors import AccessDenied, AuthorizationRefused
 from bridge.oauth.authorization import (
     AuthorizationRequest,
     check_authorization_request,
@@ -19,6 +19,7 @@ from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters, single_values
 from bridge.oauth.provider_context import ProviderContext
 from bridge.store import AuthorizationCode, Grant, Session, fingerprint
+from passerelle_common.i18n import gettext_noop
 
 CODE_LIFETIME_SECONDS = 60
 ASKED_JUST_NOW = 60  # seconds
@@ -131,7 +132,7 @@ def check_access(provider: ProviderContext, request: AuthorizationRequest, clien
     if "none" in request.prompt:
         raise refused(provider, request, "access_denied", "This user may not use the application.")
     raise AccessDenied(
-        for_people(
+        gettext_noop(
             "You are signed in as %(user)s, but %(client)s is not open to you. "
             "Ask the people who run that application, or sign out and sign in with another account."
         ),

@@ -11,22 +11,23 @@ from typing import Any
 
 import structlog
 
-from bridge.errors import InvalidRequest, UnknownClient, for_people
+from bridge.errors import InvalidRequest, UnknownClient
 from bridge.oauth.authorization import MAXIMAL_ECHO_LENGTH, in_query
 from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, check_not_repeated, single_values
 from bridge.oauth.provider_context import ProviderContext
 from bridge.store import Session, Store, fingerprint
+from passerelle_common.i18n import gettext_noop
 
 log = structlog.get_logger()
 
 KNOWN_PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales", "logout_hint")
 
-REFUSED_HINT = for_people(
+REFUSED_HINT = gettext_noop(
     "The application that sent you here to sign out did not prove that you come from it, so nothing was changed. "
     "You can still sign out here: %(address)s"
 )
-REFUSED_ADDRESS = for_people(
+REFUSED_ADDRESS = gettext_noop(
     "You were to be sent on to an address that is not registered for this, so nothing was changed. "
     "You can still sign out here: %(address)s"
 )

@@ -20,7 +20,6 @@ from bridge.errors import (
     MissingToken,
     OAuthError,
     TooManyFailures,
-    for_people,
 )
 from bridge.oauth.authorization_endpoint import Answer
 from bridge.web.context import current_context
@@ -28,19 +27,20 @@ from bridge.web.operations import reason_of
 from bridge.web.pages import told
 from bridge.web.rate_limit_decorators import SECONDS_TO_WAIT
 from bridge.web.responses import answer_client
+from passerelle_common.i18n import gettext_noop
 
 log = structlog.get_logger()
 
-NO_SUCH_PAGE = for_people("Check the address, or go back to the application that sent you here.")
+NO_SUCH_PAGE = gettext_noop("Check the address, or go back to the application that sent you here.")
 TITLES = {
-    400: for_people("This request cannot be continued"),
-    403: for_people("You are not let in"),
-    404: for_people("There is nothing at this address"),
-    405: for_people("This address does not take such a request"),
-    413: for_people("The request is too large"),
-    429: for_people("Too many attempts"),
-    500: for_people("Something went wrong here"),
-    502: for_people("The central sign-in service did not answer as it should"),
+    400: gettext_noop("This request cannot be continued"),
+    403: gettext_noop("You are not let in"),
+    404: gettext_noop("There is nothing at this address"),
+    405: gettext_noop("This address does not take such a request"),
+    413: gettext_noop("The request is too large"),
+    429: gettext_noop("Too many attempts"),
+    500: gettext_noop("Something went wrong here"),
+    502: gettext_noop("The central sign-in service did not answer as it should"),
 }
 BEARER_ENDPOINTS = ("api.userinfo", "api.userdata")
 # Where there is more to say than what happened; the first that fits.

@@ -1,7 +1,7 @@
 """What all pages share: the reader's language, the look, and how an error is told to a person.
 
 The language is the browser's, or that of `ui_locales` where an application named one (OIDC Core §3.1.2.1). Templates
-mark their texts by `{% trans %}`, errors theirs by `for_people`; programs get English, whatever their user reads.
+mark their texts by `{% trans %}`, errors theirs by `gettext_noop`; programs get English, whatever their user reads.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from flask import Blueprint, Flask, Response, g, has_request_context, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, NotFound
 
-from bridge.errors import BridgeError, OAuthError, UnknownClient, for_people
+from bridge.errors import BridgeError, OAuthError, UnknownClient
 from bridge.web.context import AppContext, current_context
-from passerelle_common.i18n import LOCALE_DIR
+from passerelle_common.i18n import LOCALE_DIR, gettext_noop
 
 SOURCE_LANGUAGE = "en"
 LANGUAGES = (SOURCE_LANGUAGE, "fr")
@@ -27,8 +27,8 @@ CATALOGUES = LOCALE_DIR
 # An SVG picture is a document with scripts of its own when somebody opens it instead of looking at it in a page.
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 MOMENT_SECONDS = 45
-JUST_NOW = for_people("just now")
-PROGRAM_AT_FAULT = for_people(
+JUST_NOW = gettext_noop("just now")
+PROGRAM_AT_FAULT = gettext_noop(
     "The application that sent you here asked for something that cannot be done. Tell the people who run it:"
 )
 

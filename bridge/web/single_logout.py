@@ -23,11 +23,12 @@ from bridge.cas.logout_request import (
     ticket_of_logout_request,
 )
 from bridge.cas.protocol import ticket_fingerprint
-from bridge.errors import LogoutRequestMalformed, TicketMalformed, for_people
+from bridge.errors import LogoutRequestMalformed, TicketMalformed
 from bridge.oauth.authorization import in_query
 from bridge.oauth.logout import end_by_ticket
 from bridge.web.context import current_context
 from bridge.web.responses import see_other
+from passerelle_common.i18n import gettext_noop
 
 # What may stand in a script as the name of a function, and no more.
 _FUNCTION = re.compile(r"[A-Za-z0-9_$.]{1,64}")
@@ -50,7 +51,7 @@ def back_channel_at_service() -> Response:
     request.get_data()  # kept for whoever reads it next; parsing the form alone would use it up
     if "ticket" in request.form:
         raise TicketMalformed(
-            for_people(
+            gettext_noop(
                 "The central sign-in service (CAS) sent you back by a form, which this site does not take. "
                 "Tell the administrator: CAS must send browsers back by a redirect (method=GET)."
             ),

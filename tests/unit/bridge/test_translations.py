@@ -21,7 +21,7 @@ def test_every_text_is_translated_and_the_compiled_catalogue_is_fresh() -> None:
         ROOT,
         methods,
         options,
-        keywords={"for_people": None, "_": None, "gettext": None, "ngettext": (1, 2)},
+        keywords={"gettext_noop": None, "_": None, "gettext": None, "ngettext": (1, 2)},
         directory_filter=lambda path: "/bridge" in f"{path}/" and "/." not in str(path),
     )
     with CATALOGUE.open("rb") as file:
