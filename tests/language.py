@@ -17,11 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 MAX_CLAUSE_SHARE = 0.03
 CLAUSE_OPENINGS = frozenset(
-    "about above after against all also although among any as at because before behind below beneath beside besides "
-    "between beyond but by despite during each every except for from how if in inside into instead like likewise near "
-    "neither no nor not of off on once one only or other out outside over past per since so some such than that the "
-    "then there these this those though through to toward under unless until up upon what whatever when whenever where "
-    "wherever whether which while who whoever whom whose why with within without".split()
+    ["about", "above", "after", "against", "all", "also", "although", "among", "any", "as", "at", "because", "before", "behind", "below", "beneath", "beside", "besides", "between", "beyond", "but", "by", "despite", "during", "each", "every", "except", "for", "from", "how", "if", "in", "inside", "into", "instead", "like", "likewise", "near", "neither", "no", "nor", "not", "of", "off", "on", "once", "one", "only", "or", "other", "out", "outside", "over", "past", "per", "since", "so", "some", "such", "than", "that", "the", "then", "there", "these", "this", "those", "though", "through", "to", "toward", "under", "unless", "until", "up", "upon", "what", "whatever", "when", "whenever", "where", "wherever", "whether", "which", "while", "who", "whoever", "whom", "whose", "why", "with", "within", "without"]
 ) - {
     "the",
     "this",

@@ -85,7 +85,7 @@ class Place:
 
     @property
     def scheme(self) -> str:
-        """http or https."""
+        """Http or https."""
         return urlsplit(self.url).scheme
 
     @property

@@ -47,7 +47,8 @@ class Image(_Declared):
 
 class GroupRules(_Declared):
     """What the members of a group get, where it is not what everybody gets. Of several groups, the most generous
-    value of each kind counts."""
+    value of each kind counts.
+    """
 
     memory: Size | None = None
     cpu: float | None = Field(default=None, gt=0, le=1024)

@@ -112,7 +112,8 @@ class Lab(LifecycleMixin, TellsProgress, DockerSpawner):  # type: ignore[misc]  
 
     async def _wait_for_life(self, host: str, port: int) -> None:
         """Return when the lab answers. One that ends instead is told at once, and why; JupyterHub would wait for it,
-        and then know nothing."""
+        and then know nothing.
+        """
         deadline = time.monotonic() + LIVES_WITHIN
         path = self.server.base_url if self.server else "/"
         while time.monotonic() < deadline:
@@ -146,7 +147,8 @@ class Lab(LifecycleMixin, TellsProgress, DockerSpawner):  # type: ignore[misc]  
     async def _poll_at_the_start_of_the_hub(self) -> Any:
         """The same, of an engine that may be in trouble. Later JupyterHub lets that pass and asks again, but when it
         starts it takes an error for a lab that has ended, and stops it. Told that the lab runs, it tries for a minute
-        to reach it before it says otherwise."""
+        to reach it before it says otherwise.
+        """
         pause, give_up = ASKED_AGAIN_AFTER, time.monotonic() + ENGINE_IS_BACK_WITHIN
         while True:
             try:

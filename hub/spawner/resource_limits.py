@@ -40,7 +40,8 @@ def most_generous(rules: Iterable[GroupRules]) -> Limits:
 
 def host_config(limits: Limits) -> dict[str, Any]:
     """What of it goes into the container's configuration beside memory and processors, which the spawner has names
-    for."""
+    for.
+    """
     found: dict[str, Any] = {}
     if limits.memory is not None:
         found["memswap_limit"] = limits.memory  # as much as the memory, that is: no swap on top

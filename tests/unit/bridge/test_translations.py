@@ -27,7 +27,9 @@ def test_every_text_is_translated_and_the_compiled_catalogue_is_fresh() -> None:
     with CATALOGUE.open("rb") as file:
         catalogue = read_po(file, locale="fr")
     untranslated = [text for _, _, text, _, _ in marked if not (entry := catalogue.get(text)) or not entry.string]
-    assert not untranslated, "run `make translations` and fill in passerelle_common/translations/fr/LC_MESSAGES/messages.po"
+    assert not untranslated, (
+        "run `make translations` and fill in passerelle_common/translations/fr/LC_MESSAGES/messages.po"
+    )
     assert not [str(fault) for _, faults in catalogue.check() for fault in faults]
     fresh = BytesIO()
     write_mo(fresh, catalogue)
