@@ -16,26 +16,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_CLAUSE_SHARE = 0.03
-CLAUSE_OPENINGS = frozenset(
-    ["about", "above", "after", "against", "all", "also", "although", "among", "any", "as", "at", "because", "before", "behind", "below", "beneath", "beside", "besides", "between", "beyond", "but", "by", "despite", "during", "each", "every", "except", "for", "from", "how", "if", "in", "inside", "into", "instead", "like", "likewise", "near", "neither", "no", "nor", "not", "of", "off", "on", "once", "one", "only", "or", "other", "out", "outside", "over", "past", "per", "since", "so", "some", "such", "than", "that", "the", "then", "there", "these", "this", "those", "though", "through", "to", "toward", "under", "unless", "until", "up", "upon", "what", "whatever", "when", "whenever", "where", "wherever", "whether", "which", "while", "who", "whoever", "whom", "whose", "why", "with", "within", "without"]
-) - {
-    "the",
-    "this",
-    "these",
-    "those",
-    "all",
-    "each",
-    "every",
-    "one",
-    "some",
-    "such",
-    "any",
-    "other",
-    "no",
-    "not",
-    "only",
-    "there",
-}
+CLAUSE_OPENINGS = re.compile(
+    "(?:about|above|after|against|also|although|among|as|at|because|before|behind|below|beneath|beside|besides|between"
+    "|beyond|but|by|despite|during|except|for|from|how|if|in|inside|into|instead|like|likewise|near|neither|nor|of|off"
+    "|on|once|or|out|outside|over|past|per|since|so|than|that|then|though|through|to|toward|under|unless|until|up"
+    "|upon|what|whatever|when|whenever|where|wherever|whether|which|while|who|whoever|whom|whose|why|with|within"
+    "|without)(?![\\w'])",
+    re.IGNORECASE,
+)
 BANNED_WORDS = (
     "whoever|somebody|nobody|everybody|anybody|likewise|hears? of|heard of|is told|are told|be told|was told|were told"
     "|told as|as ever|asks? again|asked again|says? no|said no|stranger|strangers|mortal|saturday|house|houses|desk"
@@ -110,8 +98,7 @@ def docstrings(files: Iterable[Path]) -> Iterator[Hit]:
 
 def opens_with_clause(text: str) -> bool:
     """Return whether a docstring begins with a clause or a preposition."""
-    first = re.match(r"[A-Za-z']+", text)
-    return first is not None and first[0].lower() in CLAUSE_OPENINGS
+    return CLAUSE_OPENINGS.match(text) is not None
 
 
 def main(paths: list[str]) -> int:

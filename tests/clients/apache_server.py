@@ -21,7 +21,7 @@ import requests
 
 from tests.clients.site import Credentials, Site
 from tests.machine.status import APACHE, APACHE_MODULES
-from tests.support.bridge.authority import ServerFiles
+from tests.support.bridge.certificate_authority import ServerFiles
 from tests.support.bridge.live_bridge import free_port
 
 CONFIGURATION = Path(__file__).with_name("apache") / "apache2.conf"

@@ -30,13 +30,13 @@ class DjangoSite(Application):
 
     def presses(self, person: Person, path: str) -> requests.Response:
         """A button on a page of the site; where it leads."""
-        return person.submits(person.opens(f"{self.url}/button/{path}"))
+        return person.submits(person.get(f"{self.url}/button/{path}"))
 
     def presses_recipes_button(self, person: Person) -> requests.Response:
         """The only one in the recipe's template: in, by a link or a form, or out."""
-        page = person.opens(f"{self.url}/buttons")
+        page = person.get(f"{self.url}/buttons")
         links = re.findall(r'<a href="([^"]+)">Sign in</a>', page.text)
-        return person.opens(f"{self.url}{links[0]}") if links else person.submits(page)
+        return person.get(f"{self.url}{links[0]}") if links else person.submits(page)
 
     def _answers(self) -> bool:
         """The proxy answers for it before it does."""

@@ -39,7 +39,7 @@ class Person:
         """Its value, as somebody sees it who planted or read it."""
         return self._session.cookies.get(name)
 
-    def opens(self, url: str) -> requests.Response:
+    def get(self, url: str) -> requests.Response:
         """Type an address, or click a link."""
         return self._session.get(url, timeout=SECONDS_MAX)
 
@@ -47,7 +47,7 @@ class Person:
         """One request, which leads nowhere further."""
         return self._session.get(url, timeout=SECONDS_MAX, allow_redirects=False)
 
-    def posts(self, url: str, form: Mapping[str, str], *, page: str = "") -> requests.Response:
+    def post(self, url: str, form: Mapping[str, str], *, page: str = "") -> requests.Response:
         """Send a form that stands on the page of this address."""
         headers = {"Referer": page or url, "Origin": "://".join(urlsplit(page or url)[:2])}
         return self._session.post(url, data=form, headers=headers, timeout=SECONDS_MAX)
@@ -58,15 +58,15 @@ class Person:
         form = next(form for form in forms if not button or any(button in pair for pair in form.buttons))
         pressed = [pair for pair in form.buttons if button and button in pair and pair[0]]
         filled = form.fields | dict(pressed) | typed
-        return self.posts(urljoin(page.url, form.action), filled, page=page.url)
+        return self.post(urljoin(page.url, form.action), filled, page=page.url)
 
     def is_at_cas(self, page: requests.Response) -> bool:
         """Whether the browser stands at CAS's own form."""
         return page.url.startswith(f"{self._cas.url}/login")
 
-    def signs_in(self, url: str) -> requests.Response:
+    def sign_in(self, url: str) -> requests.Response:
         """Open an address of an application, which has to end at CAS's form; fill that in; where it leads then."""
-        page = self.opens(url)
+        page = self.get(url)
         assert self.is_at_cas(page), f"{page.url}: {page.status_code} {page.text[:2000]}"
         return self.types_password(page)
 
@@ -76,7 +76,7 @@ class Person:
         self.passwords_typed += 1
         filled = form.fields | {"username": self._cas.user.name, "password": self._cas.user.password}
         filled.pop("warn", None)  # a checkbox that nobody ticks
-        return self.posts(urljoin(page.url, form.action), filled, page=page.url)
+        return self.post(urljoin(page.url, form.action), filled, page=page.url)
 
 
 def check_cookies(answer: requests.Response, **_: object) -> None:

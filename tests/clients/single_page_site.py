@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 from playwright.sync_api import Browser, Error, Page, Playwright, expect
 
-from tests.support.bridge.authority import ServerFiles
+from tests.support.bridge.certificate_authority import ServerFiles
 from tests.support.browser import CHROMIUM_FLAGS, chromium_path
 from tests.support.cas.real_cas import KnownUser
 

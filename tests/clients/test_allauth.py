@@ -20,7 +20,7 @@ def django(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dja
 
 def begins(django: DjangoSite, person: Person) -> requests.Response:
     """allauth asks before it sends anybody away."""
-    return person.submits(person.opens(f"{django.url}/accounts/oidc/cas/login/"))
+    return person.submits(person.get(f"{django.url}/accounts/oidc/cas/login/"))
 
 
 def test_a_site_with_allauth_knows_its_user_and_their_groups(django: DjangoSite, person: Person, site: Site) -> None:
@@ -40,8 +40,8 @@ def test_a_user_of_allauth_who_comes_back_is_the_same_user(django: DjangoSite, p
 
 
 def test_nobody_makes_themselves_an_account_at_a_site_with_allauth(django: DjangoSite, person: Person) -> None:
-    assert person.opens(f"{django.url}/accounts/signup/").status_code == 404
-    page = person.opens(f"{django.url}/accounts/login/")
+    assert person.get(f"{django.url}/accounts/signup/").status_code == 404
+    page = person.get(f"{django.url}/accounts/login/")
     assert "password" not in page.text.lower()
     assert "/accounts/oidc/cas/login/" in page.text
 

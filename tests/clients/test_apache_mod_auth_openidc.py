@@ -30,7 +30,7 @@ def apache(site: Site) -> Iterator[Apache]:
 
 def test_the_application_behind_apache_learns_who_signed_in(apache: Apache, site: Site, person: Person) -> None:
     address = f"{apache.url}/private/notes?of=today"
-    page = person.signs_in(address)
+    page = person.sign_in(address)
 
     assert page.url == address, f"{page.text}\n{apache.log}"
     headers = page.json()["headers"]
@@ -42,31 +42,31 @@ def test_the_application_behind_apache_learns_who_signed_in(apache: Apache, site
 
 
 def test_apache_admits_by_group(apache: Apache, person: Person) -> None:
-    assert person.signs_in(f"{apache.url}/administration/").status_code == 200
-    assert person.opens(f"{apache.url}/elsewhere/").status_code == 401
+    assert person.sign_in(f"{apache.url}/administration/").status_code == 200
+    assert person.get(f"{apache.url}/elsewhere/").status_code == 401
 
 
 def test_the_commented_line_of_the_recipe_lets_in_fewer_people(site: Site, person: Person) -> None:
     wanted = {"# Require claim groups:staff": "Require claim groups:nobody-is-in-it"}
     with apache_at(site, "--recipe=mod-auth-openidc", edited=wanted) as strict:
-        assert person.signs_in(f"{strict.url}/private/").status_code == 401
+        assert person.sign_in(f"{strict.url}/private/").status_code == 401
 
 
 def test_who_may_not_come_in_any_more_is_out_when_apache_renews_its_token(site: Site, person: Person) -> None:
     with apache_at(site, "--recipe=mod-auth-openidc", "--access-token-lifetime=62") as apache:
-        assert person.signs_in(f"{apache.url}/private/").status_code == 200
+        assert person.sign_in(f"{apache.url}/private/").status_code == 200
         edits(site, apache.client, "--allowed-group=nobody-is-in-it")
         time.sleep(FRESH_SECONDS)
         assert person.asks(f"{apache.url}/private/").status_code != 200, apache.log
-        page = person.opens(f"{apache.url}/private/")
+        page = person.get(f"{apache.url}/private/")
         assert (page.status_code, "not open to you" in page.text) == (403, True), page.text
 
 
 def test_apache_gets_new_tokens(apache: Apache, site: Site, person: Person) -> None:
-    person.signs_in(f"{apache.url}/private/")
+    person.sign_in(f"{apache.url}/private/")
     first = tokens(apache, person)
     wanted = {"refresh": f"{apache.url}/private/", "access_token": first["access_token"]}
-    page = person.opens(f"{apache.callback}?{urlencode(wanted)}")
+    page = person.get(f"{apache.callback}?{urlencode(wanted)}")
 
     assert (page.status_code, page.url) == (200, f"{apache.url}/private/")
     fresh = tokens(apache, person)
@@ -77,7 +77,7 @@ def test_apache_gets_new_tokens(apache: Apache, site: Site, person: Person) -> N
 
 def test_apache_may_renew_for_many_requests_at_once(apache: Apache, site: Site, person: Person) -> None:
     """A page with many pictures when the access token is about to expire: some renew by the same refresh token."""
-    person.signs_in(f"{apache.url}/private/")
+    person.sign_in(f"{apache.url}/private/")
     first = tokens(apache, person)
     time.sleep(FRESH_SECONDS)
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -89,21 +89,21 @@ def test_apache_may_renew_for_many_requests_at_once(apache: Apache, site: Site, 
 
 def test_signing_out_of_apache_ends_the_session_here_and_at_cas(apache: Apache, site: Site, person: Person) -> None:
     already = sessions(site)
-    person.signs_in(f"{apache.url}/private/")
+    person.sign_in(f"{apache.url}/private/")
     assert len(sessions(site) - already) == 1
 
-    page = person.opens(f"{apache.callback}?logout=")
+    page = person.get(f"{apache.callback}?logout=")
     assert page.url == f"{apache.callback}?logout=get", f"{page.url}: {page.text}"
     assert "Logged Out" in page.text
     assert sessions(site) == already
-    assert person.is_at_cas(person.opens(f"{apache.url}/private/"))
+    assert person.is_at_cas(person.get(f"{apache.url}/private/"))
 
 
 def test_apache_hears_that_a_session_is_over(apache: Apache, site: Site, person: Person) -> None:
     bystander = site.person()
-    bystander.signs_in(f"{apache.url}/private/")
+    bystander.sign_in(f"{apache.url}/private/")
     already = sessions(site)
-    person.signs_in(f"{apache.url}/private/")
+    person.sign_in(f"{apache.url}/private/")
     (sid,) = sessions(site) - already
     ends(site, sid)
 
@@ -115,16 +115,16 @@ def test_apache_hears_that_a_session_is_over(apache: Apache, site: Site, person:
 
 
 def test_a_new_secret_reaches_apache_while_people_go_on_signing_in(apache: Apache, site: Site, person: Person) -> None:
-    person.signs_in(f"{apache.url}/private/")
+    person.sign_in(f"{apache.url}/private/")
     old = apache.client
     secret = rotates_secret(site, old, "--keep-old")
-    assert site.person().signs_in(f"{apache.url}/private/").status_code == 200
+    assert site.person().sign_in(f"{apache.url}/private/").status_code == 200
     assert secret
     apache.takes_the_secret(secret)
     assert rotates_secret(site, old, "--drop-old") is None
 
-    assert site.person().signs_in(f"{apache.url}/private/").status_code == 200
-    assert person.opens(f"{apache.url}/private/").status_code == 200
+    assert site.person().sign_in(f"{apache.url}/private/").status_code == 200
+    assert person.get(f"{apache.url}/private/").status_code == 200
     assert person.passwords_typed == 1
     with pytest.raises(AssertionError, match="invalid_client"):
         is_good(site, old, "any token")
@@ -132,4 +132,4 @@ def test_a_new_secret_reaches_apache_while_people_go_on_signing_in(apache: Apach
 
 def tokens(apache: Apache, person: Person) -> dict[str, Any]:
     """What Apache holds of this person."""
-    return dict(person.opens(f"{apache.callback}?info=json").json())
+    return dict(person.get(f"{apache.callback}?info=json").json())

@@ -82,22 +82,22 @@ def test_who_signs_out_in_one_place_is_signed_out_everywhere(
 ) -> None:
     bystander = site.person()
     other = signs_in(synapse, bystander)
-    bystander.opens(f"{apache.url}/")
+    bystander.get(f"{apache.url}/")
     program = signs_in(synapse, person)
-    person.opens(f"{apache.url}/")
+    person.get(f"{apache.url}/")
     assert person.passwords_typed == 1
 
     if where == "at CAS":
-        assert person.opens(f"{site.cas.url}/logout").status_code == 200
+        assert person.get(f"{site.cas.url}/logout").status_code == 200
     elif where == "at the bridge":
-        person.submits(person.opens(f"{site.issuer}/logout"))
+        person.submits(person.get(f"{site.issuer}/logout"))
     else:
-        person.opens(f"{apache.callback}?logout=")
+        person.get(f"{apache.callback}?logout=")
 
     deadline = time.monotonic() + TOLD_SECONDS_MAX
     while program.is_signed_in or person.asks(f"{apache.url}/").status_code == 200:
         assert time.monotonic() < deadline, f"{site.bridge.log[-2000:]}\n{synapse.log[-2000:]}"
         time.sleep(0.1)
-    assert person.is_at_cas(person.opens(f"{apache.url}/"))
+    assert person.is_at_cas(person.get(f"{apache.url}/"))
     assert other.is_signed_in
     assert bystander.asks(f"{apache.url}/").status_code == 200

@@ -77,7 +77,7 @@ def program(site: Site) -> Iterator[Program]:
 def test_a_flask_application_with_authlib_learns_who_signed_in(
     application: Application, person: Person, site: Site
 ) -> None:
-    shown = person.signs_in(f"{application.url}/login").json()
+    shown = person.sign_in(f"{application.url}/login").json()
 
     user = site.cas.user
     assert shown["id_token"]["sub"] == shown["userinfo"]["sub"] == user.name
@@ -86,8 +86,8 @@ def test_a_flask_application_with_authlib_learns_who_signed_in(
 
 
 def test_authlib_renews_an_access_token_by_itself(application: Application, person: Person, site: Site) -> None:
-    before = person.signs_in(f"{application.url}/login").json()
-    after = person.opens(f"{application.url}/me").json()
+    before = person.sign_in(f"{application.url}/login").json()
+    after = person.get(f"{application.url}/me").json()
 
     assert after["refreshed"] > before["refreshed"]
     assert after["userinfo"] == before["userinfo"]
@@ -95,18 +95,18 @@ def test_authlib_renews_an_access_token_by_itself(application: Application, pers
 
 
 def test_authlib_signs_out_here_and_at_cas(application: Application, person: Person) -> None:
-    person.signs_in(f"{application.url}/login")
-    page = person.opens(f"{application.url}/logout")
+    person.sign_in(f"{application.url}/login")
+    page = person.get(f"{application.url}/logout")
 
     assert page.url.startswith(f"{application.url}/signed-out?state=")
     assert page.text == "You are signed out."
-    assert person.is_at_cas(person.opens(f"{application.url}/login"))
+    assert person.is_at_cas(person.get(f"{application.url}/login"))
 
 
 def test_a_program_on_ones_own_machine_signs_in_renews_and_gives_its_tokens_back(
     program: Program, person: Person, site: Site
 ) -> None:
-    page = person.signs_in(program.tells()["open"])
+    page = person.sign_in(program.tells()["open"])
     assert page.text == "You can close this window."
     userinfo = program.tells()["userinfo"]
     assert userinfo["groups"] == list(site.cas.user.attributes["memberOf"])
@@ -119,16 +119,16 @@ def test_a_program_on_ones_own_machine_signs_in_renews_and_gives_its_tokens_back
 def test_the_application_of_the_recipe_signs_people_in_and_out(
     by_recipe: Application, person: Person, site: Site
 ) -> None:
-    page = person.signs_in(f"{by_recipe.url}/login")
+    page = person.sign_in(f"{by_recipe.url}/login")
     assert page.url == f"{by_recipe.url}/"
     email = site.cas.user.attributes["mail"][0]
     assert page.json() == {"name": person.name, "email": email, "is_staff": True}
 
-    page = person.opens(f"{by_recipe.url}/logout")
+    page = person.get(f"{by_recipe.url}/logout")
     assert (page.url, "Sign in" in page.text) == (f"{by_recipe.url}/", True)
-    page = person.opens(f"{by_recipe.url}/logout")  # once more, with nobody signed in
+    page = person.get(f"{by_recipe.url}/logout")  # once more, with nobody signed in
     assert (page.url, "Sign in" in page.text) == (f"{by_recipe.url}/", True), page.text
-    assert person.is_at_cas(person.opens(f"{by_recipe.url}/login"))
+    assert person.is_at_cas(person.get(f"{by_recipe.url}/login"))
 
 
 def test_the_program_of_the_recipe_tells_who_its_user_is(person: Person, site: Site, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_the_program_of_the_recipe_tells_who_its_user_is(person: Person, site: S
         assert running.stdout is not None
         word, address = running.stdout.readline().split()
         assert word == "Opening"
-        assert "you can close this window" in person.signs_in(address).text
+        assert "you can close this window" in person.sign_in(address).text
         running.stdin.close()
         shown = json.loads(running.stdout.read())
     assert shown["sub"] == person.name

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Error, Playwright, sync_playwright
 from tests.clients.at_the_bridge import ends, sessions
 from tests.clients.single_page_site import SinglePage, Surfer, launched, walks
 from tests.clients.site import Site
-from tests.support.bridge.authority import ProviderContext
+from tests.support.bridge.certificate_authority import CertificateAuthority
 
 WAYS = {"by refresh token": [], "in a frame": ["--grant-type=authorization_code"]}
 
@@ -127,5 +127,5 @@ def test_the_browser_takes_no_bridge_whose_certificate_nobody_vouches_for(
         with pytest.raises(Error, match="ERR_CERT_AUTHORITY_INVALID"):
             surfer.page.goto(site.issuer)
 
-    with launched(playwright, trusts=ProviderContext(tmp_path).issue("127.0.0.1")) as browser:
+    with launched(playwright, trusts=CertificateAuthority(tmp_path).issue("127.0.0.1")) as browser:
         walks(browser, steps, site.cas.user)

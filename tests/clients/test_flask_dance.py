@@ -24,7 +24,7 @@ def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_a_flask_application_with_flask_dance_learns_who_signed_in(
     application: Application, person: Person, site: Site
 ) -> None:
-    page = person.signs_in(f"{application.url}/login/cas")
+    page = person.sign_in(f"{application.url}/login/cas")
 
     user, shown = site.cas.user, page.json()
     assert page.url == f"{application.url}/"
@@ -33,12 +33,12 @@ def test_a_flask_application_with_flask_dance_learns_who_signed_in(
 
 
 def test_flask_dance_renews_an_access_token_whose_time_is_over(application: Application, person: Person) -> None:
-    shown = person.signs_in(f"{application.url}/login/cas").json()
-    before = person.opens(f"{application.url}/an-hour-later").json()
+    shown = person.sign_in(f"{application.url}/login/cas").json()
+    before = person.get(f"{application.url}/an-hour-later").json()
     assert before["expires_in"] < 0
-    assert person.opens(f"{application.url}/").json() == shown
+    assert person.get(f"{application.url}/").json() == shown
 
-    after = person.opens(f"{application.url}/tokens").json()
+    after = person.get(f"{application.url}/tokens").json()
     assert after["access_token"] != before["access_token"]
     assert after["refresh_token"] != before["refresh_token"]
     assert after["expires_in"] > 0
@@ -48,18 +48,18 @@ def test_flask_dance_renews_an_access_token_whose_time_is_over(application: Appl
 def test_a_flask_dance_application_signs_in_anew_when_the_session_ended_at_the_bridge(
     application: Application, person: Person, site: Site, page: str
 ) -> None:
-    person.signs_in(f"{application.url}/login/cas")
-    person.submits(person.opens(f"{site.issuer}/logout"))
-    assert person.opens(f"{application.url}/{page}").ok
+    person.sign_in(f"{application.url}/login/cas")
+    person.submits(person.get(f"{site.issuer}/logout"))
+    assert person.get(f"{application.url}/{page}").ok
 
-    assert person.is_at_cas(person.opens(f"{application.url}/"))
+    assert person.is_at_cas(person.get(f"{application.url}/"))
 
 
 def test_a_flask_dance_application_signs_out_here_and_at_cas(application: Application, person: Person) -> None:
-    person.signs_in(f"{application.url}/login/cas")
-    question = person.opens(f"{application.url}/logout")
+    person.sign_in(f"{application.url}/login/cas")
+    question = person.get(f"{application.url}/logout")
     assert "Sign out?" in question.text
 
     page = person.submits(question)
     assert (page.url, "Sign in" in page.text) == (f"{application.url}/", True)
-    assert person.is_at_cas(person.opens(f"{application.url}/login/cas"))
+    assert person.is_at_cas(person.get(f"{application.url}/login/cas"))

@@ -27,14 +27,14 @@ def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def signs_in(application: Application, person: Person) -> requests.Response:
     """idpyoidc wants the person to be asked (prompt=consent), as OpenID Connect does for offline_access."""
-    question = person.signs_in(f"{application.url}/login")
+    question = person.sign_in(f"{application.url}/login")
     return person.submits(question, button="allow")
 
 
 def waits_until_nobody_is_signed_in(application: Application, person: Person) -> None:
     """Told in the background."""
     give_up = time.monotonic() + TOLD_SECONDS_MAX
-    while person.opens(f"{application.url}/").json() != {"user": None}:
+    while person.get(f"{application.url}/").json() != {"user": None}:
         assert time.monotonic() < give_up, application.log
         time.sleep(0.05)
 
@@ -52,26 +52,26 @@ def test_an_application_with_idpyoidc_learns_who_signed_in(
 
 def test_idpyoidc_gets_new_tokens_for_a_refresh_token(application: Application, person: Person) -> None:
     before = signs_in(application, person).json()
-    after = person.opens(f"{application.url}/refresh").json()
+    after = person.get(f"{application.url}/refresh").json()
 
     assert after == {"userinfo": before["userinfo"], "new_access_token": True, "new_refresh_token": True}
 
 
 def test_an_application_with_idpyoidc_signs_out_here_and_at_cas(application: Application, person: Person) -> None:
     signs_in(application, person)
-    page = person.opens(f"{application.url}/logout")
+    page = person.get(f"{application.url}/logout")
 
     assert page.url.startswith(f"{application.url}/")
     waits_until_nobody_is_signed_in(application, person)
-    assert person.is_at_cas(person.opens(f"{application.url}/login"))
+    assert person.is_at_cas(person.get(f"{application.url}/login"))
 
 
 def test_idpyoidc_believes_the_bridge_that_the_session_ended_elsewhere(
     application: Application, person: Person, site: Site
 ) -> None:
     signs_in(application, person)
-    assert person.opens(f"{application.url}/").json() == {"user": person.name}
-    person.submits(person.opens(f"{site.issuer}/logout"))
+    assert person.get(f"{application.url}/").json() == {"user": person.name}
+    person.submits(person.get(f"{site.issuer}/logout"))
 
     waits_until_nobody_is_signed_in(application, person)
 
@@ -87,4 +87,4 @@ def test_idpyoidc_believes_nobody_else(application: Application, person: Person,
     )
 
     assert answer.status_code == 400
-    assert person.opens(f"{application.url}/").json() == {"user": person.name}
+    assert person.get(f"{application.url}/").json() == {"user": person.name}

@@ -24,7 +24,7 @@ def django(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dja
 def test_a_site_with_mozilla_django_oidc_knows_its_user_and_their_groups(
     django: DjangoSite, person: Person, site: Site
 ) -> None:
-    page = person.signs_in(f"{django.url}/oidc/authenticate/")
+    page = person.sign_in(f"{django.url}/oidc/authenticate/")
 
     user = site.cas.user
     assert page.url == f"{django.url}/"
@@ -39,9 +39,9 @@ def test_a_site_with_mozilla_django_oidc_knows_its_user_and_their_groups(
 def test_the_middleware_of_mozilla_asks_again_without_a_question_to_anybody(
     django: DjangoSite, person: Person, site: Site
 ) -> None:
-    before = person.signs_in(f"{django.url}/oidc/authenticate/")
+    before = person.sign_in(f"{django.url}/oidc/authenticate/")
     time.sleep(1.1)
-    after = person.opens(f"{django.url}/")
+    after = person.get(f"{django.url}/")
 
     assert any(f"{site.issuer}/authorize?" in hop.url and "prompt=none" in hop.url for hop in after.history)
     assert (after.url, after.json()) == (before.url, before.json())
@@ -59,8 +59,8 @@ def test_a_site_with_mozilla_django_oidc_signs_out_here_and_at_cas(django: Djang
 def test_a_site_with_mozilla_django_oidc_notices_that_the_session_ended_at_the_bridge(
     django: DjangoSite, person: Person, site: Site
 ) -> None:
-    person.signs_in(f"{django.url}/oidc/authenticate/")
-    person.submits(person.opens(f"{site.issuer}/logout"))
+    person.sign_in(f"{django.url}/oidc/authenticate/")
+    person.submits(person.get(f"{site.issuer}/logout"))
     time.sleep(1.1)
 
-    assert person.opens(f"{django.url}/").json() == {"user": None}
+    assert person.get(f"{django.url}/").json() == {"user": None}

@@ -34,7 +34,7 @@ class Running:
     application: Application
 
     def shows(self, person: Person) -> dict[str, Any]:
-        page = person.opens(self.url)
+        page = person.get(self.url)
         assert page.status_code == 200, f"{page.text}\n{self.application.log}"
         return dict(page.json())
 
@@ -81,13 +81,13 @@ def knows_the_user(site: Site, shown: dict[str, Any]) -> None:
 @pytest.mark.parametrize("running", NAMES[:3], indirect=True)
 def test_an_application_signs_somebody_in_refreshes_and_signs_out(running: Running, site: Site, person: Person) -> None:
     already = sessions(site)
-    page = person.signs_in(f"{running.url}login")
+    page = person.sign_in(f"{running.url}login")
     assert page.url == running.url, f"{page.text}\n{running.application.log}"
     first = running.shows(person)
     knows_the_user(site, first)
     assert len(sessions(site) - already) == 1
 
-    answer = person.posts(f"{running.url}refresh", {})
+    answer = person.post(f"{running.url}refresh", {})
     assert answer.status_code == 200, answer.text
     fresh = running.shows(person)
     knows_the_user(site, fresh)
@@ -95,12 +95,12 @@ def test_an_application_signs_somebody_in_refreshes_and_signs_out(running: Runni
     assert fresh["access_token"] != first["access_token"]
     assert is_good(site, running.client, fresh["access_token"])
 
-    page = person.opens(f"{running.url}logout")
+    page = person.get(f"{running.url}logout")
     assert (page.status_code, page.url) == (401, running.url)
     assert sessions(site) == already
     assert not is_good(site, running.client, fresh["access_token"])
     assert not is_good(site, running.client, fresh["refresh_token"])
-    assert person.is_at_cas(person.opens(f"{running.url}login"))
+    assert person.is_at_cas(person.get(f"{running.url}login"))
     assert person.passwords_typed == 1
 
 
@@ -108,13 +108,13 @@ def test_an_application_signs_somebody_in_refreshes_and_signs_out(running: Runni
 def test_auth_js_signs_somebody_in_refreshes_and_signs_out(running: Running, site: Site, person: Person) -> None:
     """By the requests that its own pages send."""
     already = sessions(site)
-    page = person.types_password(person.posts(f"{running.url}auth/signin/passerelle", form_token(running, person)))
+    page = person.types_password(person.post(f"{running.url}auth/signin/passerelle", form_token(running, person)))
     assert f"{page.url}/" == running.url, f"{page.text}\n{running.application.log}"
     first = running.shows(person)
     knows_the_user(site, first)
     assert len(sessions(site) - already) == 1
 
-    answer = person.posts(f"{running.url}auth/session", form_token(running, person))
+    answer = person.post(f"{running.url}auth/session", form_token(running, person))
     assert answer.status_code == 200, answer.text
     fresh = running.shows(person)
     knows_the_user(site, fresh)
@@ -124,19 +124,19 @@ def test_auth_js_signs_somebody_in_refreshes_and_signs_out(running: Running, sit
     assert is_good(site, running.client, fresh["access_token"])
 
     leaving = {**form_token(running, person), "callbackUrl": fresh["end"]}
-    page = person.posts(f"{running.url}auth/signout", leaving)
+    page = person.post(f"{running.url}auth/signout", leaving)
     assert (page.status_code, page.url) == (401, running.url)
     assert sessions(site) == already
     assert not is_good(site, running.client, fresh["access_token"])
     assert not is_good(site, running.client, fresh["refresh_token"])
-    page = person.posts(f"{running.url}auth/signin/passerelle", form_token(running, person))
+    page = person.post(f"{running.url}auth/signin/passerelle", form_token(running, person))
     assert person.is_at_cas(page)
     assert person.passwords_typed == 1
 
 
 def form_token(running: Running, person: Person) -> dict[str, str]:
     """What proves to Auth.js that a form is its own."""
-    return dict(person.opens(f"{running.url}auth/csrf").json())
+    return dict(person.get(f"{running.url}auth/csrf").json())
 
 
 def test_node_takes_no_bridge_whose_certificate_nobody_vouches_for(site: Site, node_packages: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_session_that_somebody_else_began_is_not_the_one_that_is_signed_in(
 ) -> None:
     """Who planted its cookie in a browser, from another host of the domain, would be that browser's user."""
     url = applications[recipe]
-    page = person.opens(f"{url}/login")
+    page = person.get(f"{url}/login")
     planted = person.cookie("connect.sid")
     assert planted
     assert person.types_password(page).json() is not None
@@ -90,19 +90,19 @@ def test_what_the_recipe_for_auth_js_prints_signs_somebody_in_and_out(
     applications: dict[str, str], site: Site, person: Person
 ) -> None:
     url, user = applications["node-authjs"], site.cas.user
-    page = person.types_password(person.submits(person.opens(f"{url}/auth/signin")))
+    page = person.types_password(person.submits(person.get(f"{url}/auth/signin")))
     assert page.url.rstrip("/") == url, page.text
     shown = page.json()["user"]
     assert [shown["name"], shown["email"]] == [*user.attributes["displayName"], *user.attributes["mail"]]
     assert shown["groups"] == list(user.attributes["memberOf"])
 
-    page = person.submits(person.opens(f"{url}/auth/signout"))
+    page = person.submits(person.get(f"{url}/auth/signout"))
     assert page.json() is None
 
 
 def goes_in_and_out(url: str, site: Site, person: Person) -> None:
     already, user = sessions(site), site.cas.user
-    page = person.signs_in(f"{url}/login")
+    page = person.sign_in(f"{url}/login")
     assert page.url == f"{url}/", page.text
     shown = page.json()
     assert shown["sub"] == user.name
@@ -110,11 +110,11 @@ def goes_in_and_out(url: str, site: Site, person: Person) -> None:
     assert [shown["email"]] == list(user.attributes["mail"])
     assert len(sessions(site) - already) == 1
 
-    page = person.opens(f"{url}/logout")
+    page = person.get(f"{url}/logout")
     assert (page.url, page.json()) == (f"{url}/", None)
     assert sessions(site) == already
-    assert person.opens(f"{url}/logout").url == f"{url}/"  # a second time as well
-    assert person.is_at_cas(person.opens(f"{url}/login"))
+    assert person.get(f"{url}/logout").url == f"{url}/"  # a second time as well
+    assert person.is_at_cas(person.get(f"{url}/login"))
 
 
 def test_an_application_may_start_before_the_bridge_and_shows_nobody_its_code(
@@ -131,7 +131,7 @@ def test_an_application_may_start_before_the_bridge_and_shows_nobody_its_code(
 def test_a_callback_that_is_no_answer_is_one_sentence(applications: dict[str, str], person: Person) -> None:
     url = applications["node-openid-client"]
     for query in ("", "?code=x&state=y", "?error=access_denied&state=x"):
-        page = person.opens(f"{url}/callback{query}")
+        page = person.get(f"{url}/callback{query}")
         assert (page.status_code, page.text.count("\n")) == (502, 0), page.text
         assert f"{url}/login" in page.text
 
@@ -142,13 +142,13 @@ def test_a_sign_in_that_is_refused_ends_on_a_page_of_the_application_with_a_way_
     recipe = "node-passport"
     with running(recipe, site, node_packages, tmp_path, "--consent", issuer=site.issuer) as url:
         person = site.person()
-        asked = person.signs_in(f"{url}/login")
+        asked = person.sign_in(f"{url}/login")
         refused = person.submits(asked, button="deny")
         assert "error=access_denied" in " ".join(hop.headers.get("Location", "") for hop in refused.history)
         is_told_to_try_again(refused, url, 401)
-        assert person.opens(url).json() is None
+        assert person.get(url).json() is None
 
-        again = person.submits(person.opens(f"{url}/login"), button="allow")
+        again = person.submits(person.get(f"{url}/login"), button="allow")
         assert (again.url, again.json()["sub"]) == (f"{url}/", site.cas.user.name)
 
 
@@ -170,7 +170,7 @@ def test_an_answer_that_signs_nobody_in_is_a_page_with_a_way_to_try_again(
     person = site.person()
     begun = person.asks(f"{developed}/login").headers["Location"]
     (state,) = parse_qs(urlsplit(begun).query)["state"]
-    page = person.opens(f"{developed}/callback?{query.replace('STATE', quote(state))}")
+    page = person.get(f"{developed}/callback?{query.replace('STATE', quote(state))}")
     is_told_to_try_again(page, developed, status)
 
 

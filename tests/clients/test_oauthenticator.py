@@ -50,7 +50,7 @@ def hub(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 
 def test_a_cas_user_is_a_user_of_the_hub_with_their_groups_and_rights(hub: Hub, person: Person, site: Site) -> None:
-    page = person.signs_in(f"{hub.url}/hub/oauth_login")
+    page = person.sign_in(f"{hub.url}/hub/oauth_login")
 
     assert page.url.startswith(f"{hub.url}/hub/home")
     user = hub.user(person.name)
@@ -75,9 +75,9 @@ def no_longer_good(hub: Hub, person: Person, site: Site) -> dict[str, Any]:
 
 
 def test_the_hub_renews_a_token_that_is_no_longer_good(hub: Hub, person: Person, site: Site) -> None:
-    person.signs_in(f"{hub.url}/hub/oauth_login")
+    person.sign_in(f"{hub.url}/hub/oauth_login")
     before = no_longer_good(hub, person, site)
-    page = person.opens(f"{hub.url}/hub/home")
+    page = person.get(f"{hub.url}/hub/home")
 
     assert (page.url, page.status_code) == (f"{hub.url}/hub/home", 200)
     after = hub.user(person.name)["auth_state"]
@@ -87,32 +87,32 @@ def test_the_hub_renews_a_token_that_is_no_longer_good(hub: Hub, person: Person,
 
 
 def test_many_tabs_of_the_hub_may_renew_at_once_and_none_is_signed_out(hub: Hub, person: Person, site: Site) -> None:
-    person.signs_in(f"{hub.url}/hub/oauth_login")
+    person.sign_in(f"{hub.url}/hub/oauth_login")
     no_longer_good(hub, person, site)
     with ThreadPoolExecutor(8) as tabs:
-        pages = list(tabs.map(person.opens, [f"{hub.url}/hub/home"] * 8))
+        pages = list(tabs.map(person.get, [f"{hub.url}/hub/home"] * 8))
 
     assert {(page.url, page.status_code) for page in pages} == {(f"{hub.url}/hub/home", 200)}
     time.sleep(1.1)
-    assert person.opens(f"{hub.url}/hub/home").url == f"{hub.url}/hub/home"
+    assert person.get(f"{hub.url}/hub/home").url == f"{hub.url}/hub/home"
     assert person.passwords_typed == 1
 
 
 def test_signing_out_of_the_hub_leads_over_the_bridge_and_cas_back_to_the_hub(hub: Hub, person: Person) -> None:
-    person.signs_in(f"{hub.url}/hub/oauth_login")
-    question = person.opens(f"{hub.url}/hub/logout")
+    person.sign_in(f"{hub.url}/hub/oauth_login")
+    question = person.get(f"{hub.url}/hub/logout")
     assert "Sign out?" in question.text
     back = person.submits(question)
 
     assert back.url.startswith(f"{hub.url}/hub/login")
-    assert person.is_at_cas(person.opens(f"{hub.url}/hub/oauth_login"))
+    assert person.is_at_cas(person.get(f"{hub.url}/hub/oauth_login"))
 
 
 def test_the_hub_notices_that_the_session_ended_at_the_bridge(hub: Hub, person: Person, site: Site) -> None:
-    person.signs_in(f"{hub.url}/hub/oauth_login")
-    person.submits(person.opens(f"{site.issuer}/logout"))
+    person.sign_in(f"{hub.url}/hub/oauth_login")
+    person.submits(person.get(f"{site.issuer}/logout"))
     time.sleep(1.1)
-    page = person.opens(f"{hub.url}/hub/home")
+    page = person.get(f"{hub.url}/hub/home")
 
     assert not page.url.startswith(f"{hub.url}/hub/home")
     assert "Requiring fresh login" in hub.log

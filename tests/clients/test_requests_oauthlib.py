@@ -23,7 +23,7 @@ def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_an_application_with_requests_oauthlib_learns_who_signed_in(
     application: Application, person: Person, site: Site
 ) -> None:
-    shown = person.signs_in(f"{application.url}/login").json()
+    shown = person.sign_in(f"{application.url}/login").json()
 
     user = site.cas.user
     assert (shown["sub"], shown["email"]) == (user.name, user.attributes["mail"][0])
@@ -31,8 +31,8 @@ def test_an_application_with_requests_oauthlib_learns_who_signed_in(
 
 
 def test_requests_oauthlib_gets_new_tokens_for_a_refresh_token(application: Application, person: Person) -> None:
-    before = person.signs_in(f"{application.url}/login").json()
-    after = person.opens(f"{application.url}/refresh").json()
+    before = person.sign_in(f"{application.url}/login").json()
+    after = person.get(f"{application.url}/refresh").json()
 
     assert after == {"userinfo": before, "new_access_token": True, "new_refresh_token": True}
     assert person.passwords_typed == 1
@@ -41,8 +41,8 @@ def test_requests_oauthlib_gets_new_tokens_for_a_refresh_token(application: Appl
 def test_an_application_with_requests_oauthlib_signs_out_here_and_at_cas(
     application: Application, person: Person
 ) -> None:
-    person.signs_in(f"{application.url}/login")
-    page = person.opens(f"{application.url}/logout")
+    person.sign_in(f"{application.url}/login")
+    page = person.get(f"{application.url}/logout")
 
     assert (page.url, page.json()) == (f"{application.url}/", {"user": None})
-    assert person.is_at_cas(person.opens(f"{application.url}/login"))
+    assert person.is_at_cas(person.get(f"{application.url}/login"))

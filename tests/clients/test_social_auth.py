@@ -49,7 +49,7 @@ def test_a_site_with_social_auth_knows_its_user_and_puts_them_into_its_own_group
 
 def test_social_auth_gets_new_tokens_for_a_refresh_token(django: DjangoSite, person: Person) -> None:
     signs_in(django, person)
-    after = person.opens(f"{django.url}/refresh").json()
+    after = person.get(f"{django.url}/refresh").json()
 
     assert after == {"user": person.name, "new_access_token": True, "new_refresh_token": True}
 

@@ -123,10 +123,10 @@ class RelyingParty:
         raw = self.client.get_context().cstate.get_claim(state, claim="id_token")
         return SignedIn(state, message["code"], tokens["access_token"], tokens["id_token"], raw, userinfo)
 
-    def signs_in(self, person: Person, **request: Any) -> SignedIn:
-        return self.finishes(person.opens(self.asks(**request)))
+    def sign_in(self, person: Person, **request: Any) -> SignedIn:
+        return self.finishes(person.get(self.asks(**request)))
 
-    def refreshes(self, signed_in: SignedIn) -> Message:
+    def refresh(self, signed_in: SignedIn) -> Message:
         """Fresh tokens, the new ID token compared with the old one."""
         answer: Message = self.client.refresh_access_token(signed_in.state)
         return answer
@@ -141,7 +141,7 @@ class RelyingParty:
         state: str = backchannel_logout(self.client, request=form)
         return state
 
-    def redeems(self, code: str, **changes: str) -> requests.Response:
+    def redeem(self, code: str, **changes: str) -> requests.Response:
         """The token request by hand, for what no proper client would send."""
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, **changes}
         credentials = (quote_plus(self.client_id), quote_plus(self.secret))

@@ -28,14 +28,14 @@ def test_oidcc_backchannel_logout_discovery_endpoint_verification(strict: Relyin
 @by(IDPYOIDC)
 def test_oidcc_backchannel_rp_initiated_logout(strict: RelyingParty, person: Person, world: World) -> None:
     """A logout token that names the session of the ID token, the user sent back, and nobody signed in."""
-    signed_in = strict.signs_in(person)
-    landing = person.opens(strict.asks_to_sign_out(signed_in))
+    signed_in = strict.sign_in(person)
+    landing = person.get(strict.asks_to_sign_out(signed_in))
     assert landing.url.split("?")[0] == AFTER_LOGOUT
 
     (told,) = world.receiver.hears(1)
     assert told.content_type == "application/x-www-form-urlencoded"
     assert strict.hears_of_logout(body(told)) == signed_in.state
-    assert strict.refused(person.opens(strict.asks(prompt="none"))) == "login_required"
+    assert strict.refused(person.get(strict.asks(prompt="none"))) == "login_required"
 
 
 @by(IDPYOIDC)
@@ -43,8 +43,8 @@ def test_the_other_application_hears_of_it_in_a_token_of_its_own(
     strict: RelyingParty, person: Person, world: World
 ) -> None:
     other = world.relying_party("second", method="client_secret_post")
-    signed_in, elsewhere = strict.signs_in(person), other.signs_in(person)
-    person.opens(strict.asks_to_sign_out(signed_in))
+    signed_in, elsewhere = strict.sign_in(person), other.sign_in(person)
+    person.get(strict.asks_to_sign_out(signed_in))
 
     heard = {}
     for told in world.receiver.hears(2):
@@ -66,6 +66,6 @@ def _state(party: RelyingParty, told: Told) -> str | None:
 @by(IDPYOIDC)
 def test_an_id_token_does_not_pass_for_a_logout_token(strict: RelyingParty, person: Person) -> None:
     """That idpyoidc looks at all, or the tests above would prove nothing."""
-    raw = strict.signs_in(person).raw_id_token
+    raw = strict.sign_in(person).raw_id_token
     with pytest.raises(MessageException):
         strict.hears_of_logout(urlencode({"logout_token": raw}))

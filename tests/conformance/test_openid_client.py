@@ -84,7 +84,7 @@ def signs_in(driver: Driver, world: World, person: Person, **how: Any) -> dict[s
         "post_logout_redirect_uri": AFTER_LOGOUT,
         **how,
     }
-    landing = person.opens(driver.tells(json.dumps(told))["address"])
+    landing = person.get(driver.tells(json.dumps(told))["address"])
     assert landing.url.startswith(CALLBACK), f"{landing.url}: {landing.text}"
     return driver.tells(landing.url)
 
@@ -99,7 +99,7 @@ def test_every_endpoint_from_discovery_to_logout(method: str, driver: Driver, wo
     assert found["fresh"]["auth_time"] == found["claims"]["auth_time"]
     assert (found["before"]["active"], found["before"]["client_id"]) == (True, "second")
     assert found["after"] == {"active": False}, "a revoked refresh token takes its access tokens along"
-    landing = person.opens(found["end"])
+    landing = person.get(found["end"])
     assert (landing.url.split("?")[0], landing.parameters) == (AFTER_LOGOUT, {"state": "the state of the logout"})
 
 
@@ -119,7 +119,7 @@ def test_it_does_check_a_sign_in_into_which_another_answer_was_put(
 ) -> None:
     """Or the tests above would prove nothing."""
     told = {"issuer": world.issuer, "client_id": "second", "client_secret": CLIENT_SECRETS["second"]}
-    answer = person.opens(driver.tells(json.dumps({**told, "redirect_uri": CALLBACK}))["address"]).url
+    answer = person.get(driver.tells(json.dumps({**told, "redirect_uri": CALLBACK}))["address"]).url
 
     with pytest.raises(AssertionError, match='"iss"'):
         driver.tells(answer.replace("iss=https", "iss=http"))

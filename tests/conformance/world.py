@@ -148,16 +148,16 @@ class Person:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def opens(self, url: str) -> Landing:
+    def get(self, url: str) -> Landing:
         return self._goes("GET", url, None)
 
-    def posts(self, url: str, form: Mapping[str, str]) -> Landing:
+    def post(self, url: str, form: Mapping[str, str]) -> Landing:
         return self._goes("POST", url, form)
 
     def submits(self, page: Landing, *, button: tuple[str, str] | None = None) -> Landing:
         """The page's form."""
         form = forms_of(page.text)[0]
-        return self.posts(urljoin(page.url, form.action), form.fields | dict([button] if button else []))
+        return self.post(urljoin(page.url, form.action), form.fields | dict([button] if button else []))
 
     def _goes(self, method: str, url: str, form: Mapping[str, str] | None) -> Landing:
         for _ in range(12):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from cryptography import x509
 
-from tests.support.docker.acme_authority import ProviderContext
+from tests.support.docker.acme_authority import AcmeAuthority
 from tests.support.docker.deployment import Deployment, clean_clone, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "acme")]
@@ -39,13 +39,13 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 
 @pytest.fixture(scope="module")
-def authority(deployment: Deployment) -> ProviderContext:
-    ours = ProviderContext(deployment, [HUB, AUTH])
+def authority(deployment: Deployment) -> AcmeAuthority:
+    ours = AcmeAuthority(deployment, [HUB, AUTH])
     ours.prepare()
     return ours
 
 
-def up(deployment: Deployment, authority: ProviderContext, *services: str, challenge: str = "http") -> None:
+def up(deployment: Deployment, authority: AcmeAuthority, *services: str, challenge: str = "http") -> None:
     changed = PRODUCTION | authority.settings | {"ACME_CHALLENGE": challenge}
     deployment.compose("up", "--detach", "--wait", *services, changed=changed)
 
@@ -79,7 +79,7 @@ def readers_of_the_store(deployment: Deployment) -> str:
 
 
 def test_while_the_authority_is_away_the_self_signed_certificate_stands_in(
-    deployment: Deployment, authority: ProviderContext
+    deployment: Deployment, authority: AcmeAuthority
 ) -> None:
     up(deployment, authority, *EDGE)
     deployment.wait(lambda: "authority.example" in deployment.compose("logs", "traefik").stdout, "failed request")
@@ -88,9 +88,7 @@ def test_while_the_authority_is_away_the_self_signed_certificate_stands_in(
     assert "asked of https://authority.example:14000/dir by the http challenge; self-signed until" in said
 
 
-def test_the_http_challenge_gets_a_certificate_for_every_host(
-    deployment: Deployment, authority: ProviderContext
-) -> None:
+def test_the_http_challenge_gets_a_certificate_for_every_host(deployment: Deployment, authority: AcmeAuthority) -> None:
     up(deployment, authority, "authority")
     trust = authority.trusted_alone()
     assert not is_trusted(deployment, AUTH, trust)
@@ -113,7 +111,7 @@ def test_a_challenge_is_answered_over_plain_http_and_all_else_still_led_to_https
     assert deployment.get(HUB, "/hub/", plain=True).status == 301
 
 
-def test_the_tls_challenge_gets_them_too(deployment: Deployment, authority: ProviderContext) -> None:
+def test_the_tls_challenge_gets_them_too(deployment: Deployment, authority: AcmeAuthority) -> None:
     trust = authority.trusted_alone()
     before = {host: certificate(deployment, host, trust).serial_number for host in (HUB, AUTH)}
     asked_over_http, proven = said_how_often(authority)
@@ -125,13 +123,13 @@ def test_the_tls_challenge_gets_them_too(deployment: Deployment, authority: Prov
     assert said_how_often(authority) == (asked_over_http, proven + 2)
 
 
-def said_how_often(authority: ProviderContext) -> tuple[int, int]:
+def said_how_often(authority: AcmeAuthority) -> tuple[int, int]:
     said = authority.said()
     return said.count("Attempting to validate w/ HTTP"), said.count("set VALID by completed challenge")
 
 
 def test_a_certificate_near_its_end_is_renewed_without_cutting_a_connection(
-    deployment: Deployment, authority: ProviderContext
+    deployment: Deployment, authority: AcmeAuthority
 ) -> None:
     trust = authority.trusted_alone()
     before = {host: certificate(deployment, host, trust).serial_number for host in (HUB, AUTH)}
@@ -147,7 +145,7 @@ def test_a_certificate_near_its_end_is_renewed_without_cutting_a_connection(
 
 
 def test_own_files_beside_an_authority_stop_the_start_with_a_sentence(
-    deployment: Deployment, authority: ProviderContext
+    deployment: Deployment, authority: AcmeAuthority
 ) -> None:
     for name in ("server.crt", "server.key"):
         (deployment.folder / "deployment" / "certs" / name).write_text("mine")

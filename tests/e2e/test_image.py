@@ -144,8 +144,8 @@ def test_somebody_signs_in(container: Container, cas: DjangoCas) -> None:
     client = json.loads(added)
     person = Person(Wire(container.issuer, port=container.port), cas)
     app = App(person.wire, client["client_id"], secret=client["client_secret"], redirect_uri=REDIRECT_URI)
-    tokens = app.redeems(app.takes_code(person.signs_in(app.sends()))).json
-    assert app.asks_who(tokens["access_token"]).json["sub"] == cas.user.name
+    tokens = app.redeem(app.extract_code(person.sign_in(app.authorization_url()))).json
+    assert app.fetch_userinfo(tokens["access_token"]).json["sub"] == cas.user.name
     person.at_cas.close()
     assert "No fault" in container.does("passerelle", "check").stdout
 

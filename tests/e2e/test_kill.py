@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from bridge.oauth.grants.refresh import GRACE_SECONDS
-from tests.support.bridge.actors import Answer, App, Browser, Wire
+from tests.support.bridge.actors import App, Browser, Response, Wire
 from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.cas.scripted_cas import ScriptedCas
 
@@ -81,8 +81,8 @@ class Person(threading.Thread):
 
     def live(self) -> None:
         app = App(self.wire, secret=SECRET, redirect_uri=REDIRECT_URI)
-        code = app.takes_code(Browser(self.wire).signs_in(app.sends(scope="openid")))
-        answer = self.redeems(app, code)
+        code = app.extract_code(Browser(self.wire).sign_in(app.authorization_url(scope="openid")))
+        answer = self.redeem(app, code)
         if answer is None:
             return
         self.ledger.count("sign-ins")
@@ -93,17 +93,17 @@ class Person(threading.Thread):
             return
         self.keep(answer)
         for _ in range(self.chance.randrange(6)):
-            refreshed = self.refreshes(app, token)
+            refreshed = self.refresh(app, token)
             if refreshed is None:
                 return
             self.keep(refreshed)
             token = refreshed.json["refresh_token"]
             self.ledger.count("refreshes")
 
-    def redeems(self, app: App, code: str) -> Answer | None:
+    def redeem(self, app: App, code: str) -> Response | None:
         """None when the answer was lost: then a second attempt has to fail, unless the first was never carried out."""
         for attempt in (1, 2, 3):
-            answer = self.patiently(lambda: app.redeems(code), attempts=1 if attempt == 1 else 1000)
+            answer = self.patiently(lambda: app.redeem(code), attempts=1 if attempt == 1 else 1000)
             if answer is None:
                 self.ledger.count("redemptions that were interrupted")
             elif answer.status == 200:
@@ -115,12 +115,12 @@ class Person(threading.Thread):
                 return None
         return None
 
-    def refreshes(self, app: App, token: str) -> Answer | None:
+    def refresh(self, app: App, token: str) -> Response | None:
         """With the last token that arrived, until there is an answer."""
         form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": app.client_id}
         credentials = [*form.items(), ("client_secret", str(app.secret))]
         start = time.monotonic()
-        answer = self.patiently(lambda: app.calls_token(credentials), attempts=1000)
+        answer = self.patiently(lambda: app.request_token(credentials), attempts=1000)
         if answer is None:
             return None
         waited = time.monotonic() - start
@@ -133,7 +133,7 @@ class Person(threading.Thread):
             self.ledger.fault(f"a refresh after {waited:.1f} s: {answer.status} {answer.text}")
         return None
 
-    def patiently(self, what: Callable[[], Answer], *, attempts: int) -> Answer | None:
+    def patiently(self, what: Callable[[], Response], *, attempts: int) -> Response | None:
         """Asks until there is an answer."""
         for _ in range(attempts):
             try:
@@ -146,7 +146,7 @@ class Person(threading.Thread):
                 return answer
         return None
 
-    def keep(self, answer: Answer) -> None:
+    def keep(self, answer: Response) -> None:
         with self.ledger.lock:
             self.ledger.access_tokens.append(answer.json["access_token"])
 
@@ -180,10 +180,10 @@ def check_nothing_is_lost(bridge: LiveBridge, ledger: Ledger, *, latest: int | N
         tokens = ledger.access_tokens[-latest:] if latest else list(ledger.access_tokens)
         codes, ledger.redeemed = ledger.redeemed, []
     for token in tokens:
-        answer = App(wire).asks_who(token)
+        answer = App(wire).fetch_userinfo(token)
         assert answer.status == 200, f"an access token was lost: {answer.text}"
     for app, code in codes:
-        answer = app.redeems(code)
+        answer = app.redeem(code)
         assert answer.status == 400, f"a code worked twice: {answer.text}"
         ledger.count("codes tried twice")
 

@@ -57,7 +57,7 @@ def failed(running: Running, attempts: int) -> LogoutDelivery:
 
 def verified(running: Running, token: str, algorithm: str) -> Any:
     """By the keys that everybody can fetch."""
-    keys = KeySet.import_key_set(running.wire.ask("GET", f"{ISSUER}/.well-known/jwks.json").json)
+    keys = KeySet.import_key_set(running.wire.send("GET", f"{ISSUER}/.well-known/jwks.json").json)
     return jwt.decode(token, keys, [algorithm])
 
 

@@ -8,7 +8,7 @@ import secrets
 from urllib.parse import urlencode
 
 from tests.http.world import Running
-from tests.support.bridge.actors import FORM, Answer, App, Browser, Wire
+from tests.support.bridge.actors import FORM, App, Browser, Response, Wire
 from tests.support.cas import cas_scripts
 from tests.support.cas.scripted_cas import ScriptedCas
 
@@ -39,27 +39,27 @@ class Actors:
         self.wire.secrets.add(value)
         return value
 
-    def agrees(self, page: Answer, decision: str = "allow") -> Answer:
+    def agrees(self, page: Response, decision: str = "allow") -> Response:
         hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text)
         form = {name: html.unescape(value) for name, value in hidden}
         self.secret(form["form_token"])
-        return self.browser.posts("/consent", {**form, "decision": decision}, **self.told)
+        return self.browser.post("/consent", {**form, "decision": decision}, **self.told)
 
-    def posts(self, path: str, *, basic: str | None = None, **form: str) -> Answer:
+    def post(self, path: str, *, basic: str | None = None, **form: str) -> Response:
         usual = {"client_id": "app", "client_secret": SECRET} if basic is None else {}
         header = {} if basic is None else {"Authorization": basic}
-        answer = self.wire.ask("POST", path, headers=FORM | self.told | header, body=urlencode(usual | form))
+        answer = self.wire.send("POST", path, headers=FORM | self.told | header, body=urlencode(usual | form))
         if path == "/token" and answer.status == 200:
             names = ("access_token", "refresh_token", "id_token")
             self.wire.secrets |= {answer.json[name] for name in names if name in answer.json}
         return answer
 
-    def redeems(self, code: str) -> Answer:
+    def redeem(self, code: str) -> Response:
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": self.app.verifier}
-        return self.posts("/token", redirect_uri=self.app.redirect_uri, **form)
+        return self.post("/token", redirect_uri=self.app.redirect_uri, **form)
 
-    def asks_who(self, token: str) -> Answer:
-        return self.wire.ask("GET", "/userinfo", headers=self.told | {"Authorization": f"Bearer {self.secret(token)}"})
+    def fetch_userinfo(self, token: str) -> Response:
+        return self.wire.send("GET", "/userinfo", headers=self.told | {"Authorization": f"Bearer {self.secret(token)}"})
 
 
 def drive_every_flow(bridge: Running, actors: Actors, cas: ScriptedCas) -> None:
@@ -71,51 +71,51 @@ def drive_every_flow(bridge: Running, actors: Actors, cas: ScriptedCas) -> None:
 def ends_well(bridge: Running, actors: Actors) -> None:
     browser, app = actors.browser, actors.app
     wants = {"scope": "openid profile offline_access"}
-    page = browser.opens(browser.visits_cas(browser.opens(app.sends(**wants), **actors.told)), **actors.told)
-    code = app.takes_code(actors.agrees(page))
-    tokens = actors.redeems(code).json
-    assert actors.asks_who(tokens["access_token"]).status == 200
-    newer = actors.posts("/token", grant_type="refresh_token", refresh_token=tokens["refresh_token"]).json
-    assert actors.posts("/introspect", token=newer["access_token"]).json["active"]
-    assert actors.posts("/revoke", token=newer["refresh_token"]).status == 200
-    assert actors.posts("/token", grant_type="client_credentials").status == 200
-    second = app.takes_code(browser.opens(app.sends(**wants, response_mode=None), **actors.told))
-    again = actors.redeems(second).json
-    assert browser.opens(app.sends(**wants, response_mode="form_post"), **actors.told).status == 200
+    page = browser.get(browser.log_in_at_cas(browser.get(app.authorization_url(**wants), **actors.told)), **actors.told)
+    code = app.extract_code(actors.agrees(page))
+    tokens = actors.redeem(code).json
+    assert actors.fetch_userinfo(tokens["access_token"]).status == 200
+    newer = actors.post("/token", grant_type="refresh_token", refresh_token=tokens["refresh_token"]).json
+    assert actors.post("/introspect", token=newer["access_token"]).json["active"]
+    assert actors.post("/revoke", token=newer["refresh_token"]).status == 200
+    assert actors.post("/token", grant_type="client_credentials").status == 200
+    second = app.extract_code(browser.get(app.authorization_url(**wants, response_mode=None), **actors.told))
+    again = actors.redeem(second).json
+    assert browser.get(app.authorization_url(**wants, response_mode="form_post"), **actors.told).status == 200
     logout = urlencode({"id_token_hint": again["id_token"], "post_logout_redirect_uri": "https://app.example.org/"})
-    assert browser.opens(f"/logout?{logout}", **actors.told).status == 303
+    assert browser.get(f"/logout?{logout}", **actors.told).status == 303
 
 
 def ends_badly(bridge: Running, actors: Actors, cas: ScriptedCas) -> None:
     browser, app = actors.browser, actors.app
-    page = browser.signs_in(app.sends(scope="openid profile email groups"))
+    page = browser.sign_in(app.authorization_url(scope="openid profile email groups"))
     assert "error" in actors.agrees(page, "deny").parameters
-    code = app.takes_code(actors.agrees(browser.opens(app.sends(prompt="consent"))))
-    tokens = actors.redeems(code).json
-    assert actors.redeems(code).status == 400  # reuse
-    assert actors.asks_who(tokens["access_token"]).status == 401
-    code = app.takes_code(browser.opens(app.sends()))
-    first = actors.redeems(code).json["refresh_token"]
+    code = app.extract_code(actors.agrees(browser.get(app.authorization_url(prompt="consent"))))
+    tokens = actors.redeem(code).json
+    assert actors.redeem(code).status == 400  # reuse
+    assert actors.fetch_userinfo(tokens["access_token"]).status == 401
+    code = app.extract_code(browser.get(app.authorization_url()))
+    first = actors.redeem(code).json["refresh_token"]
     for _ in range(2):
-        second = actors.posts("/token", grant_type="refresh_token", refresh_token=first).json
+        second = actors.post("/token", grant_type="refresh_token", refresh_token=first).json
         bridge.clock.advance(11)
     assert second == {"error": "invalid_grant", "error_description": second["error_description"]}
-    actors.posts("/token", grant_type="refresh_token", refresh_token=actors.secret(secrets.token_urlsafe(32)))
-    actors.posts("/token", client_secret=actors.secret("a-wrong-secret-for-the-form"))
-    actors.posts("/token", basic=f"Basic {actors.secret('YXBwOmEtd3JvbmctaGVhZGVyLXNlY3JldA==')}")
-    actors.posts("/introspect", client_secret=actors.secret("a-wrong-secret-for-introspection"), token="x")
-    actors.posts("/revoke", client_id="cli", token=actors.secret(secrets.token_urlsafe(32)))
-    actors.asks_who(secrets.token_urlsafe(32))
-    actors.asks_who(f"{secrets.token_urlsafe(32)} with spaces")
+    actors.post("/token", grant_type="refresh_token", refresh_token=actors.secret(secrets.token_urlsafe(32)))
+    actors.post("/token", client_secret=actors.secret("a-wrong-secret-for-the-form"))
+    actors.post("/token", basic=f"Basic {actors.secret('YXBwOmEtd3JvbmctaGVhZGVyLXNlY3JldA==')}")
+    actors.post("/introspect", client_secret=actors.secret("a-wrong-secret-for-introspection"), token="x")
+    actors.post("/revoke", client_id="cli", token=actors.secret(secrets.token_urlsafe(32)))
+    actors.fetch_userinfo(secrets.token_urlsafe(32))
+    actors.fetch_userinfo(f"{secrets.token_urlsafe(32)} with spaces")
     for cookie in ("", secrets.token_urlsafe(32)):
         ticket, state = actors.secret(f"ST-{secrets.token_hex(12)}"), actors.secret(secrets.token_urlsafe(32))
         jar = {"Cookie": f"__Host-passerelle-login={actors.secret(cookie)}"} if cookie else {}
-        bridge.wire.ask("GET", f"/cas/callback?state={state}&ticket={ticket}", headers=actors.told | jar)
+        bridge.wire.send("GET", f"/cas/callback?state={state}&ticket={ticket}", headers=actors.told | jar)
     for script in (cas_scripts.redirects_to("https://elsewhere.example/"), None):
         cas.script = script
         other = Browser(bridge.wire)
-        callback = other.visits_cas(other.opens(app.sends()))
-        other.opens(callback.replace("ticket=ST-", "ticket=ST-x"))
-        other.opens(callback)
-    other.opens(app.sends(id_token_hint=actors.secret(tokens["id_token"]), prompt="none"))
-    other.opens(app.sends(request=actors.secret("a-request-object-with-claims")))
+        callback = other.log_in_at_cas(other.get(app.authorization_url()))
+        other.get(callback.replace("ticket=ST-", "ticket=ST-x"))
+        other.get(callback)
+    other.get(app.authorization_url(id_token_hint=actors.secret(tokens["id_token"]), prompt="none"))
+    other.get(app.authorization_url(request=actors.secret("a-request-object-with-claims")))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from tests.http.world import Running
-from tests.support.bridge.actors import Answer, App, Browser
+from tests.support.bridge.actors import App, Browser, Response
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 XML = {"Content-Type": "text/xml"}
@@ -42,11 +42,11 @@ def multipart(text: str) -> tuple[bytes, dict[str, str]]:
     return body.encode(), {"Content-Type": "multipart/form-data; boundary=b"}
 
 
-Sends = Callable[[Running, str], Answer]
+Sends = Callable[[Running, str], Response]
 
 
-def posts(body: bytes, headers: dict[str, str], path: str = "/cas/logout") -> Callable[[Running], Answer]:
-    return lambda bridge: bridge.wire.ask("POST", path, headers=headers, body=body)
+def posts(body: bytes, headers: dict[str, str], path: str = "/cas/logout") -> Callable[[Running], Response]:
+    return lambda bridge: bridge.wire.send("POST", path, headers=headers, body=body)
 
 
 WAYS: dict[str, Sends] = {
@@ -74,22 +74,22 @@ WAYS: dict[str, Sends] = {
     "as CDATA": lambda bridge, ticket: posts(form(message(f"<![CDATA[{ticket}]]>")), FORM)(bridge),
     "at the service URL": lambda bridge, ticket: posts(form(message(ticket)), FORM, "/cas/callback?state=x")(bridge),
     "raw at the service URL": lambda bridge, ticket: posts(message(ticket).encode(), XML, "/cas/callback")(bridge),
-    "browser": lambda bridge, ticket: bridge.wire.ask(
+    "browser": lambda bridge, ticket: bridge.wire.send(
         "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(message(ticket))})}"
     ),
-    "browser without a head": lambda bridge, ticket: bridge.wire.ask(
+    "browser without a head": lambda bridge, ticket: bridge.wire.send(
         "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(message(ticket), window=-15)})}"
     ),
-    "browser with a bare plus": lambda bridge, ticket: bridge.wire.ask(
+    "browser with a bare plus": lambda bridge, ticket: bridge.wire.send(
         "GET", f"/cas/logout?logoutRequest={deflated(message(ticket))}"
     ),
-    "browser with base64 in lines": lambda bridge, ticket: bridge.wire.ask(
+    "browser with base64 in lines": lambda bridge, ticket: bridge.wire.send(
         "GET", f"/cas/logout?{urlencode({'logoutRequest': in_lines(deflated(message(ticket))).rstrip('=')})}"
     ),
-    "browser with plain xml": lambda bridge, ticket: bridge.wire.ask(
+    "browser with plain xml": lambda bridge, ticket: bridge.wire.send(
         "GET", f"/cas/logout?{urlencode({'logoutRequest': message(ticket)})}"
     ),
-    "browser at the service URL": lambda bridge, ticket: bridge.wire.ask(
+    "browser at the service URL": lambda bridge, ticket: bridge.wire.send(
         "GET", f"/cas/callback?{urlencode({'state': 'x', 'logoutRequest': deflated(message(ticket))})}"
     ),
 }
@@ -106,5 +106,5 @@ def refreshing_hub(bridge: Running) -> App:
 
 def sign_in(browser: Browser, app: App, **changes: str) -> tuple[str, str]:
     """The ticket, and the code."""
-    callback = browser.visits_cas(browser.opens(app.sends(**changes)))
-    return ticket_in(callback), app.takes_code(browser.opens(callback))
+    callback = browser.log_in_at_cas(browser.get(app.authorization_url(**changes)))
+    return ticket_in(callback), app.extract_code(browser.get(callback))

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from bridge.store import fingerprint
 from tests.http.world import ISSUER, Running
-from tests.support.bridge.actors import Answer, App, Browser
+from tests.support.bridge.actors import App, Browser, Response
 
 HUB = "https://hub.example.org/hub/oauth_callback"
 GOODBYE = "https://hub.example.org/goodbye?from=here"
@@ -44,25 +44,25 @@ class Person:
         self.running = running
         self.browser = Browser(running.wire)
 
-    def signs_in(self, client_id: str = "hub", **changes: str) -> dict[str, Any]:
+    def sign_in(self, client_id: str = "hub", **changes: str) -> dict[str, Any]:
         app = application(self.running, client_id)
-        request = app.sends(scope=changes.pop("scope", "openid profile"), **changes)
-        answer = self.browser.opens(request)
+        request = app.authorization_url(scope=changes.pop("scope", "openid profile"), **changes)
+        answer = self.browser.get(request)
         if urlsplit(answer.location).path == "/cas/login":
-            answer = self.browser.opens(self.browser.visits_cas(answer))
-        tokens = app.redeems(app.takes_code(answer)).json
+            answer = self.browser.get(self.browser.log_in_at_cas(answer))
+        tokens = app.redeem(app.extract_code(answer)).json
         self.running.wire.secrets.add(tokens["refresh_token"])
         return tokens
 
-    def signs_out(self, method: str = "GET", **parameters: str) -> Answer:
+    def sign_out(self, method: str = "GET", **parameters: str) -> Response:
         if method == "GET":
-            return self.browser.opens(f"{ISSUER}/logout?{urlencode(parameters)}")
-        return self.browser.posts("/logout", parameters)
+            return self.browser.get(f"{ISSUER}/logout?{urlencode(parameters)}")
+        return self.browser.post("/logout", parameters)
 
-    def submits(self, page: Answer) -> Answer:
+    def submits(self, page: Response) -> Response:
         """The form of a page, which has to lead to our own address."""
         assert 'action="/logout"' in page.text
-        return self.browser.posts("/logout", fields(page))
+        return self.browser.post("/logout", fields(page))
 
     @property
     def is_signed_in(self) -> bool:
@@ -75,7 +75,7 @@ def application(running: Running, client_id: str) -> App:
     return App(running.wire, client_id, secret=registered["client_secret"], redirect_uri=registered["redirect_uris"][0])
 
 
-def fields(page: Answer) -> dict[str, str]:
+def fields(page: Response) -> dict[str, str]:
     return {
         name: unescape(value)
         for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page.text)
@@ -90,5 +90,5 @@ def claims_in(token: str) -> dict[str, Any]:
     return claims
 
 
-def is_asked(answer: Answer) -> bool:
+def is_asked(answer: Response) -> bool:
     return answer.status == 200 and "form_token" in fields(answer)

@@ -37,23 +37,23 @@ def hub(bridge: Running) -> App:
 def sign_in(bridge: Running, hub: App, **request: str) -> tuple[Browser, str]:
     """A browser that is signed in, and the access token that the application got."""
     browser = Browser(bridge.wire)
-    answer = hub.redeems(hub.takes_code(browser.signs_in(hub.sends(**request))))
+    answer = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url(**request))))
     bridge.wire.secrets |= {answer.json["access_token"]}
     return browser, answer.json["access_token"]
 
 
 def is_signed_in(browser: Browser) -> bool:
-    return "Your account" in browser.opens("/").text
+    return "Your account" in browser.get("/").text
 
 
 def press(browser: Browser, path: str, **changes: str) -> int:
     """Send the form as the page has it, with changes; the status."""
-    form = form_to(browser.opens("/").text, path)
-    return browser.posts(path, {**form.fields, **changes}).status
+    form = form_to(browser.get("/").text, path)
+    return browser.post(path, {**form.fields, **changes}).status
 
 
 def test_whoever_is_not_signed_in_reads_what_the_address_is_for(bridge: Running) -> None:
-    page = Browser(bridge.wire).opens("/")
+    page = Browser(bridge.wire).get("/")
     assert page.status == 200
     assert "open the application that you want to use" in page.text
     assert "help@example.org" in page.text
@@ -62,7 +62,7 @@ def test_whoever_is_not_signed_in_reads_what_the_address_is_for(bridge: Running)
 
 def test_the_page_says_who_is_signed_in(bridge: Running, hub: App) -> None:
     browser, _ = sign_in(bridge, hub)
-    page = browser.opens("/")
+    page = browser.get("/")
     for fact in ("Alice Liddell", "alice@example.org", "jupyter-admins", "alice"):
         assert f"<bdi>{fact}</bdi>" in page.text
     assert page.headers["Cache-Control"] == "no-store"
@@ -70,15 +70,15 @@ def test_the_page_says_who_is_signed_in(bridge: Running, hub: App) -> None:
 
 def test_applications_are_listed_in_words_and_can_be_ended(bridge: Running, hub: App, logged: list[str]) -> None:
     browser, token = sign_in(bridge, hub, scope="openid email")
-    page = browser.opens("/").text
+    page = browser.get("/").text
     assert "JupyterHub" in page
     assert "Your e-mail address" in page
     assert "Your name and user name" not in page
-    assert hub.asks_who(token).status == 200
-    answer = browser.posts(END_ACCESS, form_to(page, END_ACCESS).fields)
+    assert hub.fetch_userinfo(token).status == 200
+    answer = browser.post(END_ACCESS, form_to(page, END_ACCESS).fields)
     assert answer.location == f"{ISSUER}/"
-    assert hub.asks_who(token).status == 401
-    assert "JupyterHub" not in browser.opens("/").text
+    assert hub.fetch_userinfo(token).status == 401
+    assert "JupyterHub" not in browser.get("/").text
     (event,) = events(logged, "access_ended")
     assert (event["client"], event["subject"], event["grants"]) == ("hub", "alice", 1)
 
@@ -88,24 +88,24 @@ def test_ending_the_access_of_one_user_leaves_that_of_another(bridge: Running, h
     cas.sign_in_as("bob", {})
     _, bobs_token = sign_in(bridge, hub)
     assert press(alice, END_ACCESS) == 303
-    assert hub.asks_who(bobs_token).status == 200
+    assert hub.fetch_userinfo(bobs_token).status == 200
 
 
 @pytest.mark.parametrize("client_id", ["", "nobody", "hub ", "x" * 50_000, "\x00", "é", "' OR 1=1 --"])
 def test_an_application_that_holds_nothing_is_not_an_error(bridge: Running, hub: App, client_id: str) -> None:
     browser, token = sign_in(bridge, hub)
     assert press(browser, END_ACCESS, client_id=client_id) == 303
-    assert hub.asks_who(token).status == 200
+    assert hub.fetch_userinfo(token).status == 200
 
 
 def test_another_session_of_the_same_user_can_be_ended(bridge: Running, hub: App, logged: list[str]) -> None:
     here, _ = sign_in(bridge, hub)
     there, token = sign_in(bridge, hub)
-    assert len([form for form in forms_of(here.opens("/").text) if form.action == END_SESSION]) == 1
+    assert len([form for form in forms_of(here.get("/").text) if form.action == END_SESSION]) == 1
     assert press(here, END_SESSION) == 303
     assert is_signed_in(here)
     assert not is_signed_in(there)
-    assert hub.asks_who(token).status == 401, "what was given out under the session ends with it"
+    assert hub.fetch_userinfo(token).status == 401, "what was given out under the session ends with it"
     assert events(logged, "session_ended_by_user")[0]["ended"] is True
 
 
@@ -126,8 +126,8 @@ def test_everywhere_is_everywhere(bridge: Running, hub: App, cas: ScriptedCas, l
     browsers = [sign_in(bridge, hub)[0] for _ in range(3)]
     cas.sign_in_as("bob", {})
     bob, _ = sign_in(bridge, hub)
-    page = browsers[0].opens("/").text
-    answer = browsers[0].posts(EVERYWHERE, form_to(page, EVERYWHERE).fields)
+    page = browsers[0].get("/").text
+    answer = browsers[0].post(EVERYWHERE, form_to(page, EVERYWHERE).fields)
     assert answer.location == f"{ISSUER}/logout"
     assert [is_signed_in(browser) for browser in browsers] == [False] * 3
     assert is_signed_in(bob)
@@ -139,21 +139,21 @@ def test_everywhere_is_everywhere(bridge: Running, hub: App, cas: ScriptedCas, l
 def test_a_form_of_another_page_does_nothing_row37(bridge: Running, hub: App, path: str, token: str) -> None:
     browser, access_token = sign_in(bridge, hub)
     other, _ = sign_in(bridge, hub)
-    page = browser.opens("/").text
+    page = browser.get("/").text
     fields = dict(form_to(page, path).fields)
     another = next(form for form in forms_of(page) if form.action != path)
     forged = {
         "empty": "",
         "wrong": fields.pop("form_token")[::-1],
         "of another form": another.fields["form_token"],
-        "of another session": form_to(other.opens("/").text, path).fields["form_token"],
+        "of another session": form_to(other.get("/").text, path).fields["form_token"],
         "not ASCII": "é" * 43,
     }
-    answer = browser.posts(path, fields | ({} if token == "missing" else {"form_token": forged[token]}))
+    answer = browser.post(path, fields | ({} if token == "missing" else {"form_token": forged[token]}))
     assert answer.status == 400
     assert answer.is_page
     assert "sent by another page" in answer.text
-    assert hub.asks_who(access_token).status == 200
+    assert hub.fetch_userinfo(access_token).status == 200
     assert is_signed_in(browser)
     assert is_signed_in(other)
 
@@ -161,13 +161,13 @@ def test_a_form_of_another_page_does_nothing_row37(bridge: Running, hub: App, pa
 @pytest.mark.parametrize("path", [END_ACCESS, END_SESSION, EVERYWHERE])
 def test_nothing_ends_by_following_a_link(bridge: Running, hub: App, path: str) -> None:
     browser, _ = sign_in(bridge, hub)
-    assert browser.opens(path).status == 405
+    assert browser.get(path).status == 405
     assert is_signed_in(browser)
 
 
 @pytest.mark.parametrize("path", [END_ACCESS, END_SESSION, EVERYWHERE])
 def test_a_form_whose_session_has_ended_leads_on(bridge: Running, path: str) -> None:
-    assert Browser(bridge.wire).posts(path, {"client_id": "hub", "sid": "x"}).location.startswith(ISSUER)
+    assert Browser(bridge.wire).post(path, {"client_id": "hub", "sid": "x"}).location.startswith(ISSUER)
 
 
 def test_what_users_and_applications_are_called_is_text_and_nothing_else(
@@ -177,7 +177,7 @@ def test_what_users_and_applications_are_called_is_text_and_nothing_else(
     hub = App(bridge.wire, "hub", secret="the secret of the hub", redirect_uri="https://hub.example.org/cb")
     cas.sign_in_as("mallory", {"displayName": (HOSTILE,), "mail": (HOSTILE,), "groups": (HOSTILE, *"abcdef")})
     browser, _ = sign_in(bridge, hub)
-    page = browser.opens("/").text
+    page = browser.get("/").text
     tags = tags_of(page)
     assert "&lt;script&gt;alert(1)" in page
     assert not {tag for tag, _ in tags} & {"script", "img", "iframe", "object"}
@@ -187,7 +187,7 @@ def test_what_users_and_applications_are_called_is_text_and_nothing_else(
 def test_many_groups_are_folded_away(bridge: Running, hub: App, cas: ScriptedCas) -> None:
     cas.sign_in_as("alice", {"groups": tuple(f"group-{n}" for n in range(200))})
     browser, _ = sign_in(bridge, hub)
-    page = browser.opens("/").text
+    page = browser.get("/").text
     assert "<summary>200 entries</summary>" in page
     assert page.count("<bdi>group-") == 200
 
@@ -195,8 +195,8 @@ def test_many_groups_are_folded_away(bridge: Running, hub: App, cas: ScriptedCas
 def test_the_page_is_french_for_who_reads_french(bridge: Running, hub: App) -> None:
     browser, _ = sign_in(bridge, hub)
     bridge.clock.advance(2 * 3600)
-    hub.redeems(hub.takes_code(browser.opens(hub.sends())))
-    page = browser.opens("/", **{"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5"})
+    hub.redeem(hub.extract_code(browser.get(hub.authorization_url())))
+    page = browser.get("/", **{"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5"})
     assert '<html lang="fr">' in page.text
     assert page.headers["Content-Language"] == "fr"
     for text in ("Votre compte", "Mettre fin à cet accès", "Votre adresse électronique", "il y a"):

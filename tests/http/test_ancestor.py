@@ -34,49 +34,49 @@ AS_THEN = {"scope": None, "nonce": None, "code_challenge": None, "code_challenge
 
 def sends(app: App, **changes: str | None) -> str:
     """To the former address."""
-    return app.sends(**changes).replace("/authorize?", "/login?")
+    return app.authorization_url(**changes).replace("/authorize?", "/login?")
 
 
 def redeems(app: App, code: str) -> dict[str, object]:
     """With the secret in the header, and nothing in the body that PKCE brought."""
     basic = f"{app.client_id}:{app.secret}"
-    return app.redeems(code, client_id=None, client_secret=None, code_verifier=None, basic=basic).json
+    return app.redeem(code, client_id=None, client_secret=None, code_verifier=None, basic=basic).json
 
 
 @pytest.mark.parametrize("without", [{}, {"redirect_uri": None}], ids=["as-the-hub-sends", "without-redirect-uri"])
 def test_a_request_of_2018_ends_in_a_name(
     bridge: Running, browser: Browser, former: App, without: dict[str, None]
 ) -> None:
-    answer = browser.signs_in(sends(former, **AS_THEN, **without))
-    tokens = redeems(former, former.takes_code(answer))
+    answer = browser.sign_in(sends(former, **AS_THEN, **without))
+    tokens = redeems(former, former.extract_code(answer))
     assert tokens["token_type"] == "Bearer"
     assert tokens["user"] == "alice"
     header = {"Authorization": f"Bearer {tokens['access_token']}"}
-    assert bridge.wire.ask("GET", "/userdata", headers=header).json == {"username": "alice"}
+    assert bridge.wire.send("GET", "/userdata", headers=header).json == {"username": "alice"}
 
 
 def test_the_former_login_checks_like_the_usual_endpoint(bridge: Running, browser: Browser, hub: App) -> None:
-    assert browser.opens(sends(hub, redirect_uri="https://evil.example/")).is_page
-    assert browser.opens(sends(hub, **AS_THEN)).parameters["error"] == "invalid_request", "PKCE is required of it"
-    assert bridge.wire.ask("GET", "/login").status == 400
+    assert browser.get(sends(hub, redirect_uri="https://evil.example/")).is_page
+    assert browser.get(sends(hub, **AS_THEN)).parameters["error"] == "invalid_request", "PKCE is required of it"
+    assert bridge.wire.send("GET", "/login").status == 400
 
 
 def test_others_are_not_told_a_name_at_the_token_endpoint(browser: Browser, hub: App) -> None:
-    assert "user" not in hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
+    assert "user" not in hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json
 
 
 def test_no_name_without_the_scope_that_has_it(bridge: Running, browser: Browser) -> None:
     quiet = App(bridge.wire, "quiet", secret="hush", redirect_uri="https://quiet.example.org/cb")
-    tokens = redeems(quiet, quiet.takes_code(browser.signs_in(sends(quiet, **AS_THEN))))
+    tokens = redeems(quiet, quiet.extract_code(browser.sign_in(sends(quiet, **AS_THEN))))
     assert "user" not in tokens
-    answer = bridge.wire.ask("GET", "/userdata", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+    answer = bridge.wire.send("GET", "/userdata", headers={"Authorization": f"Bearer {tokens['access_token']}"})
     assert answer.status == 403
     assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
 
 
 def test_a_token_that_is_no_token_is_told_as_at_userinfo(bridge: Running) -> None:
     for header in ({}, {"Authorization": "Bearer x"}, {"Authorization": f"Basic {base64.b64encode(b'a:b').decode()}"}):
-        ours, usual = (bridge.wire.ask("GET", path, headers=header) for path in ("/userdata", "/userinfo"))
+        ours, usual = (bridge.wire.send("GET", path, headers=header) for path in ("/userdata", "/userinfo"))
         assert ours.status == usual.status == 401
         assert ours.headers["WWW-Authenticate"] == usual.headers["WWW-Authenticate"]
 
@@ -84,6 +84,6 @@ def test_a_token_that_is_no_token_is_told_as_at_userinfo(bridge: Running) -> Non
 def test_the_former_addresses_stand_below_the_path_of_the_issuer(make_bridge: MakeBridge) -> None:
     bridge = make_bridge(issuer="https://www.example.org/oauth2")
     hub, browser = App(bridge.wire, secret=HUB_SECRET), Browser(bridge.wire)
-    token = hub.redeems(hub.takes_code(browser.signs_in(sends(hub)))).json["access_token"]
-    answer = bridge.wire.ask("GET", "/oauth2/userdata", headers={"Authorization": f"Bearer {token}"})
+    token = hub.redeem(hub.extract_code(browser.sign_in(sends(hub)))).json["access_token"]
+    answer = bridge.wire.send("GET", "/oauth2/userdata", headers={"Authorization": f"Bearer {token}"})
     assert answer.json == {"username": "alice"}

@@ -42,11 +42,11 @@ def test_the_backgrounds_are_those_of_the_stylesheet() -> None:
 
 def test_the_colour_reaches_the_pages(make_bridge: MakeBridge) -> None:
     browser = Browser(make_bridge(accent_color="#8b0000").wire)
-    assert ("link", {"rel": "stylesheet", "href": "/static/theme.css"}) in tags_of(browser.opens("/").text)
-    style = browser.opens("/static/theme.css")
+    assert ("link", {"rel": "stylesheet", "href": "/static/theme.css"}) in tags_of(browser.get("/").text)
+    style = browser.get("/static/theme.css")
     assert style.headers["Content-Type"] == "text/css; charset=utf-8"
     assert "--accent: #8b0000" in style.text
-    assert browser.opens("/static/theme.css", **{"If-None-Match": style.headers["ETag"]}).status == 304
+    assert browser.get("/static/theme.css", **{"If-None-Match": style.headers["ETag"]}).status == 304
 
 
 @pytest.mark.parametrize(("content", "media_type"), [(PNG, "image/png"), (SVG, "image/svg+xml")])
@@ -56,8 +56,8 @@ def test_the_logo_is_a_picture_and_nothing_else(
     path = tmp_path / "logo.html"  # the name says nothing
     path.write_bytes(content)
     browser = Browser(make_bridge(logo_file=str(path)).wire)
-    assert '<img src="/static/logo" alt="">' in browser.opens("/").text
-    logo = browser.opens("/static/logo")
+    assert '<img src="/static/logo" alt="">' in browser.get("/").text
+    logo = browser.get("/static/logo")
     assert (logo.body, logo.headers["Content-Type"]) == (content, media_type)
     assert logo.headers["X-Content-Type-Options"] == "nosniff"
     policy = logo.headers["Content-Security-Policy"].split("; ")
@@ -68,8 +68,8 @@ def test_the_logo_is_a_picture_and_nothing_else(
 
 def test_without_a_logo_there_is_none(make_bridge: MakeBridge) -> None:
     browser = Browser(make_bridge().wire)
-    assert "<img" not in browser.opens("/").text
-    assert browser.opens("/static/logo", **HTML).status == 404
+    assert "<img" not in browser.get("/").text
+    assert browser.get("/static/logo", **HTML).status == 404
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,8 @@ def test_trusted_proxies_tell_who_calls_and_no_address_row39(make_bridge: MakeBr
     bridge = make_bridge(proxy_hops="1")
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
     forged = {f"X-Forwarded-{header}": {"Host": "evil.example", "Proto": "http", "Port": "81"}.get(header, "/evil")}
-    begun = browser.opens(hub.sends(), **forged)
-    assert browser.opens(browser.visits_cas(begun), **forged).parameters["iss"] == bridge.wire.issuer
+    begun = browser.get(hub.authorization_url(), **forged)
+    assert browser.get(browser.log_in_at_cas(begun), **forged).parameters["iss"] == bridge.wire.issuer
     assert "evil" not in begun.location
     trusted = {name: hops for name, hops in vars(bridge.app.wsgi_app).items() if name.startswith("x_") and hops}
     assert trusted == {"x_for": 1}
@@ -116,13 +116,13 @@ def test_no_log_holds_a_secret_row73(
 
 def test_the_trace_of_a_fault_holds_no_secret_row73(bridge: Running, actors: Actors, logged: list[str]) -> None:
     """The database fails in the middle, with every parameter of the statement at hand."""
-    page = actors.browser.signs_in(actors.app.sends())
-    code = actors.app.takes_code(actors.agrees(page))
+    page = actors.browser.sign_in(actors.app.authorization_url())
+    code = actors.app.extract_code(actors.agrees(page))
     engine = create_engine(f"sqlite:///{bridge.database}")
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE access_tokens"))
     engine.dispose()
-    assert actors.redeems(code).status == 500
+    assert actors.redeem(code).status == 500
     (fault,) = events(logged, "unexpected_error")
     assert "access_tokens" in fault["exception"]
     assert not [secret for secret in bridge.wire.secrets if secret in json.dumps(fault)]
@@ -132,13 +132,13 @@ def test_the_trace_of_a_fault_holds_no_secret_row73(bridge: Running, actors: Act
 def test_reuse_stands_out_with_client_and_user_row17_row24(
     bridge: Running, actors: Actors, logged: list[str], what: str
 ) -> None:
-    code = actors.app.takes_code(actors.agrees(actors.browser.signs_in(actors.app.sends())))
-    token = actors.redeems(code).json["refresh_token"]
+    code = actors.app.extract_code(actors.agrees(actors.browser.sign_in(actors.app.authorization_url())))
+    token = actors.redeem(code).json["refresh_token"]
     for _ in range(3):
         if what == "refresh token":
-            actors.posts("/token", grant_type="refresh_token", refresh_token=token)
+            actors.post("/token", grant_type="refresh_token", refresh_token=token)
         else:
-            actors.redeems(code)
+            actors.redeem(code)
         bridge.clock.advance(11)
     (event,) = events(logged, "reuse_detected")
     facts = {name: event[name] for name in ("level", "what", "client", "subject")}
@@ -149,9 +149,9 @@ def test_an_application_that_was_disabled_is_not_called_unknown_in_the_log(bridg
     off = {"client_id": "off", "client_secret_hash": "00" * 32, "redirect_uris": ["https://off.example.org/cb"]}
     bridge.store.clients.put(StoredClient(client_id="off", document=json.dumps(off), disabled=True), now=0)
     bridge.clock.advance(31)
-    bridge.wire.ask("GET", "/authorize?client_id=off&response_type=code")
-    bridge.wire.ask("GET", "/logout?client_id=off&post_logout_redirect_uri=https://off.example.org/")
-    bridge.wire.ask(
+    bridge.wire.send("GET", "/authorize?client_id=off&response_type=code")
+    bridge.wire.send("GET", "/logout?client_id=off&post_logout_redirect_uri=https://off.example.org/")
+    bridge.wire.send(
         "POST",
         "/token",
         headers={"Content-Type": "application/x-www-form-urlencoded"},
@@ -164,8 +164,8 @@ def test_an_application_that_was_disabled_is_not_called_unknown_in_the_log(bridg
 def test_what_commands_change_is_told_by_those_who_serve(bridge: Running, logged: list[str]) -> None:
     def asks() -> None:
         bridge.clock.advance(31)
-        bridge.wire.ask("GET", "/authorize?client_id=nobody")
-        bridge.wire.ask("GET", "/.well-known/jwks.json")
+        bridge.wire.send("GET", "/authorize?client_id=nobody")
+        bridge.wire.send("GET", "/.well-known/jwks.json")
 
     asks()
     added = {"client_id": "new", "client_secret_hash": "00" * 32, "redirect_uris": ["https://new.example.org/cb"]}
@@ -206,7 +206,7 @@ def test_a_live_bridge_at_debug_level_writes_json_and_no_secret_row73(cas: Scrip
 
 
 def _ends_well_live(actors: Actors) -> None:
-    code = actors.app.takes_code(actors.agrees(actors.browser.signs_in(actors.app.sends())))
-    actors.asks_who(actors.redeems(code).json["access_token"])
-    actors.redeems(code)
-    actors.asks_who(secrets.token_urlsafe(32))
+    code = actors.app.extract_code(actors.agrees(actors.browser.sign_in(actors.app.authorization_url())))
+    actors.fetch_userinfo(actors.redeem(code).json["access_token"])
+    actors.redeem(code)
+    actors.fetch_userinfo(secrets.token_urlsafe(32))

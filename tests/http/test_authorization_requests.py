@@ -59,7 +59,7 @@ REFUSED = [
 def test_the_application_is_told_what_is_wrong(
     browser: Browser, hub: App, cas: ScriptedCas, error: str, changes: dict[str, str | None]
 ) -> None:
-    told = browser.opens(hub.sends(**changes)).parameters
+    told = browser.get(hub.authorization_url(**changes)).parameters
     assert told["error"] == error
     assert told["state"] == changes.get("state", hub.state)  # row 31
     assert told["iss"] == "https://auth.example.org"  # row 29
@@ -75,69 +75,74 @@ def test_the_application_is_told_what_is_wrong(
 def test_a_repeated_parameter_is_refused_row49(browser: Browser, hub: App, name: str) -> None:
     usual = hub.request().get(name, "login" if name == "prompt" else "1")
     for second in (usual, ""):
-        told = browser.opens(hub.sends((name, second), **{name: usual})).parameters
+        told = browser.get(hub.authorization_url((name, second), **{name: usual})).parameters
         assert told["error"] == "invalid_request"
         assert name in told["error_description"]
 
 
 def test_a_public_client_needs_pkce_before_login_row9(browser: Browser, cli: App, cas: ScriptedCas) -> None:
-    told = browser.opens(cli.sends(code_challenge=None, code_challenge_method=None)).parameters
+    told = browser.get(cli.authorization_url(code_challenge=None, code_challenge_method=None)).parameters
     assert told["error"] == "invalid_request"
     assert not cas.requests
 
 
 def test_unknown_parameters_are_ignored_even_twice_row50(browser: Browser, hub: App) -> None:
-    request = hub.sends(("resource", "a"), ("resource", "b"), claims='{"userinfo":{}}', ui_locales="fr", acr_values="1")
-    assert hub.takes_code(browser.signs_in(request))
+    request = hub.authorization_url(
+        ("resource", "a"), ("resource", "b"), claims='{"userinfo":{}}', ui_locales="fr", acr_values="1"
+    )
+    assert hub.extract_code(browser.sign_in(request))
 
 
 def test_empty_parameters_count_as_absent(browser: Browser, hub: App) -> None:
-    assert "error" not in browser.signs_in(hub.sends(prompt="", max_age="", response_mode="", request="")).parameters
+    assert (
+        "error"
+        not in browser.sign_in(hub.authorization_url(prompt="", max_age="", response_mode="", request="")).parameters
+    )
 
 
 def test_the_nonce_and_scope_may_be_as_long_as_promised(browser: Browser, hub: App) -> None:
     long = "Ö" * 4096
-    answer = browser.signs_in(hub.sends(state=long, nonce=long))
+    answer = browser.sign_in(hub.authorization_url(state=long, nonce=long))
     assert answer.parameters["state"] == long
 
 
 def test_unknown_scopes_are_left_out_and_the_answer_says_so_row52(browser: Browser, hub: App) -> None:
-    code = hub.takes_code(browser.signs_in(hub.sends(scope="openid write offline_access email")))
-    assert hub.redeems(code).json["scope"] == "openid email"
+    code = hub.extract_code(browser.sign_in(hub.authorization_url(scope="openid write offline_access email")))
+    assert hub.redeem(code).json["scope"] == "openid email"
 
 
 def test_a_client_gets_no_scope_that_it_is_not_registered_for_row52(browser: Browser, old: App) -> None:
-    code = old.takes_code(browser.signs_in(old.sends()))
-    assert old.redeems(code).json["scope"] == "openid profile"
-    assert browser.opens(old.sends(scope="email groups")).parameters["error"] == "invalid_scope"
+    code = old.extract_code(browser.sign_in(old.authorization_url()))
+    assert old.redeem(code).json["scope"] == "openid profile"
+    assert browser.get(old.authorization_url(scope="email groups")).parameters["error"] == "invalid_scope"
 
 
 def test_without_the_parameter_scope_the_registered_ones_are_given(browser: Browser, old: App) -> None:
-    code = old.takes_code(browser.signs_in(old.sends(scope=None)))
-    assert old.redeems(code).json["scope"] == "openid profile"
+    code = old.extract_code(browser.sign_in(old.authorization_url(scope=None)))
+    assert old.redeem(code).json["scope"] == "openid profile"
 
 
 def test_prompt_none_gives_a_code_to_the_signed_in_row59_cas23(
     browser: Browser, hub: App, portal: App, cas: ScriptedCas
 ) -> None:
-    browser.signs_in(hub.sends())
-    assert portal.takes_code(browser.opens(portal.sends(prompt="none")))
+    browser.sign_in(hub.authorization_url())
+    assert portal.extract_code(browser.get(portal.authorization_url(prompt="none")))
     assert len(cas.requests) == 2
 
 
 def test_prompt_none_refuses_a_session_older_than_max_age_row59(bridge: Running, browser: Browser, hub: App) -> None:
-    browser.signs_in(hub.sends())
+    browser.sign_in(hub.authorization_url())
     bridge.clock.advance(61)
-    assert browser.opens(hub.sends(prompt="none", max_age="60")).parameters["error"] == "login_required"
-    assert "code" in browser.opens(hub.sends(prompt="none", max_age="3600")).parameters
+    assert browser.get(hub.authorization_url(prompt="none", max_age="60")).parameters["error"] == "login_required"
+    assert "code" in browser.get(hub.authorization_url(prompt="none", max_age="3600")).parameters
 
 
 @pytest.mark.parametrize("changes", [{"prompt": "login"}, {"prompt": "select_account"}, {"max_age": "0"}])
 def test_a_fresh_login_is_asked_of_cas_with_renew_row60(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, changes: dict[str, str]
 ) -> None:
-    browser.signs_in(hub.sends())
+    browser.sign_in(hub.authorization_url())
     bridge.clock.advance(1)
-    assert hub.takes_code(browser.signs_in(hub.sends(**changes)))
+    assert hub.extract_code(browser.sign_in(hub.authorization_url(**changes)))
     login, validation = list(cas.requests)[-2:]
     assert (login.value("renew"), validation.value("renew")) == ("true", "true")

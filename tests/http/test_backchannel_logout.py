@@ -54,7 +54,7 @@ def test_the_logout_token_is_what_the_application_can_verify(
 ) -> None:
     running = make(**{client_id: hub.url})
     alice = Person(running)
-    known = claims_in(alice.signs_in(client_id, scope="openid")["id_token"])
+    known = claims_in(alice.sign_in(client_id, scope="openid")["id_token"])
 
     end_all(running)
     deliver(running)
@@ -85,12 +85,12 @@ def test_every_application_of_the_session_is_told_once_and_no_other(
 ) -> None:
     running = make(hub=hub.url, wiki=wiki.url)
     alice, bob = Person(running), Person(running)
-    alice.signs_in()
-    hint = alice.signs_in(scope="openid offline_access")["id_token"]
-    bob.signs_in("wiki", scope="openid")
+    alice.sign_in()
+    hint = alice.sign_in(scope="openid offline_access")["id_token"]
+    bob.sign_in("wiki", scope="openid")
 
-    alice.signs_out(id_token_hint=hint)
-    alice.signs_out(id_token_hint=hint)
+    alice.sign_out(id_token_hint=hint)
+    alice.sign_out(id_token_hint=hint)
     deliver(running)
 
     until(lambda: nothing_waits(running))
@@ -102,7 +102,7 @@ def test_every_application_of_the_session_is_told_once_and_no_other(
 def test_an_application_that_says_yes_is_not_asked_again(make: Make, hub: LogoutReceiver, status: int) -> None:
     hub.status = status
     running = make(hub=hub.url)
-    Person(running).signs_in()
+    Person(running).sign_in()
     end_all(running)
 
     deliver(running)
@@ -146,7 +146,7 @@ def test_of_many_workers_one_delivers_each(make: Make, hub: LogoutReceiver) -> N
 
 def test_what_a_killed_worker_had_taken_is_delivered_by_another(make: Make, hub: LogoutReceiver) -> None:
     running = make(hub=hub.url)
-    Person(running).signs_in()
+    Person(running).sign_in()
     end_all(running)
     taken = running.store.deliveries.take_due(now=int(running.clock()), lease=LEASE_SECONDS, limit=5)
 

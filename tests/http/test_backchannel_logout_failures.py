@@ -53,7 +53,7 @@ def test_any_other_answer_is_a_failure_that_is_seen_and_tried_again(
 ) -> None:
     hub.answers = [status]
     running = make(hub=hub.url)
-    Person(running).signs_in()
+    Person(running).sign_in()
     end_all(running)
 
     deliver(running)
@@ -77,7 +77,7 @@ def test_any_other_answer_is_a_failure_that_is_seen_and_tried_again(
 
 def test_a_refused_connection_is_a_failure_that_is_seen_and_tried_again(make: Make) -> None:
     running = make(hub=f"http://127.0.0.1:{free_port()}/logout")
-    Person(running).signs_in()
+    Person(running).sign_in()
     end_all(running)
 
     deliver(running)
@@ -92,7 +92,7 @@ def test_an_attempt_ends_after_a_total_time(
     monkeypatch.setattr(backchannel, "ATTEMPT_SECONDS", 0.5)
     hub.seconds, hub.drips = (0, True) if drips else (30, False)
     running = make(hub=hub.url)
-    Person(running).signs_in()
+    Person(running).sign_in()
     end_all(running)
 
     began = time.monotonic()
@@ -113,7 +113,7 @@ def test_an_application_that_sends_rubbish_is_a_failure_like_any_other(make: Mak
 
         threading.Thread(target=babble, daemon=True).start()
         running = make(hub=f"http://127.0.0.1:{server.getsockname()[1]}/logout")
-        Person(running).signs_in()
+        Person(running).sign_in()
         end_all(running)
 
         deliver(running)
@@ -124,7 +124,7 @@ def test_an_application_that_sends_rubbish_is_a_failure_like_any_other(make: Mak
 def test_after_a_day_it_is_given_up_and_stays_visible(make: Make, hub: LogoutReceiver, logged: list[str]) -> None:
     hub.status = 500
     running = make(hub=hub.url)
-    Person(running).signs_in()
+    Person(running).sign_in()
     end_all(running)
     began, moments = int(running.clock()), []
 
@@ -143,7 +143,7 @@ def test_after_a_day_it_is_given_up_and_stays_visible(make: Make, hub: LogoutRec
 
 def test_a_corrected_address_is_used_for_what_waits(make: Make, hub: LogoutReceiver) -> None:
     wrong = make(hub=f"http://127.0.0.1:{free_port()}/logout")
-    Person(wrong).signs_in()
+    Person(wrong).sign_in()
     end_all(wrong)
     deliver(wrong)
     failed(wrong, attempts=1)
@@ -158,7 +158,7 @@ def test_a_corrected_address_is_used_for_what_waits(make: Make, hub: LogoutRecei
 
 def test_an_application_that_is_not_registered_any_more_is_not_told(make: Make, hub: LogoutReceiver) -> None:
     running = make(hub=hub.url)
-    Person(running).signs_in()
+    Person(running).sign_in()
     end_all(running)
 
     deliver(make())
@@ -174,7 +174,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_trusted(make: Make, tmp_pa
     with ExitStack() as stack:
         receiver = stack.enter_context(LogoutReceiver(tls=context))
         running = make(hub=receiver.url)
-        Person(running).signs_in()
+        Person(running).sign_in()
         end_all(running)
 
         deliver(running)

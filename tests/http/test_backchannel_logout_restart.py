@@ -46,7 +46,7 @@ def signed_in(bridge: LiveBridge) -> tuple[Browser, str]:
     """A browser, and the ID token of an application in it."""
     wire = Wire(bridge.url, port=bridge.port)
     browser, app = Browser(wire), App(wire, secret="hub-secret-of-some-length", redirect_uri=REDIRECT_URI)
-    tokens = app.redeems(app.takes_code(browser.signs_in(app.sends(scope="openid")))).json
+    tokens = app.redeem(app.extract_code(browser.sign_in(app.authorization_url(scope="openid")))).json
     return browser, tokens["id_token"]
 
 
@@ -67,7 +67,7 @@ def test_an_application_is_told_within_two_seconds_of_the_sign_out(bridge: LiveB
     browser, hint = signed_in(bridge)
 
     began = time.monotonic()
-    assert browser.opens(f"{bridge.url}/logout?id_token_hint={hint}").status == 303
+    assert browser.get(f"{bridge.url}/logout?id_token_hint={hint}").status == 303
 
     (told,) = hub.hears(1, within=3)
     assert told.at - began < 2
@@ -99,7 +99,7 @@ def test_a_bridge_that_is_killed_right_after_the_sign_out_forgets_nobody(
 ) -> None:
     browser, hint = signed_in(bridge)
 
-    assert browser.opens(f"{bridge.url}/logout?id_token_hint={hint}").status == 303
+    assert browser.get(f"{bridge.url}/logout?id_token_hint={hint}").status == 303
     bridge.stop(signal.SIGKILL)
     told_before = len(hub.told)
     bridge.start()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET
-from tests.support.bridge.actors import Answer, App, Browser
+from tests.support.bridge.actors import App, Browser, Response
 from tests.support.cas.scripted_cas import ScriptedCas
 
 REGISTERED = "https://hub.example.org/hub/oauth_callback"
@@ -45,13 +45,13 @@ ALMOST = {
 }
 
 
-def is_a_page_and_no_redirect(answer: Answer) -> bool:
+def is_a_page_and_no_redirect(answer: Response) -> bool:
     return answer.status == 400 and answer.is_page and "<h1>" in answer.text
 
 
 @pytest.mark.parametrize("uri", [pytest.param(uri, id=f"row1-{name}") for name, uri in ALMOST.items()])
 def test_an_almost_registered_redirect_uri_gets_a_page(browser: Browser, hub: App, uri: str) -> None:
-    answer = browser.opens(hub.sends(redirect_uri=uri))
+    answer = browser.get(hub.authorization_url(redirect_uri=uri))
     assert is_a_page_and_no_redirect(answer)
     assert "JupyterHub asked to send you back to an address that is not registered" in answer.text
 
@@ -75,7 +75,7 @@ def test_nobody_is_sent_anywhere_for_an_unproven_client(
     browser: Browser, hub: App, cas: ScriptedCas, *, method: str, changes: dict[str, str | None], says: str
 ) -> None:
     sent = hub.request(**changes)
-    answer = browser.opens(hub.sends(**changes)) if method == "GET" else browser.posts("/authorize", sent)
+    answer = browser.get(hub.authorization_url(**changes)) if method == "GET" else browser.post("/authorize", sent)
     assert is_a_page_and_no_redirect(answer)
     assert says in answer.text
     assert not cas.requests
@@ -84,21 +84,21 @@ def test_nobody_is_sent_anywhere_for_an_unproven_client(
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
 def test_a_repeated_client_or_redirect_uri_gets_a_page_row49(browser: Browser, hub: App, name: str) -> None:
     for value in (hub.request()[name], "https://evil.example/"):
-        assert is_a_page_and_no_redirect(browser.opens(hub.sends((name, value))))
+        assert is_a_page_and_no_redirect(browser.get(hub.authorization_url((name, value))))
 
 
 def test_a_signed_in_browser_is_not_sent_to_a_foreign_address_either(browser: Browser, hub: App) -> None:
-    browser.signs_in(hub.sends())
-    assert is_a_page_and_no_redirect(browser.opens(hub.sends(redirect_uri="https://evil.example/")))
+    browser.sign_in(hub.authorization_url())
+    assert is_a_page_and_no_redirect(browser.get(hub.authorization_url(redirect_uri="https://evil.example/")))
 
 
 def test_the_only_redirect_uri_may_be_left_out(browser: Browser, hub: App) -> None:
-    code = hub.takes_code(browser.signs_in(hub.sends(redirect_uri=None)))
-    assert hub.redeems(code, redirect_uri=None).status == 200
+    code = hub.extract_code(browser.sign_in(hub.authorization_url(redirect_uri=None)))
+    assert hub.redeem(code, redirect_uri=None).status == 200
 
 
 def test_of_several_redirect_uris_one_has_to_be_named_row6(browser: Browser, portal: App) -> None:
-    assert is_a_page_and_no_redirect(browser.opens(portal.sends(redirect_uri=None)))
+    assert is_a_page_and_no_redirect(browser.get(portal.authorization_url(redirect_uri=None)))
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_of_several_redirect_uris_one_has_to_be_named_row6(browser: Browser, por
 def test_a_redirect_uri_is_used_byte_for_byte(make_bridge: MakeBridge, uri: str) -> None:
     bridge = make_bridge(clients=json.dumps([{"client_id": "portal", "redirect_uris": [uri]}]))
     browser, portal = Browser(bridge.wire), App(bridge.wire, "portal", redirect_uri=uri)
-    answer = browser.signs_in(portal.sends())
+    answer = browser.sign_in(portal.authorization_url())
     assert answer.location.startswith(f"{uri}{'&' if '?' in uri else '?'}code=")
-    assert portal.redeems(answer.location.partition("code=")[2].partition("&")[0]).status == 200
+    assert portal.redeem(answer.location.partition("code=")[2].partition("&")[0]).status == 200
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_redirect_uri_is_used_byte_for_byte(make_bridge: MakeBridge, uri: str)
 )
 def test_loopback_takes_any_port_row2(browser: Browser, cli: App, uri: str) -> None:
     cli.redirect_uri = uri
-    tokens = cli.redeems(cli.takes_code(browser.signs_in(cli.sends())))
+    tokens = cli.redeem(cli.extract_code(browser.sign_in(cli.authorization_url())))
     assert tokens.status == 200
 
 
@@ -149,22 +149,22 @@ def test_loopback_takes_any_port_row2(browser: Browser, cli: App, uri: str) -> N
     ],
 )
 def test_loopback_gives_way_in_nothing_but_the_port_row2(browser: Browser, cli: App, uri: str) -> None:
-    assert is_a_page_and_no_redirect(browser.opens(cli.sends(redirect_uri=uri)))
+    assert is_a_page_and_no_redirect(browser.get(cli.authorization_url(redirect_uri=uri)))
 
 
 def test_a_loopback_code_is_bound_to_its_port_row7(browser: Browser, cli: App) -> None:
-    code = cli.takes_code(browser.signs_in(cli.sends()))
-    assert cli.redeems(code, redirect_uri="http://127.0.0.1:50124/cb").json["error"] == "invalid_grant"
+    code = cli.extract_code(browser.sign_in(cli.authorization_url()))
+    assert cli.redeem(code, redirect_uri="http://127.0.0.1:50124/cb").json["error"] == "invalid_grant"
 
 
 def test_names_of_applications_are_text_on_pages(browser: Browser, portal: App) -> None:
-    page = browser.opens(portal.sends(redirect_uri="https://evil.example/<script>")).text
+    page = browser.get(portal.authorization_url(redirect_uri="https://evil.example/<script>")).text
     assert "&lt;b&gt;Portal&lt;/b&gt;" in page
     assert "<script" not in page
     assert "evil.example" not in page
 
 
 def test_an_error_goes_to_the_application_once_it_is_proven(browser: Browser, hub: App) -> None:
-    answer = browser.opens(hub.sends(response_type="token"))
+    answer = browser.get(hub.authorization_url(response_type="token"))
     assert answer.location.startswith(REGISTERED + "?")
     assert HUB_SECRET not in answer.location

@@ -29,15 +29,15 @@ def hub_of(wire: Wire) -> App:
 
 def test_somebody_signs_in_and_out_and_never_leaves_the_path(bridge: Running) -> None:
     browser, hub = Browser(bridge.wire), hub_of(bridge.wire)
-    code = hub.takes_code(browser.signs_in(hub.sends()))
-    assert hub.asks_who(hub.redeems(code).json["access_token"]).json["sub"] == "alice"
+    code = hub.extract_code(browser.sign_in(hub.authorization_url()))
+    assert hub.fetch_userinfo(hub.redeem(code).json["access_token"]).json["sub"] == "alice"
 
-    page = browser.opens(f"{ISSUER}/")
+    page = browser.get(f"{ISSUER}/")
     addresses = [tag[1].get("href") or tag[1].get("src") for tag in tags_of(page.text)]
     led_to = [form.action for form in forms_of(page.text)] + [address for address in addresses if address]
     assert led_to
     assert [address for address in led_to if not address.startswith("/sso/")] == []
-    assert [form for form in forms_of(browser.opens(f"{ISSUER}/logout").text) if form.action != "/sso/logout"] == []
+    assert [form for form in forms_of(browser.get(f"{ISSUER}/logout").text) if form.action != "/sso/logout"] == []
 
 
 def test_nothing_but_what_a_probe_or_a_standard_asks_for_is_outside_the_path(bridge: Running) -> None:
@@ -47,7 +47,7 @@ def test_nothing_but_what_a_probe_or_a_standard_asks_for_is_outside_the_path(bri
 
 def test_its_cookies_are_of_the_whole_host_and_bear_the_path_in_their_names(bridge: Running) -> None:
     browser = Browser(bridge.wire)
-    browser.signs_in(hub_of(bridge.wire).sends())
+    browser.sign_in(hub_of(bridge.wire).authorization_url())
     assert set(browser.cookies) == {"__Host-passerelle-login.sso", "__Host-passerelle-session.sso"}
 
 
@@ -60,17 +60,17 @@ def test_two_bridges_on_one_host_do_not_sign_each_others_people_out(
     browsers[1].cookies = browsers[0].cookies  # one person's browser
     for each, browser in zip(others, browsers, strict=True):
         hub = hub_of(each.wire)
-        hub.takes_code(browser.signs_in(hub.sends()))
+        hub.extract_code(browser.sign_in(hub.authorization_url()))
     for each, browser in zip(others, browsers, strict=True):
         hub = hub_of(each.wire)
-        hub.takes_code(browser.opens(hub.sends()))  # at once: no CAS in between
+        hub.extract_code(browser.get(hub.authorization_url()))  # at once: no CAS in between
 
-    page = browsers[1].opens(f"{HOST}/sso-test/")
+    page = browsers[1].get(f"{HOST}/sso-test/")
     (form,) = (form for form in forms_of(page.text) if form.action.endswith("/sign-out-everywhere"))
-    browsers[1].posts(form.action, form.fields)
+    browsers[1].post(form.action, form.fields)
     hub = hub_of(bridge.wire)
-    hub.takes_code(browsers[0].opens(hub.sends()))
-    assert urlsplit(browsers[1].opens(hub_of(others[1].wire).sends()).location).path == "/cas/login"
+    hub.extract_code(browsers[0].get(hub.authorization_url()))
+    assert urlsplit(browsers[1].get(hub_of(others[1].wire).authorization_url()).location).path == "/cas/login"
 
 
 def test_no_two_paths_have_cookies_of_one_name(make_bridge: MakeBridge) -> None:
@@ -78,7 +78,7 @@ def test_no_two_paths_have_cookies_of_one_name(make_bridge: MakeBridge) -> None:
     for path in ("/a/b", "/a.b", "/a-b", "/a", "/a/b/c"):
         bridge = make_bridge(issuer=f"{HOST}{path}")
         browser = Browser(bridge.wire)
-        browser.signs_in(hub_of(bridge.wire).sends())
+        browser.sign_in(hub_of(bridge.wire).authorization_url())
         names += list(browser.cookies)
     assert len(names) == len(set(names)) == 2 * 5, names
 
@@ -87,8 +87,8 @@ def test_no_two_paths_have_cookies_of_one_name(make_bridge: MakeBridge) -> None:
 def test_whatever_the_path_is_somebody_signs_in(make_bridge: MakeBridge, path: str) -> None:
     bridge = make_bridge(issuer=f"{HOST}{path}")
     browser, hub = Browser(bridge.wire), hub_of(bridge.wire)
-    hub.takes_code(browser.signs_in(hub.sends()))
-    hub.takes_code(browser.opens(hub.sends()))
+    hub.extract_code(browser.sign_in(hub.authorization_url()))
+    hub.extract_code(browser.get(hub.authorization_url()))
 
 
 @pytest.mark.parametrize("path", ["/%7Ex", "/a;b", "/a//b", "/./a", "/a/..", "//a", "/a:b", "/<x>", "/{x}"])

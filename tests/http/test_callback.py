@@ -35,52 +35,52 @@ BAD_TICKETS = {
 def test_a_malformed_ticket_is_refused_before_cas_is_asked(
     browser: Browser, hub: App, cas: ScriptedCas, query: str
 ) -> None:
-    callback = browser.visits_cas(browser.opens(hub.sends()))
-    answer = browser.opens(callback.partition("&ticket=")[0] + "&" + query)
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
+    answer = browser.get(callback.partition("&ticket=")[0] + "&" + query)
     assert answer.status == 400
     assert answer.is_page
     assert not cas.validations
-    assert hub.takes_code(browser.opens(callback)), "the true ticket is still good"
+    assert hub.extract_code(browser.get(callback)), "the true ticket is still good"
 
 
 def test_an_odd_but_real_ticket_is_passed_on_encoded_once_cas16(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     ticket = "ST-12-" + "a_b.c%3A%2F~d-" * 28 + "e"
     cas.script = cas_scripts.says(cas_xml.signed_in("alice", ALICE))
-    callback = browser.visits_cas(browser.opens(hub.sends())).partition("&ticket=")[0]
-    browser.opens(f"{callback}&ticket={ticket.replace('%', '%25')}")
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url())).partition("&ticket=")[0]
+    browser.get(f"{callback}&ticket={ticket.replace('%', '%25')}")
     assert cas.validations[-1].value("ticket") == ticket
 
 
 def test_a_ticket_in_another_browser_is_refused_and_not_sent_row38_cas21(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
 ) -> None:
-    callback = browser.visits_cas(browser.opens(hub.sends()))
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     with_no_login, with_another = Browser(bridge.wire), Browser(bridge.wire)
-    with_another.opens(hub.sends())
+    with_another.get(hub.authorization_url())
     for victim in (with_no_login, with_another):
-        answer = victim.opens(callback)
+        answer = victim.get(callback)
         assert answer.status == 400
         assert "began in another browser" in answer.text
         assert "__Host-passerelle-session" not in victim.cookies
     assert not cas.validations
-    assert hub.takes_code(browser.opens(callback)), "whoever began can still go on"
+    assert hub.extract_code(browser.get(callback)), "whoever began can still go on"
 
 
 @pytest.mark.parametrize(
     "state", ["", "state=", "state=unknown", "state=%00", "state=a&state=b", "state=" + "s" * 9000]
 )
 def test_a_callback_without_its_state_is_refused(browser: Browser, hub: App, cas: ScriptedCas, state: str) -> None:
-    browser.opens(hub.sends())
-    answer = browser.opens(f"/cas/callback?ticket=ST-1&{state}")
+    browser.get(hub.authorization_url())
+    answer = browser.get(f"/cas/callback?ticket=ST-1&{state}")
     assert answer.status == 400
     assert answer.is_page
     assert not cas.requests
 
 
 def test_a_ticket_of_another_login_fails_at_cas(browser: Browser, hub: App, cas: ScriptedCas) -> None:
-    mine, other = (browser.visits_cas(browser.opens(hub.sends())) for _ in range(2))
+    mine, other = (browser.log_in_at_cas(browser.get(hub.authorization_url())) for _ in range(2))
     crossed = mine.partition("&ticket=")[0] + "&ticket=" + other.partition("&ticket=")[2]
-    answer = browser.opens(crossed)
+    answer = browser.get(crossed)
     assert answer.status == 502
     assert len(cas.validations) == 1
 
@@ -89,18 +89,18 @@ def test_a_ticket_is_good_for_one_login_whatever_cas_says_row38(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
 ) -> None:
     cas.script = cas_scripts.says(cas_xml.signed_in("alice", ALICE))
-    one, other = (browser.visits_cas(browser.opens(hub.sends())) for _ in range(2))
-    browser.opens(one)
+    one, other = (browser.log_in_at_cas(browser.get(hub.authorization_url())) for _ in range(2))
+    browser.get(one)
     browser.cookies.pop("__Host-passerelle-session")
-    again = browser.opens(other.partition("&ticket=")[0] + "&ticket=" + one.partition("&ticket=")[2])
+    again = browser.get(other.partition("&ticket=")[0] + "&ticket=" + one.partition("&ticket=")[2])
     assert again.status == 400
     assert len(cas.validations) == 1
 
 
 def test_a_login_waits_ten_minutes(bridge: Running, browser: Browser, hub: App, cas: ScriptedCas) -> None:
-    callback = browser.visits_cas(browser.opens(hub.sends()))
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     bridge.clock.advance(601)
-    answer = browser.opens(callback)
+    answer = browser.get(callback)
     assert answer.status == 400
     assert "waited too long" in answer.text
     assert not cas.validations
@@ -109,45 +109,45 @@ def test_a_login_waits_ten_minutes(bridge: Running, browser: Browser, hub: App, 
 def test_of_parallel_callbacks_one_signs_in_cas22(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
 ) -> None:
-    callback = browser.visits_cas(browser.opens(hub.sends()))
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     tabs = [Browser(bridge.wire) for _ in range(8)]
     for tab in tabs:
         tab.cookies |= browser.cookies
     with ThreadPoolExecutor(8) as pool:
-        statuses = sorted(answer.status for answer in pool.map(lambda tab: tab.opens(callback), tabs))
+        statuses = sorted(answer.status for answer in pool.map(lambda tab: tab.get(callback), tabs))
     assert statuses == [303] + [400] * 7
     assert len(cas.validations) == 1
 
 
 def test_a_reload_in_a_signed_in_browser_goes_on_cas22(browser: Browser, hub: App, cas: ScriptedCas) -> None:
-    callback = browser.visits_cas(browser.opens(hub.sends()))
-    browser.opens(callback)
-    reloaded = browser.opens(callback)
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
+    browser.get(callback)
+    reloaded = browser.get(callback)
     assert reloaded.location.startswith("https://auth.example.org/authorize?")
-    assert hub.redeems(hub.takes_code(browser.opens(reloaded.location))).status == 200
+    assert hub.redeem(hub.extract_code(browser.get(reloaded.location))).status == 200
     assert len(cas.validations) == 1
 
 
 def test_a_replay_in_a_browser_that_is_not_signed_in_is_refused_cas22(browser: Browser, hub: App) -> None:
-    callback = browser.visits_cas(browser.opens(hub.sends()))
-    browser.opens(callback)
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
+    browser.get(callback)
     browser.cookies.pop("__Host-passerelle-session")
-    answer = browser.opens(callback)
+    answer = browser.get(callback)
     assert answer.status == 400
     assert "it was finished before" in answer.text
 
 
 def test_a_spent_ticket_restarts_the_login_once_cas19(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     cas.script = cas_scripts.says(cas_xml.failure("INVALID_TICKET"))
-    restarted = browser.opens(browser.visits_cas(browser.opens(hub.sends())))
-    second = browser.visits_cas(restarted)
+    restarted = browser.get(browser.log_in_at_cas(browser.get(hub.authorization_url())))
+    second = browser.log_in_at_cas(restarted)
     cas.script = None
-    assert hub.takes_code(browser.opens(second))
+    assert hub.extract_code(browser.get(second))
 
 
 def test_a_second_spent_ticket_ends_in_a_page_cas19(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     cas.script = cas_scripts.says(cas_xml.failure("INVALID_TICKET", "Ticket 'ST-1' not recognized"))
-    answer = browser.opens(browser.visits_cas(browser.signs_in(hub.sends())))
+    answer = browser.get(browser.log_in_at_cas(browser.sign_in(hub.authorization_url())))
     assert answer.status == 403
     assert "was used before or has expired" in answer.text
     assert answer.headers["X-Request-Id"] in answer.text
@@ -157,7 +157,7 @@ def test_a_person_refused_by_cas_policy_is_told_to_the_application(
     browser: Browser, hub: App, cas: ScriptedCas
 ) -> None:
     cas.script = cas_scripts.says(cas_xml.failure("UNAUTHORIZED_USER"))
-    told = browser.signs_in(hub.sends()).parameters
+    told = browser.sign_in(hub.authorization_url()).parameters
     assert (told["error"], told["state"], told["iss"]) == ("access_denied", hub.state, "https://auth.example.org")
 
 
@@ -174,25 +174,28 @@ def test_a_fresh_login_cannot_be_talked_away_cas23(
     bridge: Running, browser: Browser, hub: App, changes: Mapping[str, str], after: str
 ) -> None:
     """Whoever sits at a signed-in browser opens the callback without having been to CAS."""
-    browser.signs_in(hub.sends())
+    browser.sign_in(hub.authorization_url())
     bridge.clock.advance(5)
-    callback = browser.visits_cas(browser.opens(hub.sends(**changes))).partition("&ticket=")[0] + "&ticket=ST-made-up"
+    callback = (
+        browser.log_in_at_cas(browser.get(hub.authorization_url(**changes))).partition("&ticket=")[0]
+        + "&ticket=ST-made-up"
+    )
     if after.endswith("late"):
         bridge.clock.advance(601)
     else:
-        browser.opens(callback)
-    answer = browser.opens(callback)
+        browser.get(callback)
+    answer = browser.get(callback)
     if answer.status == 303:
-        answer = browser.opens(answer.location)
+        answer = browser.get(answer.location)
     assert "code=" not in answer.headers.get("Location", "")
 
 
 def test_renew_taken_away_by_the_person_is_noticed_cas23(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     """This CAS ignores renew at validation, but says that the login was an old one."""
     cas.script = cas_scripts.says(cas_xml.signed_in("alice", {**ALICE, "isFromNewLogin": ("false",)}))
-    answer = browser.signs_in(hub.sends(prompt="login"))
+    answer = browser.sign_in(hub.authorization_url(prompt="login"))
     if urlsplit(answer.headers.get("Location", "")).path == "/cas/login":
-        answer = browser.opens(browser.visits_cas(answer))
+        answer = browser.get(browser.log_in_at_cas(answer))
     assert answer.status in (303, 403)
     assert "code=" not in answer.headers.get("Location", "")
     assert "__Host-passerelle-session" not in browser.cookies
@@ -201,24 +204,24 @@ def test_renew_taken_away_by_the_person_is_noticed_cas23(browser: Browser, hub: 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_the_callback_takes_no_other_method(browser: Browser, bridge: Running, hub: App, method: str) -> None:
     """GET is the browser's; by POST, CAS itself may say that a session is over: see test_single_logout."""
-    answer = bridge.wire.ask(method, "/cas/callback?ticket=ST-1&state=x", headers={"Accept": "text/html"})
+    answer = bridge.wire.send(method, "/cas/callback?ticket=ST-1&state=x", headers={"Accept": "text/html"})
     assert answer.status == 405
     assert answer.is_page
     assert "GET" in answer.headers["Allow"]
 
 
 def test_refusals_are_logged_with_their_reason(browser: Browser, hub: App, logged: list[str]) -> None:
-    browser.opens("/cas/callback?ticket=ST-1&state=x")
-    browser.opens(hub.sends())  # from now on it has a login cookie
-    browser.opens("/cas/callback?ticket=ST-%3Cx%3E&state=x")
+    browser.get("/cas/callback?ticket=ST-1&state=x")
+    browser.get(hub.authorization_url())  # from now on it has a login cookie
+    browser.get("/cas/callback?ticket=ST-%3Cx%3E&state=x")
     kinds = [(event["kind"], event["level"]) for event in events(logged, "refused")]
     assert kinds == [("LoginNotContinued", "warning"), ("TicketMalformed", "warning")]
     assert "ST-1" not in "".join(logged)
 
 
 def test_who_only_looks_at_the_callback_does_not_spend_the_ticket(browser: Browser, hub: App) -> None:
-    callback = browser.visits_cas(browser.opens(hub.sends()))
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
 
-    assert browser.wire.ask("HEAD", callback, headers={"Cookie": cookies}).status == 405
-    assert hub.takes_code(browser.opens(callback)), "the ticket is still good"
+    assert browser.wire.send("HEAD", callback, headers={"Cookie": cookies}).status == 405
+    assert hub.extract_code(browser.get(callback)), "the ticket is still good"

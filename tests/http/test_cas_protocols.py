@@ -52,8 +52,8 @@ def test_a_person_arrives_with_what_the_protocol_can_tell(
 ) -> None:
     settings, path = PROTOCOLS[protocol]
     met = meet(make_bridge, **settings)
-    token = met.hub.redeems(met.hub.takes_code(met.browser.signs_in(met.hub.sends()))).json["access_token"]
-    told = met.hub.asks_who(token).json
+    token = met.hub.redeem(met.hub.extract_code(met.browser.sign_in(met.hub.authorization_url()))).json["access_token"]
+    told = met.hub.fetch_userinfo(token).json
     assert told["sub"] == told["preferred_username"] == "alice"
     assert [seen.path for seen in cas.validations] == [path]
     if protocol == "1.0":
@@ -67,10 +67,10 @@ def test_a_spent_ticket_restarts_once_in_every_protocol_cas19(
     make_bridge: MakeBridge, cas: ScriptedCas, protocol: str
 ) -> None:
     met = meet(make_bridge, **PROTOCOLS[protocol][0])
-    callback = met.browser.visits_cas(met.browser.opens(met.hub.sends()))
+    callback = met.browser.log_in_at_cas(met.browser.get(met.hub.authorization_url()))
     cas._tickets.clear()
-    again = met.browser.opens(callback)
-    assert met.hub.takes_code(met.browser.opens(met.browser.visits_cas(again)))
+    again = met.browser.get(callback)
+    assert met.hub.extract_code(met.browser.get(met.browser.log_in_at_cas(again)))
     assert len(cas.validations) == 2
 
 
@@ -79,9 +79,9 @@ def test_a_service_that_cas_does_not_accept_raises_the_alarm_and_never_restarts_
     make_bridge: MakeBridge, cas: ScriptedCas, logged: list[str], name: str
 ) -> None:
     met = meet(make_bridge, **PROTOCOLS[name][0])
-    callback = met.browser.visits_cas(met.browser.opens(met.hub.sends()))
+    callback = met.browser.log_in_at_cas(met.browser.get(met.hub.authorization_url()))
     cas._tickets = dict.fromkeys(cas._tickets, "https://elsewhere.example.org/")
-    assert met.browser.opens(callback).status == 502
+    assert met.browser.get(callback).status == 502
     assert len(cas.validations) == 1
     (refused,) = events(logged, "refused")
     assert (refused["level"], refused["kind"]) == ("error", "ServiceNotAccepted")
@@ -93,7 +93,7 @@ def test_the_alarm_is_raised_and_the_application_told_where_nobody_reads_a_page(
 ) -> None:
     met = meet(make_bridge)
     cas.script = cas_scripts.says(cas_xml.failure(code))
-    answer = met.browser.signs_in(met.hub.sends(prompt="none"))
+    answer = met.browser.sign_in(met.hub.authorization_url(prompt="none"))
     assert answer.parameters["error"] == "server_error"
     (failed,) = events(logged, "sign_in_failed")
     assert (failed["level"], failed["kind"]) == ("error", "ServiceNotAccepted")
@@ -104,7 +104,7 @@ def test_a_fresh_login_is_asked_for_at_validation_in_every_protocol_cas23(
     make_bridge: MakeBridge, cas: ScriptedCas, protocol: str
 ) -> None:
     met = meet(make_bridge, **PROTOCOLS[protocol][0])
-    assert met.hub.takes_code(met.browser.signs_in(met.hub.sends(prompt="login")))
+    assert met.hub.extract_code(met.browser.sign_in(met.hub.authorization_url(prompt="login")))
     assert cas.validations[0].value("renew") == "true"
 
 
@@ -120,9 +120,11 @@ def test_a_saml_answer_with_an_old_authentication_is_no_fresh_login_cas23(
             now=time.time(),
         )
     )
-    answer = met.browser.signs_in(met.hub.sends(prompt="login"))
-    assert met.browser.opens(met.browser.visits_cas(answer)).status == 403
-    assert met.hub.takes_code(met.browser.signs_in(met.hub.sends())), "without renew an old session is as good as any"
+    answer = met.browser.sign_in(met.hub.authorization_url(prompt="login"))
+    assert met.browser.get(met.browser.log_in_at_cas(answer)).status == 403
+    assert met.hub.extract_code(met.browser.sign_in(met.hub.authorization_url())), (
+        "without renew an old session is as good as any"
+    )
 
 
 def test_tickets_pass_a_proxy_that_wants_a_password(
@@ -131,10 +133,10 @@ def test_tickets_pass_a_proxy_that_wants_a_password(
     with HttpProxy(login="bridge:s3cret") as proxy:
         url = proxy.url.replace("//", "//bridge:s3cret@")
         met = meet(make_bridge, cas_proxy=url, **PROTOCOLS[protocol][0])
-        assert met.hub.takes_code(met.browser.signs_in(met.hub.sends()))
+        assert met.hub.extract_code(met.browser.sign_in(met.hub.authorization_url()))
         assert len(proxy.passages) == len(cas.validations) == 1
         wrong = meet(make_bridge, cas_proxy=url.replace("s3cret", "wr0ng"))
-        assert wrong.browser.signs_in(wrong.hub.sends()).status == 502
+        assert wrong.browser.sign_in(wrong.hub.authorization_url()).status == 502
     assert len(cas.validations) == 1
     assert events(logged, "refused")[0]["kind"] == "UpstreamUnreachable"
     assert not [line for line in logged if "s3cret" in line or "wr0ng" in line]
@@ -150,14 +152,14 @@ def test_addresses_and_parameters_of_the_site_are_used_on_every_way(make_bridge:
         cas_login_parameters=json.dumps({"authn_method": "mfa duo"}),
         cas_validate_parameters=json.dumps({"assurance": "high&low"}),
     )
-    to_cas = met.browser.opens(met.hub.sends())
+    to_cas = met.browser.get(met.hub.authorization_url())
     asked = parse_qs(urlsplit(to_cas.location).query)
     assert (asked["realm"], asked["authn_method"]) == (["staff"], ["mfa duo"])
-    assert met.hub.takes_code(met.browser.opens(met.browser.visits_cas(to_cas)))
+    assert met.hub.extract_code(met.browser.get(met.browser.log_in_at_cas(to_cas)))
     assert cas.validations[0].query.keys() == {"realm", "service", "ticket", "assurance"}
     assert cas.validations[0].value("assurance") == "high&low"
     met.browser.cookies.clear()
-    page = met.browser.opens("/logout", Accept="text/html")
+    page = met.browser.get("/logout", Accept="text/html")
     assert 'href="http://bye.localhost:8080/out"' in page.text
 
 
@@ -180,8 +182,8 @@ def test_odd_and_many_and_long_attributes_give_proper_claims_cas14(
     hexed = {f"_{name.encode().hex()}" if ":" in name else name: values for name, values in ODD.items()}
     body = cas_answers.json_success(attributes=ODD) if form == "json" else cas_xml.signed_in("alice", hexed)
     cas.script = cas_scripts.says(body)
-    token = met.hub.redeems(met.hub.takes_code(met.browser.signs_in(met.hub.sends()))).json["access_token"]
-    told = met.hub.asks_who(token).json
+    token = met.hub.redeem(met.hub.extract_code(met.browser.sign_in(met.hub.authorization_url()))).json["access_token"]
+    told = met.hub.fetch_userinfo(token).json
     assert told["name"] == "<&>\"'\u2028é"
     assert len(told["groups"]) == 900
     assert len(told["family_name"]) == 20 * 1024
@@ -202,7 +204,7 @@ DATES: Mapping[str, int | None] = {
 def test_no_form_of_the_date_stops_a_sign_in_cas15(make_bridge: MakeBridge, cas: ScriptedCas, date: str) -> None:
     met = meet(make_bridge)
     cas.script = cas_scripts.says(cas_xml.signed_in("alice", {"authenticationDate": [date]}))
-    id_token = met.hub.redeems(met.hub.takes_code(met.browser.signs_in(met.hub.sends()))).json["id_token"]
+    id_token = met.hub.redeem(met.hub.extract_code(met.browser.sign_in(met.hub.authorization_url()))).json["id_token"]
     claims = json.loads(base64.urlsafe_b64decode(id_token.split(".")[1] + "=="))
     assert claims.get("auth_time") == DATES[date]
 
@@ -213,5 +215,5 @@ def test_the_dates_and_booleans_of_apereo_in_json_are_understood_cas15_cas18(
     met = meet(make_bridge, cas_format="json")
     facts = b'"authenticationDate":[1567687208.693936965],"isFromNewLogin":[true],"uid":["alice"]'
     cas.script = cas_scripts.says(cas_answers.json_success(attributes={}).replace(b"{}", b"{" + facts + b"}"))
-    id_token = met.hub.redeems(met.hub.takes_code(met.browser.signs_in(met.hub.sends()))).json["id_token"]
+    id_token = met.hub.redeem(met.hub.extract_code(met.browser.sign_in(met.hub.authorization_url()))).json["id_token"]
     assert json.loads(base64.urlsafe_b64decode(id_token.split(".")[1] + "=="))["auth_time"] == 1567687208

@@ -20,7 +20,7 @@ from bridge.check.probe import Place, reach
 from bridge.cli import main
 from bridge.connection import NoAnswer, post_form
 from tests.http.check_site import CLIENTS, Checked, Site, shared, site
-from tests.support.bridge.authority import ProviderContext
+from tests.support.bridge.certificate_authority import CertificateAuthority
 from tests.support.bridge.checked_site import Issuer
 from tests.support.bridge.live_bridge import free_port
 from tests.support.cas.logout_receiver import LogoutReceiver
@@ -135,7 +135,7 @@ def test_the_authorities_of_cas_are_not_those_of_a_delivery(site: Site) -> None:
 
 
 def test_whom_ssl_cert_file_names_is_trusted_and_told_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    private = ProviderContext(site.folder)
+    private = CertificateAuthority(site.folder)
     trusts(site, monkeypatch, private.ca_file)
     files = private.issue("localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

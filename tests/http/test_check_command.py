@@ -25,10 +25,10 @@ def signs_in(site: Site) -> None:
     wire = Wire(site.front.url, port=site.bridge.port)
     app = App(wire, secret="hub-s3cret")
     browser = Browser(wire)
-    callback = browser.opens(app.sends()).location
+    callback = browser.get(app.authorization_url()).location
     service = parse_qs(urlsplit(callback).query)["service"][0]
     ticket = site.cas.issue_ticket(service)
-    app.takes_code(browser.opens(f"{service}&ticket={ticket}"))
+    app.extract_code(browser.get(f"{service}&ticket={ticket}"))
 
 
 def test_a_good_setup_has_no_fault_before_and_after_the_first_sign_in(site: Site) -> None:

@@ -50,15 +50,15 @@ class Told:
             running.wire, client_id, secret=f"secret-of-{client_id}", redirect_uri=f"https://{client_id}.example.org/cb"
         )
         browser = browser or Browser(running.wire)
-        answer = browser.opens(self.app.sends(**({"scope": None} | changes)))
+        answer = browser.get(self.app.authorization_url(**({"scope": None} | changes)))
         if "/cas/login" in answer.location:
-            answer = browser.opens(browser.visits_cas(answer))
-        self.tokens = self.app.redeems(self.app.takes_code(answer)).json
-        self.jwks = KeySet.import_key_set(running.wire.ask("GET", "/.well-known/jwks.json").json)
+            answer = browser.get(browser.log_in_at_cas(answer))
+        self.tokens = self.app.redeem(self.app.extract_code(answer)).json
+        self.jwks = KeySet.import_key_set(running.wire.send("GET", "/.well-known/jwks.json").json)
 
     @property
     def userinfo(self) -> dict[str, Any]:
-        return self.app.asks_who(self.tokens["access_token"]).json
+        return self.app.fetch_userinfo(self.tokens["access_token"]).json
 
     @property
     def id_token(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Told:
             "client_id": self.app.client_id,
             "client_secret": self.app.secret or "",
         }
-        return self.app.wire.ask("POST", "/introspect", headers=FORM, body=urlencode(form)).json
+        return self.app.wire.send("POST", "/introspect", headers=FORM, body=urlencode(form)).json
 
 
 def test_the_scope_eduperson_tells_what_the_federation_calls_by_these_names(running: Running, cas: ScriptedCas) -> None:
@@ -183,7 +183,7 @@ def test_a_pairwise_subject_stays_and_differs_by_user(running: Running, cas: Scr
 def test_nothing_that_a_pairwise_client_gets_holds_the_public_subject(running: Running, cas: ScriptedCas) -> None:
     cas.sign_in_as("u-31415926", {"groups": ("staff",), "mail": ("x@example.org",), "displayName": ("X",)})
     told = Told(running, "one", scope="openid groups", claims=asking(id_token=["preferred_username"], userinfo=["sub"]))
-    refreshed = told.app.calls_token(
+    refreshed = told.app.request_token(
         {
             "grant_type": "refresh_token",
             "refresh_token": told.tokens["refresh_token"],
@@ -201,10 +201,10 @@ def test_a_subject_of_another_client_does_not_pass_as_a_hint(running: Running) -
     browser = Browser(running.wire)
     one, two = Told(running, "one", browser), Told(running, "two", browser)
     for app, token, is_known in ((one.app, one, True), (one.app, two, False)):
-        request = app.sends(scope="openid", prompt="none", id_token_hint=token.tokens["id_token"])
-        answer = browser.opens(request)
+        request = app.authorization_url(scope="openid", prompt="none", id_token_hint=token.tokens["id_token"])
+        answer = browser.get(request)
         if not is_known and "error" not in answer.location:
-            answer = browser.opens(browser.visits_cas(answer))
+            answer = browser.get(browser.log_in_at_cas(answer))
         assert ("code" in answer.parameters) is is_known
 
 
@@ -238,7 +238,7 @@ def test_who_lacks_the_attribute_that_is_the_subject_is_not_let_in_under_another
     assert Told(running, "hub").userinfo["sub"] == "b0b@example.org"
     cas.sign_in_as("b0b@example.org", {})
     app = App(running.wire, "hub", secret="secret-of-hub", redirect_uri="https://hub.example.org/cb")
-    answer = Browser(running.wire).signs_in(app.sends())
+    answer = Browser(running.wire).sign_in(app.authorization_url())
     assert answer.parameters["error"] == "access_denied"
     assert "code" not in answer.parameters
     assert any("0 values of eduPersonUniqueId" in line for line in logged)

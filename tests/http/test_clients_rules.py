@@ -13,7 +13,7 @@ from bridge.cli import main
 from bridge.oauth.clients import REREAD_SECONDS
 from tests.http.conftest import MakeBridge
 from tests.http.world import Running, environment
-from tests.support.bridge.actors import FORM, Answer, App, Browser
+from tests.support.bridge.actors import FORM, App, Browser, Response
 from tests.support.cas.scripted_cas import ScriptedCas
 
 REDIRECT = "https://wiki.example.org/cb"
@@ -34,12 +34,12 @@ def adds_wiki(running: Running, *words: str) -> App:
 
 def knows(running: Running, app: App) -> bool:
     """Whether this bridge sends people of the application on to CAS."""
-    return Browser(running.wire).opens(app.sends()).status == 303
+    return Browser(running.wire).get(app.authorization_url()).status == 303
 
 
 def introspects(app: App, token: str) -> dict[str, Any]:
     form = {"token": token, "client_id": app.client_id, "client_secret": app.secret or ""}
-    return app.wire.ask("POST", "/introspect", headers=FORM, body=urlencode(form)).json
+    return app.wire.send("POST", "/introspect", headers=FORM, body=urlencode(form)).json
 
 
 def test_every_running_bridge_learns_of_a_new_client_within_seconds(make_bridge: MakeBridge) -> None:
@@ -50,8 +50,8 @@ def test_every_running_bridge_learns_of_a_new_client_within_seconds(make_bridge:
     for each in running:
         each.clock.advance(REREAD_SECONDS)
         assert knows(each, app)
-    token = app.redeems(app.takes_code(Browser(app.wire).signs_in(app.sends()))).json["access_token"]
-    assert app.asks_who(token).json["sub"] == "alice"
+    token = app.redeem(app.extract_code(Browser(app.wire).sign_in(app.authorization_url()))).json["access_token"]
+    assert app.fetch_userinfo(token).json["sub"] == "alice"
 
 
 def test_disabling_ends_everything_and_enabling_brings_nothing_back(make_bridge: MakeBridge) -> None:
@@ -60,19 +60,19 @@ def test_disabling_ends_everything_and_enabling_brings_nothing_back(make_bridge:
     browser = Browser(one.wire)
     one.clock.advance(REREAD_SECONDS)
     two.clock.advance(REREAD_SECONDS)
-    token = app.redeems(app.takes_code(browser.signs_in(app.sends()))).json["access_token"]
+    token = app.redeem(app.extract_code(browser.sign_in(app.authorization_url()))).json["access_token"]
     assert "grants taken back: 1" in command(one, "disable", "wiki")
-    assert app.asks_who(token).status == 401, "at once: what it held is revoked"
-    late = app.takes_code(browser.opens(app.sends()))  # this bridge does not know yet
+    assert app.fetch_userinfo(token).status == 401, "at once: what it held is revoked"
+    late = app.extract_code(browser.get(app.authorization_url()))  # this bridge does not know yet
     for each in (one, two):
         each.clock.advance(REREAD_SECONDS)
         assert not knows(each, app)
-    assert app.redeems(late).status == 401
+    assert app.redeem(late).status == 401
     command(one, "enable", "wiki")
     one.clock.advance(REREAD_SECONDS)
     assert knows(one, app)
-    assert app.asks_who(token).status == 401
-    assert app.redeems(late).status == 400
+    assert app.fetch_userinfo(token).status == 401
+    assert app.redeem(late).status == 400
     assert introspects(app, token) == {"active": False}
 
 
@@ -80,10 +80,10 @@ def test_a_removed_client_is_unknown_and_its_successor_inherits_nothing(make_bri
     running = make_bridge()
     app, browser = adds_wiki(running), Browser(running.wire)
     running.clock.advance(REREAD_SECONDS)
-    token = app.redeems(app.takes_code(browser.signs_in(app.sends()))).json["access_token"]
+    token = app.redeem(app.extract_code(browser.sign_in(app.authorization_url()))).json["access_token"]
     assert "grants taken back: 1" in command(running, "remove", "wiki", "--yes")
     # This bridge does not know yet, and goes on giving.
-    late = app.redeems(app.takes_code(browser.opens(app.sends()))).json["access_token"]
+    late = app.redeem(app.extract_code(browser.get(app.authorization_url()))).json["access_token"]
     running.clock.advance(REREAD_SECONDS)
     assert not knows(running, app)
     successor = adds_wiki(running)
@@ -96,7 +96,7 @@ def accepts(running: Running, app: App, secret: str) -> bool:
     app.wire.secrets.add(secret)
     form = {"token": "none", "client_id": app.client_id, "client_secret": secret}
     running.clock.advance(REREAD_SECONDS)
-    return app.wire.ask("POST", "/introspect", headers=FORM, body=urlencode(form)).status == 200
+    return app.wire.send("POST", "/introspect", headers=FORM, body=urlencode(form)).status == 200
 
 
 def test_two_secrets_are_valid_during_a_changeover_and_one_after_it(make_bridge: MakeBridge) -> None:
@@ -128,7 +128,7 @@ def test_a_managed_client_that_acts_for_itself_needs_no_address(make_bridge: Mak
     running.clock.advance(REREAD_SECONDS)
     app = App(running.wire, "cron", secret=added["client_secret"])
     form = {"grant_type": "client_credentials", "client_id": "cron", "client_secret": app.secret or ""}
-    assert app.calls_token(form.items()).json["scope"] == "jobs:read"
+    assert app.request_token(form.items()).json["scope"] == "jobs:read"
 
 
 def test_one_unreadable_client_does_not_take_the_others_along(make_bridge: MakeBridge, logged: list[str]) -> None:
@@ -158,9 +158,9 @@ def restricted(make_bridge: MakeBridge, **rules: Any) -> Running:
     )
 
 
-def signs_in(running: Running, **changes: str) -> Answer:
+def signs_in(running: Running, **changes: str) -> Response:
     app = App(running.wire, "wiki", secret="wiki-secret", redirect_uri=REDIRECT)
-    return Browser(running.wire).signs_in(app.sends(**changes))
+    return Browser(running.wire).sign_in(app.authorization_url(**changes))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from bridge.oauth.clients import origin_of
 from tests.http.conftest import MakeBridge
 from tests.http.world import CLIENTS, Running
-from tests.support.bridge.actors import FORM, Answer, App, Browser
+from tests.support.bridge.actors import FORM, App, Browser, Response
 
 SPA = "https://spa.example.org"
 PUBLIC = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"]
@@ -38,18 +38,18 @@ def bridge(make_bridge: MakeBridge) -> Running:
 
 
 @pytest.fixture
-def ask(bridge: Running) -> Callable[..., Answer]:
-    def ask(method: str, path: str, origin: str | None, body: str = "", **headers: str) -> Answer:
+def ask(bridge: Running) -> Callable[..., Response]:
+    def ask(method: str, path: str, origin: str | None, body: str = "", **headers: str) -> Response:
         told = ({} if origin is None else {"Origin": origin}) | (FORM if body else {}) | headers
-        return bridge.wire.ask(method, path, headers=told, body=body)
+        return bridge.wire.send(method, path, headers=told, body=body)
 
     return ask
 
 
-Ask = Callable[..., Answer]
+Ask = Callable[..., Response]
 
 
-def cors_headers(answer: Answer) -> dict[str, str]:
+def cors_headers(answer: Response) -> dict[str, str]:
     return {name: value for name, value in answer.headers if name.lower().startswith("access-control-")}
 
 
@@ -76,7 +76,7 @@ def test_a_browser_application_may_ask_beforehand_row66(ask: Ask, path: str, met
 
 def test_a_browser_application_reads_all_it_needs_row66(ask: Ask, bridge: Running, browser: Browser) -> None:
     spa = App(bridge.wire, "spa", redirect_uri=f"{SPA}/app/cb")
-    code = spa.takes_code(browser.signs_in(spa.sends()))
+    code = spa.extract_code(browser.sign_in(spa.authorization_url()))
     form = {
         "grant_type": "authorization_code",
         "code": code,
@@ -125,7 +125,7 @@ def test_nobody_reads_where_browsers_go_themselves_row66(ask: Ask, path: str, me
 def test_a_client_that_gets_a_secret_loses_its_origin_row66(make_bridge: MakeBridge) -> None:
     client = {"client_id": "spa", "redirect_uris": [f"{SPA}/cb"], "client_secret": "not in a browser"}
     bridge = make_bridge(clients=json.dumps([client]))
-    assert not cors_headers(bridge.wire.ask("OPTIONS", "/token", headers={"Origin": SPA}))
+    assert not cors_headers(bridge.wire.send("OPTIONS", "/token", headers={"Origin": SPA}))
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ class Addresses(HTMLParser):
 
 
 def get(wire: Wire, path: str, **headers: str) -> Any:
-    return wire.ask("GET", path, headers=headers or HTML)
+    return wire.send("GET", path, headers=headers or HTML)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -91,7 +91,7 @@ def test_an_unknown_address_answers_in_the_askers_language(bridge: Running, acce
 
 @pytest.mark.parametrize("path", ["/token", "/userinfo"])
 def test_programs_get_json_whatever_they_accept(bridge: Running, path: str) -> None:
-    answer = bridge.wire.ask("POST", path, headers={"Accept": "text/html"})
+    answer = bridge.wire.send("POST", path, headers={"Accept": "text/html"})
     assert answer.status in (400, 401)
     assert isinstance(answer.json, dict)
 
@@ -107,10 +107,10 @@ def test_a_fault_of_ours_is_a_500_that_tells_nothing(
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("the-inner-workings")
 
-    code = hub.takes_code(browser.signs_in(hub.sends()))
+    code = hub.extract_code(browser.sign_in(hub.authorization_url()))
     for intention in ("begin_with_code", "redeem_code"):
         monkeypatch.setattr(type(bridge.store.grants), intention, fails)
-    page, answer = browser.opens(hub.sends()), hub.redeems(code)
+    page, answer = browser.get(hub.authorization_url()), hub.redeem(code)
     assert (page.status, answer.status) == (500, 500)
     assert page.is_page
     assert answer.json["error"] == "server_error"
@@ -134,5 +134,5 @@ def test_the_start_page_explains_the_address(bridge: Running) -> None:
 
 def test_options_and_head_do_no_harm(bridge: Running) -> None:
     for path in ("/authorize", "/token", "/userinfo", "/cas/callback", "/.well-known/openid-configuration"):
-        assert bridge.wire.ask("OPTIONS", path).status == 200
-    assert bridge.wire.ask("HEAD", "/").body == b""
+        assert bridge.wire.send("OPTIONS", path).status == 200
+    assert bridge.wire.send("HEAD", "/").body == b""

@@ -9,8 +9,8 @@ from tests.http.world import Running, events
 
 
 def test_a_process_that_answers_is_alive_and_ready(bridge: Running) -> None:
-    assert bridge.wire.ask("GET", "/healthz").json == {"status": "alive"}
-    assert bridge.wire.ask("GET", "/readyz").json == {"status": "ready"}
+    assert bridge.wire.send("GET", "/healthz").json == {"status": "alive"}
+    assert bridge.wire.send("GET", "/readyz").json == {"status": "ready"}
 
 
 def test_without_its_database_it_is_alive_but_not_ready(make_bridge: MakeBridge, logged: list[str]) -> None:
@@ -18,8 +18,8 @@ def test_without_its_database_it_is_alive_but_not_ready(make_bridge: MakeBridge,
     bridge.store.close()
     for path in bridge.database.parent.glob(f"{bridge.database.name}*"):
         path.unlink()
-    assert bridge.wire.ask("GET", "/healthz").status == 200
-    answer = bridge.wire.ask("GET", "/readyz")
+    assert bridge.wire.send("GET", "/healthz").status == 200
+    answer = bridge.wire.send("GET", "/readyz")
     assert (answer.status, answer.json["status"]) == (503, "not ready")
     assert "database" in answer.json["reason"]
     (event,) = events(logged, "not_ready")
@@ -27,13 +27,13 @@ def test_without_its_database_it_is_alive_but_not_ready(make_bridge: MakeBridge,
 
 
 def test_it_is_ready_without_cas(make_bridge: MakeBridge) -> None:
-    assert make_bridge(cas_url="http://127.0.0.1:9/cas").wire.ask("GET", "/readyz").status == 200
+    assert make_bridge(cas_url="http://127.0.0.1:9/cas").wire.send("GET", "/readyz").status == 200
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/sign-in/healthz", "/sign-in/readyz"])
 def test_probes_need_not_know_the_public_path(make_bridge: MakeBridge, path: str) -> None:
-    assert make_bridge(issuer="https://www.example.org/sign-in").wire.ask("GET", path).status == 200
+    assert make_bridge(issuer="https://www.example.org/sign-in").wire.send("GET", path).status == 200
 
 
 def test_probes_are_not_cached(bridge: Running) -> None:
-    assert bridge.wire.ask("GET", "/healthz").headers["Cache-Control"] == "no-store"
+    assert bridge.wire.send("GET", "/healthz").headers["Cache-Control"] == "no-store"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import CLIENTS, Running
-from tests.support.bridge.actors import Answer, App, Browser
+from tests.support.bridge.actors import App, Browser, Response
 from tests.support.cas.scripted_cas import ALICE, ScriptedCas
 
 MAX_AGE = 600
@@ -38,34 +38,34 @@ def notes(strict: Running) -> App:
     return App(strict.wire, "notes", secret="the secret of notes", redirect_uri="https://notes.example.org/cb")
 
 
-def tokens_of(app: App, answer: Answer) -> dict[str, Any]:
-    return app.redeems(app.takes_code(answer)).json
+def tokens_of(app: App, answer: Response) -> dict[str, Any]:
+    return app.redeem(app.extract_code(answer)).json
 
 
-def asks_cas(answer: Answer) -> bool:
+def asks_cas(answer: Response) -> bool:
     return "/cas/login?" in answer.location
 
 
 @pytest.fixture
 def tokens(browser: Browser, notes: App) -> dict[str, Any]:
-    return tokens_of(notes, browser.signs_in(notes.sends(scope="openid groups offline_access")))
+    return tokens_of(notes, browser.sign_in(notes.authorization_url(scope="openid groups offline_access")))
 
 
 def test_tokens_end_when_the_facts_are_too_old(strict: Running, notes: App, tokens: dict[str, Any]) -> None:
     assert tokens["expires_in"] == MAX_AGE
     strict.clock.advance(MAX_AGE - 2)
-    assert notes.asks_who(tokens["access_token"]).status == 200
+    assert notes.fetch_userinfo(tokens["access_token"]).status == 200
     strict.clock.advance(2)
-    assert notes.asks_who(tokens["access_token"]).status == 401
-    assert notes.asks_about(tokens["access_token"]).json == {"active": False}
+    assert notes.fetch_userinfo(tokens["access_token"]).status == 401
+    assert notes.query_token(tokens["access_token"]).json == {"active": False}
 
 
 def test_a_refresh_gives_no_token_that_lasts_longer(strict: Running, notes: App, tokens: dict[str, Any]) -> None:
     strict.clock.advance(MAX_AGE - 100)
-    fresh = notes.refreshes(tokens["refresh_token"]).json
+    fresh = notes.refresh(tokens["refresh_token"]).json
     assert fresh["expires_in"] == 100
     strict.clock.advance(101)
-    assert notes.asks_who(fresh["access_token"]).status == 401
+    assert notes.fetch_userinfo(fresh["access_token"]).status == 401
 
 
 def test_a_refresh_is_refused_when_the_facts_are_too_old_and_says_what_to_do(
@@ -73,7 +73,7 @@ def test_a_refresh_is_refused_when_the_facts_are_too_old_and_says_what_to_do(
 ) -> None:
     """With offline_access as well: it outlives the session, not what is known about the user."""
     strict.clock.advance(MAX_AGE)
-    answer = notes.refreshes(tokens["refresh_token"])
+    answer = notes.refresh(tokens["refresh_token"])
     assert (answer.status, answer.json["error"]) == (400, "invalid_grant")
     assert "send them to the authorization endpoint again" in answer.json["error_description"]
 
@@ -82,11 +82,11 @@ def test_a_session_that_ended_is_told_apart(
     strict: Running, browser: Browser, notes: App, cas: ScriptedCas, tokens: dict[str, Any]
 ) -> None:
     """CAS ended it: that it is too old as well does not make it one that merely waits for the browser."""
-    online = tokens_of(notes, browser.opens(notes.sends(scope="openid groups")))
+    online = tokens_of(notes, browser.get(notes.authorization_url(scope="openid groups")))
     strict.clock.advance(MAX_AGE)
     session = strict.store.sessions.newest(limit=1)[0]
     strict.store.sessions.end(session.sid, now=int(strict.clock()))
-    answer = notes.refreshes(online["refresh_token"])
+    answer = notes.refresh(online["refresh_token"])
     assert answer.json["error"] == "invalid_grant"
     assert "authorization endpoint" not in answer.json["error_description"]
 
@@ -94,14 +94,14 @@ def test_a_session_that_ended_is_told_apart(
 def test_the_browser_passes_cas_silently_and_brings_the_groups_of_now(
     strict: Running, browser: Browser, notes: App, cas: ScriptedCas, tokens: dict[str, Any]
 ) -> None:
-    assert "staff" in notes.asks_who(tokens["access_token"]).json["groups"]
+    assert "staff" in notes.fetch_userinfo(tokens["access_token"]).json["groups"]
     cas.sign_in_as("alice", WITHOUT_STAFF)
     strict.clock.advance(MAX_AGE)
-    there = browser.opens(notes.sends(scope="openid groups offline_access"))
+    there = browser.get(notes.authorization_url(scope="openid groups offline_access"))
     assert asks_cas(there)
     assert "renew" not in there.parameters
-    fresh = tokens_of(notes, browser.opens(browser.visits_cas(there)))
-    assert notes.asks_who(fresh["access_token"]).json["groups"] == ["guests"]
+    fresh = tokens_of(notes, browser.get(browser.log_in_at_cas(there)))
+    assert notes.fetch_userinfo(fresh["access_token"]).json["groups"] == ["guests"]
     assert fresh["expires_in"] == MAX_AGE
 
 
@@ -109,7 +109,7 @@ def test_prompt_none_asks_cas_by_its_gateway(
     strict: Running, browser: Browser, notes: App, tokens: dict[str, Any]
 ) -> None:
     strict.clock.advance(MAX_AGE)
-    there = browser.opens(notes.sends(scope="openid", prompt="none"))
+    there = browser.get(notes.authorization_url(scope="openid", prompt="none"))
     assert asks_cas(there)
     assert there.parameters["gateway"] == "true"
 
@@ -118,9 +118,9 @@ def test_a_browser_that_comes_by_passes_cas_unless_it_just_did(
     strict: Running, browser: Browser, notes: App, tokens: dict[str, Any]
 ) -> None:
     strict.clock.advance(50)
-    assert not asks_cas(browser.opens(notes.sends(scope="openid")))
+    assert not asks_cas(browser.get(notes.authorization_url(scope="openid")))
     strict.clock.advance(20)
-    assert asks_cas(browser.opens(notes.sends(scope="openid")))
+    assert asks_cas(browser.get(notes.authorization_url(scope="openid")))
 
 
 def test_other_clients_go_on_with_the_session_they_have(
@@ -128,7 +128,7 @@ def test_other_clients_go_on_with_the_session_they_have(
 ) -> None:
     strict.clock.advance(3 * MAX_AGE)
     hub = App(strict.wire, "hub", secret=hub.secret, redirect_uri=hub.redirect_uri)
-    answer = browser.opens(hub.sends())
+    answer = browser.get(hub.authorization_url())
     assert not asks_cas(answer)
     assert tokens_of(hub, answer)["expires_in"] == 3600
 
@@ -143,8 +143,8 @@ def test_a_session_of_an_older_version_does_not_count_as_recent(
         database.execute("UPDATE sessions SET identity = json_remove(identity, '$.as_of')")
         database.execute("UPDATE grants SET identity = json_remove(identity, '$.as_of')")
     database.close()
-    assert asks_cas(browser.opens(notes.sends(scope="openid")))
-    assert "authorization endpoint" in notes.refreshes(tokens["refresh_token"]).json["error_description"]
+    assert asks_cas(browser.get(notes.authorization_url(scope="openid")))
+    assert "authorization endpoint" in notes.refresh(tokens["refresh_token"]).json["error_description"]
 
 
 @pytest.mark.parametrize("seconds", [0, 9, 31 * 24 * 3600])

@@ -28,14 +28,14 @@ def bridge(make_bridge: MakeBridge) -> Running:
 
 
 def jwks(bridge: Running) -> dict[str, Any]:
-    return bridge.wire.ask("GET", JWKS).json
+    return bridge.wire.send("GET", JWKS).json
 
 
 def id_token(bridge: Running, browser: Browser, hub: App) -> str:
-    answer = browser.opens(hub.sends())
+    answer = browser.get(hub.authorization_url())
     if "/cas/login" in answer.location:
-        answer = browser.opens(browser.visits_cas(answer))
-    return str(hub.redeems(hub.takes_code(answer)).json["id_token"])
+        answer = browser.get(browser.log_in_at_cas(answer))
+    return str(hub.redeem(hub.extract_code(answer)).json["id_token"])
 
 
 def kid_of(token: str, keys: dict[str, Any]) -> str:
@@ -90,7 +90,7 @@ def test_an_id_token_of_before_a_rotation_verifies_until_the_key_is_forgotten_ro
 
 
 def test_the_jwks_may_not_be_cached_for_as_long_as_a_new_key_waits_row64_row66(bridge: Running) -> None:
-    allowed = re.search(r"max-age=(\d+)", bridge.wire.ask("GET", JWKS).headers["Cache-Control"])
+    allowed = re.search(r"max-age=(\d+)", bridge.wire.send("GET", JWKS).headers["Cache-Control"])
     assert allowed is not None
     assert 0 < int(allowed[1]) <= PUBLISHED_AHEAD_SECONDS / 2
 

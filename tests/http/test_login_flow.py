@@ -11,10 +11,10 @@ from tests.support.cas.scripted_cas import ScriptedCas
 
 
 def test_a_cas_user_arrives_at_the_application(browser: Browser, hub: App) -> None:
-    code = hub.takes_code(browser.signs_in(hub.sends()))
-    tokens = hub.redeems(code)
+    code = hub.extract_code(browser.sign_in(hub.authorization_url()))
+    tokens = hub.redeem(code)
     assert tokens.status == 200
-    assert hub.asks_who(tokens.json["access_token"]).json == {
+    assert hub.fetch_userinfo(tokens.json["access_token"]).json == {
         "sub": "alice",
         "preferred_username": "alice",
         "name": "Alice Liddell",
@@ -27,7 +27,7 @@ def test_a_cas_user_arrives_at_the_application(browser: Browser, hub: App) -> No
 
 
 def test_cas_is_asked_with_the_very_service_it_was_given(browser: Browser, hub: App, cas: ScriptedCas) -> None:
-    browser.signs_in(hub.sends())
+    browser.sign_in(hub.authorization_url())
     login, validation = cas.requests
     assert validation.value("service") == login.value("service")
     assert validation.path == "/cas/p3/serviceValidate"
@@ -35,53 +35,53 @@ def test_cas_is_asked_with_the_very_service_it_was_given(browser: Browser, hub: 
 
 
 def test_a_signed_in_browser_gets_a_code_without_cas(browser: Browser, hub: App, portal: App, cas: ScriptedCas) -> None:
-    browser.signs_in(hub.sends())
-    assert portal.takes_code(browser.opens(portal.sends()))
+    browser.sign_in(hub.authorization_url())
+    assert portal.extract_code(browser.get(portal.authorization_url()))
     assert len(cas.requests) == 2
 
 
 def test_a_session_ends_after_its_lifetime(bridge: Running, browser: Browser, hub: App) -> None:
-    browser.signs_in(hub.sends())
+    browser.sign_in(hub.authorization_url())
     bridge.clock.advance(8 * 3600 + 1)
-    browser.visits_cas(browser.opens(hub.sends()))
+    browser.log_in_at_cas(browser.get(hub.authorization_url()))
 
 
 def test_the_authorization_endpoint_takes_post_like_get_row61(browser: Browser, hub: App) -> None:
-    callback = browser.visits_cas(browser.posts("/authorize", hub.request()))
-    assert hub.takes_code(browser.opens(callback))
-    assert hub.takes_code(browser.posts("/authorize", hub.request()))
+    callback = browser.log_in_at_cas(browser.post("/authorize", hub.request()))
+    assert hub.extract_code(browser.get(callback))
+    assert hub.extract_code(browser.post("/authorize", hub.request()))
 
 
 @pytest.mark.parametrize(
     "state", ["a b+c%20d&e=f;g/?#", "Zoë ☃ \U0001f6b2", "%41%zz", "line\r\nSet-Cookie: a=b", "nul\x00", "'\"<>\\`{}|^"]
 )
 def test_state_comes_back_as_it_was_sent_row31(browser: Browser, hub: App, state: str) -> None:
-    assert browser.signs_in(hub.sends(state=state)).parameters["state"] == state
-    assert browser.opens(hub.sends(state=state)).parameters["state"] == state
-    assert browser.opens(hub.sends(state=state, response_type="token")).parameters["state"] == state
+    assert browser.sign_in(hub.authorization_url(state=state)).parameters["state"] == state
+    assert browser.get(hub.authorization_url(state=state)).parameters["state"] == state
+    assert browser.get(hub.authorization_url(state=state, response_type="token")).parameters["state"] == state
 
 
 def test_without_a_state_none_comes_back(browser: Browser, hub: App) -> None:
-    assert set(browser.signs_in(hub.sends(state=None)).parameters) == {"code", "iss"}
+    assert set(browser.sign_in(hub.authorization_url(state=None)).parameters) == {"code", "iss"}
 
 
 def test_every_redirect_is_a_303_row32(browser: Browser, hub: App) -> None:
-    """`Answer.location` asserts the status: after a POST, 307 would hand the form on, and 302 might."""
-    to_cas = browser.posts("/authorize", hub.request())
-    back = browser.opens(browser.visits_cas(to_cas))
-    refused = browser.posts("/authorize", hub.request(scope="nothing"))
+    """`Response.location` asserts the status: after a POST, 307 would hand the form on, and 302 might."""
+    to_cas = browser.post("/authorize", hub.request())
+    back = browser.get(browser.log_in_at_cas(to_cas))
+    refused = browser.post("/authorize", hub.request(scope="nothing"))
     assert to_cas.location
     assert back.location
     assert refused.location
 
 
 def test_redirects_have_no_body_that_repeats_the_address(browser: Browser, hub: App) -> None:
-    assert browser.signs_in(hub.sends()).body == b""
+    assert browser.sign_in(hub.authorization_url()).body == b""
 
 
 def test_cookies_are_bound_to_this_host_and_hidden_from_scripts_row37(browser: Browser, hub: App) -> None:
-    begun = browser.opens(hub.sends())
-    done = browser.opens(browser.visits_cas(begun))
+    begun = browser.get(hub.authorization_url())
+    done = browser.get(browser.log_in_at_cas(begun))
     names = []
     for line in (*begun.headers.getlist("Set-Cookie"), *done.headers.getlist("Set-Cookie")):
         facts = {fact.strip().lower() for fact in line.split(";")[1:]}
@@ -93,25 +93,25 @@ def test_cookies_are_bound_to_this_host_and_hidden_from_scripts_row37(browser: B
 
 def test_a_new_sign_in_changes_the_session_id_row37(browser: Browser, hub: App) -> None:
     browser.cookies["__Host-passerelle-session"] = "planted-by-somebody-else"
-    browser.signs_in(hub.sends())
+    browser.sign_in(hub.authorization_url())
     first = browser.cookies["__Host-passerelle-session"]
-    browser.signs_in(hub.sends(prompt="login"))
+    browser.sign_in(hub.authorization_url(prompt="login"))
     assert len({"planted-by-somebody-else", first, browser.cookies["__Host-passerelle-session"]}) == 3
 
 
 def test_two_tabs_that_sign_in_at_once_both_arrive_cas21(browser: Browser, hub: App, portal: App) -> None:
-    one, other = browser.opens(hub.sends()), browser.opens(portal.sends())
-    callbacks = browser.visits_cas(one), browser.visits_cas(other)
-    assert portal.takes_code(browser.opens(callbacks[1]))
-    assert hub.takes_code(browser.opens(callbacks[0]))
+    one, other = browser.get(hub.authorization_url()), browser.get(portal.authorization_url())
+    callbacks = browser.log_in_at_cas(one), browser.log_in_at_cas(other)
+    assert portal.extract_code(browser.get(callbacks[1]))
+    assert hub.extract_code(browser.get(callbacks[0]))
 
 
 @pytest.mark.parametrize("forged", ["Host", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Forwarded-Prefix"])
 def test_forged_host_headers_change_no_address_row39_cas20(browser: Browser, hub: App, forged: str) -> None:
     value = {"X-Forwarded-Proto": "http", "Forwarded": "host=evil.example;proto=http"}.get(forged, "evil.example")
-    begun = browser.opens(hub.sends(), **{forged: value})
-    callback = browser.visits_cas(begun)
-    back = browser.opens(callback, **{forged: value})
+    begun = browser.get(hub.authorization_url(), **{forged: value})
+    callback = browser.log_in_at_cas(begun)
+    back = browser.get(callback, **{forged: value})
     assert back.parameters["iss"] == "https://auth.example.org"
     assert "evil" not in begun.location + callback + back.location
     assert "http%3A" not in begun.location.partition("service=")[2]
@@ -120,48 +120,48 @@ def test_forged_host_headers_change_no_address_row39_cas20(browser: Browser, hub
 @pytest.mark.parametrize("path", ["/cas//callback", "//cas/callback", "/static//bridge.css"])
 def test_no_address_is_made_from_the_host_header_row39(bridge: Running, path: str) -> None:
     """Werkzeug's own redirects are: to http, and with the query, which may hold a ticket."""
-    answer = bridge.wire.ask("GET", f"{path}?ticket=ST-1&state=x", headers={"Host": "evil.example"})
+    answer = bridge.wire.send("GET", f"{path}?ticket=ST-1&state=x", headers={"Host": "evil.example"})
     assert "Location" not in answer.headers
 
 
 def test_an_issuer_with_a_path_works_row40(make_bridge: MakeBridge) -> None:
     bridge = make_bridge(issuer="https://www.example.org/sign-in")
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
-    tokens = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
-    assert hub.asks_who(tokens["access_token"]).json["sub"] == "alice"
-    assert bridge.wire.ask("GET", "/authorize").status == 404
+    tokens = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json
+    assert hub.fetch_userinfo(tokens["access_token"]).json["sub"] == "alice"
+    assert bridge.wire.send("GET", "/authorize").status == 404
 
 
 def test_an_http_issuer_on_loopback_works_with_plain_cookies(make_bridge: MakeBridge) -> None:
     bridge = make_bridge(issuer="http://127.0.0.1:8000")
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
-    assert hub.takes_code(browser.signs_in(hub.sends()))
+    assert hub.extract_code(browser.sign_in(hub.authorization_url()))
     assert set(browser.cookies) == {"passerelle-login", "passerelle-session"}
 
 
 def test_a_login_can_be_finished_after_a_restart(make_bridge: MakeBridge) -> None:
     before = make_bridge()
     browser, hub = Browser(before.wire), App(before.wire, secret=HUB_SECRET)
-    callback = browser.visits_cas(browser.opens(hub.sends()))
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     after = make_bridge()
     browser.wire = hub.wire = Wire(after.wire.issuer, app=after.app)
-    tokens = hub.redeems(hub.takes_code(browser.opens(callback))).json
-    assert hub.asks_who(tokens["access_token"]).json["sub"] == "alice"
+    tokens = hub.redeem(hub.extract_code(browser.get(callback))).json
+    assert hub.fetch_userinfo(tokens["access_token"]).json["sub"] == "alice"
 
 
 def test_a_client_that_was_removed_meanwhile_gets_nothing(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     before = make_bridge()
     browser, hub = Browser(before.wire), App(before.wire, secret=HUB_SECRET)
-    callback = browser.visits_cas(browser.opens(hub.sends()))
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     browser.wire = make_bridge(clients="[]").wire
-    answer = browser.opens(callback)
+    answer = browser.get(callback)
     assert answer.status == 400
     assert answer.is_page
     assert not cas.validations
 
 
 def test_decisions_are_logged_with_names_that_can_be_followed(browser: Browser, hub: App, logged: list[str]) -> None:
-    hub.redeems(hub.takes_code(browser.signs_in(hub.sends())))
+    hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url())))
     (signed_in,) = events(logged, "signed_in")
     (issued,) = events(logged, "token_issued")
     assert (signed_in["client"], signed_in["subject"]) == ("hub", "alice")

@@ -33,9 +33,9 @@ def alice(running: Running) -> Person:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_an_application_signs_its_user_out_and_gets_them_back_with_state_row70(alice: Person, method: str) -> None:
-    hint = alice.signs_in()["id_token"]
+    hint = alice.sign_in()["id_token"]
 
-    answer = alice.signs_out(method, id_token_hint=hint, post_logout_redirect_uri=GOODBYE, state="a b&c=ü")
+    answer = alice.sign_out(method, id_token_hint=hint, post_logout_redirect_uri=GOODBYE, state="a b&c=ü")
 
     assert answer.location == f"{GOODBYE}&state=a+b%26c%3D%C3%BC"
     assert not alice.is_signed_in
@@ -43,15 +43,15 @@ def test_an_application_signs_its_user_out_and_gets_them_back_with_state_row70(a
 
 
 def test_without_state_the_address_is_exactly_the_registered_one(alice: Person) -> None:
-    hint = alice.signs_in()["id_token"]
+    hint = alice.sign_in()["id_token"]
 
-    assert alice.signs_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE).location == GOODBYE
+    assert alice.sign_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE).location == GOODBYE
 
 
 def test_the_hint_of_a_client_with_pairwise_subjects_and_its_own_algorithm_is_understood(alice: Person) -> None:
-    hint = alice.signs_in("wiki", scope="openid")["id_token"]
+    hint = alice.sign_in("wiki", scope="openid")["id_token"]
 
-    answer = alice.signs_out(
+    answer = alice.sign_out(
         id_token_hint=hint, client_id="wiki", post_logout_redirect_uri="https://wiki.example.org/bye"
     )
 
@@ -63,10 +63,10 @@ def test_the_hint_of_a_client_with_pairwise_subjects_and_its_own_algorithm_is_un
 def test_a_hint_that_expired_long_ago_is_accepted_row70(make: Callable[..., Running], method: str) -> None:
     running = make(session_lifetime_seconds=str(20 * 24 * 3600))
     alice = Person(running)
-    hint = alice.signs_in()["id_token"]
+    hint = alice.sign_in()["id_token"]
     running.clock.advance(19 * 24 * 3600)
 
-    answer = alice.signs_out(method, id_token_hint=hint, post_logout_redirect_uri=GOODBYE)
+    answer = alice.sign_out(method, id_token_hint=hint, post_logout_redirect_uri=GOODBYE)
 
     assert answer.location == GOODBYE
     assert not alice.is_signed_in
@@ -90,9 +90,9 @@ def test_a_hint_that_expired_long_ago_is_accepted_row70(make: Callable[..., Runn
 def test_what_is_not_of_this_client_is_a_page_that_leads_nowhere_row70(
     alice: Person, method: str, parameters: dict[str, str]
 ) -> None:
-    hint = alice.signs_in()["id_token"]
+    hint = alice.sign_in()["id_token"]
 
-    answer = alice.signs_out(method, id_token_hint=hint, **parameters)
+    answer = alice.sign_out(method, id_token_hint=hint, **parameters)
 
     assert answer.status == 400
     assert answer.is_page
@@ -105,9 +105,9 @@ def test_an_address_without_a_client_to_whom_it_belongs_is_never_followed_row35_
     alice: Person, method: str, session: str
 ) -> None:
     if session == "signed in":
-        alice.signs_in()
+        alice.sign_in()
 
-    answer = alice.signs_out(method, post_logout_redirect_uri=GOODBYE, state="s")
+    answer = alice.sign_out(method, post_logout_redirect_uri=GOODBYE, state="s")
 
     assert answer.status == 400
     assert answer.is_page
@@ -124,20 +124,20 @@ def forged_hints(hint: str) -> Iterator[str]:
 
 
 def test_a_hint_that_is_not_ours_is_refused_without_a_server_error(alice: Person) -> None:
-    hint = alice.signs_in()["id_token"]
+    hint = alice.sign_in()["id_token"]
 
     for forged in forged_hints(hint):
-        answer = alice.signs_out("POST", id_token_hint=forged, post_logout_redirect_uri=GOODBYE, client_id="hub")
+        answer = alice.sign_out("POST", id_token_hint=forged, post_logout_redirect_uri=GOODBYE, client_id="hub")
         assert (answer.status, answer.is_page) == (400, True), forged[:40]
     assert alice.is_signed_in
 
 
 def test_a_logout_token_does_not_pass_for_an_id_token(alice: Person) -> None:
-    hint = alice.signs_in()["id_token"]
+    hint = alice.sign_in()["id_token"]
     keys = alice.running.app.extensions[EXTENSION].authority.keys
     disguised = keys.sign(claims_in(hint) | {"events": {}}, algorithm="RS256", typ="logout+jwt")
 
-    assert alice.signs_out(id_token_hint=disguised).status == 400
+    assert alice.sign_out(id_token_hint=disguised).status == 400
     assert alice.is_signed_in
 
 
@@ -147,11 +147,11 @@ def test_nobody_is_signed_out_in_this_browser_by_the_hint_of_somebody_else_row70
 ) -> None:
     cas.sign_in_as("bob", {})
     bob = Person(alice.running)
-    hint_of_bob = bob.signs_in()["id_token"]
+    hint_of_bob = bob.sign_in()["id_token"]
     cas.sign_in_as("alice", {})
-    alice.signs_in()
+    alice.sign_in()
 
-    answer = alice.signs_out(method, id_token_hint=hint_of_bob, post_logout_redirect_uri=GOODBYE)
+    answer = alice.sign_out(method, id_token_hint=hint_of_bob, post_logout_redirect_uri=GOODBYE)
 
     assert is_asked(answer)
     assert alice.is_signed_in
@@ -159,21 +159,21 @@ def test_nobody_is_signed_out_in_this_browser_by_the_hint_of_somebody_else_row70
 
 
 def test_a_hint_is_no_licence_to_sign_its_user_out_from_another_browser_row70(alice: Person) -> None:
-    hint = alice.signs_in()["id_token"]
+    hint = alice.sign_in()["id_token"]
     stranger = Person(alice.running)
 
-    answer = stranger.signs_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE)
+    answer = stranger.sign_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE)
 
     assert answer.location == GOODBYE
     assert alice.is_signed_in
 
 
 def test_the_hint_of_an_earlier_session_of_the_same_user_is_asked_about(alice: Person) -> None:
-    hint = alice.signs_in()["id_token"]
+    hint = alice.sign_in()["id_token"]
     alice.running.clock.advance(9 * 3600)
-    alice.signs_in()
+    alice.sign_in()
 
-    assert is_asked(alice.signs_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE))
+    assert is_asked(alice.sign_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE))
     assert alice.is_signed_in
 
 
@@ -193,9 +193,9 @@ def test_the_hint_of_an_earlier_session_of_the_same_user_is_asked_about(alice: P
 def test_without_a_hint_the_user_is_asked_first_row70(
     alice: Person, cas: ScriptedCas, method: str, parameters: dict[str, str], end: str
 ) -> None:
-    alice.signs_in()
+    alice.sign_in()
 
-    page = alice.signs_out(method, **parameters)
+    page = alice.sign_out(method, **parameters)
 
     assert is_asked(page)
     assert alice.is_signed_in
@@ -206,28 +206,28 @@ def test_without_a_hint_the_user_is_asked_first_row70(
 
 @pytest.mark.parametrize("token", [None, "", "x", "é"])
 def test_a_form_of_another_page_is_no_answer_of_the_user_row37(alice: Person, token: str | None) -> None:
-    alice.signs_in()
+    alice.sign_in()
 
-    answer = alice.signs_out("POST", **({} if token is None else {"form_token": token}))
+    answer = alice.sign_out("POST", **({} if token is None else {"form_token": token}))
 
     assert is_asked(answer)
     assert alice.is_signed_in
 
 
 def test_a_form_token_in_the_address_is_no_answer_of_the_user_row37(alice: Person) -> None:
-    alice.signs_in()
-    token = fields(alice.signs_out())["form_token"]
+    alice.sign_in()
+    token = fields(alice.sign_out())["form_token"]
 
-    assert is_asked(alice.signs_out("GET", form_token=token))
+    assert is_asked(alice.sign_out("GET", form_token=token))
     assert alice.is_signed_in
 
 
 def test_the_confirmation_page_lets_its_form_lead_to_cas_and_to_the_application(
     alice: Person, cas: ScriptedCas
 ) -> None:
-    alice.signs_in()
+    alice.sign_in()
 
-    page = alice.signs_out(client_id="hub", post_logout_redirect_uri="org.example.hub:/bye")
+    page = alice.sign_out(client_id="hub", post_logout_redirect_uri="org.example.hub:/bye")
 
     (policy,) = page.headers.getlist("Content-Security-Policy")
     allowed = next(part for part in policy.split("; ") if part.startswith("form-action"))
@@ -236,11 +236,11 @@ def test_the_confirmation_page_lets_its_form_lead_to_cas_and_to_the_application(
 
 
 def test_who_stays_signed_in_finds_the_way_back_to_the_application(alice: Person) -> None:
-    alice.signs_in()
+    alice.sign_in()
 
     back = f'href="{GOODBYE.replace("&", "&amp;")}&amp;state=s"'
 
-    assert back in alice.signs_out(client_id="hub", post_logout_redirect_uri=GOODBYE, state="s").text
-    assert "Back to" not in alice.signs_out().text
-    assert "Back to" not in alice.signs_out(client_id="hub", post_logout_redirect_uri="org.example.hub:/bye").text
+    assert back in alice.sign_out(client_id="hub", post_logout_redirect_uri=GOODBYE, state="s").text
+    assert "Back to" not in alice.sign_out().text
+    assert "Back to" not in alice.sign_out(client_id="hub", post_logout_redirect_uri="org.example.hub:/bye").text
     assert alice.is_signed_in

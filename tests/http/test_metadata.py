@@ -24,12 +24,12 @@ PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
 @pytest.fixture
 def metadata(bridge: Running) -> dict[str, Any]:
-    return bridge.wire.ask("GET", DISCOVERY).json
+    return bridge.wire.send("GET", DISCOVERY).json
 
 
 @pytest.fixture
 def jwks(bridge: Running, metadata: dict[str, Any]) -> dict[str, Any]:
-    return bridge.wire.ask("GET", metadata["jwks_uri"]).json
+    return bridge.wire.send("GET", metadata["jwks_uri"]).json
 
 
 def verified(id_token: str, jwks: dict[str, Any]) -> jwt.Token:
@@ -38,7 +38,7 @@ def verified(id_token: str, jwks: dict[str, Any]) -> jwt.Token:
 
 def test_both_documents_satisfy_their_specifications(bridge: Running, metadata: dict[str, Any]) -> None:
     OpenIDProviderMetadata(metadata).validate()
-    other = bridge.wire.ask("GET", "/.well-known/oauth-authorization-server").json
+    other = bridge.wire.send("GET", "/.well-known/oauth-authorization-server").json
     AuthorizationServerMetadata(other).validate()
     assert other == metadata
 
@@ -58,7 +58,7 @@ def test_every_address_in_it_answers(bridge: Running, metadata: dict[str, Any]) 
     for name, address in metadata.items():
         if name.endswith(("_endpoint", "_uri")):
             assert address.startswith("https://auth.example.org/")
-            assert bridge.wire.ask("GET", address).status != 404, name
+            assert bridge.wire.send("GET", address).status != 404, name
 
 
 @pytest.mark.parametrize(
@@ -71,15 +71,15 @@ def test_every_address_in_it_answers(bridge: Running, metadata: dict[str, Any]) 
 )
 def test_an_issuer_with_a_path_is_discovered_row40(make_bridge: MakeBridge, path: str) -> None:
     bridge = make_bridge(issuer="https://www.example.org/sign-in")
-    found = bridge.wire.ask("GET", path).json
+    found = bridge.wire.send("GET", path).json
     assert found["issuer"] == "https://www.example.org/sign-in"
     assert found["token_endpoint"] == "https://www.example.org/sign-in/token"
-    assert bridge.wire.ask("GET", found["jwks_uri"]).json["keys"]
+    assert bridge.wire.send("GET", found["jwks_uri"]).json["keys"]
 
 
 def test_public_documents_are_for_caches_and_other_origins_row66(bridge: Running) -> None:
     for path in (DISCOVERY, "/.well-known/jwks.json"):
-        answer = bridge.wire.ask("GET", path, headers={"Origin": "https://app.example.org"})
+        answer = bridge.wire.send("GET", path, headers={"Origin": "https://app.example.org"})
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert answer.headers["Cache-Control"] == "public, max-age=3600"
 
@@ -97,7 +97,7 @@ def test_the_key_set_holds_public_keys_alone_row63(jwks: dict[str, Any]) -> None
 def test_an_id_token_verifies_and_says_who_when_and_for_whom_row63(
     bridge: Running, browser: Browser, hub: App, jwks: dict[str, Any]
 ) -> None:
-    tokens = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
+    tokens = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json
     token = verified(tokens["id_token"], jwks)
     (kid,) = [key["kid"] for key in jwks["keys"] if key["alg"] == "RS256"]
     assert token.header == {"alg": "RS256", "kid": kid, "typ": "JWT"}
@@ -119,11 +119,11 @@ def test_an_id_token_verifies_and_says_who_when_and_for_whom_row63(
 def test_the_keys_survive_a_restart_row65(make_bridge: MakeBridge) -> None:
     one, other = make_bridge(), make_bridge()
     path = "/.well-known/jwks.json"
-    assert one.wire.ask("GET", path).json == other.wire.ask("GET", path).json
+    assert one.wire.send("GET", path).json == other.wire.send("GET", path).json
 
 
 def test_without_a_nonce_there_is_none(browser: Browser, hub: App, jwks: dict[str, Any]) -> None:
-    tokens = hub.redeems(hub.takes_code(browser.signs_in(hub.sends(nonce=None)))).json
+    tokens = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url(nonce=None)))).json
     assert "nonce" not in verified(tokens["id_token"], jwks).claims
 
 
@@ -131,9 +131,9 @@ def test_auth_time_is_when_the_person_signed_in_at_cas(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, jwks: dict[str, Any]
 ) -> None:
     cas.sign_in_as("alice", {**ALICE, "authenticationDate": ("2026-01-02T03:04:05.678Z[UTC]",)})
-    first = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
+    first = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json
     bridge.clock.advance(600)
-    second = hub.redeems(hub.takes_code(browser.opens(hub.sends()))).json
+    second = hub.redeem(hub.extract_code(browser.get(hub.authorization_url()))).json
     for tokens in (first, second):
         assert verified(tokens["id_token"], jwks).claims["auth_time"] == 1767323045
 
@@ -142,12 +142,12 @@ def test_auth_time_is_never_in_the_future(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, jwks: dict[str, Any]
 ) -> None:
     cas.sign_in_as("alice", {**ALICE, "authenticationDate": ("2999-01-01T00:00:00Z",)})
-    tokens = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
+    tokens = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json
     assert verified(tokens["id_token"], jwks).claims["auth_time"] == int(bridge.clock())
 
 
 def test_a_forged_id_token_does_not_verify(browser: Browser, hub: App, jwks: dict[str, Any]) -> None:
-    id_token = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json["id_token"]
+    id_token = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json["id_token"]
     head, payload, signature = id_token.split(".")
     forged = base64.urlsafe_b64encode(base64.urlsafe_b64decode(payload + "==").replace(b"alice", b"admin")).decode()
     with pytest.raises(JoseError):

@@ -57,7 +57,7 @@ def numbers(bridge: Running) -> Callable[[], Numbers]:
     """A function that reads them."""
 
     def ask() -> Numbers:
-        answer = bridge.wire.ask("GET", "/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        answer = bridge.wire.send("GET", "/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
         assert answer.status == 200
         return read(answer.text)
 
@@ -65,7 +65,7 @@ def numbers(bridge: Running) -> Callable[[], Numbers]:
 
 
 def test_a_sign_in_is_counted_from_ticket_to_token(numbers: Callable[[], Numbers], browser: Browser, hub: App) -> None:
-    hub.redeems(hub.takes_code(browser.signs_in(hub.sends())))
+    hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url())))
     found = numbers()
     assert value(found, "sign_ins_total", outcome="signed_in") == 1
     assert value(found, "cas_validation_seconds_count") == 1
@@ -77,13 +77,13 @@ def test_a_sign_in_is_counted_from_ticket_to_token(numbers: Callable[[], Numbers
 def test_refusals_are_counted_by_reason(
     numbers: Callable[[], Numbers], bridge: Running, browser: Browser, hub: App
 ) -> None:
-    code = hub.takes_code(browser.signs_in(hub.sends()))
-    hub.redeems(code)
-    hub.redeems(code)
-    hub.redeems("x", client_secret="wrong")
-    hub.calls_token([("client_id", "hub"), ("client_secret", HUB_SECRET), ("grant_type", "made up")])
-    bridge.wire.ask("GET", "/cas/callback?state=x&ticket=ST-1")
-    browser.opens(hub.sends(prompt="none", max_age="0", scope="nothing"))
+    code = hub.extract_code(browser.sign_in(hub.authorization_url()))
+    hub.redeem(code)
+    hub.redeem(code)
+    hub.redeem("x", client_secret="wrong")
+    hub.request_token([("client_id", "hub"), ("client_secret", HUB_SECRET), ("grant_type", "made up")])
+    bridge.wire.send("GET", "/cas/callback?state=x&ticket=ST-1")
+    browser.get(hub.authorization_url(prompt="none", max_age="0", scope="nothing"))
     found = numbers()
     for reason in ("token_reused", "invalid_client", "unsupported_grant_type", "login_not_continued", "invalid_scope"):
         assert value(found, "refusals_total", reason=reason) == 1, reason
@@ -100,7 +100,7 @@ def test_trouble_with_cas_is_told_by_kind_and_time(
     numbers: Callable[[], Numbers], browser: Browser, hub: App, cas: ScriptedCas
 ) -> None:
     cas.script = cas_scripts.redirects_to("https://elsewhere.example/")
-    assert browser.signs_in(hub.sends()).status == 502
+    assert browser.sign_in(hub.authorization_url()).status == 502
     found = numbers()
     assert value(found, "sign_ins_total", outcome="upstream_misconfigured") == 1
     assert value(found, "cas_validation_seconds_count") == 1
@@ -108,10 +108,10 @@ def test_trouble_with_cas_is_told_by_kind_and_time(
 
 def test_no_label_comes_from_a_request(numbers: Callable[[], Numbers], bridge: Running, hub: App) -> None:
     for name in ("one", "two"):
-        bridge.wire.ask("GET", f"/no/such/{name}")
-        bridge.wire.ask("BREW", f"/token?{name}")
-        hub.calls_token([("grant_type", name), ("client_id", name), ("code", name)])
-        bridge.wire.ask("GET", f"/authorize?client_id={name}")
+        bridge.wire.send("GET", f"/no/such/{name}")
+        bridge.wire.send("BREW", f"/token?{name}")
+        hub.request_token([("grant_type", name), ("client_id", name), ("code", name)])
+        bridge.wire.send("GET", f"/authorize?client_id={name}")
     assert not [labels for _, labels in numbers() if {"one", "two"} & {text for _, text in labels}]
 
 
@@ -158,14 +158,14 @@ def test_without_a_token_nobody_else_may_read_row39(
 
 
 def test_whoever_may_not_read_cannot_tell_that_there_is_anything(bridge: Running) -> None:
-    refused, missing_images = (bridge.wire.ask("GET", path) for path in ("/metrics", "/nothing-here"))
+    refused, missing_images = (bridge.wire.send("GET", path) for path in ("/metrics", "/nothing-here"))
     assert (refused.status, refused.json) == (missing_images.status, missing_images.json)
 
 
 def test_prometheus_reads_on_the_container_port_below_a_path_issuer(make_bridge: MakeBridge) -> None:
     bridge = make_bridge(issuer="https://www.example.org/sign-in", metrics_token=TOKEN)
     for path in ("/metrics", "/sign-in/metrics"):
-        assert bridge.wire.ask("GET", path, headers={"Authorization": f"Bearer {TOKEN}"}).status == 200
+        assert bridge.wire.send("GET", path, headers={"Authorization": f"Bearer {TOKEN}"}).status == 200
 
 
 def _count(directory: str, refusals: int, done: Event | None) -> None:
@@ -215,10 +215,10 @@ def test_every_worker_tells_the_sum_and_nothing_is_left_behind(
     with LiveBridge(tmp_path, cas_url=cas.url, clients=[client], settings={"PASSERELLE_WORKERS": "2"}) as bridge:
         wire = Wire(bridge.url, port=bridge.port)
         for _ in range(30):
-            assert wire.ask("POST", "/token", headers=FORM, body="client_id=hub&client_secret=no").status in (401, 429)
+            assert wire.send("POST", "/token", headers=FORM, body="client_id=hub&client_secret=no").status in (401, 429)
         (shared,) = tmp_path.glob("passerelle-metrics-*")
         for _ in range(8):  # each asked by a connection of its own: both workers answer
-            answer = wire.ask("GET", "/metrics", headers={"Host": f"127.0.0.1:{bridge.port}"})
+            answer = wire.send("GET", "/metrics", headers={"Host": f"127.0.0.1:{bridge.port}"})
             found = read(answer.text)
             assert value(found, "token_responses_total", grant_type="other", outcome="invalid_client") == sum(
                 count for (name, labels), count in found.items() if _is_token_401(name, labels)
@@ -261,9 +261,9 @@ def test_a_start_takes_away_what_a_killed_bridge_left_and_nothing_else(
 
 
 def test_the_page_names_every_metric_and_no_other(bridge: Running, numbers: Callable[[], Numbers], hub: App) -> None:
-    Browser(bridge.wire).signs_in(hub.sends())
-    hub.redeems("x")
-    bridge.wire.ask("POST", "/cas/logout", body="")
+    Browser(bridge.wire).sign_in(hub.authorization_url())
+    hub.redeem("x")
+    bridge.wire.send("POST", "/cas/logout", body="")
     page = set(re.findall(r"^\| `(passerelle_\w+)` ", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
     told = {re.sub("_(bucket|count|sum)$", "", name) for name, _ in numbers()}
     assert told == page

@@ -85,7 +85,7 @@ def patient(make_bridge: MakeBridge) -> Running:
 def test_made_up_requests_are_answered_as_described_row5(operation: Any, patient: Running) -> None:
     """Half of them as a stranger, half as a client and a user that the bridge knows: beyond the first checks."""
     browser, hub = Browser(patient.wire), App(patient.wire, secret=HUB_SECRET)
-    tokens = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
+    tokens = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json
     statuses: set[int] = set()
 
     @settings(
@@ -113,7 +113,7 @@ def _as_known(case: Any, hub: App, browser: Browser, tokens: Mapping[str, Any]) 
     in_body = isinstance(case.body, dict)
     known = _of_hub(hub, tokens)
     if case.path == "/token" and case.body.get("grant_type") == "authorization_code":
-        known["code"] = hub.takes_code(browser.opens(hub.sends()))
+        known["code"] = hub.extract_code(browser.get(hub.authorization_url()))
         case.body |= {name: known[name] for name in ("redirect_uri", "code_verifier")}
     if case.path in ("/token", "/introspect", "/revoke"):
         case.body |= {"client_id": known["client_id"], "client_secret": HUB_SECRET}

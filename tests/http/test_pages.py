@@ -72,7 +72,7 @@ def closed(bridge: Running) -> App:
     ],
 )
 def test_the_browser_chooses_the_language(bridge: Running, accepted: str, language: str | None) -> None:
-    page = Browser(bridge.wire).opens("/", **{"Accept-Language": accepted})
+    page = Browser(bridge.wire).get("/", **{"Accept-Language": accepted})
     assert page.status == 200
     said = page.headers["Content-Language"]
     assert f'<html lang="{said}">' in page.text
@@ -85,12 +85,12 @@ def test_the_browser_chooses_the_language(bridge: Running, accepted: str, langua
 )
 def test_ui_locales_go_before_the_browser(bridge: Running, asks: App, ui_locales: str, language: str) -> None:
     browser = Browser(bridge.wire)
-    page = browser.opens(asks.sends(client_id="unknown", ui_locales=ui_locales), **{"Accept-Language": "en"})
+    page = browser.get(asks.authorization_url(client_id="unknown", ui_locales=ui_locales), **{"Accept-Language": "en"})
     assert page.headers["Content-Language"] == language
 
 
 def test_ui_locales_are_remembered_on_the_way_through_cas(bridge: Running, closed: App) -> None:
-    page = Browser(bridge.wire).signs_in(closed.sends(ui_locales="fr"))
+    page = Browser(bridge.wire).sign_in(closed.authorization_url(ui_locales="fr"))
     assert page.status == 403
     assert "Cette application ne vous est pas ouverte" in page.text
     assert "The Cluster" in page.text
@@ -98,37 +98,37 @@ def test_ui_locales_are_remembered_on_the_way_through_cas(bridge: Running, close
 
 def test_the_consent_form_carries_the_language_on(bridge: Running, asks: App) -> None:
     browser = Browser(bridge.wire)
-    page = browser.signs_in(asks.sends(ui_locales="fr"))
+    page = browser.sign_in(asks.authorization_url(ui_locales="fr"))
     assert "Partager vos données avec The Notebook" in page.text
     fields = form_to(page.text, "/consent").fields
     assert fields["ui_locales"] == "fr"
-    assert browser.posts("/consent", fields | {"form_token": "wrong"}).headers["Content-Language"] == "fr"
+    assert browser.post("/consent", fields | {"form_token": "wrong"}).headers["Content-Language"] == "fr"
 
 
 def test_programs_get_english_whatever_their_user_reads(bridge: Running, asks: App) -> None:
     french = {"Accept-Language": "fr"}
-    answer = bridge.wire.ask("POST", "/token", headers=french | {"Content-Type": "application/x-www-form-urlencoded"})
+    answer = bridge.wire.send("POST", "/token", headers=french | {"Content-Type": "application/x-www-form-urlencoded"})
     assert answer.json["error_description"].isascii()
     browser = Browser(bridge.wire)
-    page = browser.signs_in(asks.sends(ui_locales="fr"))
-    refusal = browser.posts("/consent", form_to(page.text, "/consent").fields | {"decision": "deny"}, **french)
+    page = browser.sign_in(asks.authorization_url(ui_locales="fr"))
+    refusal = browser.post("/consent", form_to(page.text, "/consent").fields | {"decision": "deny"}, **french)
     assert refusal.parameters["error"] == "access_denied"
     assert refusal.parameters["error_description"].startswith("The user does not want")
 
 
 def test_what_only_a_program_can_mend_stays_english_and_says_so(bridge: Running) -> None:
-    page = Browser(bridge.wire).opens("/authorize", **{"Accept-Language": "fr"}).text
+    page = Browser(bridge.wire).get("/authorize", **{"Accept-Language": "fr"}).text
     assert "Prévenez ses responsables" in page
     assert '<span lang="en">The parameter client_id is missing.</span>' in page
 
 
 @pytest.mark.parametrize("target", ["/authorize?ui_locales=%ff", "/authorize?ui_locales=fr&x=%00", "/?ui_locales=fr"])
 def test_no_request_is_too_broken_to_be_answered_in_some_language(bridge: Running, target: str) -> None:
-    assert Browser(bridge.wire).opens(target).status in (200, 400)
+    assert Browser(bridge.wire).get(target).status in (200, 400)
 
 
 def test_a_body_too_large_still_gets_a_page(bridge: Running) -> None:
-    page = Browser(bridge.wire).posts("/consent", {"ui_locales": "fr", "x": "y" * 200_000}, **HTML)
+    page = Browser(bridge.wire).post("/consent", {"ui_locales": "fr", "x": "y" * 200_000}, **HTML)
     assert page.status in (400, 413)
     assert page.is_page
 
@@ -141,12 +141,12 @@ def test_pages_for_the_signed_in_are_as_closed_as_the_others_row33_row34(
     bridge: Running, asks: App, closed: App, where: str
 ) -> None:
     browser = Browser(bridge.wire)
-    consent = browser.signs_in(asks.sends())
+    consent = browser.sign_in(asks.authorization_url())
     page = {
         "consent": lambda: consent,
-        "not admitted": lambda: browser.opens(closed.sends()),
-        "account": lambda: browser.opens("/"),
-        "sign out": lambda: browser.opens("/logout"),
+        "not admitted": lambda: browser.get(closed.authorization_url()),
+        "account": lambda: browser.get("/"),
+        "sign out": lambda: browser.get("/logout"),
     }[where]()
     policy = dict(part.split(" ", 1) for part in page.headers["Content-Security-Policy"].split("; "))
     assert policy["default-src"] == policy["script-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
@@ -175,9 +175,9 @@ def test_names_are_text_and_nothing_else(make_bridge: MakeBridge, cas: ScriptedC
     asks = App(bridge.wire, "asks", redirect_uri="https://asks.example.org/cb")
     closed = App(bridge.wire, "closed", redirect_uri="https://closed.example.org/cb")
     page = {
-        "consent": lambda: browser.signs_in(asks.sends(scope="openid profile email groups", state=HOSTILE)),
-        "not admitted": lambda: browser.signs_in(closed.sends()),
-        "contact": lambda: browser.opens("/cas/callback"),
+        "consent": lambda: browser.sign_in(asks.authorization_url(scope="openid profile email groups", state=HOSTILE)),
+        "not admitted": lambda: browser.sign_in(closed.authorization_url()),
+        "contact": lambda: browser.get("/cas/callback"),
     }[what]()
     tags = tags_of(page.text)
     assert "&lt;script&gt;alert(1)" in page.text
@@ -187,7 +187,7 @@ def test_names_are_text_and_nothing_else(make_bridge: MakeBridge, cas: ScriptedC
 
 
 def test_a_broken_host_header_gets_a_page_with_its_style(bridge: Running) -> None:
-    page = bridge.wire.ask("GET", "/authorize", headers=HTML | {"Host": "a b<c>"})
+    page = bridge.wire.send("GET", "/authorize", headers=HTML | {"Host": "a b<c>"})
     assert page.status == 400
     assert 'href="/static/theme.css"' in page.text
 
@@ -195,21 +195,23 @@ def test_a_broken_host_header_gets_a_page_with_its_style(bridge: Running) -> Non
 def test_addresses_lie_below_the_path_of_the_issuer(make_bridge: MakeBridge) -> None:
     bridge = make_bridge(issuer="https://example.org/sso", clients=json.dumps(CLIENTS))
     browser = Browser(bridge.wire)
-    page = browser.signs_in(
-        App(bridge.wire, "asks", redirect_uri="https://asks.example.org/cb").sends().replace("https://example.org", "")
+    page = browser.sign_in(
+        App(bridge.wire, "asks", redirect_uri="https://asks.example.org/cb")
+        .authorization_url()
+        .replace("https://example.org", "")
     )
     addresses = [a[name] for _, a in tags_of(page.text) for name in ("href", "src", "action") if name in a]
     assert addresses
     assert all(address.startswith("/sso/") for address in addresses)
-    assert browser.opens("/sso/static/theme.css").status == 200
-    assert "Your account" in browser.opens("/sso/").text
+    assert browser.get("/sso/static/theme.css").status == 200
+    assert "Your account" in browser.get("/sso/").text
 
 
 # Pages
 
 
 def test_consent_says_in_words_and_values_what_is_shared(bridge: Running, asks: App, cas: ScriptedCas) -> None:
-    page = Browser(bridge.wire).signs_in(asks.sends(scope="openid email groups offline_access")).text
+    page = Browser(bridge.wire).sign_in(asks.authorization_url(scope="openid email groups offline_access")).text
     for text in ("alice@example.org", "staff", "The groups that you belong to", "even while you are away"):
         assert text in page
     assert "Alice Liddell" in page
@@ -220,7 +222,7 @@ def test_consent_says_in_words_and_values_what_is_shared(bridge: Running, asks: 
 
 
 def test_whoever_is_not_admitted_reads_whom_to_ask(bridge: Running, closed: App) -> None:
-    page = Browser(bridge.wire).signs_in(closed.sends())
+    page = Browser(bridge.wire).sign_in(closed.authorization_url())
     assert page.status == 403
     for text in ("You are signed in as alice, but The Cluster is not open to you", "mailto:help@example.org"):
         assert text in page.text
@@ -229,7 +231,7 @@ def test_whoever_is_not_admitted_reads_whom_to_ask(bridge: Running, closed: App)
 
 
 def test_an_interrupted_sign_in_says_what_to_do(bridge: Running) -> None:
-    page = Browser(bridge.wire).opens("/cas/callback?state=x&ticket=ST-1")
+    page = Browser(bridge.wire).get("/cas/callback?state=x&ticket=ST-1")
     assert page.status == 400
     assert "Your sign-in was interrupted" in page.text
     assert "Let your browser keep cookies of auth.example.org" in page.text
@@ -246,15 +248,15 @@ def test_an_interrupted_sign_in_says_what_to_do(bridge: Running) -> None:
     ],
 )
 def test_the_contact_is_a_link_where_it_can_be(make_bridge: MakeBridge, contact: str, shown: str) -> None:
-    page = Browser(make_bridge(support_contact=contact).wire).opens("/nowhere", **HTML).text
+    page = Browser(make_bridge(support_contact=contact).wire).get("/nowhere", **HTML).text
     assert shown in page
     assert 'href="javascript' not in page
 
 
 def test_a_form_post_answer_works_without_a_script(bridge: Running, asks: App) -> None:
     browser = Browser(bridge.wire)
-    consent = browser.signs_in(asks.sends(response_mode="form_post", state=HOSTILE))
-    page = browser.posts("/consent", form_to(consent.text, "/consent").fields | {"decision": "allow"})
+    consent = browser.sign_in(asks.authorization_url(response_mode="form_post", state=HOSTILE))
+    page = browser.post("/consent", form_to(consent.text, "/consent").fields | {"decision": "allow"})
     form = form_to(page.text, "https://asks.example.org/cb")
     bridge.wire.secrets.add(form.fields["code"])
     assert form.method == "post"

@@ -8,14 +8,14 @@ from tests.support.bridge.actors import App, Browser
 
 
 def test_the_right_verifier_redeems(browser: Browser, cli: App) -> None:
-    assert cli.redeems(cli.takes_code(browser.signs_in(cli.sends()))).status == 200
+    assert cli.redeem(cli.extract_code(browser.sign_in(cli.authorization_url()))).status == 200
 
 
 @pytest.mark.parametrize("length", [43, 128])
 def test_verifiers_of_every_allowed_length_redeem_row14(browser: Browser, hub: App, length: int) -> None:
     hub.verifier = "aB3-._~" * 20
     hub.verifier = hub.verifier[:length]
-    assert hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).status == 200
+    assert hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).status == 200
 
 
 @pytest.mark.parametrize(
@@ -32,33 +32,33 @@ def test_verifiers_of_every_allowed_length_redeem_row14(browser: Browser, hub: A
     ],
 )
 def test_a_wrong_verifier_is_refused(browser: Browser, hub: App, verifier: str | None) -> None:
-    code = hub.takes_code(browser.signs_in(hub.sends()))
-    refused = hub.redeems(code, code_verifier=verifier)
+    code = hub.extract_code(browser.sign_in(hub.authorization_url()))
+    refused = hub.redeem(code, code_verifier=verifier)
     assert (refused.status, refused.json["error"]) == (400, "invalid_grant")
 
 
 def test_the_challenge_itself_is_no_verifier_row11(browser: Browser, hub: App) -> None:
-    code = hub.takes_code(browser.signs_in(hub.sends()))
-    assert hub.redeems(code, code_verifier=hub.challenge).json["error"] == "invalid_grant"
+    code = hub.extract_code(browser.sign_in(hub.authorization_url()))
+    assert hub.redeem(code, code_verifier=hub.challenge).json["error"] == "invalid_grant"
 
 
 def test_a_wrong_verifier_burns_the_code_row21(browser: Browser, hub: App) -> None:
-    code = hub.takes_code(browser.signs_in(hub.sends()))
-    hub.redeems(code, code_verifier="w" * 43)
-    assert hub.redeems(code).json["error"] == "invalid_grant"
+    code = hub.extract_code(browser.sign_in(hub.authorization_url()))
+    hub.redeem(code, code_verifier="w" * 43)
+    assert hub.redeem(code).json["error"] == "invalid_grant"
 
 
 def test_an_excused_client_redeems_without_pkce_row10(browser: Browser, old: App) -> None:
-    code = old.takes_code(browser.signs_in(old.sends(code_challenge=None, code_challenge_method=None)))
-    assert old.redeems(code, code_verifier=None).status == 200
+    code = old.extract_code(browser.sign_in(old.authorization_url(code_challenge=None, code_challenge_method=None)))
+    assert old.redeem(code, code_verifier=None).status == 200
 
 
 def test_a_verifier_without_a_challenge_is_refused_row13(browser: Browser, old: App) -> None:
     """Else whoever strips the challenge from the request could inject a code of their own (downgrade)."""
-    code = old.takes_code(browser.signs_in(old.sends(code_challenge=None, code_challenge_method=None)))
-    assert old.redeems(code).json["error"] == "invalid_grant"
+    code = old.extract_code(browser.sign_in(old.authorization_url(code_challenge=None, code_challenge_method=None)))
+    assert old.redeem(code).json["error"] == "invalid_grant"
 
 
 def test_an_excused_client_that_sends_a_challenge_is_held_to_it_row12(browser: Browser, old: App) -> None:
-    code = old.takes_code(browser.signs_in(old.sends()))
-    assert old.redeems(code, code_verifier=None).json["error"] == "invalid_grant"
+    code = old.extract_code(browser.sign_in(old.authorization_url()))
+    assert old.redeem(code, code_verifier=None).json["error"] == "invalid_grant"

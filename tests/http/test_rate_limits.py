@@ -11,7 +11,7 @@ import pytest
 from bridge.settings import Settings
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, LIMITED, Running, events
-from tests.support.bridge.actors import FORM, Answer, App, Browser
+from tests.support.bridge.actors import FORM, App, Browser, Response
 
 LIMITS = {
     "client_failures_per_minute": "3",
@@ -33,11 +33,11 @@ def bridge(make_bridge: MakeBridge, monkeypatch: pytest.MonkeyPatch) -> Running:
 
 def tries(
     bridge: Running, secret: str | None, *, client: str = "hub", at: str = "/token", address: str = "192.0.2.1"
-) -> Answer:
+) -> Response:
     """A client that shows a secret, in the body."""
     form = {"client_id": client, **OTHER_PARAMETERS.get(at, {"token": "x"})}
     form |= {} if secret is None else {"client_secret": secret}
-    return bridge.wire.ask("POST", at, headers=FORM | {"X-Forwarded-For": address}, body=urlencode(form))
+    return bridge.wire.send("POST", at, headers=FORM | {"X-Forwarded-For": address}, body=urlencode(form))
 
 
 @pytest.mark.parametrize("at", ["/token", "/introspect", "/revoke"])
@@ -104,7 +104,7 @@ def test_a_client_spelled_otherwise_is_the_same_client_row72(bridge: Running, sp
     for _ in range(3):
         tries(bridge, "wrong")
     header = f"Basic {base64.b64encode(f'{spelled}:wrong'.encode()).decode()}"
-    answer = bridge.wire.ask(
+    answer = bridge.wire.send(
         "POST", "/token", headers=FORM | {"Authorization": header, "X-Forwarded-For": "192.0.2.1"}, body="code=x"
     )
     assert answer.status == 429
@@ -114,7 +114,7 @@ def test_a_client_spelled_otherwise_is_the_same_client_row72(bridge: Running, sp
 def test_an_unreadable_header_is_a_failure_like_others_row72(bridge: Running, header: str) -> None:
     def ask() -> int:
         told = FORM | {"Authorization": header, "X-Forwarded-For": "192.0.2.1"}
-        return bridge.wire.ask("POST", "/introspect", headers=told, body="token=x").status
+        return bridge.wire.send("POST", "/introspect", headers=told, body="token=x").status
 
     assert [ask() for _ in range(4)] == [401, 401, 401, 429]
 
@@ -134,28 +134,28 @@ def test_refusals_for_other_reasons_do_not_count_row72(bridge: Running) -> None:
 def test_bad_access_tokens_are_told_to_slow_down_and_good_ones_pass_row72(
     bridge: Running, browser: Browser, hub: App
 ) -> None:
-    good = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json["access_token"]
+    good = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json["access_token"]
 
-    def ask(token: str) -> Answer:
+    def ask(token: str) -> Response:
         told = {"Authorization": f"Bearer {token}", "X-Forwarded-For": "192.0.2.1"}
-        return bridge.wire.ask("GET", "/userinfo", headers=told)
+        return bridge.wire.send("GET", "/userinfo", headers=told)
 
     assert [ask("bad").status for _ in range(6)] == [401, 401, 401, 401, 429, 429]
     assert ask("bad").headers["Retry-After"]
     assert ask(good).status == 200
-    assert bridge.wire.ask("GET", "/userinfo", headers={"X-Forwarded-For": "192.0.2.1"}).status == 401
+    assert bridge.wire.send("GET", "/userinfo", headers={"X-Forwarded-For": "192.0.2.1"}).status == 401
 
 
 def test_bad_callbacks_are_told_to_slow_down_and_good_ones_pass_row72(
     bridge: Running, browser: Browser, hub: App
 ) -> None:
-    callback = browser.visits_cas(browser.opens(hub.sends()))
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     told = {"X-Forwarded-For": "192.0.2.1", "Accept": "text/html"}
-    answers = [bridge.wire.ask("GET", f"/cas/callback?state=x&ticket=ST-{n}", headers=told) for n in range(6)]
+    answers = [bridge.wire.send("GET", f"/cas/callback?state=x&ticket=ST-{n}", headers=told) for n in range(6)]
     assert [answer.status for answer in answers] == [400, 400, 400, 400, 429, 429]
     assert answers[-1].is_page
     assert answers[-1].headers["Retry-After"]
-    assert hub.takes_code(browser.opens(callback, **{"X-Forwarded-For": "192.0.2.1"}))
+    assert hub.extract_code(browser.get(callback, **{"X-Forwarded-For": "192.0.2.1"}))
 
 
 def test_five_hundred_people_behind_one_address_sign_in_at_nine_row72(make_bridge: MakeBridge) -> None:
@@ -166,10 +166,10 @@ def test_five_hundred_people_behind_one_address_sign_in_at_nine_row72(make_bridg
     hub = App(bridge.wire, secret=HUB_SECRET)
     for number in range(500):
         browser = Browser(bridge.wire)
-        callback = browser.visits_cas(browser.opens(hub.sends(), **campus))
-        code = hub.takes_code(browser.opens(callback, **campus))
+        callback = browser.log_in_at_cas(browser.get(hub.authorization_url(), **campus))
+        code = hub.extract_code(browser.get(callback, **campus))
         if number % 2:
-            assert browser.opens(callback, **campus).status == 303
+            assert browser.get(callback, **campus).status == 303
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -178,10 +178,10 @@ def test_five_hundred_people_behind_one_address_sign_in_at_nine_row72(make_bridg
             "client_secret": HUB_SECRET,
             "code_verifier": hub.verifier,
         }
-        token = bridge.wire.ask("POST", "/token", headers=FORM | campus, body=urlencode(form)).json["access_token"]
+        token = bridge.wire.send("POST", "/token", headers=FORM | campus, body=urlencode(form)).json["access_token"]
         bridge.wire.secrets |= {token}
         told = campus | {"Authorization": f"Bearer {token}"}
-        assert bridge.wire.ask("GET", "/userinfo", headers=told).status == 200
+        assert bridge.wire.send("GET", "/userinfo", headers=told).status == 200
 
 
 def test_who_is_stopped_stands_in_the_log_without_what_they_tried_row72_row73(

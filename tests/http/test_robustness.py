@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.http.world import HUB_SECRET, Running, events
-from tests.support.bridge.actors import FORM, Answer, App, Browser
+from tests.support.bridge.actors import FORM, App, Browser, Response
 
 GARBAGE = settings(
     max_examples=150,
@@ -72,7 +72,7 @@ RAW = [
 ]
 
 
-def is_calm(answer: Answer) -> bool:
+def is_calm(answer: Response) -> bool:
     """No 5xx; and if somebody is sent on, then to CAS or to the registered address."""
     sent_to = answer.headers.get("Location", "https://hub.example.org/hub/oauth_callback?")
     here = ("https://hub.example.org/hub/oauth_callback?", "http://127.0.0.1:")
@@ -93,9 +93,7 @@ def test_garbage_at_the_authorization_endpoint(
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET, state="s")
     query = urlencode([*{**hub.request(), **changes}.items(), *twice])
     answer = (
-        bridge.wire.ask("POST", "/authorize", headers=FORM, body=query)
-        if post
-        else browser.opens(f"/authorize?{query}")
+        bridge.wire.send("POST", "/authorize", headers=FORM, body=query) if post else browser.get(f"/authorize?{query}")
     )
     assert is_calm(answer)
 
@@ -107,7 +105,7 @@ def test_garbage_at_the_token_endpoint(
 ) -> None:
     hub = App(bridge.wire, secret=HUB_SECRET)
     usual = {"grant_type": "authorization_code", "code": "x", "client_id": "hub", "client_secret": HUB_SECRET}
-    answer = hub.calls_token([*{**usual, **changes}.items(), *twice], basic=basic)
+    answer = hub.request_token([*{**usual, **changes}.items(), *twice], basic=basic)
     assert answer.status in (400, 401, 413)
     assert answer.json["error"]
 
@@ -117,7 +115,7 @@ def test_garbage_at_the_token_endpoint(
 def test_garbage_at_the_callback(bridge: Running, ticket: str, state: str, cookie: str) -> None:
     query = urlencode({"ticket": f"ST-{ticket}", "state": state})
     jar = f"__Host-passerelle-login={cookie}; __Host-passerelle-session={cookie}"
-    answer = bridge.wire.ask("GET", f"/cas/callback?{query}", headers={"Cookie": jar})
+    answer = bridge.wire.send("GET", f"/cas/callback?{query}", headers={"Cookie": jar})
     assert answer.status == 400
     assert answer.is_page
 
@@ -129,18 +127,18 @@ def test_garbage_at_the_callback(bridge: Running, ticket: str, state: str, cooki
 )
 def test_garbage_in_the_authorization_header(bridge: Running, header: str, path: str) -> None:
     for scheme in ("", "Basic ", "Bearer "):
-        answer = bridge.wire.ask("POST", path, headers=FORM | {"Authorization": scheme + header}, body="a=b")
+        answer = bridge.wire.send("POST", path, headers=FORM | {"Authorization": scheme + header}, body="a=b")
         assert answer.status in (400, 401)
 
 
 @pytest.mark.parametrize("path", ["/authorize", "/cas/callback", "/token", "/userinfo", "/nowhere", "/"])
 @pytest.mark.parametrize("raw", RAW, ids=range(len(RAW)))
 def test_broken_encodings_row5(bridge: Running, path: str, raw: str) -> None:
-    assert bridge.wire.ask("GET", f"{path}?{raw}").status < 500
+    assert bridge.wire.send("GET", f"{path}?{raw}").status < 500
     body = raw.encode("latin-1")
-    assert bridge.wire.ask("POST", path, headers=FORM, body=body).status < 500
+    assert bridge.wire.send("POST", path, headers=FORM, body=body).status < 500
     assert (
-        bridge.wire.ask("POST", f"{path}?{raw}", headers={"Content-Type": "multipart/form-data"}, body=body).status
+        bridge.wire.send("POST", f"{path}?{raw}", headers={"Content-Type": "multipart/form-data"}, body=body).status
         < 500
     )
 
@@ -149,18 +147,18 @@ def test_broken_encodings_row5(bridge: Running, path: str, raw: str) -> None:
     "path", ["/%00", "/%FF", "/..%2f..%2fetc/passwd", "/static/..%2f..%2fcli.py", "/" + "a" * 60_000]
 )
 def test_broken_paths(bridge: Running, path: str) -> None:
-    assert bridge.wire.ask("GET", path).status == 404
+    assert bridge.wire.send("GET", path).status == 404
 
 
 @pytest.mark.parametrize("name", ["Accept", "Accept-Language", "Host", "Cookie", "Content-Type", "Referer", "Range"])
 @pytest.mark.parametrize("value", ["", "\xff", ',;="', "a" * 9000, "bytes=0-99999999999999999999", "[::", "*/*;q=ü"])
 def test_broken_headers(bridge: Running, hub: App, name: str, value: str) -> None:
     """Where Werkzeug refuses a Host outright, that is a 400 as well."""
-    for path in (hub.sends(), "/static/bridge.css", "/nowhere", "/.well-known/jwks.json"):
-        assert bridge.wire.ask("GET", path, headers={"Accept": "text/html", name: value}).status < 500
-    assert bridge.wire.ask("POST", "/token", headers=FORM | {name: value}, body="a=b").status < 500
+    for path in (hub.authorization_url(), "/static/bridge.css", "/nowhere", "/.well-known/jwks.json"):
+        assert bridge.wire.send("GET", path, headers={"Accept": "text/html", name: value}).status < 500
+    assert bridge.wire.send("POST", "/token", headers=FORM | {name: value}, body="a=b").status < 500
 
 
 def test_a_state_in_every_byte_comes_back(browser: Browser, hub: App) -> None:
     every = "".join(chr(code) for code in range(256))
-    assert browser.opens(hub.sends(state=every, response_type="x")).parameters["state"] == every
+    assert browser.get(hub.authorization_url(state=every, response_type="x")).parameters["state"] == every

@@ -25,10 +25,10 @@ def test_an_answer_is_read_by_what_it_is_whatever_was_asked(
 ) -> None:
     """Servers ignore `format`, and some addresses answer in the form of another."""
     cas.script = cas_scripts.says(body)
-    answer = browser.signs_in(hub.sends())
+    answer = browser.sign_in(hub.authorization_url())
     if signs_in:
-        token = hub.redeems(hub.takes_code(answer)).json["access_token"]
-        assert hub.asks_who(token).json["sub"] == "alice"
+        token = hub.redeem(hub.extract_code(answer)).json["access_token"]
+        assert hub.fetch_userinfo(token).json["sub"] == "alice"
     else:  # to CAS once more, then a page
-        assert browser.opens(browser.visits_cas(answer)).status == 403
+        assert browser.get(browser.log_in_at_cas(answer)).status == 403
         assert "__Host-passerelle-session" not in browser.cookies

@@ -6,7 +6,7 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import ISSUER, Running
-from tests.support.bridge.actors import Answer, App, Browser
+from tests.support.bridge.actors import App, Browser, Response
 from tests.support.bridge.html_forms import form_to, forms_of
 from tests.support.cas.scripted_cas import ScriptedCas
 
@@ -18,61 +18,63 @@ def bridge(make_bridge: MakeBridge) -> Running:
 
 
 @pytest.fixture
-def page(browser: Browser, asks: App) -> Answer:
-    answer = browser.signs_in(asks.sends(scope="openid email"))
+def page(browser: Browser, asks: App) -> Response:
+    answer = browser.sign_in(asks.authorization_url(scope="openid email"))
     assert answer.status == 200
     return answer
 
 
-def decides(browser: Browser, page: Answer, decision: str, **changes: str) -> Answer:
-    return browser.posts("/consent", form_to(page.text, "/consent").fields | {"decision": decision} | changes)
+def decides(browser: Browser, page: Response, decision: str, **changes: str) -> Response:
+    return browser.post("/consent", form_to(page.text, "/consent").fields | {"decision": decision} | changes)
 
 
-def test_who_agrees_is_asked_once_row32(browser: Browser, asks: App, page: Answer) -> None:
+def test_who_agrees_is_asked_once_row32(browser: Browser, asks: App, page: Response) -> None:
     """`takes_code` asserts the 303."""
-    tokens = asks.redeems(asks.takes_code(decides(browser, page, "allow"))).json
-    assert asks.asks_who(tokens["access_token"]).json["email"] == "alice@example.org"
-    assert asks.takes_code(browser.opens(asks.sends(scope="openid email")))
-    assert asks.takes_code(browser.opens(asks.sends(scope="openid")))
+    tokens = asks.redeem(asks.extract_code(decides(browser, page, "allow"))).json
+    assert asks.fetch_userinfo(tokens["access_token"]).json["email"] == "alice@example.org"
+    assert asks.extract_code(browser.get(asks.authorization_url(scope="openid email")))
+    assert asks.extract_code(browser.get(asks.authorization_url(scope="openid")))
 
 
-def test_more_than_was_agreed_to_is_asked_again(browser: Browser, asks: App, page: Answer) -> None:
+def test_more_than_was_agreed_to_is_asked_again(browser: Browser, asks: App, page: Response) -> None:
     decides(browser, page, "allow")
     for more in ({"scope": "openid email profile"}, {"scope": "openid", "claims": '{"id_token":{"name":null}}'}):
-        assert form_to(browser.opens(asks.sends(**more)).text, "/consent")
+        assert form_to(browser.get(asks.authorization_url(**more)).text, "/consent")
 
 
 def test_who_does_not_agree_is_told_to_the_application_row29_row31_row32(
-    browser: Browser, asks: App, page: Answer
+    browser: Browser, asks: App, page: Response
 ) -> None:
     told = decides(browser, page, "deny").parameters
     assert (told["error"], told["state"], told["iss"]) == ("access_denied", asks.state, ISSUER)
-    assert form_to(browser.opens(asks.sends(scope="openid email")).text, "/consent"), "and is not remembered"
+    assert form_to(browser.get(asks.authorization_url(scope="openid email")).text, "/consent"), "and is not remembered"
 
 
-def test_prompt_none_cannot_ask_for_consent_row59(browser: Browser, asks: App, page: Answer) -> None:
-    told = browser.opens(asks.sends(scope="openid email", prompt="none")).parameters
+def test_prompt_none_cannot_ask_for_consent_row59(browser: Browser, asks: App, page: Response) -> None:
+    told = browser.get(asks.authorization_url(scope="openid email", prompt="none")).parameters
     assert (told["error"], told["iss"]) == ("consent_required", ISSUER)
 
 
 def test_prompt_consent_asks_even_of_a_client_that_need_not(browser: Browser, hub: App) -> None:
-    answer = browser.signs_in(hub.sends(prompt="consent"))
-    assert hub.takes_code(decides(browser, answer, "allow"))
-    assert form_to(browser.opens(hub.sends(prompt="consent")).text, "/consent")
+    answer = browser.sign_in(hub.authorization_url(prompt="consent"))
+    assert hub.extract_code(decides(browser, answer, "allow"))
+    assert form_to(browser.get(hub.authorization_url(prompt="consent")).text, "/consent")
 
 
 @pytest.mark.parametrize("token", ["", "x", "0" * 43])
-def test_no_other_page_can_agree_for_the_user_row37(browser: Browser, page: Answer, token: str) -> None:
+def test_no_other_page_can_agree_for_the_user_row37(browser: Browser, page: Response, token: str) -> None:
     answer = decides(browser, page, "allow", form_token=token)
     assert (answer.status, answer.is_page) == (400, True)
 
 
 def test_a_form_of_another_session_agrees_to_nothing_row37(
-    bridge: Running, browser: Browser, asks: App, page: Answer, cas: ScriptedCas
+    bridge: Running, browser: Browser, asks: App, page: Response, cas: ScriptedCas
 ) -> None:
     cas.sign_in_as("mallory", {})
     attacker = Browser(bridge.wire)
-    theirs = form_to(attacker.signs_in(asks.sends(scope="openid email")).text, "/consent").fields["form_token"]
+    theirs = form_to(attacker.sign_in(asks.authorization_url(scope="openid email")).text, "/consent").fields[
+        "form_token"
+    ]
     assert decides(browser, page, "allow", form_token=theirs).status == 400
     assert decides(Browser(bridge.wire), page, "allow").status == 400, "nobody is signed in there"
 
@@ -82,7 +84,7 @@ def test_a_form_of_another_session_agrees_to_nothing_row37(
     [{"redirect_uri": "https://evil.example/cb"}, {"client_id": "nobody"}, {"client_id": "hub"}],
 )
 def test_a_form_that_was_changed_on_the_way_is_checked_like_a_request_row4_row35(
-    browser: Browser, page: Answer, changes: dict[str, str]
+    browser: Browser, page: Response, changes: dict[str, str]
 ) -> None:
     answer = decides(browser, page, "allow", **changes)
     assert (answer.status, answer.is_page) == (400, True)
@@ -93,17 +95,17 @@ def test_a_form_that_was_changed_on_the_way_is_checked_like_a_request_row4_row35
 
 def test_a_form_post_carries_code_state_and_issuer_row29_row31(browser: Browser, hub: App) -> None:
     state = "'\"<>&\u2028 é%20+"
-    answer = browser.signs_in(hub.sends(response_mode="form_post", state=state))
+    answer = browser.sign_in(hub.authorization_url(response_mode="form_post", state=state))
     (form,) = forms_of(answer.text)
     code = form.fields.pop("code")
     assert (form.action, form.method) == (hub.redirect_uri, "post")
     assert form.fields == {"state": state, "iss": ISSUER}
     assert code not in "".join(answer.headers.values())
-    assert hub.redeems(code).status == 200
+    assert hub.redeem(code).status == 200
 
 
 def test_a_form_post_may_lead_on_from_the_client_and_is_framed_by_nobody_row34(browser: Browser, hub: App) -> None:
-    answer = browser.signs_in(hub.sends(response_mode="form_post"))
+    answer = browser.sign_in(hub.authorization_url(response_mode="form_post"))
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
     assert policy["form-action"] == "https:", "browsers hold what the client redirects to, to this policy as well"
     assert (policy["frame-ancestors"], policy["script-src"]) == ("'none'", "'self'")
@@ -111,7 +113,7 @@ def test_a_form_post_may_lead_on_from_the_client_and_is_framed_by_nobody_row34(b
 
 
 def test_faults_come_by_form_post_as_well_row29(browser: Browser, hub: App) -> None:
-    answer = browser.opens(hub.sends(response_mode="form_post", scope="nothing"))
+    answer = browser.get(hub.authorization_url(response_mode="form_post", scope="nothing"))
     (form,) = forms_of(answer.text)
     assert (form.action, form.fields["error"]) == (hub.redirect_uri, "invalid_scope")
     assert (form.fields["state"], form.fields["iss"]) == (hub.state, ISSUER)
@@ -119,7 +121,7 @@ def test_faults_come_by_form_post_as_well_row29(browser: Browser, hub: App) -> N
 
 def test_a_client_that_is_not_proven_gets_no_form_post_either_row4_row36(browser: Browser, hub: App) -> None:
     for changes in ({"client_id": "nobody"}, {"redirect_uri": "https://evil.example/cb"}):
-        answer = browser.opens(hub.sends(response_mode="form_post", prompt="none", **changes))
+        answer = browser.get(hub.authorization_url(response_mode="form_post", prompt="none", **changes))
         assert (answer.status, answer.is_page) == (400, True)
         assert "evil.example" not in answer.text
         assert not forms_of(answer.text)

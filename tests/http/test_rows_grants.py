@@ -10,14 +10,14 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import CLIENTS, HUB_SECRET, Running
-from tests.support.bridge.actors import FORM, Answer, App, Browser
+from tests.support.bridge.actors import FORM, App, Browser, Response
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 @pytest.fixture
 def metadata(bridge: Running) -> dict[str, Any]:
-    return bridge.wire.ask("GET", "/.well-known/openid-configuration").json
+    return bridge.wire.send("GET", "/.well-known/openid-configuration").json
 
 
 # What is promised
@@ -37,10 +37,10 @@ def test_the_device_grant_is_neither_advertised_nor_answered_row69(
     """It comes later, as a room of its own: a half of it (codes without limits or confirmation) would be worse."""
     assert "device_authorization_endpoint" not in metadata
     assert DEVICE_CODE not in metadata["grant_types_supported"]
-    assert hub.redeems(None, grant_type=DEVICE_CODE, device_code="x").json["error"] == "unsupported_grant_type"
+    assert hub.redeem(None, grant_type=DEVICE_CODE, device_code="x").json["error"] == "unsupported_grant_type"
     for path in ("/device_authorization", "/device"):
         for method in ("GET", "POST"):
-            assert bridge.wire.ask(method, path, headers=FORM, body="client_id=hub").status == 404
+            assert bridge.wire.send(method, path, headers=FORM, body="client_id=hub").status == 404
 
 
 # Every fault that a client reads
@@ -51,14 +51,14 @@ def test_descriptions_hold_no_character_that_they_may_not_row57(
     browser: Browser, notes: App, robot: App, odd: str
 ) -> None:
     told = [
-        notes.calls_token([("grant_type", odd), ("client_id", "notes"), ("client_secret", notes.secret or "")]).json,
-        notes.refreshes("x", scope=odd, client_secret=odd).json,
-        robot.redeems(
+        notes.request_token([("grant_type", odd), ("client_id", "notes"), ("client_secret", notes.secret or "")]).json,
+        notes.refresh("x", scope=odd, client_secret=odd).json,
+        robot.redeem(
             None, grant_type="client_credentials", scope=f"x{odd}", redirect_uri=None, code_verifier=None
         ).json,
-        notes.wire.ask("POST", "/userinfo", headers=FORM, body=urlencode({"access_token": f"x{odd}"})).json,
+        notes.wire.send("POST", "/userinfo", headers=FORM, body=urlencode({"access_token": f"x{odd}"})).json,
         *(
-            browser.opens(notes.sends(**{name: f"x{odd}"})).parameters
+            browser.get(notes.authorization_url(**{name: f"x{odd}"})).parameters
             for name in ("response_type", "response_mode", "scope", "prompt", "max_age", "claims", "code_challenge")
         ),
     ]
@@ -70,8 +70,8 @@ def test_descriptions_hold_no_character_that_they_may_not_row57(
 # Clients that act for themselves
 
 
-def credentials(robot: App, **changes: str | None) -> Answer:
-    return robot.redeems(
+def credentials(robot: App, **changes: str | None) -> Response:
+    return robot.redeem(
         None, **{"grant_type": "client_credentials", "redirect_uri": None, "code_verifier": None, **changes}
     )
 
@@ -80,12 +80,12 @@ def test_a_client_acts_for_itself_within_its_scopes_and_for_nobody_else_row74(ro
     tokens = credentials(robot, scope="jobs:read").json
     assert (tokens["scope"], tokens["expires_in"]) == ("jobs:read", 3600)
     assert not {"id_token", "refresh_token", "user"} & set(tokens)
-    assert robot.asks_who(tokens["access_token"]).json["error"] == "insufficient_scope"
+    assert robot.fetch_userinfo(tokens["access_token"]).json["error"] == "insufficient_scope"
 
 
 def test_without_a_user_the_subject_is_the_client_row71(robot: App) -> None:
     """No user can be called like it: see the commands that add clients, which refuse such a name."""
-    told = robot.asks_about(credentials(robot).json["access_token"]).json
+    told = robot.query_token(credentials(robot).json["access_token"]).json
     assert (told["sub"], told["client_id"], told["scope"]) == ("robot", "robot", "jobs:read jobs:write")
     assert "username" not in told
 
@@ -98,8 +98,8 @@ def test_no_client_gets_scopes_of_users_or_of_others_for_itself_row52_row53(robo
 
 def test_a_client_that_may_not_act_for_itself_is_told_so_row8(hub: App, robot: App, browser: Browser) -> None:
     assert credentials(hub).json["error"] == "unauthorized_client"
-    assert robot.redeems("x").json["error"] == "unauthorized_client"
-    assert browser.opens(robot.sends()).status == 400, "it has no redirect URI to be sent to"
+    assert robot.redeem("x").json["error"] == "unauthorized_client"
+    assert browser.get(robot.authorization_url()).status == 400, "it has no redirect URI to be sent to"
 
 
 # Lifetimes
@@ -109,7 +109,7 @@ def test_access_tokens_live_for_an_hour_unless_the_client_says_less_row74(make_b
     hub = next(client for client in CLIENTS if client["client_id"] == "hub")
     bridge = make_bridge(clients=json.dumps([{**hub, "access_token_lifetime_seconds": 300}]))
     app = App(bridge.wire, secret=HUB_SECRET)
-    tokens = app.redeems(app.takes_code(Browser(bridge.wire).signs_in(app.sends()))).json
+    tokens = app.redeem(app.extract_code(Browser(bridge.wire).sign_in(app.authorization_url()))).json
     assert tokens["expires_in"] == 300
     bridge.clock.advance(301)
-    assert app.asks_who(tokens["access_token"]).status == 401
+    assert app.fetch_userinfo(tokens["access_token"]).status == 401

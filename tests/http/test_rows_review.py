@@ -18,7 +18,7 @@ NOTES = {"secret": "the secret of notes", "redirect_uri": "https://notes.example
 
 
 def tokens_of(browser: Browser, app: App, **changes: str) -> dict[str, Any]:
-    return app.redeems(app.takes_code(browser.signs_in(app.sends(**changes)))).json
+    return app.redeem(app.extract_code(browser.sign_in(app.authorization_url(**changes)))).json
 
 
 def test_where_cas_does_not_say_when_nobody_knows_and_max_age_asks_again_row60(
@@ -27,7 +27,7 @@ def test_where_cas_does_not_say_when_nobody_knows_and_max_age_asks_again_row60(
     cas.sign_in_as("alice", {**ALICE, "authenticationDate": (), "isFromNewLogin": ()})
 
     token = tokens_of(browser, hub)["id_token"]
-    asked = browser.opens(hub.sends(max_age="3600"))
+    asked = browser.get(hub.authorization_url(max_age="3600"))
 
     assert "auth_time" not in claims_in(token)
     assert "renew=true" in asked.location
@@ -47,7 +47,7 @@ def test_a_client_that_closes_itself_to_a_user_gives_nothing_fresh_row27(make_br
     clients = [{**client, "allowed_groups": ["nobody"]} for client in CLIENTS if client["client_id"] == "notes"]
     after = make_bridge(clients=json.dumps(clients), database_url=f"sqlite:///{before.database}")
 
-    assert App(after.wire, "notes", **NOTES).refreshes(tokens["refresh_token"]).json["error"] == "invalid_grant"
+    assert App(after.wire, "notes", **NOTES).refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
 
 
 def test_a_scope_that_was_taken_from_a_client_is_not_refreshed_row26(make_bridge: MakeBridge) -> None:
@@ -58,17 +58,17 @@ def test_a_scope_that_was_taken_from_a_client_is_not_refreshed_row26(make_bridge
     after = make_bridge(clients=json.dumps(clients), database_url=f"sqlite:///{before.database}")
     notes = App(after.wire, "notes", **NOTES)
 
-    assert notes.refreshes(tokens["refresh_token"]).json["scope"] == "openid profile"
+    assert notes.refresh(tokens["refresh_token"]).json["scope"] == "openid profile"
 
 
 def test_a_narrowed_token_tells_nothing_by_name_either_row26(browser: Browser, notes: App) -> None:
     claims = json.dumps({"userinfo": {"email": None}})
     tokens = tokens_of(browser, notes, scope="openid profile", claims=claims)
-    assert "email" in notes.asks_who(tokens["access_token"]).json
+    assert "email" in notes.fetch_userinfo(tokens["access_token"]).json
 
-    narrowed = notes.refreshes(tokens["refresh_token"], scope="openid").json
+    narrowed = notes.refresh(tokens["refresh_token"], scope="openid").json
 
-    assert set(notes.asks_who(narrowed["access_token"]).json) == {"sub"}
+    assert set(notes.fetch_userinfo(narrowed["access_token"]).json) == {"sub"}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_narrowed_token_tells_nothing_by_name_either_row26(browser: Browser, n
 def test_a_claim_that_the_request_insists_on_has_to_be_there_row59(
     browser: Browser, hub: App, wanted: dict[str, Any], error: str
 ) -> None:
-    answer = browser.signs_in(hub.sends(claims=json.dumps({"id_token": wanted})))
+    answer = browser.sign_in(hub.authorization_url(claims=json.dumps({"id_token": wanted})))
 
     assert answer.parameters["error"] == error
 
@@ -89,7 +89,7 @@ def test_a_claim_that_the_request_insists_on_has_to_be_there_row59(
 def test_a_claim_that_is_there_hinders_nobody(browser: Browser, hub: App) -> None:
     wanted = {"sub": {"value": "alice"}, "acr": {"essential": False, "values": ["mfa"]}}
 
-    assert hub.takes_code(browser.signs_in(hub.sends(claims=json.dumps({"id_token": wanted}))))
+    assert hub.extract_code(browser.sign_in(hub.authorization_url(claims=json.dumps({"id_token": wanted}))))
 
 
 def test_without_a_scope_offline_access_is_not_given_row52(browser: Browser, notes: App) -> None:
@@ -97,7 +97,7 @@ def test_without_a_scope_offline_access_is_not_given_row52(browser: Browser, not
 
 
 def test_who_asks_us_to_keep_too_much_is_refused_row5(bridge: Running, browser: Browser, hub: App) -> None:
-    answer = browser.opens(hub.sends(id_token_hint="e" * 5000))
+    answer = browser.get(hub.authorization_url(id_token_hint="e" * 5000))
 
     assert answer.parameters["error"] == "invalid_request"
     assert "/cas/login" not in answer.location
@@ -112,11 +112,11 @@ def test_a_browser_whose_session_was_ended_elsewhere_has_to_say_who_it_is(
     assert session is not None
     bridge.store.sessions.end(session.sid, now=bridge.clock.now)
 
-    assert "renew=true" in browser.opens(hub.sends()).location
+    assert "renew=true" in browser.get(hub.authorization_url()).location
 
 
 def test_taking_back_all_access_reaches_what_works_offline(bridge: Running, browser: Browser, notes: App) -> None:
     tokens = tokens_of(browser, notes, scope="openid offline_access")
 
     assert bridge.store.grants.revoke_subject("alice", now=bridge.clock.now) == 1
-    assert notes.refreshes(tokens["refresh_token"]).json["error"] == "invalid_grant"
+    assert notes.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"

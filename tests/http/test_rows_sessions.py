@@ -19,7 +19,7 @@ def test_a_session_that_ends_during_a_new_sign_in_is_not_continued_row37(
     bridge: Running, browser: Browser, hub: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Signed out in another tab, or by CAS, just before it is renewed."""
-    first = claims_in(hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json["id_token"])
+    first = claims_in(hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json["id_token"])
     sessions = type(bridge.store.sessions)
     renew = sessions.renew
 
@@ -28,29 +28,29 @@ def test_a_session_that_ends_during_a_new_sign_in_is_not_continued_row37(
         return bool(renew(self, session, ticket_hash=ticket_hash))
 
     monkeypatch.setattr(sessions, "renew", too_late)
-    tokens = hub.redeems(hub.takes_code(browser.signs_in(hub.sends(prompt="login")))).json
+    tokens = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url(prompt="login")))).json
     assert claims_in(tokens["id_token"])["sid"] != first["sid"]
-    assert hub.asks_who(tokens["access_token"]).json["sub"] == "alice"
-    assert hub.takes_code(browser.opens(hub.sends())), "and this browser is signed in"
+    assert hub.fetch_userinfo(tokens["access_token"]).json["sub"] == "alice"
+    assert hub.extract_code(browser.get(hub.authorization_url())), "and this browser is signed in"
 
 
 def test_somebody_else_at_the_same_browser_ends_the_session_before_row37(
     browser: Browser, hub: App, cas: ScriptedCas
 ) -> None:
-    hers = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
+    hers = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json
     cas.sign_in_as("bob", {})
-    his = hub.redeems(hub.takes_code(browser.signs_in(hub.sends(prompt="select_account")))).json
-    assert hub.asks_who(his["access_token"]).json["sub"] == "bob"
-    assert hub.asks_who(hers["access_token"]).status == 401
+    his = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url(prompt="select_account")))).json
+    assert hub.fetch_userinfo(his["access_token"]).json["sub"] == "bob"
+    assert hub.fetch_userinfo(hers["access_token"]).status == 401
     assert claims_in(his["id_token"])["sid"] != claims_in(hers["id_token"])["sid"]
 
 
 def test_the_same_person_proven_again_keeps_what_was_given_row37(browser: Browser, hub: App) -> None:
-    before = hub.redeems(hub.takes_code(browser.signs_in(hub.sends()))).json
+    before = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json
     cookie = browser.cookies[COOKIE]
-    hub.takes_code(browser.signs_in(hub.sends(prompt="login")))
+    hub.extract_code(browser.sign_in(hub.authorization_url(prompt="login")))
     assert browser.cookies[COOKIE] != cookie
-    assert hub.asks_who(before["access_token"]).status == 200
+    assert hub.fetch_userinfo(before["access_token"]).status == 200
     stale = Browser(browser.wire)
     stale.cookies |= browser.cookies | {COOKIE: cookie}
-    stale.visits_cas(stale.opens(hub.sends()))
+    stale.log_in_at_cas(stale.get(hub.authorization_url()))

@@ -72,12 +72,12 @@ def test_one_line_says_that_it_serves_and_a_signal_ends_every_process_soon(live_
 def test_a_whole_sign_in_leaves_json_lines_and_no_secret_in_the_log_row73(live_bridge: LiveBridge) -> None:
     with live_bridge:
         browser, hub = people(live_bridge)
-        code = hub.takes_code(browser.signs_in(hub.sends()))
-        token = hub.redeems(code).json["access_token"]
-        assert hub.asks_who(token).json["sub"] == "alice"
-        assert hub.redeems(code).status == 400
-        assert hub.redeems("x", client_secret="a wrong one").status == 401
-        browser.opens("/cas/callback?ticket=ST-forged&state=x")
+        code = hub.extract_code(browser.sign_in(hub.authorization_url()))
+        token = hub.redeem(code).json["access_token"]
+        assert hub.fetch_userinfo(token).json["sub"] == "alice"
+        assert hub.redeem(code).status == 400
+        assert hub.redeem("x", client_secret="a wrong one").status == 401
+        browser.get("/cas/callback?ticket=ST-forged&state=x")
     log = live_bridge.log
     recorded = [json.loads(line) for line in log.splitlines()]
     assert {"signed_in", "token_issued", "token_refused", "refused"} <= {event["event"] for event in recorded}
@@ -103,7 +103,7 @@ def test_killed_in_mid_login_it_goes_on_after_a_restart(live_bridge: LiveBridge)
     """The parent alone is killed, as the kernel's out-of-memory killer does it."""
     live_bridge.start(READY_SECONDS)
     browser, hub = people(live_bridge)
-    callback = browser.visits_cas(browser.opens(hub.sends()))
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     killed = live_bridge.process
     assert killed is not None
     assert killed.stdout is not None
@@ -112,8 +112,8 @@ def test_killed_in_mid_login_it_goes_on_after_a_restart(live_bridge: LiveBridge)
     killed.stdout.close()
     assert gone_within(5, killed.pid), "workers without a parent would hold the port"
     with live_bridge:
-        code = hub.takes_code(browser.opens(callback))
-        assert hub.asks_who(hub.redeems(code).json["access_token"]).json["sub"] == "alice"
+        code = hub.extract_code(browser.get(callback))
+        assert hub.fetch_userinfo(hub.redeem(code).json["access_token"]).json["sub"] == "alice"
 
 
 def test_a_killed_worker_is_replaced(live_bridge: LiveBridge) -> None:
@@ -123,7 +123,7 @@ def test_a_killed_worker_is_replaced(live_bridge: LiveBridge) -> None:
         os.kill(killed := workers_of(process.pid)[0], signal.SIGKILL)
         time.sleep(0.2)
         assert killed not in workers_of(process.pid)
-        assert wire.ask("GET", "/readyz").status == 200
+        assert wire.send("GET", "/readyz").status == 200
 
 
 def test_two_bridges_started_at_once_on_one_database_make_one_key_of_each_kind_row65(tmp_path: Path) -> None:

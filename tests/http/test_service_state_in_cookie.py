@@ -31,7 +31,7 @@ def begins(bridge: Running) -> Begins:
     def begins(browser: Browser, app: App, **changes: str | None) -> str:
         """The service URL that CAS is told. The newest is told by whole seconds."""
         bridge.clock.advance(1)
-        return parse_qs(urlsplit(browser.opens(app.sends(**changes)).location).query)["service"][0]
+        return parse_qs(urlsplit(browser.get(app.authorization_url(**changes)).location).query)["service"][0]
 
     return begins
 
@@ -45,8 +45,8 @@ def callback(browser: Browser, cas: ScriptedCas) -> str:
 
 def test_cas_is_told_the_same_address_every_time(begins: Begins, browser: Browser, hub: App, cas: ScriptedCas) -> None:
     assert [begins(browser, hub) for _ in range(3)] == [SERVICE] * 3
-    code = hub.takes_code(browser.opens(callback(browser, cas)))
-    assert hub.redeems(code).status == 200
+    code = hub.extract_code(browser.get(callback(browser, cas)))
+    assert hub.redeem(code).status == 200
     assert cas.validations[-1].value("service") == SERVICE
 
 
@@ -55,7 +55,7 @@ def test_the_newest_sign_in_is_the_one_that_goes_on(
 ) -> None:
     begins(browser, hub)
     begins(browser, portal)
-    portal.takes_code(browser.opens(callback(browser, cas)))
+    portal.extract_code(browser.get(callback(browser, cas)))
 
 
 def test_two_tabs_at_once_both_come_through_cas21(
@@ -63,7 +63,7 @@ def test_two_tabs_at_once_both_come_through_cas21(
 ) -> None:
     begins(browser, hub)
     begins(browser, portal)
-    reached = [browser.opens(callback(browser, cas)).location.partition("?")[0] for _ in range(2)]
+    reached = [browser.get(callback(browser, cas)).location.partition("?")[0] for _ in range(2)]
     assert sorted(reached) == sorted([hub.redirect_uri, portal.redirect_uri.partition("?")[0]])
 
 
@@ -75,11 +75,11 @@ def test_a_ticket_without_the_cookie_of_this_browser_never_reaches_cas_cas21(
     victim = Browser(browser.wire)
     if cookie != "none":
         begins(victim, hub)
-        victim.opens(callback(victim, cas))
+        victim.get(callback(victim, cas))
         cas.requests.clear()
-    assert victim.opens(callback(browser, cas)).status == 400
+    assert victim.get(callback(browser, cas)).status == 400
     assert not cas.validations
-    assert victim.opens(f"{SERVICE}?ticket=ST-1&state=x").status == 400
+    assert victim.get(f"{SERVICE}?ticket=ST-1&state=x").status == 400
 
 
 def test_one_ticket_takes_one_sign_in_and_a_reload_leads_on_cas22(
@@ -88,11 +88,11 @@ def test_one_ticket_takes_one_sign_in_and_a_reload_leads_on_cas22(
     begins(browser, hub)
     begins(browser, portal)
     back = callback(browser, cas)
-    portal.takes_code(browser.opens(back))
-    again = browser.opens(back)
+    portal.extract_code(browser.get(back))
+    again = browser.get(back)
     assert urlsplit(again.location).path == "/authorize"
-    portal.takes_code(browser.opens(again.location))
-    hub.takes_code(browser.opens(callback(browser, cas)))
+    portal.extract_code(browser.get(again.location))
+    hub.extract_code(browser.get(callback(browser, cas)))
 
 
 def test_nobody_at_cas_is_an_answer_to_the_sign_in_that_asked_so_cas23(
@@ -100,9 +100,9 @@ def test_nobody_at_cas_is_an_answer_to_the_sign_in_that_asked_so_cas23(
 ) -> None:
     begins(browser, portal)
     assert begins(browser, hub, prompt="none") == SERVICE
-    assert browser.opens(SERVICE).parameters["error"] == "login_required"
-    assert browser.opens(SERVICE).status == 400, "there was one, and it has its answer"
-    portal.takes_code(browser.opens(callback(browser, cas)))
+    assert browser.get(SERVICE).parameters["error"] == "login_required"
+    assert browser.get(SERVICE).status == 400, "there was one, and it has its answer"
+    portal.extract_code(browser.get(callback(browser, cas)))
 
 
 def test_no_sign_in_goes_on_after_its_time(
@@ -110,7 +110,7 @@ def test_no_sign_in_goes_on_after_its_time(
 ) -> None:
     begins(browser, hub)
     bridge.clock.advance(601)
-    assert browser.opens(callback(browser, cas)).status == 400
+    assert browser.get(callback(browser, cas)).status == 400
     assert not cas.validations
 
 

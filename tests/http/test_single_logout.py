@@ -45,13 +45,13 @@ def told() -> Iterator[LogoutReceiver]:
 @pytest.mark.parametrize("way", WAYS)
 def test_each_way_of_saying_it_ends_the_session_cas24(bridge: Running, browser: Browser, hub: App, way: str) -> None:
     ticket, code = sign_in(browser, hub)
-    token = hub.redeems(code).json["access_token"]
-    assert hub.asks_who(token).status == 200
+    token = hub.redeem(code).json["access_token"]
+    assert hub.fetch_userinfo(token).status == 200
     assert WAYS[way](bridge, ticket).status == 200
-    assert hub.asks_who(token).status == 401
-    assert hub.asks_about(token).json == {"active": False}
-    assert "sub" not in browser.opens("/").text
-    assert urlsplit(browser.opens(hub.sends()).location).path == "/cas/login"
+    assert hub.fetch_userinfo(token).status == 401
+    assert hub.query_token(token).json == {"active": False}
+    assert "sub" not in browser.get("/").text
+    assert urlsplit(browser.get(hub.authorization_url()).location).path == "/cas/login"
 
 
 def test_everything_given_out_ends_and_the_application_is_told_cas24(
@@ -60,19 +60,19 @@ def test_everything_given_out_ends_and_the_application_is_told_cas24(
     bridge = make_bridge(clients=clients_told_at(hub=told.url))
     browser, hub = Browser(bridge.wire), refreshing_hub(bridge)
     ticket, code = sign_in(browser, hub, scope="openid profile")
-    tokens = hub.redeems(code).json
-    waiting = hub.takes_code(browser.opens(hub.sends(scope="openid")))
+    tokens = hub.redeem(code).json
+    waiting = hub.extract_code(browser.get(hub.authorization_url(scope="openid")))
     assert WAYS["form"](bridge, ticket).status == 200
     deliver(bridge)
     (heard,) = told.hears(1)
     claims = verified(bridge, heard.token, "RS256").claims
     assert claims["sub"] == "alice"
     assert claims["aud"] == "hub"
-    assert hub.asks_about(tokens["access_token"]).json == {"active": False}
-    assert hub.asks_about(tokens["refresh_token"]).json == {"active": False}
-    assert hub.asks_who(tokens["access_token"]).status == 401
-    assert hub.refreshes(tokens["refresh_token"]).json["error"] == "invalid_grant"
-    assert hub.redeems(waiting).json["error"] == "invalid_grant"
+    assert hub.query_token(tokens["access_token"]).json == {"active": False}
+    assert hub.query_token(tokens["refresh_token"]).json == {"active": False}
+    assert hub.fetch_userinfo(tokens["access_token"]).status == 401
+    assert hub.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
+    assert hub.redeem(waiting).json["error"] == "invalid_grant"
     until(lambda: nothing_waits(bridge))
     settle()
 
@@ -84,9 +84,9 @@ def test_offline_access_ends_too_unless_the_settings_keep_it_cas24(
     bridge = make_bridge(clients=clients_told_at(), cas_logout_ends_offline_access=setting)
     hub = refreshing_hub(bridge)
     ticket, code = sign_in(Browser(bridge.wire), hub, scope="openid offline_access")
-    tokens = hub.redeems(code).json
+    tokens = hub.redeem(code).json
     WAYS["form"](bridge, ticket)
-    assert (hub.refreshes(tokens["refresh_token"]).status == 200) is lives
+    assert (hub.refresh(tokens["refresh_token"]).status == 200) is lives
 
 
 def test_one_of_several_tickets_of_a_browser_ends_all_and_nobody_elses_cas25(
@@ -94,27 +94,27 @@ def test_one_of_several_tickets_of_a_browser_ends_all_and_nobody_elses_cas25(
 ) -> None:
     _, code = sign_in(browser, hub)
     second, second_code = sign_in(browser, portal, prompt="login")
-    tokens = [hub.redeems(code).json["access_token"], portal.redeems(second_code).json["access_token"]]
+    tokens = [hub.redeem(code).json["access_token"], portal.redeem(second_code).json["access_token"]]
     other = Browser(bridge.wire)
     _, other_code = sign_in(other, hub)
-    of_another = hub.redeems(other_code).json["access_token"]
+    of_another = hub.redeem(other_code).json["access_token"]
     assert WAYS["form"](bridge, second).status == 200
-    assert [hub.asks_who(token).status for token in tokens] == [401, 401]
-    assert hub.asks_who(of_another).status == 200
+    assert [hub.fetch_userinfo(token).status for token in tokens] == [401, 401]
+    assert hub.fetch_userinfo(of_another).status == 200
 
 
 def test_two_tabs_that_signed_in_at_once_end_together_cas25(
     bridge: Running, browser: Browser, hub: App, portal: App
 ) -> None:
     """As a browser that opens its tabs again: neither callback brings the session of the other along."""
-    callbacks = [browser.visits_cas(browser.opens(app.sends())) for app in (hub, portal)]
+    callbacks = [browser.log_in_at_cas(browser.get(app.authorization_url())) for app in (hub, portal)]
     before = dict(browser.cookies)
     tokens = []
     for app, callback in zip((hub, portal), callbacks, strict=True):
         browser.cookies = dict(before)
-        tokens.append(app.redeems(app.takes_code(browser.opens(callback))).json["access_token"])
+        tokens.append(app.redeem(app.extract_code(browser.get(callback))).json["access_token"])
     assert WAYS["form"](bridge, ticket_in(callbacks[1])).status == 200
-    assert [hub.asks_who(token).status for token in tokens] == [401, 401]
+    assert [hub.fetch_userinfo(token).status for token in tokens] == [401, 401]
 
 
 @pytest.mark.parametrize("what", ["is validated", "could not be validated"])
@@ -122,8 +122,8 @@ def test_a_logout_that_names_a_ticket_on_its_way_ends_what_the_browser_had_cas25
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, what: str
 ) -> None:
     """Apereo forgets the older ticket as soon as it gives out the next one."""
-    token = hub.redeems(sign_in(browser, hub)[1]).json["access_token"]
-    callback = browser.visits_cas(browser.opens(hub.sends(prompt="login")))
+    token = hub.redeem(sign_in(browser, hub)[1]).json["access_token"]
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url(prompt="login")))
 
     def script(exchange: Exchange) -> None:
         cas.script = None
@@ -134,9 +134,9 @@ def test_a_logout_that_names_a_ticket_on_its_way_ends_what_the_browser_had_cas25
             exchange.reply(b"maintenance", status=503)
 
     cas.script = script
-    browser.opens(callback)
+    browser.get(callback)
     WAYS["form"](bridge, ticket_in(callback))
-    assert hub.asks_who(token).status == 401
+    assert hub.fetch_userinfo(token).status == 401
 
 
 def test_the_word_of_cas_is_enough_after_it_has_signed_the_user_out(
@@ -145,7 +145,7 @@ def test_the_word_of_cas_is_enough_after_it_has_signed_the_user_out(
     """Who signs in at CAS after its logout has said who they are: we do not ask for it a second time."""
     ticket, _ = sign_in(browser, hub)
     WAYS["form"](bridge, ticket)
-    assert "renew" not in parse_qs(urlsplit(browser.opens(hub.sends()).location).query)
+    assert "renew" not in parse_qs(urlsplit(browser.get(hub.authorization_url()).location).query)
 
 
 UNKNOWN = ["ST-never-seen", "PGT-1-abc", "PGTIOU-1", "anything at all", "ST-" + "x" * 500, "ünïcode"]
@@ -156,10 +156,10 @@ def test_a_ticket_that_we_do_not_know_is_answered_as_one_that_we_do_cas24(
     bridge: Running, browser: Browser, hub: App, ticket: str
 ) -> None:
     known, code = sign_in(browser, hub)
-    token = hub.redeems(code).json["access_token"]
+    token = hub.redeem(code).json["access_token"]
     stranger = WAYS["form"](bridge, ticket)
     assert stranger.status == 200
-    assert hub.asks_who(token).status == 200
+    assert hub.fetch_userinfo(token).status == 200
     ours = WAYS["form"](bridge, known)
     assert (ours.status, ours.body) == (stranger.status, stranger.body)
     unlike = {"X-Request-Id", "Date"}
@@ -186,9 +186,9 @@ def test_the_same_word_twice_ends_nothing_twice_cas24(
 def test_a_ticket_that_comes_by_a_form_is_refused_with_the_remedy(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
 ) -> None:
-    callback = urlsplit(browser.visits_cas(browser.opens(hub.sends())))
+    callback = urlsplit(browser.log_in_at_cas(browser.get(hub.authorization_url())))
     sent = parse_qs(callback.query)
-    answer = browser.posts(f"{callback.path}?state={sent['state'][0]}", {"ticket": sent["ticket"][0]})
+    answer = browser.post(f"{callback.path}?state={sent['state'][0]}", {"ticket": sent["ticket"][0]})
     assert answer.status == 400
     assert "method=GET" in answer.text
     assert not cas.validations
@@ -205,11 +205,11 @@ def test_a_logout_that_overtakes_its_own_sign_in_signs_nobody_in(
         cas.validate(exchange)
 
     cas.script = sign_out_first
-    again = browser.signs_in(hub.sends())
+    again = browser.sign_in(hub.authorization_url())
     assert "__Host-passerelle-session" not in browser.cookies
     assert urlsplit(again.location).path == "/cas/login", "the one silent restart"
     assert events(logged, "login_restarted")
-    hub.takes_code(browser.opens(browser.visits_cas(again)))
+    hub.extract_code(browser.get(browser.log_in_at_cas(again)))
 
 
 def test_what_passerelle_check_sends_does_not_look_like_a_logout_of_cas(bridge: Running, logged: list[str]) -> None:

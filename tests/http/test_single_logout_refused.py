@@ -19,12 +19,12 @@ from tests.http.logout_messages import (
     sign_in,
 )
 from tests.http.world import Running, events
-from tests.support.bridge.actors import Answer, App, Browser
+from tests.support.bridge.actors import App, Browser, Response
 from tests.support.cas import cas_xml
 from tests.support.cas.scripted_cas import ScriptedCas
 
 GOOD = message("ST-1")
-GARBAGE: dict[str, Callable[[Running], Answer]] = {
+GARBAGE: dict[str, Callable[[Running], Response]] = {
     "nothing": posts(b"", FORM),
     "nothing of no type": posts(b"", {}),
     "bytes": posts(bytes(range(256)), XML),
@@ -50,13 +50,13 @@ GARBAGE: dict[str, Callable[[Running], Answer]] = {
     "multipart without it": posts(b"--b--\r\n", {"Content-Type": "multipart/form-data; boundary=b"}),
     "multipart without a boundary": posts(b"x", {"Content-Type": "multipart/form-data"}),
     "json": posts(json.dumps({"logoutRequest": GOOD}).encode(), {"Content-Type": "application/json"}),
-    "GET without it": lambda bridge: bridge.wire.ask("GET", "/cas/logout"),
-    "GET of no base64": lambda bridge: bridge.wire.ask("GET", "/cas/logout?logoutRequest=%21%21"),
-    "GET of nothing deflated": lambda bridge: bridge.wire.ask("GET", "/cas/logout?logoutRequest=AAAA"),
-    "GET of a bomb": lambda bridge: bridge.wire.ask(
+    "GET without it": lambda bridge: bridge.wire.send("GET", "/cas/logout"),
+    "GET of no base64": lambda bridge: bridge.wire.send("GET", "/cas/logout?logoutRequest=%21%21"),
+    "GET of nothing deflated": lambda bridge: bridge.wire.send("GET", "/cas/logout?logoutRequest=AAAA"),
+    "GET of a bomb": lambda bridge: bridge.wire.send(
         "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(' ' * 5_000_000)})}"
     ),
-    "GET of a cut stream": lambda bridge: bridge.wire.ask(
+    "GET of a cut stream": lambda bridge: bridge.wire.send(
         "GET", f"/cas/logout?{urlencode({'logoutRequest': deflated(GOOD)[:-12]})}"
     ),
 }
@@ -66,9 +66,9 @@ GARBAGE: dict[str, Callable[[Running], Answer]] = {
 def test_what_is_no_logout_request_is_refused_and_ends_nothing_cas24(
     bridge: Running, browser: Browser, hub: App, logged: list[str], what: str
 ) -> None:
-    token = hub.redeems(sign_in(browser, hub)[1]).json["access_token"]
+    token = hub.redeem(sign_in(browser, hub)[1]).json["access_token"]
     assert GARBAGE[what](bridge).status == 400
-    assert hub.asks_who(token).status == 200
+    assert hub.fetch_userinfo(token).status == 200
     assert not events(logged, "unexpected_error")
 
 
@@ -90,11 +90,11 @@ def test_a_mebibyte_is_not_even_read_cas24(bridge: Running) -> None:
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE"])
 def test_no_other_method_ends_a_session_cas24(bridge: Running, browser: Browser, hub: App, method: str) -> None:
     ticket, code = sign_in(browser, hub)
-    token = hub.redeems(code).json["access_token"]
+    token = hub.redeem(code).json["access_token"]
     query = urlencode({"logoutRequest": deflated(message(ticket))})
     for path in ("/cas/logout", "/cas/callback"):
-        assert bridge.wire.ask(method, f"{path}?{query}").status == 405
-    assert hub.asks_who(token).status == 200
+        assert bridge.wire.send(method, f"{path}?{query}").status == 405
+    assert hub.fetch_userinfo(token).status == 200
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_no_other_method_ends_a_session_cas24(bridge: Running, browser: Browser,
 )
 def test_a_browser_gets_a_script_that_calls_nothing_but_a_name(bridge: Running, name: str, script: str) -> None:
     query = urlencode({"logoutRequest": deflated(GOOD), "callback": name})
-    answer = bridge.wire.ask("GET", f"/cas/logout?{query}")
+    answer = bridge.wire.send("GET", f"/cas/logout?{query}")
     assert answer.text == script
     assert answer.headers["Content-Type"].startswith("text/javascript")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -118,6 +118,6 @@ def test_a_browser_gets_a_script_that_calls_nothing_but_a_name(bridge: Running, 
 
 def test_a_cas_that_leads_the_browser_from_service_to_service_gets_it_back(bridge: Running, cas: ScriptedCas) -> None:
     query = urlencode({"logoutRequest": deflated(GOOD), "RelayState": "e1s1&x=/\\evil.example"})
-    location = urlsplit(bridge.wire.ask("GET", f"/cas/logout?{query}").location)
+    location = urlsplit(bridge.wire.send("GET", f"/cas/logout?{query}").location)
     assert f"{location.scheme}://{location.netloc}{location.path}" == f"{cas.url}/logout"
     assert parse_qs(location.query) == {"_eventId": ["next"], "RelayState": ["e1s1&x=/\\evil.example"]}

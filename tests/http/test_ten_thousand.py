@@ -118,14 +118,14 @@ class Nonsense:
 def authorization(wire: Wire, nonsense: Nonsense) -> int:
     sent = nonsense.encoded(nonsense.pairs(nonsense.good_authorization, AUTHORIZATION_NAMES))
     if nonsense.draw.random() < 0.7:
-        return wire.ask("GET", f"/authorize?{sent}").status
-    return wire.ask("POST", "/authorize", headers=nonsense.headers(), body=sent).status
+        return wire.send("GET", f"/authorize?{sent}").status
+    return wire.send("POST", "/authorize", headers=nonsense.headers(), body=sent).status
 
 
 def token(wire: Wire, nonsense: Nonsense) -> int:
     sent = nonsense.encoded(nonsense.pairs(nonsense.good_token, TOKEN_NAMES))
     path = "/token" if nonsense.draw.random() < 0.8 else f"/token?{sent}"
-    return wire.ask("POST", path, headers=nonsense.headers(), body=sent).status
+    return wire.send("POST", path, headers=nonsense.headers(), body=sent).status
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,18 @@ from urllib.parse import quote_plus, urlencode
 import pytest
 
 from tests.http.world import HUB_SECRET, Running
-from tests.support.bridge.actors import FORM, Answer, App, Browser
+from tests.support.bridge.actors import FORM, App, Browser, Response
 
 ENCODED = f"hub:{quote_plus(HUB_SECRET)}"
 
 
 @pytest.fixture
 def code(browser: Browser, hub: App) -> str:
-    return hub.takes_code(browser.signs_in(hub.sends()))
+    return hub.extract_code(browser.sign_in(hub.authorization_url()))
 
 
 def test_the_answer_is_what_the_specification_names(hub: App, code: str) -> None:
-    answer = hub.redeems(code)
+    answer = hub.redeem(code)
     assert set(answer.json) == {"access_token", "token_type", "expires_in", "scope", "id_token"}
     assert answer.json["token_type"] == "Bearer"
     assert answer.json["scope"] == "openid profile email groups"
@@ -28,21 +28,21 @@ def test_the_answer_is_what_the_specification_names(hub: App, code: str) -> None
 
 
 def test_answers_are_not_cached_row41(hub: App, code: str) -> None:
-    for answer in (hub.redeems(code), hub.redeems(code), hub.redeems(code, client_secret="wrong")):
+    for answer in (hub.redeem(code), hub.redeem(code), hub.redeem(code, client_secret="wrong")):
         assert answer.headers["Cache-Control"] == "no-store"
 
 
 def test_basic_credentials_are_form_decoded_row46(hub: App, code: str) -> None:
-    assert hub.redeems(code, client_id=None, client_secret=None, basic=ENCODED).status == 200
+    assert hub.redeem(code, client_id=None, client_secret=None, basic=ENCODED).status == 200
 
 
 def test_basic_with_the_client_id_repeated_in_the_body_is_fine(hub: App, code: str) -> None:
-    assert hub.redeems(code, client_secret=None, basic=ENCODED).status == 200
+    assert hub.redeem(code, client_secret=None, basic=ENCODED).status == 200
 
 
 def test_a_public_client_needs_its_name_alone(browser: Browser, cli: App) -> None:
-    code = cli.takes_code(browser.signs_in(cli.sends()))
-    assert cli.redeems(code).status == 200
+    code = cli.extract_code(browser.sign_in(cli.authorization_url()))
+    assert cli.redeem(code).status == 200
 
 
 UNPROVEN = [
@@ -72,14 +72,14 @@ UNPROVEN = [
 def test_unproven_clients_are_all_told_the_same_row44(
     hub: App, code: str, basic: str | None, changes: dict[str, str | None]
 ) -> None:
-    answer = hub.redeems(code, basic=basic, **changes)
+    answer = hub.redeem(code, basic=basic, **changes)
     assert answer.status == 401
     assert answer.json == {
         "error": "invalid_client",
         "error_description": "The client is unknown or did not prove who it is: check client_id and client_secret.",
     }
     assert answer.headers["WWW-Authenticate"].startswith('Basic realm="')
-    assert hub.redeems(code).status == 200, "the code is not burnt by strangers"
+    assert hub.redeem(code).status == 200, "the code is not burnt by strangers"
 
 
 @pytest.mark.parametrize(
@@ -88,30 +88,30 @@ def test_unproven_clients_are_all_told_the_same_row44(
 )
 def test_unreadable_authorization_headers_are_a_401(hub: App, header: str) -> None:
     body = urlencode({"grant_type": "authorization_code", "code": "x"})
-    answer = hub.wire.ask("POST", "/token", headers=FORM | {"Authorization": header}, body=body)
+    answer = hub.wire.send("POST", "/token", headers=FORM | {"Authorization": header}, body=body)
     assert (answer.status, answer.json["error"]) == (401, "invalid_client")
 
 
 def test_two_ways_to_prove_at_once_are_refused_row43(hub: App, code: str) -> None:
-    answer = hub.redeems(code, basic=ENCODED)
+    answer = hub.redeem(code, basic=ENCODED)
     assert (answer.status, answer.json["error"]) == (400, "invalid_request")
 
 
 def test_two_different_clients_in_one_request_are_refused_row43(hub: App, code: str) -> None:
-    answer = hub.redeems(code, client_id="portal", client_secret=None, basic=ENCODED)
+    answer = hub.redeem(code, client_id="portal", client_secret=None, basic=ENCODED)
     assert (answer.status, answer.json["error"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("name", ["grant_type", "code", "redirect_uri", "client_id", "client_secret", "code_verifier"])
 def test_a_repeated_parameter_is_refused_row49(hub: App, code: str, name: str) -> None:
     for value in ("other", ""):
-        answer = hub.redeems(code, (name, value))
+        answer = hub.redeem(code, (name, value))
         assert (answer.status, answer.json["error"]) == (400, "invalid_request")
         assert name in answer.json["error_description"]
 
 
 def test_unknown_parameters_are_ignored_even_twice_row50(hub: App, code: str) -> None:
-    assert hub.redeems(code, ("resource", "a"), ("resource", "b"), audience="x").status == 200
+    assert hub.redeem(code, ("resource", "a"), ("resource", "b"), audience="x").status == 200
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,13 @@ def test_unknown_parameters_are_ignored_even_twice_row50(hub: App, code: str) ->
     ],
 )
 def test_faults_are_told_by_their_codes(hub: App, code: str, changes: dict[str, str | None], error: str) -> None:
-    answer = hub.redeems(**{"code": code, **changes})
+    answer = hub.redeem(**{"code": code, **changes})
     assert (answer.status, answer.json["error"]) == (400, error)
     assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+", answer.json["error_description"])  # row 57
-    assert hub.redeems(code).status == 200
+    assert hub.redeem(code).status == 200
 
 
-def _query(hub: App, code: str, *in_query: str) -> Answer:
+def _query(hub: App, code: str, *in_query: str) -> Response:
     form = {
         "grant_type": "authorization_code",
         "code": code,
@@ -146,7 +146,7 @@ def _query(hub: App, code: str, *in_query: str) -> Answer:
         "code_verifier": hub.verifier,
     }
     query = urlencode({name: form.pop(name) for name in in_query})
-    return hub.wire.ask("POST", f"/token?{query}", headers=FORM, body=urlencode(form))
+    return hub.wire.send("POST", f"/token?{query}", headers=FORM, body=urlencode(form))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_parameters_in_the_query_count_as_absent_row47(hub: App, code: str, in_q
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", None])
 def test_get_is_a_405_in_json_row48(bridge: Running, accept: str | None) -> None:
-    answer = bridge.wire.ask(
+    answer = bridge.wire.send(
         "GET", "/token?grant_type=authorization_code", headers={"Accept": accept} if accept else {}
     )
     assert answer.status == 405
@@ -172,18 +172,18 @@ def test_get_is_a_405_in_json_row48(bridge: Running, accept: str | None) -> None
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/form-data; boundary=x", None, "ü"])
 def test_another_content_type_is_a_400_row48(hub: App, code: str, kind: str | None) -> None:
     body = '{"grant_type": "authorization_code", "code": "x"}'
-    answer = hub.wire.ask("POST", "/token", headers={"Content-Type": kind} if kind else {}, body=body)
+    answer = hub.wire.send("POST", "/token", headers={"Content-Type": kind} if kind else {}, body=body)
     assert (answer.status, answer.json["error"]) == (400, "invalid_request")
 
 
 def test_a_charset_in_the_content_type_is_fine(hub: App, code: str) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
     body = urlencode({"grant_type": "authorization_code", "client_id": "hub", "client_secret": HUB_SECRET})
-    assert "code is missing" in hub.wire.ask("POST", "/token", headers=headers, body=body).text
+    assert "code is missing" in hub.wire.send("POST", "/token", headers=headers, body=body).text
 
 
 def test_a_huge_body_is_a_413_in_json(hub: App) -> None:
-    answer = hub.calls_token([("grant_type", "a" * 100_000)])
+    answer = hub.request_token([("grant_type", "a" * 100_000)])
     assert answer.status == 413
     assert answer.json["error"] == "invalid_request"
 
@@ -192,12 +192,12 @@ def test_no_page_of_another_site_may_read_answers_row66(hub: App, code: str) -> 
     origin = {"Origin": "https://evil.example"}
     credentials = {"Authorization": "Basic " + base64.b64encode(ENCODED.encode()).decode()}
     for path in ("/token", "/userinfo", "/authorize"):
-        answer = hub.wire.ask("POST", path, headers=FORM | origin | credentials, body="grant_type=x")
+        answer = hub.wire.send("POST", path, headers=FORM | origin | credentials, body="grant_type=x")
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 def test_without_openid_there_is_no_id_token_row53(browser: Browser, old: App) -> None:
-    code = old.takes_code(browser.signs_in(old.sends(scope="profile")))
-    tokens = old.redeems(code).json
+    code = old.extract_code(browser.sign_in(old.authorization_url(scope="profile")))
+    tokens = old.redeem(code).json
     assert tokens["scope"] == "profile"
     assert "id_token" not in tokens

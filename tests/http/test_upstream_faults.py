@@ -8,7 +8,7 @@ import pytest
 
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, events
-from tests.support.bridge.actors import Answer, App, Browser
+from tests.support.bridge.actors import App, Browser, Response
 from tests.support.cas import cas_answers, cas_scripts, cas_xml
 from tests.support.cas.scripted_cas import ALICE, Script, ScriptedCas
 
@@ -54,7 +54,7 @@ FAULTS: dict[str, tuple[Script, str]] = {
 }
 
 
-def is_an_honest_page(answer: Answer) -> bool:
+def is_an_honest_page(answer: Response) -> bool:
     told = answer.status == 502 and answer.is_page and "The central sign-in service" in answer.text
     return told and answer.headers["X-Request-Id"] in answer.text and "Traceback" not in answer.text
 
@@ -68,7 +68,7 @@ def test_a_page_says_what_happened(
     bridge = make_bridge(read_timeout=0.3 if kind == "UpstreamTooSlow" else 5.0)
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
     cas.script = script
-    answer = browser.signs_in(hub.sends())
+    answer = browser.sign_in(hub.authorization_url())
     assert is_an_honest_page(answer)
     assert "__Host-passerelle-session" not in browser.cookies
     (refused,) = events(logged, "refused")
@@ -83,21 +83,21 @@ def test_the_person_can_start_again(make_bridge: MakeBridge, cas: ScriptedCas) -
     bridge = make_bridge()
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
     cas.script = cas_scripts.says_html()
-    callback = browser.visits_cas(browser.opens(hub.sends()))
-    assert browser.opens(callback).status == 502
-    assert browser.opens(callback).status == 400, "the ticket may be spent: never a second question"
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
+    assert browser.get(callback).status == 502
+    assert browser.get(callback).status == 400, "the ticket may be spent: never a second question"
     assert len(cas.validations) == 1
     cas.script = None
-    assert hub.takes_code(browser.signs_in(hub.sends()))
+    assert hub.extract_code(browser.sign_in(hub.authorization_url()))
 
 
 def test_cas_being_down_is_told_at_once(make_bridge: MakeBridge, logged: list[str]) -> None:
     with ScriptedCas() as short_lived:
         bridge = make_bridge(cas_url=short_lived.url)
         browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
-        callback = browser.visits_cas(browser.opens(hub.sends()))
+        callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     began = time.monotonic()
-    answer = browser.opens(callback)
+    answer = browser.get(callback)
     assert is_an_honest_page(answer)
     assert "could not be reached" in answer.text
     assert time.monotonic() - began < 2
@@ -107,10 +107,10 @@ def test_cas_being_down_is_told_at_once(make_bridge: MakeBridge, logged: list[st
 def test_tickets_are_validated_at_the_internal_address(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     bridge = make_bridge(cas_url="https://cas.example.org/cas", cas_internal_url=cas.url)
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
-    to_cas = browser.opens(hub.sends()).location
+    to_cas = browser.get(hub.authorization_url()).location
     assert to_cas.startswith(
         "https://cas.example.org/cas/login?service=https%3A%2F%2Fauth.example.org%2Fcas%2Fcallback"
     )
     cas.script = cas_scripts.says(ALICE_IN)
     state = to_cas.partition("state%3D")[2]
-    assert hub.takes_code(browser.opens(f"/cas/callback?state={state}&ticket=ST-1"))
+    assert hub.extract_code(browser.get(f"/cas/callback?state={state}&ticket=ST-1"))

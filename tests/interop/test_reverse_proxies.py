@@ -18,7 +18,7 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from tests.support.bridge import reverse_proxies
-from tests.support.bridge.actors import Answer, App, Wire
+from tests.support.bridge.actors import App, Response, Wire
 from tests.support.bridge.html_forms import forms_of
 from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
 from tests.support.bridge.reverse_proxies import ReverseProxy
@@ -59,13 +59,13 @@ class TlsWire(Wire):
         super().__init__(issuer, port=urlsplit(issuer).port)
         self._context = ssl.create_default_context(cafile=str(ca_file))
 
-    def _over_http(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+    def _over_http(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Response:
         parts = urlsplit(self.issuer)
         connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=10, context=self._context)
         try:
             connection.request(method, target, body, headers)
             response = connection.getresponse()
-            return Answer(response.status, Headers(response.getheaders()), response.read())
+            return Response(response.status, Headers(response.getheaders()), response.read())
         finally:
             connection.close()
 
@@ -128,29 +128,29 @@ def place(request: pytest.FixtureRequest, cas: DjangoCas, tmp_path_factory: pyte
 def test_somebody_signs_in_and_the_application_learns_who_they_are(place: Place) -> None:
     person = place.person()
     app = place.app(person.wire)
-    to_cas = person.opens(app.sends())
+    to_cas = person.get(app.authorization_url())
     (service,) = parse_qs(urlsplit(to_cas.location).query)["service"]
     assert service.startswith(f"{place.proxy.issuer}/cas/callback?state=")
 
-    tokens = app.redeems(app.takes_code(person.opens(person.visits_cas(to_cas)))).json
-    assert app.asks_who(tokens["access_token"]).json["sub"] == place.cas.user.name
+    tokens = app.redeem(app.extract_code(person.get(person.log_in_at_cas(to_cas)))).json
+    assert app.fetch_userinfo(tokens["access_token"]).json["sub"] == place.cas.user.name
 
-    page = person.opens(f"{place.proxy.issuer}/")
+    page = person.get(f"{place.proxy.issuer}/")
     assert page.status == 200
     assert place.cas.user.name in page.text
     sheets = re.findall(r'href="([^"]+\.css)"', page.text)
     assert len(sheets) == 2
-    assert {person.opens(sheet).status for sheet in sheets} == {200}
+    assert {person.get(sheet).status for sheet in sheets} == {200}
 
     (everywhere,) = (form for form in forms_of(page.text) if form.action.endswith("/account/sign-out-everywhere"))
-    assert person.posts(everywhere.action, everywhere.fields).location == f"{place.proxy.issuer}/logout"
-    assert app.asks_about(tokens["access_token"]).json == {"active": False}
+    assert person.post(everywhere.action, everywhere.fields).location == f"{place.proxy.issuer}/logout"
+    assert app.query_token(tokens["access_token"]).json == {"active": False}
 
 
 def test_cookies_are_for_this_host_alone_and_for_this_bridge_of_it(place: Place) -> None:
     person = place.person()
-    answer = person.opens(place.app(person.wire).sends())
-    person.opens(person.visits_cas(answer))
+    answer = person.get(place.app(person.wire).authorization_url())
+    person.get(person.log_in_at_cas(answer))
     suffix = place.proxy.path.replace("/", ".")
     assert set(person.cookies) == {f"__Host-passerelle-login{suffix}", f"__Host-passerelle-session{suffix}"}
     for line in answer.headers.getlist("Set-Cookie"):
@@ -159,26 +159,26 @@ def test_cookies_are_for_this_host_alone_and_for_this_bridge_of_it(place: Place)
 
 def test_every_address_of_the_metadata_begins_with_the_issuer(place: Place) -> None:
     issuer, wire = place.proxy.issuer, place.wire()
-    document = wire.ask("GET", f"{issuer}/.well-known/openid-configuration").json
-    oauth = wire.ask("GET", f"/.well-known/oauth-authorization-server{place.proxy.path}").json
+    document = wire.send("GET", f"{issuer}/.well-known/openid-configuration").json
+    oauth = wire.send("GET", f"/.well-known/oauth-authorization-server{place.proxy.path}").json
     addresses = [value for name, value in document.items() if name.endswith(("_endpoint", "_uri"))]
 
     assert document["issuer"] == oauth["issuer"] == issuer
     assert len(addresses) > 6
     assert [address for address in addresses if not address.startswith(f"{issuer}/")] == []
-    assert wire.ask("GET", document["jwks_uri"]).json["keys"]
+    assert wire.send("GET", document["jwks_uri"]).json["keys"]
 
 
 def test_nothing_that_a_stranger_sends_changes_an_address_or_the_caller(place: Place) -> None:
     wire = place.wire()
-    truth = wire.ask("GET", f"{place.proxy.issuer}/.well-known/openid-configuration").json
+    truth = wire.send("GET", f"{place.proxy.issuer}/.well-known/openid-configuration").json
     already = len(place.remotes)
     alone = [{name: "6.6.6.6"} for name in CALLERS]
     beside = [{"X-Forwarded-For": "7.7.7.7", name: "6.6.6.6"} for name in CALLERS[2:]]
     for headers in ({}, LIES, *alone, *beside):
-        told = wire.ask("GET", f"{place.proxy.issuer}/.well-known/openid-configuration", headers=headers)
+        told = wire.send("GET", f"{place.proxy.issuer}/.well-known/openid-configuration", headers=headers)
         assert told.json == truth
-        refused = wire.ask("GET", f"{place.proxy.issuer}/authorize?client_id=nobody", headers=headers)
+        refused = wire.send("GET", f"{place.proxy.issuer}/authorize?client_id=nobody", headers=headers)
         assert refused.status == 400
         assert "evil" not in refused.text
     assert set(place.remotes[already:]) == {"127.0.0.1"}
@@ -193,17 +193,17 @@ def test_another_host_name_is_never_repeated(place: Place) -> None:
 
 def test_the_numbers_are_not_public(place: Place) -> None:
     wire = place.wire()
-    assert wire.ask("GET", f"{place.proxy.path}/metrics").status == 404
-    assert b"passerelle_" not in wire.ask("GET", "/metrics").body
+    assert wire.send("GET", f"{place.proxy.path}/metrics").status == 404
+    assert b"passerelle_" not in wire.send("GET", "/metrics").body
 
 
 def test_a_logout_at_cas_reaches_the_bridge(place: Place) -> None:
     person = place.person()
     app = place.app(person.wire)
-    token = app.redeems(app.takes_code(person.signs_in(app.sends()))).json["access_token"]
-    assert app.asks_about(token).json["active"] is True
-    person.at_cas.signs_out()
-    assert app.asks_about(token).json == {"active": False}
+    token = app.redeem(app.extract_code(person.sign_in(app.authorization_url()))).json["access_token"]
+    assert app.query_token(token).json["active"] is True
+    person.at_cas.sign_out()
+    assert app.query_token(token).json == {"active": False}
 
 
 def test_what_is_not_the_bridges_is_left_to_others(place: Place) -> None:
@@ -219,7 +219,7 @@ def test_what_is_not_the_bridges_is_left_to_others(place: Place) -> None:
 def test_no_log_of_the_proxy_holds_a_ticket_or_a_code(place: Place) -> None:
     person = place.person()
     app = place.app(person.wire)
-    app.redeems(app.takes_code(person.signs_in(app.sends())))
+    app.redeem(app.extract_code(person.sign_in(app.authorization_url())))
     logs = "".join(file.read_text() for file in place.proxy.folder.glob("*.log"))
     assert place.proxy.folder.joinpath("proxy.log").exists()
     assert [hidden for hidden in person.wire.secrets if hidden in logs] == []
@@ -235,7 +235,7 @@ def test_no_log_holds_a_ticket_that_found_no_bridge(
     with kind(tmp_path, cas.files, cas.ca_file, path=path) as proxy:
         wire = TlsWire(proxy.issuer, cas.ca_file)
         callback = f"{proxy.issuer}/cas/callback?state=of-mine&ticket=ST-1-of-mine"
-        assert wire.ask("GET", callback).status in (502, 503)
+        assert wire.send("GET", callback).status in (502, 503)
     logs = "".join(file.read_text() for file in tmp_path.glob("*.log"))
     assert [line for line in logs.splitlines() if "of-mine" in line] == []
 

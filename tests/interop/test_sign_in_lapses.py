@@ -68,7 +68,7 @@ def asked_place(
 def enters(hub: HubProcess, provider: NodeProvider, name: str) -> Visitor:
     provider.lets(name)
     visitor = Visitor(hub)
-    page = visitor.signs_in()
+    page = visitor.sign_in()
     assert page.url == f"{hub.url}/hub/home", f"{page.url}: {page.text[-1500:]}\n{hub.log[-3000:]}"
     return visitor
 
@@ -98,7 +98,7 @@ def test_a_computation_outlasts_the_night_while_nobody_may_enter(place: Place) -
     assert hub.asks("GET", "/user", by_script).status_code == 403, "a report is no answer of the provider"
 
     assert ann.looks().status_code == 302
-    assert ann.signs_in().ok
+    assert ann.sign_in().ok
     assert hub.asks("GET", "/user", by_script).ok, "what she made for her scripts is as good as before"
 
 
@@ -147,5 +147,5 @@ def test_a_provider_that_is_away_in_the_morning_has_said_no_to_nobody(place: Pla
         assert hub.asks("GET", "/user", by_script).status_code == 403
     finally:
         provider.is_down(False)
-    assert cleo.signs_in().ok
+    assert cleo.sign_in().ok
     assert hub.asks("GET", "/user", by_script).ok

@@ -56,7 +56,7 @@ def provider(place: tuple[HubProcess, NodeProvider]) -> NodeProvider:
 def enters(hub: HubProcess, provider: NodeProvider, name: str) -> Visitor:
     provider.lets(name)
     visitor = Visitor(hub)
-    page = visitor.signs_in()
+    page = visitor.sign_in()
     assert page.ok, f"{page.url}: {page.text[-1500:]}\n{hub.log[-3000:]}"
     assert page.url == f"{hub.url}/hub/home"
     return visitor
@@ -72,7 +72,7 @@ def test_a_member_enters_with_groups_and_rights(hub: HubProcess, provider: NodeP
 def test_who_is_in_none_of_the_groups_is_told_no_and_what_to_do(hub: HubProcess, provider: NodeProvider) -> None:
     provider.knows(mallory=["guests"])
     provider.lets("mallory")
-    page = Visitor(hub).signs_in()
+    page = Visitor(hub).sign_in()
     assert page.status_code == 403
     assert "this hub is not open to you" in page.text
     assert hub.user("mallory").get("status") == 404
@@ -89,7 +89,7 @@ def test_taken_out_of_the_group_means_out_at_the_next_refresh(hub: HubProcess, p
     assert page.status_code == 302
     assert "/hub/login" in page.headers["Location"]
     assert hub.asks("GET", "/user", token).status_code == 403
-    assert bob.signs_in().status_code == 403
+    assert bob.sign_in().status_code == 403
 
 
 def test_a_lab_alone_is_enough_to_notice_it(hub: HubProcess, provider: NodeProvider) -> None:
@@ -170,7 +170,7 @@ def test_a_name_that_is_somebody_elses_now_opens_nothing_of_before(hub: HubProce
     for groups in (["students"], []):
         provider.names(mallory=("kim", groups))
         provider.lets("mallory")
-        page = Visitor(hub).signs_in()
+        page = Visitor(hub).sign_in()
         assert (page.status_code, "was made for somebody else" in page.text) == (403, True)
         provider.knows(kim=["students"])
         assert hub.asks("GET", "/user", token).ok, "who comes by a name signs nobody out"
@@ -179,7 +179,7 @@ def test_a_name_that_is_somebody_elses_now_opens_nothing_of_before(hub: HubProce
     assert enters(hub, provider, "mallory").is_in()
     provider.names(kim=("kim", ["students"]))
     provider.lets("kim")
-    assert Visitor(hub).signs_in().status_code == 403
+    assert Visitor(hub).sign_in().status_code == 403
 
 
 def test_an_account_moves_to_a_new_name_when_an_administrator_says_so(hub: HubProcess, provider: NodeProvider) -> None:
@@ -188,7 +188,7 @@ def test_an_account_moves_to_a_new_name_when_an_administrator_says_so(hub: HubPr
     provider.names(lou=("louise", ["students"]))
     hub.changes("lou", name="louise")
     provider.lets("lou")
-    assert Visitor(hub).signs_in().ok
+    assert Visitor(hub).sign_in().ok
     assert hub.user("lou").get("status") == 404
 
 

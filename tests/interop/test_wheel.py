@@ -127,11 +127,11 @@ def test_from_nothing_to_a_sign_in(installed: Path, cas: DjangoCas, tmp_path: Pa
     with bridge:
         person = Person(Wire(issuer, port=port), cas)
         app = App(person.wire, client["client_id"], secret=client["client_secret"], redirect_uri=REDIRECT_URI)
-        tokens = app.redeems(app.takes_code(person.signs_in(app.sends()))).json
-        assert app.asks_who(tokens["access_token"]).json["sub"] == cas.user.name
-        page = person.opens(f"{issuer}/", **{"Accept-Language": "fr"})
+        tokens = app.redeem(app.extract_code(person.sign_in(app.authorization_url()))).json
+        assert app.fetch_userinfo(tokens["access_token"]).json["sub"] == cas.user.name
+        page = person.get(f"{issuer}/", **{"Accept-Language": "fr"})
         assert "Se déconnecter partout" in page.text
-        assert {person.opens(sheet).status for sheet in re.findall(r'href="([^"]+\.css)"', page.text)} == {200}
+        assert {person.get(sheet).status for sheet in re.findall(r'href="([^"]+\.css)"', page.text)} == {200}
         assert "No fault" in run("check")
         person.at_cas.close()
     assert f'"file": "{tmp_path}/passerelle.toml"' in bridge.log

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.bridge.actors import Answer, App, Wire
+from tests.support.bridge.actors import App, Response, Wire
 from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.bridge.tls_front import TlsFront
 from tests.support.cas.logout_receiver import LogoutReceiver
@@ -39,22 +39,22 @@ class Tokens:
 
     @property
     def userinfo(self) -> dict[str, Any]:
-        answer = self.app.asks_who(self.access_token)
+        answer = self.app.fetch_userinfo(self.access_token)
         assert answer.status == 200, answer.text
         return answer.json
 
     def are_good(self) -> bool:
         """Whether both tokens are, asked without using them up."""
-        active = {self.app.asks_about(token).json["active"] for token in (self.access_token, self.refresh_token)}
+        active = {self.app.query_token(token).json["active"] for token in (self.access_token, self.refresh_token)}
         assert len(active) == 1, active
         return active == {True}
 
     def assert_are_dead(self) -> None:
         """On every way on which a token can be used."""
         for token in (self.access_token, self.refresh_token):
-            assert self.app.asks_about(token).json == {"active": False}
-        assert self.app.asks_who(self.access_token).status == 401
-        refused = self.app.refreshes(self.refresh_token)
+            assert self.app.query_token(token).json == {"active": False}
+        assert self.app.fetch_userinfo(self.access_token).status == 401
+        refused = self.app.refresh(self.refresh_token)
         assert (refused.status, refused.json["error"]) == (400, "invalid_grant")
 
 
@@ -76,27 +76,27 @@ class Site:
     def app(self, person: Person, client_id: str = "hub") -> App:
         return App(person.wire, client_id, secret=secret_of(client_id), redirect_uri=REDIRECT_URI)
 
-    def signs_in(self, person: Person, client_id: str = "hub", *, scope: str = SCOPE) -> Tokens:
+    def sign_in(self, person: Person, client_id: str = "hub", *, scope: str = SCOPE) -> Tokens:
         """The whole way, over CAS where the bridge sends there."""
         app = self.app(person, client_id)
-        answer = person.opens(app.sends(scope=scope))
+        answer = person.get(app.authorization_url(scope=scope))
         if not answer.location.startswith(REDIRECT_URI):
-            answer = person.opens(person.visits_cas(answer))
-        redeemed = app.redeems(app.takes_code(answer))
+            answer = person.get(person.log_in_at_cas(answer))
+        redeemed = app.redeem(app.extract_code(answer))
         assert redeemed.status == 200, redeemed.text
         return Tokens(app, **{name: redeemed.json[name] for name in ("access_token", "id_token", "refresh_token")})
 
     def is_signed_in(self, person: Person) -> bool:
         """Whether the bridge itself would let this browser in, without CAS."""
-        return person.opens(self.app(person).sends()).location.startswith(REDIRECT_URI)
+        return person.get(self.app(person).authorization_url()).location.startswith(REDIRECT_URI)
 
     def gives_no_ticket(self, person: Person) -> None:
         """CAS itself turns this bridge's users away, at once or after the password."""
-        login_url = person.opens(self.app(person).sends()).location
-        page = person.at_cas.opens(login_url)
+        login_url = person.get(self.app(person).authorization_url()).location
+        page = person.at_cas.get(login_url)
         if page.status_code == 200:  # django-cas-server asks who it is before it says no
             page = person.at_cas.types_password(login_url, page)
-            page = person.at_cas.opens(login_url) if "Location" in page.headers else page
+            page = person.at_cas.get(login_url) if "Location" in page.headers else page
         assert "Location" not in page.headers, page.headers["Location"]
         assert page.status_code in (200, 403)
 
@@ -169,7 +169,7 @@ def unverified_claims(token: str) -> dict[str, Any]:
     return claims
 
 
-def error_of(answer: Answer) -> str:
+def error_of(answer: Response) -> str:
     """The error that an application is told of through the browser."""
     assert answer.location.startswith(REDIRECT_URI), answer.location
     return answer.parameters["error"]

@@ -37,7 +37,7 @@ def test_where_all_is_well_it_finds_no_fault_and_what_happened_since(cas: RealCa
         assert ("JSON" in found["cas.protocol"]["seen"]) is cas.speaks_json
 
         person = site.person()
-        site.signs_in(person)
+        site.sign_in(person)
         found = checked(site)
         assert found["attributes.released"]["level"] == found["attributes.claims"]["level"] == "ok" or (
             "given_name" in found["attributes.claims"]["seen"]  # what this server's user does not have
@@ -45,7 +45,7 @@ def test_where_all_is_well_it_finds_no_fault_and_what_happened_since(cas: RealCa
         assert "displayName" in found["attributes.released"]["seen"]
         assert found["logout.last"]["level"] == "note"
 
-        person.at_cas.signs_out()
+        person.at_cas.sign_out()
         assert "second" in checked(site)["logout.last"]["seen"]
 
 

@@ -26,26 +26,26 @@ def exact(cas: RealCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
 
 def test_people_sign_in_and_only_once(exact: Site) -> None:
     person = exact.person()
-    assert exact.signs_in(person).userinfo["sub"] == exact.cas.user.name
+    assert exact.sign_in(person).userinfo["sub"] == exact.cas.user.name
     person.cookies.clear()
-    assert exact.signs_in(person).are_good()
+    assert exact.sign_in(person).are_good()
     assert person.at_cas.times_asked == 1
 
 
 def test_prompt_none_is_answered_with_and_without_a_session_at_cas_cas23(exact: Site) -> None:
     person = exact.person()
     app = exact.app(person)
-    assert error_of(person.signs_in(app.sends(prompt="none"))) == "login_required"
-    exact.signs_in(person)
+    assert error_of(person.sign_in(app.authorization_url(prompt="none"))) == "login_required"
+    exact.sign_in(person)
     person.cookies.clear()
-    assert app.takes_code(person.signs_in(app.sends(prompt="none")))
+    assert app.extract_code(person.sign_in(app.authorization_url(prompt="none")))
 
 
 def test_single_logout_ends_everything_cas24(exact: Site) -> None:
     person, already = exact.person(), len(exact.hub.told)
-    tokens = exact.signs_in(person)
+    tokens = exact.sign_in(person)
     began = time.monotonic()
-    person.at_cas.signs_out()
+    person.at_cas.sign_out()
     waits_until_dead(tokens, began=began)
     exact.hears_of_logout(tokens, began=began, already=already)
 

@@ -12,7 +12,7 @@ from tests.upstream.site import Site, site_at
 
 def assert_is_known_in_full(site: Site) -> None:
     """Name, address and the groups in their order."""
-    claims, user = site.signs_in(site.person()).userinfo, site.cas.user
+    claims, user = site.sign_in(site.person()).userinfo, site.cas.user
     assert claims["sub"] == user.name
     assert (claims["email"],) == user.attributes["mail"]
     assert (claims["name"],) == user.attributes["displayName"]
@@ -26,12 +26,12 @@ def test_protocols_with_attributes_sign_in_with_all_of_them(
 ) -> None:
     with site_at(folder, cas, PASSERELLE_CAS_PROTOCOL=protocol, PASSERELLE_CAS_FORMAT=form) as site:
         assert_is_known_in_full(site)
-        assert isinstance(site.signs_in(site.person()).id_claims["auth_time"], int)
+        assert isinstance(site.sign_in(site.person()).id_claims["auth_time"], int)
 
 
 def test_protocol_1_0_signs_in_with_a_name_and_nothing_else(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, PASSERELLE_CAS_PROTOCOL="1.0") as site:
-        claims = site.signs_in(site.person()).userinfo
+        claims = site.sign_in(site.person()).userinfo
         assert claims["preferred_username"] == cas.user.name
         assert not claims.get("groups")
         assert "email" not in claims
@@ -43,7 +43,7 @@ def test_saml_1_1_signs_in_where_it_is_offered_and_fails_cleanly_elsewhere(cas: 
             assert_is_known_in_full(site)
         else:
             person = site.person()
-            answer = person.signs_in(site.app(person).sends())
+            answer = person.sign_in(site.app(person).authorization_url())
             assert (answer.status, answer.is_page) == (502, True)
 
 
@@ -51,9 +51,9 @@ def test_saml_1_1_signs_in_where_it_is_offered_and_fails_cleanly_elsewhere(cas: 
 def test_a_renew_is_enforced_by_the_older_protocols_as_well_cas23(cas: RealCas, folder: Path, protocol: str) -> None:
     with site_at(folder, cas, PASSERELLE_CAS_PROTOCOL=protocol) as site:
         person = site.person()
-        site.signs_in(person)
-        answer = person.opens(site.app(person).sends(prompt="login"))
+        site.sign_in(person)
+        answer = person.get(site.app(person).authorization_url(prompt="login"))
         for _ in range(2):
-            answer = person.opens(person.at_cas.signs_in(answer.location.replace("&renew=true", "")))
+            answer = person.get(person.at_cas.sign_in(answer.location.replace("&renew=true", "")))
         assert (answer.status, answer.is_page) == (403, True)
         assert person.at_cas.times_asked == 1

@@ -9,24 +9,24 @@ from tests.upstream.site import REDIRECT_URI, Site, error_of
 
 def test_prompt_login_has_the_password_asked_again(site: Site) -> None:
     person = site.person()
-    earlier = site.signs_in(person)
+    earlier = site.sign_in(person)
     app = site.app(person)
-    code = app.takes_code(person.signs_in(app.sends(prompt="login")))
+    code = app.extract_code(person.sign_in(app.authorization_url(prompt="login")))
 
     assert person.at_cas.times_asked == 2
-    again = app.redeems(code).json
-    assert app.asks_who(again["access_token"]).json["sub"] == earlier.userinfo["sub"]
+    again = app.redeem(code).json
+    assert app.fetch_userinfo(again["access_token"]).json["sub"] == earlier.userinfo["sub"]
 
 
 def test_a_renew_that_the_user_deletes_from_the_address_lets_nobody_in_cas23(site: Site) -> None:
     person = site.person()
-    site.signs_in(person)
+    site.sign_in(person)
     app = site.app(person)
-    answer = person.opens(app.sends(prompt="login"))
+    answer = person.get(app.authorization_url(prompt="login"))
     for _ in range(2):  # the bridge starts over once, as for any ticket that is refused
         login_url = answer.location
         assert "&renew=true" in login_url
-        answer = person.opens(person.at_cas.signs_in(login_url.replace("&renew=true", "")))
+        answer = person.get(person.at_cas.sign_in(login_url.replace("&renew=true", "")))
 
     assert person.at_cas.times_asked == 1
     assert answer.status == 403
@@ -35,25 +35,25 @@ def test_a_renew_that_the_user_deletes_from_the_address_lets_nobody_in_cas23(sit
 
 def test_prompt_none_without_a_session_at_cas_is_answered_login_required_and_asks_nobody_cas23(site: Site) -> None:
     person = site.person()
-    answer = person.signs_in(site.app(person).sends(prompt="none"))
+    answer = person.sign_in(site.app(person).authorization_url(prompt="none"))
     assert error_of(answer) == "login_required"
     assert person.at_cas.times_asked == 0
 
 
 def test_prompt_none_with_a_session_at_cas_ends_in_a_code_cas23(site: Site) -> None:
     person = site.person()
-    site.signs_in(person)
+    site.sign_in(person)
     person.cookies.clear()
     app = site.app(person)
-    answer = person.opens(app.sends(prompt="none"))
+    answer = person.get(app.authorization_url(prompt="none"))
     assert re.search(r"&gateway=true\b", answer.location)
-    assert app.takes_code(person.opens(person.visits_cas(answer)))
+    assert app.extract_code(person.get(person.log_in_at_cas(answer)))
     assert person.at_cas.times_asked == 1
 
 
 def test_max_age_zero_has_the_password_asked_again(site: Site) -> None:
     person = site.person()
-    site.signs_in(person)
-    answer = person.signs_in(site.app(person).sends(max_age="0"))
+    site.sign_in(person)
+    answer = person.sign_in(site.app(person).authorization_url(max_age="0"))
     assert answer.location.startswith(REDIRECT_URI)
     assert person.at_cas.times_asked == 2

@@ -15,7 +15,7 @@ from tests.upstream.site import SCOPE, Site, site_at
 
 def test_a_person_signs_in_with_their_password_and_the_application_learns_who_they_are(site: Site) -> None:
     person, began = site.person(), time.time()
-    tokens = site.signs_in(person)
+    tokens = site.sign_in(person)
 
     assert person.at_cas.times_asked == 1
     user = site.cas.user
@@ -27,13 +27,13 @@ def test_a_person_signs_in_with_their_password_and_the_application_learns_who_th
 
 
 def test_an_attribute_of_several_values_arrives_as_a_list_in_its_order_cas12(site: Site) -> None:
-    groups = site.signs_in(site.person()).userinfo["groups"]
+    groups = site.sign_in(site.person()).userinfo["groups"]
     assert groups == list(site.cas.user.attributes["memberOf"])
 
 
 def test_a_group_whose_name_contains_the_wanted_one_opens_no_door_cas13(site: Site) -> None:
     person = site.person()
-    refused = person.signs_in(site.app(person, "admins").sends(scope=SCOPE))
+    refused = person.sign_in(site.app(person, "admins").authorization_url(scope=SCOPE))
     assert "administration-student" in site.cas.user.attributes["memberOf"]
     assert (refused.status, refused.is_page) == (403, True)
     assert "is not open to you" in refused.text
@@ -41,10 +41,10 @@ def test_a_group_whose_name_contains_the_wanted_one_opens_no_door_cas13(site: Si
 
 def test_whoever_is_signed_in_at_cas_is_not_asked_again_and_keeps_the_time_of_their_login(site: Site) -> None:
     person = site.person()
-    first = site.signs_in(person)
+    first = site.sign_in(person)
     person.cookies.clear()
     time.sleep(1.1)
-    second = site.signs_in(person)
+    second = site.sign_in(person)
 
     assert person.at_cas.times_asked == 1
     assert second.id_claims["sid"] != first.id_claims["sid"]
@@ -53,8 +53,8 @@ def test_whoever_is_signed_in_at_cas_is_not_asked_again_and_keeps_the_time_of_th
 
 def test_a_wrong_password_leads_back_to_the_form_and_nowhere_else(site: Site) -> None:
     person = site.person()
-    login_url = person.opens(site.app(person).sends()).location
-    form = person.at_cas.opens(login_url)
+    login_url = person.get(site.app(person).authorization_url()).location
+    form = person.at_cas.get(login_url)
     again = person.at_cas.types_password(login_url, form, password="a guess")
     assert "Location" not in again.headers
     assert again.status_code in (200, 401)
@@ -66,11 +66,11 @@ def test_a_name_that_xml_does_not_allow_is_read_as_apereo_encodes_it_cas14(
     cas: RealCas, folder: Path, form: str
 ) -> None:
     with site_at(folder, cas, PASSERELLE_CAS_FORMAT=form) as site:
-        claims = site.signs_in(site.person()).userinfo
+        claims = site.sign_in(site.person()).userinfo
         assert claims["eduperson_entitlement"] == list(ENTITLEMENTS)
 
 
 def test_a_server_without_tls_signs_in_as_well(folder: Path) -> None:
     with DjangoCas(folder, tls=False) as cas, site_at(folder, cas) as site:
         assert cas.url.startswith("http:")
-        assert site.signs_in(site.person()).are_good()
+        assert site.sign_in(site.person()).are_good()

@@ -40,11 +40,11 @@ def told(request: pytest.FixtureRequest, cas: RealCas, tmp_path_factory: pytest.
 
 def test_signing_out_at_cas_ends_session_and_tokens_and_tells_the_application_cas24(told: Site) -> None:
     person, bystander = told.person(), told.person()
-    tokens, others = told.signs_in(person), told.signs_in(bystander)
+    tokens, others = told.sign_in(person), told.sign_in(bystander)
     already = len(told.hub.told)
 
     began = time.monotonic()
-    person.at_cas.signs_out()
+    person.at_cas.sign_out()
 
     waits_until_dead(tokens, began=began)
     assert not told.is_signed_in(person)
@@ -55,13 +55,15 @@ def test_signing_out_at_cas_ends_session_and_tokens_and_tells_the_application_ca
 
 def test_one_logout_ends_what_all_applications_of_that_browser_have_cas25(told: Site) -> None:
     person, bystander = told.person(), told.person()
-    first, second, others = told.signs_in(person, "hub"), told.signs_in(person, "wiki"), told.signs_in(bystander)
+    first, second, others = told.sign_in(person, "hub"), told.sign_in(person, "wiki"), told.sign_in(bystander)
     # A second way through CAS in the same session: Apereo then names only the last of its tickets.
-    code = told.app(person, "wiki").takes_code(person.signs_in(told.app(person, "wiki").sends(prompt="login")))
+    code = told.app(person, "wiki").extract_code(
+        person.sign_in(told.app(person, "wiki").authorization_url(prompt="login"))
+    )
     assert code
 
     began = time.monotonic()
-    person.at_cas.signs_out()
+    person.at_cas.sign_out()
 
     waits_until_dead(first, began=began)
     waits_until_dead(second, began=began)
@@ -70,21 +72,21 @@ def test_one_logout_ends_what_all_applications_of_that_browser_have_cas25(told: 
 
 def test_after_the_logout_the_next_sign_in_asks_for_the_password(told: Site) -> None:
     person = told.person()
-    told.signs_in(person)
-    person.at_cas.signs_out()
-    assert error_of(person.signs_in(told.app(person).sends(prompt="none"))) == "login_required"
-    assert told.signs_in(person).are_good()
+    told.sign_in(person)
+    person.at_cas.sign_out()
+    assert error_of(person.sign_in(told.app(person).authorization_url(prompt="none"))) == "login_required"
+    assert told.sign_in(person).are_good()
     assert person.at_cas.times_asked == 2
 
 
 def test_eight_people_sign_out_at_the_same_moment(told: Site) -> None:
     people = [told.person() for _ in range(8)]
-    all_tokens = [told.signs_in(person) for person in people]
+    all_tokens = [told.sign_in(person) for person in people]
     already = len(told.hub.told)
 
     began = time.monotonic()
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda person: person.at_cas.signs_out(), people))
+        list(threads.map(lambda person: person.at_cas.sign_out(), people))
 
     told.hears_of_logout(*all_tokens, began=began, already=already)
     for tokens in all_tokens:
@@ -93,17 +95,17 @@ def test_eight_people_sign_out_at_the_same_moment(told: Site) -> None:
 
 def test_a_logout_with_tickets_that_never_reached_the_bridge_disturbs_nothing_cas24(told: Site) -> None:
     person = told.person()
-    tokens = told.signs_in(person)
+    tokens = told.sign_in(person)
     for state in ("a", "b"):
         service = f"{told.bridge.url}/cas/callback?state={state}"
-        person.at_cas.signs_in(f"{told.cas.url}/login?service={quote(service, safe='')}")
+        person.at_cas.sign_in(f"{told.cas.url}/login?service={quote(service, safe='')}")
     stranger = told.person()
-    stranger.visits_cas(stranger.opens(told.app(stranger).sends()))
+    stranger.log_in_at_cas(stranger.get(told.app(stranger).authorization_url()))
 
-    stranger.at_cas.signs_out()
+    stranger.at_cas.sign_out()
     assert tokens.are_good()
     began = time.monotonic()
-    person.at_cas.signs_out()
+    person.at_cas.sign_out()
     if told.cas.names_every_ticket:
         waits_until_dead(tokens, began=began)
     else:  # it names the last one alone, and that one the bridge has never seen
@@ -117,12 +119,12 @@ def test_cas_tells_a_bridge_by_https_with_a_private_authority_on_both_sides_cas2
     front = TlsFront(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
     with site_at(folder, cas, told=told, front=front, PASSERELLE_WORKERS="2") as site:
         person = site.person()
-        tokens = site.signs_in(person)
+        tokens = site.sign_in(person)
         assert tokens.id_claims["iss"] == front.url
         assert front.url.startswith("https://")
 
         began = time.monotonic()
-        person.at_cas.signs_out()
+        person.at_cas.sign_out()
 
         waits_until_dead(tokens, began=began)
         assert not site.is_signed_in(person)
@@ -135,13 +137,13 @@ def test_a_logout_reaches_a_session_from_before_the_bridge_was_started_again_cas
 ) -> None:
     with site_at(folder, cas, PASSERELLE_WORKERS="2") as site:
         person = site.person()
-        tokens = site.signs_in(person)
+        tokens = site.sign_in(person)
         site.bridge.stop(how)
         site.bridge.start()
         assert tokens.are_good()
 
         began = time.monotonic()
-        person.at_cas.signs_out()
+        person.at_cas.sign_out()
 
         waits_until_dead(tokens, began=began)
         assert not site.is_signed_in(person)
@@ -151,11 +153,11 @@ def test_a_logout_reaches_a_session_from_before_the_bridge_was_started_again_cas
 def test_offline_access_survives_where_the_setting_says_so(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, PASSERELLE_CAS_LOGOUT_ENDS_OFFLINE_ACCESS="false") as site:
         person = site.person()
-        offline = site.signs_in(person)
-        tokens = site.signs_in(person, "wiki", scope=WHILE_SIGNED_IN)
+        offline = site.sign_in(person)
+        tokens = site.sign_in(person, "wiki", scope=WHILE_SIGNED_IN)
 
         began = time.monotonic()
-        person.at_cas.signs_out()
+        person.at_cas.sign_out()
 
         waits_until_dead(tokens, began=began)
         assert offline.are_good()
@@ -165,32 +167,32 @@ def test_offline_access_survives_where_the_setting_says_so(cas: RealCas, folder:
 def test_a_sign_out_that_begins_at_the_bridge_ends_at_cas_and_is_told_once(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas) as site:
         person = site.person()
-        tokens = site.signs_in(person, scope=WHILE_SIGNED_IN)
+        tokens = site.sign_in(person, scope=WHILE_SIGNED_IN)
 
         began = time.monotonic()
-        to_cas = person.opens(f"{site.bridge.url}/logout?id_token_hint={tokens.id_token}").location
+        to_cas = person.get(f"{site.bridge.url}/logout?id_token_hint={tokens.id_token}").location
         assert to_cas == f"{cas.url}/logout"
-        person.at_cas.signs_out()
+        person.at_cas.sign_out()
 
         waits_until_dead(tokens, began=began)
         site.hears_of_logout(tokens, began=began)
         time.sleep(1.5)
         assert len(site.hub.told) == 1
-        site.signs_in(person)
+        site.sign_in(person)
         assert person.at_cas.times_asked == 2
 
 
 def test_a_sign_out_that_goes_through_cas_comes_back_to_the_application(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, PASSERELLE_CAS_LOGOUT="return") as site:
         person = site.person()
-        tokens = site.signs_in(person, scope=WHILE_SIGNED_IN)
+        tokens = site.sign_in(person, scope=WHILE_SIGNED_IN)
         way = f"id_token_hint={tokens.id_token}&post_logout_redirect_uri={quote(REDIRECT_URI, safe='')}"
-        to_cas = person.opens(f"{site.bridge.url}/logout?{way}").location
+        to_cas = person.get(f"{site.bridge.url}/logout?{way}").location
         assert to_cas.startswith(f"{cas.url}/logout?service=")
-        back = person.at_cas.opens(to_cas).headers["Location"]
-        assert person.opens(back).location == REDIRECT_URI
+        back = person.at_cas.get(to_cas).headers["Location"]
+        assert person.get(back).location == REDIRECT_URI
         tokens.assert_are_dead()
-        site.signs_in(person)
+        site.sign_in(person)
         assert person.at_cas.times_asked == 2
 
 
@@ -198,15 +200,15 @@ def test_a_sign_out_that_goes_through_cas_comes_back_to_the_application(cas: Rea
 def test_the_front_channel_ends_the_session_as_well_cas24(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, told="by the browser") as site:
         person = site.person()
-        tokens = site.signs_in(person)
-        page = person.at_cas.signs_out().text
+        tokens = site.sign_in(person)
+        page = person.at_cas.sign_out().text
         assert tokens.are_good(), "nobody has told the bridge yet"
         (address,) = [found.replace("\\/", "/") for found in re.findall(r'url: "([^"]+/logout)"', page)]
         (data,) = re.findall(r'data: "(logoutRequest=[^"]+)"', page)
         assert address == f"{site.bridge.url}/cas/logout"
 
         began = time.monotonic()
-        answer = person.opens(f"{address}?callback=jQuery37_1&{data}&_=1")  # what its script sends
+        answer = person.get(f"{address}?callback=jQuery37_1&{data}&_=1")  # what its script sends
 
         assert answer.status == 200
         assert answer.headers["Content-Type"].startswith("text/javascript")
@@ -223,12 +225,12 @@ def test_a_real_browser_carries_the_logout_from_the_page_of_cas_to_the_bridge_ca
         person, page = site.person(), chromium.page
         app = site.app(person)
         page.route(f"{REDIRECT_URI}?**", lambda route: route.fulfill(status=200, body="the application"))
-        page.goto(app.sends(scope=SCOPE))
+        page.goto(app.authorization_url(scope=SCOPE))
         page.locator("input[name=username]").fill(cas.user.name)
         page.locator("input[name=password]").fill(cas.user.password)
         page.locator("input[name=password]").press("Enter")
         page.wait_for_url(f"{REDIRECT_URI}?**")
-        redeemed = app.redeems(parse_qs(urlsplit(page.url).query)["code"][0]).json
+        redeemed = app.redeem(parse_qs(urlsplit(page.url).query)["code"][0]).json
         tokens = Tokens(app, **{name: redeemed[name] for name in ("access_token", "id_token", "refresh_token")})
 
         page.goto(f"{cas.url}/logout")

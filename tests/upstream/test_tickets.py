@@ -12,7 +12,7 @@ import pytest
 
 from bridge.cas.client import CasClient
 from bridge.errors import ServiceNotAccepted, TicketRefused
-from tests.support.bridge.authority import ProviderContext
+from tests.support.bridge.certificate_authority import CertificateAuthority
 from tests.support.cas.real_cas import Person, RealCas
 from tests.upstream.site import REDIRECT_URI, Site, site_at
 
@@ -27,7 +27,7 @@ def client(site: Site) -> Iterator[CasClient]:
 
 def ticket_for(site: Site, person: Person, service: str) -> str:
     """From CAS itself, without the bridge."""
-    callback = person.at_cas.signs_in(f"{site.cas.url}/login?service={quote(service, safe='')}")
+    callback = person.at_cas.sign_in(f"{site.cas.url}/login?service={quote(service, safe='')}")
     (ticket,) = parse_qs(urlsplit(callback).query)["ticket"]
     return ticket
 
@@ -62,30 +62,30 @@ def test_a_ticket_that_nobody_gave_out_is_refused(site: Site, client: CasClient)
 def test_a_callback_opened_by_another_browser_spends_nothing_cas21(site: Site) -> None:
     victim, other = site.person(), site.person()
     app = site.app(victim)
-    callback = victim.visits_cas(victim.opens(app.sends()))
+    callback = victim.log_in_at_cas(victim.get(app.authorization_url()))
 
-    assert other.opens(callback).status == 400
-    assert app.takes_code(victim.opens(callback))
+    assert other.get(callback).status == 400
+    assert app.extract_code(victim.get(callback))
 
 
 def test_a_callback_used_again_leads_a_signed_in_browser_on_and_nobody_else_cas22(site: Site) -> None:
     person = site.person()
     app = site.app(person)
-    callback = person.visits_cas(person.opens(app.sends()))
-    app.takes_code(person.opens(callback))
+    callback = person.log_in_at_cas(person.get(app.authorization_url()))
+    app.extract_code(person.get(callback))
 
-    again = person.opens(callback)
+    again = person.get(callback)
     assert again.location.startswith(f"{site.bridge.url}/authorize?")
-    assert app.takes_code(person.opens(again.location))
-    assert site.person().opens(callback).status == 400
+    assert app.extract_code(person.get(again.location))
+    assert site.person().get(callback).status == 400
 
 
 def test_four_callbacks_at_once_make_one_code_cas22(site: Site) -> None:
     person = site.person()
-    callback = person.visits_cas(person.opens(site.app(person).sends()))
+    callback = person.log_in_at_cas(person.get(site.app(person).authorization_url()))
     cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in person.cookies.items())}
     with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(lambda _: person.wire.ask("GET", callback, headers=cookies), range(4)))
+        answers = list(threads.map(lambda _: person.wire.send("GET", callback, headers=cookies), range(4)))
 
     ends = Counter(
         "code" if answer.headers.get("Location", "").startswith(f"{REDIRECT_URI}?code=") else answer.status
@@ -100,10 +100,10 @@ def test_a_bridge_that_cas_does_not_know_gets_no_ticket_for_its_users(cas: RealC
 
 
 def test_a_server_of_another_authority_is_not_believed_cas11(cas: RealCas, folder: Path) -> None:
-    other = ProviderContext(folder, "Somebody else's authority")
+    other = CertificateAuthority(folder, "Somebody else's authority")
     with site_at(folder, cas, PASSERELLE_CAS_CA_FILE=str(other.ca_file)) as site:
         person = site.person()
-        answer = person.signs_in(site.app(person).sends())
+        answer = person.sign_in(site.app(person).authorization_url())
         assert answer.status == 502
         assert answer.is_page
     assert "is not trusted" in site.bridge.log

@@ -28,7 +28,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What came back."""
 
     status: int
@@ -72,16 +72,16 @@ class Wire:
         self.secrets: set[str] = set()
         self.states: set[str] = set()
 
-    def ask(
+    def send(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | str = b""
-    ) -> Answer:
+    ) -> Response:
         """One request, to an absolute URL of the bridge or to a path."""
         target = url.removeprefix(f"https://{urlsplit(self.issuer).netloc}")
         target = target.removeprefix(f"http://{urlsplit(self.issuer).netloc}")
         content = body.encode() if isinstance(body, str) else body
         return (self._in_process if self._app else self._over_http)(method, target, dict(headers or {}), content)
 
-    def _in_process(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+    def _in_process(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Response:
         path, _, query = target.partition("?")
         parts = urlsplit(self.issuer)
         builder = EnvironBuilder(
@@ -91,15 +91,15 @@ class Wire:
         builder.close()
         assert self._app is not None
         chunks, status, answered = run_wsgi_app(self._app.wsgi_app, environ, buffered=True)
-        return Answer(int(status.split()[0]), answered, b"".join(chunks))
+        return Response(int(status.split()[0]), answered, b"".join(chunks))
 
-    def _over_http(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+    def _over_http(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Response:
         assert self._port is not None
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
         try:
             connection.request(method, target, body, headers | {"Host": urlsplit(self.issuer).netloc})
             response = connection.getresponse()
-            return Answer(response.status, Headers(response.getheaders()), response.read())
+            return Response(response.status, Headers(response.getheaders()), response.read())
         finally:
             connection.close()
 
@@ -111,15 +111,15 @@ class Browser:
         self.wire = wire
         self.cookies: dict[str, str] = {}
 
-    def opens(self, url: str, **headers: str) -> Answer:
+    def get(self, url: str, **headers: str) -> Response:
         """GET, at the bridge."""
         return self._ask("GET", url, headers, "")
 
-    def posts(self, path: str, form: Mapping[str, str], **headers: str) -> Answer:
+    def post(self, path: str, form: Mapping[str, str], **headers: str) -> Response:
         """A form, to the bridge."""
         return self._ask("POST", path, FORM | headers, urlencode(form))
 
-    def visits_cas(self, answer: Answer) -> str:
+    def log_in_at_cas(self, answer: Response) -> str:
         """Go where the bridge sends, which has to be CAS; the address CAS sends back to, ticket in it."""
         parts = urlsplit(answer.location)
         assert parts.path == "/cas/login", answer.location
@@ -135,13 +135,13 @@ class Browser:
         assert callback.startswith(f"{self.wire.issuer}/cas/callback?state=")
         return callback
 
-    def signs_in(self, request: str) -> Answer:
+    def sign_in(self, request: str) -> Response:
         """From an authorization request through CAS to the answer of the callback."""
-        return self.opens(self.visits_cas(self.opens(request)))
+        return self.get(self.log_in_at_cas(self.get(request)))
 
-    def _ask(self, method: str, url: str, headers: Mapping[str, str], body: str) -> Answer:
+    def _ask(self, method: str, url: str, headers: Mapping[str, str], body: str) -> Response:
         jar = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
-        answer = self.wire.ask(method, url, headers={**jar, **headers}, body=body)
+        answer = self.wire.send(method, url, headers={**jar, **headers}, body=body)
         for line in answer.headers.getlist("Set-Cookie"):
             for name, morsel in SimpleCookie(line).items():
                 if morsel["max-age"] == "0":
@@ -188,11 +188,11 @@ class App:
         }
         return {name: value for name, value in {**usual, **changes}.items() if value is not None}
 
-    def sends(self, *repeated: tuple[str, str], **changes: Changes) -> str:
+    def authorization_url(self, *repeated: tuple[str, str], **changes: Changes) -> str:
         """The address to which a person's browser is sent to sign in."""
         return f"{self.wire.issuer}/authorize?{urlencode([*self.request(**changes).items(), *repeated])}"
 
-    def takes_code(self, answer: Answer) -> str:
+    def extract_code(self, answer: Response) -> str:
         """The code out of the address that a browser comes back with; the rest of it is checked."""
         assert answer.location.startswith(self.redirect_uri), answer.location
         given = answer.parameters
@@ -200,9 +200,9 @@ class App:
         assert given["iss"] == self.wire.issuer
         return given["code"]
 
-    def redeems(
+    def redeem(
         self, code: Changes, *repeated: tuple[str, str], basic: str | None = None, **changes: Changes
-    ) -> Answer:
+    ) -> Response:
         """Exchange a code; by `client_secret_post` unless `basic` has credentials."""
         usual: dict[str, Changes] = {
             "grant_type": "authorization_code",
@@ -213,17 +213,17 @@ class App:
             "code_verifier": self.verifier,
         }
         form = [(name, value) for name, value in {**usual, **changes}.items() if value is not None]
-        return self.calls_token([*form, *repeated], basic=basic)
+        return self.request_token([*form, *repeated], basic=basic)
 
-    def calls_token(self, form: Iterable[tuple[str, str]], *, basic: str | None = None) -> Answer:
+    def request_token(self, form: Iterable[tuple[str, str]], *, basic: str | None = None) -> Response:
         """Any form, to the token endpoint."""
         header = {} if basic is None else {"Authorization": f"Basic {base64.b64encode(basic.encode()).decode()}"}
-        answer = self.wire.ask("POST", f"{self.wire.issuer}/token", headers=FORM | header, body=urlencode(list(form)))
+        answer = self.wire.send("POST", f"{self.wire.issuer}/token", headers=FORM | header, body=urlencode(list(form)))
         if answer.status == 200:
             self.wire.secrets |= {answer.json[name] for name in TOKENS if name in answer.json}
         return answer
 
-    def refreshes(self, refresh_token: Changes, **changes: Changes) -> Answer:
+    def refresh(self, refresh_token: Changes, **changes: Changes) -> Response:
         """Exchange a refresh token."""
         usual: dict[str, Changes] = {
             "grant_type": "refresh_token",
@@ -231,14 +231,14 @@ class App:
             "client_id": self.client_id,
             "client_secret": self.secret,
         }
-        return self.calls_token((name, value) for name, value in {**usual, **changes}.items() if value is not None)
+        return self.request_token((name, value) for name, value in {**usual, **changes}.items() if value is not None)
 
-    def asks_about(self, token: str, *, endpoint: str = "introspect", **changes: Changes) -> Answer:
+    def query_token(self, token: str, *, endpoint: str = "introspect", **changes: Changes) -> Response:
         """Introspection, or revocation."""
         usual: dict[str, Changes] = {"token": token, "client_id": self.client_id, "client_secret": self.secret}
         form = {name: value for name, value in {**usual, **changes}.items() if value is not None}
-        return self.wire.ask("POST", f"{self.wire.issuer}/{endpoint}", headers=FORM, body=urlencode(form))
+        return self.wire.send("POST", f"{self.wire.issuer}/{endpoint}", headers=FORM, body=urlencode(form))
 
-    def asks_who(self, token: str) -> Answer:
+    def fetch_userinfo(self, token: str) -> Response:
         """Userinfo."""
-        return self.wire.ask("GET", f"{self.wire.issuer}/userinfo", headers={"Authorization": f"Bearer {token}"})
+        return self.wire.send("GET", f"{self.wire.issuer}/userinfo", headers={"Authorization": f"Bearer {token}"})

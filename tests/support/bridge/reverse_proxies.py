@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.machine.status import PROXIES
-from tests.support.bridge.authority import ServerFiles
+from tests.support.bridge.certificate_authority import ServerFiles
 from tests.support.bridge.live_bridge import clean_environment, free_port
 from tests.support.bridge.tls_front import TRAEFIK
 from tests.support.install_page import blocks, filled_in

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 import psutil
 
 from tests.machine.status import apereo_home
-from tests.support.bridge.authority import KEYSTORE_PASSWORD, ProviderContext
+from tests.support.bridge.certificate_authority import KEYSTORE_PASSWORD, CertificateAuthority
 from tests.support.bridge.live_bridge import free_port
 from tests.support.cas.real_cas import CasVisitor, HowToldOfLogout, RealCas, service_pattern
 
@@ -45,7 +45,7 @@ class ApereoCas(RealCas):
         self._folder = folder
         self._services = folder / "services"
         self._services.mkdir()
-        authority = ProviderContext(folder)
+        authority = CertificateAuthority(folder)
         self.ca_file = authority.ca_file
         self.files = authority.issue("127.0.0.1", "localhost")
         self._truststore = authority.truststore
@@ -81,7 +81,7 @@ class ApereoCas(RealCas):
                 command, cwd=self._folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         try:
-            self._await(lambda visitor: visitor.opens(f"{self.url}/login").status_code == 200, START_SECONDS_MAX)
+            self._await(lambda visitor: visitor.get(f"{self.url}/login").status_code == 200, START_SECONDS_MAX)
         except BaseException:
             self.__exit__()
             raise
@@ -131,7 +131,7 @@ class ApereoCas(RealCas):
 
     def _knows(self, visitor: CasVisitor, issuer: str) -> bool:
         service = quote(f"{issuer}/cas/callback", safe="")
-        return visitor.opens(f"{self.url}/login?service={service}").status_code == 200
+        return visitor.get(f"{self.url}/login?service={service}").status_code == 200
 
     def _await(self, is_so: Callable[[CasVisitor], bool], within: float) -> None:
         deadline = time.monotonic() + within

@@ -13,7 +13,7 @@ from typing import Self
 
 import psutil
 
-from tests.support.bridge.authority import ProviderContext
+from tests.support.bridge.certificate_authority import CertificateAuthority
 from tests.support.bridge.live_bridge import free_port
 from tests.support.cas.real_cas import HowToldOfLogout, KnownUser, RealCas, service_pattern
 
@@ -33,7 +33,7 @@ class DjangoCas(RealCas):
     def __init__(self, folder: Path, *, tls: bool = True, user: KnownUser | None = None) -> None:
         super().__init__()
         self.user = user or self.user
-        authority = ProviderContext(folder)
+        authority = CertificateAuthority(folder)
         self.files = files = authority.issue("127.0.0.1", "localhost")
         self.ca_file = authority.ca_file
         port = free_port()

@@ -13,8 +13,8 @@ from urllib.parse import urljoin
 
 import requests
 
-from tests.support.bridge.actors import Answer, Browser, Wire
-from tests.support.bridge.authority import ServerFiles
+from tests.support.bridge.actors import Browser, Response, Wire
+from tests.support.bridge.certificate_authority import ServerFiles
 from tests.support.bridge.html_forms import Form, forms_of
 
 SECONDS_MAX = 20
@@ -91,7 +91,7 @@ class CasVisitor:
     def close(self) -> None:
         self._session.close()
 
-    def opens(self, url: str, *, form: Mapping[str, str] | None = None) -> requests.Response:
+    def get(self, url: str, *, form: Mapping[str, str] | None = None) -> requests.Response:
         """One request, which leads nowhere further. A form names the page it is on, as browsers do."""
         headers = {} if form is None else {"Referer": url}
         method = "GET" if form is None else "POST"
@@ -100,9 +100,9 @@ class CasVisitor:
         ) as answer:
             return answer
 
-    def signs_in(self, login_url: str) -> str:
+    def sign_in(self, login_url: str) -> str:
         """From the address where the bridge sends a browser to the one where CAS sends it, by password if asked."""
-        page = self.opens(login_url)
+        page = self.get(login_url)
         if page.status_code == 200:
             page = self.types_password(login_url, page)
         assert page.status_code in (302, 303), f"{page.status_code}: {page.text[:2000]}"
@@ -114,9 +114,9 @@ class CasVisitor:
         self.times_asked += 1
         filled = form.fields | {"username": self._cas.user.name, "password": password or self._cas.user.password}
         filled.pop("warn", None)  # a checkbox that nobody ticks
-        return self.opens(urljoin(login_url, form.action), form=filled)
+        return self.get(urljoin(login_url, form.action), form=filled)
 
-    def signs_out(self, **parameters: str) -> requests.Response:
+    def sign_out(self, **parameters: str) -> requests.Response:
         """Open CAS's logout page."""
         with closing(
             self._session.get(f"{self._cas.url}/logout", params=parameters, allow_redirects=False, timeout=SECONDS_MAX)
@@ -132,8 +132,8 @@ class Person(Browser):
         super().__init__(wire)
         self.at_cas = CasVisitor(cas)
 
-    def visits_cas(self, answer: Answer) -> str:
-        return self.at_cas.signs_in(answer.location)
+    def log_in_at_cas(self, answer: Response) -> str:
+        return self.at_cas.sign_in(answer.location)
 
 
 def password_form(page: str) -> Form:

@@ -45,7 +45,7 @@ services:
 
 
 @dataclass(frozen=True)
-class ProviderContext:
+class AcmeAuthority:
     """The authority of one deployment. What it issues for is chosen by `hosts`; who asks is up to the deployment."""
 
     deployment: Deployment

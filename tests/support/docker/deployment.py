@@ -19,7 +19,7 @@ UP_WITHIN = 900  # seconds; the first build downloads
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What a request by hand got."""
 
     status: int
@@ -140,7 +140,7 @@ class Deployment:
                 raise AssertionError(f"no {what} within {seconds:.0f} s\n{self.logs()}")
             time.sleep(0.2)
 
-    def get(self, host: str, path: str = "/", *, plain: bool = False) -> Answer:
+    def get(self, host: str, path: str = "/", *, plain: bool = False) -> Response:
         """One request by hand, because the resolver of this machine may not know *.localhost."""
         connection: http.client.HTTPConnection
         if plain:
@@ -150,7 +150,7 @@ class Deployment:
         try:
             connection.request("GET", path, headers={"Host": host})
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read().decode(errors="replace"))
+            return Response(response.status, response.headers, response.read().decode(errors="replace"))
         finally:
             connection.close()
 

@@ -150,7 +150,7 @@ class Visitor(requests.Session):
         self.hub = hub
         self.headers["Accept"] = "text/html"
 
-    def signs_in(self) -> requests.Response:
+    def sign_in(self) -> requests.Response:
         """By the button."""
         return self.get(f"{self.hub.url}/hub/oauth_login", params={"next": "/hub/home"}, timeout=30)
 

@@ -59,7 +59,7 @@ class Visit:
 
     def asks_to_sign_in(self, client_id: str, **changes: str) -> App:
         app = self.app(client_id)
-        self.page.goto(app.sends(scope=" ".join(SCOPES), **changes))
+        self.page.goto(app.authorization_url(scope=" ".join(SCOPES), **changes))
         return app
 
     def lets_application_in(self, client_id: str) -> None:
@@ -69,7 +69,7 @@ class Visit:
             self.page.locator("button[value=allow]").click()
         self.page.wait_for_url(f"{app.redirect_uri}?**")
         code = parse_qs(urlsplit(self.page.url).query)["code"][0]
-        assert app.redeems(code).status == 200
+        assert app.redeem(code).status == 200
 
 
 def opens_consent(visit: Visit) -> None:
@@ -111,7 +111,7 @@ def opens_empty_account(visit: Visit) -> None:
 
 
 def opens_account(visit: Visit) -> None:
-    Browser(visit.wire).signs_in(visit.app("wiki").sends())  # in another browser
+    Browser(visit.wire).sign_in(visit.app("wiki").authorization_url())  # in another browser
     visit.lets_application_in("notebook")
     visit.lets_application_in("wiki")
     visit.page.goto(f"{visit.bridge.url}/")

@@ -30,7 +30,7 @@ class ServerFiles:
     keystore: Path
 
 
-class ProviderContext:
+class CertificateAuthority:
     """Trusted by nobody who was not given `ca_file`."""
 
     def __init__(self, folder: Path, name: str = "An institution's authority") -> None:
