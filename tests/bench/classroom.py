@@ -25,7 +25,7 @@ from urllib.parse import urljoin, urlsplit
 import psutil
 import requests
 
-from tests.support.bridge.html_forms import forms_of
+from tests.support.bridge.html_forms import parse_forms
 
 PATIENCE_SECONDS = 300
 STEP_SECONDS = 60
@@ -58,7 +58,7 @@ class Student:
         """Sign in and wait for the lab."""
         began = time.monotonic()
         page = self._get(f"{self._hub}/hub/oauth_login?next=%2Fhub%2Fhome")
-        (form,) = [form for form in forms_of(page.text) if "password" in form.fields]
+        (form,) = [form for form in parse_forms(page.text) if "password" in form.fields]
         filled = form.fields | {"username": self.name, "password": f"{self.name}-demo"}
         filled.pop("warn", None)
         page = self._browser.post(

@@ -14,7 +14,7 @@ import requests
 from tests.clients.application import Application
 from tests.clients.person import Person
 from tests.clients.site import Site
-from tests.support.bridge.tls_front import TlsFront
+from tests.support.bridge.tls_proxy import TlsProxy
 
 SOURCE = Path(__file__).with_name("django_site")
 WITH_TEMPLATE = 'TEMPLATES[0]["DIRS"] = [BASE_DIR]'
@@ -24,7 +24,7 @@ WITH_PAGES = "from pages import pages\n\nurlpatterns += pages\n"
 class DjangoSite(Application):
     """While it runs. It speaks plain http itself, as any site of Django's behind a proxy."""
 
-    def is_behind(self, front: TlsFront) -> None:
+    def is_behind(self, front: TlsProxy) -> None:
         """Where people reach it."""
         self.url = f"https://localhost:{front.port}"
 
@@ -56,8 +56,8 @@ def django_site(site: Site, folder: Path, recipe: str, *options: str, settings: 
     """
     subprocess.run([sys.executable, "-m", "django", "startproject", "campus", folder], check=True, timeout=60)
     it, files = DjangoSite(folder), site.cas.files
-    front = TlsFront(folder, certificate=files.certificate, key=files.key, ca_file=site.ca_file)
-    front.leads_to(it.port)
+    front = TlsProxy(folder, certificate=files.certificate, key=files.key, ca_file=site.ca_file)
+    front.forward_to(it.port)
     it.is_behind(front)
     client = site.adds_client(recipe, f"--recipe={recipe}", f"--url={it.url}", *options)
     for into, text in client.configuration.items():

@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from tests.support.bridge.html_forms import forms_of
+from tests.support.bridge.html_forms import parse_forms
 from tests.support.cas.real_cas import RealCas, password_form
 
 SECONDS_MAX = 30
@@ -54,7 +54,7 @@ class Person:
 
     def submits(self, page: requests.Response, *, button: str = "", **typed: str) -> requests.Response:
         """The form of the page that has this button, by name or by value; without a button, its first form."""
-        forms = forms_of(page.text)
+        forms = parse_forms(page.text)
         form = next(form for form in forms if not button or any(button in pair for pair in form.buttons))
         pressed = [pair for pair in form.buttons if button and button in pair and pair[0]]
         filled = form.fields | dict(pressed) | typed

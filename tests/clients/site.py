@@ -20,7 +20,7 @@ from bridge.cli import main
 from bridge.oauth.clients import REREAD_SECONDS
 from tests.clients.person import Person
 from tests.support.bridge.live_bridge import LiveBridge
-from tests.support.bridge.tls_front import TlsFront
+from tests.support.bridge.tls_proxy import TlsProxy
 from tests.support.cas.django_cas import DjangoCas
 from tests.support.cas.real_cas import KnownUser
 
@@ -90,7 +90,7 @@ def site_in(folder: Path, *, path: str = "", beside: DjangoCas | None = None, **
     """
     with ExitStack() as stack:
         cas = beside or stack.enter_context(DjangoCas(folder, user=somebody_with_many_groups()))
-        front = TlsFront(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
+        front = TlsProxy(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
         issuer = f"{front.url}{path}"
         mine = {
             "PASSERELLE_ISSUER": issuer,
@@ -101,7 +101,7 @@ def site_in(folder: Path, *, path: str = "", beside: DjangoCas | None = None, **
         bridge.url = issuer  # what it says that it serves
         cas.register(issuer)
         stack.enter_context(bridge)
-        front.leads_to(bridge.port)
+        front.forward_to(bridge.port)
         stack.enter_context(front)
         yield Site(cas, bridge, issuer, stack)
     assert "Traceback" not in bridge.log, bridge.log

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.relying_party import RelyingParty
-from tests.conformance.world import PasswordCas, Person, TlsFront, clients
+from tests.conformance.world import PasswordCas, Person, TlsProxy, clients
 from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.cas.logout_receiver import LogoutReceiver
 from tests.support.certificates import write_certificate
@@ -57,7 +57,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     write_certificate(directory, ["127.0.0.1"])
     with PasswordCas() as cas, LogoutReceiver() as receiver:
         bridge = LiveBridge(directory, cas_url=cas.url, clients=clients(receiver.url))
-        with TlsFront(bridge.port, directory) as front:
+        with TlsProxy(bridge.port, directory) as front:
             bridge.environment["PASSERELLE_ISSUER"] = front.url
             with bridge:
                 yield World(front.url, cas, receiver, directory, bridge)

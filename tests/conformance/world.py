@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import requests
 
-from tests.support.bridge.html_forms import Form, forms_of
+from tests.support.bridge.html_forms import Form, parse_forms
 from tests.support.cas.scripted_cas import ALICE, Exchange, ScriptedCas
 
 RELYING_PARTY = "https://rp.example.org"
@@ -49,7 +49,7 @@ def changed(url: str, **changes: str | None) -> str:
     return f"{address}?{urlencode({name: value for name, value in pairs.items() if value is not None})}"
 
 
-class TlsFront:
+class TlsProxy:
     """Ends TLS in front of a port of this machine, as an edge proxy does, and hands the bytes on."""
 
     def __init__(self, port: int, certificate: Path) -> None:
@@ -156,7 +156,7 @@ class Person:
 
     def submits(self, page: Landing, *, button: tuple[str, str] | None = None) -> Landing:
         """The page's form."""
-        form = forms_of(page.text)[0]
+        form = parse_forms(page.text)[0]
         return self.post(urljoin(page.url, form.action), form.fields | dict([button] if button else []))
 
     def _goes(self, method: str, url: str, form: Mapping[str, str] | None) -> Landing:
@@ -174,4 +174,4 @@ class Person:
 
     def _submits_itself(self, page: str) -> Form | None:
         """The form that answers an application, as the page's script would send it."""
-        return next((form for form in forms_of(page) if form.action.startswith(RELYING_PARTY)), None)
+        return next((form for form in parse_forms(page) if form.action.startswith(RELYING_PARTY)), None)

@@ -1,4 +1,4 @@
-"""Several processes on one database, as the workers of two bridges are."""
+"""ProcessGroup processes on one database, as the workers of two bridges are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 from bridge.store import SqlStore
 from tests.contract.records import allow, login, redeem, refreshes, works
-from tests.support.processes import Several
+from tests.support.processes import ProcessGroup
 
 PROCESSES, THREADS = 2, 16
 
@@ -48,10 +48,10 @@ def test_threads_of_two_processes_agree_on_one_winner_row18_row25_row65(database
     allow(store, "refreshed", "other code")
     redeem(store, "other code")
     store.logins.save(login())
-    with Several(PROCESSES, CONTENDER, database, str(THREADS)) as contenders:
+    with ProcessGroup(PROCESSES, CONTENDER, database, str(THREADS)) as contenders:
         contenders.wait_for("ready")
-        contenders.tell("go")
-        done = [each for said in contenders.said() for each in json.loads(said)]
+        contenders.send_line("go")
+        done = [each for said in contenders.outputs() for each in json.loads(said)]
     assert len(done) == PROCESSES * THREADS
     won = {name: sum(each[name] for each in done) for name in done[0]}
     assert won == {"key": 1, "claimed": 1, "redeemed": 1, "refreshed": PROCESSES * THREADS}

@@ -90,7 +90,7 @@ def test_while_the_authority_is_away_the_self_signed_certificate_stands_in(
 
 def test_the_http_challenge_gets_a_certificate_for_every_host(deployment: Deployment, authority: AcmeAuthority) -> None:
     up(deployment, authority, "authority")
-    trust = authority.trusted_alone()
+    trust = authority.trust_context()
     assert not is_trusted(deployment, AUTH, trust)
     deployment.compose("restart", "traefik")
     for host in (HUB, AUTH):
@@ -99,7 +99,7 @@ def test_the_http_challenge_gets_a_certificate_for_every_host(deployment: Deploy
         client.sendall(f"GET /healthz HTTP/1.1\r\nHost: {AUTH}\r\nConnection: close\r\n\r\n".encode())
         assert client.recv(100).startswith(b"HTTP/1.1 200")
     for host in (HUB, AUTH):
-        assert f"validate w/ HTTP: http://{host}:80/" in authority.said()
+        assert f"validate w/ HTTP: http://{host}:80/" in authority.log()
 
 
 def test_keys_and_account_are_kept_where_nobody_else_reads(deployment: Deployment) -> None:
@@ -112,7 +112,7 @@ def test_a_challenge_is_answered_over_plain_http_and_all_else_still_led_to_https
 
 
 def test_the_tls_challenge_gets_them_too(deployment: Deployment, authority: AcmeAuthority) -> None:
-    trust = authority.trusted_alone()
+    trust = authority.trust_context()
     before = {host: certificate(deployment, host, trust).serial_number for host in (HUB, AUTH)}
     asked_over_http, proven = said_how_often(authority)
     up(deployment, authority, *EDGE, challenge="tls")
@@ -124,14 +124,14 @@ def test_the_tls_challenge_gets_them_too(deployment: Deployment, authority: Acme
 
 
 def said_how_often(authority: AcmeAuthority) -> tuple[int, int]:
-    said = authority.said()
+    said = authority.log()
     return said.count("Attempting to validate w/ HTTP"), said.count("set VALID by completed challenge")
 
 
 def test_a_certificate_near_its_end_is_renewed_without_cutting_a_connection(
     deployment: Deployment, authority: AcmeAuthority
 ) -> None:
-    trust = authority.trusted_alone()
+    trust = authority.trust_context()
     before = {host: certificate(deployment, host, trust).serial_number for host in (HUB, AUTH)}
     with connect(deployment, AUTH, trust) as kept:
         for host, serial in before.items():

@@ -264,7 +264,7 @@ def test_a_second_deployment_works_beside_the_first_and_leaves_without_a_trace(
     assert {"bridge-data", "hub-data"} <= {name.partition("_")[2] for name in belongings(second)}
     template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
     theirs = deployment.docker("inspect", "--format", template, deployment.container("hub")).split()
-    assert second.reached_from_lab("bob", {f"hub at {number}": f"{number}:8081" for number in theirs}) == set()
+    assert second.reachable_from_lab("bob", {f"hub at {number}": f"{number}:8081" for number in theirs}) == set()
     secret = [
         one.docker("exec", one.container("hub"), "cat", "/run/secrets/hub_client_secret")
         for one in (deployment, second)

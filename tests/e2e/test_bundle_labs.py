@@ -191,14 +191,14 @@ class TestAStudent:
         assert deployment.labs() == []
 
     def test_gets_a_new_image_at_the_next_start(self, deployment: Deployment, bob: Journey) -> None:
-        bob.start_again()
+        bob.restart_lab()
         before = container(deployment, "bob")["Image"]
         with (deployment.folder / "lab" / "Dockerfile").open("a") as lines:
             lines.write("LABEL edition=next\n")
         deployment.compose("build", "lab")
         assert container(deployment, "bob")["Image"] == before
         stop(deployment, bob)
-        bob.start_again()
+        bob.restart_lab()
         after = container(deployment, "bob")["Image"]
         assert after == image_id(deployment, "lab") != before
 

@@ -172,7 +172,7 @@ def test_a_change_of_settings_stops_no_lab_and_holds_for_the_next(deployment: De
     assert deployment.lab_id("bob") == before
     assert bob.run_cell("print(n + 1)") == "75"
     bob.stop_server()
-    bob.start_again()
+    bob.restart_lab()
     limit = deployment.docker("inspect", "--format", "{{.HostConfig.Memory}}", f"{deployment.project}-lab-bob")
     assert limit == str(1024**3)
 
@@ -244,7 +244,7 @@ class TestTheEndOfALab:
         wait_for_hub(deployment)
         # Forgotten while Alice worked, and the new time holds at once.
         deployment.wait(lambda: not deployment.labs(), "bob's lab stopped by the new setting", HUB_WAIT)
-        bob.start_again()
+        bob.restart_lab()
         warning = bob.page.locator(".jp-toast-message", has_text="nobody is using it").first
         warning.wait_for(timeout=(IDLE + 20) * 1000)
         bob.screenshot("warned-of-idleness")
@@ -280,7 +280,7 @@ def test_a_start_that_fails_says_what_to_do_in_the_readers_language(deployment: 
             with context.new_page() as page:
                 for path, (english, french) in PAGES.items():
                     address = deployment.url(HUB, path)
-                    Journey.despite_network_changes(lambda page=page, address=address: page.goto(address))
+                    Journey.retry_on_network_change(lambda page=page, address=address: page.goto(address))
                     assert page.locator("h1").first.inner_text() == (french if device is PHONE else english)
                     check_page(page)
             context.close()

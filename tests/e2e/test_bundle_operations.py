@@ -130,7 +130,7 @@ def test_whoever_was_signed_in_still_is_and_their_lab_of_the_first_project_is_le
     try:
         me = bob.whoami()
         assert (me["name"], me["servers"]) == ("bob", {})
-        bob.start_again()
+        bob.restart_lab()
     finally:
         bob.hub_url = first.url(HUB)
     assert second.docker("exec", f"{second.project}-lab-bob", "cat", "kept.txt") == "before"
@@ -308,7 +308,7 @@ class TestUpgrade:
         assert state_of(first) == before
         assert "NEWER" not in first.docker("inspect", "--format", "{{.Config.Env}}", first.container("hub"))
         assert first.labs() == []
-        bob.start_again()
+        bob.restart_lab()
         assert first.docker("exec", f"{first.project}-lab-bob", "cat", "later.txt") == "after"
 
 
@@ -325,7 +325,7 @@ class TestOffboarding:
         told = json.loads(first.hub("offboard", "bob", "--yes", "--json", "--keep-days", "0").stdout)
 
         assert first.labs() == []
-        assert first.in_hub_database("SELECT name FROM users WHERE name = 'bob'") == []
+        assert first.query_hub_database("SELECT name FROM users WHERE name = 'bob'") == []
         assert [one for one in first.bridge("sessions", "list") if one["username"] == "bob"] == []
         assert first.docker("volume", "ls", "--quiet", "--filter", f"name={first.project}-home-bob") == ""
         archive = first.folder / "archives" / told["file"]

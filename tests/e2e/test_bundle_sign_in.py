@@ -64,7 +64,7 @@ def lab_answers(bob: Journey) -> int:
         const asks = {cache: "no-store", headers: {"X-XSRFToken": token}};
         return (await fetch("/user/bob/api/contents?content=0", asks)).status;
     }"""
-    return int(bob.despite_network_changes(lambda: bob.page.evaluate(script)))
+    return int(bob.retry_on_network_change(lambda: bob.page.evaluate(script)))
 
 
 def is_of_the_open_lab(answer: Response) -> bool:
@@ -73,7 +73,7 @@ def is_of_the_open_lab(answer: Response) -> bool:
 
 
 def groups_of_bob(deployment: Deployment) -> list[str]:
-    rows = deployment.in_hub_database(
+    rows = deployment.query_hub_database(
         "SELECT g.name FROM groups g JOIN user_group_map m ON m.group_id = g.id "
         "JOIN users u ON u.id = m.user_id WHERE u.name = 'bob' ORDER BY g.name"
     )
@@ -83,7 +83,7 @@ def groups_of_bob(deployment: Deployment) -> list[str]:
 def opens_home(bob: Journey) -> tuple[int, str, str]:
     """The hub's own page in another tab: status, address and text. Where the browser passes on its way is no click."""
     with bob.page.context.new_page() as tab:
-        answer = bob.despite_network_changes(lambda: tab.goto(f"{bob.hub_url}/hub/home"))
+        answer = bob.retry_on_network_change(lambda: tab.goto(f"{bob.hub_url}/hub/home"))
         assert answer is not None
         return answer.status, tab.url.removeprefix(bob.hub_url), tab.inner_text("body")
 

@@ -211,7 +211,7 @@ class TestTheWayOut:
                 "neighbour": f"{deployment.project}-lab-alice:8888",
                 "bridge": "bridge:8000",
             }
-            reached = deployment.reached_from_lab("bob", addresses)
+            reached = deployment.reachable_from_lab("bob", addresses)
         assert reached == {"hub", "service of this machine", "neighbour"}
 
     def test_the_setting_changes_under_running_labs(self, deployment: Deployment, bob: Journey) -> None:
@@ -228,9 +228,9 @@ class TestTheWayOut:
     ) -> None:
         assert not reaches(deployment, "bob", outside)
         stop_lab(deployment, bob)
-        bob.start_again()
+        bob.restart_lab()
         assert reaches(deployment, "bob", outside)
-        assert deployment.reached_from_lab("bob", {"hub": "hub:8081", "bridge": "bridge:8000"}) == {"hub"}
+        assert deployment.reachable_from_lab("bob", {"hub": "hub:8081", "bridge": "bridge:8000"}) == {"hub"}
 
 
 class TestTheLimitOfAHome:
@@ -265,7 +265,7 @@ class TestTheLimitOfAHome:
 
     def test_with_room_again_the_lab_is_the_usual_one(self, deployment: Deployment, bob: Journey) -> None:
         stop_lab(deployment, bob)
-        bob.start_again()
+        bob.restart_lab()
         lab = json.loads(deployment.docker("inspect", f"{deployment.project}-lab-bob"))[0]
         assert lab["HostConfig"]["Memory"] == 2 * 1024**3
         assert lab["Config"]["Cmd"][0] == "jupyterhub-singleuser"
@@ -285,7 +285,7 @@ class TestRemoval:
         deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub")
         assert in_lab(deployment, "bob", "ls courses") == "algebra\nseminar"
         stop_lab(deployment, bob)
-        bob.start_again()
+        bob.restart_lab()
         assert {"first.txt", "public"} <= set(in_lab(deployment, "bob", "ls").split())
         assert "courses" not in in_lab(deployment, "bob", "ls").split()
         assert in_lab(deployment, "bob", "ls /srv") == "public"

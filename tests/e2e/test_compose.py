@@ -183,7 +183,7 @@ class TestAUserAtWork:
         self, deployment: Deployment, bob: Journey, figures: list[str]
     ) -> None:
         stop_lab(deployment, bob)
-        seconds = bob.start_again()
+        seconds = bob.restart_lab()
         figures.append(f"compose second start of a lab: {seconds:.1f} s")
         bob.open_notebook()
         assert bob.read_home_file(HOME_FILE) == HOME_TEXT
@@ -219,7 +219,7 @@ def test_a_lab_reaches_the_hub_and_neither_bridge_nor_cas(deployment: Deployment
     for name in ("bridge", "cas"):
         number = deployment.docker("inspect", "--format", template, deployment.container(name))
         addresses[f"{name} by number"] = f"{number}:8000"
-    assert deployment.reached_from_lab("bob", addresses) == {"hub"}
+    assert deployment.reachable_from_lab("bob", addresses) == {"hub"}
 
 
 def test_a_lab_has_limits_and_no_rights(deployment: Deployment) -> None:
@@ -261,13 +261,13 @@ def test_after_down_and_up_users_certificate_and_homes_are_the_same(deployment: 
     deployment.compose("up", "--detach", "--wait")
     assert deployment.fingerprint(HUB) == certificate
     users = "SELECT name, created FROM users ORDER BY name"
-    names = deployment.in_hub_database(users)
+    names = deployment.query_hub_database(users)
     assert [name for name, _ in names] == ["alice", "bob"]
     with Journey(deployment.url(HUB), name="compose-bob-again") as bob:
         bob.sign_in("bob", "bob-demo")
         bob.open_notebook()
         assert bob.read_home_file(HOME_FILE) == HOME_TEXT
-    assert deployment.in_hub_database(users) == names
+    assert deployment.query_hub_database(users) == names
 
 
 def test_a_certificate_of_ones_own_is_served_after_the_next_up(deployment: Deployment) -> None:

@@ -137,7 +137,7 @@ def test_bobs_home_outlives_his_server_and_bob_is_no_administrator(demo: Demo) -
         bob.write_home_file("note.txt", "kept")
         bob.stop_server()
 
-        bob.start_again()
+        bob.restart_lab()
         bob.open_notebook()
 
         assert bob.read_home_file("note.txt") == "kept"
@@ -151,7 +151,7 @@ def test_who_signed_out_of_the_hub_is_asked_for_the_password_again(demo: Demo) -
 
         bob.sign_out()
 
-        assert bob.is_asked_for_a_password()
+        assert bob.needs_password()
 
 
 def test_a_closed_terminal_ends_the_demo_as_well(demo: Demo) -> None:

@@ -18,7 +18,7 @@ from tests.support.bridge.actors import App, Wire
 from tests.support.bridge.live_bridge import free_port
 from tests.support.cas.django_cas import DjangoCas
 from tests.support.cas.real_cas import Person
-from tests.support.install_page import blocks, filled_in
+from tests.support.install_page import blocks, substitute
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
 
@@ -55,7 +55,7 @@ def base() -> str:
 def image(base: str) -> Iterator[str]:
     """Built by the documented command."""
     command = blocks("A container", "sh")[0]
-    words = filled_in(command, {"-t passerelle": f"-t {NAME}", "python:3.13-slim": base}).split()
+    words = substitute(command, {"-t passerelle": f"-t {NAME}", "python:3.13-slim": base}).split()
     docker(*words[1:])
     yield NAME
     docker("image", "rm", "--force", NAME)
@@ -164,7 +164,7 @@ def test_the_compose_file_of_the_docs_runs(image: str, tmp_path: Path) -> None:
     (block,) = blocks("A container", "yaml")
     assert block.count("\n") <= 20
     replaced = {"image: passerelle": f"image: {image}", "127.0.0.1:8000:": f"127.0.0.1:{port}:"}
-    (tmp_path / "compose.yml").write_text(filled_in(block, replaced))
+    (tmp_path / "compose.yml").write_text(substitute(block, replaced))
 
     def run(line: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
         words: Sequence[str] = line.split()

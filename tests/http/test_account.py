@@ -9,7 +9,7 @@ import pytest
 from tests.http.conftest import MakeBridge
 from tests.http.world import ISSUER, Running, events
 from tests.support.bridge.actors import App, Browser
-from tests.support.bridge.html_forms import form_to, forms_of, tags_of
+from tests.support.bridge.html_forms import find_form, parse_forms, parse_tags
 from tests.support.cas.scripted_cas import ScriptedCas
 
 HUB = {
@@ -48,7 +48,7 @@ def is_signed_in(browser: Browser) -> bool:
 
 def press(browser: Browser, path: str, **changes: str) -> int:
     """Send the form as the page has it, with changes; the status."""
-    form = form_to(browser.get("/").text, path)
+    form = find_form(browser.get("/").text, path)
     return browser.post(path, {**form.fields, **changes}).status
 
 
@@ -57,7 +57,7 @@ def test_whoever_is_not_signed_in_reads_what_the_address_is_for(bridge: Running)
     assert page.status == 200
     assert "open the application that you want to use" in page.text
     assert "help@example.org" in page.text
-    assert forms_of(page.text) == []
+    assert parse_forms(page.text) == []
 
 
 def test_the_page_says_who_is_signed_in(bridge: Running, hub: App) -> None:
@@ -75,7 +75,7 @@ def test_applications_are_listed_in_words_and_can_be_ended(bridge: Running, hub:
     assert "Your e-mail address" in page
     assert "Your name and user name" not in page
     assert hub.fetch_userinfo(token).status == 200
-    answer = browser.post(END_ACCESS, form_to(page, END_ACCESS).fields)
+    answer = browser.post(END_ACCESS, find_form(page, END_ACCESS).fields)
     assert answer.location == f"{ISSUER}/"
     assert hub.fetch_userinfo(token).status == 401
     assert "JupyterHub" not in browser.get("/").text
@@ -101,7 +101,7 @@ def test_an_application_that_holds_nothing_is_not_an_error(bridge: Running, hub:
 def test_another_session_of_the_same_user_can_be_ended(bridge: Running, hub: App, logged: list[str]) -> None:
     here, _ = sign_in(bridge, hub)
     there, token = sign_in(bridge, hub)
-    assert len([form for form in forms_of(here.get("/").text) if form.action == END_SESSION]) == 1
+    assert len([form for form in parse_forms(here.get("/").text) if form.action == END_SESSION]) == 1
     assert press(here, END_SESSION) == 303
     assert is_signed_in(here)
     assert not is_signed_in(there)
@@ -127,7 +127,7 @@ def test_everywhere_is_everywhere(bridge: Running, hub: App, cas: ScriptedCas, l
     cas.sign_in_as("bob", {})
     bob, _ = sign_in(bridge, hub)
     page = browsers[0].get("/").text
-    answer = browsers[0].post(EVERYWHERE, form_to(page, EVERYWHERE).fields)
+    answer = browsers[0].post(EVERYWHERE, find_form(page, EVERYWHERE).fields)
     assert answer.location == f"{ISSUER}/logout"
     assert [is_signed_in(browser) for browser in browsers] == [False] * 3
     assert is_signed_in(bob)
@@ -140,13 +140,13 @@ def test_a_form_of_another_page_does_nothing_row37(bridge: Running, hub: App, pa
     browser, access_token = sign_in(bridge, hub)
     other, _ = sign_in(bridge, hub)
     page = browser.get("/").text
-    fields = dict(form_to(page, path).fields)
-    another = next(form for form in forms_of(page) if form.action != path)
+    fields = dict(find_form(page, path).fields)
+    another = next(form for form in parse_forms(page) if form.action != path)
     forged = {
         "empty": "",
         "wrong": fields.pop("form_token")[::-1],
         "of another form": another.fields["form_token"],
-        "of another session": form_to(other.get("/").text, path).fields["form_token"],
+        "of another session": find_form(other.get("/").text, path).fields["form_token"],
         "not ASCII": "é" * 43,
     }
     answer = browser.post(path, fields | ({} if token == "missing" else {"form_token": forged[token]}))
@@ -178,7 +178,7 @@ def test_what_users_and_applications_are_called_is_text_and_nothing_else(
     cas.sign_in_as("mallory", {"displayName": (HOSTILE,), "mail": (HOSTILE,), "groups": (HOSTILE, *"abcdef")})
     browser, _ = sign_in(bridge, hub)
     page = browser.get("/").text
-    tags = tags_of(page)
+    tags = parse_tags(page)
     assert "&lt;script&gt;alert(1)" in page
     assert not {tag for tag, _ in tags} & {"script", "img", "iframe", "object"}
     assert not [name for _, attributes in tags for name in attributes if name.startswith("on") or name == "style"]

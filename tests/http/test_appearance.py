@@ -12,7 +12,7 @@ from bridge.errors import ConfigurationError
 from bridge.web.appearance import DARK_BACKGROUND, LEGIBLE, LIGHT_BACKGROUND, contrast, read_logo, theme
 from tests.http.conftest import MakeBridge
 from tests.support.bridge.actors import Browser
-from tests.support.bridge.html_forms import tags_of
+from tests.support.bridge.html_forms import parse_tags
 
 STYLESHEET = Path(bridge.__file__).parent / "static" / "bridge.css"
 HTML = {"Accept": "text/html"}
@@ -42,7 +42,7 @@ def test_the_backgrounds_are_those_of_the_stylesheet() -> None:
 
 def test_the_colour_reaches_the_pages(make_bridge: MakeBridge) -> None:
     browser = Browser(make_bridge(accent_color="#8b0000").wire)
-    assert ("link", {"rel": "stylesheet", "href": "/static/theme.css"}) in tags_of(browser.get("/").text)
+    assert ("link", {"rel": "stylesheet", "href": "/static/theme.css"}) in parse_tags(browser.get("/").text)
     style = browser.get("/static/theme.css")
     assert style.headers["Content-Type"] == "text/css; charset=utf-8"
     assert "--accent: #8b0000" in style.text

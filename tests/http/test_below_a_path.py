@@ -12,7 +12,7 @@ from bridge.settings import fault_of
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, Running
 from tests.support.bridge.actors import App, Browser, Wire
-from tests.support.bridge.html_forms import forms_of, tags_of
+from tests.support.bridge.html_forms import parse_forms, parse_tags
 
 HOST = "https://example.org"
 ISSUER = f"{HOST}/sso"
@@ -33,11 +33,11 @@ def test_somebody_signs_in_and_out_and_never_leaves_the_path(bridge: Running) ->
     assert hub.fetch_userinfo(hub.redeem(code).json["access_token"]).json["sub"] == "alice"
 
     page = browser.get(f"{ISSUER}/")
-    addresses = [tag[1].get("href") or tag[1].get("src") for tag in tags_of(page.text)]
-    led_to = [form.action for form in forms_of(page.text)] + [address for address in addresses if address]
+    addresses = [tag[1].get("href") or tag[1].get("src") for tag in parse_tags(page.text)]
+    led_to = [form.action for form in parse_forms(page.text)] + [address for address in addresses if address]
     assert led_to
     assert [address for address in led_to if not address.startswith("/sso/")] == []
-    assert [form for form in forms_of(browser.get(f"{ISSUER}/logout").text) if form.action != "/sso/logout"] == []
+    assert [form for form in parse_forms(browser.get(f"{ISSUER}/logout").text) if form.action != "/sso/logout"] == []
 
 
 def test_nothing_but_what_a_probe_or_a_standard_asks_for_is_outside_the_path(bridge: Running) -> None:
@@ -66,7 +66,7 @@ def test_two_bridges_on_one_host_do_not_sign_each_others_people_out(
         hub.extract_code(browser.get(hub.authorization_url()))  # at once: no CAS in between
 
     page = browsers[1].get(f"{HOST}/sso-test/")
-    (form,) = (form for form in forms_of(page.text) if form.action.endswith("/sign-out-everywhere"))
+    (form,) = (form for form in parse_forms(page.text) if form.action.endswith("/sign-out-everywhere"))
     browsers[1].post(form.action, form.fields)
     hub = hub_of(bridge.wire)
     hub.extract_code(browsers[0].get(hub.authorization_url()))

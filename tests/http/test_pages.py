@@ -12,7 +12,7 @@ import bridge as passerelle
 from tests.http.conftest import MakeBridge
 from tests.http.world import Running
 from tests.support.bridge.actors import App, Browser
-from tests.support.bridge.html_forms import form_to, tags_of
+from tests.support.bridge.html_forms import find_form, parse_tags
 from tests.support.cas.scripted_cas import ScriptedCas
 
 TEMPLATES = sorted((Path(passerelle.__file__).parent / "templates").glob("*.html"))
@@ -100,7 +100,7 @@ def test_the_consent_form_carries_the_language_on(bridge: Running, asks: App) ->
     browser = Browser(bridge.wire)
     page = browser.sign_in(asks.authorization_url(ui_locales="fr"))
     assert "Partager vos données avec The Notebook" in page.text
-    fields = form_to(page.text, "/consent").fields
+    fields = find_form(page.text, "/consent").fields
     assert fields["ui_locales"] == "fr"
     assert browser.post("/consent", fields | {"form_token": "wrong"}).headers["Content-Language"] == "fr"
 
@@ -111,7 +111,7 @@ def test_programs_get_english_whatever_their_user_reads(bridge: Running, asks: A
     assert answer.json["error_description"].isascii()
     browser = Browser(bridge.wire)
     page = browser.sign_in(asks.authorization_url(ui_locales="fr"))
-    refusal = browser.post("/consent", form_to(page.text, "/consent").fields | {"decision": "deny"}, **french)
+    refusal = browser.post("/consent", find_form(page.text, "/consent").fields | {"decision": "deny"}, **french)
     assert refusal.parameters["error"] == "access_denied"
     assert refusal.parameters["error_description"].startswith("The user does not want")
 
@@ -154,12 +154,12 @@ def test_pages_for_the_signed_in_are_as_closed_as_the_others_row33_row34(
     assert page.headers["X-Frame-Options"] == "DENY"
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert page.headers["Cache-Control"] == "no-store"
-    assert not {tag for tag, _ in tags_of(page.text)} & {"script", "iframe", "object", "embed"}
+    assert not {tag for tag, _ in parse_tags(page.text)} & {"script", "iframe", "object", "embed"}
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_no_template_needs_an_inline_style_or_script_row33(path: Path) -> None:
-    for tag, attributes in tags_of(re.sub(r"\{%.*?%\}|\{\{.*?\}\}", "x", path.read_text(), flags=re.DOTALL)):
+    for tag, attributes in parse_tags(re.sub(r"\{%.*?%\}|\{\{.*?\}\}", "x", path.read_text(), flags=re.DOTALL)):
         assert tag != "style"
         assert "style" not in attributes
         assert not [name for name in attributes if name.startswith("on")]
@@ -179,7 +179,7 @@ def test_names_are_text_and_nothing_else(make_bridge: MakeBridge, cas: ScriptedC
         "not admitted": lambda: browser.sign_in(closed.authorization_url()),
         "contact": lambda: browser.get("/cas/callback"),
     }[what]()
-    tags = tags_of(page.text)
+    tags = parse_tags(page.text)
     assert "&lt;script&gt;alert(1)" in page.text
     assert "%(user)s{0}" in page.text, "a name is never a pattern"
     assert not {tag for tag, _ in tags} & {"script", "img", "iframe", "b"}
@@ -200,7 +200,7 @@ def test_addresses_lie_below_the_path_of_the_issuer(make_bridge: MakeBridge) -> 
         .authorization_url()
         .replace("https://example.org", "")
     )
-    addresses = [a[name] for _, a in tags_of(page.text) for name in ("href", "src", "action") if name in a]
+    addresses = [a[name] for _, a in parse_tags(page.text) for name in ("href", "src", "action") if name in a]
     assert addresses
     assert all(address.startswith("/sso/") for address in addresses)
     assert browser.get("/sso/static/theme.css").status == 200
@@ -226,7 +226,7 @@ def test_whoever_is_not_admitted_reads_whom_to_ask(bridge: Running, closed: App)
     assert page.status == 403
     for text in ("You are signed in as alice, but The Cluster is not open to you", "mailto:help@example.org"):
         assert text in page.text
-    assert ("a", {"class": "button", "href": "/logout"}) in tags_of(page.text)
+    assert ("a", {"class": "button", "href": "/logout"}) in parse_tags(page.text)
     assert page.headers["X-Request-Id"] in page.text
 
 
@@ -256,11 +256,13 @@ def test_the_contact_is_a_link_where_it_can_be(make_bridge: MakeBridge, contact:
 def test_a_form_post_answer_works_without_a_script(bridge: Running, asks: App) -> None:
     browser = Browser(bridge.wire)
     consent = browser.sign_in(asks.authorization_url(response_mode="form_post", state=HOSTILE))
-    page = browser.post("/consent", form_to(consent.text, "/consent").fields | {"decision": "allow"})
-    form = form_to(page.text, "https://asks.example.org/cb")
+    page = browser.post("/consent", find_form(consent.text, "/consent").fields | {"decision": "allow"})
+    form = find_form(page.text, "https://asks.example.org/cb")
     bridge.wire.secrets.add(form.fields["code"])
     assert form.method == "post"
     assert form.fields["state"] == HOSTILE
     assert len(form.buttons) == 1
     assert "form-action https:;" in page.headers["Content-Security-Policy"]
-    assert [attributes for tag, attributes in tags_of(page.text) if tag == "script"] == [{"src": "/static/submit.js"}]
+    assert [attributes for tag, attributes in parse_tags(page.text) if tag == "script"] == [
+        {"src": "/static/submit.js"}
+    ]

@@ -7,7 +7,7 @@ import pytest
 from tests.http.conftest import MakeBridge
 from tests.http.world import ISSUER, Running
 from tests.support.bridge.actors import App, Browser, Response
-from tests.support.bridge.html_forms import form_to, forms_of
+from tests.support.bridge.html_forms import find_form, parse_forms
 from tests.support.cas.scripted_cas import ScriptedCas
 
 
@@ -25,7 +25,7 @@ def page(browser: Browser, asks: App) -> Response:
 
 
 def decides(browser: Browser, page: Response, decision: str, **changes: str) -> Response:
-    return browser.post("/consent", form_to(page.text, "/consent").fields | {"decision": decision} | changes)
+    return browser.post("/consent", find_form(page.text, "/consent").fields | {"decision": decision} | changes)
 
 
 def test_who_agrees_is_asked_once_row32(browser: Browser, asks: App, page: Response) -> None:
@@ -39,7 +39,7 @@ def test_who_agrees_is_asked_once_row32(browser: Browser, asks: App, page: Respo
 def test_more_than_was_agreed_to_is_asked_again(browser: Browser, asks: App, page: Response) -> None:
     decides(browser, page, "allow")
     for more in ({"scope": "openid email profile"}, {"scope": "openid", "claims": '{"id_token":{"name":null}}'}):
-        assert form_to(browser.get(asks.authorization_url(**more)).text, "/consent")
+        assert find_form(browser.get(asks.authorization_url(**more)).text, "/consent")
 
 
 def test_who_does_not_agree_is_told_to_the_application_row29_row31_row32(
@@ -47,7 +47,9 @@ def test_who_does_not_agree_is_told_to_the_application_row29_row31_row32(
 ) -> None:
     told = decides(browser, page, "deny").parameters
     assert (told["error"], told["state"], told["iss"]) == ("access_denied", asks.state, ISSUER)
-    assert form_to(browser.get(asks.authorization_url(scope="openid email")).text, "/consent"), "and is not remembered"
+    assert find_form(browser.get(asks.authorization_url(scope="openid email")).text, "/consent"), (
+        "and is not remembered"
+    )
 
 
 def test_prompt_none_cannot_ask_for_consent_row59(browser: Browser, asks: App, page: Response) -> None:
@@ -58,7 +60,7 @@ def test_prompt_none_cannot_ask_for_consent_row59(browser: Browser, asks: App, p
 def test_prompt_consent_asks_even_of_a_client_that_need_not(browser: Browser, hub: App) -> None:
     answer = browser.sign_in(hub.authorization_url(prompt="consent"))
     assert hub.extract_code(decides(browser, answer, "allow"))
-    assert form_to(browser.get(hub.authorization_url(prompt="consent")).text, "/consent")
+    assert find_form(browser.get(hub.authorization_url(prompt="consent")).text, "/consent")
 
 
 @pytest.mark.parametrize("token", ["", "x", "0" * 43])
@@ -72,7 +74,7 @@ def test_a_form_of_another_session_agrees_to_nothing_row37(
 ) -> None:
     cas.sign_in_as("mallory", {})
     attacker = Browser(bridge.wire)
-    theirs = form_to(attacker.sign_in(asks.authorization_url(scope="openid email")).text, "/consent").fields[
+    theirs = find_form(attacker.sign_in(asks.authorization_url(scope="openid email")).text, "/consent").fields[
         "form_token"
     ]
     assert decides(browser, page, "allow", form_token=theirs).status == 400
@@ -96,7 +98,7 @@ def test_a_form_that_was_changed_on_the_way_is_checked_like_a_request_row4_row35
 def test_a_form_post_carries_code_state_and_issuer_row29_row31(browser: Browser, hub: App) -> None:
     state = "'\"<>&\u2028 é%20+"
     answer = browser.sign_in(hub.authorization_url(response_mode="form_post", state=state))
-    (form,) = forms_of(answer.text)
+    (form,) = parse_forms(answer.text)
     code = form.fields.pop("code")
     assert (form.action, form.method) == (hub.redirect_uri, "post")
     assert form.fields == {"state": state, "iss": ISSUER}
@@ -114,7 +116,7 @@ def test_a_form_post_may_lead_on_from_the_client_and_is_framed_by_nobody_row34(b
 
 def test_faults_come_by_form_post_as_well_row29(browser: Browser, hub: App) -> None:
     answer = browser.get(hub.authorization_url(response_mode="form_post", scope="nothing"))
-    (form,) = forms_of(answer.text)
+    (form,) = parse_forms(answer.text)
     assert (form.action, form.fields["error"]) == (hub.redirect_uri, "invalid_scope")
     assert (form.fields["state"], form.fields["iss"]) == (hub.state, ISSUER)
 
@@ -124,4 +126,4 @@ def test_a_client_that_is_not_proven_gets_no_form_post_either_row4_row36(browser
         answer = browser.get(hub.authorization_url(response_mode="form_post", prompt="none", **changes))
         assert (answer.status, answer.is_page) == (400, True)
         assert "evil.example" not in answer.text
-        assert not forms_of(answer.text)
+        assert not parse_forms(answer.text)

@@ -14,7 +14,7 @@ from tests.http.conftest import MakeBridge
 from tests.http.people import claims_in
 from tests.http.world import HUB_SECRET, ISSUER, Running, events
 from tests.support.bridge.actors import App, Browser, Response
-from tests.support.bridge.html_forms import form_to
+from tests.support.bridge.html_forms import find_form
 from tests.support.cas import cas_scripts, cas_xml
 from tests.support.cas.scripted_cas import ALICE, ScriptedCas
 
@@ -148,7 +148,7 @@ def test_the_authorization_endpoint_keeps_every_parameter_of_a_post_row61(browse
     to_cas = browser.post("/authorize", hub.request(prompt="login", response_mode="form_post"))
     assert asked_of_cas(to_cas) == {"renew": "true"}
     page = browser.get(browser.log_in_at_cas(to_cas))
-    assert form_to(page.text, hub.redirect_uri).fields["state"] == hub.state
+    assert find_form(page.text, hub.redirect_uri).fields["state"] == hub.state
 
 
 # The user of an earlier ID token

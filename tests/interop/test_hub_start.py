@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.docker.writing_engine import NETWORK, Engine
+from tests.support.docker.recording_engine import NETWORK, RecordingEngine
 from tests.support.hub.hub_labs import starts_lab
 from tests.support.hub.hub_process import HubProcess
 
@@ -43,7 +43,7 @@ c.DockerSpawner.network_name = "{network}"
 @pytest.mark.parametrize("faults", [1, 2])
 def test_a_lab_outlives_an_engine_that_is_in_trouble_while_the_hub_starts(tmp_path: Path, faults: int) -> None:
     hub = HubProcess(tmp_path)
-    with Engine() as engine:
+    with RecordingEngine() as engine:
         threading.Thread(target=engine.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         hub.configured("30-labs.py", SITE.format(port=engine.server_port, network=NETWORK))
         hub.with_settings({})

@@ -19,7 +19,7 @@ from werkzeug.datastructures import Headers
 
 from tests.support.bridge import reverse_proxies
 from tests.support.bridge.actors import App, Response, Wire
-from tests.support.bridge.html_forms import forms_of
+from tests.support.bridge.html_forms import parse_forms
 from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
 from tests.support.bridge.reverse_proxies import ReverseProxy
 from tests.support.cas.django_cas import DjangoCas
@@ -142,7 +142,7 @@ def test_somebody_signs_in_and_the_application_learns_who_they_are(place: Place)
     assert len(sheets) == 2
     assert {person.get(sheet).status for sheet in sheets} == {200}
 
-    (everywhere,) = (form for form in forms_of(page.text) if form.action.endswith("/account/sign-out-everywhere"))
+    (everywhere,) = (form for form in parse_forms(page.text) if form.action.endswith("/account/sign-out-everywhere"))
     assert person.post(everywhere.action, everywhere.fields).location == f"{place.proxy.issuer}/logout"
     assert app.query_token(tokens["access_token"]).json == {"active": False}
 

@@ -16,7 +16,7 @@ import pytest
 from tests.machine.status import SYSTEMD_ANALYZE
 from tests.support.bridge.actors import Wire
 from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge, clean_environment, free_port
-from tests.support.install_page import blocks, filled_in
+from tests.support.install_page import blocks, substitute
 
 # 0 is shut in completely, 10 not at all; what is left is the network, which is the bridge's work.
 EXPOSURE_MAX_TENTHS = 20
@@ -50,7 +50,7 @@ def unit(tmp_path: Path) -> Path:
     """With our program's place in it, because systemd looks whether it is there."""
     (text,) = blocks("systemd", "ini")
     file = tmp_path / "passerelle.service"
-    file.write_text(filled_in(text, {"/opt/passerelle/bin/passerelle": PASSERELLE}))
+    file.write_text(substitute(text, {"/opt/passerelle/bin/passerelle": PASSERELLE}))
     return file
 
 
@@ -108,7 +108,7 @@ def test_the_commands_for_root_make_what_the_units_user_can_use_and_nobody_else(
     (tmp_path / "lib").mkdir()
     useradd, init, _ = blocks("systemd", "sh")[0].splitlines()
     answers = "--yes --no-check --issuer https://auth.example.org --cas-url https://sso.example.org/cas"
-    init = filled_in(init, {"/opt/passerelle/bin/passerelle": PASSERELLE})
+    init = substitute(init, {"/opt/passerelle/bin/passerelle": PASSERELLE})
     script = "\n".join(["set -eu", ON_ANOTHER_MACHINE, useradd, f"{init} {answers} >&2", AS_THE_USER])
     made = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, tmp_path],

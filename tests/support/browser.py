@@ -93,10 +93,10 @@ class Browser:
 
     def goto(self, url: str) -> None:
         """Open an address."""
-        self.despite_network_changes(lambda: self.page.goto(url))
+        self.retry_on_network_change(lambda: self.page.goto(url))
 
     @staticmethod
-    def despite_network_changes(action: Callable[[], T]) -> T:
+    def retry_on_network_change(action: Callable[[], T]) -> T:
         """Do it again if it fell victim to a change of network."""
         for _ in range(3):
             try:

@@ -16,7 +16,7 @@ def blocks(heading: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", section, flags=re.M | re.S)
 
 
-def filled_in(block: str, values: Mapping[str, object]) -> str:
+def substitute(block: str, values: Mapping[str, object]) -> str:
     """The block with what a reader would write in place of each example; that each occurs is asserted."""
     for example, value in values.items():
         assert example in block, f"docs/install.md has no {example!r} any more:\n{block}"

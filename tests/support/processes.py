@@ -1,4 +1,4 @@
-"""Several Python processes that run the same program and are spoken to all at once."""
+"""ProcessGroup Python processes that run the same program and are spoken to all at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Self
 ROOT = Path(__file__).parents[2]
 
 
-class Several:
+class ProcessGroup:
     """The last argument of each is its number; what is left of them at the end is killed."""
 
     def __init__(self, count: int, program: str, *arguments: str) -> None:
@@ -41,13 +41,13 @@ class Several:
             assert process.stdout is not None
             assert process.stdout.readline() == f"{word}\n"
 
-    def tell(self, word: str) -> None:
+    def send_line(self, word: str) -> None:
         """A line to each."""
         for process in self._all:
             assert process.stdin is not None
             process.stdin.write(f"{word}\n")
             process.stdin.flush()
 
-    def said(self) -> list[str]:
+    def outputs(self) -> list[str]:
         """The rest of what each says, when it has ended."""
         return [process.communicate(timeout=60)[0] for process in self._all]

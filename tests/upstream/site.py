@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.support.bridge.actors import App, Response, Wire
 from tests.support.bridge.live_bridge import LiveBridge
-from tests.support.bridge.tls_front import TlsFront
+from tests.support.bridge.tls_proxy import TlsProxy
 from tests.support.cas.logout_receiver import LogoutReceiver
 from tests.support.cas.real_cas import HowToldOfLogout, Person, RealCas
 
@@ -134,7 +134,7 @@ def site_at(
     told: HowToldOfLogout = "at the logout URL",
     exactly: bool = False,
     is_registered: bool = True,
-    front: TlsFront | None = None,
+    front: TlsProxy | None = None,
     **settings: str,
 ) -> Iterator[Site]:
     """A bridge that CAS knows, until the end of the block; settings by the names of the environment.
@@ -155,7 +155,7 @@ def site_at(
             stack.callback(cas.unregister, issuer)
         stack.enter_context(bridge)
         if front is not None:
-            front.leads_to(bridge.port)
+            front.forward_to(bridge.port)
             stack.enter_context(front)
         yield Site(cas, bridge, hub, stack, issuer=issuer)
     assert "Traceback" not in bridge.log, bridge.log

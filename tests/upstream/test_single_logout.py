@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from tests.support.bridge.tls_front import TlsFront
+from tests.support.bridge.tls_proxy import TlsProxy
 from tests.support.browser import Browser as Chromium
 from tests.support.cas.real_cas import HowToldOfLogout, RealCas
 from tests.upstream.site import (
@@ -116,7 +116,7 @@ def test_a_logout_with_tickets_that_never_reached_the_bridge_disturbs_nothing_ca
 def test_cas_tells_a_bridge_by_https_with_a_private_authority_on_both_sides_cas24(
     cas: RealCas, folder: Path, told: HowToldOfLogout
 ) -> None:
-    front = TlsFront(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
+    front = TlsProxy(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
     with site_at(folder, cas, told=told, front=front, PASSERELLE_WORKERS="2") as site:
         person = site.person()
         tokens = site.sign_in(person)

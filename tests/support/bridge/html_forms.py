@@ -33,19 +33,19 @@ class _Reader(HTMLParser):
             self.forms[-1].buttons.append((given.get("name", ""), given.get("value", "")))
 
 
-def forms_of(page: str) -> list[Form]:
+def parse_forms(page: str) -> list[Form]:
     """In the order of the page."""
     reader = _Reader()
     reader.feed(page)
     return reader.forms
 
 
-def form_to(page: str, path: str) -> Form:
+def find_form(page: str, path: str) -> Form:
     """The first form that leads there."""
-    return next(form for form in forms_of(page) if form.action == path)
+    return next(form for form in parse_forms(page) if form.action == path)
 
 
-def tags_of(page: str) -> list[tuple[str, dict[str, str]]]:
+def parse_tags(page: str) -> list[tuple[str, dict[str, str]]]:
     """Every element that the browser would make of it, with its attributes: what an injection shows up in."""
     reader = _Reader()
     reader.feed(page)

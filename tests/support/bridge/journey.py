@@ -77,7 +77,7 @@ class Journey(Browser):
         usable = self._launcher_card().or_(self._cells()).first
         return "/lab" in self.page.url and splash.count() == 0 and usable.is_visible()
 
-    def start_again(self) -> float:
+    def restart_lab(self) -> float:
         """Start my stopped server from the hub's home; seconds until the lab is ready."""
         with self.step("start my server"):
             self.goto(f"{self.hub_url}/hub/home")
@@ -149,7 +149,7 @@ class Journey(Browser):
             self.page.get_by_role("button", name="Sign out").click()
             self._sign_in_button().wait_for()
 
-    def is_asked_for_a_password(self) -> bool:
+    def needs_password(self) -> bool:
         """Whether the next sign-in leads to CAS's form, rather than in by a session that is left somewhere."""
         with self.step("go to sign in again"):
             self._sign_in_button().click()
@@ -159,7 +159,7 @@ class Journey(Browser):
     def whoami(self) -> dict[str, object]:
         """What the hub knows about me."""
         with self.step("ask the hub who I am"):
-            return self.despite_network_changes(self._ask_the_hub)
+            return self.retry_on_network_change(self._ask_the_hub)
 
     def _ask_the_hub(self) -> dict[str, object]:
         with self.page.context.new_page() as page:

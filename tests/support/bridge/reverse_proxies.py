@@ -15,8 +15,8 @@ from typing import Self
 from tests.machine.status import PROXIES
 from tests.support.bridge.certificate_authority import ServerFiles
 from tests.support.bridge.live_bridge import clean_environment, free_port
-from tests.support.bridge.tls_front import TRAEFIK
-from tests.support.install_page import blocks, filled_in
+from tests.support.bridge.tls_proxy import TRAEFIK
+from tests.support.install_page import blocks, substitute
 
 HOST = "localhost"
 START_SECONDS_MAX = 20
@@ -56,7 +56,7 @@ class ReverseProxy(ABC):
             "https://auth.example.org": f"https://{HOST}:{self.port}",
             "auth.example.org": HOST,
         }
-        return filled_in(block, {example: value for example, value in values.items() if example in block})
+        return substitute(block, {example: value for example, value in values.items() if example in block})
 
     @property
     def files(self) -> ServerFiles:
@@ -111,8 +111,8 @@ class Nginx(ReverseProxy):
             }}"""
         else:
             listening = {"listen 80;": f"listen {self.plain_port};", "listen 443": f"listen {self.port}"}
-            block = filled_in(block, listening)
-        block = filled_in(block, {"/var/log/nginx/error.log": self.folder / "error.log"})
+            block = substitute(block, listening)
+        block = substitute(block, {"/var/log/nginx/error.log": self.folder / "error.log"})
         user = "user root;" if os.geteuid() == 0 else ""
         places = "".join(
             f"{name}_temp_path {self.folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -140,8 +140,8 @@ class Apache(ReverseProxy):
                 {block}
             </VirtualHost>"""
         else:
-            block = filled_in(block, {"*:80>": f"*:{self.plain_port}>", "/var/log/apache2": self.folder})
-        block = filled_in(block, {"*:443>": f"*:{self.port}>"})
+            block = substitute(block, {"*:80>": f"*:{self.plain_port}>", "/var/log/apache2": self.folder})
+        block = substitute(block, {"*:443>": f"*:{self.port}>"})
         modules = ("mpm_event", "authz_core", "ssl", "headers", "proxy", "proxy_http", "alias")
         lines = [f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules]
         lines += [f"Listen 127.0.0.1:{port}" for port in (self.port, self.plain_port)]
@@ -178,7 +178,7 @@ class Traefik(ReverseProxy):
     def block(self, **_: object) -> str:
         of_host, rule = blocks(self.heading, self.language)
         if self.path:
-            of_host = filled_in(of_host, {"rule: Host(`auth.example.org`)\n": rule})
+            of_host = substitute(of_host, {"rule: Host(`auth.example.org`)\n": rule})
         return self._filled_in(of_host)
 
     def arguments(self) -> Sequence[str | Path]:

@@ -15,7 +15,7 @@ import requests
 
 from tests.support.bridge.actors import Browser, Response, Wire
 from tests.support.bridge.certificate_authority import ServerFiles
-from tests.support.bridge.html_forms import Form, forms_of
+from tests.support.bridge.html_forms import Form, parse_forms
 
 SECONDS_MAX = 20
 HowToldOfLogout = Literal["at the logout URL", "at the service URL", "by the browser"]
@@ -138,6 +138,6 @@ class Person(Browser):
 
 def password_form(page: str) -> Form:
     """The form that asks for a password; that there is one is asserted here."""
-    found = [form for form in forms_of(page) if "password" in form.fields]
+    found = [form for form in parse_forms(page) if "password" in form.fields]
     assert found, f"no form asks for a password: {page[:2000]}"
     return found[0]

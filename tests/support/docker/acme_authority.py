@@ -85,7 +85,7 @@ class AcmeAuthority:
         override = OVERRIDE.format(hosts=", ".join(self.hosts), name=NAME)
         (self.deployment.folder / "authority.yml").write_text(override)
 
-    def trusted_alone(self) -> ssl.SSLContext:
+    def trust_context(self) -> ssl.SSLContext:
         """A client's trust in this authority and in nothing else."""
         code = (
             "import ssl, urllib.request as r\n"
@@ -97,7 +97,7 @@ class AcmeAuthority:
         context.load_verify_locations(cadata=root)
         return context
 
-    def said(self) -> str:
+    def log(self) -> str:
         """Its log."""
         return self.deployment.compose("logs", "authority", changed=self.settings).stdout
 

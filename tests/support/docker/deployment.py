@@ -103,7 +103,7 @@ class Deployment:
         """Which container is a user's lab."""
         return self.docker("inspect", "--format", "{{.Id}}", f"{self.project}-lab-{user}")
 
-    def reached_from_lab(self, user: str, addresses: dict[str, str]) -> set[str]:
+    def reachable_from_lab(self, user: str, addresses: dict[str, str]) -> set[str]:
         """Which of the addresses (name: host:port) accept a connection from inside a user's lab."""
         code = (
             "import socket, sys\n"
@@ -118,7 +118,7 @@ class Deployment:
             if self.docker("exec", lab, "python3", "-c", code, address) == "open"
         }
 
-    def in_hub_database(self, query: str) -> list[tuple[str, ...]]:
+    def query_hub_database(self, query: str) -> list[tuple[str, ...]]:
         """What the hub's database answers."""
         code = (
             "import json, sqlite3, sys\n"

@@ -64,7 +64,7 @@ def deployment(folder: Path, name: str) -> Hub:
 def state_of(one: Hub) -> dict[str, Any]:
     """What has to be the same after a restore."""
     return {
-        "people": one.in_hub_database(PEOPLE),
+        "people": one.query_hub_database(PEOPLE),
         # The hub itself is a client by settings, which tell the port.
         "clients": [client for client in one.bridge("clients", "list") if client["source"] != "settings"],
         "keys": one.bridge("keys", "list"),

@@ -8,7 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tests.support.bridge.known_commands import ROOT, fault_of, services_in
-from tests.support.shown_commands import shown, simple_commands
+from tests.support.documented_commands import commands_of, simple_commands
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("lab/*.md"), *ROOT.glob("hub/*/*.md")])
 
@@ -16,13 +16,13 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_command_of_a_page_is_one_that_there_is(page: Path) -> None:
     own = {name for text in blocks(page, "yaml") for name in services_in(text)}
-    faults = {str(command): fault_of(command.words, own) for command in shown(page)}
+    faults = {str(command): fault_of(command.words, own) for command in commands_of(page)}
 
     assert {command: fault for command, fault in faults.items() if fault} == {}
 
 
 def test_the_pages_do_show_commands() -> None:
-    words = [command.words for page in PAGES for command in shown(page)]
+    words = [command.words for page in PAGES for command in commands_of(page)]
 
     assert len(words) > 150
     for beginning in ("passerelle",), ("docker", "compose"), ("make",), (".venv/bin/passerelle",):

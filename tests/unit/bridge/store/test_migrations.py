@@ -24,7 +24,7 @@ from bridge.store.migrations.__main__ import main, write_migration
 from bridge.store.schema import metadata
 from tests.contract.records import NOW, allow, begin, redeem, works
 from tests.support.bridge.postgres import PostgresServer
-from tests.support.processes import Several
+from tests.support.processes import ProcessGroup
 
 FOUNDERS = 4
 ROUNDS = 40 if os.environ.get("PASSERELLE_TEST_LONG") else 8
@@ -77,10 +77,10 @@ def refusal(url: str) -> str:
 
 
 def founders_find_no_fault(pattern: str, *, rounds: int, every: float) -> None:
-    with Several(FOUNDERS, FOUNDER, pattern, str(rounds), str(every)) as founders:
+    with ProcessGroup(FOUNDERS, FOUNDER, pattern, str(rounds), str(every)) as founders:
         founders.wait_for("here")
-        founders.tell(str(time.time() + 0.1))
-        assert [json.loads(said) for said in founders.said()] == [[]] * FOUNDERS
+        founders.send_line(str(time.time() + 0.1))
+        assert [json.loads(said) for said in founders.outputs()] == [[]] * FOUNDERS
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_schema(empty_database: str) -> None:

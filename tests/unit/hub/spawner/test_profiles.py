@@ -21,7 +21,7 @@ from hub.spawner.profiles import (
     options_from_form,
     without_activity_tracking,
 )
-from tests.support.docker.writing_engine import Engine
+from tests.support.docker.recording_engine import RecordingEngine
 
 PYTHON = Image(name="Python")
 R = Image(name="R & statistics", image="r-lab:2026", description="For <Statistics 1>")
@@ -198,7 +198,7 @@ def test_images_from_which_silent_work_is_no_use_are_told(
 def test_the_engine_knows_the_images_that_count_it(
     monkeypatch: pytest.MonkeyPatch, answer: tuple[int, object], counts: bool
 ) -> None:
-    with Engine() as engine:
+    with RecordingEngine() as engine:
         threading.Thread(target=engine.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{engine.server_port}")
         engine.answers["/images/one/json"] = [answer]

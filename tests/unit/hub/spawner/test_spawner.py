@@ -18,12 +18,12 @@ from jupyterhub.utils import format_exception
 from hub.config.hub_toml import GroupRules, HubToml
 from hub.spawner.docker import STOPS_WITHIN, Lab
 from hub.spawner.resource_limits import limit_by_group
-from tests.support.docker.writing_engine import NETWORK, Engine
+from tests.support.docker.recording_engine import NETWORK, RecordingEngine
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    with Engine() as server:
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingEngine]:
+    with RecordingEngine() as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
         monkeypatch.setattr(Lab, "_client", None)
@@ -68,7 +68,7 @@ def refusal(one: Lab) -> SpawnException:
     return caught.value
 
 
-def test_hooks_run_in_their_order_before_the_container_is_made(engine: Engine) -> None:
+def test_hooks_run_in_their_order_before_the_container_is_made(engine: RecordingEngine) -> None:
     told: list[str] = []
 
     async def first(one: Lab) -> None:
@@ -82,7 +82,7 @@ def test_hooks_run_in_their_order_before_the_container_is_made(engine: Engine) -
     assert told == ["first bob 0", "second"]
 
 
-def test_a_hook_that_refuses_keeps_the_container_from_being_made(engine: Engine) -> None:
+def test_a_hook_that_refuses_keeps_the_container_from_being_made(engine: RecordingEngine) -> None:
     def full(_one: Lab) -> None:
         raise SpawnException("Your home is full.", reason="quota")
 
@@ -91,14 +91,14 @@ def test_a_hook_that_refuses_keeps_the_container_from_being_made(engine: Engine)
 
 
 def test_a_mistake_in_a_hook_is_a_sentence_and_a_traceback_in_the_log(
-    engine: Engine, caplog: pytest.LogCaptureFixture
+    engine: RecordingEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert refusal(lab(before_start=[lambda _one: {}["a secret key"]])).reason == "engine_error"
     assert "Traceback" in caplog.text
     assert engine.bodies("/create") == []
 
 
-def test_what_a_hook_gave_for_one_start_is_gone_at_the_next(engine: Engine) -> None:
+def test_what_a_hook_gave_for_one_start_is_gone_at_the_next(engine: RecordingEngine) -> None:
     memory = iter(["4G", None])
 
     def once(one: Lab) -> None:
@@ -121,7 +121,7 @@ def test_what_a_hook_gave_for_one_start_is_gone_at_the_next(engine: Engine) -> N
     assert "PidsLimit" not in after
 
 
-def test_labs_of_two_people_share_no_settings(engine: Engine) -> None:
+def test_labs_of_two_people_share_no_settings(engine: RecordingEngine) -> None:
     def more(one: Lab) -> None:
         if one.user.name == "alice":
             one.extra_host_config["pids_limit"] = 7
@@ -133,7 +133,7 @@ def test_labs_of_two_people_share_no_settings(engine: Engine) -> None:
     assert [body["HostConfig"].get("PidsLimit") for body in engine.bodies("/containers/create")] == [7, None]
 
 
-def test_gpus_of_a_group_are_in_the_request_that_makes_the_container(engine: Engine) -> None:
+def test_gpus_of_a_group_are_in_the_request_that_makes_the_container(engine: RecordingEngine) -> None:
     hook = limit_by_group(HubToml(groups={"vision": GroupRules(gpus=("0", "GPU-7f"))}))
 
     start(lab("bob", "vision", before_start=[hook]))
@@ -147,7 +147,7 @@ def test_gpus_of_a_group_are_in_the_request_that_makes_the_container(engine: Eng
     assert not eves.get("DeviceRequests")
 
 
-def test_one_slow_stop_holds_nobody_else(engine: Engine) -> None:
+def test_one_slow_stop_holds_nobody_else(engine: RecordingEngine) -> None:
     engine.slow["/containers/c0ffee/stop"] = 1.0
 
     async def stop_and_ask() -> float:
@@ -166,21 +166,21 @@ def test_one_slow_stop_holds_nobody_else(engine: Engine) -> None:
     assert asyncio.run(stop_and_ask()) < 0.9
 
 
-def test_a_lab_that_does_not_stop_is_ended_soon(engine: Engine) -> None:
+def test_a_lab_that_does_not_stop_is_ended_soon(engine: RecordingEngine) -> None:
     one = lab()
     one.object_id = "c0ffee"
     asyncio.run(one.stop_object())
-    assert [path for _, path, _ in engine.asked if f"/stop?t={STOPS_WITHIN}" in path]
+    assert [path for _, path, _ in engine.requests if f"/stop?t={STOPS_WITHIN}" in path]
 
 
-def test_a_lab_that_is_gone_has_stopped(engine: Engine) -> None:
+def test_a_lab_that_is_gone_has_stopped(engine: RecordingEngine) -> None:
     engine.answers["/stop"] = [(404, {"message": "No such container"})]
     one = lab()
     one.object_id = "c0ffee"
     asyncio.run(one.stop_object())
 
 
-def test_a_start_waits_until_the_last_container_is_removed(engine: Engine) -> None:
+def test_a_start_waits_until_the_last_container_is_removed(engine: RecordingEngine) -> None:
     taken = (409, {"message": 'Conflict. The container name "/passerelle-lab-bob" is already in use by container "1"'})
     engine.answers["/containers/create"] = [taken]
 
@@ -188,7 +188,7 @@ def test_a_start_waits_until_the_last_container_is_removed(engine: Engine) -> No
     assert len(engine.bodies("/containers/create")) == 2
 
 
-def test_an_image_that_is_missing_is_told_by_its_name(engine: Engine) -> None:
+def test_an_image_that_is_missing_is_told_by_its_name(engine: RecordingEngine) -> None:
     engine.answers["/images/r-lab/json"] = [(404, {"message": "No such image: r-lab"})]
 
     one = lab()
@@ -204,7 +204,7 @@ def test_an_engine_that_is_gone_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -
     assert refusal(lab()).reason == "engine_down"
 
 
-def test_an_engine_that_never_answers_is_a_sentence(engine: Engine) -> None:
+def test_an_engine_that_never_answers_is_a_sentence(engine: RecordingEngine) -> None:
     engine.slow["/images/own/json"] = 1.5
 
     assert refusal(lab(client_kwargs={"timeout": 0.5})).reason == "engine_slow"
@@ -224,7 +224,7 @@ def ended(**state: Any) -> tuple[int, Any]:
     ],
 )
 def test_a_lab_that_ends_while_it_starts_is_told_at_once_with_its_last_words_in_the_log(
-    engine: Engine, state: dict[str, Any], reason: str, words: str
+    engine: RecordingEngine, state: dict[str, Any], reason: str, words: str
 ) -> None:
     engine.answers["/containers/passerelle-lab-bob/json"] = [(404, {"message": "none yet"}), ended(**state)]
     engine.answers["/containers/c0ffee/logs"] = [(200, b"ImportError: jupyterlab\n[I forged] line\n")]
@@ -237,20 +237,22 @@ def test_a_lab_that_ends_while_it_starts_is_told_at_once_with_its_last_words_in_
     assert (told.reason, words in told.message) == (reason, True)
     assert "ImportError" not in told.message
     assert "ImportError: jupyterlab\\n[I forged] line" in told.log_message, "as one line, whatever the lab printed"
-    assert [path for method, path, _ in engine.asked if method == "DELETE" and "/containers/c0ffee" in path]
+    assert [path for method, path, _ in engine.requests if method == "DELETE" and "/containers/c0ffee" in path]
 
 
-def test_a_lab_that_ended_by_itself_leaves_no_container(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lab_that_ended_by_itself_leaves_no_container(
+    engine: RecordingEngine, caplog: pytest.LogCaptureFixture
+) -> None:
     engine.answers["/containers/passerelle-lab-bob/json"] = [ended(ExitCode=3)]
 
     status = asyncio.run(lab().poll())
 
     assert "ExitCode=3" in status
     assert "bob ended by itself: ExitCode=3" in caplog.text
-    assert [path for method, path, _ in engine.asked if method == "DELETE" and "/containers/c0ffee" in path]
+    assert [path for method, path, _ in engine.requests if method == "DELETE" and "/containers/c0ffee" in path]
 
 
-def test_an_engine_in_trouble_has_stopped_no_lab(engine: Engine) -> None:
+def test_an_engine_in_trouble_has_stopped_no_lab(engine: RecordingEngine) -> None:
     engine.answers["/containers/passerelle-lab-bob/json"] = [(500, {"message": "database is locked"})]
 
     with pytest.raises(APIError):
@@ -268,7 +270,7 @@ def poll_at_the_start_of_the_hub() -> Any:
 
 @pytest.mark.parametrize(("state", "status"), [({"Running": True}, None), ({"ExitCode": 3}, "ExitCode=3")])
 def test_an_engine_in_trouble_while_the_hub_starts_is_asked_again(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, state: dict[str, Any], status: str | None
+    engine: RecordingEngine, monkeypatch: pytest.MonkeyPatch, state: dict[str, Any], status: str | None
 ) -> None:
     """JupyterHub stops what it cannot ask about then."""
     monkeypatch.setattr("hub.spawner.docker.ASKED_AGAIN_AFTER", 0.01)
@@ -280,7 +282,7 @@ def test_an_engine_in_trouble_while_the_hub_starts_is_asked_again(
 
 
 def test_a_lab_that_no_engine_knows_of_while_the_hub_starts_is_left_to_the_hub_to_reach(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: RecordingEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub.spawner.docker.ENGINE_IS_BACK_WITHIN", 0.1)
     engine.answers["/containers/passerelle-lab-bob/json"] = [TROUBLE] * 10
@@ -289,10 +291,10 @@ def test_a_lab_that_no_engine_knows_of_while_the_hub_starts_is_left_to_the_hub_t
 
 
 @pytest.mark.parametrize("name", ["jean-pierre", "a.b@c", "7of9", "a" * 63, "a-2eb"])
-def test_the_container_and_the_home_of_a_name_stay_what_they_are(engine: Engine, name: str) -> None:
+def test_the_container_and_the_home_of_a_name_stay_what_they_are(engine: RecordingEngine, name: str) -> None:
     start(lab(name, volumes={"home-{username}": "/home"}))
 
-    (created,) = [path for _, path, _ in engine.asked if "/containers/create" in path]
+    (created,) = [path for _, path, _ in engine.requests if "/containers/create" in path]
     (body,) = engine.bodies("/containers/create")
     escaped = name.replace("-", "-2d").replace(".", "-2e").replace("@", "-40")
     assert created.endswith(f"name=passerelle-lab-{escaped}")

@@ -24,7 +24,7 @@ HERE_DOCUMENT = re.compile(r"<<-?\s*['\"]?(\w+)['\"]?")
 
 
 @dataclass(frozen=True)
-class Shown:
+class DocumentedCommand:
     """One command without its variables and redirections."""
 
     page: Path
@@ -35,11 +35,11 @@ class Shown:
         return f"{self.page}:{self.line}: {shlex.join(self.words)}"
 
 
-def shown(page: Path) -> Iterator[Shown]:
+def commands_of(page: Path) -> Iterator[DocumentedCommand]:
     """All of a page."""
     for line, text in _texts(MarkdownIt().parse(page.read_text(encoding="utf-8"))):
         for words in simple_commands(text):
-            yield Shown(page, line, tuple(words))
+            yield DocumentedCommand(page, line, tuple(words))
 
 
 def _texts(tokens: list[Token]) -> Iterator[tuple[int, str]]:

@@ -11,29 +11,29 @@ from typing import Any
 NETWORK = "labs"
 
 
-class Engine(http.server.ThreadingHTTPServer):
+class RecordingEngine(http.server.ThreadingHTTPServer):
     """As much of a Docker engine as a lab talks to."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: list[tuple[str, str, Any]] = []
+        self.requests: list[tuple[str, str, Any]] = []
         self.answers: dict[str, list[tuple[int, Any]]] = {}  # by the end of a path, used up before the usual ones
         self.slow: dict[str, float] = {}  # seconds, by the end of a path
 
     def bodies(self, end: str) -> list[Any]:
-        return [body for _, path, body in self.asked if path.partition("?")[0].endswith(end)]
+        return [body for _, path, body in self.requests if path.partition("?")[0].endswith(end)]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Engine
+    server: RecordingEngine
 
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length) or b"null")
-        self.server.asked.append((self.command, self.path, body))
+        self.server.requests.append((self.command, self.path, body))
         path = self.path.partition("?")[0]
         time.sleep(next((seconds for end, seconds in self.server.slow.items() if path.endswith(end)), 0))
         scripted = next((found for end, found in self.server.answers.items() if path.endswith(end) and found), None)

@@ -17,7 +17,7 @@ TRAEFIK = Path(sys.executable).with_name("traefik")
 START_SECONDS_MAX = 30
 
 
-class TlsFront:
+class TlsProxy:
     """Serves between __enter__ and __exit__, at `url`."""
 
     def __init__(self, folder: Path, *, certificate: Path, key: Path, ca_file: Path) -> None:
@@ -27,7 +27,7 @@ class TlsFront:
         self._tls = {"stores": {"default": {"defaultCertificate": {"certFile": str(certificate), "keyFile": str(key)}}}}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def leads_to(self, port: int) -> None:
+    def forward_to(self, port: int) -> None:
         """Hand everything on to this port; to be said before it starts."""
         routes = {
             "routers": {"all": {"rule": "PathPrefix(`/`)", "service": "behind", "tls": {}}},
