@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
-from bridge.cas.addresses import addresses_of
 from bridge.cas.client import CasClient
+from bridge.cas.endpoints import CasEndpoints
 from bridge.metrics import Metrics
 from bridge.oauth.claims import ClaimsPolicy
 from bridge.oauth.clients import ClientRegistry
@@ -43,7 +43,7 @@ def create_app(
     :raises ConfigurationError: when the database or the keys in it cannot be used
     """
     store = store or SqlStore(settings.database_url.get_secret_value())
-    cas = cas or CasClient.of(settings, clock=clock)
+    cas = cas or CasClient.from_settings(settings, clock=clock)
     secret_key = settings.secret_key.get_secret_value()
     provider = ProviderContext(
         issuer=settings.issuer,
@@ -64,7 +64,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = MAXIMAL_BODY_BYTES
     context = AppContext(
         provider=provider,
-        addresses=addresses_of(settings),
+        addresses=CasEndpoints.from_settings(settings),
         cas_logout=settings.cas_logout,
         cas_service_state=settings.cas_service_state,
         cas=cas,

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from bridge.proxy import Proxy, in_authority, open_tunnel, seconds_left
+from bridge.proxy import Proxy, format_host, open_tunnel, seconds_left
 
 # The library's own splitter costs several times that, for each ticket.
 _ORIGIN = re.compile(r"[A-Za-z]+://[^/?]*")
@@ -47,7 +47,7 @@ class Host:
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.tls and self.proxy:
-                open_tunnel(sock, self.proxy, f"{in_authority(self.name)}:{self.port}", deadline)
+                open_tunnel(sock, self.proxy, f"{format_host(self.name)}:{self.port}", deadline)
             if self.tls:
                 # OpenSSL's handshake takes the socket's timeout as the time for the whole handshake.
                 sock.settimeout(seconds_left(deadline))
@@ -131,14 +131,14 @@ class _TimedReader(io.RawIOBase):
         super().close()
 
 
-class NoAnswer(Exception):  # noqa: N818  it says what happened
+class NoResponse(Exception):  # noqa: N818  it says what happened
     """A text fit for logs: it quotes nothing that the server sent."""
 
 
 def post_form(url: str, form: str, *, seconds: float) -> int:
     """Send a form and return the status of the answer, whose body is not read. Certificates are always verified.
 
-    :raises NoAnswer: when there was none within `seconds`, over connecting, sending and waiting
+    :raises NoResponse: when there was none within `seconds`, over connecting, sending and waiting
     """
     try:
         parts = urlsplit(url)
@@ -146,13 +146,13 @@ def post_form(url: str, form: str, *, seconds: float) -> int:
         host = Host(parts.hostname or "", parts.port or (443 if tls else 80), tls)
         return _status_of_post(host, url, form, time.monotonic() + seconds)
     except TimeoutError:
-        raise NoAnswer(f"no answer within {seconds:g} s") from None
+        raise NoResponse(f"no answer within {seconds:g} s") from None
     except ssl.SSLCertVerificationError as error:
-        raise NoAnswer(f"its certificate is not trusted: {error.verify_message}") from None
+        raise NoResponse(f"its certificate is not trusted: {error.verify_message}") from None
     except OSError as error:
-        raise NoAnswer(f"no connection: {error.strerror or error}") from None
+        raise NoResponse(f"no connection: {error.strerror or error}") from None
     except http.client.HTTPException as error:
-        raise NoAnswer(f"it does not speak proper HTTP ({type(error).__name__})") from None
+        raise NoResponse(f"it does not speak proper HTTP ({type(error).__name__})") from None
 
 
 def _status_of_post(host: Host, url: str, form: str, deadline: float) -> int:
@@ -192,7 +192,7 @@ def _addresses(name: str, port: int, deadline: float) -> list[Any]:
     return found
 
 
-def numbers_of(name: str, port: int, *, seconds: float) -> list[str]:
+def resolve_addresses(name: str, port: int, *, seconds: float) -> list[str]:
     """The IP addresses of a host name, as text; none when they cannot be found in time."""
     try:
         found = _addresses(name, port, time.monotonic() + seconds)

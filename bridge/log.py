@@ -14,11 +14,11 @@ def bind_log_context(**facts: str) -> None:
     structlog.contextvars.bind_contextvars(**facts)
 
 
-def configure_logging(level: str, *, for_good: bool = True) -> None:
+def configure_logging(level: str, *, cache_loggers: bool = True) -> None:
     """Send every event of `level` and above to stderr.
 
     :param level: debug, info, warning or error
-    :param for_good: quicker, but loggers that were used once cannot be turned elsewhere in this process
+    :param cache_loggers: quicker, but loggers that were used once cannot be turned elsewhere in this process
     """
     structlog.configure(
         processors=[
@@ -30,5 +30,5 @@ def configure_logging(level: str, *, for_good: bool = True) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=for_good,
+        cache_logger_on_first_use=cache_loggers,
     )

@@ -88,7 +88,7 @@ class Metrics:
             registry=self._registry,
         )
 
-    def validated(self, outcome: str, seconds: float) -> None:
+    def count_sign_in(self, outcome: str, seconds: float) -> None:
         """CAS was asked whom a ticket stands for.
 
         :param outcome: `signed_in`, or the reason why nobody is
@@ -96,11 +96,11 @@ class Metrics:
         self._sign_ins.labels(outcome).inc()
         self._cas.observe(seconds)
 
-    def refused(self, reason: str) -> None:
+    def count_refusal(self, reason: str) -> None:
         """A request got no for an answer."""
         self._refusals.labels(reason).inc()
 
-    def single_logout(self, outcome: str) -> None:
+    def count_single_logout(self, outcome: str) -> None:
         """CAS said that a session is over.
 
         :param outcome: `ended`, `unknown` when it was none of ours or over before, `malformed`, `checked` when it was
@@ -108,7 +108,7 @@ class Metrics:
         """
         self._single_logouts.labels(outcome).inc()
 
-    def token_response(self, grant_type: str, outcome: str) -> None:
+    def count_token_response(self, grant_type: str, outcome: str) -> None:
         """The token endpoint answered.
 
         :param grant_type: one that we know, or `other`
@@ -116,11 +116,11 @@ class Metrics:
         """
         self._tokens.labels(grant_type, outcome).inc()
 
-    def request(self, endpoint: str, status: int, seconds: float) -> None:
+    def observe_request(self, endpoint: str, status: int, seconds: float) -> None:
         """A request was answered."""
         self._requests.labels(endpoint, f"{status // 100}xx").observe(seconds)
 
-    def exposition(self, gauges: Mapping[str, tuple[str, int]]) -> bytes:
+    def render(self, gauges: Mapping[str, tuple[str, int]]) -> bytes:
         """Everything, in the text format of Prometheus.
 
         :param gauges: name → (help, value) of what is counted in the store just now

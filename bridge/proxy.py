@@ -31,10 +31,10 @@ class Proxy:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
-        return f"http://{in_authority(self.name)}:{self.port}"
+        return f"http://{format_host(self.name)}:{self.port}"
 
 
-def proxy_at(url: str) -> Proxy:
+def parse_proxy_url(url: str) -> Proxy:
     """The proxy of an `http://` URL; its user and password become a header (RFC 7617)."""
     parts = urlsplit(url)
     headers = {}
@@ -76,7 +76,7 @@ def open_tunnel(sock: socket.socket, proxy: Proxy, authority: str, deadline: flo
         raise ProxyRefused(f"the proxy {proxy} said more than its answer")
 
 
-def in_authority(name: str) -> str:
+def format_host(name: str) -> str:
     """A host name as URLs have it: IPv6 addresses in brackets."""
     return f"[{name}]" if ":" in name else name
 

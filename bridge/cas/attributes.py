@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bridge.cas.dates import unix_seconds
+from bridge.cas.dates import parse_unix_seconds
 from bridge.cas.protocol import AUTHENTICATION_DATE
 from bridge.errors import IdentityIncomplete
 from bridge.identity import Identity
-from bridge.settings.attribute_names import gathered, one_name
+from bridge.settings.attribute_names import canonical_name, merge_spellings
 from bridge.settings.distinguished_name import parse_distinguished_name
-from bridge.settings.rules import AFFILIATION_GROUP, ANYWHERE, CLAIM_SOURCES, ClaimRules, group_key, is_own_claim
+from bridge.settings.rules import AFFILIATION_GROUP, ANYWHERE, CLAIM_SOURCES, ClaimRules, group_key, is_custom_claim
 
 NAME_MAX_CHARS = 255
 LOCAL_PART_MAX_CHARS = 64  # RFC 5321 §4.5.3.1.1
@@ -29,12 +29,12 @@ _HAS_ITS_OWN_PLACE = frozenset({"name", "given_name", "family_name", "email", "g
 Attributes = Mapping[str, tuple[str, ...]]
 
 
-def identity_from(user: str, attributes: Attributes, rules: ClaimRules) -> Identity:
+def build_identity(user: str, attributes: Attributes, rules: ClaimRules) -> Identity:
     """Apply the rules.
 
     :raises IdentityIncomplete: when CAS did not release what makes the subject or the user name
     """
-    found = {name: values for name, values in gathered(attributes).items() if name not in _CREDENTIALS}
+    found = {name: values for name, values in merge_spellings(attributes).items() if name not in _CREDENTIALS}
     cased = user.lower() if rules.username_case == "lower" else user
     username = _username(cased, found, rules)
     claims = {claim: values for claim in rules.attributes if (values := _values(claim, found, rules))}
@@ -53,8 +53,8 @@ def identity_from(user: str, attributes: Attributes, rules: ClaimRules) -> Ident
         acr=first("acr"),
         amr=tuple(claims.get("amr", ())),
         claims={name: _told(name, values) for name, values in claims.items() if name not in _HAS_ITS_OWN_PLACE},
-        attributes={name: values for name, values in attributes.items() if one_name(name) not in _CREDENTIALS},
-        auth_time=next(map(unix_seconds, attributes.get(AUTHENTICATION_DATE, ())), None),
+        attributes={name: values for name, values in attributes.items() if canonical_name(name) not in _CREDENTIALS},
+        auth_time=next(map(parse_unix_seconds, attributes.get(AUTHENTICATION_DATE, ())), None),
         is_new_login=_boolean(attributes.get("isFromNewLogin", ())),
         long_term=_boolean(attributes.get("longTermAuthenticationRequestTokenUsed", ())) is True,
     )
@@ -63,7 +63,7 @@ def identity_from(user: str, attributes: Attributes, rules: ClaimRules) -> Ident
 def _values(claim: str, found: Attributes, rules: ClaimRules) -> list[str]:
     """Of the first attribute that has any."""
     for name in rules.attributes.get(claim, ()):
-        values = [value for value in found.get(one_name(name), ()) if value.strip() and _fits(claim, value)]
+        values = [value for value in found.get(canonical_name(name), ()) if value.strip() and _fits(claim, value)]
         if values:
             return values
     return []
@@ -78,7 +78,7 @@ def _fits(claim: str, value: str) -> bool:
 
 def _told(claim: str, values: list[str]) -> Any:
     """A list whenever there could be several, so that no application has to expect both."""
-    return values if is_own_claim(claim) or CLAIM_SOURCES[claim].is_list else values[0]
+    return values if is_custom_claim(claim) or CLAIM_SOURCES[claim].is_list else values[0]
 
 
 def _username(cased_user: str, found: Attributes, rules: ClaimRules) -> str:
@@ -97,7 +97,7 @@ def _single(attribute: str, found: Attributes) -> str:
 
     Nothing else takes its place when it is missing: that could be the value of somebody else's.
     """
-    values = {value.strip() for value in found.get(one_name(attribute), ()) if value.strip()}
+    values = {value.strip() for value in found.get(canonical_name(attribute), ()) if value.strip()}
     if len(values) != 1:
         raise IdentityIncomplete(detail=f"{len(values)} values of {attribute} instead of one")
     value = values.pop()
@@ -118,7 +118,7 @@ def _groups(found: Attributes, rules: ClaimRules) -> Iterator[str]:
     """All of them, in the order of the rule."""
     names = {group_key(source): name for source, name in rules.group_map.items()}
     for attribute in rules.attributes.get("groups", ()):
-        for value in found.get(one_name(attribute), ()):
+        for value in found.get(canonical_name(attribute), ()):
             mapped = names.get(group_key(value)) if names else None
             group = mapped or _group_name(value, rules)
             # Where anybody may found a group, one that is called like an affiliation must not pass for it.

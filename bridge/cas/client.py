@@ -16,19 +16,19 @@ from collections import deque
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from bridge.cas.addresses import CasAddresses, ValidationRequest, addresses_of
-from bridge.cas.protocol import ValidatedTicket, check_renewed
+from bridge.cas.endpoints import CasEndpoints, ValidationRequest
+from bridge.cas.protocol import ValidatedTicket, check_fresh_login
 from bridge.cas.response import BODY_MAX_BYTES, parse_validation
 from bridge.connection import Host, TimedConnection
 from bridge.errors import (
     ConfigurationError,
     UpstreamMalformed,
     UpstreamMisconfigured,
-    UpstreamTooSlow,
+    UpstreamTimeout,
     UpstreamUnreachable,
 )
-from bridge.proxy import REFUSALS, proxy_at
-from bridge.settings import Settings, why_unreadable
+from bridge.proxy import REFUSALS, parse_proxy_url
+from bridge.settings import Settings, describe_read_error
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 5.0
@@ -46,7 +46,7 @@ class CasClient:
 
     def __init__(
         self,
-        where: str | CasAddresses,
+        where: str | CasEndpoints,
         *,
         ca_file: str | None = None,
         proxy: str | None = None,
@@ -64,13 +64,13 @@ class CasClient:
         :param clock: Unix seconds; SAML answers are good for a moment only
         :raises ConfigurationError: when the address or the CA file cannot be used
         """
-        self._addresses = CasAddresses.below(where) if isinstance(where, str) else where
+        self._addresses = CasEndpoints.from_base_url(where) if isinstance(where, str) else where
         parts = urlsplit(self._addresses.validate)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigurationError([f"The CAS address {self._addresses.validate!r} is no http or https URL."])
         tls = _tls_context(ca_file) if parts.scheme == "https" else None
         self._host = Host(
-            parts.hostname, parts.port or (443 if tls else 80), tls, None if proxy is None else proxy_at(proxy)
+            parts.hostname, parts.port or (443 if tls else 80), tls, None if proxy is None else parse_proxy_url(proxy)
         )
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
@@ -78,26 +78,28 @@ class CasClient:
         self._idle: deque[TimedConnection] = deque()
 
     @classmethod
-    def of(cls, settings: Settings, *, clock: Callable[[], float] = time.time) -> CasClient:
+    def from_settings(cls, settings: Settings, *, clock: Callable[[], float] = time.time) -> CasClient:
         """As configured."""
         return cls(
-            addresses_of(settings),
+            CasEndpoints.from_settings(settings),
             ca_file=None if settings.cas_ca_file is None else str(settings.cas_ca_file),
             proxy=None if settings.cas_proxy is None else settings.cas_proxy.get_secret_value(),
             clock=clock,
         )
 
     def validate(self, service: str, ticket: str, *, renew_since: float | None = None) -> ValidatedTicket:
-        """Spend the ticket. Raises `TicketRefused`, `SignInDenied` or an `UpstreamError`.
+        """Spend the ticket. Raises `TicketRejected`, `SignInDenied` or an `UpstreamError`.
 
         :param renew_since: Unix seconds; since then the user has to have given the password. None: any time will do
         """
         renew = renew_since is not None
         now = self._clock()
-        question = self._addresses.question(service, ticket, renew=renew, now=now, request_id=secrets.token_hex(16))
+        question = self._addresses.validation_request(
+            service, ticket, renew=renew, now=now, request_id=secrets.token_hex(16)
+        )
         validated = parse_validation(self._ask(question), service=service, now=now)
         if renew_since is not None:
-            check_renewed(validated, since=renew_since)
+            check_fresh_login(validated, since=renew_since)
         return validated
 
     def close(self) -> None:
@@ -116,7 +118,7 @@ class CasClient:
                 body = self._read(response)
                 reusable = response.isclosed() and not response.will_close
         except TimeoutError:
-            raise UpstreamTooSlow(detail=f"{self._host} gave no complete answer in {self._read_timeout:g} s") from None
+            raise UpstreamTimeout(detail=f"{self._host} gave no complete answer in {self._read_timeout:g} s") from None
         except OSError as error:
             raise UpstreamUnreachable(detail=f"{self._host} broke the connection: {type(error).__name__}") from None
         except http.client.HTTPException as error:
@@ -161,9 +163,9 @@ class CasClient:
         except OSError as error:
             raise self._no_connection(error) from None
 
-    def _no_connection(self, error: OSError) -> UpstreamTooSlow | UpstreamUnreachable:
+    def _no_connection(self, error: OSError) -> UpstreamTimeout | UpstreamUnreachable:
         if isinstance(error, TimeoutError):
-            return UpstreamTooSlow(
+            return UpstreamTimeout(
                 detail=f"no connection to {self._host} in {self._connect_timeout:g} s; check network and firewall"
             )
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -212,7 +214,9 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        reason = "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else why_unreadable(error)
+        reason = (
+            "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else describe_read_error(error)
+        )
         raise ConfigurationError([f"The CA file {ca_file} for CAS cannot be used: {reason}."]) from None
     if ca_file:
         # Python 3.13 also demands extensions that home-made authorities often lack. Chain and host name stay

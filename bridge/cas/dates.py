@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 _SECONDS = re.compile(r"([0-9]{9,10})(?:\.[0-9]+)?")
 
 
-def unix_seconds(text: str, *, zone_is_utc: bool = False) -> int | None:
+def parse_unix_seconds(text: str, *, zone_is_utc: bool = False) -> int | None:
     """Unix seconds, or None for what cannot be read: servers write many forms.
 
     :param zone_is_utc: what is meant without an offset, as SAML says (SAML 1.1 core §1.2.2); else it could be any hour

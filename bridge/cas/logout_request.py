@@ -18,14 +18,14 @@ from xml.parsers import expat  # S405 is about entities, and a document that dec
 from bridge.errors import LogoutRequestMalformed
 
 PARAMETER = "logoutRequest"
-MADE_UP = "ST-passerelle-check-"
+PROBE_TICKET_PREFIX = "ST-passerelle-check-"
 """How the tickets begin by which `passerelle check` tries whether messages reach us: CAS reports nothing by them."""
 MESSAGE_MAX_BYTES = 16 * 1024
 TICKET_MAX_CHARS = 1024
 _FIELDS_MAX = 20
 
 
-def message_of_body(body: bytes) -> bytes:
+def message_from_body(body: bytes) -> bytes:
     """The message in the body of a back-channel request: as a form's field, or as it is, whatever type is declared.
 
     :raises LogoutRequestMalformed: when there is none, or more than one
@@ -36,17 +36,17 @@ def message_of_body(body: bytes) -> bytes:
         fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS_MAX)
     except ValueError:
         raise LogoutRequestMalformed(detail="the body is neither XML nor a form") from None
-    return message_of_values([value for name, value in fields if name == PARAMETER])
+    return message_from_values([value for name, value in fields if name == PARAMETER])
 
 
-def message_of_values(values: list[str]) -> bytes:
+def message_from_values(values: list[str]) -> bytes:
     """The message in a form's or a query's `logoutRequest`, of which there has to be one."""
     if len(values) != 1:
         raise LogoutRequestMalformed(detail=f"{len(values)} values of {PARAMETER} instead of one")
     return values[0].encode("utf-8", "replace")
 
 
-def message_of_front_channel(value: bytes) -> bytes:
+def message_from_front_channel(value: bytes) -> bytes:
     """The message that a browser carries: deflated and in base64, or as it is.
 
     :raises LogoutRequestMalformed: when it is neither, or would be larger than a message may be
@@ -70,7 +70,7 @@ def message_of_front_channel(value: bytes) -> bytes:
     raise LogoutRequestMalformed(detail=f"{PARAMETER} does not inflate to {MESSAGE_MAX_BYTES} bytes at most")
 
 
-def ticket_of_logout_request(message: bytes) -> str:
+def parse_logout_request(message: bytes) -> str:
     """The ticket whose session is over. It may be one that we never saw.
 
     :raises LogoutRequestMalformed: for anything but a LogoutRequest with one SessionIndex

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.cas.dates import unix_seconds
-from bridge.errors import TicketMalformed, TicketRefused
+from bridge.cas.dates import parse_unix_seconds
+from bridge.errors import TicketMalformed, TicketRejected
 from passerelle_common.i18n import gettext_noop
 
 # Wider than the specification's letters, digits and "-": real servers put "_", ".", and even an encoded URL
@@ -56,19 +56,19 @@ def check_ticket(values: Sequence[str]) -> str:
     return ticket
 
 
-def check_renewed(validated: ValidatedTicket, *, since: float) -> None:
+def check_fresh_login(validated: ValidatedTicket, *, since: float) -> None:
     """Refuse an answer to `renew` that itself says it comes from an older CAS session.
 
     :param since: Unix seconds, when the sign-in began; counts where CAS says no more than when
-    :raises TicketRefused: to be sent to CAS once more
+    :raises TicketRejected: to be sent to CAS once more
     """
     said = validated.attributes.get("isFromNewLogin", ())
     is_old = any(value.lower() == "false" for value in said)
     if not said:
-        dates = [unix_seconds(date) for date in validated.attributes.get(AUTHENTICATION_DATE, ())]
+        dates = [parse_unix_seconds(date) for date in validated.attributes.get(AUTHENTICATION_DATE, ())]
         is_old = any(date is not None and date < since - CLOCKS_APART_SECONDS for date in dates)
     if is_old:
-        raise TicketRefused(detail="a fresh login was asked for, but CAS answered from an older session")
+        raise TicketRejected(detail="a fresh login was asked for, but CAS answered from an older session")
 
 
 def ticket_fingerprint(ticket: str) -> str:

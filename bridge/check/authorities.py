@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificates
 
 from bridge.check.certificates import Certificate, read_certificate
-from bridge.settings import why_unreadable
+from bridge.settings import describe_read_error
 
 
 def fault_of_ca_file(file: Path) -> str | None:
@@ -19,7 +19,7 @@ def fault_of_ca_file(file: Path) -> str | None:
     except ssl.SSLError:
         return "it holds no certificate in PEM form"
     except OSError as error:
-        return why_unreadable(error)
+        return describe_read_error(error)
     return None
 
 

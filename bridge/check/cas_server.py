@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import cast
 from urllib.parse import urlsplit
 
-from bridge.cas.addresses import CasAddresses, addresses_of
+from bridge.cas.endpoints import CasEndpoints
 from bridge.check.asking import Asker, MadeUp
 from bridge.check.authorities import certificates_in, fault_of_ca_file
 from bridge.check.certificates import Trust, judge_trusted
@@ -30,7 +30,7 @@ from bridge.check.protocols import (
 from bridge.check.reach import Server, judge_clock, judge_speed, judge_trouble, judge_without_tls
 from bridge.check.registration import leads_to
 from bridge.check.sign_in_page import Ours, SignInPage
-from bridge.proxy import proxy_at
+from bridge.proxy import parse_proxy_url
 from bridge.settings import Settings, is_loopback
 
 CA_SETTING = "PASSERELLE_CAS_CA_FILE"
@@ -46,7 +46,7 @@ def examine_cas(settings: Settings, asker: Asker, made_up: MadeUp) -> list[Findi
 class _Examination:
     def __init__(self, settings: Settings, asker: Asker, made_up: MadeUp) -> None:
         self.settings, self.asker, self.made_up = settings, asker, made_up
-        self.addresses = addresses_of(settings)
+        self.addresses = CasEndpoints.from_settings(settings)
         self.base = settings.cas_internal_url or settings.cas_url
         self.ours = Ours(
             issuer=settings.issuer,
@@ -57,7 +57,7 @@ class _Examination:
         self.setting = "PASSERELLE_CAS_INTERNAL_URL" if settings.cas_internal_url else "PASSERELLE_CAS_URL"
         if settings.cas_validate_url:
             self.setting = "PASSERELLE_CAS_VALIDATE_URL"
-        proxy = None if settings.cas_proxy is None else proxy_at(settings.cas_proxy.get_secret_value())
+        proxy = None if settings.cas_proxy is None else parse_proxy_url(settings.cas_proxy.get_secret_value())
         self.back = Place(url=settings.cas_validate_url or self.base, ca_file=settings.cas_ca_file, proxy=proxy)
         # Browsers have authorities of their own; whoever has no way to CAS but the proxy has none to this address.
         self.front = replace(self.back, url=self.addresses.login, ca_file_alone=False)
@@ -113,17 +113,19 @@ class _Examination:
         )
         return [*found, judged]
 
-    def _ask_about_ticket(self, addresses: CasAddresses) -> Answer | Trouble:
+    def _ask_about_ticket(self, addresses: CasEndpoints) -> Answer | Trouble:
         ticket = self.made_up.ticket
-        asked = addresses.question(self.service, ticket, renew=False, now=self.made_up.now, request_id=ticket[-16:])
+        asked = addresses.validation_request(
+            self.service, ticket, renew=False, now=self.made_up.now, request_id=ticket[-16:]
+        )
         return self.asker.ask(
             replace(self.back, url=addresses.validate), asked.url, body=asked.body, headers=asked.headers
         )
 
-    def _way(self, way: Way, base: str | None = None) -> CasAddresses:
+    def _way(self, way: Way, base: str | None = None) -> CasEndpoints:
         """The usual address of a protocol."""
         is_json = way == "json"
-        usual = CasAddresses.below(base or self.base, protocol="3.0" if is_json else way)
+        usual = CasEndpoints.from_base_url(base or self.base, protocol="3.0" if is_json else way)
         parameters = self.settings.cas_validate_parameters
         return replace(usual, format="json" if is_json else "xml", validate_parameters=parameters)
 
@@ -177,10 +179,10 @@ class _Examination:
         needed = judge_ca_file("cas.ca_file", CA_SETTING, file, None, is_needed=is_needed, holds_its_own=own)
         return [certificate, *([needed] if needed else [])]
 
-    def _page(self, addresses: CasAddresses) -> SignInPage:
+    def _page(self, addresses: CasEndpoints) -> SignInPage:
         return SignInPage(place=self.front, addresses=addresses, asker=self.asker, ours=self.ours)
 
-    def _service(self, addresses: CasAddresses) -> list[Finding]:
+    def _service(self, addresses: CasEndpoints) -> list[Finding]:
         page = self._page(addresses)
         ours = page.answer_for(self.service)
         if self._kept_out and isinstance(ours, Answer) and is_kept_out(ours.status):
@@ -212,13 +214,13 @@ class _Examination:
         """The sign-in page by the internal address, which is the same server's."""
         if not self._speaks_something or self.settings.cas_login_url:
             return [left_out("cas.service", "Whether our address is registered", "the sign-in page was not reached")]
-        return self._service(CasAddresses.below(self.base))
+        return self._service(CasEndpoints.from_base_url(self.base))
 
     def _same_server(self, ours: Answer) -> list[Finding]:
         """Two addresses of one server agree about who is registered."""
         if not self._speaks_something or not (ours.is_redirect and leads_to(ours.location, self.service)):
             return []
-        behind = CasAddresses.below(self.base)
+        behind = CasEndpoints.from_base_url(self.base)
         there = self.asker.ask(
             replace(self.back, url=behind.login),
             behind.login_url(self.service, gateway=True),

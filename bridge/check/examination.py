@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bridge.cas.logout_request import MADE_UP
+from bridge.cas.logout_request import PROBE_TICKET_PREFIX
 from bridge.check.applications import examine_applications
 from bridge.check.asking import Asker, BackgroundTask, MadeUp, Waiting
 from bridge.check.cas_server import examine_cas
@@ -83,7 +83,7 @@ def examine(
     moment = now()
     asker = Asker(waiting)
     instant = f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    made_up = MadeUp(ticket=f"{MADE_UP}{secrets.token_hex(16)}", instant=instant, now=moment)
+    made_up = MadeUp(ticket=f"{PROBE_TICKET_PREFIX}{secrets.token_hex(16)}", instant=instant, now=moment)
     cas = BackgroundTask(lambda: examine_cas(settings, asker, made_up))
     with waiting("the database"):
         url = settings.database_url.get_secret_value()

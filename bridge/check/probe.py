@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from bridge.check.authorities import trusting
 from bridge.check.certificates import Certificate, read_certificate
 from bridge.check.failures import Kind, NotConnectedError, kind_of, reason_of
-from bridge.connection import Host, TimedConnection, numbers_of
+from bridge.connection import Host, TimedConnection, resolve_addresses
 from bridge.proxy import Proxy
 
 PROBE_SECONDS = 8.0
@@ -124,7 +124,7 @@ def ask(
 def _trouble(place: Place, url: str, error: Exception, seconds: float) -> Trouble:
     kind = kind_of(error)
     asks_numbers = kind in ("refused", "unconnected", "network") and not place.proxy  # a proxy finds them itself
-    numbers = numbers_of(place.host, place.port, seconds=_NUMBERS_SECONDS) if asks_numbers else ()
+    numbers = resolve_addresses(place.host, place.port, seconds=_NUMBERS_SECONDS) if asks_numbers else ()
     return Trouble(url=url, kind=kind, detail=reason_of(error, seconds), numbers=numbers)
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from bridge.cas.response import parse_validation
 from bridge.check.findings import Finding, Told, fault, note, ok, plain, warning
 from bridge.check.probe import Answer, Trouble
-from bridge.errors import BridgeError, ServiceNotAccepted, SignInDenied, TicketRefused
+from bridge.errors import BridgeError, ServiceRejected, SignInDenied, TicketRejected
 
 Way = Literal["3.0", "2.0", "saml1.1", "1.0", "json"]
 Verdict = Literal["speaks", "refuses_service", "accepts", "redirects", "else"]
@@ -63,9 +63,9 @@ def _code_of(detail: str) -> str:
 def _read(answer: Answer, service: str) -> tuple[Verdict, str]:
     try:
         parse_validation(answer.body, service=service, now=answer.received_at)
-    except TicketRefused:
+    except TicketRejected:
         return "speaks", "it refused a made-up ticket"
-    except (ServiceNotAccepted, SignInDenied) as error:
+    except (ServiceRejected, SignInDenied) as error:
         return "refuses_service", error.detail
     except BridgeError as error:
         if answer.is_page:

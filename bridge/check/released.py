@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.cas.attributes import identity_from
+from bridge.cas.attributes import build_identity
 from bridge.check.findings import Finding, Told, duration, fault, left_out, listed, note, ok, warning
 from bridge.errors import IdentityIncomplete
 from bridge.identity import Identity
 from bridge.settings import ClaimRules, ClientSettings
-from bridge.settings.attribute_names import one_name
+from bridge.settings.attribute_names import canonical_name
 from bridge.settings.rules import DEFAULT_ATTRIBUTES, EDUPERSON_CLAIMS
 from bridge.store import Session
 
@@ -91,7 +91,7 @@ def _named(identity: Identity) -> list[str]:
     return [
         name
         for name, values in identity.attributes.items()
-        if one_name(name) not in _ABOUT_THE_SIGN_IN and any(value.strip() for value in values)
+        if canonical_name(name) not in _ABOUT_THE_SIGN_IN and any(value.strip() for value in values)
     ]
 
 
@@ -119,7 +119,7 @@ def _nothing_released(count: int, ago: str, wanted: Sequence[BackupRequest], pro
 def _judge_claims(session: Session, rules: ClaimRules, wanted: Sequence[BackupRequest]) -> Finding:
     """By the rules as they are now, which may not be those of that sign-in."""
     try:
-        identity = identity_from(session.identity.subject, session.identity.attributes, rules)
+        identity = build_identity(session.identity.subject, session.identity.attributes, rules)
     except IdentityIncomplete as error:
         return fault(
             "attributes.claims",

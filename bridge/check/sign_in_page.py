@@ -6,7 +6,7 @@ import html
 import re
 from dataclasses import dataclass, replace
 
-from bridge.cas.addresses import CasAddresses
+from bridge.cas.endpoints import CasEndpoints
 from bridge.cas.protocol import service_url
 from bridge.check.asking import Asker
 from bridge.check.findings import Finding
@@ -72,7 +72,7 @@ class SignInPage:
     """
 
     place: Place
-    addresses: CasAddresses
+    addresses: CasEndpoints
     asker: Asker
     ours: Ours
 

@@ -21,7 +21,7 @@ from bridge.cli.keys import keys
 from bridge.cli.sessions import purge, sessions
 from bridge.errors import ConfigurationError
 from bridge.log import configure_logging
-from bridge.settings import CONFIG_NAME, file_in_use, load, usual_places
+from bridge.settings import CONFIG_NAME, config_file_in_use, default_config_files, load
 
 
 @click.group(cls=ErrorHandlingGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,7 +38,7 @@ def main() -> None:
         PASSERELLE_CAS_URL=https://sso.example.org/cas  where users sign in
         PASSERELLE_SECRET_KEY=…                         from `openssl rand -hex 32`
     """
-    configure_logging("warning", for_good=False)  # to standard error; standard output is for what was asked
+    configure_logging("warning", cache_loggers=False)  # to standard error; standard output is for what was asked
 
 
 @main.command()
@@ -49,10 +49,10 @@ def serve() -> None:
     """
     from bridge.serve import serve_forever  # noqa: PLC0415  the server's modules are of no use to other commands
 
-    places = usual_places()
+    places = default_config_files()
     try:
         settings = load(os.environ, places)
-        file = file_in_use(os.environ, places)
+        file = config_file_in_use(os.environ, places)
         if file is not None:
             os.environ[CONFIG_NAME] = file  # for the workers: the same one, whatever is put elsewhere later
         serve_forever(settings, settings_file=file or "")

@@ -25,7 +25,7 @@ from bridge.cli.store import now
 from bridge.errors import ConfigurationError
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.keys import check_secret_key
-from bridge.settings import ClientSettings, Settings, file_in_use, files_with_secrets, load, usual_places
+from bridge.settings import ClientSettings, Settings, config_file_in_use, default_config_files, files_with_secrets, load
 from bridge.store import Store
 
 PATIENCE_SECONDS = 2.0
@@ -91,7 +91,7 @@ def check(ca_file: Path | None, no_public: bool, only_message: bool, language: s
 
 def _settings(wants_json: bool, only_message: bool) -> Settings:
     try:
-        return load(os.environ, usual_places())
+        return load(os.environ, default_config_files())
     except ConfigurationError as error:
         found = judge_settings(error.faults)
         if wants_json:
@@ -117,8 +117,8 @@ def examined(
         check_keys=lambda store: check_secret_key(store.keys.all(), settings.secret_key.get_secret_value()),
         ca_file=ca_file,
         edge_certificate=_edge_certificate(),
-        settings_file=settings_file or file_in_use(os.environ, usual_places()),
-        secret_files=files_with_secrets(os.environ, [Path(settings_file)] if settings_file else usual_places()),
+        settings_file=settings_file or config_file_in_use(os.environ, default_config_files()),
+        secret_files=files_with_secrets(os.environ, [Path(settings_file)] if settings_file else default_config_files()),
         asks_public=asks_public,
         asks_applications=asks_applications,
         waiting=_told_when_slow,

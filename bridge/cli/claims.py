@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from bridge.cas.attributes import identity_from
+from bridge.cas.attributes import build_identity
 from bridge.cas.protocol import ValidatedTicket
 from bridge.cas.response import parse_validation
 from bridge.cli.store import as_click_error, now, open_store
@@ -19,7 +19,7 @@ from bridge.oauth.claims import CLAIMS_OF_SCOPE, ClaimsPolicy
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.clients import Client, client_of
 from bridge.oauth.keys import derived_key
-from bridge.settings import ClientSettings, Settings, load, usual_places
+from bridge.settings import ClientSettings, Settings, default_config_files, load
 from bridge.settings.client import SCOPES
 
 SHAPE = 'an object like {"user": "alice", "attributes": {"mail": "alice@example.org", "memberOf": ["a", "b"]}}'
@@ -56,7 +56,7 @@ def try_rules(source: BinaryIO, xml: bool, user: str | None, client_id: str | No
         curl … /p3/serviceValidate?… | passerelle claims try --xml --attributes -
     """
     with as_click_error():
-        settings = load(os.environ, usual_places())
+        settings = load(os.environ, default_config_files())
         client = _client(settings, client_id)
         identity = _identity(settings, source, xml, user)
     click.echo(json.dumps(_told(settings, identity, client, scope), indent=2))
@@ -65,7 +65,7 @@ def try_rules(source: BinaryIO, xml: bool, user: str | None, client_id: str | No
 def _identity(settings: Settings, source: BinaryIO, xml: bool, user: str | None) -> Identity:
     try:
         validated = _validated(source, xml, user)
-        return identity_from(validated.user, validated.attributes, settings.claim_rules)
+        return build_identity(validated.user, validated.attributes, settings.claim_rules)
     except BridgeError as error:  # the detail is for the log, and for whoever looks after the rules
         raise click.ClickException(f"Nobody would be signed in by this: {error.detail or error.description}") from None
 

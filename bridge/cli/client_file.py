@@ -21,7 +21,7 @@ from bridge.cli.store import now, open_store
 from bridge.errors import BridgeError
 from bridge.oauth.client_plan import Plan, entry_of, follow, new_secrets, plan_of, read_entries
 from bridge.oauth.client_store import MANAGED, ClientStore
-from bridge.settings import why_unreadable
+from bridge.settings import describe_read_error
 from bridge.settings.sources import ENCODING, with_client_secrets
 
 WOULD_CHANGE = 3
@@ -154,7 +154,7 @@ def _read(file: Path, prune: bool) -> list[Mapping[str, Any]]:
             raise click.ClickException(f"{shown} is longer than {MAXIMAL_BYTES} bytes: that is no list of clients.")
         said = tomllib.loads(data.decode(ENCODING))
     except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"Cannot read {shown}: {why_unreadable(error)}.") from None
+        raise click.ClickException(f"Cannot read {shown}: {describe_read_error(error)}.") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise click.ClickException(f"{shown} is not TOML: {str(error) or 'nested too deeply'}.") from None
     entries = said.pop("clients", [])
@@ -186,7 +186,7 @@ def _kept(secrets: Mapping[str, str], path: Path | None) -> Iterator[None]:
     except FileExistsError:
         raise click.ClickException(f"{path} is there already: name a new file for the secrets.") from None
     except OSError as error:
-        raise click.ClickException(f"Cannot write {path}: {why_unreadable(error)}. Nothing was changed.") from None
+        raise click.ClickException(f"Cannot write {path}: {describe_read_error(error)}. Nothing was changed.") from None
     try:
         with os.fdopen(opened_file, "w") as writing:
             writing.write(json.dumps(dict(secrets), indent=2) + "\n")

@@ -17,9 +17,17 @@ from bridge.cli.check import examined, languages_of, messages
 from bridge.cli.check_output import report_text
 from bridge.cli.store import as_click_error
 from bridge.errors import ConfigurationError
-from bridge.first_run.answers import DATABASE_NAME, Answers, default_bind, default_proxy_hops, fault_of_data_folder
-from bridge.first_run.making import Owner, acting_as, check_nothing_there, make, owner_named
-from bridge.settings import CONFIG_NAME, FILE_NAME, SYSTEM_FOLDER, fault_of, is_loopback, load, usual_places
+from bridge.first_run.answers import DATABASE_NAME, Answers, data_folder_fault, default_bind, default_proxy_hops
+from bridge.first_run.setup import Owner, check_not_set_up, find_owner, run_as, set_up
+from bridge.settings import (
+    CONFIG_NAME,
+    FILE_NAME,
+    SYSTEM_FOLDER,
+    default_config_files,
+    is_loopback,
+    load,
+    setting_fault,
+)
 
 SYSTEM_DATA = Path("/var/lib/passerelle")
 SYSTEM_USER = "passerelle"
@@ -96,11 +104,11 @@ def init(system: bool, yes: bool, no_check: bool, **given: Any) -> None:
     """
     folder = _whole(given["folder"] or (SYSTEM_FOLDER if system else Path()))
     with as_click_error():
-        owner = owner_named(given["owner"] or (SYSTEM_USER if system else None))
-        check_nothing_there(folder)
+        owner = find_owner(given["owner"] or (SYSTEM_USER if system else None))
+        check_not_set_up(folder)
     answers = _answers(given, folder, SYSTEM_DATA if system else folder, asks=sys.stdin.isatty() and not yes)
     with as_click_error():
-        make(answers, owner)
+        set_up(answers, owner)
     click.echo(_written(answers))
     for variable in filter(os.environ.get, _OVERRULING):
         click.echo(f"Note: {variable} in the environment wins over what is written here, while it is set.", err=True)
@@ -155,10 +163,10 @@ def _sound(name: str) -> Callable[[Any], Any]:
 
     def checked(value: Any) -> Any:
         if name == "data":
-            fault = fault_of_data_folder(Path(value))
+            fault = data_folder_fault(Path(value))
         else:
             value = value.strip() if isinstance(value, str) else value
-            fault = fault_of(name, value)
+            fault = setting_fault(name, value)
         if fault:
             raise click.BadParameter(fault.removeprefix(f"PASSERELLE_{name.upper()}: "), param_hint=_hint(name))
         return value
@@ -186,7 +194,7 @@ def _fault_without_tls(cas_url: str) -> str | None:
 
 
 def _check(file: Path, owner: Owner) -> None:
-    with acting_as(owner):
+    with run_as(owner):
         try:
             settings = load({**os.environ, CONFIG_NAME: str(file)})
         except ConfigurationError as error:
@@ -219,7 +227,7 @@ def _next_steps(answers: Answers, owner: Owner) -> str:
         ),
         (f"{program} check", "when it runs: the public address as well"),
     ]
-    if named or file not in usual_places():
+    if named or file not in default_config_files():
         export = f"export {CONFIG_NAME}={shlex.quote(str(file))}"
         steps.insert(0, (export, f"which names {named} now" if named else "or go to that folder"))
     width = max(len(command) for command, _ in steps)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import click
 
 from bridge.errors import BridgeError
-from bridge.settings import Settings, load, usual_places
+from bridge.settings import Settings, default_config_files, load
 from bridge.store import SqlStore, Store, StoreFailure
 
 
@@ -21,7 +21,7 @@ def open_store() -> Iterator[tuple[Settings, Store]]:
     usual = os.umask(0o077)
     try:
         with as_click_error():
-            settings = load(os.environ, usual_places())
+            settings = load(os.environ, default_config_files())
             store = SqlStore(settings.database_url.get_secret_value())
             try:
                 yield settings, store

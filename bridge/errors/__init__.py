@@ -7,21 +7,21 @@ to the log. Neither ever holds a ticket, a code, a token or a secret.
     ├── ConfigurationError         500  server_error             the start stops and lists every fault
     ├── UpstreamError              502  temporarily_unavailable  CAS did not give a usable answer
     │   ├── UpstreamUnreachable    502                           no connection: refused, no address, TLS
-    │   ├── UpstreamTooSlow        502                           connected, but not answered in time
+    │   ├── UpstreamTimeout        502                           connected, but not answered in time
     │   ├── UpstreamMisconfigured  502                           a redirect, a web page, a wrong status
-    │   │   └── ServiceNotAccepted 502  server_error             CAS does not take our service URL or request
+    │   │   └── ServiceRejected 502  server_error             CAS does not take our service URL or request
     │   └── UpstreamMalformed      502                           an answer that cannot be trusted as a whole
     ├── TicketMalformed            400  invalid_request          refused at the gate, CAS was not asked
-    ├── TicketRefused              403  access_denied            spent or expired: one new login may mend it
+    ├── TicketRejected              403  access_denied            spent or expired: one new login may mend it
     ├── SignInDenied               403  access_denied            CAS knows the user and says no, by policy
     │   └── IdentityIncomplete     403                           CAS did not say what our rules need to know
     ├── AccessDenied                403  access_denied            the application is not open to this user
-    ├── ClientNotChanged           400  invalid_request          a command about a client that cannot be followed
-    ├── LoginNotContinued          400  invalid_request          a callback that no login in this browser waits for
-    │   └── FormNotAccepted        400                           a form that another page sent, or an old one
+    ├── ClientCommandError           400  invalid_request          a command about a client that cannot be followed
+    ├── LoginNotFound          400  invalid_request          a callback that no login in this browser waits for
+    │   └── InvalidFormToken        400                           a form that another page sent, or an old one
     ├── LogoutRequestMalformed     400  invalid_request          not what CAS sends when a session is over
-    ├── TooManyFailures            429  temporarily_unavailable  wrong secrets, tokens or callbacks, too often
-    ├── AuthorizationRefused       303                           told to the client through the browser
+    ├── RateLimitExceeded            429  temporarily_unavailable  wrong secrets, tokens or callbacks, too often
+    ├── AuthorizationRejected       303                           told to the client through the browser
     └── OAuthError                 400  invalid_request          a code of the specifications
         ├── InvalidRequest         400
         ├── UnknownClient          400  unauthorized_client      a page, never a redirect
@@ -29,7 +29,7 @@ to the log. Neither ever holds a ticket, a code, a token or a secret.
         ├── UnauthorizedClient     400  unauthorized_client  it may not do this at all
         ├── InvalidScope           400  invalid_scope
         ├── InvalidGrant           400  invalid_grant
-        │   ├── IdentityTooOld     400                 CAS has to be asked about the user again
+        │   ├── IdentityExpired     400                 CAS has to be asked about the user again
         │   └── TokenReused        400                 a spent code or a replaced refresh token came again
         ├── UnsupportedGrantType   400  unsupported_grant_type
         ├── MissingToken           401
@@ -38,8 +38,8 @@ to the log. Neither ever holds a ticket, a code, a token or a secret.
 """
 
 from bridge.errors.protocol import (
-    AuthorizationRefused,
-    IdentityTooOld,
+    AuthorizationRejected,
+    IdentityExpired,
     InsufficientScope,
     InvalidClient,
     InvalidGrant,
@@ -55,58 +55,58 @@ from bridge.errors.protocol import (
 )
 from bridge.errors.root import (
     BridgeError,
-    ClientNotChanged,
+    ClientCommandError,
     ConfigurationError,
 )
 from bridge.errors.sign_in import (
     AccessDenied,
-    FormNotAccepted,
     IdentityIncomplete,
-    LoginNotContinued,
+    InvalidFormToken,
+    LoginNotFound,
     LogoutRequestMalformed,
-    ServiceNotAccepted,
+    RateLimitExceeded,
+    ServiceRejected,
     SignInDenied,
     TicketMalformed,
-    TicketRefused,
-    TooManyFailures,
+    TicketRejected,
     UpstreamError,
     UpstreamMalformed,
     UpstreamMisconfigured,
-    UpstreamTooSlow,
+    UpstreamTimeout,
     UpstreamUnreachable,
 )
 
 __all__ = [
     "AccessDenied",
-    "AuthorizationRefused",
+    "AuthorizationRejected",
     "BridgeError",
-    "ClientNotChanged",
+    "ClientCommandError",
     "ConfigurationError",
-    "FormNotAccepted",
+    "IdentityExpired",
     "IdentityIncomplete",
-    "IdentityTooOld",
     "InsufficientScope",
     "InvalidClient",
+    "InvalidFormToken",
     "InvalidGrant",
     "InvalidRequest",
     "InvalidScope",
     "InvalidToken",
-    "LoginNotContinued",
+    "LoginNotFound",
     "LogoutRequestMalformed",
     "MissingToken",
     "OAuthError",
-    "ServiceNotAccepted",
+    "RateLimitExceeded",
+    "ServiceRejected",
     "SignInDenied",
     "TicketMalformed",
-    "TicketRefused",
+    "TicketRejected",
     "TokenReused",
-    "TooManyFailures",
     "UnauthorizedClient",
     "UnknownClient",
     "UnsupportedGrantType",
     "UpstreamError",
     "UpstreamMalformed",
     "UpstreamMisconfigured",
-    "UpstreamTooSlow",
+    "UpstreamTimeout",
     "UpstreamUnreachable",
 ]

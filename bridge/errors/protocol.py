@@ -1,6 +1,6 @@
 """What a client is told, by the codes of the specifications."""
 
-# ruff: noqa: N818 - the names say what happened, as in `except TicketRefused`
+# ruff: noqa: N818 - the names say what happened, as in `except TicketRejected`
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class OAuthError(BridgeError):
         *,
         code: str | None = None,
         detail: str = "",
-        parts: Mapping[str, str] | None = None,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(description, detail=detail, parts=parts)
+        super().__init__(description, detail=detail, facts=facts)
         if code is not None:
             self.code = code
 
@@ -68,7 +68,7 @@ class InvalidGrant(OAuthError):
     default_description = "The code or token is not valid (any more); it is good once, for a while, for its own client."
 
 
-class IdentityTooOld(InvalidGrant):
+class IdentityExpired(InvalidGrant):
     """The grant is good, but CAS has to be asked about the user again, and only their browser can do that.
 
     Said in words of its own, so that an application need not take it for a session that ended.
@@ -118,7 +118,7 @@ class InsufficientScope(OAuthError):
     code = "insufficient_scope"
 
 
-class AuthorizationRefused(BridgeError):
+class AuthorizationRejected(BridgeError):
     """A refusal that goes back to the client: its redirect URI is proven by now, RFC 6749 §4.1.2.1.
 
     :param answer: the parameters that the client gets, by `response_mode` at `redirect_uri`

@@ -1,7 +1,5 @@
 """What every refusal has, and those of the administrator's side."""
 
-# ruff: noqa: N818 - the names say what happened, as in `except TicketRefused`
-
 from __future__ import annotations
 
 import re
@@ -22,18 +20,18 @@ class BridgeError(Exception):
     )
 
     def __init__(
-        self, description: str | None = None, *, detail: str = "", parts: Mapping[str, str] | None = None
+        self, description: str | None = None, *, detail: str = "", facts: Mapping[str, str] | None = None
     ) -> None:
-        """`description` may hold `%(name)s` for each of `parts`, so that it can be translated before they are in."""
-        self.sentence = description or self.default_description
-        self.parts = dict(parts or {})
+        """`description` may hold `%(name)s` for each of `facts`, so that it can be translated before they are in."""
+        self.msgid = description or self.default_description
+        self.facts = dict(facts or {})
         self.detail = detail
         super().__init__(self.description)
 
     @property
     def description(self) -> str:
         """The sentence with its parts, in English: what programs and the log get."""
-        return self.sentence % self.parts if self.parts else self.sentence
+        return self.msgid % self.facts if self.facts else self.msgid
 
     @property
     def wire_description(self) -> str:
@@ -50,7 +48,7 @@ class ConfigurationError(BridgeError):
         super().__init__(f"The configuration cannot be used; correct this and start again:{listed}")
 
 
-class ClientNotChanged(BridgeError):
+class ClientCommandError(BridgeError):
     """What was to be done to a client cannot be done; for whoever typed the command."""
 
     status = 400

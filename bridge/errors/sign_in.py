@@ -1,6 +1,6 @@
 """What can keep a person from being signed in: CAS, their ticket, their browser, or a rule."""
 
-# ruff: noqa: N818 - the names say what happened, as in `except TicketRefused`
+# ruff: noqa: N818 - the names say what happened, as in `except TicketRejected`
 
 from bridge.errors.root import BridgeError
 from passerelle_common.i18n import gettext_noop
@@ -26,7 +26,7 @@ class UpstreamUnreachable(UpstreamError):
     )
 
 
-class UpstreamTooSlow(UpstreamError):
+class UpstreamTimeout(UpstreamError):
     """The time allowed for connecting, or for the whole answer, is over."""
 
     default_description = gettext_noop(
@@ -44,7 +44,7 @@ class UpstreamMisconfigured(UpstreamError):
     )
 
 
-class ServiceNotAccepted(UpstreamMisconfigured):
+class ServiceRejected(UpstreamMisconfigured):
     """CAS answers as CAS, but does not take this bridge's service URL or request: registration is missing."""
 
     code = "server_error"
@@ -73,7 +73,7 @@ class TicketMalformed(BridgeError):
     )
 
 
-class TicketRefused(BridgeError):
+class TicketRejected(BridgeError):
     """CAS does not know the ticket (any more). Ordinary traffic: reloads, slow readers, the back button."""
 
     status = 403
@@ -110,7 +110,7 @@ class AccessDenied(BridgeError):
     code = "access_denied"
 
 
-class LoginNotContinued(BridgeError):
+class LoginNotFound(BridgeError):
     """A callback without a login that this browser began: replayed, too late, or somebody else's."""
 
     status = 400
@@ -131,7 +131,7 @@ class LogoutRequestMalformed(BridgeError):
     )
 
 
-class FormNotAccepted(LoginNotContinued):
+class InvalidFormToken(LoginNotFound):
     """A form without the token that our own page gave to this session."""
 
     default_description = gettext_noop(
@@ -140,7 +140,7 @@ class FormNotAccepted(LoginNotContinued):
     )
 
 
-class TooManyFailures(BridgeError):
+class RateLimitExceeded(BridgeError):
     """One caller failed too often within a minute, and waits for its end."""
 
     status = 429

@@ -53,7 +53,7 @@ def default_proxy_hops(issuer: str) -> int:
     return int(issuer.startswith("https:"))
 
 
-def fault_of_data_folder(data: Path) -> str | None:
+def data_folder_fault(data: Path) -> str | None:
     """Why the database's URL could not name a file in this folder, or None."""
     if re.match(r"[a-z][a-z0-9+.-]+:", str(data)):  # a Path has one slash left of a URL's two
         return "is a URL, not a folder: put it into a file and give --database-url-file, for it may hold a password"

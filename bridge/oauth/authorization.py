@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from bridge.errors import AuthorizationRefused, InvalidRequest, OAuthError, UnknownClient
+from bridge.errors import AuthorizationRejected, InvalidRequest, OAuthError, UnknownClient
 from bridge.log import bind_log_context
 from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, check_not_repeated, required
@@ -116,7 +116,7 @@ def check_authorization_request(
 
     :raises UnknownClient: an unproven client or redirect URI; show a page, never redirect
     :raises InvalidRequest: likewise, client_id or redirect_uri missing or repeated
-    :raises AuthorizationRefused: every other fault, with the address that tells the client
+    :raises AuthorizationRejected: every other fault, with the address that tells the client
     """
     check_not_repeated(repeated, ("client_id", "redirect_uri"))
     client = check_client(parameters, clients)
@@ -148,7 +148,7 @@ def check_authorization_request(
         )
     except OAuthError as error:
         answer = error_answer(error.code, error.wire_description, parameters.get("state"), issuer=issuer)
-        raise AuthorizationRefused(
+        raise AuthorizationRejected(
             error.code, error.description, redirect_uri=redirect_uri, answer=answer, response_mode=response_mode
         ) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bridge.errors import AccessDenied, AuthorizationRefused
+from bridge.errors import AccessDenied, AuthorizationRejected
 from bridge.oauth.authorization import (
     AuthorizationRequest,
     check_authorization_request,
@@ -111,7 +111,7 @@ def wants_new_login(request: AuthorizationRequest) -> bool:
 def check_session_matches_request(provider: ProviderContext, request: AuthorizationRequest, session: Session) -> None:
     """After a visit to CAS there is no second one: the session has to fit now.
 
-    :raises AuthorizationRefused: when the user is not the one that `id_token_hint` names
+    :raises AuthorizationRejected: when the user is not the one that `id_token_hint` names
     """
     if not is_hinted_user(provider, request, session):
         description = "Somebody else than the user whom the request names is signed in."
@@ -125,7 +125,7 @@ def check_access(provider: ProviderContext, request: AuthorizationRequest, clien
     """Whether this user may use this application.
 
     :raises AccessDenied: a page that says whom to ask
-    :raises AuthorizationRefused: `access_denied`, when nobody would see a page
+    :raises AuthorizationRejected: `access_denied`, when nobody would see a page
     """
     if client.admits(session.identity):
         return
@@ -151,7 +151,7 @@ def scopes_to_agree_to(request: AuthorizationRequest, client: Client) -> list[st
 def needs_consent(provider: ProviderContext, request: AuthorizationRequest, client: Client, session: Session) -> bool:
     """Whether the user has to be asked first (OIDC Core §3.1.2.4).
 
-    :raises AuthorizationRefused: `consent_required` when nobody may be asked anything
+    :raises AuthorizationRejected: `consent_required` when nobody may be asked anything
     """
     asks = "consent" in request.prompt
     if not asks and client.consent:
@@ -164,9 +164,9 @@ def needs_consent(provider: ProviderContext, request: AuthorizationRequest, clie
 
 def refused(
     provider: ProviderContext, request: AuthorizationRequest, code: str, description: str
-) -> AuthorizationRefused:
+) -> AuthorizationRejected:
     """A refusal that the client is told through the browser."""
-    return AuthorizationRefused(
+    return AuthorizationRejected(
         code,
         description,
         redirect_uri=request.redirect_uri,

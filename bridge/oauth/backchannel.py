@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from bridge.connection import NoAnswer, post_form
+from bridge.connection import NoResponse, post_form
 from bridge.oauth.clients import Client
 from bridge.oauth.provider_context import ProviderContext
 from bridge.store import LogoutDelivery
@@ -35,14 +35,14 @@ class Post(Protocol):
     """How a form reaches a client; see `bridge.connection.post_form`."""
 
     def __call__(self, url: str, form: str, *, seconds: float) -> int:
-        """The status of the answer. Raises NoAnswer."""
+        """The status of the answer. Raises NoResponse."""
 
 
 class Undeliverable(Exception):  # noqa: N818  it says what happened
-    """The client does not know yet. The text is for the log and for `passerelle sessions deliveries`."""
+    """The client does not know yet. The text is for the log and for `passerelle logout-deliveries list`."""
 
-    def __init__(self, why: str, *, for_good: bool = False) -> None:
-        self.for_good = for_good
+    def __init__(self, why: str, *, cache_loggers: bool = False) -> None:
+        self.cache_loggers = cache_loggers
         super().__init__(why)
 
 
@@ -94,7 +94,7 @@ class Deliverer:
         try:
             self._attempt(delivery)
         except Undeliverable as failure:
-            next_at = None if failure.for_good else next_attempt(delivery, now=self._authority.now())
+            next_at = None if failure.cache_loggers else next_attempt(delivery, now=self._authority.now())
             self._authority.store.deliveries.failed(delivery.delivery_id, error=str(failure), next_attempt_at=next_at)
             event = "logout_delivery_failed" if next_at is not None else "logout_delivery_given_up"
             log.warning(event, **facts, error=str(failure), next_attempt_at=next_at)
@@ -106,13 +106,13 @@ class Deliverer:
         """Raise Undeliverable unless the client has taken the token (§2.8)."""
         client = self._authority.clients.get(delivery.client_id)
         if client is None or client.backchannel_logout_uri is None:
-            raise Undeliverable("the client is not registered for it any more", for_good=True)
+            raise Undeliverable("the client is not registered for it any more", cache_loggers=True)
         # Characters of base64url and dots: nothing in it needs to be encoded.
         form = f"logout_token={logout_token(self._authority, client, delivery)}"
         try:
             # Where it is registered now: whoever corrects a wrong address need not wait for another logout.
             status = self._post(client.backchannel_logout_uri, form, seconds=ATTEMPT_SECONDS)
-        except NoAnswer as error:
+        except NoResponse as error:
             raise Undeliverable(str(error)) from None
         if status not in (200, 204):
             raise Undeliverable(f"answered with status {status}" + " (not followed)" * (300 <= status < 400))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bridge.errors import ClientNotChanged
+from bridge.errors import ClientCommandError
 from bridge.oauth.client_store import MANAGED, ClientStore, ListedClient, checked, document_of
 from bridge.oauth.clients import hash_secret
 from bridge.settings import ClientSettings
@@ -83,7 +83,7 @@ class Plan:
 def read_entries(entries: Sequence[Mapping[str, Any]]) -> list[Wanted]:
     """The entries of a file, checked like those of the settings.
 
-    :raises ClientNotChanged: with every fault of every entry
+    :raises ClientCommandError: with every fault of every entry
     """
     wanted: list[Wanted] = []
     faults: list[str] = []
@@ -91,7 +91,7 @@ def read_entries(entries: Sequence[Mapping[str, Any]]) -> list[Wanted]:
         name = "".join(c if c.isprintable() else "?" for c in str(entry.get("client_id", f"entry {number}")))
         try:
             wanted.append(_read_entry(dict(entry)))
-        except ClientNotChanged as error:
+        except ClientCommandError as error:
             faults += [f"{name}: {line}" for line in error.description.splitlines()]
     names = Counter(one.client_id for one in wanted)
     faults += [f"{name}: is in the file more than once" for name in sorted(names) if names[name] > 1]
@@ -103,7 +103,7 @@ def read_entries(entries: Sequence[Mapping[str, Any]]) -> list[Wanted]:
 def plan_of(wanted: Iterable[Wanted], clients: ClientStore, store: Store, *, prune: bool) -> Plan:
     """What has to be done to get there.
 
-    :raises ClientNotChanged: when something cannot be done at all
+    :raises ClientCommandError: when something cannot be done at all
     """
     seen = store.clients.version()
     managed = {client.client_id: client for client in clients.all() if client.source == MANAGED}
@@ -117,7 +117,7 @@ def plan_of(wanted: Iterable[Wanted], clients: ClientStore, store: Store, *, pru
             if known is None or (known.shadowed and change.fields):
                 clients.check_unused(one.client_id)
             changes.append(change)
-        except ClientNotChanged as error:
+        except ClientCommandError as error:
             faults.append(error.description)
     if faults:
         raise _refused(faults)
@@ -142,7 +142,7 @@ def follow(plan: Plan, made: Mapping[str, str], store: Store, *, now: int) -> in
     """Do it, in one transaction; how many grants were taken back.
 
     :param made: `new_secrets` of the plan
-    :raises ClientNotChanged: when somebody else changed a client since the plan was made; nothing was done then
+    :raises ClientCommandError: when somebody else changed a client since the plan was made; nothing was done then
     """
     revoked = store.clients.change_all(
         [_stored(change, change.wanted, made) for change in plan.changes if change.wanted is not None],
@@ -152,7 +152,7 @@ def follow(plan: Plan, made: Mapping[str, str], store: Store, *, now: int) -> in
         now=now,
     )
     if revoked is None:
-        raise ClientNotChanged("Somebody else changed a client meanwhile, so nothing was done: look at a new plan.")
+        raise ClientCommandError("Somebody else changed a client meanwhile, so nothing was done: look at a new plan.")
     return revoked
 
 
@@ -177,14 +177,14 @@ def difference(before: ClientSettings, after: ClientSettings) -> dict[str, tuple
 def _read_entry(entry: dict[str, Any]) -> Wanted:
     disabled = entry.pop("disabled", False)
     if not isinstance(disabled, bool):
-        raise ClientNotChanged("disabled: is true or false")
+        raise ClientCommandError("disabled: is true or false")
     says_public = entry.pop("public", None)
     if not isinstance(says_public, bool | None):
-        raise ClientNotChanged("public: is true or false")
+        raise ClientCommandError("public: is true or false")
     generates = entry.get("client_secret_hash") == GENERATE
     if generates:
         if "former_secret_hash" in entry:
-            raise ClientNotChanged(f'former_secret_hash: goes with a client_secret_hash, not with "{GENERATE}"')
+            raise ClientCommandError(f'former_secret_hash: goes with a client_secret_hash, not with "{GENERATE}"')
         entry["client_secret_hash"] = _ANY_HASH
     settings = checked(entry)
     if settings.client_secret is not None:
@@ -192,7 +192,7 @@ def _read_entry(entry: dict[str, Any]) -> Wanted:
         settings = checked(document_of(settings) | {"client_secret_hash": hashed})
     if says_public is not None and says_public is not settings.is_public:
         missing = f'needs a secret when it is false: client_secret_hash = "{GENERATE}" makes one'
-        raise ClientNotChanged(f"public: {'has no secret when it is true: leave it out' if says_public else missing}")
+        raise ClientCommandError(f"public: {'has no secret when it is true: leave it out' if says_public else missing}")
     return Wanted(settings=settings, generates=generates, disabled=disabled, says_public=bool(says_public))
 
 
@@ -211,11 +211,11 @@ def _added(one: Wanted) -> Change:
 
 def _changed(one: Wanted, known: ListedClient) -> Change:
     if known.settings is None:
-        raise ClientNotChanged(
+        raise ClientCommandError(
             f"What is stored of {one.client_id} cannot be read: another version wrote it. Remove it first."
         )
     if one.settings.is_public and not (known.settings.is_public or one.says_public):
-        raise ClientNotChanged(
+        raise ClientCommandError(
             f'{one.client_id}: has a secret, and the file names none. Write client_secret_hash = "{GENERATE}", which '
             "keeps it, or public = true, which takes it away and leaves the client bound to PKCE alone."
         )
@@ -264,6 +264,6 @@ def _stored(change: Change, wanted: Wanted, made: Mapping[str, str]) -> StoredCl
     return StoredClient(client_id=change.client_id, document=text, disabled=wanted.disabled)
 
 
-def _refused(faults: Sequence[str]) -> ClientNotChanged:
+def _refused(faults: Sequence[str]) -> ClientCommandError:
     listed = "".join(f"\n  - {fault}" for fault in faults)
-    return ClientNotChanged(f"Nothing was changed; correct this and try again:{listed}")
+    return ClientCommandError(f"Nothing was changed; correct this and try again:{listed}")

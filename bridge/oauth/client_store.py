@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from bridge.errors import ClientNotChanged
+from bridge.errors import ClientCommandError
 from bridge.oauth.clients import hash_secret
 from bridge.settings import ClientSettings
 from bridge.store import Store, StoredClient
@@ -64,11 +64,11 @@ class ClientStore:
     def find(self, client_id: str) -> ListedClient:
         """The one that counts under this client_id.
 
-        :raises ClientNotChanged: when there is none
+        :raises ClientCommandError: when there is none
         """
         if found := next((client for client in self.all() if client.client_id == client_id), None):
             return found
-        raise ClientNotChanged(f"There is no client {client_id!r}; `passerelle clients list` shows all.")
+        raise ClientCommandError(f"There is no client {client_id!r}; `passerelle clients list` shows all.")
 
     def add(self, facts: Mapping[str, Any], *, public: bool) -> tuple[ClientSettings, str | None]:
         """Register a client; its secret is returned once and kept nowhere.
@@ -82,7 +82,9 @@ class ClientStore:
         def new() -> tuple[ClientSettings, bool]:
             self.check_unused(client_id)
             if any(stored.client_id == client_id for stored in self._store.clients.all()):
-                raise ClientNotChanged(f"There is a client {client_id} already: edit it, or choose another client_id.")
+                raise ClientCommandError(
+                    f"There is a client {client_id} already: edit it, or choose another client_id."
+                )
             return checked({**facts, "client_id": client_id, "client_secret_hash": secret_hash}), False
 
         # Of a former client of this name something may have been left by a worker that did not know yet.
@@ -92,7 +94,7 @@ class ClientStore:
     def managed(self, client_id: str) -> ClientSettings:
         """A managed client, to be changed.
 
-        :raises ClientNotChanged: when it cannot be
+        :raises ClientCommandError: when it cannot be
         """
         return self._managed(client_id)[1]
 
@@ -125,7 +127,7 @@ class ClientStore:
         def ended() -> tuple[ClientSettings, bool]:
             found, settings = self._managed(client_id)
             if settings.former_secret_hash is None:
-                raise ClientNotChanged(f"{client_id} has one secret only, so there is no former one to drop.")
+                raise ClientCommandError(f"{client_id} has one secret only, so there is no former one to drop.")
             return checked({**document_of(settings), "former_secret_hash": None}), found.disabled
 
         self._put(ended)
@@ -164,13 +166,13 @@ class ClientStore:
             if stored.client_id == client_id:
                 return self._listed(stored)
         if self.find(client_id).source == SETTINGS:
-            raise ClientNotChanged(f"{client_id} is registered in the settings: change it there and start again.")
+            raise ClientCommandError(f"{client_id} is registered in the settings: change it there and start again.")
         raise AssertionError  # find() raises for what is nowhere
 
     def _managed(self, client_id: str) -> tuple[ListedClient, ClientSettings]:
         found = self._check_managed(client_id)
         if found.settings is None:
-            raise ClientNotChanged(
+            raise ClientCommandError(
                 f"What is stored of {client_id} cannot be read: another version wrote it. "
                 "Use that version, or remove the client and add it again."
             )
@@ -179,15 +181,15 @@ class ClientStore:
     def check_unused(self, client_id: str) -> None:
         """Whether a client that is not managed yet can have this name.
 
-        :raises ClientNotChanged: when the settings have it, or a user
+        :raises ClientCommandError: when the settings have it, or a user
         """
         if client_id in self._fixed:
-            raise ClientNotChanged(f"{client_id} is registered in the settings: choose another client_id.")
+            raise ClientCommandError(f"{client_id} is registered in the settings: choose another client_id.")
         # A client that acts for itself is its own subject (RFC 9700 §4.15): it must not be taken for a user.
         if self._store.sessions.of_subject(client_id, now=self._now) or self._store.grants.access_of_subject(
             client_id, now=self._now
         ):
-            raise ClientNotChanged(f"A user is called {client_id}: choose another client_id.")
+            raise ClientCommandError(f"A user is called {client_id}: choose another client_id.")
 
     def _put(
         self, changed: Callable[[], tuple[ClientSettings, bool]], *, revokes: bool = False
@@ -205,15 +207,17 @@ class ClientStore:
             revoked = self._store.clients.change_all([stored], [], revoke=of, seen=seen, now=self._now)
             if revoked is not None:
                 return settings, revoked
-        raise ClientNotChanged("Others change clients all the time, so nothing was done: try again when they are done.")
+        raise ClientCommandError(
+            "Others change clients all the time, so nothing was done: try again when they are done."
+        )
 
 
 def _check_can_rotate(settings: ClientSettings, *, keep_old: bool) -> None:
     """Whether it can have one more secret."""
     if settings.client_secret_hash is None:
-        raise ClientNotChanged(f"{settings.client_id} is a public client: it has no secret, and PKCE protects it.")
+        raise ClientCommandError(f"{settings.client_id} is a public client: it has no secret, and PKCE protects it.")
     if keep_old and settings.former_secret_hash is not None:
-        raise ClientNotChanged(
+        raise ClientCommandError(
             f"{settings.client_id} has two valid secrets already, and one more would end the older of them, which may "
             "still be the one in use. Put the newest into the application, run `passerelle clients rotate-secret "
             f"{settings.client_id} --drop-old`, and then this again. Without --keep-old, a new one ends both at once."
@@ -223,16 +227,16 @@ def _check_can_rotate(settings: ClientSettings, *, keep_old: bool) -> None:
 def checked(facts: Mapping[str, Any]) -> ClientSettings:
     """The facts as settings, by the same checks that the settings file goes through.
 
-    :raises ClientNotChanged: with every fault, none of which repeats a secret
+    :raises ClientCommandError: with every fault, none of which repeats a secret
     """
     try:
         settings = ClientSettings.model_validate({name: fact for name, fact in facts.items() if fact is not None})
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         told = [f"{'.'.join(map(str, f['loc']))}: {_in_words(f)}".removeprefix(": ") for f in faults]
-        raise ClientNotChanged("\n".join(fault.replace("Value error, ", "") for fault in told)) from None
+        raise ClientCommandError("\n".join(fault.replace("Value error, ", "") for fault in told)) from None
     if len(settings.client_name) > CLIENT_NAME_MAX_CHARS or not settings.client_name.isprintable():
-        raise ClientNotChanged(f"The name has to be printable, of {CLIENT_NAME_MAX_CHARS} characters at most.")
+        raise ClientCommandError(f"The name has to be printable, of {CLIENT_NAME_MAX_CHARS} characters at most.")
     return settings
 
 

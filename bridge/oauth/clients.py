@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from bridge.errors import InvalidClient
 from bridge.identity import Identity
 from bridge.settings import ClientSettings, is_loopback
-from bridge.settings.attribute_names import gathered
+from bridge.settings.attribute_names import merge_spellings
 from bridge.store import Store
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -83,7 +83,7 @@ class Client:
         """Whether this user may use the application; groups and attribute values are compared whole."""
         if self.allowed_groups and set(self.allowed_groups).isdisjoint(identity.groups):
             return False
-        has = gathered(identity.attributes) if self.allowed_attributes else {}
+        has = merge_spellings(identity.attributes) if self.allowed_attributes else {}
         return all(not allowed.isdisjoint(has.get(name, ())) for name, allowed in self.allowed_attributes.items())
 
 
@@ -203,7 +203,7 @@ def client_of(settings: ClientSettings) -> Client:
         require_pkce=settings.require_pkce,
         consent=settings.consent,
         allowed_groups=settings.allowed_groups,
-        allowed_attributes={name: frozenset(v) for name, v in gathered(settings.allowed_attributes).items()},
+        allowed_attributes={name: frozenset(v) for name, v in merge_spellings(settings.allowed_attributes).items()},
         claims=settings.claims,
         access_token_lifetime_seconds=settings.access_token_lifetime_seconds,
         refresh_token_lifetime_seconds=settings.refresh_token_lifetime_seconds,

@@ -179,11 +179,11 @@ def _address_in(clients: ClientRegistry) -> Callable[[str], str | None]:
 
 
 def _refused_hint(provider: ProviderContext, detail: str) -> InvalidRequest:
-    return InvalidRequest(REFUSED_HINT, detail=f"id_token_hint: {detail}", parts=_own_address(provider))
+    return InvalidRequest(REFUSED_HINT, detail=f"id_token_hint: {detail}", facts=_own_address(provider))
 
 
 def _refused_address(provider: ProviderContext, detail: str) -> UnknownClient:
-    return UnknownClient(REFUSED_ADDRESS, detail=detail, parts=_own_address(provider))
+    return UnknownClient(REFUSED_ADDRESS, detail=detail, facts=_own_address(provider))
 
 
 def _own_address(provider: ProviderContext) -> Mapping[str, str]:

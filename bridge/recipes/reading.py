@@ -14,15 +14,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bridge.errors import ClientNotChanged
+from bridge.errors import ClientCommandError
 from bridge.recipes.model import Recipe
-from bridge.settings.files import why_unreadable
+from bridge.settings.config_files import describe_read_error
 
 SUFFIX = ".toml"
 MAXIMAL_BYTES = 100_000
 
 
-class RecipeFault(ClientNotChanged):
+class RecipeFault(ClientCommandError):
     """A recipe that is not there, cannot be read, or cannot be used as asked."""
 
 
@@ -81,7 +81,7 @@ def _read(file: Traversable, shown: str) -> Recipe:
             raise RecipeFault(f"The recipe {shown} cannot be used: it has a control character, which terminals obey.")
         return Recipe.model_validate({"name": Path(shown).name.removesuffix(SUFFIX), **said})
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeFault(f"Cannot read the recipe {shown}: {why_unreadable(error)}.") from None
+        raise RecipeFault(f"Cannot read the recipe {shown}: {describe_read_error(error)}.") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RecipeFault(f"The recipe {shown} is not TOML: {error}.") from None
     except ValidationError as error:

@@ -6,17 +6,23 @@ the environment (`PASSERELLE_ISSUER`), the file named beside it (`PASSERELLE_SEC
 `passerelle.toml` in the working folder, else `/etc/passerelle/passerelle.toml`. An empty environment variable counts
 as absent, so that a compose file can pass through what may not be set.
 
-`model` says what there is, `sources` where it comes from, `places` which file that is. pydantic checks the values;
+`model` says what there is, `sources` where it comes from, `config_files` which file that is. pydantic checks the values;
 gathering them is done here, because a misspelt name, an unreadable file and a wrong value have to come out in one
 list.
 """
 
 from bridge.settings.client import ClientSettings
-from bridge.settings.files import why_unreadable
+from bridge.settings.config_files import (
+    CONFIG_NAME,
+    FILE_NAME,
+    SYSTEM_FOLDER,
+    config_file_in_use,
+    default_config_files,
+    describe_read_error,
+)
 from bridge.settings.model import Settings
-from bridge.settings.places import CONFIG_NAME, FILE_NAME, SYSTEM_FOLDER, file_in_use, usual_places
 from bridge.settings.rules import ClaimRules
-from bridge.settings.sources import fault_of, files_with_secrets, load
+from bridge.settings.sources import files_with_secrets, load, setting_fault
 from bridge.settings.urls import is_loopback
 
 __all__ = [
@@ -26,11 +32,11 @@ __all__ = [
     "ClaimRules",
     "ClientSettings",
     "Settings",
-    "fault_of",
-    "file_in_use",
+    "config_file_in_use",
+    "default_config_files",
+    "describe_read_error",
     "files_with_secrets",
     "is_loopback",
     "load",
-    "usual_places",
-    "why_unreadable",
+    "setting_fault",
 ]

@@ -87,7 +87,7 @@ _BY_OID = {oid: name.lower() for oid, name in _NAME_OF_OID.items()}
 
 
 @lru_cache(maxsize=1024)  # a CAS server sends the same few names at every sign-in
-def one_name(name: str) -> str:
+def canonical_name(name: str) -> str:
     """The name under which an attribute is compared: the same for every way to write it.
 
     Names of attributes have no case (RFC 4512 §1.4). An unknown name stands for itself.
@@ -103,9 +103,9 @@ def one_name(name: str) -> str:
     return _SAME_AS.get(text, text)
 
 
-def gathered(attributes: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """The same attributes by `one_name`; what came under several names is united, without repetition."""
+def merge_spellings(attributes: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The same attributes by `canonical_name`; what came under several names is united, without repetition."""
     found: dict[str, dict[str, None]] = {}
     for name, values in attributes.items():
-        found.setdefault(one_name(name), {}).update(dict.fromkeys(values))
+        found.setdefault(canonical_name(name), {}).update(dict.fromkeys(values))
     return {name: tuple(values) for name, values in found.items()}

@@ -22,7 +22,7 @@ GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")  # RFC 6749 §3.3
 
 
-class Frozen(BaseModel):
+class FrozenModel(BaseModel):
     """Read once, never changed; a name that is not known is a fault, and no fault repeats a value."""
 
     model_config = ConfigDict(
@@ -30,7 +30,7 @@ class Frozen(BaseModel):
     )
 
 
-class ClientSettings(Frozen):
+class ClientSettings(FrozenModel):
     """One `[[clients]]` entry: an application that may send its users here."""
 
     client_id: str = Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from bridge.settings.client import ClientSettings, Frozen
+from bridge.settings.client import ClientSettings, FrozenModel
 from bridge.settings.rules import (
     DEFAULT_ATTRIBUTES,
     AttributeName,
@@ -31,7 +31,7 @@ from bridge.settings.urls import check_base_url, check_database_url, check_issue
 MINIMAL_SECRET_KEY_LENGTH = 16
 
 
-class Settings(Frozen):
+class Settings(FrozenModel):
     """All that an administrator can set."""
 
     issuer: str

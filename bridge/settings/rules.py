@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from bridge.settings.attribute_names import one_name
+from bridge.settings.attribute_names import canonical_name
 from bridge.settings.distinguished_name import parse_distinguished_name
 
 ANYWHERE = "*"
@@ -97,21 +97,21 @@ class ClaimRules:
     username_pattern: str | None = None
 
 
-def is_own_claim(name: str) -> bool:
+def is_custom_claim(name: str) -> bool:
     """Whether it is a claim that only this installation knows: a URI, so that it collides with no other (§5.1.2)."""
     return bool(_OWN_CLAIM.fullmatch(name))
 
 
 def check_releasable(names: tuple[str, ...]) -> tuple[str, ...]:
     """ValueError names the claims that do not exist."""
-    if unknown := [name for name in names if name not in RELEASABLE_CLAIMS and not is_own_claim(name)]:
+    if unknown := [name for name in names if name not in RELEASABLE_CLAIMS and not is_custom_claim(name)]:
         raise ValueError(f"no such claim: {', '.join(unknown)} (there are {', '.join(RELEASABLE_CLAIMS)})")
     return names
 
 
 def check_attribute_rules(rules: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
     """The rules over the defaults; ValueError says which cannot be used."""
-    if unknown := sorted(name for name in rules if name not in CLAIM_SOURCES and not is_own_claim(name)):
+    if unknown := sorted(name for name in rules if name not in CLAIM_SOURCES and not is_custom_claim(name)):
         known = ", ".join(CLAIM_SOURCES)
         raise ValueError(
             f"no such claim: {', '.join(unknown)} (there are {known}; name one of your own by a URI of yours)"
@@ -119,7 +119,7 @@ def check_attribute_rules(rules: Mapping[str, tuple[str, ...]]) -> Mapping[str, 
     for claim, names in rules.items():
         if any(not name.strip() for name in names):
             raise ValueError(f"{claim}: an attribute name is empty")
-        if len({one_name(name) for name in names}) < len(names):
+        if len({canonical_name(name) for name in names}) < len(names):
             raise ValueError(f"{claim}: an attribute is named twice")
     return {**DEFAULT_ATTRIBUTES, **rules}
 

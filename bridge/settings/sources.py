@@ -1,4 +1,4 @@
-"""Where settings come from, and how their faults are gathered into one list."""
+"""Where settings come from, and how their faults are merge_spellings into one list."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from bridge.errors import ConfigurationError
-from bridge.settings.files import why_unreadable
+from bridge.settings.config_files import (
+    CONFIG_NAME,
+    config_file_in_use,
+    describe_read_error,
+    find_config_file,
+    insecure_file_error,
+)
 from bridge.settings.model import Settings
-from bridge.settings.places import CONFIG_NAME, file_in_use, found_file, insecure_file_error
 
 PREFIX = "PASSERELLE_"
 ENCODING = "utf-8-sig"  # UTF-8, without the mark that editors of Windows put before it
@@ -65,14 +70,14 @@ def load(environ: Mapping[str, str], places: Sequence[Path] = ()) -> Settings:
 
 def _no_file(environ: Mapping[str, str], places: Sequence[Path]) -> Iterator[str]:
     """Said when something is missing: whoever stands in the wrong folder has to learn which would be the right one."""
-    if places and not environ.get(CONFIG_NAME) and found_file(places) is None:
+    if places and not environ.get(CONFIG_NAME) and find_config_file(places) is None:
         looked = " and ".join(str(place) for place in places)
         yield f"{CONFIG_NAME}: names no file, and there is none at {looked}; `passerelle init` makes one"
 
 
 def files_with_secrets(environ: Mapping[str, str], places: Sequence[Path]) -> tuple[Path, ...]:
     """Where `load` found the secrets that it took from files, the settings file itself among them."""
-    named = file_in_use(environ, places)
+    named = config_file_in_use(environ, places)
     said = _from_toml(named, [])
     found = {}
     for twin in sorted(SECRETS):
@@ -84,7 +89,7 @@ def files_with_secrets(environ: Mapping[str, str], places: Sequence[Path]) -> tu
     return tuple(found)
 
 
-def fault_of(name: str, value: Any) -> str | None:
+def setting_fault(name: str, value: Any) -> str | None:
     """What is wrong with one setting, whatever the others are; None if nothing is."""
     sound = {"issuer": "https://auth.example.org", "cas_url": "https://sso.example.org/cas", "secret_key": "0" * 64}
     try:
@@ -97,7 +102,7 @@ def fault_of(name: str, value: Any) -> str | None:
 def _file_named(environ: Mapping[str, str], places: Sequence[Path], faults: list[str]) -> str | None:
     if named := environ.get(CONFIG_NAME):
         return named
-    found = found_file(places)
+    found = find_config_file(places)
     if found is None:
         return None
     if fault := insecure_file_error(found):
@@ -135,7 +140,7 @@ def _from_toml(name: str | None, faults: list[str]) -> Mapping[str, Any]:
     try:
         return tomllib.loads(Path(name).read_text(encoding=ENCODING))
     except (OSError, UnicodeDecodeError) as error:
-        faults.append(f"{CONFIG_NAME}: cannot read {name}: {why_unreadable(error)}")
+        faults.append(f"{CONFIG_NAME}: cannot read {name}: {describe_read_error(error)}")
     except tomllib.TOMLDecodeError as error:
         faults.append(f"{CONFIG_NAME}: {name} is not TOML: {error}")
     return {}
@@ -174,7 +179,7 @@ def _read_secret(name: str, path: Path, faults: list[str]) -> str | None:
     try:
         text = path.read_text(encoding=ENCODING).strip()
     except (OSError, UnicodeDecodeError) as error:
-        faults.append(f"{name}: cannot read {path}: {why_unreadable(error)}")
+        faults.append(f"{name}: cannot read {path}: {describe_read_error(error)}")
         return None
     if not text:
         faults.append(f"{name}: {path} is empty")

@@ -119,7 +119,7 @@ def held_access(context: AppContext, session: Session) -> list[HeldAccess]:
 def session_of_form(context: AppContext, purpose: str) -> Session | None:
     """The session that sent the form; None when it ended meanwhile, and there is nothing left to do.
 
-    :raises FormNotAccepted: when another page sent it
+    :raises InvalidFormToken: when another page sent it
     """
     session = cookies.current_session(request, context)
     if session is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from flask import request
 
 from bridge.cas.protocol import service_url
-from bridge.errors import LoginNotContinued
+from bridge.errors import LoginNotFound
 from bridge.store import PendingLogin, fingerprint
 from bridge.web import cookies
 from bridge.web.context import AppContext
@@ -63,14 +63,14 @@ class CallbackContext:
 def returning(context: AppContext) -> CallbackContext:
     """The browser that this request comes from.
 
-    :raises LoginNotContinued: when it began no sign-in, or the address does not say which
+    :raises LoginNotFound: when it began no sign-in, or the address does not say which
     """
     browser = cookies.browser_id(request, context)
     if browser is None:
-        raise LoginNotContinued(detail="no login cookie")
+        raise LoginNotFound(detail="no login cookie")
     if context.cas_service_state == "cookie":
         return CallbackContext(context, fingerprint(browser), None)
     states = request.args.getlist("state")
     if len(states) != 1:
-        raise LoginNotContinued(detail="not exactly one state")
+        raise LoginNotFound(detail="not exactly one state")
     return CallbackContext(context, fingerprint(browser), fingerprint(states[0]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from flask import Blueprint, Response, make_response, render_template, request
 
-from bridge.errors import LoginNotContinued
+from bridge.errors import LoginNotFound
 from bridge.oauth import authorization_endpoint as endpoint
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
@@ -43,7 +43,7 @@ def consent() -> Response:
     context = current_context()
     session = cookies.current_session(request, context)
     if session is None:
-        raise LoginNotContinued(detail="consent without a session")
+        raise LoginNotFound(detail="consent without a session")
     check_form_token(context, session, "consent", request.form.get("form_token"))
     sent = [(name, value) for name, value in request.form.items(multi=True) if name not in ("form_token", "decision")]
     authorization = endpoint.check_request(context.provider, sent)

@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 from flask import current_app
 
-from bridge.cas.addresses import CasAddresses
+from bridge.cas.endpoints import CasEndpoints
 from bridge.cas.protocol import ValidatedTicket
 from bridge.metrics import Metrics
 from bridge.oauth.provider_context import ProviderContext
@@ -31,7 +31,7 @@ class AppContext:
     """The rooms, wired by `create_app`."""
 
     provider: ProviderContext
-    addresses: CasAddresses
+    addresses: CasEndpoints
     cas_logout: str
     """`chain`, `return` or `none`."""
     cas_service_state: str

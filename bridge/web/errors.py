@@ -10,16 +10,16 @@ from werkzeug.exceptions import HTTPException
 
 from bridge.errors import (
     AccessDenied,
-    AuthorizationRefused,
+    AuthorizationRejected,
     BridgeError,
-    FormNotAccepted,
     InvalidClient,
+    InvalidFormToken,
     InvalidRequest,
     InvalidToken,
-    LoginNotContinued,
+    LoginNotFound,
     MissingToken,
     OAuthError,
-    TooManyFailures,
+    RateLimitExceeded,
 )
 from bridge.oauth.authorization_endpoint import Answer
 from bridge.web.context import current_context
@@ -44,7 +44,7 @@ TITLES = {
 }
 BEARER_ENDPOINTS = ("api.userinfo", "api.userdata")
 # Where there is more to say than what happened; the first that fits.
-PAGES = {FormNotAccepted: "error.html", LoginNotContinued: "interrupted.html", AccessDenied: "not_admitted.html"}
+PAGES = {InvalidFormToken: "error.html", LoginNotFound: "interrupted.html", AccessDenied: "not_admitted.html"}
 
 
 def register_error_handlers(app: Flask) -> None:
@@ -56,15 +56,15 @@ def register_error_handlers(app: Flask) -> None:
 
 def answer_bridge_error(error: BridgeError) -> Response:
     """The tree of `bridge.errors`."""
-    current_context().metrics.refused(reason_of(error))
-    if isinstance(error, AuthorizationRefused):
+    current_context().metrics.count_refusal(reason_of(error))
+    if isinstance(error, AuthorizationRejected):
         log.info("authorization_refused", error=error.detail, description=error.description)
         answer = Answer(redirect_uri=error.redirect_uri, parameters=error.answer, response_mode=error.response_mode)
         return answer_client(answer)
     if not (isinstance(error, OAuthError) and request.endpoint == "api.token"):  # which has told already
         _record(error)
     response = _json(error) if _is_for_programs() else _page(error.status, error)
-    if isinstance(error, TooManyFailures):
+    if isinstance(error, RateLimitExceeded):
         response.headers["Retry-After"] = str(SECONDS_TO_WAIT)
     return response
 

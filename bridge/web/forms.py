@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from bridge.errors import FormNotAccepted
+from bridge.errors import InvalidFormToken
 from bridge.store import Session
 from bridge.web.context import AppContext
 
@@ -15,6 +15,6 @@ def form_token(context: AppContext, session: Session, purpose: str) -> str:
 
 
 def check_form_token(context: AppContext, session: Session, purpose: str, unverified: str | None) -> None:
-    """Raise FormNotAccepted for a form that another page sent, or one from before a new sign-in."""
+    """Raise InvalidFormToken for a form that another page sent, or one from before a new sign-in."""
     if not hmac.compare_digest(form_token(context, session, purpose).encode(), (unverified or "").encode()):
-        raise FormNotAccepted(detail=f"wrong form token for {purpose}")
+        raise InvalidFormToken(detail=f"wrong form token for {purpose}")

@@ -9,9 +9,9 @@ import structlog
 from flask import Blueprint, Response, after_this_request, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from bridge.cas.attributes import identity_from
+from bridge.cas.attributes import build_identity
 from bridge.cas.protocol import check_ticket, ticket_fingerprint
-from bridge.errors import AuthorizationRefused, LoginNotContinued, SignInDenied, TicketRefused, UpstreamError
+from bridge.errors import AuthorizationRejected, LoginNotFound, SignInDenied, TicketRejected, UpstreamError
 from bridge.identity import Identity
 from bridge.log import bind_log_context
 from bridge.oauth import authorization_endpoint as endpoint
@@ -74,8 +74,8 @@ def callback() -> Response:
     client = endpoint.check_still_registered(context.provider, authorization)
     try:
         session = _sign_in(context, login, _identity(context, login, ticket), ticket)
-    except (TicketRefused, UpstreamError) as error:
-        if isinstance(error, TicketRefused) and login.attempt < LOGIN_ATTEMPTS:
+    except (TicketRejected, UpstreamError) as error:
+        if isinstance(error, TicketRejected) and login.attempt < LOGIN_ATTEMPTS:
             log.info("login_restarted", client=authorization.client_id, detail=error.detail)
             return send_to_cas(context, authorization, attempt=login.attempt + 1)
         if "none" not in authorization.prompt:
@@ -133,7 +133,7 @@ def _gateway_denied(context: AppContext, browser: CallbackContext) -> Response:
     login = browser.consume_gateway_login()
     if login is None:
         check_ticket([])
-        raise LoginNotContinued(detail="no ticket")
+        raise LoginNotFound(detail="no ticket")
     authorization = AuthorizationRequest.from_json(login.request)
     endpoint.check_still_registered(context.provider, authorization)
     description = "Nobody is signed in, and prompt=none forbids asking."
@@ -141,11 +141,11 @@ def _gateway_denied(context: AppContext, browser: CallbackContext) -> Response:
 
 
 def _prompt_none_error(
-    context: AppContext, authorization: AuthorizationRequest, error: TicketRefused | UpstreamError
-) -> AuthorizationRefused:
+    context: AppContext, authorization: AuthorizationRequest, error: TicketRejected | UpstreamError
+) -> AuthorizationRejected:
     """With prompt=none there is nobody to read a page, and an application that waits (OIDC Core §3.1.2.6)."""
     log.error("sign_in_failed", client=authorization.client_id, kind=type(error).__name__, detail=error.detail)
-    code = "login_required" if isinstance(error, TicketRefused) else error.code
+    code = "login_required" if isinstance(error, TicketRejected) else error.code
     return endpoint.refused(context.provider, authorization, code, error.wire_description)
 
 
@@ -153,7 +153,7 @@ def _identity(context: AppContext, login: PendingLogin, ticket: str) -> Identity
     with validation(context):
         began = login.expires_at - cookies.LOGIN_LIFETIME_SECONDS
         validated = context.cas.validate(login.service, ticket, renew_since=began if login.renew else None)
-        return identity_from(validated.user, validated.attributes, context.claim_rules)
+        return build_identity(validated.user, validated.attributes, context.claim_rules)
 
 
 def _sign_in(context: AppContext, login: PendingLogin, identity: Identity, ticket: str) -> Session:
@@ -177,7 +177,7 @@ def _sign_in(context: AppContext, login: PendingLogin, identity: Identity, ticke
         if same_user:  # CAS, or the user in another tab, has ended it this very moment
             session = replace(session, sid=context.new_secret())
         if not context.store.sessions.begin(session, ticket_hash=ticket_hash):
-            raise TicketRefused(detail="CAS ended its session while the ticket was validated")
+            raise TicketRejected(detail="CAS ended its session while the ticket was validated")
     after_this_request(lambda response: cookies.signed_in(response, context, cookie))
     return session
 
@@ -197,6 +197,6 @@ def _restart_authorization(context: AppContext, browser: CallbackContext, ticket
     """
     login = browser.find_consumed(fingerprint(ticket))
     if login is None or cookies.current_session(request, context) is None:
-        raise LoginNotContinued(detail="unknown, taken or expired login" if login is None else "login taken before")
+        raise LoginNotFound(detail="unknown, taken or expired login" if login is None else "login taken before")
     authorization = AuthorizationRequest.from_json(login.request)
     return see_other(f"{context.issuer}/authorize?{urlencode(authorization.to_parameters())}")

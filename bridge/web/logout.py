@@ -8,7 +8,7 @@ from __future__ import annotations
 import structlog
 from flask import Blueprint, Response, make_response, render_template, request
 
-from bridge.errors import FormNotAccepted
+from bridge.errors import InvalidFormToken
 from bridge.oauth.authorization import in_query
 from bridge.oauth.logout import (
     KNOWN_PARAMETERS,
@@ -117,7 +117,7 @@ def _user_agreed(context: AppContext, session: Session) -> bool:
     """Whether this is our own form. One of an earlier session of this browser is simply asked again."""
     try:
         check_form_token(context, session, SIGN_OUT, request.form.get("form_token"))
-    except FormNotAccepted:
+    except InvalidFormToken:
         return False
     return True
 

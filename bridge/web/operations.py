@@ -17,7 +17,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from bridge.errors import AuthorizationRefused, BridgeError, OAuthError
+from bridge.errors import AuthorizationRejected, BridgeError, OAuthError
 from bridge.metrics import CONTENT_TYPE
 from bridge.oauth.grants import GRANTS
 from bridge.settings import is_loopback
@@ -29,7 +29,7 @@ PROXY_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Proto
 HELP = {
     "sessions": "Browsers signed in just now. Every host on one database tells the same number.",
     "logout_deliveries_waiting": "Logout tokens that still have to reach a client, given up or not.",
-    "logout_deliveries_given_up": "Logout tokens that were given up: `passerelle sessions deliveries` lists them.",
+    "logout_deliveries_given_up": "Logout tokens that were given up: `passerelle logout-deliveries list` lists them.",
 }
 
 
@@ -56,7 +56,7 @@ def metrics() -> Response:
     context = current_context()
     check_may_read(context)
     totals = context.store.totals(now=context.now())
-    body = context.metrics.exposition({name: (HELP[name], value) for name, value in totals.items()})
+    body = context.metrics.render({name: (HELP[name], value) for name, value in totals.items()})
     return Response(body, content_type=CONTENT_TYPE)
 
 
@@ -90,7 +90,7 @@ def finish(response: Response) -> Response:
     """The clock stops."""
     if "began" in g:
         endpoint = (request.endpoint or "none").rpartition(".")[2]
-        current_context().metrics.request(endpoint, response.status_code, time.perf_counter() - g.began)
+        current_context().metrics.observe_request(endpoint, response.status_code, time.perf_counter() - g.began)
     return response
 
 
@@ -104,12 +104,12 @@ def validation(context: AppContext) -> Iterator[None]:
         outcome = reason_of(error)
         raise
     finally:
-        context.metrics.validated(outcome, time.perf_counter() - began)
+        context.metrics.count_sign_in(outcome, time.perf_counter() - began)
 
 
 def count_token_response(context: AppContext, outcome: str) -> None:
     """The token endpoint answers: `issued`, or an error code."""
-    context.metrics.token_response(requested_grant_type(), outcome)
+    context.metrics.count_token_response(requested_grant_type(), outcome)
 
 
 def requested_grant_type() -> str:
@@ -120,7 +120,7 @@ def requested_grant_type() -> str:
 
 def reason_of(error: BridgeError) -> str:
     """A name for the kind of refusal: the error's own, or the code when the error is told to the client."""
-    if isinstance(error, AuthorizationRefused):
+    if isinstance(error, AuthorizationRejected):
         return error.detail
     if type(error) is OAuthError:
         return error.code

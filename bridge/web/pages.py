@@ -87,9 +87,9 @@ def told(error: BridgeError) -> str:
 
     A sentence that no catalogue knows is about a request that a program made: it stays English, and says so.
     """
-    sentence = gettext(error.sentence)
-    text = sentence % error.parts if error.parts else sentence
-    if language() != SOURCE_LANGUAGE and sentence == error.sentence:
+    sentence = gettext(error.msgid)
+    text = sentence % error.facts if error.facts else sentence
+    if language() != SOURCE_LANGUAGE and sentence == error.msgid:
         text = Markup('<span lang="{}">{}</span>').format(SOURCE_LANGUAGE, text)
     if isinstance(error, OAuthError) and not isinstance(error, UnknownClient):
         return Markup("{} {}").format(gettext(PROGRAM_AT_FAULT), text)

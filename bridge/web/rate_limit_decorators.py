@@ -13,9 +13,9 @@ from flask import Response, request
 from bridge.errors import (
     InvalidClient,
     InvalidToken,
-    LoginNotContinued,
+    LoginNotFound,
     TicketMalformed,
-    TicketRefused,
+    TicketRejected,
 )
 from bridge.oauth.client_authentication import basic_credentials
 from bridge.web.context import current_context
@@ -73,7 +73,7 @@ def bad_callbacks_limited(view: View[P]) -> View[P]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
         try:
             return view(*args, **kwargs)
-        except (LoginNotContinued, TicketMalformed, TicketRefused):
+        except (LoginNotFound, TicketMalformed, TicketRejected):
             limits = current_context().limits
             limits.check_failure(limits.bad_callbacks, caller())
             raise

@@ -19,7 +19,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from bridge.errors import TooManyFailures
+from bridge.errors import RateLimitExceeded
 
 
 class FailureLimits:
@@ -43,9 +43,9 @@ class FailureLimits:
         return FixedWindowRateLimiter(MemoryStorage())
 
     def check_client(self, client: str, address: str) -> None:
-        """Raise TooManyFailures when this client from this address, or this address, failed too often."""
+        """Raise RateLimitExceeded when this client from this address, or this address, failed too often."""
         if not (self._window.test(self._address, address) and self._window.test(self._client, client, address)):
-            raise TooManyFailures(detail="client authentication")
+            raise RateLimitExceeded(detail="client authentication")
 
     def client_failed(self, client: str, address: str) -> None:
         """Remember a wrong secret."""
@@ -53,6 +53,6 @@ class FailureLimits:
         self._window.hit(self._client, client, address)
 
     def check_failure(self, limit: RateLimitItem, address: str) -> None:
-        """Remember a failure; raise TooManyFailures when there were too many before."""
+        """Remember a failure; raise RateLimitExceeded when there were too many before."""
         if not self._window.hit(limit, address):
-            raise TooManyFailures(detail=str(limit.namespace))
+            raise RateLimitExceeded(detail=str(limit.namespace))

@@ -15,12 +15,12 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from bridge.cas.logout_request import (
-    MADE_UP,
     PARAMETER,
-    message_of_body,
-    message_of_front_channel,
-    message_of_values,
-    ticket_of_logout_request,
+    PROBE_TICKET_PREFIX,
+    message_from_body,
+    message_from_front_channel,
+    message_from_values,
+    parse_logout_request,
 )
 from bridge.cas.protocol import ticket_fingerprint
 from bridge.errors import LogoutRequestMalformed, TicketMalformed
@@ -78,26 +78,26 @@ def front_channel() -> Response:
 
 def _message_in_body() -> bytes:
     if request.mimetype == "multipart/form-data":
-        return message_of_values(request.form.getlist(PARAMETER))
-    return message_of_body(request.get_data())
+        return message_from_values(request.form.getlist(PARAMETER))
+    return message_from_body(request.get_data())
 
 
 def _message_in_query() -> bytes:
-    return message_of_front_channel(message_of_values(request.args.getlist(PARAMETER)))
+    return message_from_front_channel(message_from_values(request.args.getlist(PARAMETER)))
 
 
 def _end_session_of(read: Callable[[], bytes], *, channel: str) -> None:
     context = current_context()
     try:
-        ticket = ticket_of_logout_request(read())
+        ticket = parse_logout_request(read())
     except LogoutRequestMalformed:
-        context.metrics.single_logout("malformed")
+        context.metrics.count_single_logout("malformed")
         raise
     offline_too = context.cas_logout_ends_offline_access
     ended = end_by_ticket(context.provider, ticket, offline_too=offline_too)
-    if not ended and ticket.startswith(MADE_UP):
-        context.metrics.single_logout("checked")
+    if not ended and ticket.startswith(PROBE_TICKET_PREFIX):
+        context.metrics.count_single_logout("checked")
         log.info("single_logout_checked", channel=channel)
         return
-    context.metrics.single_logout("ended" if ended else "unknown")
+    context.metrics.count_single_logout("ended" if ended else "unknown")
     log.info("single_logout", channel=channel, ticket=ticket_fingerprint(ticket), ended=len(ended))

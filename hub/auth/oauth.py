@@ -23,7 +23,7 @@ from hub.auth.account_binding import IDENTITY, REFUSED, identity_of, is_another
 from hub.auth.refresh import AS_OF, AuthRefreshMixin, Finding, Model, Verdict
 
 IDENTITY_TOO_OLD = "send them to the authorization endpoint again"
-"""What the bridge says when nothing is wrong but its own facts are too old (`IdentityTooOld`)."""
+"""What the bridge says when nothing is wrong but its own facts are too old (`IdentityExpired`)."""
 REFUSALS = (400, 401, 403)
 NO_ANSWER = 599
 """What tornado's client makes of a connection that brought none."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from bridge.errors import ClientNotChanged
+from bridge.errors import ClientCommandError
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.clients import hash_secret
 from bridge.store import SqlStore, Store, StoredClient
@@ -67,7 +67,7 @@ def test_an_edit_does_not_bring_back_a_secret_that_is_replaced_meanwhile(store: 
 
 def test_an_edit_does_not_bring_back_who_is_removed_meanwhile(store: Store) -> None:
     commands(store).add(FACTS, public=False)
-    with pytest.raises(ClientNotChanged, match="There is no client 'wiki'"):
+    with pytest.raises(ClientCommandError, match="There is no client 'wiki'"):
         interrupted(store, lambda: commands(store).remove("wiki")).edit("wiki", {"consent": True})
     assert commands(store).all() == []
 
@@ -86,7 +86,7 @@ def test_a_changeover_keeps_the_secret_that_is_new_meanwhile(store: Store) -> No
 
 def test_a_name_that_is_taken_meanwhile_is_not_taken_again(store: Store) -> None:
     other = {**FACTS, "redirect_uris": ("https://other.example.org/cb",)}
-    with pytest.raises(ClientNotChanged, match="There is a client wiki already"):
+    with pytest.raises(ClientCommandError, match="There is a client wiki already"):
         interrupted(store, lambda: commands(store).add(FACTS, public=False)).add(other, public=True)
     settings = commands(store).find("wiki").settings
     assert settings is not None
@@ -99,7 +99,7 @@ def test_of_many_at_once_none_is_lost(database: str) -> None:
     def add(number: int) -> bool:
         try:
             commands(stores[number]).add(FACTS, public=False)
-        except ClientNotChanged:
+        except ClientCommandError:
             return False
         return True
 

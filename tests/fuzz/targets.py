@@ -14,9 +14,9 @@ import tracemalloc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bridge.cas.logout_request import message_of_body, message_of_front_channel, ticket_of_logout_request
+from bridge.cas.logout_request import message_from_body, message_from_front_channel, parse_logout_request
 from bridge.cas.response import BODY_MAX_BYTES, USER_MAX_CHARS, parse_validation
-from bridge.errors import LogoutRequestMalformed, SignInDenied, TicketRefused, UpstreamError
+from bridge.errors import LogoutRequestMalformed, SignInDenied, TicketRejected, UpstreamError
 from tests.fuzz.endpoint import endpoint
 
 CPU_SECONDS_MAX = 0.1
@@ -61,7 +61,7 @@ def read_response(body: bytes) -> None:
     """A validation answer: a sound user, or one of our errors."""
     try:
         found = parse_validation(body, service=SERVICE, now=NOW)
-    except (UpstreamError, TicketRefused, SignInDenied):
+    except (UpstreamError, TicketRejected, SignInDenied):
         return
     assert 0 < len(found.user) <= USER_MAX_CHARS
     assert found.user.isprintable()
@@ -75,9 +75,9 @@ def read_response(body: bytes) -> None:
 
 def read_logout(message: bytes) -> None:
     """A logout request, in one of the wrappings that it can come in."""
-    unwrap = (bytes, message_of_body, message_of_front_channel)[len(message) % 3]
+    unwrap = (bytes, message_from_body, message_from_front_channel)[len(message) % 3]
     try:
-        ticket = ticket_of_logout_request(unwrap(message))
+        ticket = parse_logout_request(unwrap(message))
     except LogoutRequestMalformed:
         return
     assert ticket

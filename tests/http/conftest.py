@@ -14,8 +14,8 @@ import pytest
 import structlog
 
 from bridge import create_app
-from bridge.cas.addresses import addresses_of
 from bridge.cas.client import CasClient
+from bridge.cas.endpoints import CasEndpoints
 from bridge.settings import load
 from bridge.store import SqlStore
 from bridge.web.context import EXTENSION
@@ -75,7 +75,7 @@ def start(cas_url: str, database: Path, *, read_timeout: float = 5.0, **changes:
     settings = load(environment(cas_url, database) | {f"PASSERELLE_{name.upper()}": changes[name] for name in changes})
     clock, store = Clock(), SqlStore(settings.database_url.get_secret_value())
     proxy = None if settings.cas_proxy is None else settings.cas_proxy.get_secret_value()
-    cas = CasClient(addresses_of(settings), proxy=proxy, connect_timeout=1, read_timeout=read_timeout)
+    cas = CasClient(CasEndpoints.from_settings(settings), proxy=proxy, connect_timeout=1, read_timeout=read_timeout)
     app = create_app(settings, store=store, cas=cas, clock=clock)
     return Running(Wire(settings.issuer, app=app), app, clock, store, database)
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bridge.settings import fault_of
+from bridge.settings import setting_fault
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, Running
 from tests.support.bridge.actors import App, Browser, Wire
@@ -93,4 +93,4 @@ def test_whatever_the_path_is_somebody_signs_in(make_bridge: MakeBridge, path: s
 
 @pytest.mark.parametrize("path", ["/%7Ex", "/a;b", "/a//b", "/./a", "/a/..", "//a", "/a:b", "/<x>", "/{x}"])
 def test_a_path_that_somebody_on_the_way_might_write_otherwise_is_refused(path: str) -> None:
-    assert "PASSERELLE_ISSUER: " in (fault_of("issuer", f"{HOST}{path}") or "")
+    assert "PASSERELLE_ISSUER: " in (setting_fault("issuer", f"{HOST}{path}") or "")

@@ -215,7 +215,7 @@ def test_refusals_are_logged_with_their_reason(browser: Browser, hub: App, logge
     browser.get(hub.authorization_url())  # from now on it has a login cookie
     browser.get("/cas/callback?ticket=ST-%3Cx%3E&state=x")
     kinds = [(event["kind"], event["level"]) for event in events(logged, "refused")]
-    assert kinds == [("LoginNotContinued", "warning"), ("TicketMalformed", "warning")]
+    assert kinds == [("LoginNotFound", "warning"), ("TicketMalformed", "warning")]
     assert "ST-1" not in "".join(logged)
 
 

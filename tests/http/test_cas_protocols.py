@@ -84,7 +84,7 @@ def test_a_service_that_cas_does_not_accept_raises_the_alarm_and_never_restarts_
     assert met.browser.get(callback).status == 502
     assert len(cas.validations) == 1
     (refused,) = events(logged, "refused")
-    assert (refused["level"], refused["kind"]) == ("error", "ServiceNotAccepted")
+    assert (refused["level"], refused["kind"]) == ("error", "ServiceRejected")
 
 
 @pytest.mark.parametrize("code", ["INVALID_SERVICE", "UNAUTHORIZED_SERVICE", "INVALID_REQUEST"])
@@ -96,7 +96,7 @@ def test_the_alarm_is_raised_and_the_application_told_where_nobody_reads_a_page(
     answer = met.browser.sign_in(met.hub.authorization_url(prompt="none"))
     assert answer.parameters["error"] == "server_error"
     (failed,) = events(logged, "sign_in_failed")
-    assert (failed["level"], failed["kind"]) == ("error", "ServiceNotAccepted")
+    assert (failed["level"], failed["kind"]) == ("error", "ServiceRejected")
     assert code in failed["detail"]
 
 

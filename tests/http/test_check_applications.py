@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from bridge.check.probe import Place, reach
 from bridge.cli import main
-from bridge.connection import NoAnswer, post_form
+from bridge.connection import NoResponse, post_form
 from tests.http.check_site import CLIENTS, Checked, Site, shared, site
 from tests.support.bridge.certificate_authority import CertificateAuthority
 from tests.support.bridge.checked_site import Issuer
@@ -218,5 +218,5 @@ def test_what_is_reached_here_is_reached_by_a_delivery_and_nothing_else(site: Si
 def is_delivered(address: str) -> bool:
     try:
         return post_form(address, "logout_token=x", seconds=1) == 200
-    except NoAnswer:
+    except NoResponse:
         return False

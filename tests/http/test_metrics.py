@@ -85,7 +85,7 @@ def test_refusals_are_counted_by_reason(
     bridge.wire.send("GET", "/cas/callback?state=x&ticket=ST-1")
     browser.get(hub.authorization_url(prompt="none", max_age="0", scope="nothing"))
     found = numbers()
-    for reason in ("token_reused", "invalid_client", "unsupported_grant_type", "login_not_continued", "invalid_scope"):
+    for reason in ("token_reused", "invalid_client", "unsupported_grant_type", "login_not_found", "invalid_scope"):
         assert value(found, "refusals_total", reason=reason) == 1, reason
     outcomes = {labels: count for (name, labels), count in found.items() if name == "passerelle_token_responses_total"}
     assert outcomes == {
@@ -171,7 +171,7 @@ def test_prometheus_reads_on_the_container_port_below_a_path_issuer(make_bridge:
 def _count(directory: str, refusals: int, done: Event | None) -> None:
     metrics = Metrics(directory)
     for _ in range(refusals):
-        metrics.refused("invalid_client")
+        metrics.count_refusal("invalid_client")
     if done is not None:
         done.set()
         time.sleep(60)

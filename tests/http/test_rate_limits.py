@@ -189,6 +189,6 @@ def test_who_is_stopped_stands_in_the_log_without_what_they_tried_row72_row73(
 ) -> None:
     while tries(bridge, "a-guess-of-a-secret").status != 429:
         pass
-    assert events(logged, "refused")[-1]["kind"] == "TooManyFailures"
+    assert events(logged, "refused")[-1]["kind"] == "RateLimitExceeded"
     assert events(logged, "refused")[-1]["remote"] == "192.0.2.1"
     assert not any("a-guess-of-a-secret" in line for line in logged)

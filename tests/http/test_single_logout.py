@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote, quote_plus, urlsplit
 
 import pytest
 
-from bridge.cas.logout_request import MADE_UP, ticket_of_logout_request
+from bridge.cas.logout_request import PROBE_TICKET_PREFIX, parse_logout_request
 from bridge.web.context import EXTENSION
 from tests.http.conftest import MakeBridge
 from tests.http.deliveries import clients_told_at, deliver, nothing_waits, settle, until, verified
@@ -31,9 +31,9 @@ from tests.support.cas.scripted_cas import Exchange, ScriptedCas
 
 @pytest.mark.parametrize("encode", [quote, quote_plus])
 def test_a_plus_in_a_ticket_survives_every_encoding_cas24(encode: Callable[[str], str]) -> None:
-    assert ticket_of_logout_request(encode(message("ST-a+b")).encode()) == "ST-a+b"
+    assert parse_logout_request(encode(message("ST-a+b")).encode()) == "ST-a+b"
     loosely = message("ST-a+b").replace("<", "%3C").replace(" ", "%20")
-    assert ticket_of_logout_request(loosely.encode()) == "ST-a+b"
+    assert parse_logout_request(loosely.encode()) == "ST-a+b"
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_a_logout_that_overtakes_its_own_sign_in_signs_nobody_in(
 
 def test_what_passerelle_check_sends_does_not_look_like_a_logout_of_cas(bridge: Running, logged: list[str]) -> None:
     for way in WAYS.values():
-        assert way(bridge, f"{MADE_UP}{'0' * 32}").status == 200
+        assert way(bridge, f"{PROBE_TICKET_PREFIX}{'0' * 32}").status == 200
     assert not events(logged, "single_logout")
     assert len(events(logged, "single_logout_checked")) == len(WAYS)
 
@@ -232,7 +232,7 @@ def test_nobody_learns_a_ticket_from_the_log(bridge: Running, browser: Browser, 
 def test_what_becomes_of_logouts_is_counted(bridge: Running, browser: Browser, hub: App) -> None:
     def count(outcome: str) -> float:
         line = rf'passerelle_single_logouts_total{{outcome="{outcome}"}} (\S+)'
-        found = re.search(line, bridge.app.extensions[EXTENSION].metrics.exposition({}).decode())
+        found = re.search(line, bridge.app.extensions[EXTENSION].metrics.render({}).decode())
         return float(found[1]) if found else 0
 
     before = {outcome: count(outcome) for outcome in ("ended", "unknown", "malformed", "checked")}
@@ -240,5 +240,5 @@ def test_what_becomes_of_logouts_is_counted(bridge: Running, browser: Browser, h
     for _ in range(2):
         WAYS["form"](bridge, ticket)
     posts(form("<x/>"), FORM)(bridge)
-    WAYS["form"](bridge, f"{MADE_UP}1")  # of `passerelle check`: CAS has reported nothing by it
+    WAYS["form"](bridge, f"{PROBE_TICKET_PREFIX}1")  # of `passerelle check`: CAS has reported nothing by it
     assert {outcome: count(outcome) - before[outcome] for outcome in before} == dict.fromkeys(before, 1)

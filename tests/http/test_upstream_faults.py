@@ -44,11 +44,11 @@ FAULTS: dict[str, tuple[Script, str]] = {
     "cas9-gzip": (cas_scripts.gzips(ALICE_IN), "UpstreamMisconfigured"),
     "hangs-up": (cas_scripts.hangs_up(), "Upstream"),
     "no-http": (cas_scripts.says_raw(b"SSH-2.0-OpenSSH_9.2\r\n"), "UpstreamMalformed"),
-    "cas9-never-answers": (cas_scripts.never_answers(), "UpstreamTooSlow"),
-    "cas9-dribbles": (cas_scripts.dribbles_body(ALICE_IN, 0.02), "UpstreamTooSlow"),
-    "cas19-invalid-service": (cas_scripts.says(cas_xml.failure("INVALID_SERVICE")), "ServiceNotAccepted"),
-    "unauthorized-service": (cas_scripts.says(cas_xml.failure("UNAUTHORIZED_SERVICE")), "ServiceNotAccepted"),
-    "invalid-request": (cas_scripts.says(cas_xml.failure("INVALID_REQUEST")), "ServiceNotAccepted"),
+    "cas9-never-answers": (cas_scripts.never_answers(), "UpstreamTimeout"),
+    "cas9-dribbles": (cas_scripts.dribbles_body(ALICE_IN, 0.02), "UpstreamTimeout"),
+    "cas19-invalid-service": (cas_scripts.says(cas_xml.failure("INVALID_SERVICE")), "ServiceRejected"),
+    "unauthorized-service": (cas_scripts.says(cas_xml.failure("UNAUTHORIZED_SERVICE")), "ServiceRejected"),
+    "invalid-request": (cas_scripts.says(cas_xml.failure("INVALID_REQUEST")), "ServiceRejected"),
     "internal-error": (cas_scripts.says(cas_xml.failure("INTERNAL_ERROR")), "Upstream"),
     "unknown-code": (cas_scripts.says(cas_xml.failure("SOMETHING_ELSE")), "Upstream"),
 }
@@ -65,7 +65,7 @@ def is_an_honest_page(answer: Response) -> bool:
 def test_a_page_says_what_happened(
     make_bridge: MakeBridge, cas: ScriptedCas, logged: list[str], script: Script, kind: str
 ) -> None:
-    bridge = make_bridge(read_timeout=0.3 if kind == "UpstreamTooSlow" else 5.0)
+    bridge = make_bridge(read_timeout=0.3 if kind == "UpstreamTimeout" else 5.0)
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
     cas.script = script
     answer = browser.sign_in(hub.authorization_url())

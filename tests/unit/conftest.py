@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bridge.first_run.answers import Answers
-from bridge.first_run.making import make, owner_named
+from bridge.first_run.setup import find_owner, set_up
 from bridge.identity import Identity
 from bridge.store import Session, SqlStore, fingerprint
 from tests.support.bridge.command_forks import Call, Command
@@ -39,7 +39,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
         bind=f"127.0.0.1:{free_port()}",
         proxy_hops=1,
     )
-    make(answers, owner_named(None))
+    set_up(answers, find_owner(None))
     file = folder / "passerelle.toml"  # whose copies find their own database
     file.write_text(file.read_text().replace(f"{folder}/", ""))
     notes = tmp_path_factory.mktemp("notes")

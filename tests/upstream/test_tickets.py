@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from bridge.cas.client import CasClient
-from bridge.errors import ServiceNotAccepted, TicketRefused
+from bridge.errors import ServiceRejected, TicketRejected
 from tests.support.bridge.certificate_authority import CertificateAuthority
 from tests.support.cas.real_cas import Person, RealCas
 from tests.upstream.site import REDIRECT_URI, Site, site_at
@@ -36,7 +36,7 @@ def test_a_ticket_is_good_once(site: Site, client: CasClient) -> None:
     service = f"{site.bridge.url}/cas/callback?state=once"
     ticket = ticket_for(site, site.person(), service)
     assert client.validate(service, ticket).user == site.cas.user.name
-    with pytest.raises(TicketRefused):
+    with pytest.raises(TicketRejected):
         client.validate(service, ticket)
 
 
@@ -45,17 +45,17 @@ def test_a_ticket_for_another_service_is_refused_whether_cas_then_spends_it_or_n
 ) -> None:
     service = f"{site.bridge.url}/cas/callback?state=one"
     ticket = ticket_for(site, site.person(), service)
-    with pytest.raises(ServiceNotAccepted):
+    with pytest.raises(ServiceRejected):
         client.validate(f"{site.bridge.url}/cas/callback?state=other", ticket)
     if site.cas.spends_tickets_of_other_services:
-        with pytest.raises(TicketRefused):
+        with pytest.raises(TicketRejected):
             client.validate(service, ticket)
     else:
         assert client.validate(service, ticket).user == site.cas.user.name
 
 
 def test_a_ticket_that_nobody_gave_out_is_refused(site: Site, client: CasClient) -> None:
-    with pytest.raises(TicketRefused):
+    with pytest.raises(TicketRejected):
         client.validate(f"{site.bridge.url}/cas/callback?state=x", "ST-1-nobody.gave_this-out")
 
 

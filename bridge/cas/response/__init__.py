@@ -45,7 +45,7 @@ def parse_validation(body: bytes, *, service: str, now: float) -> ValidatedTicke
 
     :param service: the service URL that was asked about; a SAML answer has to name it
     :param now: Unix seconds; a SAML answer has to be of this time
-    :raises TicketRefused: when CAS does not know the ticket (any more)
+    :raises TicketRejected: when CAS does not know the ticket (any more)
     :raises SignInDenied: when CAS's policy refuses, or the sign-in was handed on by another application
     :raises UpstreamError: when the answer is of no use, or CAS does not serve this site
     """

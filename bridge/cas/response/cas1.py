@@ -11,7 +11,7 @@ import re
 
 from bridge.cas.protocol import ValidatedTicket
 from bridge.cas.response.limits import check_user
-from bridge.errors import TicketRefused, UpstreamMalformed
+from bridge.errors import TicketRejected, UpstreamMalformed
 
 _NO = re.compile(r"no\r?\n(?:\r?\n)*")
 # The line break after the user is required: without it, nobody knows whether the name goes on.
@@ -21,7 +21,7 @@ _YES = re.compile(r"yes\r?\n([^\r\n]*)\r?\n((?:[^\r\n=]+=[^\r\n]*\r?\n)*)(?:\r?\
 def read_lines(text: str) -> ValidatedTicket:
     """Whom the answer vouches for; see `bridge.cas.response.parse_validation` for what is raised."""
     if _NO.fullmatch(text):
-        raise TicketRefused(detail="CAS refused with no (protocol 1.0 gives no reason: ticket, service or renew)")
+        raise TicketRejected(detail="CAS refused with no (protocol 1.0 gives no reason: ticket, service or renew)")
     answer = _YES.fullmatch(text)
     if answer is None:
         raise UpstreamMalformed(detail="CAS answered neither XML nor JSON nor the lines of CAS 1.0")

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from bridge.errors import (
     BridgeError,
-    ServiceNotAccepted,
+    ServiceRejected,
     SignInDenied,
-    TicketRefused,
+    TicketRejected,
     UpstreamError,
     UpstreamMalformed,
 )
@@ -26,12 +26,12 @@ _HEX_NAME = re.compile(r"_((?:[0-9a-fA-F]{2}){3,})")
 
 # CAS 3.0 §2.5.3. What it says of the service is about how this site is set up or registered, not about the user.
 ERROR_OF_CODE: Mapping[str, type[BridgeError]] = {
-    "INVALID_TICKET": TicketRefused,
-    "INVALID_SERVICE": ServiceNotAccepted,
-    "INVALID_REQUEST": ServiceNotAccepted,
-    "INVALID_TICKET_SPEC": ServiceNotAccepted,
-    "UNAUTHORIZED_SERVICE": ServiceNotAccepted,
-    "UNAUTHORIZED_SERVICE_PROXY": ServiceNotAccepted,
+    "INVALID_TICKET": TicketRejected,
+    "INVALID_SERVICE": ServiceRejected,
+    "INVALID_REQUEST": ServiceRejected,
+    "INVALID_TICKET_SPEC": ServiceRejected,
+    "UNAUTHORIZED_SERVICE": ServiceRejected,
+    "UNAUTHORIZED_SERVICE_PROXY": ServiceRejected,
     "UNAUTHORIZED_USER": SignInDenied,
     "INVALID_PROXY_CALLBACK": SignInDenied,
 }

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element  # a type; nothing is parsed with it
 
-from bridge.cas.dates import unix_seconds
+from bridge.cas.dates import parse_unix_seconds
 from bridge.cas.protocol import AUTHENTICATION_DATE, ValidatedTicket
 from bridge.cas.response.document import text_of
 from bridge.cas.response.limits import ERROR_OF_CODE, check_user, decoded_name, merged, redact
-from bridge.errors import BridgeError, ServiceNotAccepted, TicketRefused, UpstreamError, UpstreamMalformed
+from bridge.errors import BridgeError, ServiceRejected, TicketRejected, UpstreamError, UpstreamMalformed
 
 # Servers write windows of 30 s and less; two clocks without NTP are easily further apart than that.
 CLOCK_TOLERANCE_SECONDS = 60
@@ -69,9 +69,9 @@ def _refusal(status: Element) -> BridgeError:
     if known := [code for code in _CAS_CODE.findall(text) if code in ERROR_OF_CODE]:
         kind = ERROR_OF_CODE[known[0]]
     elif _OTHER_SERVICE.search(text) or names[-1] in ("VersionMismatch", "Requester"):
-        kind = ServiceNotAccepted
+        kind = ServiceRejected
     elif names[-1] in ("RequestDenied", "AuthnFailed"):
-        kind = TicketRefused
+        kind = TicketRejected
     return kind(detail=f"CAS refused with {redact(' '.join([*names, text]))}")
 
 
@@ -94,7 +94,7 @@ def _moment(conditions: Element, name: str) -> int | None:
     text = conditions.get(name)
     if text is None:
         return None  # optional (§2.3.2.1): the ticket itself is good for seconds
-    if (moment := unix_seconds(text.strip(), zone_is_utc=True)) is None:
+    if (moment := parse_unix_seconds(text.strip(), zone_is_utc=True)) is None:
         raise UpstreamMalformed(detail=f"CAS answered a SAML assertion whose {name} is no date")
     return moment
 

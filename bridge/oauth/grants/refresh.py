@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.errors import IdentityTooOld, InvalidGrant, InvalidScope
+from bridge.errors import IdentityExpired, InvalidGrant, InvalidScope
 from bridge.oauth.clients import Client
 from bridge.oauth.grants.code import check_not_reused
 from bridge.oauth.parameters import Parameters, required
@@ -75,7 +75,7 @@ def check_identity_is_recent(provider: ProviderContext, client: Client, grant: G
         return
     # Not older, as elsewhere: tokens end with this very second.
     if grant.identity.is_older_than(client.identity_max_age_seconds - 1, now=provider.now()):
-        raise IdentityTooOld(detail="CAS was asked about the user longer ago than identity_max_age_seconds")
+        raise IdentityExpired(detail="CAS was asked about the user longer ago than identity_max_age_seconds")
 
 
 def check_still_allowed(client: Client, grant: Grant) -> None:

@@ -1,6 +1,6 @@
 """What there is to type: the tree of `passerelle`, the services of compose.yml, the targets of the Makefile.
 
-`fault_of` says what is wrong with a command that a page shows, without running it. Words that stand for others (`…`,
+`command_fault` says what is wrong with a command that a page shows, without running it. Words that stand for others (`…`,
 `NAME`) are taken for any; what is after `…` is not looked at.
 """
 
@@ -43,7 +43,7 @@ class NotThereError(Exception):
     """One sentence on what a command names and nothing knows."""
 
 
-def fault_of(words: Sequence[str], page_services: Iterable[str] = ()) -> str | None:
+def command_fault(words: Sequence[str], page_services: Iterable[str] = ()) -> str | None:
     """What is wrong with it, or nothing; the page may describe services of its own."""
     try:
         check(words, {*services(), *page_services})

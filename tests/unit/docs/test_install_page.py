@@ -43,11 +43,11 @@ def test_those_tests_are_there() -> None:
 
 
 def test_init_tells_the_same_command_that_makes_the_user() -> None:
-    from bridge.first_run.making import NotMade, owner_named
+    from bridge.first_run.setup import SetupError, find_owner
 
     try:
-        owner_named("no-such-user-here")
-    except NotMade as refused:
+        find_owner("no-such-user-here")
+    except SetupError as refused:
         told = refused.description.splitlines()[-1].strip()
     assert told.replace("no-such-user-here", "passerelle") in blocks("systemd", "sh")[0].splitlines()
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bridge.cas.attributes import identity_from
+from bridge.cas.attributes import build_identity
 from bridge.identity import Identity
 from bridge.settings import ClaimRules
 from tests.support.cas import cas_xml
@@ -22,7 +22,7 @@ RULES = ClaimRules(
 
 
 def identity(**attributes: tuple[str, ...]) -> Identity:
-    return identity_from("alice", attributes, RULES)
+    return build_identity("alice", attributes, RULES)
 
 
 def test_each_claim_comes_from_the_attribute_its_rule_names() -> None:
@@ -42,7 +42,7 @@ def test_the_first_value_that_is_not_empty_wins() -> None:
 
 def test_without_attributes_and_without_rules_there_is_still_a_user() -> None:
     assert identity() == Identity(subject="alice", username="alice")
-    assert identity_from("alice", {"mail": ("a@x.org",)}, ClaimRules(attributes={})).email is None
+    assert build_identity("alice", {"mail": ("a@x.org",)}, ClaimRules(attributes={})).email is None
 
 
 def test_an_attribute_called_user_does_not_become_the_user_cas5() -> None:
@@ -61,14 +61,14 @@ def test_two_directory_names_with_the_same_first_part_stay_two_groups() -> None:
 
 def test_one_value_is_still_a_list_so_that_a_part_of_it_is_no_member_cas13() -> None:
     rules = ClaimRules(attributes={"groups": ("affiliation",)})
-    found = identity_from("alice", {"affiliation": ("administration-student",)}, rules)
+    found = build_identity("alice", {"affiliation": ("administration-student",)}, rules)
     assert found.groups == ("administration-student",)
     assert "admin" not in found.groups
 
 
 def test_every_style_of_answer_gives_the_same_identity_cas12() -> None:
     found = {
-        (identity_from(answer.user, answer.attributes, RULES).to_json())
+        (build_identity(answer.user, answer.attributes, RULES).to_json())
         for answer in map(read_answer, cas_xml.STYLES.values())
     }
     assert len(found) == 1
@@ -76,7 +76,7 @@ def test_every_style_of_answer_gives_the_same_identity_cas12() -> None:
 
 def test_awkward_values_survive_as_json_cas14() -> None:
     odd = {"displayName": ("<&>\"'", "\u2028"), "__proto__": ("x" * 50_000,), "Ünï": ("",)}
-    found = identity_from("Carol.O'Neil@example.org", odd, RULES)
+    found = build_identity("Carol.O'Neil@example.org", odd, RULES)
     assert json.loads(found.to_json())["attributes"] == {name: list(values) for name, values in odd.items()}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.cas import client as client_module
 from bridge.cas.client import CasClient
-from bridge.errors import UpstreamError, UpstreamTooSlow, UpstreamUnreachable
+from bridge.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 from tests.support.cas import cas_xml
 from tests.support.cas.scripted_cas import ScriptedCas, head
 
@@ -159,7 +159,7 @@ def test_a_server_that_accepts_no_connection_is_given_up_in_time() -> None:
         for each in waiting:  # fill the queue of connections that nobody accepts
             each.setblocking(False)
             each.connect_ex(("127.0.0.1", port))
-        error = refusal(CasClient(f"http://127.0.0.1:{port}/cas", connect_timeout=LIMIT), UpstreamTooSlow)
+        error = refusal(CasClient(f"http://127.0.0.1:{port}/cas", connect_timeout=LIMIT), UpstreamTimeout)
         for each in waiting:
             each.close()
     assert "firewall" in error.detail
@@ -179,7 +179,7 @@ def test_a_host_name_without_an_address_is_named(host: str, monkeypatch: pytest.
 def test_a_resolver_that_hangs_does_not_hold_a_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     done = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: done.wait(5) and [])
-    refusal(CasClient("http://cas.example/cas", connect_timeout=LIMIT), UpstreamTooSlow)
+    refusal(CasClient("http://cas.example/cas", connect_timeout=LIMIT), UpstreamTimeout)
     done.set()
 
 

@@ -4,15 +4,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bridge.cas.addresses import CasAddresses
+from bridge.cas.endpoints import CasEndpoints
 from bridge.cas.protocol import (
     ValidatedTicket,
-    check_renewed,
+    check_fresh_login,
     check_ticket,
     service_url,
     ticket_fingerprint,
 )
-from bridge.errors import TicketMalformed, TicketRefused
+from bridge.errors import TicketMalformed, TicketRejected
 
 SERVICE = "https://auth.localhost/cas/callback?state=Zm9v_-1"
 SHIBBOLETH_TICKET = "ST-" + "AAdzZWNyZXQx_v1.2-" * 22 + "%3A-"
@@ -38,7 +38,9 @@ def test_the_service_url_is_the_issuers_callback_with_the_state() -> None:
 )
 def test_odd_but_real_tickets_pass_and_are_encoded_once(ticket: str) -> None:
     assert check_ticket([ticket]) == ticket
-    asked = CasAddresses.below("https://c/cas").question(SERVICE, ticket, renew=False, now=0, request_id="a")
+    asked = CasEndpoints.from_base_url("https://c/cas").validation_request(
+        SERVICE, ticket, renew=False, now=0, request_id="a"
+    )
     assert query(asked.url) == {"service": [SERVICE], "ticket": [ticket]}
 
 
@@ -89,8 +91,8 @@ def test_a_proxy_ticket_gets_a_sentence_of_its_own() -> None:
     ],
 )
 def test_an_answer_from_an_older_session_does_not_satisfy_renew(attributes: dict[str, tuple[str, ...]]) -> None:
-    with pytest.raises(TicketRefused):
-        check_renewed(ValidatedTicket("alice", attributes), since=3600)
+    with pytest.raises(TicketRejected):
+        check_fresh_login(ValidatedTicket("alice", attributes), since=3600)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_an_answer_from_an_older_session_does_not_satisfy_renew(attributes: dict
     ],
 )
 def test_an_answer_that_may_be_fresh_satisfies_renew(attributes: dict[str, tuple[str, ...]]) -> None:
-    check_renewed(ValidatedTicket("alice", attributes), since=3600)
+    check_fresh_login(ValidatedTicket("alice", attributes), since=3600)
 
 
 def test_a_fingerprint_tells_tickets_apart_without_showing_them() -> None:

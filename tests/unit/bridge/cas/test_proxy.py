@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cas.addresses import CasAddresses
 from bridge.cas.client import CasClient
-from bridge.errors import UpstreamError, UpstreamMalformed, UpstreamTooSlow, UpstreamUnreachable
+from bridge.cas.endpoints import CasEndpoints
+from bridge.errors import UpstreamError, UpstreamMalformed, UpstreamTimeout, UpstreamUnreachable
 from tests.support.bridge.http_proxy import HttpProxy
 from tests.support.bridge.live_bridge import free_port
 from tests.support.cas import cas_scripts as scripts
@@ -89,7 +89,7 @@ def test_saml_is_posted_through_both_kinds_of_proxy(tls: Path) -> None:
         with ScriptedCas(tls=context) as cas, HttpProxy() as proxy:
             base = f"https://localhost:{cas.port}/cas" if context else cas.url
             client = CasClient(
-                CasAddresses.below(base, protocol="saml1.1"),
+                CasEndpoints.from_base_url(base, protocol="saml1.1"),
                 proxy=proxy.url,
                 ca_file=str(tls / "server.crt") if context else None,
             )
@@ -143,13 +143,13 @@ def test_a_proxy_that_is_down_is_named(scheme: str) -> None:
     ("raw", "hangs", "kind"),
     [
         pytest.param(b"", False, UpstreamUnreachable, id="hangs-up"),
-        pytest.param(b"", True, UpstreamTooSlow, id="cas09-never-answers"),
-        pytest.param(b"HTTP/1.1 200 OK\r\n", True, UpstreamTooSlow, id="cas09-never-ends"),
+        pytest.param(b"", True, UpstreamTimeout, id="cas09-never-answers"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n", True, UpstreamTimeout, id="cas09-never-ends"),
         pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", False, UpstreamUnreachable, id="no-http"),
         pytest.param(b"HTTP/1.1 abc\r\n\r\n", False, UpstreamUnreachable, id="no-status"),
         pytest.param(b"HTTP/1.1 200 OK\r\n\r\n" + b"HTTP/1.1 200 OK", False, UpstreamUnreachable, id="says-more"),
         pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", False, UpstreamUnreachable, id="opens-and-closes"),
-        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", True, UpstreamTooSlow, id="cas09-opens-and-is-silent"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", True, UpstreamTimeout, id="cas09-opens-and-is-silent"),
         pytest.param(b"HTTP/1.1 302 Found\r\nLocation: //x\r\n\r\n", False, UpstreamUnreachable, id="redirects"),
         pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, True, UpstreamUnreachable, id="cas09-long-header"),
     ],
@@ -168,4 +168,4 @@ def test_the_budget_holds_through_a_tunnel_cas9(tls: Path) -> None:
     with ScriptedCas(tls=server_context(tls)) as cas, HttpProxy() as proxy:
         cas.script = scripts.dribbles_body(cas_xml.success(), every=0.05)
         client = through(proxy, f"https://localhost:{cas.port}/cas", ca_file=tls / "server.crt")
-        refusal(client, UpstreamTooSlow)
+        refusal(client, UpstreamTimeout)

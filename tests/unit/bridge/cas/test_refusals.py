@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.cas.response import LOGGED_TEXT_MAX_CHARS
-from bridge.errors import BridgeError, ServiceNotAccepted, SignInDenied, TicketRefused, UpstreamError
+from bridge.errors import BridgeError, ServiceRejected, SignInDenied, TicketRejected, UpstreamError
 from tests.support.cas.cas_answers import read_answer
 from tests.support.cas.cas_xml import failure, success
 
@@ -13,12 +13,12 @@ USER = "<cas:user>alice</cas:user>"
 @pytest.mark.parametrize(
     ("code", "error", "oauth_code"),
     [
-        ("INVALID_TICKET", TicketRefused, "access_denied"),
-        ("INVALID_SERVICE", ServiceNotAccepted, "server_error"),
-        ("INVALID_REQUEST", ServiceNotAccepted, "server_error"),
-        ("INVALID_TICKET_SPEC", ServiceNotAccepted, "server_error"),
-        ("UNAUTHORIZED_SERVICE", ServiceNotAccepted, "server_error"),
-        ("UNAUTHORIZED_SERVICE_PROXY", ServiceNotAccepted, "server_error"),
+        ("INVALID_TICKET", TicketRejected, "access_denied"),
+        ("INVALID_SERVICE", ServiceRejected, "server_error"),
+        ("INVALID_REQUEST", ServiceRejected, "server_error"),
+        ("INVALID_TICKET_SPEC", ServiceRejected, "server_error"),
+        ("UNAUTHORIZED_SERVICE", ServiceRejected, "server_error"),
+        ("UNAUTHORIZED_SERVICE_PROXY", ServiceRejected, "server_error"),
         ("UNAUTHORIZED_USER", SignInDenied, "access_denied"),
         ("INVALID_PROXY_CALLBACK", SignInDenied, "access_denied"),
         ("INTERNAL_ERROR", UpstreamError, "temporarily_unavailable"),
@@ -45,7 +45,7 @@ def test_every_failure_code_has_its_meaning(code: str, error: type[BridgeError],
     ],
 )
 def test_the_log_learns_why_cas_refused_but_no_ticket_and_no_state(text: str) -> None:
-    with pytest.raises(TicketRefused) as caught:
+    with pytest.raises(TicketRejected) as caught:
         read_answer(failure("INVALID_TICKET", text))
     assert "INVALID_TICKET" in caught.value.detail
     assert "secret" not in caught.value.detail

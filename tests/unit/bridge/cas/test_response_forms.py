@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bridge.cas.response import ATTRIBUTE_VALUES_MAX, USER_MAX_CHARS
-from bridge.errors import ServiceNotAccepted, SignInDenied, TicketRefused, UpstreamError, UpstreamMalformed
+from bridge.errors import ServiceRejected, SignInDenied, TicketRejected, UpstreamError, UpstreamMalformed
 from tests.support.cas import cas_xml
 from tests.support.cas.cas_answers import json_answer, json_success, read_answer
 
@@ -34,7 +34,7 @@ def test_cas_1_gives_a_user_and_no_attributes(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"no\n", b"no\n\n", b"no\r\n\r\n"], ids=["cas17-no", "cas17-apereo", "cas17-returns"])
 def test_a_no_of_cas_1_is_a_refused_ticket(body: bytes) -> None:
-    with pytest.raises(TicketRefused):
+    with pytest.raises(TicketRejected):
         read_answer(body)
 
 
@@ -193,9 +193,9 @@ def test_2000_values_in_json_are_read_cas18() -> None:
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        ("INVALID_TICKET", TicketRefused),
-        ("INVALID_SERVICE", ServiceNotAccepted),
-        ("UNAUTHORIZED_SERVICE", ServiceNotAccepted),
+        ("INVALID_TICKET", TicketRejected),
+        ("INVALID_SERVICE", ServiceRejected),
+        ("UNAUTHORIZED_SERVICE", ServiceRejected),
         ("UNAUTHORIZED_USER", SignInDenied),
         ("INTERNAL_ERROR", UpstreamError),
         ("", UpstreamError),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.cas.response import USER_MAX_CHARS
-from bridge.errors import SignInDenied, TicketRefused, UpstreamError
+from bridge.errors import SignInDenied, TicketRejected, UpstreamError
 from tests.support.cas import cas_xml
 from tests.support.cas.cas_answers import read_answer
 from tests.support.cas.cas_xml import response, success
@@ -42,7 +42,7 @@ MARKUP = st.sampled_from(
 def read_whatever_it_is(body: bytes) -> None:
     """Either a sound user or one of our errors, and quickly."""
     start = time.thread_time()
-    with contextlib.suppress(UpstreamError, TicketRefused, SignInDenied):
+    with contextlib.suppress(UpstreamError, TicketRejected, SignInDenied):
         found = read_answer(body)
         assert found.user.isprintable()
         assert 0 < len(found.user) <= USER_MAX_CHARS

@@ -4,7 +4,7 @@ import pytest
 
 from bridge.cas.response import USER_MAX_CHARS
 from bridge.cas.response.saml import CLOCK_TOLERANCE_SECONDS
-from bridge.errors import BridgeError, ServiceNotAccepted, SignInDenied, TicketRefused, UpstreamError, UpstreamMalformed
+from bridge.errors import BridgeError, ServiceRejected, SignInDenied, TicketRejected, UpstreamError, UpstreamMalformed
 from tests.support.cas.cas_answers import (
     NOW,
     SERVICE,
@@ -171,18 +171,18 @@ def test_an_injected_second_statement_is_refused_cas4() -> None:
 @pytest.mark.parametrize(
     ("body", "error"),
     [
-        pytest.param(saml_failure("Ticket 'ST-1-secret' not recognized"), TicketRefused, id="apereo-ticket"),
+        pytest.param(saml_failure("Ticket 'ST-1-secret' not recognized"), TicketRejected, id="apereo-ticket"),
         pytest.param(
             saml_failure("ticket 'ST-1-secret' does not match supplied service. The original service was 'x'."),
-            ServiceNotAccepted,
+            ServiceRejected,
             id="apereo-service",
         ),
-        pytest.param(saml_failure("INVALID_TICKET"), TicketRefused, id="code-ticket"),
-        pytest.param(saml_failure("UNAUTHORIZED_SERVICE: no"), ServiceNotAccepted, id="code-service"),
+        pytest.param(saml_failure("INVALID_TICKET"), TicketRejected, id="code-ticket"),
+        pytest.param(saml_failure("UNAUTHORIZED_SERVICE: no"), ServiceRejected, id="code-service"),
         pytest.param(saml_failure("UNAUTHORIZED_USER"), SignInDenied, id="code-user"),
         pytest.param(
             saml_response("", '<StatusCode Value="samlp:AuthnFailed">ticket ST-secret not found</StatusCode>'),
-            TicketRefused,
+            TicketRejected,
             id="django-ticket",
         ),
         pytest.param(
@@ -190,17 +190,17 @@ def test_an_injected_second_statement_is_refused_cas4() -> None:
                 "", '<StatusCode Value="samlp:AuthnFailed">TARGET https://x?state=secret does not match ticket service'
                 "</StatusCode>"
             ),
-            ServiceNotAccepted,
+            ServiceRejected,
             id="django-service",
         ),
-        pytest.param(saml_failure("", "samlp:VersionMismatch"), ServiceNotAccepted, id="version"),
-        pytest.param(saml_failure("", "samlp:Requester"), ServiceNotAccepted, id="requester"),
+        pytest.param(saml_failure("", "samlp:VersionMismatch"), ServiceRejected, id="version"),
+        pytest.param(saml_failure("", "samlp:Requester"), ServiceRejected, id="requester"),
         pytest.param(saml_failure("", "samlp:Responder"), UpstreamError, id="responder"),
         pytest.param(
             saml_response(
                 "", '<StatusCode Value="samlp:Responder"><StatusCode Value="samlp:RequestDenied"/></StatusCode>'
             ),
-            TicketRefused,
+            TicketRejected,
             id="nested",
         ),
         pytest.param(saml_failure("", ""), UpstreamError, id="nothing"),

@@ -13,10 +13,10 @@ from urllib.parse import parse_qs
 import pytest
 
 from bridge.cas.logout_request import (
-    message_of_body,
-    message_of_front_channel,
-    message_of_values,
-    ticket_of_logout_request,
+    message_from_body,
+    message_from_front_channel,
+    message_from_values,
+    parse_logout_request,
 )
 from bridge.check.installation import State, judge_clients, judge_database, judge_secret_key
 from bridge.check.probe import Answer, Place, Trouble, ask
@@ -249,9 +249,9 @@ def test_what_else_a_public_address_should_do() -> None:
 
 def test_the_logout_request_that_is_sent_is_one_that_the_bridge_reads() -> None:
     form = logout_form("ST-passerelle-check-1", "2026-11-23T00:00:00Z").encode()
-    assert ticket_of_logout_request(message_of_body(form)) == "ST-passerelle-check-1"
+    assert parse_logout_request(message_from_body(form)) == "ST-passerelle-check-1"
     carried = parse_qs(logout_query("ST-passerelle-check-1", "2026-11-23T00:00:00Z"))["logoutRequest"]
-    assert ticket_of_logout_request(message_of_front_channel(message_of_values(carried))) == "ST-passerelle-check-1"
+    assert parse_logout_request(message_from_front_channel(message_from_values(carried))) == "ST-passerelle-check-1"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from tests.support.bridge.known_commands import ROOT, fault_of, services_in
+from tests.support.bridge.known_commands import ROOT, command_fault, services_in
 from tests.support.documented_commands import commands_of, simple_commands
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("lab/*.md"), *ROOT.glob("hub/*/*.md")])
@@ -16,7 +16,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_command_of_a_page_is_one_that_there_is(page: Path) -> None:
     own = {name for text in blocks(page, "yaml") for name in services_in(text)}
-    faults = {str(command): fault_of(command.words, own) for command in commands_of(page)}
+    faults = {str(command): command_fault(command.words, own) for command in commands_of(page)}
 
     assert {command: fault for command, fault in faults.items() if fault} == {}
 
@@ -57,7 +57,7 @@ def test_the_pages_do_show_commands() -> None:
     ],
 )
 def test_a_wrong_command_is_told(line: str, fault: str) -> None:
-    told = [found for words in simple_commands(line) if (found := fault_of(words))]
+    told = [found for words in simple_commands(line) if (found := command_fault(words))]
 
     assert len(told) == 1
     assert fault in told[0]
@@ -83,7 +83,7 @@ def test_a_wrong_command_is_told(line: str, fault: str) -> None:
     ],
 )
 def test_a_right_command_is_not(line: str) -> None:
-    assert [found for words in simple_commands(line) if (found := fault_of(words))] == []
+    assert [found for words in simple_commands(line) if (found := command_fault(words))] == []
 
 
 def blocks(page: Path, language: str) -> list[str]:

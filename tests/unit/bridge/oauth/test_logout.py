@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.cas.addresses import CasAddresses
+from bridge.cas.endpoints import CasEndpoints
 from bridge.oauth.backchannel import GIVE_UP_SECONDS, next_attempt
 from bridge.oauth.logout import LogoutRequest
 from bridge.store import LogoutDelivery
@@ -49,7 +49,7 @@ def test_the_last_attempt_is_within_a_day() -> None:
     ],
 )
 def test_the_logout_address_of_cas_holds_the_service_as_one_value(cas_url: str, service: str | None, url: str) -> None:
-    assert CasAddresses.below(cas_url).logout_url(service) == url
+    assert CasEndpoints.from_base_url(cas_url).logout_url(service) == url
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.errors import AuthorizationRefused, InvalidRequest, InvalidToken, MissingToken
+from bridge.errors import AuthorizationRejected, InvalidRequest, InvalidToken, MissingToken
 from bridge.identity import Identity
 from bridge.oauth.authorization import (
     AuthorizationRequest,
@@ -165,7 +165,7 @@ def test_whatever_stands_in_the_claims_object_names_come_out_of_it(claims: Any) 
 
 
 def test_faults_of_a_proven_client_carry_state_and_issuer_row29() -> None:
-    with pytest.raises(AuthorizationRefused) as raised:
+    with pytest.raises(AuthorizationRejected) as raised:
         checked(prompt="none login", state="s")
     assert raised.value.redirect_uri == SENT["redirect_uri"]
     assert (raised.value.answer["state"], raised.value.answer["iss"]) == ("s", ISSUER)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.cas.attributes import identity_from
+from bridge.cas.attributes import build_identity
 from bridge.errors import IdentityIncomplete
 from bridge.identity import Identity
 from bridge.settings import ClaimRules
-from bridge.settings.attribute_names import one_name
+from bridge.settings.attribute_names import canonical_name
 from bridge.settings.rules import CLAIM_SOURCES
 from tests.unit.bridge.settings.test_settings import faults, loaded
 
@@ -23,7 +23,7 @@ FROM_DN = ClaimRules(groups_from_dn="cn", groups_base=BASE)
 
 def identity(rules: ClaimRules | None = None, user: str = "alice", **attributes: tuple[str, ...] | str) -> Identity:
     lists = {name: (value,) if isinstance(value, str) else value for name, value in attributes.items()}
-    return identity_from(user, lists, rules or ClaimRules())
+    return build_identity(user, lists, rules or ClaimRules())
 
 
 # --- attributes known by heart
@@ -47,7 +47,7 @@ def identity(rules: ClaimRules | None = None, user: str = "alice", **attributes:
 )
 def test_claims_with_several_values_are_lists_even_with_one(names: tuple[str, ...], claim: str) -> None:
     for name in names:
-        assert identity_from("alice", {name: ("staff",)}, ClaimRules()).claims == {claim: ["staff"]}, name
+        assert build_identity("alice", {name: ("staff",)}, ClaimRules()).claims == {claim: ["staff"]}, name
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_claims_with_several_values_are_lists_even_with_one(names: tuple[str, ..
 )
 def test_claims_with_one_value_are_strings_under_every_name(names: tuple[str, ...], claim: str) -> None:
     for name in names:
-        assert identity_from("alice", {name: ("a", "b")}, ClaimRules()).claims == {claim: "a"}, name
+        assert build_identity("alice", {name: ("a", "b")}, ClaimRules()).claims == {claim: "a"}, name
 
 
 def test_names_and_addresses_come_from_oids_as_well() -> None:
@@ -83,7 +83,7 @@ def test_names_and_addresses_come_from_oids_as_well() -> None:
         "urn:oid:2.5.4.4": ("L",),
         "urn:oid:0.9.2342.19200300.100.1.3": ("a@x.org",),
     }
-    found = identity_from("alice", {**oids, "urn:oid:2.16.840.1.113730.3.1.241": ("Alice L",)}, ClaimRules())
+    found = build_identity("alice", {**oids, "urn:oid:2.16.840.1.113730.3.1.241": ("Alice L",)}, ClaimRules())
     assert (found.given_name, found.family_name, found.email, found.name) == ("Alice", "L", "a@x.org", "Alice L")
 
 
@@ -95,7 +95,7 @@ def test_an_affiliation_with_an_at_sign_is_the_scoped_one_whatever_it_is_called(
 
 def test_one_attribute_under_two_names_is_told_once() -> None:
     both = {"eduPersonAffiliation": ("staff",), "urn:oid:1.3.6.1.4.1.5923.1.1.1.1": ("staff", "member")}
-    assert identity_from("alice", both, ClaimRules()).claims["eduperson_affiliation"] == ["staff", "member"]
+    assert build_identity("alice", both, ClaimRules()).claims["eduperson_affiliation"] == ["staff", "member"]
 
 
 def test_the_identifier_that_is_ones_own_for_each_service_is_handed_to_nobody() -> None:
@@ -103,9 +103,9 @@ def test_the_identifier_that_is_ones_own_for_each_service_is_handed_to_nobody() 
 
 
 def test_an_unknown_name_stands_for_itself() -> None:
-    assert one_name("urn:oid:9.9.9") == "9.9.9"
-    assert one_name("department") == "department"
-    assert one_name("mailHost") != one_name("mail")
+    assert canonical_name("urn:oid:9.9.9") == "9.9.9"
+    assert canonical_name("department") == "department"
+    assert canonical_name("mailHost") != canonical_name("mail")
 
 
 def test_acr_and_amr_come_from_what_a_rule_names_and_from_nothing_else() -> None:
@@ -177,7 +177,7 @@ def test_a_user_name_that_does_not_match_the_pattern_gets_nowhere(user: str) -> 
 @given(st.dictionaries(st.text(max_size=8) | st.sampled_from(sorted(CLAIM_SOURCES)), st.lists(st.text()).map(tuple)))
 def test_whatever_cas_releases_becomes_an_identity_that_can_be_kept(attributes: dict[str, tuple[str, ...]]) -> None:
     for rules in (ClaimRules(groups_from_affiliation=True, email_template="{username}@x.org"), FROM_DN):
-        found = identity_from("alice", attributes, rules)
+        found = build_identity("alice", attributes, rules)
         assert Identity.from_json(found.to_json()) == found
 
 

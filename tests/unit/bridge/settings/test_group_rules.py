@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bridge.cas.attributes import identity_from
+from bridge.cas.attributes import build_identity
 from bridge.identity import Identity
 from bridge.settings import ClaimRules
 from bridge.settings.distinguished_name import parse_distinguished_name
@@ -22,7 +22,7 @@ FROM_DN = ClaimRules(groups_from_dn="cn", groups_base=BASE)
 
 def identity(rules: ClaimRules | None = None, user: str = "alice", **attributes: tuple[str, ...] | str) -> Identity:
     lists = {name: (value,) if isinstance(value, str) else value for name, value in attributes.items()}
-    return identity_from(user, lists, rules or ClaimRules())
+    return build_identity(user, lists, rules or ClaimRules())
 
 
 # --- distinguished names

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ConfigurationError
-from bridge.settings import Settings, load, why_unreadable
+from bridge.settings import Settings, describe_read_error, load
 
 LEAST = {
     "PASSERELLE_ISSUER": "https://auth.example.org",
@@ -139,7 +139,7 @@ def test_a_folder_as_file_is_a_fault(tmp_path: Path) -> None:
     ],
 )
 def test_why_a_file_cannot_be_read_is_said_with_the_remedy(error: OSError | UnicodeError, says: str) -> None:
-    assert why_unreadable(error).startswith(says)
+    assert describe_read_error(error).startswith(says)
 
 
 def test_unknown_names_in_the_file_are_faults_at_every_depth(toml: Path) -> None:

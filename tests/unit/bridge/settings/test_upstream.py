@@ -126,11 +126,11 @@ def test_the_proxy_may_come_from_a_file_and_is_shown_nowhere(tmp_path: Path) -> 
     settings = loaded(cas_proxy_file=str(file))
     assert settings.cas_proxy is not None
     assert settings.cas_proxy.get_secret_value() == "http://bridge:s3cret@proxy.example.org:3128"
-    client = CasClient.of(settings)
+    client = CasClient.from_settings(settings)
     assert "s3cret" not in repr(settings) + settings.model_dump_json() + repr(client._host) + str(client._host)
 
 
 def test_proxies_of_the_environment_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert CasClient.of(loaded())._host.proxy is None
+    assert CasClient.from_settings(loaded())._host.proxy is None

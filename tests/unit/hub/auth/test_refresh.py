@@ -14,7 +14,7 @@ from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 from traitlets.config import Config
 
-from bridge.errors import IdentityTooOld
+from bridge.errors import IdentityExpired
 from hub.auth.oauth import IDENTITY_TOO_OLD, refusal_of
 from hub.auth.refresh import AS_OF, LAB_GRACE, OUTAGE_GRACE, AuthRefreshMixin, Finding, Verdict, is_navigation, settled
 from hub.config.conf_d import read_site
@@ -92,7 +92,7 @@ def test_only_a_refusal_that_is_about_the_user_takes_access_away(code: int, body
 
 
 def test_the_hub_knows_the_words_of_the_bridge() -> None:
-    assert IDENTITY_TOO_OLD in IdentityTooOld.default_description
+    assert IDENTITY_TOO_OLD in IdentityExpired.default_description
 
 
 def request(method: str = "GET", path: str = "/hub/home", **headers: str) -> Any:

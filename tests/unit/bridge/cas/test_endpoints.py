@@ -6,28 +6,32 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bridge.cas.addresses import CasAddresses, ValidationRequest, addresses_of
+from bridge.cas.endpoints import CasEndpoints, ValidationRequest
 from bridge.settings import load
 
 SERVICE = "https://auth.localhost/cas/callback?state=Zm9v_-1"
-USUAL = CasAddresses.below("https://cas.localhost/cas")
+USUAL = CasEndpoints.from_base_url("https://cas.localhost/cas")
 
 
 def query(url: str) -> dict[str, list[str]]:
     return parse_qs(urlsplit(url).query, strict_parsing=True)
 
 
-def configured(**settings: str) -> CasAddresses:
+def configured(**settings: str) -> CasEndpoints:
     usual = {
         "PASSERELLE_ISSUER": "https://auth.localhost",
         "PASSERELLE_CAS_URL": "https://cas.localhost/cas",
         "PASSERELLE_SECRET_KEY": "long enough for a test",
     }
-    return addresses_of(load(usual | {f"PASSERELLE_{name.upper()}": value for name, value in settings.items()}))
+    return CasEndpoints.from_settings(
+        load(usual | {f"PASSERELLE_{name.upper()}": value for name, value in settings.items()})
+    )
 
 
-def asked(addresses: CasAddresses, ticket: str = "ST-1", **how: Any) -> ValidationRequest:
-    return addresses.question(SERVICE, ticket, **{"renew": False, "now": 1_790_000_000, "request_id": "0a1b", **how})
+def asked(addresses: CasEndpoints, ticket: str = "ST-1", **how: Any) -> ValidationRequest:
+    return addresses.validation_request(
+        SERVICE, ticket, **{"renew": False, "now": 1_790_000_000, "request_id": "0a1b", **how}
+    )
 
 
 def test_the_service_travels_as_one_encoded_parameter() -> None:
@@ -38,7 +42,7 @@ def test_the_service_travels_as_one_encoded_parameter() -> None:
 
 @pytest.mark.parametrize("base", ["https://cas.localhost/cas", "https://cas.localhost/cas/"])
 def test_the_path_of_the_cas_base_url_is_kept_with_and_without_a_final_slash(base: str) -> None:
-    addresses = CasAddresses.below(base)
+    addresses = CasEndpoints.from_base_url(base)
     assert urlsplit(addresses.login_url(SERVICE)).path == "/cas/login"
     assert urlsplit(addresses.logout_url()).path == "/cas/logout"
     assert urlsplit(asked(addresses).url).path == "/cas/p3/serviceValidate"

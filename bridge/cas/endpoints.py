@@ -46,7 +46,7 @@ class ValidationRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CasAddresses:
+class CasEndpoints:
     """The addresses of one CAS server, and how it is spoken to."""
 
     login: str
@@ -63,7 +63,7 @@ class CasAddresses:
     validate_parameters: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def below(cls, base: str, *, internal: str | None = None, protocol: str = "3.0") -> CasAddresses:
+    def from_base_url(cls, base: str, *, internal: str | None = None, protocol: str = "3.0") -> CasEndpoints:
         """The usual ones below a base URL, as text: joined as URLs, `https://sso.example.org/cas` would lose its path.
 
         :param internal: the base for this server, where it differs from the browsers'
@@ -71,6 +71,22 @@ class CasAddresses:
         browsers, ours = base.rstrip("/"), (internal or base).rstrip("/")
         validate = ours + VALIDATE_PATHS[protocol]
         return cls(login=f"{browsers}/login", logout=f"{browsers}/logout", validate=validate, protocol=protocol)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> CasEndpoints:
+        """Return the configured endpoints: those below the base URLs, unless a setting overrides one."""
+        default = cls.from_base_url(
+            settings.cas_url, internal=settings.cas_internal_url, protocol=settings.cas_protocol
+        )
+        return replace(
+            default,
+            login=settings.cas_login_url or default.login,
+            logout=settings.cas_logout_url or default.logout,
+            validate=settings.cas_validate_url or default.validate,
+            format=settings.cas_format,
+            login_parameters=settings.cas_login_parameters,
+            validate_parameters=settings.cas_validate_parameters,
+        )
 
     def login_url(self, service: str, *, renew: bool = False, gateway: bool = False, locale: str | None = None) -> str:
         """Where the browser goes to sign in. `renew` and `gateway` together are undefined (§2.1.1): renew wins."""
@@ -85,7 +101,9 @@ class CasAddresses:
         """Where the browser goes to sign out. Without `service` CAS leads nowhere afterwards; with it, it may."""
         return self.logout if service is None else _with(self.logout, {"service": service})
 
-    def question(self, service: str, ticket: str, *, renew: bool, now: float, request_id: str) -> ValidationRequest:
+    def validation_request(
+        self, service: str, ticket: str, *, renew: bool, now: float, request_id: str
+    ) -> ValidationRequest:
         """Ask whom a ticket stands for. `renew` is asked here too: a user can delete it from the login URL.
 
         :param service: the very string that was sent to the sign-in page
@@ -105,20 +123,6 @@ class CasAddresses:
         instant = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = _SOAP_REQUEST.format(request_id=f"_{request_id}", instant=instant, ticket=escape(ticket))
         return ValidationRequest(url, {"Accept": accepted, **_SOAP_HEADERS}, body.encode())
-
-
-def addresses_of(settings: Settings) -> CasAddresses:
-    """As configured: below the base URLs, except what has an address of its own."""
-    usual = CasAddresses.below(settings.cas_url, internal=settings.cas_internal_url, protocol=settings.cas_protocol)
-    return replace(
-        usual,
-        login=settings.cas_login_url or usual.login,
-        logout=settings.cas_logout_url or usual.logout,
-        validate=settings.cas_validate_url or usual.validate,
-        format=settings.cas_format,
-        login_parameters=settings.cas_login_parameters,
-        validate_parameters=settings.cas_validate_parameters,
-    )
 
 
 def _with(url: str, parameters: Mapping[str, str]) -> str:

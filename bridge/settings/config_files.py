@@ -17,7 +17,7 @@ FILE_NAME = "passerelle.toml"
 SYSTEM_FOLDER = Path("/etc/passerelle")
 
 
-def usual_places() -> tuple[Path, ...]:
+def default_config_files() -> tuple[Path, ...]:
     """Where a command looks, the first that is there counts."""
     places = [SYSTEM_FOLDER / FILE_NAME]
     with suppress(FileNotFoundError):  # the working folder was removed
@@ -25,7 +25,7 @@ def usual_places() -> tuple[Path, ...]:
     return tuple(places)
 
 
-def found_file(places: Sequence[Path]) -> Path | None:
+def find_config_file(places: Sequence[Path]) -> Path | None:
     """The first of these files that is there, readable or not.
 
     A folder that may not be looked into counts as the last place alone: root may stand in one where a command is run
@@ -44,10 +44,10 @@ def found_file(places: Sequence[Path]) -> Path | None:
     return None
 
 
-def file_in_use(environ: Mapping[str, str], places: Sequence[Path]) -> str | None:
+def config_file_in_use(environ: Mapping[str, str], places: Sequence[Path]) -> str | None:
     """The file that `load` reads, for people who wonder."""
     named = environ.get(CONFIG_NAME)
-    return named or (None if (found := found_file(places)) is None else str(found))
+    return named or (None if (found := find_config_file(places)) is None else str(found))
 
 
 def insecure_file_error(file: Path) -> str | None:
@@ -66,3 +66,18 @@ def insecure_file_error(file: Path) -> str | None:
     if found.st_mode & stat.S_IWOTH:
         return f"{file} can be changed by everybody on this machine: `chmod o-w` it, or name it there"
     return None
+
+
+def describe_read_error(error: OSError | UnicodeError) -> str:
+    """In words, without a full stop: the system's own, and the remedy after a semicolon."""
+    if not isinstance(error, OSError):
+        return "it is not UTF-8 text"
+    reason = error.strerror or type(error).__name__
+    remedy = None
+    if isinstance(error, PermissionError):
+        remedy = f"it must be readable for uid {os.geteuid()}, the user that this runs as"
+    elif isinstance(error, IsADirectoryError):
+        remedy = "Docker makes a directory in place of a file that is not there: remove it and correct the name"
+    elif isinstance(error, FileNotFoundError) and str(error.filename or "").startswith("/run/secrets/"):
+        remedy = "in the bundle `docker compose run --rm prepare` makes it"
+    return f"{reason}; {remedy}" if remedy else reason

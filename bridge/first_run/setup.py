@@ -24,7 +24,7 @@ FOLDER_MODE = 0o755
 DATA_FOLDER_MODE = 0o700
 
 
-class NotMade(BridgeError):  # noqa: N818  the name says what happened
+class SetupError(BridgeError):
     """Something is in the way; nothing was overwritten."""
 
 
@@ -37,10 +37,10 @@ class Owner:
     gid: int
 
 
-def owner_named(name: str | None) -> Owner:
+def find_owner(name: str | None) -> Owner:
     """That user, or whoever calls.
 
-    :raises NotMade: when there is no such user, or only root could make files for it
+    :raises SetupError: when there is no such user, or only root could make files for it
     """
     if name is None:
         return Owner("", os.geteuid(), os.getegid())
@@ -48,28 +48,28 @@ def owner_named(name: str | None) -> Owner:
         entry = pwd.getpwnam(name)
     except KeyError:
         make = f"useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin {name}"
-        raise NotMade(f"There is no user {name} on this machine. Make it, then run this again:\n  {make}") from None
+        raise SetupError(f"There is no user {name} on this machine. Make it, then run this again:\n  {make}") from None
     if os.geteuid() not in (0, entry.pw_uid):
-        raise NotMade(f"Only root can make files for {name}: run this as root, or without naming another user.")
+        raise SetupError(f"Only root can make files for {name}: run this as root, or without naming another user.")
     return Owner(name, entry.pw_uid, entry.pw_gid)
 
 
-def check_nothing_there(folder: Path) -> None:
+def check_not_set_up(folder: Path) -> None:
     """Before anybody is asked anything.
 
-    :raises NotMade: when there is a settings file
+    :raises SetupError: when there is a settings file
     """
     if os.path.lexists(folder / FILE_NAME):
         raise _there_already(folder / FILE_NAME)
 
 
-def make(answers: Answers, owner: Owner) -> Settings:
+def set_up(answers: Answers, owner: Owner) -> Settings:
     """Secret key, database with its keys, and, when all that is there, the settings file.
 
     :raises BridgeError: when it cannot be done; running it again goes on where this ended
     """
     file = answers.folder / FILE_NAME
-    check_nothing_there(answers.folder)
+    check_not_set_up(answers.folder)
     with _told_in_one_sentence():
         _make_folder(answers.folder, FOLDER_MODE, owner, is_theirs=False)
         if answers.database_url_file is None:
@@ -78,7 +78,7 @@ def make(answers: Answers, owner: Owner) -> Settings:
         draft = answers.folder / f".{FILE_NAME}.{secrets.token_hex(4)}"
         try:
             _write(draft, settings_text(answers), SETTINGS_MODE, None)
-            with acting_as(owner):
+            with run_as(owner):
                 settings = load({CONFIG_NAME: str(draft)})
                 _make_database(settings)
             if not _takes_its_place(draft, file):
@@ -89,7 +89,7 @@ def make(answers: Answers, owner: Owner) -> Settings:
 
 
 @contextmanager
-def acting_as(owner: Owner) -> Iterator[None]:
+def run_as(owner: Owner) -> Iterator[None]:
     """What root makes in between belongs to the user that the bridge runs as, who also could have made it."""
     before = os.geteuid(), os.getegid(), os.getgroups()
     if owner.uid == before[0]:
@@ -143,7 +143,7 @@ def _write_new(file: Path, text: str, mode: int, owner: Owner | None) -> None:
     if os.path.lexists(file):
         found, ours = file.lstat(), {0, os.geteuid(), owner.uid if owner else os.geteuid()}
         if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077 or found.st_uid not in ours:
-            raise NotMade(
+            raise SetupError(
                 f"{file} is there already, and others may know what is in it: remove it, then run this again."
             )
         return
@@ -175,8 +175,8 @@ def _takes_its_place(draft: Path, file: Path) -> bool:
     return True
 
 
-def _there_already(file: Path) -> NotMade:
-    return NotMade(
+def _there_already(file: Path) -> SetupError:
+    return SetupError(
         f"{file} is there already, and nothing was changed. To change a setting, edit it and run `passerelle check`; "
         "to begin anew, move it away first."
     )
@@ -188,6 +188,8 @@ def _told_in_one_sentence() -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise NotMade(f"Cannot make {error.filename or 'the files'}: {reason}.") from None
+        raise SetupError(f"Cannot make {error.filename or 'the files'}: {reason}.") from None
     except UnicodeEncodeError:
-        raise NotMade("The name of a folder or file is no UTF-8 text, as all in the settings is: rename it.") from None
+        raise SetupError(
+            "The name of a folder or file is no UTF-8 text, as all in the settings is: rename it."
+        ) from None
