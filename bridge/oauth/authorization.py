@@ -180,7 +180,7 @@ def check_redirect_uri(parameters: Parameters, client: Client) -> str:
             "%(client)s asked to send you back to an address that is not registered for it, "
             "so you were not sent anywhere. Tell the people who run that application."
         ),
-        parts={"client": client.client_name},
+        facts={"client": client.client_name},
         detail=f"client {client.client_id}: redirect_uri {uri[:200] if uri else uri!r} is not registered",
     )
 

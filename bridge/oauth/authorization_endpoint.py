@@ -136,7 +136,7 @@ def check_access(provider: ProviderContext, request: AuthorizationRequest, clien
             "You are signed in as %(user)s, but %(client)s is not open to you. "
             "Ask the people who run that application, or sign out and sign in with another account."
         ),
-        parts={"user": session.identity.username, "client": client.client_name},
+        facts={"user": session.identity.username, "client": client.client_name},
         detail=f"client {client.client_id}: neither allowed_groups nor allowed_attributes",
     )
 
