@@ -22,9 +22,9 @@ from hub.spawner.docker import ENGINE_ANSWERS_WITHIN, Lab
 from hub.spawner.docker_checks import EngineError, check_engine, counts_work, has_image
 from hub.spawner.profiles import ImageChoice, missing_images, options_from_form, without_activity_tracking
 from hub.spawner.resource_limits import limit_by_group
-from hub.storage.quota_hook import read_quota_step
-from hub.storage.shared_folders import LINK_COMMAND, SharedFoldersStep, read_shared_folders
-from hub.storage.volume_service import keeper_service
+from hub.storage.quota_hook import read_quota_hook
+from hub.storage.shared_folders import LINK_COMMAND, read_shared_folders
+from hub.storage.volume_service import volume_service
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
 
@@ -37,7 +37,7 @@ lab_network = read_lab_network(reader)
 try:
     declared = read_declared(hub.config_file)
     shared_folders = read_shared_folders(reader, declared)
-    quota = read_quota_step(reader, declared)
+    quota = read_quota_hook(reader, declared)
     reader.check()
     check_engine()
 except (SettingsError, EngineError) as fault:
@@ -75,9 +75,9 @@ c.DockerSpawner.remove = True
 c.DockerSpawner.prefix = f"{labs.project}-lab"
 c.DockerSpawner.volumes = {f"{labs.project}-home-{{username}}": "/home/jovyan"}
 c.DockerSpawner.network_name = lab_network
-c.Lab.before_start += [SharedFoldersStep(shared_folders).before_start, quota.before_start]
+c.Lab.before_start += [shared_folders.before_start, quota.before_start]
 c.DockerSpawner.post_start_cmd = LINK_COMMAND
-c.JupyterHub.services.append(keeper_service(os.environ))
+c.JupyterHub.services.append(volume_service(os.environ))
 c.DockerSpawner.mem_limit = labs.mem_limit
 c.DockerSpawner.cpu_limit = labs.cpu_limit
 c.DockerSpawner.extra_host_config = {

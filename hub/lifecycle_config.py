@@ -31,7 +31,7 @@ except SettingsError as fault:
 
 announcement = Announcement(life.announcement, life.notices)
 rendering.init_templates(announcement, life.support_contact)
-rendering.serve(
+rendering.add_routes(
     [
         *api.routes_of(lifetimes, life.warning, announcement),
         *([] if terms is None else terms_handlers.routes_of(terms)),

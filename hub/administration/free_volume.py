@@ -1,4 +1,4 @@
-"""A home that has to be free. The hub's keeper measures homes in containers that live for seconds or for two minutes,
+"""A home that has to be free. The volume service of the hub measures homes in containers that live for seconds or for two minutes,
 and does so just when a lab has stopped: those are waited for, and anybody else at the home is named.
 """
 

@@ -21,11 +21,9 @@ class Traces:
     def there(self) -> bool:
         """Whether there is anything."""
         accepted = acceptances_in(self.data_dir)
-        return (accepted.exist() and accepted.has_any(self.user)) or ledger_in(self.data_dir).has(self.home)
+        return accepted.has_any(self.user) or ledger_in(self.data_dir).has(self.home)
 
     def forget(self) -> None:
         """Nothing of them is kept; not before the home is gone, or it is measured anew."""
-        accepted = acceptances_in(self.data_dir)
-        if accepted.exist():
-            accepted.forget(self.user)
-        ledger_in(self.data_dir).forget(self.home)
+        acceptances_in(self.data_dir).delete(self.user)
+        ledger_in(self.data_dir).delete(self.home)

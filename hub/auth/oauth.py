@@ -21,6 +21,7 @@ from traitlets.config import Configurable
 
 from hub.auth.account_binding import IDENTITY, REFUSED, identity_of, is_another
 from hub.auth.refresh import AS_OF, AuthRefreshMixin, Finding, Model, Verdict
+from passerelle_common.i18n import gettext_noop
 
 IDENTITY_TOO_OLD = "send them to the authorization endpoint again"
 """What the bridge says when nothing is wrong but its own facts are too old (`IdentityExpired`)."""
@@ -28,7 +29,7 @@ REFUSALS = (400, 401, 403)
 NO_ANSWER = 599
 """What tornado's client makes of a connection that brought none."""
 SPENT = "The code of this sign-in was used before, or is too old."
-SILENT = "The sign-in service does not answer. Nothing is lost: try again in a few minutes."
+SILENT = gettext_noop("The sign-in service does not answer. Nothing is lost: try again in a few minutes.")
 
 
 class OAuthRefreshMixin(AuthRefreshMixin, Configurable):

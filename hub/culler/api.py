@@ -19,7 +19,7 @@ from tornado import web
 from hub.auth.refresh import tokens_of_labs
 from hub.culler.policy import Lifetimes, stop_of
 from hub.web.announcements import Announcement
-from hub.web.rendering import Route, reads
+from hub.web.rendering import Route, request_language
 
 
 class SpokenToByLabs(APIHandler):  # type: ignore[misc]  # JupyterHub carries no types
@@ -62,7 +62,7 @@ class LifetimeHandler(SpokenToByLabs):
             "stops_at": None if stop is None else stop.at.isoformat(),
             "why": None if stop is None else stop.why,
             "warning": self.warning,
-            "announcement": self.announcement.in_language(reads(self.request)),
+            "announcement": self.announcement.in_language(request_language(self.request)),
         }
         self.finish(json.dumps(answer))
 

@@ -14,10 +14,13 @@ from docker.errors import APIError, DockerException
 from jupyterhub.spawner import SpawnException
 from requests.exceptions import ReadTimeout, RequestException
 
+from hub.web.errors import spawn_error
+from passerelle_common.i18n import Message, gettext_noop
+
 SAID_AT_MOST = 2000  # characters
 
-_UNFIT = (
-    "The image {image} holds no JupyterHub server that could be started. "
+_UNFIT = gettext_noop(
+    "The image %(image)s holds no JupyterHub server that could be started. "
     "Choose another one if you can, and tell the administrator."
 )
 # How a shell and an init process say that there is no such program, or none that can be run.
@@ -28,13 +31,17 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("no such image", "pull access denied", "manifest unknown"),
         "image_missing",
-        "The image {image}, from which your lab would start, is not on the server. "
-        "Choose another one if you can, and tell the administrator that it is missing.",
+        gettext_noop(
+            "The image %(image)s, from which your lab would start, is not on the server. "
+            "Choose another one if you can, and tell the administrator that it is missing."
+        ),
     ),
     (
         ("could not select device driver", "nvidia-container-cli", "unknown device id"),
         "gpu",
-        "Your lab is meant to have a GPU and the server cannot give it one. Tell the administrator.",
+        gettext_noop(
+            "Your lab is meant to have a GPU and the server cannot give it one. Tell the administrator."
+        ),
     ),
     (
         ("executable file not found", "no such file or directory: unknown", "exec format error"),
@@ -44,54 +51,70 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("no space left on device", "disk quota exceeded"),
         "disk_full",
-        "The server's disk is full, so no lab can start. Nothing of yours is lost. Tell the administrator.",
+        gettext_noop(
+            "The server's disk is full, so no lab can start. Nothing of yours is lost. Tell the administrator."
+        ),
     ),
     (
         ("cannot allocate memory", "resource temporarily unavailable", "out of memory"),
         "out_of_memory",
-        "The server has no memory left for another lab. Try again in a few minutes, when others have stopped theirs; "
-        "if that does not help, tell the administrator.",
+        gettext_noop(
+            "The server has no memory left for another lab. Try again in a few minutes, when others have stopped theirs; "
+            "if that does not help, tell the administrator."
+        ),
     ),
     (
         ("no available ip", "could not find an available", "no available network addresses"),
         "network_full",
-        "The network of the labs has no free address, because so many are running. Try again in a few minutes, and "
-        "tell the administrator.",
+        gettext_noop(
+            "The network of the labs has no free address, because so many are running. Try again in a few minutes, and "
+            "tell the administrator."
+        ),
     ),
     (
         (r"network \S+ not found",),
         "network_missing",
-        "The network that labs live in is missing on the server. Tell the administrator, who can bring it back with "
-        "`docker compose up -d`.",
+        gettext_noop(
+            "The network that labs live in is missing on the server. Tell the administrator, who can bring it back with "
+            "`docker compose up -d`."
+        ),
     ),
     (
         ("already in use by container",),
         "still_stopping",
-        "Your last lab is still being removed. Try again in a minute.",
+        gettext_noop(
+            "Your last lab is still being removed. Try again in a minute."
+        ),
     ),
 )
 _ENGINE_SLOW = (
     "engine_slow",
-    "The server is too busy to start your lab just now. Wait a few minutes and try again; if that does not help, tell "
-    "the administrator.",
+    gettext_noop(
+        "The server is too busy to start your lab just now. Wait a few minutes and try again; if that does not help, tell "
+        "the administrator."
+    ),
 )
 _ENGINE_DOWN = (
     "engine_down",
-    "The server cannot start labs at the moment, because its container engine does not answer. Your files are safe. "
-    "Try again in a few minutes; if that does not help, tell the administrator.",
+    gettext_noop(
+        "The server cannot start labs at the moment, because its container engine does not answer. Your files are safe. "
+        "Try again in a few minutes; if that does not help, tell the administrator."
+    ),
 )
 _OTHER = (
     "engine_error",
-    "The server could not start your lab. Try again; if that does not help, tell the administrator, who finds the "
-    "reason in the log of the hub.",
+    gettext_noop(
+        "The server could not start your lab. Try again; if that does not help, tell the administrator, who finds the "
+        "reason in the log of the hub."
+    ),
 )
 
 
-NEEDED_MORE = (
-    "Your lab ended while it started, because it needed more than its limit of memory ({memory}). Try again; if that "
+NEEDED_MORE = gettext_noop(
+    "Your lab ended while it started, because it needed more than its limit of memory (%(memory)s). Try again; if that "
     "does not help, ask the administrator for more."
 )
-ENDED = (
+ENDED = gettext_noop(
     "Your lab ended while it started. Often the reason is a package or a setting in your home that JupyterLab does not "
     "get along with: undo what you installed last. If you know of none, tell the administrator, who finds the lab's "
     "last words in the log of the hub."
@@ -101,22 +124,19 @@ ENDED = (
 def explain(fault: Exception, image: str) -> SpawnException:
     """The refusal to raise instead of this fault."""
     reason, sentence = _find(fault)
-    told = sentence.format(image=image)
-    return SpawnException(told, reason=reason, log_message=f"{told} ({fault})", status_code=503)
+    return spawn_error(Message(sentence, {"image": image}), reason=reason, detail=str(fault), status_code=503)
 
 
 def explain_end(state: Mapping[str, Any] | None, said: str, image: str, memory: int | None) -> SpawnException:
     """The refusal for a lab that ended while it started; its last words are for the log, as one line."""
     if state and state.get("OOMKilled"):
-        reason, told = "lab_out_of_memory", NEEDED_MORE.format(memory=_in_words(memory))
+        reason, told = "lab_out_of_memory", Message(NEEDED_MORE, {"memory": _in_words(memory)})
     elif state and state.get("ExitCode") in _NO_PROGRAM:
-        reason, told = "image_unfit", _UNFIT.format(image=image)
+        reason, told = "image_unfit", Message(_UNFIT, {"image": image})
     else:
-        reason, told = "lab_ended", ENDED
+        reason, told = "lab_ended", Message(ENDED)
     how = f"exit code {state.get('ExitCode')}" if state else "its container is gone"
-    return SpawnException(
-        told, reason=reason, log_message=f"{told} ({how}; it said {said[-SAID_AT_MOST:]!r})", status_code=500
-    )
+    return spawn_error(told, reason=reason, detail=f"{how}; it said {said[-SAID_AT_MOST:]!r}", status_code=500)
 
 
 def _in_words(memory: int | None) -> str:

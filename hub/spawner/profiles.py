@@ -13,13 +13,19 @@ from jupyterhub.spawner import SpawnException
 
 from hub.config.hub_toml import HubToml, Image
 from hub.culler.policy import Lifetimes
+from hub.web.errors import spawn_error
+from passerelle_common.i18n import Message, gettext_noop
 
 FIELD = "image"
 TOLD_AT_MOST = 80  # characters of what somebody sent
 
 
-NO_IMAGE = "None of the lab's images is meant for the groups that you are in. Ask the administrator for one."
-NOT_OFFERED = "The image {image} is not one that you may choose, or no longer. Start again with one of: {images}."
+NO_IMAGE = gettext_noop(
+    "None of the lab's images is meant for the groups that you are in. Ask the administrator for one."
+)
+NOT_OFFERED = gettext_noop(
+    "The image %(image)s is not one that you may choose, or no longer. Start again with one of: %(images)s."
+)
 
 
 def offered(declared: HubToml, groups: Collection[str], own_image: str) -> list[Image]:
@@ -31,10 +37,10 @@ def offered(declared: HubToml, groups: Collection[str], own_image: str) -> list[
         return [Image(name="Lab", image=own_image)]
     theirs = declared.images_of(groups)
     if not theirs:
-        raise SpawnException(
-            NO_IMAGE,
+        raise spawn_error(
+            Message(NO_IMAGE),
             reason="no_image",
-            log_message=f"no image in hub.toml is for {', '.join(sorted(groups)) or 'somebody without groups'}",
+            detail=f"no image in hub.toml is for {', '.join(sorted(groups)) or 'users without groups'}",
             status_code=403,
         )
     return [image if image.image else image.model_copy(update={"image": own_image}) for image in theirs]
@@ -52,11 +58,8 @@ def choose(images: Sequence[Image], choice: object) -> Image:
             return image
     told = choice if isinstance(choice, str) else type(choice).__name__
     told = told if len(told) <= TOLD_AT_MOST else f"{told[:TOLD_AT_MOST]}…"
-    raise SpawnException(
-        NOT_OFFERED.format(image=repr(told), images=", ".join(repr(image.name) for image in images)),
-        reason="image_refused",
-        status_code=403,
-    )
+    facts = {"image": repr(told), "images": ", ".join(repr(image.name) for image in images)}
+    raise spawn_error(Message(NOT_OFFERED, facts), reason="image_refused", status_code=403)
 
 
 def options_form(images: Sequence[Image], last: object) -> str:

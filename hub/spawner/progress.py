@@ -13,26 +13,26 @@ from typing import Any
 from docker.errors import APIError, DockerException, NotFound
 from dockerspawner import DockerSpawner
 
-from hub.web.i18n import LANGUAGES, SOURCE_LANGUAGE, translate
+from passerelle_common.i18n import LANGUAGES, SOURCE_LANGUAGE, gettext_noop, translate
 
 TELL_AGAIN_AFTER = 10  # seconds of waiting for the lab's server
 
 STEPS = {
-    "queued": (5, "Many labs are starting at this moment. Yours is number {place} in the queue."),
-    "checked": (10, "You may start it."),
-    "image": (20, "The image {image} is there."),
-    "home_found": (35, "Your home is there, with your files."),
-    "home_new": (35, "A new home is made for you."),
-    "created": (55, "The container is made."),
-    "started": (70, "The container runs; JupyterLab is starting in it."),
-    "waiting": (80, "JupyterLab is still starting ({seconds} s)."),
+    "queued": (5, gettext_noop("Many labs are starting at this moment. Yours is number %(place)s in the queue.")),
+    "checked": (10, gettext_noop("You may start it.")),
+    "image": (20, gettext_noop("The image %(image)s is there.")),
+    "home_found": (35, gettext_noop("Your home is there, with your files.")),
+    "home_new": (35, gettext_noop("A new home is made for you.")),
+    "created": (55, gettext_noop("The container is made.")),
+    "started": (70, gettext_noop("The container runs; JupyterLab is starting in it.")),
+    "waiting": (80, gettext_noop("JupyterLab is still starting (%(seconds)s s).")),
 }
 
 
 def event_of(step: str, **facts: object) -> dict[str, Any]:
     """One event of JupyterHub's stream, with its message in every language."""
     percent, sentence = STEPS[step]
-    messages = {language: translate(sentence, language).format(**facts) for language in LANGUAGES}
+    messages = {language: translate(sentence, language, **facts) for language in LANGUAGES}
     return {"progress": percent, "step": step, "message": messages[SOURCE_LANGUAGE], "messages": messages}
 
 

@@ -1,1 +1,4 @@
-"""Home volumes, shared folders and disk quotas."""
+"""Volumes of the labs: homes, shared folders and quotas."""
+
+SHARED_GID = 10100
+"""Group that may write to shared folders; labs of teachers and administrators are members, whatever their user."""

@@ -1,10 +1,8 @@
-"""Runs in a container of its own that sees nothing but the volumes named to it: makes shared folders writable to all
-their teachers.
+"""Program that makes shared folders writable for all their teachers, in a container that mounts only those folders.
 
-The group of a folder, and by setgid of everything made in it, is `SHARED_GID`; a default access list gives it the
-right to write whatever the umask of the lab. So the second teacher can edit the first one's file even from an image
-with another user. Of what was brought in otherwise (`docker cp`, a restored archive) the same is made, entry by entry,
-without ever following a link: those inside are users'.
+Each folder gets the group `SHARED_GID`, setgid, and a default ACL that gives the group write access whatever the lab's
+umask. Files that arrived otherwise (`docker cp`, a restored archive) get the same. Links are never followed, because
+the content belongs to users.
 """
 
 from __future__ import annotations
@@ -15,59 +13,54 @@ import struct
 import sys
 from pathlib import Path
 
-from hub.storage.mounts import SHARED_GID
+from hub.storage import SHARED_GID
 
-_GROUP_MAY = {"folder": 0o070, "file": 0o060}
-_NO_ID = 0xFFFFFFFF
-# Version 2, then (tag, rights, id): owner and group may all, others may read.
-_DEFAULT_LIST = struct.pack("<I", 2) + b"".join(
-    struct.pack("<HHI", tag, rights, _NO_ID) for tag, rights in ((0x01, 7), (0x04, 7), (0x20, 5))
+_FOLDER_MODE, _FILE_MODE = 0o070, 0o060
+_UNDEFINED_ID = 0xFFFFFFFF
+# Version 2, then (tag, permissions, id): owner and group rwx, others r-x. See acl(5).
+_DEFAULT_ACL = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", tag, permissions, _UNDEFINED_ID) for tag, permissions in ((0x01, 7), (0x04, 7), (0x20, 5))
 )
 
 
-def share(folder: Path) -> int:
-    """Make the folder and all in it the group's; how many entries were changed."""
-    changed = _adjust(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW), others_may=0o005)
-    for _, folders, files, here in os.fwalk(folder, follow_symlinks=False):
+def share_folder(folder: Path) -> int:
+    """Give a folder and its content to the group, and return the number of changed entries."""
+    changed = _share(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW), others=0o005)
+    for _, folders, files, parent in os.fwalk(folder, follow_symlinks=False):
         for name in (*folders, *files):
             try:
-                entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
-            except OSError:  # a link, a socket, or gone by now
+                entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
+            except OSError:  # a link, a socket, or deleted meanwhile
                 continue
-            changed += _adjust(entry)
+            changed += _share(entry)
     return changed
 
 
-def _adjust(descriptor: int, others_may: int = 0) -> int:
-    """Give an open file or folder to the group; closes it."""
+def _share(descriptor: int, others: int = 0) -> int:
+    """Give an open file or folder to the group and close it."""
     try:
         now = os.fstat(descriptor)
         if stat.S_ISDIR(now.st_mode):
-            wanted = now.st_mode | _GROUP_MAY["folder"] | stat.S_ISGID | others_may
+            mode = now.st_mode | _FOLDER_MODE | stat.S_ISGID | others
         elif stat.S_ISREG(now.st_mode):
-            runs = 0o010 if now.st_mode & stat.S_IXUSR else 0
-            wanted = now.st_mode | _GROUP_MAY["file"] | runs
+            mode = now.st_mode | _FILE_MODE | (0o010 if now.st_mode & stat.S_IXUSR else 0)
         else:
             return 0
-        if now.st_gid == SHARED_GID and wanted == now.st_mode:
+        if now.st_gid == SHARED_GID and mode == now.st_mode:
             return 0
         os.fchown(descriptor, -1, SHARED_GID)
-        os.fchmod(descriptor, stat.S_IMODE(wanted))
-        if stat.S_ISDIR(wanted):
-            _set_default_list(descriptor)
+        os.fchmod(descriptor, stat.S_IMODE(mode))
+        if stat.S_ISDIR(mode):
+            try:
+                os.setxattr(descriptor, "system.posix_acl_default", _DEFAULT_ACL)
+            except OSError:
+                # Without ACLs setgid still suffices as long as all labs run as the same user.
+                sys.stderr.write("this file system has no ACLs\n")
         return 1
     finally:
         os.close(descriptor)
 
 
-def _set_default_list(descriptor: int) -> None:
-    try:
-        os.setxattr(descriptor, "system.posix_acl_default", _DEFAULT_LIST)
-    except OSError:
-        # A file system without access lists: setgid is left, which is enough as long as all labs have one user.
-        sys.stderr.write("no access lists on this file system\n")
-
-
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        sys.stdout.write(f"{name}: {share(Path(name))} changed\n")
+        sys.stdout.write(f"{name}: {share_folder(Path(name))} changed\n")

@@ -1,16 +1,12 @@
-"""The soft limit of a home: how much it may hold, what was measured, and what that means for the next start.
+"""The soft limit of a home: its measured size, its limit, and the decision about the next start.
 
-Nothing stops a write. A home over its limit is seen (by its owner, in the lab) and felt at the next start, which is
-refused with a way out: a small lab for half an hour, in which files can be deleted. Somebody who cannot start could
-not delete either.
+Nothing stops a write. A home over its limit is shown to its owner in the lab, and blocks the next start. A start in
+cleanup mode, a small lab for half an hour, lets the owner delete files.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -19,44 +15,47 @@ from pathlib import Path
 
 from hub.config.hub_toml import HubToml, bytes_of
 from hub.config.settings import Reader
+from passerelle_common.atomic_write import atomic_write
+from passerelle_common.i18n import Message, gettext_noop
 
-TIDY_SECONDS = 1800
-TIDY_MEMORY = "512M"
-TIDY_CPU = 0.5
+CLEANUP_SECONDS = 1800
+CLEANUP_MEMORY = "512M"
+CLEANUP_CPU = 0.5
 
-OVER_LIMIT = (
-    "Your home holds {used}, but {limit} is all it may hold, so your lab does not start. Start it to tidy up instead: "
-    "you get a small lab for {minutes} minutes, in which you can download and delete files. Stop it when you are done, "
-    "and start as usual."
+OVER_LIMIT = gettext_noop(
+    "Your home uses %(used)s of %(limit)s, so your lab cannot start. Start it in cleanup mode instead: you get a small "
+    "lab for %(minutes)s minutes in which you can download and delete files. Stop it when you are done, then start "
+    "your lab as usual."
 )
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What is known about a home's size."""
+    """A measured size of a home.
+
+    Attributes:
+        used: Bytes on the disk.
+        measured_at: Seconds since the epoch.
+        complete: False if the last attempt timed out; `used` is then from an older one, or 0.
+        lab_running: Whether a lab ran meanwhile. Such a home is measured again once its lab has stopped.
+    """
 
     used: int
     measured_at: float
-    """Seconds since the epoch."""
     complete: bool = True
-    """False if the last attempt took too long: the number is an older one's, or 0."""
     lab_running: bool = False
-    """While it was measured: a home whose lab has stopped since is measured again."""
 
 
 class Ledger:
-    """The measured sizes: one small file a home, replaced as a whole, so that several processes may write.
-
-    Other parts of the hub may read it; it can be deleted, and comes back.
-    """
+    """The measured sizes: one small file for each home, replaced atomically. It may be deleted at any time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def read(self, volume: str) -> Usage | None:
-        """The last measurement, if there is one that can be read."""
+        """Return the last measurement, or None if there is no readable one."""
         try:
-            found = json.loads((self._folder / f"{volume}.json").read_text(encoding="utf-8"))
+            found = json.loads(self._path(volume).read_text(encoding="utf-8"))
             return Usage(
                 int(found["used"]), float(found["measured_at"]), bool(found["complete"]), bool(found["lab_running"])
             )
@@ -64,28 +63,27 @@ class Ledger:
             return None
 
     def write(self, volume: str, usage: Usage) -> None:
-        """Keep a measurement."""
+        """Replace the measurement of a home."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._folder, suffix=".new")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(asdict(usage), file)
-            Path(name).replace(self._folder / f"{volume}.json")
-        except OSError:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
+        with atomic_write(self._path(volume)) as stream:
+            stream.write(json.dumps(asdict(usage)).encode())
 
     def has(self, volume: str) -> bool:
-        """Whether there is a file of it, readable or not."""
-        return (self._folder / f"{volume}.json").exists()
+        """Return whether there is a file for a home, readable or not."""
+        return self._path(volume).exists()
 
-    def forget(self, volume: str) -> None:
-        """The home is gone."""
-        (self._folder / f"{volume}.json").unlink(missing_ok=True)
+    def delete(self, volume: str) -> None:
+        """Delete the measurement of a home that no longer exists."""
+        self._path(volume).unlink(missing_ok=True)
 
-    def note(self, volume: str, used: int | None, *, lab_running: bool) -> Usage:
-        """Keep what a measurement gave just now; None if it came to no end."""
+    def record(self, volume: str, used: int | None, *, lab_running: bool) -> Usage:
+        """Write the result of a measurement that has just ended.
+
+        Args:
+            volume: The volume of the home.
+            used: Bytes on the disk; None if the measurement timed out.
+            lab_running: Whether a lab ran meanwhile.
+        """
         before = self.read(volume)
         usage = Usage(
             used=used if used is not None else before.used if before else 0,
@@ -96,47 +94,49 @@ class Ledger:
         self.write(volume, usage)
         return usage
 
+    def _path(self, volume: str) -> Path:
+        return self._folder / f"{volume}.json"
+
 
 def ledger_in(data_dir: Path) -> Ledger:
-    """Where the hub keeps it."""
+    """Return the ledger in the hub's data folder."""
     return Ledger(data_dir / "homes")
 
 
 def read_quota(read: Reader) -> str:
-    """The limit for everybody, or nothing."""
+    """Read LAB_HOME_QUOTA, the limit for users whose groups have none; empty for no limit."""
     return read.size("LAB_HOME_QUOTA", "")
 
 
-def limit_of(groups: Collection[str], declared: HubToml, for_everybody: str) -> int | None:
-    """The bytes that somebody in these groups may keep: the largest of their groups', else everybody's, else None."""
+def limit_of(groups: Collection[str], declared: HubToml, default: str) -> int | None:
+    """Return the limit of a user's home in bytes: the largest of their groups' limits, else the default."""
     of_groups = [bytes_of(rules.quota) for rules in declared.rules_of(groups) if rules.quota]
-    if of_groups:
-        return max(of_groups)
-    return bytes_of(for_everybody) if for_everybody else None
+    return max(of_groups, default=bytes_of(default) if default else None)
 
 
 class Start(Enum):
-    """What becomes of a start."""
+    """The kinds of starts that a quota decides between."""
 
     ORDINARY = "ordinary"
-    TIDY = "tidy"
-    REFUSED = "refused"
+    CLEANUP = "cleanup"
+    REJECTED = "rejected"
 
 
-def decide(used: int, limit: int | None, *, wants_to_tidy: bool) -> Start:
-    """Whether a lab may start, and which. Nobody gets the small one who has room."""
+def decide(used: int, limit: int | None, *, cleanup_requested: bool) -> Start:
+    """Decide how a lab may start; a home within its limit always gets an ordinary lab."""
     if limit is None or used <= limit:
         return Start.ORDINARY
-    return Start.TIDY if wants_to_tidy else Start.REFUSED
+    return Start.CLEANUP if cleanup_requested else Start.REJECTED
 
 
-def sentence(used: int, limit: int) -> str:
-    """For somebody whose start is refused."""
-    return OVER_LIMIT.format(used=in_words(used), limit=in_words(limit), minutes=TIDY_SECONDS // 60)
+def over_limit_message(used: int, limit: int) -> Message:
+    """Return the message for a user whose start is rejected."""
+    facts = {"used": format_size(used), "limit": format_size(limit), "minutes": CLEANUP_SECONDS // 60}
+    return Message(OVER_LIMIT, facts)
 
 
-def in_words(size: int) -> str:
-    """A size for people, in the units that limits are set in."""
+def format_size(size: float) -> str:
+    """Format a number of bytes in binary units, such as `1.5 GiB`."""
     number = float(size)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if number < 1024:

@@ -1,4 +1,4 @@
-"""Before a start: whether the home is within its limit; if not, the start is refused or becomes a small one."""
+"""The quota check before a start: a home over its limit blocks the start, or gets a lab in cleanup mode."""
 
 from __future__ import annotations
 
@@ -12,89 +12,90 @@ from hub.config.hub_toml import HubToml
 from hub.config.settings import Reader
 from hub.spawner.docker import Lab
 from hub.storage.quota import (
-    TIDY_CPU,
-    TIDY_MEMORY,
-    TIDY_SECONDS,
+    CLEANUP_CPU,
+    CLEANUP_MEMORY,
+    CLEANUP_SECONDS,
     Ledger,
     Start,
     decide,
     ledger_in,
     limit_of,
+    over_limit_message,
     read_quota,
-    sentence,
 )
 from hub.storage.volumes import ToolError, Volumes, read_tool_image
-from hub.web.spawn_errors import WayOut
+from hub.web.errors import spawn_error
+from passerelle_common.i18n import Message
 
-TIDY_ARGUMENT = "opt-tidy-up"
-# A refusal counts once more, because the home may have been tidied by others; this is how long that may take.
-MEASURED_AGAIN_WITHIN = 15  # seconds
-
-
-class OverQuota(SpawnException):  # type: ignore[misc]  # the package carries no types
-    """A refusal that leads to the way out."""
-
-    def __init__(self, told: str, way_out: str) -> None:
-        super().__init__(told, reason="home_over_quota", status_code=403)
-        self.way_out = WayOut("Start to tidy up", way_out)
+CLEANUP_ARGUMENT = "opt-cleanup"
+# Before a rejection the home is measured again, because files may have been deleted since.
+MEASUREMENT_TIMEOUT = 15  # seconds
 
 
-class QuotaStep:
-    """Refuses a start over the limit, or makes it the small one that was asked for."""
+class QuotaHook:
+    """Rejects a start whose home is over its limit, unless the user requested cleanup mode."""
 
-    def __init__(self, ledger: Ledger, volumes: Volumes, declared: HubToml, for_everybody: str) -> None:
+    def __init__(self, ledger: Ledger, volumes: Volumes, declared: HubToml, default_limit: str) -> None:
         self._ledger = ledger
         self._volumes = volumes
         self._declared = declared
-        self._for_everybody = for_everybody
+        self._default_limit = default_limit
 
     async def before_start(self, lab: Lab) -> None:
-        limit = limit_of({group.name for group in lab.user.groups}, self._declared, self._for_everybody)
+        """Check the home; see `Lab.before_start`."""
+        limit = limit_of({group.name for group in lab.user.groups}, self._declared, self._default_limit)
         if limit is None:
             return
         lab.environment = {**lab.environment, "PASSERELLE_HOME_QUOTA": str(limit)}
         home = f"{self._volumes.project}-home-{lab.escaped_name}"
         used = await self._used(home, limit, lab)
-        start = decide(used, limit, wants_to_tidy=wants_to_tidy(lab))
-        if start is Start.REFUSED:
-            told = sentence(used, limit)
+        start = decide(used, limit, cleanup_requested=is_cleanup_requested(lab))
+        if start is Start.REJECTED:
             server = f"{quote(lab.user.name, safe='@')}/{lab.name}".rstrip("/")
-            raise OverQuota(told, f"{lab.hub.base_url}spawn/{server}?{TIDY_ARGUMENT}=yes")
-        if start is Start.TIDY:
-            make_small(lab)
+            cleanup_url = f"{lab.hub.base_url}spawn/{server}?{CLEANUP_ARGUMENT}=yes"
+            raise quota_error(over_limit_message(used, limit), cleanup_url)
+        if start is Start.CLEANUP:
+            apply_cleanup_mode(lab)
 
     async def _used(self, home: str, limit: int, lab: Lab) -> int:
         known = self._ledger.read(home)
         if known is None or known.used <= limit:
             return known.used if known else 0
         try:
-            size = await asyncio.to_thread(self._volumes.size, home, MEASURED_AGAIN_WITHIN)
-        except ToolError as fault:
-            lab.log.warning("The size of %s is the one of last time: %s", home, fault)
+            size = await asyncio.to_thread(self._volumes.size, home, MEASUREMENT_TIMEOUT)
+        except ToolError as error:
+            lab.log.warning("Using the previous size of %s: %s", home, error)
             return known.used
-        return self._ledger.note(home, size, lab_running=False).used
+        return self._ledger.record(home, size, lab_running=False).used
 
 
-def wants_to_tidy(lab: Lab) -> bool:
-    """Whether the person followed the refusal's link.
+def quota_error(message: Message, cleanup_url: str) -> SpawnException:
+    """Return the error of a rejected start; its page offers the address of a start in cleanup mode."""
+    error = spawn_error(message, reason="home_over_quota", status_code=403)
+    error.cleanup_url = cleanup_url
+    return error
 
-    Asked of the request, not of the options of the start: those are kept, and would make the next start a small one.
+
+def is_cleanup_requested(lab: Lab) -> bool:
+    """Return whether the user followed the link to cleanup mode.
+
+    The link sets an argument of the request, because JupyterHub stores a start's options for the next one.
     """
-    return lab.handler is not None and lab.handler.get_query_argument(TIDY_ARGUMENT, "") == "yes"
+    return lab.handler is not None and lab.handler.get_query_argument(CLEANUP_ARGUMENT, "") == "yes"
 
 
-def make_small(lab: Lab) -> None:
-    """Enough to delete and download files, and not for long. The lab ends itself, whoever is or is not watching."""
-    lab.mem_limit = TIDY_MEMORY
-    lab.cpu_limit = min(lab.cpu_limit or TIDY_CPU, TIDY_CPU)
-    lab.extra_host_config = {**lab.extra_host_config, "memswap_limit": TIDY_MEMORY}
-    lab.cmd = ["timeout", "--signal=TERM", "--kill-after=10", str(TIDY_SECONDS), *lab.cmd]
-    # A trash is part of the home: what is thrown away there frees nothing.
+def apply_cleanup_mode(lab: Lab) -> None:
+    """Limit the lab's memory, processor time and duration; the lab ends by itself."""
+    lab.mem_limit = CLEANUP_MEMORY
+    lab.cpu_limit = min(lab.cpu_limit or CLEANUP_CPU, CLEANUP_CPU)
+    lab.extra_host_config = {**lab.extra_host_config, "memswap_limit": CLEANUP_MEMORY}
+    lab.cmd = ["timeout", "--signal=TERM", "--kill-after=10", str(CLEANUP_SECONDS), *lab.cmd]
+    # The trash is part of the home, so files in it still count.
     lab.args = [*lab.args, "--FileContentsManager.delete_to_trash=False"]
-    lab.environment = {**lab.environment, "PASSERELLE_TIDY_SECONDS": str(TIDY_SECONDS)}
+    lab.environment = {**lab.environment, "PASSERELLE_CLEANUP_SECONDS": str(CLEANUP_SECONDS)}
 
 
-def read_quota_step(read: Reader, declared: HubToml) -> QuotaStep:
-    """By .env and hub.toml."""
+def read_quota_hook(read: Reader, declared: HubToml) -> QuotaHook:
+    """Build the check from .env and hub.toml."""
     project, data_dir = read.text("PROJECT_NAME"), Path(read.text("HUB_DATA_DIR"))
-    return QuotaStep(ledger_in(data_dir), Volumes(project, read_tool_image(read)), declared, read_quota(read))
+    return QuotaHook(ledger_in(data_dir), Volumes(project, read_tool_image(read)), declared, read_quota(read))

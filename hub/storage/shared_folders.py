@@ -1,31 +1,94 @@
-"""The folders of a lab: hangs into each start what the person's groups of that moment give.
+"""Shared folders of a lab: course folders by group, and one public folder for all users.
 
-The home is a volume of the person's own (`jupyterhub_config.py`); shared folders come from `courses.py`, the limit of
-the home from `quota.py`. Volumes are made and measured by `keeper.py`, never here: a start does not wait for it.
+A lab mounts them under `SHARED`, outside the home. A home thus stays one volume that can be measured, backed up and
+restored without the courses, and `rm -r` in it cannot delete a course. Links in the home lead to them.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub.config.hub_toml import HubToml
+from hub.config.hub_toml import Course, HubToml
 from hub.config.settings import Reader
-from hub.storage.mounts import LINK_FOLDERS, SHARED_GID, SharedFolders
+from hub.storage import SHARED_GID
 
-if TYPE_CHECKING:  # the keeper reads this too, and needs no JupyterHub for it
+if TYPE_CHECKING:  # the volume service imports this module and does not need JupyterHub
     from hub.spawner.docker import Lab
 
-LINK_COMMAND = f"sh -c {shlex.quote(LINK_FOLDERS)}"
+SHARED = "/srv"
+COURSES = f"{SHARED}/courses"
+PUBLIC = f"{SHARED}/public"
+HOME = "/home/jovyan"
 PUBLIC_VOLUME = "volume"
-# What Docker takes in `source:target:mode`, without the braces that the spawner would fill in.
+
+# Runs in the lab, as its user, at every start. It removes links to folders that are no longer shared, and leaves
+# everything else of the same name alone.
+LINK_SCRIPT = (
+    f"cd {HOME} && for name in courses public; do "
+    f'if [ -d "{SHARED}/$name" ]; then [ -e "$name" ] || [ -L "$name" ] || ln -s "{SHARED}/$name" "$name"; '
+    f'elif [ "$(readlink "$name")" = "{SHARED}/$name" ]; then rm "$name"; fi; done'
+)
+LINK_COMMAND = f"sh -c {shlex.quote(LINK_SCRIPT)}"
+# Paths that Docker accepts in `source:target:mode`, without braces, which the spawner would format.
 _FOLDER = re.compile(r"/[^:{}\x00-\x1f]+")
 
 
+@dataclass(frozen=True)
+class Mount:
+    """A volume or a folder of this machine, as a lab mounts it."""
+
+    source: str
+    target: str
+    writable: bool
+
+
+@dataclass(frozen=True)
+class SharedFolders:
+    """The shared folders of a deployment; `public` is a volume, an absolute path, or empty for none."""
+
+    project: str
+    courses: Mapping[str, Course]
+    public: str = ""
+    admin_groups: frozenset[str] = frozenset()
+
+    def volumes(self) -> list[str]:
+        """Return the volumes that the volume service creates; folders of the machine are the administrator's."""
+        public = [self.public] if self.public and not self.public.startswith("/") else []
+        return [*(self._volume(name) for name in self.courses), *public]
+
+    def mounts_of(self, groups: Collection[str]) -> list[Mount]:
+        """Return the mounts of a user in these groups; a teacher who is also a student may write."""
+        found = []
+        for name, course in self.courses.items():
+            teaches = not set(groups).isdisjoint(course.teachers)
+            if teaches or not set(groups).isdisjoint(course.students):
+                found.append(Mount(self._volume(name), f"{COURSES}/{name}", writable=teaches))
+        if self.public:
+            found.append(Mount(self.public, PUBLIC, writable=not self.admin_groups.isdisjoint(groups)))
+        return found
+
+    def before_start(self, lab: Lab) -> None:
+        """Mount the folders of the user's current groups; see `Lab.before_start`."""
+        mounts = self.mounts_of({group.name for group in lab.user.groups})
+        lab.volumes = {
+            **lab.volumes,
+            **{mount.source: {"bind": mount.target, "mode": "rw" if mount.writable else "ro"} for mount in mounts},
+        }
+        if any(mount.writable for mount in mounts):
+            groups = [*lab.extra_host_config.get("group_add", []), str(SHARED_GID)]
+            lab.extra_host_config = {**lab.extra_host_config, "group_add": groups}
+
+    def _volume(self, course: str) -> str:
+        return f"{self.project}-course-{course}"
+
+
 def read_shared_folders(read: Reader, declared: HubToml) -> SharedFolders:
-    """What is shared, by .env and hub.toml."""
+    """Read the shared folders from .env and hub.toml."""
     project = read.text("PROJECT_NAME")
     public = read.text("LAB_PUBLIC_FOLDER", "")
     if public == PUBLIC_VOLUME:
@@ -37,20 +100,3 @@ def read_shared_folders(read: Reader, declared: HubToml) -> SharedFolders:
         )
         public = ""
     return SharedFolders(project, declared.courses, public, read.groups("AUTH_ADMIN_GROUPS"))
-
-
-class SharedFoldersStep:
-    """Before a start: the shared folders of the person's groups as they are now."""
-
-    def __init__(self, folders: SharedFolders) -> None:
-        self._folders = folders
-
-    def before_start(self, lab: Lab) -> None:
-        mounts = self._folders.mounts_of({group.name for group in lab.user.groups})
-        lab.volumes = {
-            **lab.volumes,
-            **{one.source: {"bind": one.target, "mode": "rw" if one.writable else "ro"} for one in mounts},
-        }
-        if any(one.writable for one in mounts):
-            groups = [*lab.extra_host_config.get("group_add", []), str(SHARED_GID)]
-            lab.extra_host_config = {**lab.extra_host_config, "group_add": groups}

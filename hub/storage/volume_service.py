@@ -1,7 +1,7 @@
-"""The keeper of volumes: a service of the hub, a process of its own, that no start waits for.
+"""The volume service: a process of the hub that creates shared folders and measures homes.
 
-Makes the shared folders that are declared, then measures homes: one after the other, when their lab has stopped, from
-time to time while it runs, and once a day otherwise. Sizes go to the ledger that `quota.py` reads.
+It measures one home at a time: soon after its lab has stopped, every five minutes while the lab runs, and once a day
+otherwise. Starts never wait for it; they read the sizes from the ledger in `quota.py`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from hub.storage.quota import Ledger, Usage, ledger_in
 from hub.storage.shared_folders import read_shared_folders
 from hub.storage.volumes import ToolError, Volumes, read_tool_image
 
-LOOKS_EVERY = 3  # seconds
-WHILE_RUNNING = 300
-OTHERWISE = 86_400
-SETTLES = 60  # a lab that starts has better things to do with the disk
-MEASURED_WITHIN = 120
-TRIES_AGAIN = 60
+POLL_INTERVAL = 3  # seconds
+RUNNING_INTERVAL = 300
+IDLE_INTERVAL = 86_400
+START_DELAY = 60  # a lab that starts needs the disk itself
+MEASUREMENT_TIMEOUT = 120
+RETRY_DELAY = 60
 
-# What it reads of the hub's environment; a service gets nothing of it by itself.
-_READS = (
+# JupyterHub passes a service no other part of its environment.
+_ENVIRONMENT = (
     "PROJECT_NAME",
     "HUB_CONFIG_FILE",
     "LAB_PUBLIC_FOLDER",
@@ -42,106 +42,110 @@ _READS = (
     "DOCKER_HOST",
 )
 
-log = logging.getLogger("keeper")
+log = logging.getLogger("volumes")
 
 
 @dataclass
 class MeasurementSchedule:
-    """Decides which home is next."""
+    """Chooses the home to measure next; `running_since` holds the homes whose lab runs, or has just stopped."""
 
     read: Callable[[str], Usage | None]
-    seen: dict[str, float] = field(default_factory=dict)
-    """Homes with a lab, and since when."""
+    running_since: dict[str, float] = field(default_factory=dict)
 
     def next(self, homes: Iterable[str], running: set[str], now: float) -> str | None:
-        """The home to measure now, if any. Of those that are due, one whose lab has just stopped comes first."""
+        """Return the home that is due, if any; homes whose lab has just stopped come first.
+
+        Args:
+            homes: The volumes of all homes.
+            running: Those in which a lab runs.
+            now: Seconds since the epoch.
+        """
         due: list[tuple[int, str]] = []
         for home in homes:
             rank = self._rank(home, running=home in running, now=now)
             if rank is not None:
                 due.append((rank, home))
         for home in running:
-            self.seen.setdefault(home, now)
+            self.running_since.setdefault(home, now)
         return min(due)[1] if due else None
 
-    def done(self, home: str, *, running: bool) -> None:
-        """It was measured, or at least tried."""
+    def finish(self, home: str, *, running: bool) -> None:
+        """Note that a home was measured, or that the attempt failed."""
         if not running:
-            self.seen.pop(home, None)
+            self.running_since.pop(home, None)
 
     def _rank(self, home: str, *, running: bool, now: float) -> int | None:
         known = self.read(home)
-        # A clock that was set back must not keep a home from being measured.
+        # abs: after the clock was set back, a home must not stay unmeasured.
         age = abs(now - known.measured_at) if known else float("inf")
         if running:
-            settled = now - self.seen.get(home, now) >= SETTLES
-            return 1 if settled and age >= WHILE_RUNNING else None
-        stopped = home in self.seen or (known is not None and known.lab_running)
-        if stopped:
+            started = now - self.running_since.get(home, now) >= START_DELAY
+            return 1 if started and age >= RUNNING_INTERVAL else None
+        if home in self.running_since or (known is not None and known.lab_running):
             return 0
-        return 2 if age >= OTHERWISE else None
+        return 2 if age >= IDLE_INTERVAL else None
 
 
-def measure_one(volumes: Volumes, ledger: Ledger, rounds: MeasurementSchedule) -> bool:
-    """One look, and at most one measurement; whether there was one."""
+def measure_next(volumes: Volumes, ledger: Ledger, schedule: MeasurementSchedule) -> bool:
+    """Measure the home that is due, and return whether there was one."""
     running = volumes.homes_in_use()
-    home = rounds.next(volumes.homes(), running, time.time())
+    home = schedule.next(volumes.homes(), running, time.time())
     if home is None:
         return False
     used = None
     try:
-        used = volumes.size(home, MEASURED_WITHIN)
-    except ToolError as fault:
-        log.warning("%s; tried again later", fault)
-    ledger.note(home, used, lab_running=home in running)
-    rounds.done(home, running=home in running)
+        used = volumes.size(home, MEASUREMENT_TIMEOUT)
+    except ToolError as error:
+        log.warning("%s; retrying later", error)
+    ledger.record(home, used, lab_running=home in running)
+    schedule.finish(home, running=home in running)
     return True
 
 
-def keep(volumes: Volumes, ledger: Ledger, shared: list[str]) -> None:
-    """For ever."""
-    rounds = MeasurementSchedule(ledger.read)
-    made_at: float | None = None
+def run(volumes: Volumes, ledger: Ledger, shared: list[str]) -> None:
+    """Create the shared folders, then measure homes until the process ends."""
+    schedule = MeasurementSchedule(ledger.read)
+    shared_ready = False
     tried_at = float("-inf")
     while True:
-        pause = True
+        idle = True
         try:
-            if made_at is None and time.monotonic() - tried_at >= TRIES_AGAIN:
+            if not shared_ready and time.monotonic() - tried_at >= RETRY_DELAY:
                 tried_at = time.monotonic()
-                volumes.tidy()
-                volumes.make(shared)
-                made_at = time.monotonic()
+                volumes.remove_leftovers()
+                volumes.create_shared(shared)
+                shared_ready = True
                 log.info("shared folders are ready: %s", ", ".join(shared) or "none declared")
-            pause = not measure_one(volumes, ledger, rounds)
-        except (ToolError, DockerException, RequestException, OSError) as fault:
-            log.warning("tried again later: %s", fault)
-        if pause:
-            time.sleep(LOOKS_EVERY)
+            idle = not measure_next(volumes, ledger, schedule)
+        except (ToolError, DockerException, RequestException, OSError) as error:
+            log.warning("retrying later: %s", error)
+        if idle:
+            time.sleep(POLL_INTERVAL)
 
 
-def keeper_service(environ: Mapping[str, str]) -> dict[str, object]:
-    """What JupyterHub is told to start, and to start again should it end. It has no rights at the hub."""
+def volume_service(environ: Mapping[str, str]) -> dict[str, object]:
+    """Return the service's entry in `JupyterHub.services`; JupyterHub restarts it, and it has no scopes."""
     return {
-        "name": "keeper",
+        "name": "volumes",
         "command": [sys.executable, "-m", "hub.storage.volume_service"],
-        "environment": {name: environ[name] for name in _READS if name in environ},
+        "environment": {name: environ[name] for name in _ENVIRONMENT if name in environ},
     }
 
 
 def main() -> None:
-    """Read the hub's environment and keep."""
+    """Read the environment and run."""
     logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s %(name)s] %(message)s")
     reader = Reader(os.environ)
     try:
         shared = read_shared_folders(reader, read_declared(reader.path("HUB_CONFIG_FILE")))
         image, data_dir = read_tool_image(reader), Path(reader.text("HUB_DATA_DIR"))
         reader.check()
-    except SettingsError as fault:
-        sys.exit(str(fault))
-    # The hub ends its services so; a traceback in the log would look like a fault.
+    except SettingsError as error:
+        sys.exit(str(error))
+    # The hub ends its services by these signals; a traceback in the log would look like an error.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-    keep(Volumes(shared.project, image), ledger_in(data_dir), shared.volumes())
+    run(Volumes(shared.project, image), ledger_in(data_dir), shared.volumes())
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The hub's own pages: templates, translations, announcements and terms of use."""
+"""Pages of the hub: templates, announcement and terms of use."""

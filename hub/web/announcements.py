@@ -1,7 +1,7 @@
-"""What the administrator announces: a text on every page of the hub, read anew each time, so that no restart is due.
+"""The announcement on every page of the hub.
 
-The file `announcement.txt` in the folder of notices, or its sibling `announcement.fr.txt` for readers of French; where
-there is none or an empty one, HUB_ANNOUNCEMENT of .env. Text, never markup: templates escape it.
+It is read for every page, so that a change needs no restart: the file `announcement.txt` among the notices, or
+`announcement.fr.txt` for pages in French, else HUB_ANNOUNCEMENT in .env. It is text, never markup: templates escape it.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-LONGEST = 4000  # characters: beyond this nobody reads, and every page carries it
+MAX_LENGTH = 4000  # characters: every page carries the text
 log = logging.getLogger("announcements")
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """Where the text is."""
+    """An announcement: the text of the setting, and the folder of the files that replace it."""
 
     setting: str = ""
     folder: Path | None = None
 
     def in_language(self, language: str) -> str:
-        """The text of now; empty if nothing is announced."""
+        """Return the current text in a language; empty if there is none."""
         names = (f"announcement.{language}.txt", "announcement.txt")
         return next((text for name in names if (text := self._read(name))), self.setting)
 
@@ -31,10 +31,10 @@ class Announcement:
             return ""
         try:
             with (self.folder / name).open(encoding="utf-8", errors="replace") as file:
-                text = file.read(LONGEST + 1).strip()
+                text = file.read(MAX_LENGTH + 1).strip()
         except FileNotFoundError:
             return ""
         except OSError as error:
             log.warning("%s is not shown, it cannot be read: %s", name, error.strerror)
             return ""
-        return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+        return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"

@@ -1,7 +1,6 @@
-"""What all pages of the hub share: the reader's language, the announcement, whom to ask.
+"""Names that every page of the hub gets: the user's language, the announcement and the support contact.
 
-JupyterHub hands templates no request, and so no language; the one place where every page of it gets its names is
-extended here. Our own pages come before JupyterHub's, because the first handler that fits answers.
+JupyterHub passes no request to its templates, so the namespace that every handler builds is extended here.
 """
 
 from __future__ import annotations
@@ -12,39 +11,50 @@ from typing import Any
 
 from jupyterhub import handlers
 from jupyterhub.handlers.base import BaseHandler
+from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import utcnow
 from tornado.httputil import HTTPServerRequest
 
 from hub.auth.oauth import SPENT
 from hub.web.announcements import Announcement
-from hub.web.i18n import language_of, translate, translate_finished
-from hub.web.spawn_errors import is_refused_start, why_not_started
+from hub.web.errors import error_text, spawn_error_text
+from passerelle_common.i18n import gettext_noop, negotiate_language, translate
 
 Route = tuple[str, type[Any], dict[str, Any]]
 
-_names_of_jupyterhub: Callable[[Any], dict[str, Any]] = BaseHandler.template_namespace.fget
-_routes_of_jupyterhub: list[Any] = list(handlers.default_handlers)
+STATUS_PHRASES = (
+    gettext_noop("Bad Request"),
+    gettext_noop("Forbidden"),
+    gettext_noop("Internal Server Error"),
+    gettext_noop("Not Found"),
+    gettext_noop("Service Unavailable"),
+    gettext_noop("Too Many Requests"),
+)
+"""Headings of error pages that have a translation; other phrases of HTTP stay English."""
+
+_jupyterhub_namespace: Callable[[Any], dict[str, Any]] = BaseHandler.template_namespace.fget
+_jupyterhub_routes: list[Any] = list(handlers.default_handlers)
 
 
-def reads(request: HTTPServerRequest) -> str:
-    """The language of whoever sent this request."""
-    return language_of(request.headers.get("Accept-Language", ""))
+def request_language(request: HTTPServerRequest) -> str:
+    """Return the language of the pages for a request."""
+    return negotiate_language(request.headers.get("Accept-Language", ""))
 
 
 def init_templates(announcement: Announcement, support_contact: str) -> None:
-    """Give every template the language and what is announced."""
+    """Add translations, the announcement and the support contact to the namespace of every template."""
 
     def template_namespace(handler: Any) -> dict[str, Any]:
-        language = reads(handler.request)
+        language = request_language(handler.request)
         return {
-            **_names_of_jupyterhub(handler),
+            **_jupyterhub_namespace(handler),
             "language": language,
-            "_": lambda sentence, **facts: translate(sentence, language).format(**facts),
-            "_finished": lambda sentence: translate_finished(str(sentence), language),
-            "phrase_of": lambda status: responses.get(status, "Internal Server Error"),
-            "why_not_started": why_not_started,
-            "spent_sign_in": SPENT,
-            "is_refused_start": is_refused_start,
+            "_": lambda msgid, **facts: translate(msgid, language, **facts),
+            "error_text": lambda exception, message: error_text(exception, message, language),
+            "spawn_error_text": lambda exception: spawn_error_text(exception, language),
+            "is_spawn_error": lambda exception: isinstance(exception, SpawnException),
+            "status_phrase": lambda status: responses.get(status, "Internal Server Error"),
+            "expired_sign_in": SPENT,
             "notice": announcement.in_language(language),
             "support_contact": support_contact,
             "now": utcnow(),
@@ -53,6 +63,6 @@ def init_templates(announcement: Announcement, support_contact: str) -> None:
     BaseHandler.template_namespace = property(template_namespace)
 
 
-def serve(routes: Sequence[Route]) -> None:
-    """Answer these before JupyterHub's own."""
-    handlers.default_handlers[:] = [*routes, *_routes_of_jupyterhub]
+def add_routes(routes: Sequence[Route]) -> None:
+    """Register routes before JupyterHub's own, because the first handler that matches answers."""
+    handlers.default_handlers[:] = [*routes, *_jupyterhub_routes]

@@ -1,7 +1,7 @@
-"""The terms of use: the texts, which version is in force, and how they become a page.
+"""The terms of use: their texts, their version, and their rendering.
 
-HUB_TERMS_FILE names a file in the folder of notices, `terms.md` or `terms.txt`; siblings such as `terms.fr.md` are the same
-terms in other languages. The version is a hash of all of them together: whoever accepted accepted what stood there.
+HUB_TERMS_FILE names a file among the notices, `terms.md` or `terms.txt`. Files such as `terms.fr.md` beside it are
+translations. The version is a hash of all texts, so that an acceptance refers to exactly what the user could read.
 """
 
 from __future__ import annotations
@@ -16,51 +16,57 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from hub.config.settings import SettingsError
-from hub.web.i18n import LANGUAGES
+from passerelle_common.i18n import LANGUAGES
 
-LARGEST = 200_000  # bytes
-EVERY_LANGUAGE = ""  # the text that stands for languages without one of their own
+MAX_SIZE = 200_000  # bytes
+DEFAULT_TEXT = ""  # key of the text for languages without a translation
 log = logging.getLogger("terms")
-# No HTML, no link but to web and mail addresses, and no picture: a reader's browser asks nobody else for anything.
+# No HTML, pictures or links other than web and mail addresses: the page must load nothing from other sites.
 _markdown = MarkdownIt("js-default").disable(["image", "linkify"])
 
 
 @dataclass(frozen=True)
 class Terms:
-    """One version."""
+    """One version of the terms; `texts` maps a language, or `DEFAULT_TEXT`, to its text."""
 
     version: str
     texts: Mapping[str, str]
     is_markdown: bool
 
     def in_language(self, language: str) -> tuple[Markup, str]:
-        """The text as a piece of a page, and the language it is in if it is known."""
+        """Render the terms.
+
+        Returns:
+            The HTML, and the language of the text; empty if that is unknown.
+        """
         text = self.texts.get(language)
-        shown = self.texts[EVERY_LANGUAGE] if text is None else text
+        shown = self.texts[DEFAULT_TEXT] if text is None else text
         html = Markup(_markdown.render(shown)) if self.is_markdown else Markup("<pre>{}</pre>").format(shown)  # noqa: S704
         return html, "" if text is None else language
 
 
 def read_terms(folder: Path, name: str) -> Terms:
-    """The terms as they stand in the files.
+    """Read the terms and their translations.
 
-    :raises OSError, ValueError: if they cannot be read or say nothing
+    Raises:
+        OSError: If a file cannot be read.
+        ValueError: If a file is empty, too large or not UTF-8.
     """
     main = folder / name
-    texts = {EVERY_LANGUAGE: _read(main)}
+    texts = {DEFAULT_TEXT: _read(main)}
     for language in LANGUAGES:
         translated = main.with_name(f"{main.stem}.{language}{main.suffix}")
         if translated.exists():
             texts[language] = _read(translated)
-    hashed = hashlib.sha256()
+    digest = hashlib.sha256()
     for language, text in sorted(texts.items()):
-        hashed.update(f"{language}\0{len(text)}\0{text}".encode())
-    return Terms(hashed.hexdigest(), texts, is_markdown=main.suffix == ".md")
+        digest.update(f"{language}\0{len(text)}\0{text}".encode())
+    return Terms(digest.hexdigest(), texts, is_markdown=main.suffix == ".md")
 
 
 def _read(path: Path) -> str:
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"{path.name} is larger than {LARGEST // 1000} kB")
+    if path.stat().st_size > MAX_SIZE:
+        raise ValueError(f"{path.name} is larger than {MAX_SIZE // 1000} kB")
     text = path.read_text(encoding="utf-8").strip()
     if not text:
         raise ValueError(f"{path.name} is empty")
@@ -68,7 +74,7 @@ def _read(path: Path) -> str:
 
 
 class TermsInForce:
-    """The terms of now: read anew when asked, so that a new version holds from its first reader on."""
+    """The current terms, read again at each use so that a new version applies at once."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
@@ -77,14 +83,14 @@ class TermsInForce:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise SettingsError(
-                f"the hub cannot start, the terms of use {name} cannot be read ({reason}): put them into deployment/notices/, "
-                "or leave HUB_TERMS_FILE in .env empty."
+                f"the hub cannot start, the terms of use {name} cannot be read ({reason}): put them into "
+                "deployment/notices/, or leave HUB_TERMS_FILE in .env empty."
             ) from None
 
     def now(self) -> Terms:
-        """A file that is being written, or was taken away, does not open the door: the last terms hold on."""
+        """Return the current terms; the last readable ones while a file is missing or incomplete."""
         try:
             self._last = read_terms(self._folder, self._name)
         except (OSError, ValueError) as error:
-            log.error("the terms of use cannot be read, those read before stay in force: %s", error)
+            log.error("the terms of use cannot be read, the previous version stays in force: %s", error)
         return self._last

@@ -1,7 +1,7 @@
-"""Who accepted which terms of use, and when: a file of its own beside the hub's database.
+"""Acceptances of the terms of use, in a database of their own beside JupyterHub's.
 
-The hub's own database is JupyterHub's, with migrations that know its tables only. Each version's texts are kept with
-the first acceptance, so that it can be shown later what somebody agreed to.
+JupyterHub's migrations know its own tables only. The texts of a version are kept with its first acceptance, so that
+the administrator can prove later what a user accepted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hub.web.terms import Terms
 
-WAIT_FOR_LOCK = 5  # seconds
+LOCK_TIMEOUT = 5  # seconds
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS terms (version TEXT PRIMARY KEY, texts TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS acceptance (user TEXT NOT NULL, version TEXT NOT NULL REFERENCES terms,"
@@ -24,13 +24,19 @@ _TABLES = (
 
 
 class Acceptances:
-    """Opened anew for each question: they are rare, and nothing stays locked."""
+    """The store of acceptances; each call opens the database anew, so that no lock is held between calls."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def when(self, user: str, version: str, *, since: datetime) -> datetime | None:
-        """When this user accepted this version; what was accepted before the account was made was somebody else's."""
+        """Return when a user accepted a version.
+
+        Args:
+            user: The name of the account.
+            version: The version of the terms.
+            since: Creation of the account; earlier acceptances belong to a previous owner of the name.
+        """
         with self._open() as database:
             row = database.execute(
                 "SELECT accepted_at FROM acceptance WHERE user = ? AND version = ?", (user, version)
@@ -39,33 +45,32 @@ class Acceptances:
         return accepted if accepted is not None and accepted >= since else None
 
     def accept(self, user: str, terms: Terms, now: datetime | None = None) -> None:
-        """Note it, with the texts; once more is as good as once."""
-        moment = (now or datetime.now(UTC)).isoformat()
+        """Record an acceptance, together with the texts; repeated calls are harmless."""
+        accepted_at = (now or datetime.now(UTC)).isoformat()
         with self._open() as database:
             database.execute(
                 "INSERT OR IGNORE INTO terms VALUES (?, ?)",
                 (terms.version, json.dumps(dict(terms.texts), ensure_ascii=False)),
             )
-            database.execute("INSERT OR REPLACE INTO acceptance VALUES (?, ?, ?)", (user, terms.version, moment))
-
-    def exist(self) -> bool:
-        """Whether anybody has ever accepted anything here; every other question makes the file."""
-        return self._path.exists()
+            database.execute("INSERT OR REPLACE INTO acceptance VALUES (?, ?, ?)", (user, terms.version, accepted_at))
 
     def has_any(self, user: str) -> bool:
-        """Whether this user has ever accepted anything."""
+        """Return whether a user has accepted any version; does not create the database."""
+        if not self._path.exists():
+            return False
         with self._open() as database:
             return database.execute("SELECT 1 FROM acceptance WHERE user = ?", (user,)).fetchone() is not None
 
-    def forget(self, user: str) -> None:
-        """Nothing of this user is kept."""
-        with self._open() as database:
-            database.execute("DELETE FROM acceptance WHERE user = ?", (user,))
+    def delete(self, user: str) -> None:
+        """Delete the acceptances of a user; does not create the database."""
+        if self._path.exists():
+            with self._open() as database:
+                database.execute("DELETE FROM acceptance WHERE user = ?", (user,))
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        # Each statement stands for itself: none waits for a lock while it holds another.
-        database = sqlite3.connect(self._path, timeout=WAIT_FOR_LOCK, isolation_level=None)
+        # In autocommit mode no statement waits for a lock while it holds another.
+        database = sqlite3.connect(self._path, timeout=LOCK_TIMEOUT, isolation_level=None)
         try:
             for statement in _TABLES:
                 database.execute(statement)
@@ -75,5 +80,5 @@ class Acceptances:
 
 
 def acceptances_in(data_dir: Path) -> Acceptances:
-    """Where the hub keeps them."""
+    """Return the store in the hub's data folder."""
     return Acceptances(data_dir / "terms.sqlite3")

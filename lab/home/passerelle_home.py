@@ -89,10 +89,10 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    limit, tidy = _number("PASSERELLE_HOME_QUOTA"), _number("PASSERELLE_TIDY_SECONDS")
+    limit, cleanup = _number("PASSERELLE_HOME_QUOTA"), _number("PASSERELLE_CLEANUP_SECONDS")
     given = {
         "home": Home(Path.home(), limit) if limit else None,
-        "ends_at": _BEGAN + tidy if tidy else None,
+        "ends_at": _BEGAN + cleanup if cleanup else None,
     }
     path = url_path_join(server.web_app.settings["base_url"], "passerelle", "home")
     server.web_app.add_handlers(".*$", [(path, HomeHandler, given)])

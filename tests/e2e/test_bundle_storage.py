@@ -249,15 +249,15 @@ class TestTheLimitOfAHome:
         bob.goto(deployment.url(HUB, "/hub/home"))
         bob.page.locator("#start").click()
         expect(bob.page.locator("body")).to_contain_text("20.0 MiB is all it may hold", timeout=30_000)
-        expect(bob.page.get_by_role("link", name="Start to tidy up").first).to_be_visible()
+        expect(bob.page.get_by_role("link", name="Start in cleanup mode").first).to_be_visible()
         bob.screenshot("start-over-the-limit")
         assert f"{deployment.project}-lab-bob" not in deployment.labs()
 
     def test_the_way_out_is_a_small_lab_that_ends(self, deployment: Deployment, bob: Journey) -> None:
-        bob.page.get_by_role("link", name="Start to tidy up").first.click()
+        bob.page.get_by_role("link", name="Start in cleanup mode").first.click()
         bob.wait_for_lab()
-        expect(bob.page.locator(".Toastify")).to_contain_text("This lab is for tidying up", timeout=90_000)
-        bob.screenshot("tidy-up")
+        expect(bob.page.locator(".Toastify")).to_contain_text("This lab is in cleanup mode", timeout=90_000)
+        bob.screenshot("cleanup")
         lab = json.loads(deployment.docker("inspect", f"{deployment.project}-lab-bob"))[0]
         assert lab["HostConfig"]["Memory"] == lab["HostConfig"]["MemorySwap"] == 512 * 2**20
         assert lab["Config"]["Cmd"][:4] == ["timeout", "--signal=TERM", "--kill-after=10", "1800"]
@@ -272,7 +272,7 @@ class TestTheLimitOfAHome:
 
     def test_nothing_is_left_of_the_containers_that_measured(self, deployment: Deployment) -> None:
         label = f"label=org.passerelle.tool={deployment.project}"
-        deployment.wait(lambda: not deployment.docker("ps", "--all", "--quiet", "--filter", label), "tidy engine")
+        deployment.wait(lambda: not deployment.docker("ps", "--all", "--quiet", "--filter", label), "engine without measurement containers")
 
 
 class TestRemoval:

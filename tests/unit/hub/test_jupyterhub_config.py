@@ -160,7 +160,7 @@ def test_names_that_would_be_more_than_a_name_are_not(name: str) -> None:
 def test_idle_labs_are_stopped_by_a_service_that_may_do_nothing_else() -> None:
     c = load()
 
-    service, _keeper = c.JupyterHub.services
+    service, _volumes = c.JupyterHub.services
     (role,) = c.JupyterHub.load_roles
     assert service["command"][1:] == ["-m", "hub.culler.service", "--idle-timeout=3600", "--max-age=0"]
     assert set(role["scopes"]) == {
@@ -179,7 +179,7 @@ def test_an_idle_timeout_of_zero_stops_no_lab(monkeypatch: pytest.MonkeyPatch) -
 
     c = load()
 
-    assert [service["name"] for service in c.JupyterHub.services.to_dict()["extend"]] == ["keeper"]
+    assert [service["name"] for service in c.JupyterHub.services.to_dict()["extend"]] == ["volumes"]
     assert not [argument for argument in c.Spawner.args if "cull" in argument]
 
 
@@ -189,7 +189,7 @@ def test_a_limit_of_one_group_alone_is_watched(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("CULL_IDLE_TIMEOUT_SECONDS", "0")
     monkeypatch.setenv("HUB_CONFIG_FILE", str(tmp_path / "hub.toml"))
 
-    service, _keeper = load().JupyterHub.services
+    service, _volumes = load().JupyterHub.services
 
     assert f"--declared={tmp_path / 'hub.toml'}" in service["command"]
 
@@ -259,7 +259,7 @@ def test_a_lab_is_of_our_class_and_begins_with_its_image_and_its_limits() -> Non
 
     assert c.JupyterHub.spawner_class.__name__ == "Lab"
     names = [hook.__qualname__.split(".")[0] for hook in c.Lab.before_start]
-    assert names == ["ImageChoice", "limit_by_group", "SharedFoldersStep", "QuotaStep"]
+    assert names == ["ImageChoice", "limit_by_group", "SharedFolders", "QuotaHook"]
     assert c.DockerSpawner.pull_policy == "never"
     assert c.DockerSpawner.client_kwargs["timeout"] < c.Spawner.start_timeout
     assert c.Spawner.default_url == "/lab"

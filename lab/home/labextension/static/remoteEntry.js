@@ -29,10 +29,10 @@
       const time = new Date(ends_at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
       const over = used > limit;
       return {
-        kind: over ? "tidy" : "tidied",
+        kind: over ? "cleanup" : "cleaned-up",
         type: over ? "warning" : "success",
         message: over
-          ? `This lab is for tidying up and ends at ${time}. Delete files, empty the trash ` +
+          ? `This lab is in cleanup mode and ends at ${time}. Delete files, empty the trash ` +
             "(rm -rf ~/.local/share/Trash), then start as usual."
           : `Your home is within its limit again. Stop this lab (File, Hub Control Panel) and start as usual.`,
       };
@@ -42,8 +42,8 @@
         kind: "over",
         type: "error",
         message:
-          `Your home holds ${inWords(used)}, more than the ${inWords(limit)} it may. Delete what you do not need, ` +
-          "or your next start will be refused.",
+          `Your home uses ${inWords(used)}, but its limit is ${inWords(limit)}. Delete files you do not need, ` +
+          "or your next start will be rejected.",
       };
     }
     if (used >= TIGHT * limit) {

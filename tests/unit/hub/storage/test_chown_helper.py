@@ -1,4 +1,4 @@
-"""Shared folders are the group's, and what users put inside cannot turn that against anybody."""
+"""Permissions of shared folders, with hostile content in them."""
 
 import os
 import stat
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.storage.chown_helper import share
-from hub.storage.mounts import SHARED_GID
+from hub.storage import SHARED_GID
+from hub.storage.chown_helper import share_folder
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to a group it is not in")
 
@@ -16,21 +16,21 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
-def test_folders_and_files_become_the_groups_and_stay_readable(tmp_path: Path) -> None:
+def test_folders_and_files_get_the_group_and_stay_readable(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir(mode=0o700)
     (tmp_path / "a/run").touch(mode=0o700)
     (tmp_path / "a/text").touch(mode=0o644)
 
-    assert share(tmp_path) == 4
+    assert share_folder(tmp_path) == 4
 
     assert mode(tmp_path) == 0o2775
     assert (mode(tmp_path / "a"), mode(tmp_path / "a/run"), mode(tmp_path / "a/text")) == (0o2770, 0o770, 0o664)
     assert {one.stat().st_gid for one in (tmp_path, *tmp_path.rglob("*"))} == {SHARED_GID}
-    assert share(tmp_path) == 0, "what is right already is left alone"
+    assert share_folder(tmp_path) == 0, "a second run changes nothing"
 
 
-def test_what_is_made_later_is_the_groups_whatever_the_umask(tmp_path: Path) -> None:
-    share(tmp_path)
+def test_new_entries_belong_to_the_group_despite_umask(tmp_path: Path) -> None:
+    share_folder(tmp_path)
     before = os.umask(0o077)
     try:
         (tmp_path / "later").mkdir()
@@ -42,7 +42,7 @@ def test_what_is_made_later_is_the_groups_whatever_the_umask(tmp_path: Path) -> 
     assert (tmp_path / "later/file").stat().st_gid == SHARED_GID
 
 
-def test_links_lead_nowhere_and_pipes_do_not_hold_it_up(tmp_path: Path) -> None:
+def test_links_are_not_followed_and_pipes_do_not_block(tmp_path: Path) -> None:
     outside, inside = tmp_path / "outside", tmp_path / "inside"
     (outside / "deep").mkdir(parents=True, mode=0o700)
     (outside / "secret").touch(mode=0o600)
@@ -53,13 +53,13 @@ def test_links_lead_nowhere_and_pipes_do_not_hold_it_up(tmp_path: Path) -> None:
     (inside / "broken").symlink_to("/none")
     os.mkfifo(inside / "pipe", 0o600)
 
-    share(inside)
+    share_folder(inside)
 
     assert (mode(outside / "secret"), mode(outside / "deep"), mode(inside / "pipe")) == (0o600, 0o700, 0o600)
     assert (outside / "secret").stat().st_gid == os.getgid()
 
 
-def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
+def test_folder_that_is_a_link_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc")
     with pytest.raises(OSError, match="link"):
-        share(tmp_path / "link")
+        share_folder(tmp_path / "link")

@@ -1,4 +1,4 @@
-"""The hub's own pages, rendered with JupyterHub's names: whatever went wrong, they say something."""
+"""The hub's templates, rendered with JupyterHub's namespace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.spawner import SpawnException
 
 from hub.auth.oauth import SPENT
-from hub.storage.quota_hook import OverQuota
+from hub.storage.quota import over_limit_message
+from hub.storage.quota_hook import quota_error
 from hub.web import rendering
 from hub.web.announcements import Announcement
 
@@ -21,7 +22,7 @@ OURS = Path(__file__).parents[4] / "hub" / "web" / "templates"
 
 @pytest.fixture
 def render(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """As JupyterHub does: our folder first, its own under `templates/`, everything escaped."""
+    """Render as JupyterHub does: our folder first, its own under `templates/`, with autoescape."""
     names = {
         "base_url": "/hub/",
         "logout_url": "/hub/logout",
@@ -32,7 +33,7 @@ def render(monkeypatch: pytest.MonkeyPatch) -> Any:
         "message_html": "",
     }
     monkeypatch.setattr(BaseHandler, "template_namespace", BaseHandler.template_namespace)
-    monkeypatch.setattr(rendering, "_names_of_jupyterhub", lambda handler: names)
+    monkeypatch.setattr(rendering, "_jupyterhub_namespace", lambda handler: names)
     rendering.init_templates(Announcement("Down on <b>Friday</b>"), "help@example.org")
     theirs = FileSystemLoader(str(Path(jupyterhub.__file__).parents[4] / "share/jupyterhub/templates"))
     ours = FileSystemLoader(str(OURS))
@@ -61,7 +62,7 @@ def render(monkeypatch: pytest.MonkeyPatch) -> Any:
         ("en", 599, "Internal Server Error"),
     ],
 )
-def test_an_error_without_words_has_a_heading(render: Any, language: str, status: int, heading: str) -> None:
+def test_error_without_message_has_a_heading(render: Any, language: str, status: int, heading: str) -> None:
     html = render("error.html", language, status_code=status, status_message=None, message=None, exception=None)
     assert f"<h1>{heading}</h1>" in html
     assert f"<title>{heading}</title>" in html
@@ -70,30 +71,30 @@ def test_an_error_without_words_has_a_heading(render: Any, language: str, status
 
 
 @pytest.mark.parametrize("message", ["OAuth state missing from cookies", SPENT])
-def test_a_sign_in_that_was_begun_elsewhere_or_is_over_leads_on(render: Any, message: str) -> None:
+def test_expired_sign_in_links_to_start_page(render: Any, message: str) -> None:
     html = render("error.html", status_code=400, message=message, exception=None)
-    assert "<h1>This sign-in has run out</h1>" in html
+    assert "<h1>This sign-in has expired</h1>" in html
     assert 'href="/hub/home"' in html
     assert "OAuth" not in html
 
 
 @pytest.mark.parametrize("template", ["error.html", "not_running.html"])
-def test_a_refusal_with_a_way_out_offers_it_first(render: Any, template: str) -> None:
-    refusal = OverQuota("Your home is full.", "/hub/spawn/b%22ob?opt-tidy-up=yes&x")
-    html = render(template, "fr", status_code=403, failed=True, exception=refusal, spawn_url="/hub/spawn/bob")
-    assert '<a class="button first" href="/hub/spawn/b%22ob?opt-tidy-up=yes&amp;x">Démarrer pour faire' in html
+def test_over_quota_page_offers_cleanup_first(render: Any, template: str) -> None:
+    error = quota_error(over_limit_message(3, 2), "/hub/spawn/b%22ob?opt-cleanup=yes&x")
+    html = render(template, "fr", status_code=403, failed=True, exception=error, spawn_url="/hub/spawn/bob")
+    assert '<a class="button first" href="/hub/spawn/b%22ob?opt-cleanup=yes&amp;x">Démarrer en mode nettoyage' in html
     assert html.count("button first") == 1
 
 
-def test_a_refused_start_says_why_and_nothing_of_it_is_markup(render: Any) -> None:
-    refusal = SpawnException("Your home <b>is</b> full.", reason="quota")
-    html = render("error.html", status_code=400, message=refusal.message, exception=refusal)
+def test_spawn_error_shows_its_escaped_reason(render: Any) -> None:
+    error = SpawnException("Your home <b>is</b> full.", reason="quota")
+    html = render("error.html", status_code=400, message=error.message, exception=error)
     assert "Your home &lt;b&gt;is&lt;/b&gt; full." in html
     assert 'href="/hub/spawn"' in html
 
 
 @pytest.mark.parametrize("name", ["error.html", "page.html"])
-def test_what_is_announced_is_text_on_our_pages_and_on_those_of_jupyterhub(render: Any, name: str) -> None:
+def test_announcement_is_escaped_on_all_pages(render: Any, name: str) -> None:
     html = render(name, status_code=404, exception=None)
     assert "Down on &lt;b&gt;Friday&lt;/b&gt;" in html
     assert "<b>Friday" not in html

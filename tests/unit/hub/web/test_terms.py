@@ -1,4 +1,4 @@
-"""Announcement and terms of use: which text is shown, that it stays text, and who accepted what."""
+"""The announcement, the terms of use and their acceptances."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from hub.config.settings import SettingsError
-from hub.web.announcements import LONGEST, Announcement
-from hub.web.terms import LARGEST, TermsInForce, read_terms
+from hub.web.announcements import MAX_LENGTH, Announcement
+from hub.web.terms import MAX_SIZE, TermsInForce, read_terms
 from hub.web.terms_store import Acceptances
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def test_a_file_takes_the_place_of_the_setting_as_soon_as_it_is_there(tmp_path: Path) -> None:
+def test_announcement_file_replaces_the_setting_at_once(tmp_path: Path) -> None:
     announcement = Announcement("of the setting", tmp_path)
     assert announcement.in_language("en") == "of the setting"
     (tmp_path / "announcement.txt").write_text("of the file\n")
@@ -30,15 +30,13 @@ def test_a_file_takes_the_place_of_the_setting_as_soon_as_it_is_there(tmp_path: 
     assert announcement.in_language("en") == "of the setting"
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"x" * (LONGEST * 3)])
-def test_whatever_the_file_holds_every_page_is_still_shown(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"x" * (MAX_LENGTH * 3)])
+def test_invalid_announcement_file_is_still_shown(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "announcement.txt").write_bytes(content)
-    assert 0 < len(Announcement("", tmp_path).in_language("en")) <= LONGEST + 1
+    assert 0 < len(Announcement("", tmp_path).in_language("en")) <= MAX_LENGTH + 1
 
 
-def test_a_folder_in_place_of_the_file_is_told_and_shows_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unreadable_announcement_is_logged_and_not_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "announcement.txt").mkdir()
     assert Announcement("", tmp_path).in_language("en") == ""
     assert "announcement.txt is not shown" in caplog.text
@@ -56,19 +54,19 @@ def test_a_folder_in_place_of_the_file_is_told_and_shows_nothing(
         ("{{ 7 * 7 }}", "49"),
     ],
 )
-def test_terms_hold_nothing_that_a_browser_runs_or_fetches(tmp_path: Path, markdown: str, forbidden: str) -> None:
+def test_terms_run_no_script_and_load_nothing(tmp_path: Path, markdown: str, forbidden: str) -> None:
     (tmp_path / "terms.md").write_text(f"# Rules\n\n{markdown}\n")
     html, _ = read_terms(tmp_path, "terms.md").in_language("en")
     assert "<h1>Rules</h1>" in html
     assert forbidden not in html
 
 
-def test_plain_terms_are_escaped(tmp_path: Path) -> None:
+def test_plain_text_terms_are_escaped(tmp_path: Path) -> None:
     (tmp_path / "terms.txt").write_text("a < b *c*")
     assert read_terms(tmp_path, "terms.txt").in_language("en")[0] == "<pre>a &lt; b *c*</pre>"
 
 
-def test_a_version_is_all_languages_together(tmp_path: Path) -> None:
+def test_version_covers_all_languages(tmp_path: Path) -> None:
     (tmp_path / "terms.md").write_text("one")
     first = read_terms(tmp_path, "terms.md")
     (tmp_path / "terms.fr.md").write_text("un")
@@ -77,54 +75,54 @@ def test_a_version_is_all_languages_together(tmp_path: Path) -> None:
     assert second.in_language("fr") == ("<p>un</p>\n", "fr")
     assert second.in_language("en") == ("<p>one</p>\n", "")
     (tmp_path / "terms.fr.md").write_text("un\n\n")
-    assert read_terms(tmp_path, "terms.md").version == second.version  # space around it is no new version
+    assert read_terms(tmp_path, "terms.md").version == second.version  # surrounding space does not count
 
 
 @pytest.mark.parametrize(
-    ("content", "why"),
+    ("content", "reason"),
     [
         (None, "No such file"),
         (b"", "terms.md is empty"),
-        (b"x" * (LARGEST + 1), "larger than 200 kB"),
+        (b"x" * (MAX_SIZE + 1), "larger than 200 kB"),
         (b"\xff", "utf-8"),
     ],
 )
-def test_terms_that_cannot_be_read_stop_the_hub_with_a_sentence(
-    tmp_path: Path, content: bytes | None, why: str
+def test_unreadable_terms_are_a_settings_error(
+    tmp_path: Path, content: bytes | None, reason: str
 ) -> None:
     if content is not None:
         (tmp_path / "terms.md").write_bytes(content)
-    with pytest.raises(SettingsError, match=why):
+    with pytest.raises(SettingsError, match=reason):
         TermsInForce(tmp_path, "terms.md")
 
 
-def test_terms_that_are_taken_away_stay_in_force(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_removed_terms_stay_in_force(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "terms.md").write_text("one")
     in_force = TermsInForce(tmp_path, "terms.md")
     version = in_force.now().version
     (tmp_path / "terms.md").unlink()
     assert in_force.now().version == version
-    assert "those read before stay in force" in caplog.text
+    assert "the previous version stays in force" in caplog.text
     (tmp_path / "terms.md").write_text("two")
     assert in_force.now().version != version
 
 
-def test_an_acceptance_is_of_one_version_by_one_account(tmp_path: Path) -> None:
+def test_acceptance_counts_for_one_version_and_one_account(tmp_path: Path) -> None:
     (tmp_path / "terms.md").write_text("one")
     terms = read_terms(tmp_path, "terms.md")
-    kept = Acceptances(tmp_path / "terms.sqlite3")
-    assert kept.when("bob", terms.version, since=NOON) is None
-    kept.accept("bob", terms, NOON)
-    assert kept.when("bob", terms.version, since=NOON) == NOON
-    assert kept.when("carol", terms.version, since=NOON) is None
-    assert kept.when("bob", "0" * 64, since=NOON) is None
-    # Another person under the same name: the account was made later.
-    assert kept.when("bob", terms.version, since=NOON + timedelta(seconds=1)) is None
-    kept.forget("bob")
-    assert kept.when("bob", terms.version, since=NOON) is None
+    acceptances = Acceptances(tmp_path / "terms.sqlite3")
+    assert acceptances.when("bob", terms.version, since=NOON) is None
+    acceptances.accept("bob", terms, NOON)
+    assert acceptances.when("bob", terms.version, since=NOON) == NOON
+    assert acceptances.when("carol", terms.version, since=NOON) is None
+    assert acceptances.when("bob", "0" * 64, since=NOON) is None
+    # A later account with the same name.
+    assert acceptances.when("bob", terms.version, since=NOON + timedelta(seconds=1)) is None
+    acceptances.delete("bob")
+    assert acceptances.when("bob", terms.version, since=NOON) is None
 
 
-def test_what_was_accepted_can_be_shown_later(tmp_path: Path) -> None:
+def test_accepted_texts_are_kept(tmp_path: Path) -> None:
     (tmp_path / "terms.md").write_text("one")
     (tmp_path / "terms.fr.md").write_text("un")
     terms = read_terms(tmp_path, "terms.md")
@@ -134,11 +132,11 @@ def test_what_was_accepted_can_be_shown_later(tmp_path: Path) -> None:
     assert json.loads(texts) == {"": "one", "fr": "un"}
 
 
-def test_thirty_people_accept_at_once(tmp_path: Path) -> None:
+def test_thirty_users_accept_concurrently(tmp_path: Path) -> None:
     (tmp_path / "terms.md").write_text("one")
     terms = read_terms(tmp_path, "terms.md")
-    kept = Acceptances(tmp_path / "terms.sqlite3")
+    acceptances = Acceptances(tmp_path / "terms.sqlite3")
     names = [f"user'{n}" for n in range(30)]
     with ThreadPoolExecutor(30) as pool:
-        list(pool.map(lambda name: kept.accept(name, terms, NOON), names))
-    assert all(kept.when(name, terms.version, since=NOON) for name in names)
+        list(pool.map(lambda name: acceptances.accept(name, terms, NOON), names))
+    assert all(acceptances.when(name, terms.version, since=NOON) for name in names)
