@@ -39,9 +39,7 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("could not select device driver", "nvidia-container-cli", "unknown device id"),
         "gpu",
-        gettext_noop(
-            "Your lab is meant to have a GPU and the server cannot give it one. Tell the administrator."
-        ),
+        gettext_noop("Your lab is meant to have a GPU and the server cannot give it one. Tell the administrator."),
     ),
     (
         ("executable file not found", "no such file or directory: unknown", "exec format error"),
@@ -82,9 +80,7 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("already in use by container",),
         "still_stopping",
-        gettext_noop(
-            "Your last lab is still being removed. Try again in a minute."
-        ),
+        gettext_noop("Your last lab is still being removed. Try again in a minute."),
     ),
 )
 _ENGINE_SLOW = (

@@ -16,6 +16,7 @@ UNEXPECTED_ERROR = gettext_noop(
     "in the log of the hub."
 )
 
+
 def spawn_error(message: Message, *, reason: str, status_code: int, detail: str = "") -> SpawnException:
     """Return the exception that ends a start with a message for the user.
 

@@ -44,8 +44,7 @@ class TermsGate:
         """
         if not self.is_open_for(user):
             message = Message(
-                "%(user)s has not accepted the terms of use, so the lab cannot start. "
-                "Read and accept them at %(url)s",
+                "%(user)s has not accepted the terms of use, so the lab cannot start. Read and accept them at %(url)s",
                 {"user": user.name, "url": terms_url},
             )
             raise spawn_error(message, reason="terms_not_accepted", status_code=403)

@@ -272,7 +272,10 @@ class TestTheLimitOfAHome:
 
     def test_nothing_is_left_of_the_containers_that_measured(self, deployment: Deployment) -> None:
         label = f"label=org.passerelle.tool={deployment.project}"
-        deployment.wait(lambda: not deployment.docker("ps", "--all", "--quiet", "--filter", label), "engine without measurement containers")
+        deployment.wait(
+            lambda: not deployment.docker("ps", "--all", "--quiet", "--filter", label),
+            "engine without measurement containers",
+        )
 
 
 class TestRemoval:

@@ -11,7 +11,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 ROOT = Path(__file__).parents[3]
-CATALOGUE = ROOT / "bridge" / "translations" / "fr" / "LC_MESSAGES" / "messages.po"
+CATALOGUE = ROOT / "passerelle_common" / "translations" / "fr" / "LC_MESSAGES" / "messages.po"
+SOURCES = tuple(str(ROOT / name) for name in ("bridge", "hub"))
 
 
 def test_every_text_is_translated_and_the_compiled_catalogue_is_fresh() -> None:
@@ -21,8 +22,8 @@ def test_every_text_is_translated_and_the_compiled_catalogue_is_fresh() -> None:
         ROOT,
         methods,
         options,
-        keywords={"gettext_noop": None, "_": None, "gettext": None, "ngettext": (1, 2)},
-        directory_filter=lambda path: "/bridge" in f"{path}/" and "/." not in str(path),
+        keywords={"gettext_noop": None, "Message": None, "_": None, "gettext": None, "ngettext": (1, 2)},
+        directory_filter=lambda path: str(path).startswith(SOURCES),
     )
     with CATALOGUE.open("rb") as file:
         catalogue = read_po(file, locale="fr")

@@ -17,6 +17,12 @@ from passerelle_common.i18n import Message, negotiate_language, translate
         ("de, it", "en"),
         ("fr;q=0", "en"),
         ("fr;q=x", "en"),
+        ("en-GB,en;q=0.9,fr;q=0.8", "en"),
+        ("de,fr;q=0.5,en;q=0.4", "fr"),
+        ("*", "en"),
+        (";;;,,,q=,fr;q=x", "en"),
+        pytest.param("x" * 100_000, "en", id="long tag"),
+        pytest.param("de," * 10_000 + "fr", "en", id="many tags"),
     ],
 )
 def test_best_accepted_language_is_chosen(header: str, language: str) -> None:

@@ -87,9 +87,7 @@ def test_version_covers_all_languages(tmp_path: Path) -> None:
         (b"\xff", "utf-8"),
     ],
 )
-def test_unreadable_terms_are_a_settings_error(
-    tmp_path: Path, content: bytes | None, reason: str
-) -> None:
+def test_unreadable_terms_are_a_settings_error(tmp_path: Path, content: bytes | None, reason: str) -> None:
     if content is not None:
         (tmp_path / "terms.md").write_bytes(content)
     with pytest.raises(SettingsError, match=reason):
