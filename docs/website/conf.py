@@ -1,9 +1,8 @@
-"""How Sphinx makes the site: `make docs` writes it into build/docs.
+"""Sphinx configuration of the documentation site; `make docs` builds it into build/docs.
 
-Pages are written for whoever reads them in the repository, in plain Markdown; nothing in them is for this site. It has
-the repository's own tree, so a link between two pages that works there works here. What is missing there is the
-navigation, and that is owned by this file: a page that stands in no section stops the build, and so does a link or an
-anchor that leads nowhere (`--fail-on-warning`).
+Pages are plain Markdown for readers of the repository. The site keeps the repository's tree, so links between pages
+work in both. This file adds the navigation. A page without a section and a broken link or anchor fail the build
+(`--fail-on-warning`).
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ author = "the authors of Passerelle"
 language = "en"
 root_doc = "docs/README"
 
-# Each entry is a page or a pattern; a pattern brings, by name, what no entry of any section names by itself.
+# Each entry is a page or a pattern; a pattern adds the matching pages that no other entry names, sorted by name.
 SECTIONS = {
     "The bridge": ["docs/install", "docs/cas", "docs/clients/README", "docs/settings", "docs/cli"],
     "The hub": ["docs/operating", "docs/students", "lab/README"],
-    "Keeping watch": ["SECURITY", "docs/audit", "docs/metrics", "docs/performance"],
-    "The house": [
+    "Monitoring and security": ["SECURITY", "docs/audit", "docs/metrics", "docs/performance"],
+    "Project": [
         "README",
         "docs/architecture",
         "docs/conformance",
@@ -34,7 +33,7 @@ SECTIONS = {
         "CHANGELOG",
     ],
 }
-# The pages below a page.
+# Pages listed below another page.
 BELOW = {
     "docs/operating": [
         *(f"docs/hub/{name}" for name in ("site", "sign-in", "edge", "labs", "storage", "network", "lifecycle")),
@@ -43,24 +42,24 @@ BELOW = {
     "docs/clients/README": ["docs/clients/*"],
     "docs/decisions/README": ["docs/decisions/*"],
 }
-# Of pages whose heading says too little beside the others.
+# Navigation titles for pages whose heading is too short out of context.
 TITLES = {
-    "README": "The repository's first page",
+    "README": "README",
     "docs/clients/README": "Connect an application",
     "docs/performance": "Performance",
-    "docs/openid-modules": "OpenID, module by module",
-    "lab/README": "The lab's image",
+    "docs/openid-modules": "OpenID certification modules",
+    "lab/README": "Lab image",
 }
 
 extensions = ["myst_parser"]
 include_patterns = ["*.md", "docs/**.md", "lab/README.md"]
-# Not to be walked through: some hold thousands of files, some what is nobody's business.
+# Directories without pages; some contain thousands of files, some private data.
 exclude_patterns = [".*", "archives", "backups", "bridge", "build", "deployment", "hub", "node_modules", "tests"]
-# Anchors as the repository's own view makes them.
+# Anchors as in the repository view.
 myst_heading_anchors = 6
-# Two hyphens in a sentence are an option's.
+# Two hyphens in a sentence belong to a command option.
 smartquotes = False
-# A snippet with a gap to fill in, or in a language without colours, is no fault of the page.
+# Snippets with placeholders, or in a language without a lexer, are fine.
 suppress_warnings = ["misc.highlighting_failure"]
 
 html_theme = "furo"
@@ -77,12 +76,12 @@ html_permalinks_icon = "#"
 
 
 def setup(app: Sphinx) -> None:
-    """Called by Sphinx."""
+    """Register the navigation with Sphinx."""
     app.connect("source-read", add_navigation)
 
 
 def add_navigation(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Give the first page all sections, and a page that has others below it their list."""
+    """Append all sections to the start page, and the list of subpages to a page that has some."""
     pages = app.env.found_docs
     if docname == root_doc:
         source[0] += "".join(toctree(chosen(entries, pages), caption) for caption, entries in SECTIONS.items())
@@ -91,7 +90,7 @@ def add_navigation(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def chosen(entries: Iterable[str], pages: Iterable[str]) -> Iterator[str]:
-    """The pages that the entries stand for. One that is not there is left out: some are made by a program."""
+    """Yield the pages that match the entries; skip missing ones, because some are generated."""
     named = {entry for several in (*SECTIONS.values(), *BELOW.values()) for entry in several} | {root_doc}
     for entry in entries:
         if "*" in entry:
@@ -101,7 +100,7 @@ def chosen(entries: Iterable[str], pages: Iterable[str]) -> Iterator[str]:
 
 
 def toctree(pages: Iterable[str], caption: str) -> str:
-    """As MyST reads it, for the sidebar alone."""
+    """Return a hidden MyST toctree for the sidebar."""
     lines = [f"{TITLES[page]} </{page}>" if page in TITLES else f"/{page}" for page in pages]
     options = [":hidden:", *([f":caption: {caption}"] if caption else [])]
     return "\n".join(["\n\n```{toctree}", *options, "", *lines, "```\n"]) if lines else ""
