@@ -38,6 +38,7 @@ TEXT_NAMES = ("Makefile", "Dockerfile", ".env", "prepare", "run")
 EXCLUDED = ("tests/language.py", "requirements/", "LICENSE")
 # Files in which one of the words is a term of another system.
 TERMS = {
+    "nobody": ("user nobody", '"nobody"'),
     "room": ("synapse",),
     "rooms": ("synapse",),
 }

@@ -1,7 +1,7 @@
-"""A person's browser: a real Chromium with a profile of its own, and evidence of whatever goes wrong in it.
+"""A real Chromium with a temporary profile.
 
-Every wait is for something to become true. A failure leaves a screenshot and the text of the page in the artifacts
-folder (TEST_ARTIFACTS, default test-artifacts/).
+A failure leaves a screenshot and the text of the page in the artifacts folder (TEST_ARTIFACTS, default
+test-artifacts/).
 """
 
 from __future__ import annotations
@@ -21,52 +21,52 @@ from playwright.sync_api import Error, Page, Request, sync_playwright
 T = TypeVar("T")
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_FLAGS = [
-    "--no-sandbox",  # Chromium refuses its sandbox to root
+    "--no-sandbox",  # Chromium refuses to run its sandbox as root
     "--disable-gpu",
     "--disable-quic",
-    # Containers that come and go are, to a Chromium on the same machine, a network that changes. It then gives up
-    # every HTTP/2 connection with all that runs on it; HTTP/1.1 loses only what is just connecting.
+    # To a Chromium on the same machine, a starting or stopping container is a network change. It then closes every
+    # HTTP/2 connection with all its requests; with HTTP/1.1 it aborts only requests that are connecting.
     "--disable-http2",
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
 ]
-PAGE_WAIT = 30_000  # ms: a page of the hub, the bridge or CAS
+PAGE_WAIT = 30_000  # ms, for a page of the hub, the bridge or CAS
 
 
 class JourneyError(AssertionError):
-    """A step of the journey did not succeed: which one, where the browser was, where the evidence is."""
+    """A failed step; the message names the step, the page and the evidence."""
 
 
 def artifacts_dir() -> Path:
-    """Where screenshots go."""
+    """Return the folder for screenshots."""
     folder = Path(os.environ.get("TEST_ARTIFACTS") or "test-artifacts").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def chromium_path() -> str | None:
-    """The browser of this machine, if it has one."""
+    """Return the path of the installed Chromium, if any."""
     return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
 
 
 class Browser:
-    """Use it as a context manager; `page` is its one tab."""
+    """A browser that runs inside a `with` block; `page` is its tab."""
 
     def __init__(self, *, name: str) -> None:
         self.name = name
         self.console: list[str] = []
-        self.lost: list[str] = []  # requests that fell victim to a change of network
+        self.lost: list[str] = []  # requests aborted by a network change
 
     def __enter__(self) -> Self:
         self._playwright = sync_playwright().start()
         try:
-            # A fresh profile each time, so that no earlier sign-in helps. *.localhost is loopback to Chromium itself.
+            # A new profile each time, so that no session is left. Chromium resolves *.localhost to loopback.
             self._browser = self._playwright.chromium.launch(
                 executable_path=chromium_path(), headless=True, args=CHROMIUM_FLAGS
             )
-            # The certificate is self-signed on purpose; that it is the right one is checked elsewhere.
+            # The certificate is self-signed; other tests check it.
             context = self._browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 900})
             context.set_default_timeout(PAGE_WAIT)
             self.page: Page = context.new_page()
@@ -86,18 +86,18 @@ class Browser:
             self._playwright.stop()
 
     def screenshot(self, label: str) -> Path:
-        """Keep what the browser shows."""
+        """Save a screenshot and return its path."""
         path = artifacts_dir() / f"{self.name}-{label}.png"
         self.page.screenshot(path=path)
         return path
 
     def goto(self, url: str) -> None:
-        """Open an address."""
+        """Open a URL."""
         self.retry_on_network_change(lambda: self.page.goto(url))
 
     @staticmethod
     def retry_on_network_change(action: Callable[[], T]) -> T:
-        """Do it again if it fell victim to a change of network."""
+        """Run an action, and retry it up to three times after a network change."""
         for _ in range(3):
             try:
                 return action()
@@ -107,7 +107,7 @@ class Browser:
         return action()
 
     def wait(self, is_true: Callable[[], bool], what: str, milliseconds: float) -> None:
-        """Until something is true that the page itself cannot be asked to wait for."""
+        """Poll until a condition holds that playwright cannot wait for."""
         deadline = time.monotonic() + milliseconds / 1000
         while not is_true():
             if time.monotonic() > deadline:
@@ -116,7 +116,7 @@ class Browser:
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
-        """Whatever goes wrong inside ends as one message with the evidence beside it."""
+        """Turn a failure inside the block into one message that names the evidence."""
         try:
             yield
         except (Error, JourneyError) as error:

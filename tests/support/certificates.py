@@ -1,6 +1,7 @@
-"""Certificates as a site would bring them."""
+"""Certificates as an administrator provides them, and TLS contexts from them."""
 
 import hashlib
+import ssl
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -13,9 +14,9 @@ from cryptography.x509.oid import NameOID
 
 
 def write_certificate(folder: Path, hosts: list[str]) -> str:
-    """Put server.crt and server.key for these names or IP addresses into the folder; return the fingerprint."""
+    """Write server.crt and server.key for these names or IP addresses; return the SHA-256 fingerprint."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A site of its own")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test site")])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -36,6 +37,13 @@ def write_certificate(folder: Path, hosts: list[str]) -> str:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).hexdigest()
+
+
+def server_context(folder: Path) -> ssl.SSLContext:
+    """Return a server's TLS context with the server.crt and server.key of this folder."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.crt", folder / "server.key")
+    return context
 
 
 def _name(host: str) -> x509.GeneralName:

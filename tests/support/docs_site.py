@@ -1,4 +1,4 @@
-"""The site of the documentation, built from the pages as they are now."""
+"""The documentation site, built from the pages of the work tree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("
 
 
 def build(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    """As the Makefile does, but of everything anew, and with all warnings instead of the first."""
+    """Build the site as `make docs` does, and report all warnings instead of the first."""
     words = ["-m", "sphinx", "-q", "-b", "html", "--fail-on-warning", "--keep-going", "-c", "docs/website"]
     return subprocess.run(
         [sys.executable, *words, "-d", str(out.with_name("doctrees")), ".", str(out)],
@@ -20,6 +20,6 @@ def build(source: Path, out: Path) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=300,  # it takes three seconds where nothing else runs
+        timeout=300,  # 3 s on an idle machine
         check=False,
     )

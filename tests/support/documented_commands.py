@@ -1,8 +1,7 @@
-"""The commands that a page shows: the lines of its shell blocks, and those of our own that a sentence names.
+"""The commands on a page: lines of its shell blocks, and commands of this project inside sentences.
 
-A line is taken apart as a shell would, as far as pages need it: pipes, lists, redirections, here-documents, comments,
-lines that go on. What stands for something else (`…`, `[FOLDER]`) stays as it is written. A sentence may name no more
-than the beginning of a command: it gets a `…` at its end.
+Lines are split like a shell does: pipes, lists, redirections, here-documents, comments and continuations. Placeholders
+(`…`, `[FOLDER]`) stay as written. A command inside a sentence may be incomplete, so it gets a `…` at its end.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ HERE_DOCUMENT = re.compile(r"<<-?\s*['\"]?(\w+)['\"]?")
 
 @dataclass(frozen=True)
 class DocumentedCommand:
-    """One command without its variables and redirections."""
+    """A command without variable assignments and redirections."""
 
     page: Path
     line: int
@@ -36,7 +35,7 @@ class DocumentedCommand:
 
 
 def commands_of(page: Path) -> Iterator[DocumentedCommand]:
-    """All of a page."""
+    """Return all commands of a page."""
     for line, text in _texts(MarkdownIt().parse(page.read_text(encoding="utf-8"))):
         for words in simple_commands(text):
             yield DocumentedCommand(page, line, tuple(words))
@@ -48,7 +47,7 @@ def _texts(tokens: list[Token]) -> Iterator[tuple[int, str]]:
         language = token.info.partition(" ")[0]
         if token.type == "fence" and language in SHELL:
             yield line, re.sub(r"^\$ ", "", token.content, flags=re.MULTILINE)
-        elif token.type == "fence" and language == "text":  # a list of commands, each with what it is for
+        elif token.type == "fence" and language == "text":  # a list of commands, each with its purpose
             rows = (re.split(r" {2,}", row)[0] for row in token.content.splitlines() if OURS.match(row))
             yield from ((line, f"{row} …") for row in rows)
         elif token.type == "inline":
@@ -57,7 +56,7 @@ def _texts(tokens: list[Token]) -> Iterator[tuple[int, str]]:
 
 
 def simple_commands(text: str) -> Iterator[list[str]]:
-    """Each command that a shell would start, as its words."""
+    """Return the words of each command that a shell would start."""
     for line in _whole_lines(text):
         found: list[str] = []
         words = iter(_words(line))
@@ -66,7 +65,7 @@ def simple_commands(text: str) -> Iterator[list[str]]:
                 yield from _without_variables(found)
                 found = []
             elif set(word) <= set("<>"):
-                if found and found[-1].isdigit():  # of 2>
+                if found and found[-1].isdigit():  # the number of `2>`
                     found.pop()
                 next(words, None)
             else:
@@ -88,14 +87,14 @@ def _words(line: str) -> list[str]:
 
 
 def _whole_lines(text: str) -> Iterator[str]:
-    """What a shell reads at once; here-documents are left out."""
+    """Join continued lines; drop here-documents."""
     lines = iter(text.splitlines())
     for line in lines:
         whole = line
         while not _is_whole(whole):
             more = next(lines, None)
             if more is None:
-                raise ValueError(f"no end of: {whole}")
+                raise ValueError(f"unfinished line: {whole}")
             whole = f"{whole.removesuffix(chr(92))}\n{more}"
         if ends := HERE_DOCUMENT.search(whole):
             whole = HERE_DOCUMENT.sub("", whole)
@@ -109,6 +108,6 @@ def _is_whole(line: str) -> bool:
         return False
     try:
         _words(line)
-    except ValueError:  # a quotation without its end
+    except ValueError:  # an unclosed quotation
         return False
     return True

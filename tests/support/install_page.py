@@ -1,4 +1,4 @@
-"""The blocks of docs/install.md, as a reader would copy them."""
+"""The code blocks of docs/install.md."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ PAGE = Path(__file__).parents[2] / "docs" / "install.md"
 
 
 def blocks(heading: str, language: str) -> list[str]:
-    """Those below a heading, in order."""
+    """Return the code blocks below a heading, in order."""
     sections = re.split(r"^#{2,3} ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     (section,) = (text for text in sections if text.startswith(f"{heading}\n"))
     return re.findall(rf"^```{language}\n(.*?)^```$", section, flags=re.M | re.S)
 
 
 def substitute(block: str, values: Mapping[str, object]) -> str:
-    """The block with what a reader would write in place of each example; that each occurs is asserted."""
+    """Replace the example values of a block; assert that each occurs."""
     for example, value in values.items():
-        assert example in block, f"docs/install.md has no {example!r} any more:\n{block}"
+        assert example in block, f"docs/install.md no longer contains {example!r}:\n{block}"
         block = block.replace(example, str(value))
     return block

@@ -1,4 +1,4 @@
-"""ProcessGroup Python processes that run the same program and are spoken to all at once."""
+"""Python processes that run the same program at the same time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class ProcessGroup:
-    """The last argument of each is its number; what is left of them at the end is killed."""
+    """A group of processes; each gets its number as the last argument, and the end of the block kills them."""
 
     def __init__(self, count: int, program: str, *arguments: str) -> None:
         self._all = [
@@ -36,18 +36,18 @@ class ProcessGroup:
             process.communicate()
 
     def wait_for(self, word: str) -> None:
-        """Until each has said it."""
+        """Wait until every process has printed this line."""
         for process in self._all:
             assert process.stdout is not None
             assert process.stdout.readline() == f"{word}\n"
 
     def send_line(self, word: str) -> None:
-        """A line to each."""
+        """Send a line to every process."""
         for process in self._all:
             assert process.stdin is not None
             process.stdin.write(f"{word}\n")
             process.stdin.flush()
 
     def outputs(self) -> list[str]:
-        """The rest of what each says, when it has ended."""
+        """Wait for the end of every process and return the remaining outputs."""
         return [process.communicate(timeout=60)[0] for process in self._all]

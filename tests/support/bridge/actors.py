@@ -1,8 +1,7 @@
-"""Who takes part in a sign-in: a browser with its cookies, and an application with its OAuth client.
+"""Test clients of a sign-in: a browser with its cookies, and an application with its OAuth client.
 
-Both speak through a `Wire`: to the WSGI application in this process, or to a bridge that really listens. Everything
-that must stay secret and passes through their hands goes into `wire.secrets`, for the tests that search logs; the
-ids of pending logins go into `wire.states`.
+Both send requests through a `Wire`: to the WSGI application in this process, or to a listening bridge. The wire
+collects every secret in `wire.secrets`, for the tests that search logs, and pending login ids in `wire.states`.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @dataclass(frozen=True)
 class Response:
-    """What came back."""
+    """An HTTP response."""
 
     status: int
     headers: Headers
@@ -48,13 +47,13 @@ class Response:
 
     @property
     def location(self) -> str:
-        """Where the browser is sent; that it is sent on is asserted here."""
+        """The redirect target; asserts that this is a redirect."""
         assert self.status == 303, f"{self.status}: {self.text}"
         return self.headers["Location"]
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The query of the address where the browser is sent; that no parameter comes twice is asserted here."""
+        """The query of the redirect target; asserts that no parameter is repeated."""
         pairs = parse_qsl(urlsplit(self.location).query, keep_blank_values=True)
         assert len(dict(pairs)) == len(pairs), self.location
         return dict(pairs)
@@ -65,7 +64,7 @@ class Response:
 
 
 class Wire:
-    """How requests reach the bridge."""
+    """A transport for requests to the bridge."""
 
     def __init__(self, issuer: str, *, app: Flask | None = None, port: int | None = None) -> None:
         self.issuer, self._app, self._port = issuer, app, port
@@ -75,7 +74,7 @@ class Wire:
     def send(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | str = b""
     ) -> Response:
-        """One request, to an absolute URL of the bridge or to a path."""
+        """Send one request to an absolute URL of the bridge or to a path."""
         target = url.removeprefix(f"https://{urlsplit(self.issuer).netloc}")
         target = target.removeprefix(f"http://{urlsplit(self.issuer).netloc}")
         content = body.encode() if isinstance(body, str) else body
@@ -105,22 +104,22 @@ class Wire:
 
 
 class Browser:
-    """A person's browser: keeps cookies, and goes where it is sent."""
+    """A user's browser, which keeps cookies and follows the login redirects."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.cookies: dict[str, str] = {}
 
     def get(self, url: str, **headers: str) -> Response:
-        """GET, at the bridge."""
+        """Send a GET request to the bridge."""
         return self._ask("GET", url, headers, "")
 
     def post(self, path: str, form: Mapping[str, str], **headers: str) -> Response:
-        """A form, to the bridge."""
+        """Post a form to the bridge."""
         return self._ask("POST", path, FORM | headers, urlencode(form))
 
     def log_in_at_cas(self, answer: Response) -> str:
-        """Go where the bridge sends, which has to be CAS; the address CAS sends back to, ticket in it."""
+        """Follow a redirect to CAS, and return the callback URL with the ticket."""
         parts = urlsplit(answer.location)
         assert parts.path == "/cas/login", answer.location
         connection = http.client.HTTPConnection(parts.netloc, timeout=10)
@@ -136,7 +135,7 @@ class Browser:
         return callback
 
     def sign_in(self, request: str) -> Response:
-        """From an authorization request through CAS to the answer of the callback."""
+        """Send an authorization request, log in at CAS and return the response of the callback."""
         return self.get(self.log_in_at_cas(self.get(request)))
 
     def _ask(self, method: str, url: str, headers: Mapping[str, str], body: str) -> Response:
@@ -148,7 +147,7 @@ class Browser:
                     self.cookies.pop(name, None)
                 else:
                     self.cookies[name] = morsel.value
-                    if morsel.value != "yes":  # no secret, and part of many a random one
+                    if morsel.value != "yes":  # not a secret, and a substring of many
                         self.wire.secrets.add(morsel.value)
         if "code=" in answer.headers.get("Location", ""):
             self.wire.secrets |= set(parse_qs(urlsplit(answer.headers["Location"]).query).get("code", ()))
@@ -157,7 +156,7 @@ class Browser:
 
 @dataclass
 class App:
-    """A registered application: begins a sign-in, redeems the code, asks who it is."""
+    """A registered OAuth client."""
 
     wire: Wire
     client_id: str = "hub"
@@ -175,7 +174,7 @@ class App:
         return base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
 
     def request(self, **changes: Changes) -> dict[str, str]:
-        """The parameters of an authorization request; None takes one away."""
+        """Return the parameters of an authorization request; None removes one."""
         usual: dict[str, Changes] = {
             "response_type": "code",
             "client_id": self.client_id,
@@ -189,11 +188,11 @@ class App:
         return {name: value for name, value in {**usual, **changes}.items() if value is not None}
 
     def authorization_url(self, *repeated: tuple[str, str], **changes: Changes) -> str:
-        """The address to which a person's browser is sent to sign in."""
+        """Return the URL of an authorization request."""
         return f"{self.wire.issuer}/authorize?{urlencode([*self.request(**changes).items(), *repeated])}"
 
     def extract_code(self, answer: Response) -> str:
-        """The code out of the address that a browser comes back with; the rest of it is checked."""
+        """Return the code of an authorization response after checking `state` and `iss`."""
         assert answer.location.startswith(self.redirect_uri), answer.location
         given = answer.parameters
         assert given["state"] == self.state
@@ -203,7 +202,7 @@ class App:
     def redeem(
         self, code: Changes, *repeated: tuple[str, str], basic: str | None = None, **changes: Changes
     ) -> Response:
-        """Exchange a code; by `client_secret_post` unless `basic` has credentials."""
+        """Redeem a code with `client_secret_post`, or with HTTP Basic if `basic` holds credentials."""
         usual: dict[str, Changes] = {
             "grant_type": "authorization_code",
             "code": code,
@@ -216,7 +215,7 @@ class App:
         return self.request_token([*form, *repeated], basic=basic)
 
     def request_token(self, form: Iterable[tuple[str, str]], *, basic: str | None = None) -> Response:
-        """Any form, to the token endpoint."""
+        """Post a form to the token endpoint."""
         header = {} if basic is None else {"Authorization": f"Basic {base64.b64encode(basic.encode()).decode()}"}
         answer = self.wire.send("POST", f"{self.wire.issuer}/token", headers=FORM | header, body=urlencode(list(form)))
         if answer.status == 200:
@@ -224,7 +223,7 @@ class App:
         return answer
 
     def refresh(self, refresh_token: Changes, **changes: Changes) -> Response:
-        """Exchange a refresh token."""
+        """Redeem a refresh token."""
         usual: dict[str, Changes] = {
             "grant_type": "refresh_token",
             "refresh_token": refresh_token,
@@ -234,11 +233,11 @@ class App:
         return self.request_token((name, value) for name, value in {**usual, **changes}.items() if value is not None)
 
     def query_token(self, token: str, *, endpoint: str = "introspect", **changes: Changes) -> Response:
-        """Introspection, or revocation."""
+        """Post a token to the introspection or the revocation endpoint."""
         usual: dict[str, Changes] = {"token": token, "client_id": self.client_id, "client_secret": self.secret}
         form = {name: value for name, value in {**usual, **changes}.items() if value is not None}
         return self.wire.send("POST", f"{self.wire.issuer}/{endpoint}", headers=FORM, body=urlencode(form))
 
     def fetch_userinfo(self, token: str) -> Response:
-        """Userinfo."""
+        """Call the userinfo endpoint."""
         return self.wire.send("GET", f"{self.wire.issuer}/userinfo", headers={"Authorization": f"Bearer {token}"})

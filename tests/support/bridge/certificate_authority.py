@@ -1,4 +1,4 @@
-"""A private certificate authority, as institutions have them, and the certificates of servers on loopback."""
+"""A private certificate authority, and certificates for servers on loopback."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import (
 )
 from cryptography.x509.oid import NameOID
 
-KEYSTORE_PASSWORD = "of a test"
+KEYSTORE_PASSWORD = "test-keystore"
 
 
 @dataclass(frozen=True)
 class ServerFiles:
-    """One certificate with its key, as PEM files and as a keystore of Java."""
+    """A certificate with its key, as PEM files and as a Java keystore."""
 
     certificate: Path
     key: Path
@@ -31,7 +31,7 @@ class ServerFiles:
 
 
 class CertificateAuthority:
-    """Trusted by nobody who was not given `ca_file`."""
+    """A certificate authority that is trusted only through its `ca_file`."""
 
     def __init__(self, folder: Path, name: str = "An institution's authority") -> None:
         self._folder, self._name = folder, name
@@ -51,7 +51,7 @@ class CertificateAuthority:
         self.truststore.write_bytes(serialize_java_truststore(trusted, encryption))
 
     def issue(self, *hosts: str) -> ServerFiles:
-        """A certificate for these names and IP addresses."""
+        """Issue a certificate for these host names and IP addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [
             x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host) for host in hosts

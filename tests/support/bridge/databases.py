@@ -1,6 +1,6 @@
-"""The databases that a store has to work on: whatever asks for one of these fixtures runs once on each.
+"""Database fixtures; a test that uses one runs on SQLite and on PostgreSQL.
 
-`tests/conftest.py` makes them known to every test.
+`tests/conftest.py` exports them to every test.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tests.support.bridge.postgres import PostgresServer
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """The server; ask for it in tests that are marked `needs("postgres")` alone."""
+    """Run one server for the session; use it only in tests marked `needs("postgres")`."""
     with PostgresServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def template(postgres: PostgresServer) -> str:
-    """A migrated database, copied for each test: that is quicker than migrating."""
+    """Migrate one database; copying it is faster than migrating one for each test."""
     name = postgres.create_database()
     SqlStore(postgres.url(name)).close()
     return name
@@ -31,7 +31,7 @@ def template(postgres: PostgresServer) -> str:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs("postgres"))])
 def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database without any table."""
+    """Return the URL of a database without tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/bridge.sqlite3"
     server: PostgresServer = request.getfixturevalue("postgres")
@@ -40,7 +40,7 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs("postgres"))])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database with all tables and nothing in them."""
+    """Return the URL of a migrated, empty database."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/bridge.sqlite3"
         SqlStore(url).close()

@@ -1,4 +1,4 @@
-"""The forms of a page, as a browser would send them."""
+"""HTML forms, parsed as a browser parses them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 @dataclass
 class Form:
-    """Where it leads, the hidden fields, and the buttons as (name, value)."""
+    """A form: its action, its fields, and its buttons as (name, value)."""
 
     action: str
     method: str
@@ -27,26 +27,28 @@ class _Reader(HTMLParser):
         self.tags.append((tag, given))
         if tag == "form":
             self.forms.append(Form(given.get("action", ""), given.get("method", "get")))
-        elif tag == "input" and self.forms and "name" in given:  # other people's pages have some that are in no form
+        elif (
+            tag == "input" and self.forms and "name" in given
+        ):  # some pages of CAS servers have inputs outside of forms
             self.forms[-1].fields[given["name"]] = given.get("value", "")
         elif tag == "button" and self.forms:
             self.forms[-1].buttons.append((given.get("name", ""), given.get("value", "")))
 
 
 def parse_forms(page: str) -> list[Form]:
-    """In the order of the page."""
+    """Return the forms of a page in document order."""
     reader = _Reader()
     reader.feed(page)
     return reader.forms
 
 
 def find_form(page: str, path: str) -> Form:
-    """The first form that leads there."""
+    """Return the first form with this action."""
     return next(form for form in parse_forms(page) if form.action == path)
 
 
 def parse_tags(page: str) -> list[tuple[str, dict[str, str]]]:
-    """Every element that the browser would make of it, with its attributes: what an injection shows up in."""
+    """Return every element of a page with its attributes, to detect injected markup."""
     reader = _Reader()
     reader.feed(page)
     return reader.tags

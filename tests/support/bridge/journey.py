@@ -1,6 +1,6 @@
-"""A person who signs in through the hub and CAS, opens their lab and computes in a notebook.
+"""User journeys in a real browser: sign in through the hub and CAS, open the lab, run cells in a notebook.
 
-Used against the demo and against the compose deployment alike.
+The tests of the demo and of the compose deployment use them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from playwright.sync_api import Error, Locator
 
 from tests.support.browser import Browser, JourneyError
 
-LAB_WAIT = 180_000  # ms: a lab's start and JupyterLab's first drawing, on a slow machine
-RUN_WAIT = 60_000  # ms: a kernel's start and one small cell
+LAB_WAIT = 180_000  # ms, for the start of a lab and the first rendering of JupyterLab on a slow machine
+RUN_WAIT = 60_000  # ms, for the start of a kernel and one small cell
 
 
 class Journey(Browser):
-    """One person's way, from the hub's first page on."""
+    """The browser of one user of the hub."""
 
     def __init__(self, hub_url: str, *, name: str) -> None:
         super().__init__(name=name)
@@ -29,19 +29,19 @@ class Journey(Browser):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        # JupyterLab takes a lost connection for a stopped server, asks, and goes on connecting meanwhile.
+        # JupyterLab shows a dialog when it loses the connection, and reconnects by itself.
         lost = self.page.locator(".jp-Dialog", has_text="Server unavailable or unreachable")
         self.page.add_locator_handler(lost, lambda dialog: dialog.get_by_role("button", name="Dismiss").click())
         return self
 
     def open_hub(self) -> None:
-        """Go to the hub's front door, which shows one button."""
+        """Open the hub's login page, which shows one button."""
         with self.step("open the hub"):
             self.goto(f"{self.hub_url}/")
             self._sign_in_button().wait_for()
 
     def sign_in(self, user: str, password: str) -> float:
-        """From the hub's page over the CAS form into JupyterLab; seconds from the last click to a lab that is ready."""
+        """Sign in at the hub through CAS; return the seconds from the last click to a ready lab."""
         self.user = user
         self.open_hub()
         with self.step("go from the hub to CAS"):
@@ -53,14 +53,14 @@ class Journey(Browser):
         return time.monotonic() - began
 
     def fill_cas_form(self, user: str, password: str) -> None:
-        """Type name and password at CAS and send them."""
+        """Submit the login form of CAS."""
         with self.step("sign in at CAS"):
             self.page.get_by_label("Username").fill(user)
             self.page.get_by_label("Password").fill(password)
             self.page.get_by_role("button", name=re.compile("sign in|login", re.I)).click()
 
     def wait_for_lab(self) -> None:
-        """Until JupyterLab stands there and can be used; starts the server if the hub asks for a click."""
+        """Wait for a usable JupyterLab; start the server if the hub shows its home page."""
         with self.step("reach JupyterLab"):
             self.page.wait_for_url(re.compile(r"/(user/[^/]+/lab|hub/(home|spawn-pending))"), timeout=LAB_WAIT)
             if "/hub/home" in self.page.url:
@@ -69,17 +69,17 @@ class Journey(Browser):
 
     def _lab_is_ready(self) -> bool:
         if self.lost:
-            # What a person does with a page that came half: load it again.
+            # Reload a page that loaded only in part, as a user would.
             self.lost.clear()
-            with contextlib.suppress(Error):  # it may be on its way elsewhere by itself
+            with contextlib.suppress(Error):  # a navigation may already be under way
                 self.page.reload()
         splash = self.page.locator("#jupyterlab-splash")
         usable = self._launcher_card().or_(self._cells()).first
         return "/lab" in self.page.url and splash.count() == 0 and usable.is_visible()
 
     def restart_lab(self) -> float:
-        """Start my stopped server from the hub's home; seconds until the lab is ready."""
-        with self.step("start my server"):
+        """Start the stopped server from the hub's home page; return the seconds until the lab is ready."""
+        with self.step("start the server"):
             self.goto(f"{self.hub_url}/hub/home")
             began = time.monotonic()
             self.page.locator("#start").click()
@@ -87,10 +87,10 @@ class Journey(Browser):
         return time.monotonic() - began
 
     def open_notebook(self) -> None:
-        """A new Python notebook, with its kernel waiting for work."""
+        """Open a new Python notebook and wait for its kernel."""
         with self.step("open a notebook"):
             if not self._launcher_card().first.is_visible():
-                # JupyterLab came back with the tabs of last time; a notebook of today is easier to reason about.
+                # JupyterLab restored the tabs of the last session; start without them.
                 self.goto(f"{self.page.url.partition('/lab')[0]}/lab?reset")
             self._launcher_card().first.click(timeout=LAB_WAIT)
             self.wait(self._notebook_is_there, "a notebook", RUN_WAIT)
@@ -99,49 +99,49 @@ class Journey(Browser):
     def _notebook_is_there(self) -> bool:
         lost = self.page.locator(".jp-Dialog", has_text="Failed to fetch")
         if lost.is_visible():
-            # A request that a change of network cost: what a person does is to close it and click again.
+            # A network change aborted the request; close the dialog and click again, as a user would.
             lost.get_by_role("button").last.click()
             self._launcher_card().first.click(timeout=LAB_WAIT)
         return self._cells().first.is_visible()
 
     def run_cell(self, code: str) -> str:
-        """Type code into the last cell, run it, and read what comes out."""
+        """Run code in the last cell and return its output."""
         with self.step(f"run {code!r}"):
             before = self._cells().count()
             cell = self._cells().last
             cell.locator(".cm-content").click()
-            # As typing, but without the editor's help, which would indent a second time.
+            # Inserted as text, because the editor would indent typed lines a second time.
             self.page.keyboard.insert_text(code)
             self.page.keyboard.press("Shift+Enter")
             self.wait(lambda: self._cells().count() > before, "a new cell below", RUN_WAIT)
             done = self._cells().nth(before - 1)
-            # "[*]:" while it runs, "[3]:" once it is done.
+            # The prompt is "[*]:" while the cell runs and "[3]:" afterwards.
             done.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).wait_for(timeout=RUN_WAIT)
             self._wait_for_kernel()
             return "\n".join(done.locator(".jp-OutputArea-output").all_inner_texts()).strip()
 
     def write_home_file(self, name: str, text: str) -> None:
-        """Put a file into my home, from the notebook."""
+        """Write a file into the user's home from the notebook."""
         self.run_cell(
             f"from pathlib import Path; Path.home().joinpath({name!r}).write_text({text!r}); print('written')"
         )
 
     def read_home_file(self, name: str) -> str:
-        """What a file in my home holds, read from the notebook."""
+        """Return the content of a file in the user's home, read from the notebook."""
         return self.run_cell(f"from pathlib import Path; print(Path.home().joinpath({name!r}).read_text())")
 
     def stop_server(self) -> None:
-        """Stop my server with the hub's own button, and see it gone.
+        """Stop the server with the hub's button and wait until it has stopped.
 
-        The button's own answer may be lost to a change of network; the hub stops the lab all the same.
+        A network change may abort the request of the button; the hub stops the lab anyway.
         """
-        with self.step("stop my server"):
+        with self.step("stop the server"):
             self.goto(f"{self.hub_url}/hub/home")
             self.page.locator("#stop").click()
         self.wait(lambda: not self.whoami()["servers"], "stopped server", LAB_WAIT)
 
     def sign_out(self) -> None:
-        """Sign out of the hub, and of the bridge where it leads."""
+        """Sign out of the hub and then of the bridge."""
         with self.step("sign out of the hub"):
             self.goto(f"{self.hub_url}/hub/logout")
             self.page.get_by_role("heading", name="Sign out?").wait_for()
@@ -150,15 +150,15 @@ class Journey(Browser):
             self._sign_in_button().wait_for()
 
     def needs_password(self) -> bool:
-        """Whether the next sign-in leads to CAS's form, rather than in by a session that is left somewhere."""
-        with self.step("go to sign in again"):
+        """Return whether the next sign-in shows the login form of CAS, so that no session is left."""
+        with self.step("start the next sign-in"):
             self._sign_in_button().click()
             self.page.wait_for_url(re.compile(r"/cas/login\?|/user/|/hub/(home|spawn)"))
             return "/cas/login?" in self.page.url and self.page.get_by_label("Password").is_visible()
 
     def whoami(self) -> dict[str, object]:
-        """What the hub knows about me."""
-        with self.step("ask the hub who I am"):
+        """Return the hub's model of the user."""
+        with self.step("fetch the user's model from the hub"):
             return self.retry_on_network_change(self._ask_the_hub)
 
     def _ask_the_hub(self) -> dict[str, object]:
@@ -185,5 +185,5 @@ class Journey(Browser):
         return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell")
 
     def _wait_for_kernel(self) -> None:
-        """Until the kernel is connected and idle. The notebook's own sign already says idle while there is none."""
+        """Wait until the kernel is connected and idle; the notebook's own indicator shows idle without a kernel."""
         self.page.locator("#jp-main-statusbar").get_by_text(re.compile(r"\| Idle$")).wait_for(timeout=RUN_WAIT)

@@ -1,4 +1,4 @@
-"""The bridge as its users run it: `passerelle serve` in a process of its own."""
+"""A bridge process: `passerelle serve` on loopback."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-# Of an installed wheel, say: then every bridge that listens is that one.
+# TESTED_PASSERELLE selects the program of another installation, for example of the wheel.
 PASSERELLE = Path(os.environ.get("TESTED_PASSERELLE") or Path(sys.executable).with_name("passerelle"))
 SECRET_KEY = "0f" * 32
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now.
+    """Return an unused port below the ephemeral range.
 
-    Below those that the system gives to outgoing connections: else one of them takes it before our program has started.
+    An outgoing connection could take an ephemeral port before the program under test binds it.
     """
     while True:
         port = 10_000 + secrets.randbelow(22_000)
@@ -33,12 +33,12 @@ def free_port() -> int:
 
 
 def clean_environment() -> dict[str, str]:
-    """Ours, without settings of the bridge that may stand in it."""
+    """Return this environment without settings of the bridge."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PASSERELLE_")}
 
 
 class LiveBridge:
-    """Serves between __enter__ and __exit__; `restart` keeps the database and the port."""
+    """A bridge that runs inside a `with` block; another start keeps the database and the port."""
 
     def __init__(
         self, directory: Path, *, cas_url: str, clients: list[dict[str, Any]], settings: Mapping[str, str] | None = None
@@ -58,7 +58,7 @@ class LiveBridge:
         }
         self.command: list[str | Path] = [PASSERELLE, "serve"]
         self.folder: Path | None = None
-        """The working folder, if it matters."""
+        """Working directory of the process."""
         self.process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -69,7 +69,7 @@ class LiveBridge:
         self.stop()
 
     def start(self, within: float = 30) -> None:
-        """Return when it says on standard output that it serves."""
+        """Start the process and wait until it prints its URL; `within` is in seconds."""
         with self.log_file.open("a") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -87,7 +87,7 @@ class LiveBridge:
         assert self.url in line, f"the bridge did not start: {line!r}\n{self.log}"
 
     def stop(self, how: int = signal.SIGTERM) -> None:
-        """End the whole process group; with SIGKILL as a power cut would."""
+        """Signal the whole process group; SIGKILL simulates a power cut."""
         if self.process is None:
             return
         assert self.process.stdout is not None
@@ -98,5 +98,5 @@ class LiveBridge:
 
     @property
     def log(self) -> str:
-        """All that it wrote on standard error."""
+        """Everything written to standard error."""
         return self.log_file.read_text()

@@ -1,7 +1,7 @@
-"""A PostgreSQL server of the tests' own: in a temporary directory, on a Unix socket, gone when they end.
+"""A temporary PostgreSQL server on a Unix socket.
 
-Debian's binaries are used, but never the service that Debian may run. PostgreSQL refuses to be root, so as root it
-runs as the user `postgres`, who comes with the package.
+It uses Debian's binaries, never Debian's service. PostgreSQL refuses to run as root; tests run by root start it as
+the user `postgres` of the package.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from tests.machine.status import postgres_binaries
 
 START_SECONDS = 30
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
-# What is lost in a crash of the machine does not matter here, and waiting for the disk is most of the time.
+# Durability is not needed, and waiting for the disk takes most of the time.
 SETTINGS = ("fsync=off", "full_page_writes=off", "listen_addresses=", "max_connections=200", "autovacuum=off")
 
 
 class PostgresServer:
-    """Runs between __enter__ and __exit__."""
+    """A server that runs inside a `with` block."""
 
     def __init__(self) -> None:
         self._binaries = postgres_binaries()
@@ -51,7 +51,7 @@ class PostgresServer:
                 stdout=written,
                 stderr=written,
                 cwd="/",
-                preexec_fn=_end_with_parent,  # noqa: PLW1509  no thread is at work yet when a fixture starts it
+                preexec_fn=_end_with_parent,  # noqa: PLW1509  no thread runs yet when a fixture starts it
                 **self._as,
             )
         give_up = time.monotonic() + START_SECONDS
@@ -63,27 +63,27 @@ class PostgresServer:
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGQUIT)  # at once: nothing has to be kept
+            self._process.send_signal(signal.SIGQUIT)  # immediate shutdown, because no data has to be kept
             self._process.wait(15)
         shutil.rmtree(self.folder)
 
     def create_database(self, *, template: str = "template1") -> str:
-        """The name of a new one."""
+        """Create a database and return its name."""
         name = f"test_{next(self._numbers)}"
         with self.connect("postgres") as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return name
 
     def connect(self, database: str) -> psycopg.Connection[Any]:
-        """For what the tests themselves want to know."""
+        """Open a connection for queries by the tests."""
         return psycopg.connect(host=str(self.folder), user="postgres", dbname=database, autocommit=True)
 
     def url(self, database: str) -> str:
-        """As an administrator would set it."""
+        """Return the value of PASSERELLE_DATABASE_URL for a database."""
         return f"postgresql://postgres@/{database}?host={self.folder}"
 
     def log(self) -> str:
-        """What the server wrote."""
+        """Return the server's log."""
         return (self.folder / "log").read_text(encoding="utf-8")
 
     def _answers(self) -> bool:
@@ -102,6 +102,6 @@ class PostgresServer:
 
 
 def _end_with_parent() -> None:
-    """However the tests end, by a kill too, the server does not stay."""
+    """End the server with its parent, even if the parent is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT, 0, 0, 0)

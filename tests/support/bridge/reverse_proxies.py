@@ -1,4 +1,4 @@
-"""Real reverse proxies on loopback, configured by the blocks of docs/install.md and nothing else that matters."""
+"""Real reverse proxies on loopback, configured by the blocks of docs/install.md."""
 
 from __future__ import annotations
 
@@ -23,9 +23,13 @@ START_SECONDS_MAX = 20
 
 
 class ReverseProxy(ABC):
-    """Leads to a bridge between __enter__ and __exit__, at `issuer`; everything else of its host is somebody else's.
+    """A reverse proxy in front of a bridge at `issuer`, which runs inside a `with` block.
 
-    :param path: below which the bridge is, or ""
+    Args:
+        folder: Where the configuration and the logs are written.
+        files: The certificate of the host.
+        ca_file: The authority that issued it.
+        path: Path prefix of the bridge, or "" for a host of its own.
     """
 
     heading: str
@@ -41,10 +45,10 @@ class ReverseProxy(ABC):
 
     @abstractmethod
     def arguments(self) -> Sequence[str | Path]:
-        """The command, after whose start its configuration is in the folder."""
+        """Write the configuration and return the command line."""
 
     def block(self, **others: object) -> str:
-        """What the page says, with our addresses and files in it."""
+        """Return the block of the page with the addresses and files of this test."""
         of_host, below_path = blocks(self.heading, self.language)
         return self._filled_in(below_path if self.path else of_host)
 
@@ -84,7 +88,7 @@ class ReverseProxy(ABC):
                 self._process.wait()
 
     def _answers(self) -> bool:
-        """Whether it hands on: to nobody yet, which it says by 502 or 503."""
+        """Return whether the proxy forwards requests; without a bridge it responds 502 or 503."""
         context = ssl.create_default_context(cafile=str(self._ca_file))
         connection = http.client.HTTPSConnection(HOST, self.port, timeout=5, context=context)
         try:
@@ -97,7 +101,7 @@ class ReverseProxy(ABC):
 
 
 class Nginx(ReverseProxy):
-    """Debian's."""
+    """The package of Debian."""
 
     heading, language = "nginx", "nginx"
 
@@ -125,7 +129,7 @@ class Nginx(ReverseProxy):
 
 
 class Apache(ReverseProxy):
-    """Debian's, with the modules that the page names."""
+    """The package of Debian with the modules that the page names."""
 
     heading, language = "Apache", "apache"
 
@@ -156,7 +160,7 @@ class Apache(ReverseProxy):
 
 
 class Caddy(ReverseProxy):
-    """Debian's."""
+    """The package of Debian."""
 
     heading, language = "Caddy", "caddy"
 
@@ -171,7 +175,7 @@ class Caddy(ReverseProxy):
 
 
 class Traefik(ReverseProxy):
-    """The one that the bundle runs without Docker."""
+    """The Python package that the hub uses without Docker."""
 
     heading, language = "Traefik", "yaml"
 

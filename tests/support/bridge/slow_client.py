@@ -1,4 +1,4 @@
-"""Clients that take their time, as slow lines and patient notebooks do: over one connection, by hand."""
+"""Slow clients over one raw TLS connection."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ import time
 
 
 class SlowUpload(threading.Thread):
-    """A file put into a home through the contents API, a piece every second, for a given time."""
+    """An upload to the contents API of a lab that sends one piece a second for `seconds`."""
 
     def __init__(self, address: tuple[str, int], host: str, path: str, token: str, *, seconds: int, size: int) -> None:
         super().__init__(daemon=True)
@@ -40,7 +40,7 @@ class SlowUpload(threading.Thread):
 
 
 def connect(address: tuple[str, int], host: str) -> ssl.SSLSocket:
-    """As a browser that was told to accept the certificate, whatever it is."""
+    """Open a TLS connection without verifying the certificate."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""A real Traefik on loopback that ends TLS in front of a bridge, which speaks plain http, as a site has it."""
+"""A real Traefik on loopback that terminates TLS in front of a bridge."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ START_SECONDS_MAX = 30
 
 
 class TlsProxy:
-    """Serves between __enter__ and __exit__, at `url`."""
+    """A proxy that serves `url` inside a `with` block."""
 
     def __init__(self, folder: Path, *, certificate: Path, key: Path, ca_file: Path) -> None:
         self.port = free_port()
@@ -28,12 +28,12 @@ class TlsProxy:
         self._process: subprocess.Popen[bytes] | None = None
 
     def forward_to(self, port: int) -> None:
-        """Hand everything on to this port; to be said before it starts."""
+        """Forward every request to this port; call it before the start."""
         routes = {
             "routers": {"all": {"rule": "PathPrefix(`/`)", "service": "behind", "tls": {}}},
             "services": {"behind": {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{port}"}]}}},
         }
-        # JSON is YAML.
+        # JSON is a subset of YAML.
         (self._folder / "front.yml").write_text(json.dumps({"http": routes, "tls": self._tls}), encoding="utf-8")
 
     def __enter__(self) -> Self:
@@ -63,8 +63,8 @@ class TlsProxy:
         context = ssl.create_default_context(cafile=str(self._ca_file))
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5, context=context)
         try:
-            connection.request("GET", "/healthz")  # the bridge has it there whatever path its issuer has
-            return connection.getresponse().status != 404  # its routes are not read yet
+            connection.request("GET", "/healthz")  # served there for every issuer path
+            return connection.getresponse().status != 404  # 404 until the routes are loaded
         except OSError:
             return False
         finally:

@@ -1,6 +1,6 @@
-"""A real ACME authority of our own (Pebble) beside a deployment, in a container on its network `edge`.
+"""A real ACME authority (Pebble) in a container on the network `edge` of a deployment.
 
-It asks at ports 80 and 443 of the names it issues for, as Let's Encrypt does; on that network they are Traefik's.
+Like Let's Encrypt, it validates host names at ports 80 and 443. On that network Traefik listens there.
 """
 
 import json
@@ -19,7 +19,7 @@ from tests.machine import status
 from tests.support.docker.deployment import Deployment
 
 NAME = "authority.example"
-LIFETIME = 900  # seconds; shorter than the twenty minutes before the end at which Traefik renews
+LIFETIME = 900  # seconds; shorter than the 20 minutes before expiry at which Traefik renews
 SIGNS_CERTIFICATES = x509.KeyUsage(
     digital_signature=False,
     content_commitment=False,
@@ -46,14 +46,14 @@ services:
 
 @dataclass(frozen=True)
 class AcmeAuthority:
-    """The authority of one deployment. What it issues for is chosen by `hosts`; who asks is up to the deployment."""
+    """The ACME authority of one deployment; `hosts` resolve to Traefik for its challenges."""
 
     deployment: Deployment
     hosts: list[str]
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the deployment's .env says to ask it."""
+        """The settings that make the deployment use this authority."""
         return {
             "COMPOSE_FILE": "compose.yml:authority.yml",
             "ACME_EMAIL": "hostmaster@example.org",
@@ -63,7 +63,7 @@ class AcmeAuthority:
         }
 
     def prepare(self) -> None:
-        """Program, certificate and settings of the authority, and how compose runs it."""
+        """Write the program, its certificate and settings, and the compose override."""
         folder = self.deployment.folder / "authority"
         folder.mkdir()
         program = status.pebble_program()
@@ -86,7 +86,7 @@ class AcmeAuthority:
         (self.deployment.folder / "authority.yml").write_text(override)
 
     def trust_context(self) -> ssl.SSLContext:
-        """A client's trust in this authority and in nothing else."""
+        """Return a client context that trusts only this authority."""
         code = (
             "import ssl, urllib.request as r\n"
             f"trust = ssl.create_default_context(cafile='/authority/ca.crt')\n"
@@ -98,14 +98,14 @@ class AcmeAuthority:
         return context
 
     def log(self) -> str:
-        """Its log."""
+        """Return the log of the authority."""
         return self.deployment.compose("logs", "authority", changed=self.settings).stdout
 
 
 def write_server_certificate(folder: Path) -> None:
-    """The certificate by which the authority itself is known, and the root (ca.crt) that issued it."""
+    """Write the certificate of the authority's own server, and the root (ca.crt) that issued it."""
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    root_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority's own root")])
+    root_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test ACME root")])
     now = datetime.now(UTC)
 
     def builder(subject: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

@@ -1,4 +1,4 @@
-"""A deployment of our own: a clean clone in a folder, brought up by the real compose under a name of its own."""
+"""A compose deployment of a clean clone, under its own project name."""
 
 import hashlib
 import http.client
@@ -15,12 +15,12 @@ from datetime import datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-UP_WITHIN = 900  # seconds; the first build downloads
+UP_WITHIN = 900  # seconds; the first build downloads packages
 
 
 @dataclass(frozen=True)
 class Response:
-    """What a request by hand got."""
+    """An HTTP response."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -29,7 +29,7 @@ class Response:
 
 @dataclass
 class Deployment:
-    """One compose project, from `up` to nothing left."""
+    """One compose project in one folder."""
 
     folder: Path
     project: str
@@ -38,11 +38,11 @@ class Deployment:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def url(self, host: str, path: str = "/") -> str:
-        """A public address, as browsers know it."""
+        """Return a public URL."""
         return f"https://{host}{'' if self.https_port == 443 else f':{self.https_port}'}{path}"
 
     def environment(self, changed: dict[str, str] | None = None) -> dict[str, str]:
-        """What compose is started with: nothing of the caller's own compose settings."""
+        """Return the environment of compose, without compose settings of the caller."""
         kept = {name: text for name, text in os.environ.items() if not name.startswith("COMPOSE_")}
         ports = {} if self.https_port == 443 else {"HTTPS_PORT": str(self.https_port)}
         ports |= {} if self.http_port == 80 else {"HTTP_PORT": str(self.http_port)}
@@ -77,7 +77,7 @@ class Deployment:
         return done
 
     def logs(self) -> str:
-        """What all containers said, the labs' included."""
+        """Return the logs of all services and labs."""
         said = self._run("docker", "compose", "logs", "--no-color", "--tail", "80", check=False)
         labs = [
             f"── {lab}\n{self._run('docker', 'logs', '--tail', '40', lab, check=False).stderr}" for lab in self.labs()
@@ -85,26 +85,26 @@ class Deployment:
         return "\n".join([said.stdout, said.stderr, *labs])
 
     def container(self, service: str) -> str:
-        """The container of a service, ended ones included."""
+        """Return the container id of a service, running or exited."""
         return self.compose("ps", "--all", "--quiet", service).stdout.strip()
 
     def state(self, service: str) -> str:
-        """`running healthy`, `exited 0`, …"""
+        """Return the state of a service, for example `running healthy` or `exited 0`."""
         template = "{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.ExitCode}}{{end}}"
         return self.docker("inspect", "--format", template, self.container(service))
 
     def labs(self) -> list[str]:
-        """The running labs' containers."""
+        """Return the names of the running labs' containers."""
         label = f"label=com.docker.compose.project={self.project}-labs"
         names = self._run("docker", "ps", "--filter", label, "--format", "{{.Names}}", check=False)
         return names.stdout.split()
 
     def lab_id(self, user: str) -> str:
-        """Which container is a user's lab."""
+        """Return the container id of a user's lab."""
         return self.docker("inspect", "--format", "{{.Id}}", f"{self.project}-lab-{user}")
 
     def reachable_from_lab(self, user: str, addresses: dict[str, str]) -> set[str]:
-        """Which of the addresses (name: host:port) accept a connection from inside a user's lab."""
+        """Return the names of the addresses (name: host:port) that accept a connection from a user's lab."""
         code = (
             "import socket, sys\n"
             "host, port = sys.argv[1].rsplit(':', 1)\n"
@@ -119,7 +119,7 @@ class Deployment:
         }
 
     def query_hub_database(self, query: str) -> list[tuple[str, ...]]:
-        """What the hub's database answers."""
+        """Return the rows of a query on the hub's database."""
         code = (
             "import json, sqlite3, sys\n"
             "print(json.dumps(sqlite3.connect('/data/jupyterhub.sqlite').execute(sys.argv[1]).fetchall()))"
@@ -128,12 +128,12 @@ class Deployment:
         return [tuple(row) for row in json.loads(answer)]
 
     def started_at(self, service: str) -> float:
-        """When the container of a service was started last, in seconds since the epoch."""
+        """Return the last start of a service's container, in seconds since the epoch."""
         text = self.docker("inspect", "--format", "{{.State.StartedAt}}", self.container(service))
         return datetime.fromisoformat(text).timestamp()
 
     def wait(self, is_true: Callable[[], bool], what: str, seconds: float = 60) -> None:
-        """Until it is so."""
+        """Poll until a condition holds."""
         deadline = time.monotonic() + seconds
         while not is_true():
             if time.monotonic() > deadline:
@@ -141,12 +141,14 @@ class Deployment:
             time.sleep(0.2)
 
     def get(self, host: str, path: str = "/", *, plain: bool = False) -> Response:
-        """One request by hand, because the resolver of this machine may not know *.localhost."""
+        """Send a GET request to the edge; the resolver of the machine need not know *.localhost."""
         connection: http.client.HTTPConnection
         if plain:
             connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=10)
         else:
-            connection = http.client.HTTPSConnection("127.0.0.1", self.https_port, timeout=10, context=_trusting())
+            connection = http.client.HTTPSConnection(
+                "127.0.0.1", self.https_port, timeout=10, context=_unverified_context()
+            )
         try:
             connection.request("GET", path, headers={"Host": host})
             response = connection.getresponse()
@@ -155,17 +157,17 @@ class Deployment:
             connection.close()
 
     def fingerprint(self, host: str) -> str:
-        """The certificate that a browser is shown."""
+        """Return the SHA-256 fingerprint of the served certificate."""
         with (
             socket.create_connection(("127.0.0.1", self.https_port), timeout=10) as plain,
-            _trusting().wrap_socket(plain, server_hostname=host) as secured,
+            _unverified_context().wrap_socket(plain, server_hostname=host) as secured,
         ):
             certificate = secured.getpeercert(binary_form=True)
         assert certificate
         return hashlib.sha256(certificate).hexdigest()
 
     def remove(self) -> None:
-        """Leave nothing: labs, services, networks, volumes, homes, images."""
+        """Remove labs, services, networks, volumes and images."""
         self.compose("-p", f"{self.project}-labs", "down", check=False)
         self.compose("down", "--volumes", "--remove-orphans", "--rmi", "local", check=False)
         for kind in ("volume", "network"):
@@ -177,7 +179,7 @@ class Deployment:
 
 
 def clean_clone(folder: Path) -> Path:
-    """What a fresh clone would hold if this work tree were committed as it is."""
+    """Copy the work tree, as a clone would contain it if it were committed now."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -193,7 +195,7 @@ def clean_clone(folder: Path) -> Path:
 
 
 def free_port(wanted: int) -> int:
-    """This port if nobody has it, else any."""
+    """Return this port if it is free, else any free port."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -202,10 +204,10 @@ def free_port(wanted: int) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise AssertionError("this machine has no free port")
+    raise AssertionError("no free port on this machine")
 
 
-def _trusting() -> ssl.SSLContext:
+def _unverified_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""A Docker engine that makes nothing, writes down what it is asked, and answers as told to."""
+"""A fake Docker engine that records requests and returns scripted responses."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ NETWORK = "labs"
 
 
 class RecordingEngine(http.server.ThreadingHTTPServer):
-    """As much of a Docker engine as a lab talks to."""
+    """The part of the Docker API that a spawner uses."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[tuple[str, str, Any]] = []
-        self.answers: dict[str, list[tuple[int, Any]]] = {}  # by the end of a path, used up before the usual ones
-        self.slow: dict[str, float] = {}  # seconds, by the end of a path
+        self.answers: dict[
+            str, list[tuple[int, Any]]
+        ] = {}  # scripted responses by path suffix, used before the defaults
+        self.slow: dict[str, float] = {}  # delay in seconds by path suffix
 
     def bodies(self, end: str) -> list[Any]:
         return [body for _, path, body in self.requests if path.partition("?")[0].endswith(end)]
@@ -43,7 +45,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
-        with contextlib.suppress(BrokenPipeError):  # who asked has given up
+        with contextlib.suppress(BrokenPipeError):  # the client has disconnected
             self.wfile.write(text)
 
     def _usual(self, path: str) -> tuple[int, Any]:

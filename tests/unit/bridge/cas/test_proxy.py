@@ -14,8 +14,7 @@ from tests.support.bridge.live_bridge import free_port
 from tests.support.cas import cas_scripts as scripts
 from tests.support.cas import cas_xml
 from tests.support.cas.scripted_cas import ScriptedCas
-from tests.support.certificates import write_certificate
-from tests.support.tls import server_context
+from tests.support.certificates import server_context, write_certificate
 
 SERVICE = "https://auth.localhost/cas/callback?state=Zm9v_-1"
 LOGIN = "bridge:s3cret/with@signs"
