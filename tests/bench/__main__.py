@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: see --help."""
+"""Command line of the benchmark; see --help."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from tests.bench.measure import Counts, measure, progress
 from tests.bench.servers import CannotMeasureError
 
 DESCRIPTION = """\
-Measure what a complete sign-in costs the bridge:
+Measure the cost of a complete sign-in to the bridge:
 
   authorize -> (CAS) -> callback, which has CAS validate the ticket -> token -> userinfo
 
-CPU is that of `passerelle serve` and all its processes, read from outside; CAS is a script in another process,
-the application and its browsers live in this one, and neither counts. Wall time is what the four requests to the
-bridge took: it holds the bridge's question to CAS but not the browser's visit there. Everything is on loopback and
-in a temporary folder that is removed, and ends by itself after about half a minute."""
+CPU time is that of `passerelle serve` and its child processes. CAS runs in another process; the client and its
+browsers run in this one. Neither is counted. Elapsed time is that of the four requests to the bridge: it includes
+ticket validation, but not the browser's request to CAS. All traffic stays on loopback, and all files are in a
+temporary folder that is removed. A run takes about half a minute."""
 EPILOG = """\
 examples:
-  make bench                                 the table, and bench.json
-  python -m tests.bench --sign-ins 2000      steadier figures
-  python -m tests.bench --json before.json   keep them to compare with
+  make bench                                 print the table, write bench.json
+  python -m tests.bench --sign-ins 2000      reduce the variance
+  python -m tests.bench --json before.json   keep the results for a comparison
 
-Compare CPU rather than wall, and only runs on one machine, taken in turn. Exit status: 0 all well; 1 a step of a
-sign-in failed, or nothing could be measured; 2 wrong arguments."""
+Compare CPU time rather than elapsed time, and only runs on one machine. Exit status: 0 success; 1 a step of a
+sign-in failed or the measurement failed; 2 invalid arguments."""
 
 
 def main() -> None:
     counts, json_file = _arguments()
-    # As an exception, so that processes and folder go the same way as after any other end.
+    # Raise an exception, so that processes and the folder are cleaned up as usual.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         results = measure(counts)
     except KeyboardInterrupt:
-        sys.exit("Interrupted: everything is stopped, nothing was written.")
+        sys.exit("Interrupted: all processes are stopped, nothing was written.")
     except (CannotMeasureError, TimeoutError) as error:
-        sys.exit(f"No figures: {error}")
+        sys.exit(f"Measurement failed: {error}")
     report.write_json(json_file, results)
     print(report.table(results), flush=True)
     progress(f"written to {json_file}")
@@ -68,7 +68,7 @@ def _arguments() -> tuple[Counts, Path]:
             option, type=_whole_number(least), default=default, metavar="N", help=f"{meaning} (default: {default})"
         )
     parser.add_argument(
-        "--json", type=Path, default=Path("bench.json"), metavar="FILE", help="the same as JSON (default: bench.json)"
+        "--json", type=Path, default=Path("bench.json"), metavar="FILE", help="JSON report (default: bench.json)"
     )
     options = vars(parser.parse_args())
     json_file: Path = options.pop("json")
@@ -80,7 +80,7 @@ def _arguments() -> tuple[Counts, Path]:
 def _whole_number(least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} on")
+            raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least {least}")
         return int(text)
 
     return number

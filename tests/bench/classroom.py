@@ -1,10 +1,10 @@
-"""A class that signs in and starts its labs: one after the other, and then all at once.
+"""A load test of a class that signs in and starts labs: first one after another, then all at once.
 
     python -m tests.bench.classroom --hub https://jupyter.localhost:8443 --students 30
 
-A program of its own, because it looks up names under *.localhost by itself: not every system knows that they are this
-machine. It goes every step of a browser over the hub, the bridge, CAS and Traefik, and ends each lab. Prints one line
-of JSON for each round: how many, how long until a lab was ready, what the machine did meanwhile.
+It is a separate program, because it resolves *.localhost itself: not every system resolves these names. It sends every
+request of a browser through the hub, the bridge, CAS and Traefik, and stops each lab. It prints one line of JSON for
+each round: the number of labs, the seconds until a lab was ready, and the load of the machine.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ STEP_SECONDS = 60
 POLL_SECONDS = 1.0
 
 
-class LessonError(Exception):
-    """What went wrong for one student."""
+class StudentError(Exception):
+    """A failure of one student's sign-in or lab."""
 
 
 @dataclass(frozen=True)
-class Way:
-    """How long a student's steps took, in seconds."""
+class Timings:
+    """Durations of a student's steps, in seconds."""
 
     signed_in: float
     ready: float
@@ -46,15 +46,15 @@ class Way:
 
 
 class Student:
-    """One person with a browser of their own."""
+    """One user with a browser session."""
 
     def __init__(self, hub_url: str, name: str) -> None:
         self.name, self._hub = name, hub_url.rstrip("/")
         self._browser = requests.Session()
-        self._browser.verify = False  # the certificate of the demo is nobody's
+        self._browser.verify = False  # the certificate of the demo is self-signed
         self._browser.trust_env = False
 
-    def begins(self) -> Way:
+    def start_lab(self) -> Timings:
         """Sign in and wait for the lab."""
         began = time.monotonic()
         page = self._get(f"{self._hub}/hub/oauth_login?next=%2Fhub%2Fhome")
@@ -66,35 +66,35 @@ class Student:
         )
         self._check(page)
         if not page.url.startswith(f"{self._hub}/hub/"):
-            raise LessonError(f"{self.name} ended at {urlsplit(page.url).netloc}{urlsplit(page.url).path}")
+            raise StudentError(f"{self.name} ended at {urlsplit(page.url).netloc}{urlsplit(page.url).path}")
         signed_in = time.monotonic() - began
         self._api("POST", "server")
-        self._watch_the_start()
+        self._follow_start()
         page = self._get(f"{self._hub}/user/{self.name}/lab")
         if "jupyter-config-data" not in page.text:
-            raise LessonError(f"{self.name} got no JupyterLab but {page.text[:200]!r}")
-        return Way(signed_in, time.monotonic() - began)
+            raise StudentError(f"{self.name} got no JupyterLab but {page.text[:200]!r}")
+        return Timings(signed_in, time.monotonic() - began)
 
-    def _watch_the_start(self) -> None:
-        """As the page does: by one long answer, until it says that the lab is ready."""
+    def _follow_start(self) -> None:
+        """Follow the progress stream, as the page does, until the lab is ready."""
         url = f"{self._hub}/hub/api/users/{self.name}/server/progress"
         with self._browser.get(url, stream=True, timeout=PATIENCE_SECONDS, headers=self._headers()) as events:
             self._check(events)
             for line in events.iter_lines():
                 told = json.loads(line.removeprefix(b"data:")) if line.startswith(b"data:") else {}
                 if told.get("failed"):
-                    raise LessonError(f"{self.name}: {told.get('message')}")
+                    raise StudentError(f"{self.name}: {told.get('message')}")
                 if told.get("ready"):
                     return
-        raise LessonError(f"{self.name} was told no end of the start")
+        raise StudentError(f"{self.name} was told no end of the start")
 
-    def ends(self) -> None:
-        """Stop the lab, and wait until it is gone."""
+    def stop_lab(self) -> None:
+        """Stop the lab and wait until it has stopped."""
         self._api("DELETE", "server")
         deadline = time.monotonic() + PATIENCE_SECONDS
         while self._server() is not None:
             if time.monotonic() > deadline:
-                raise LessonError(f"{self.name}'s lab does not stop")
+                raise StudentError(f"{self.name}'s lab does not stop")
             time.sleep(POLL_SECONDS)
         self._browser.close()
 
@@ -123,11 +123,13 @@ class Student:
 
     def _check(self, answer: requests.Response) -> None:
         if answer.status_code >= 400:
-            raise LessonError(f"{self.name}: {answer.status_code} at {urlsplit(answer.url).path}: {answer.text[-300:]}")
+            raise StudentError(
+                f"{self.name}: {answer.status_code} at {urlsplit(answer.url).path}: {answer.text[-300:]}"
+            )
 
 
 class Machine:
-    """What it does while a round is on: the busiest and the mean second of its processors, and its memory."""
+    """A meter of the machine during a round: peak and mean CPU use, and memory."""
 
     def __init__(self) -> None:
         self._busy: list[float] = []
@@ -152,68 +154,68 @@ class Machine:
 
     @property
     def report(self) -> dict[str, float]:
-        """Percent of all processors, and MiB taken at the most."""
+        """Return the CPU use in percent of all processors, and the peak memory in MiB."""
         return {
             "processors_busy_percent": round(statistics.mean(self._busy or [0])),
             "memory_taken_mib": round((self._at_first - self._least_free) / 2**20),
         }
 
 
-def one_after_the_other(students: list[Student]) -> list[Way]:
-    """Each ends before the next begins."""
-    ways = []
+def run_sequentially(students: list[Student]) -> list[Timings]:
+    """Stop each student's lab before the next one starts."""
+    timings = []
     for student in students:
-        ways.append(student.begins())
-        student.ends()
-    return ways
+        timings.append(student.start_lab())
+        student.stop_lab()
+    return timings
 
 
-def all_at_once(students: list[Student]) -> list[Way]:
-    """All have their lab before the first ends."""
+def run_concurrently(students: list[Student]) -> list[Timings]:
+    """Start all labs before the first one stops."""
     with ThreadPoolExecutor(len(students)) as pool:
-        ways = list(pool.map(Student.begins, students))
-        list(pool.map(Student.ends, students))
-    return ways
+        timings = list(pool.map(Student.start_lab, students))
+        list(pool.map(Student.stop_lab, students))
+    return timings
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.classroom")
-    parser.add_argument("--hub", required=True, help="its public address")
+    parser.add_argument("--hub", required=True, help="public URL of the hub")
     parser.add_argument("--students", type=int, default=30)
     wanted = parser.parse_args()
     if not (urlsplit(wanted.hub).hostname or "").endswith(".localhost"):
-        print("Load is for a deployment on this machine alone: name a hub under *.localhost.", file=sys.stderr)
+        print("The load test runs against this machine only: pass the URL of a hub under *.localhost.", file=sys.stderr)
         return 2
-    look_up_localhost()
-    requests.packages.urllib3.disable_warnings()  # type: ignore[attr-defined]  # of the certificate, see above
-    rounds: dict[str, Callable[[list[Student]], list[Way]]] = {
-        "one after the other": one_after_the_other,
-        "all at once": all_at_once,
+    resolve_localhost()
+    requests.packages.urllib3.disable_warnings()  # type: ignore[attr-defined]  # self-signed certificate
+    rounds: dict[str, Callable[[list[Student]], list[Timings]]] = {
+        "sequential": run_sequentially,
+        "concurrent": run_concurrently,
     }
-    for name, lesson in rounds.items():
+    for name, run in rounds.items():
         students = [Student(wanted.hub, f"student{number:02}") for number in range(1, wanted.students + 1)]
         with Machine() as machine:
             try:
-                ways = lesson(students)
-            except LessonError as error:
+                timings = run(students)
+            except StudentError as error:
                 print(f"{name}: {error}", file=sys.stderr)
                 return 1
-        report = {"round": name, "students": len(ways), **figures(ways), **machine.report}
+        report = {"round": name, "students": len(timings), **figures(timings), **machine.report}
         print(json.dumps(report), flush=True)
     return 0
 
 
-def figures(ways: list[Way]) -> dict[str, float]:
-    """Seconds."""
+def figures(timings: list[Timings]) -> dict[str, float]:
+    """Return the quantiles of durations in seconds."""
     return {
-        f"{what}_{which}": round(of([getattr(way, what) for way in ways]), 1)
+        f"{what}_{which}": round(of([getattr(way, what) for way in timings]), 1)
         for what in ("signed_in", "ready")
         for which, of in (("median", statistics.median), ("worst", max))
     }
 
 
-def look_up_localhost() -> None:
-    """Names under localhost are this machine (RFC 6761 §6.3), whatever the system's resolver thinks of them."""
+def resolve_localhost() -> None:
+    """Resolve names under localhost to loopback (RFC 6761 §6.3), independent of the system's resolver."""
     usual = socket.getaddrinfo
 
     def resolve(host: Any, *rest: Any, **more: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One sign-in as a hub's user and JupyterHub itself make it, one request a step, and nothing beside."""
+"""One sign-in of a hub's user, with one request for each step."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TIMEOUT_SECONDS = 30
 
 
 class StepFailedError(Exception):
-    """An answer other than the one that leads on."""
+    """An unexpected response."""
 
 
 @dataclass
 class SignIn:
-    """One browser, new to the bridge, and what each step left for the next one."""
+    """The state of one sign-in between its steps."""
 
     state: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     code_verifier: str = field(default_factory=lambda: secrets.token_urlsafe(43))
@@ -32,8 +32,8 @@ class SignIn:
     callback_target: str = ""
     code: str = ""
     access_token: str = ""
-    wall_seconds: float = 0.0
-    """What was waited for the bridge, the visits to CAS left out."""
+    step_seconds: float = 0.0
+    """Time spent waiting for the bridge, without the requests to CAS."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Answer:
 
 
 class Line:
-    """One kept-alive connection to the bridge and one to CAS, as a reverse proxy keeps them for all browsers."""
+    """A keep-alive connection to the bridge and one to CAS, as a reverse proxy holds them."""
 
     def __init__(self, addresses: Addresses, client_secret: str) -> None:
         self._bridge = _connection(addresses.bridge)
@@ -56,7 +56,7 @@ class Line:
         self._cas.close()
 
     def authorize(self, sign_in: SignIn) -> None:
-        """Browser → bridge; leads to CAS."""
+        """Browser → bridge: redirect to CAS."""
         challenge = base64.urlsafe_b64encode(hashlib.sha256(sign_in.code_verifier.encode()).digest()).rstrip(b"=")
         question = {
             "response_type": "code",
@@ -70,8 +70,8 @@ class Line:
         answer = self._ask(sign_in, "GET", f"/authorize?{urlencode(question)}", expected=303)
         sign_in.cas_target = _path_and_query(answer.headers["Location"])
 
-    def visit_cas(self, sign_in: SignIn) -> None:
-        """Browser → CAS, whose session lets it pass; leads back with a ticket. Not counted."""
+    def log_in_at_cas(self, sign_in: SignIn) -> None:
+        """Browser → CAS with a session: redirect with a ticket; not counted."""
         self._cas.request("GET", sign_in.cas_target)
         with self._cas.getresponse() as response:
             response.read()
@@ -80,7 +80,7 @@ class Line:
         sign_in.callback_target = _path_and_query(response.headers["Location"])
 
     def callback(self, sign_in: SignIn) -> None:
-        """Browser → bridge, which asks CAS about the ticket; leads to the application with a code."""
+        """Browser → bridge, which validates the ticket: redirect to the client with a code."""
         answer = self._ask(sign_in, "GET", sign_in.callback_target, expected=303)
         location = answer.headers["Location"]
         answered = parse_qs(urlsplit(location).query)
@@ -89,7 +89,7 @@ class Line:
         sign_in.code = answered["code"][0]
 
     def token(self, sign_in: SignIn) -> None:
-        """Application → bridge, its secret in the body (client_secret_post)."""
+        """Client → bridge: redeem the code with client_secret_post."""
         form = {
             "grant_type": "authorization_code",
             "code": sign_in.code,
@@ -106,14 +106,14 @@ class Line:
         sign_in.access_token = build_token_records["access_token"]
 
     def userinfo(self, sign_in: SignIn) -> None:
-        """Application → bridge; ends with who it is."""
+        """Client → bridge: fetch userinfo."""
         headers = {"Authorization": f"Bearer {sign_in.access_token}"}
         claims = json.loads(self._ask(sign_in, "GET", "/userinfo", headers=headers, expected=200).body)
         if claims.get("sub") != "alice" or not claims.get("groups"):
             raise StepFailedError("userinfo: not alice with her groups")
 
     def healthz(self, sign_in: SignIn) -> None:
-        """What any request costs before it is about anything."""
+        """Measure the base cost of a request."""
         self._ask(sign_in, "GET", "/healthz", expected=200)
 
     def _ask(
@@ -126,7 +126,7 @@ class Line:
         *,
         expected: int,
     ) -> _Answer:
-        """What every browser sends besides is sent too: the bridge has to read it."""
+        """Send a request with the usual headers of a browser, because the bridge has to parse them."""
         sent = {"Host": urlsplit(ISSUER).netloc, "User-Agent": "Passerelle bench", "Accept": "*/*", **(headers or {})}
         if sign_in.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in sign_in.cookies.items())
@@ -134,8 +134,8 @@ class Line:
         self._bridge.request(method, target, body, sent)
         with self._bridge.getresponse() as response:
             answer = _Answer(response.status, response.headers, response.read())
-        sign_in.wall_seconds += time.perf_counter() - began
-        if answer.status != expected:  # never the target: it holds the ticket
+        sign_in.step_seconds += time.perf_counter() - began
+        if answer.status != expected:  # not the target, because it contains the ticket
             raise StepFailedError(f"{urlsplit(target).path}: {answer.status} in place of {expected}")
         for cookie in answer.headers.get_all("Set-Cookie", ()):
             name, _, value = cookie.partition(";")[0].partition("=")
@@ -144,7 +144,7 @@ class Line:
 
 
 Step = Callable[[Line, SignIn], None]
-STEPS: tuple[Step, ...] = (Line.authorize, Line.visit_cas, Line.callback, Line.token, Line.userinfo)
+STEPS: tuple[Step, ...] = (Line.authorize, Line.log_in_at_cas, Line.callback, Line.token, Line.userinfo)
 
 
 def _connection(base_url: str) -> http.client.HTTPConnection:

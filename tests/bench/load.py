@@ -1,4 +1,4 @@
-"""Many sign-ins: how many at once, what each took, and what all of them cost the bridge's processes."""
+"""Concurrent sign-ins: their durations, and the CPU time of the bridge's processes."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ EXAMPLES_OF_ERRORS = 3
 
 @dataclass
 class Tally:
-    """What came of a batch."""
+    """The results of a batch."""
 
-    wall_seconds: list[float] = field(default_factory=list)
+    step_seconds: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     cpu_seconds: float = 0.0
     elapsed_seconds: float = 0.0
     measuring_cpu_seconds: float = 0.0
-    """What this process used meanwhile: when it and the bridge fill the cores, wall time is theirs alone."""
+    """CPU time of this process; together with that of the bridge it shows whether the cores were busy."""
 
     @property
     def count(self) -> int:
-        return len(self.wall_seconds) + len(self.errors)
+        return len(self.step_seconds) + len(self.errors)
 
     def figures(self) -> dict[str, float | int | list[str] | None]:
-        """For the report. CPU is the whole tree's, divided by what was attempted."""
-        known = sorted(self.wall_seconds)
+        """Return the figures for the report; CPU time is that of the process tree per attempt."""
+        known = sorted(self.step_seconds)
         p95 = known[math.ceil(0.95 * len(known)) - 1] if known else None
         return {
             "count": self.count,
@@ -43,31 +43,31 @@ class Tally:
             "examples_of_errors": sorted(set(self.errors))[:EXAMPLES_OF_ERRORS],
             "cpu_ms": round(1000 * self.cpu_seconds / max(self.count, 1), 3),
             "measuring_cpu_ms": round(1000 * self.measuring_cpu_seconds / max(self.count, 1), 3),
-            "wall_ms_median": round(1000 * statistics.median(known), 3) if known else None,
-            "wall_ms_p95": None if p95 is None else round(1000 * p95, 3),
+            "elapsed_ms_median": round(1000 * statistics.median(known), 3) if known else None,
+            "elapsed_ms_p95": None if p95 is None else round(1000 * p95, 3),
             "per_second": round(len(known) / self.elapsed_seconds, 1) if self.elapsed_seconds else None,
         }
 
 
 class Load:
-    """Lines to one bridge, each used by one thread."""
+    """A load on one bridge; each connection is used by one thread."""
 
     def __init__(self, addresses: Addresses, client_secret: str, tree: ProcessTree) -> None:
         self._addresses, self._client_secret, self._tree = addresses, client_secret, tree
 
     def sign_ins(self, count: int, *, connections: int, warm_ups: int) -> Tally:
-        """Complete sign-ins after some that do not count, on the same connections: those warm their workers."""
+        """Run complete sign-ins after an uncounted warm-up on the same connections."""
         with self._lines(connections) as lines:
             self._run(lines, [SignIn() for _ in range(max(warm_ups, connections))], STEPS)
             return self._run(lines, [SignIn() for _ in range(count)], STEPS)
 
     def steps(self, count: int, *, warm_ups: int) -> dict[str, Tally]:
-        """The same sign-ins, but all of them through one step before the next one, each step measured alone."""
+        """Run the sign-ins step by step, and measure each step over all of them."""
         with self._lines(1) as lines:
             self._run(lines, [SignIn() for _ in range(max(warm_ups, 1))], STEPS)
             sign_ins = [SignIn() for _ in range(count)]
             tallies = {step.__name__: self._run(lines, sign_ins, (step,)) for step in (*STEPS, Line.healthz)}
-        del tallies[Line.visit_cas.__name__]  # where it fails, the callback fails as well
+        del tallies[Line.log_in_at_cas.__name__]  # its failures show up as failed callbacks
         return tallies
 
     @contextmanager
@@ -98,14 +98,14 @@ class Load:
 
 def _walk(line: Line, sign_ins: Sequence[SignIn], steps: Sequence[Step], tally: Tally) -> None:
     for sign_in in sign_ins:
-        sign_in.wall_seconds = 0.0
+        sign_in.step_seconds = 0.0
         try:
             for step in steps:
                 step(line, sign_in)
         except StepFailedError as error:
             tally.errors.append(str(error))
         except (OSError, http.client.HTTPException, KeyError, ValueError) as error:
-            line.close()  # http.client opens a new connection for the next one
+            line.close()  # http.client reconnects for the next request
             tally.errors.append(f"{type(error).__name__} in place of an answer")
         else:
-            tally.wall_seconds.append(sign_in.wall_seconds)
+            tally.step_seconds.append(sign_in.step_seconds)

@@ -1,4 +1,4 @@
-"""The order of a measurement: memory with one worker, starts, memory with the default number, load."""
+"""The measurement: memory with one worker, start-up time, memory with the default workers, load."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REST_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Counts:
-    """How much of everything."""
+    """Sizes of the batches."""
 
     sign_ins: int
     warm_ups: int
@@ -29,10 +29,11 @@ class Counts:
 
 
 def measure(counts: Counts) -> dict[str, Any]:
-    """All of it, on a CAS and bridges of its own.
+    """Run the whole measurement with its own CAS and bridges.
 
-    :raises CannotMeasureError: when one of them does not start
-    :raises TimeoutError: when one of them never comes to rest
+    Raises:
+        CannotMeasureError: A server did not start.
+        TimeoutError: A server did not become idle.
     """
     facts = report.machine()
     with tempfile.TemporaryDirectory(prefix="passerelle-bench-") as name, running_cas(Path(name)) as cas_url:
@@ -64,7 +65,7 @@ def measure(counts: Counts) -> dict[str, Any]:
 
 
 def progress(text: str) -> None:
-    """To people, not into the table."""
+    """Print progress to standard error."""
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
@@ -93,10 +94,10 @@ def _memory(bridge: RunningBridge) -> dict[str, Any]:
 
 
 def _starts(bridges: Sequence[RunningBridge]) -> dict[str, Any]:
-    walls = [bridge.ready_seconds for bridge in bridges]
+    elapsed = [bridge.ready_seconds for bridge in bridges]
     return {
         "count": len(bridges),
-        "wall_ms_median": round(1000 * statistics.median(walls), 1),
-        "wall_ms_max": round(1000 * max(walls), 1),
+        "elapsed_ms_median": round(1000 * statistics.median(elapsed), 1),
+        "elapsed_ms_max": round(1000 * max(elapsed), 1),
         "cpu_ms_median": round(1000 * statistics.median(bridge.ready_cpu_seconds for bridge in bridges), 1),
     }

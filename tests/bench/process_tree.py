@@ -1,4 +1,4 @@
-"""The meters: CPU and memory of a process and all its descendants, read from outside. Linux only."""
+"""CPU time and memory of a process tree, read from /proc. Linux only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IDLE_POLL_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Memory:
-    """What a tree of processes occupies."""
+    """Memory of a process tree."""
 
     mib: float
     kind: str
@@ -24,13 +24,13 @@ class Memory:
 
 
 class ProcessTree:
-    """A process that is running, with its descendants."""
+    """A running process with its descendants."""
 
     def __init__(self, root: int) -> None:
         self.root = root
 
     def pids(self) -> list[int]:
-        """The root and everything below it, zombies included."""
+        """Return the pids of the root and its descendants, zombies included."""
         children: dict[int, list[int]] = defaultdict(list)
         for entry in PROC.iterdir():
             if entry.name.isdecimal() and (fields := _stat(int(entry.name))):
@@ -41,20 +41,21 @@ class ProcessTree:
         return found
 
     def cpu_seconds(self) -> float:
-        """User and system time since each was started, with that of the children they have waited for."""
+        """Return the user and system time of the tree in seconds, waited-for children included."""
         return sum(_own_cpu_seconds(pid) + _waited_cpu_seconds(pid) for pid in self.pids())
 
     def memory(self) -> Memory:
-        """At this moment."""
+        """Return the current memory."""
         sizes = [size for pid in self.pids() if (size := _rollup_kib(pid))]
         shared = all("Pss" in size for size in sizes)
         kind = "Pss" if shared else "Rss"
         return Memory(sum(size[kind] for size in sizes) / 1024, kind.upper(), len(sizes))
 
     def wait_until_idle(self, limit_seconds: float = 20) -> None:
-        """Until whatever starts in the background has started: what it uses is not the load's.
+        """Wait until the tree is idle, so that its start is not counted as load.
 
-        :raises TimeoutError: when it never rests
+        Raises:
+            TimeoutError: The tree did not become idle.
         """
         end = time.monotonic() + limit_seconds
         before = self.cpu_seconds()
@@ -68,7 +69,7 @@ class ProcessTree:
 
 
 def _own_cpu_seconds(pid: int) -> float:
-    """By the process's CPU clock (clock_getcpuclockid(3)), which counts nanoseconds; /proc counts in 10 ms."""
+    """Read the CPU clock of a process (clock_getcpuclockid(3)) in ns, because /proc has a resolution of 10 ms."""
     try:
         return time.clock_gettime((~pid << 3) | 2)
     except (OSError, OverflowError):  # a zombie, or a kernel without these clocks
@@ -82,15 +83,15 @@ def _waited_cpu_seconds(pid: int) -> float:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of proc_pid_stat(5) from the third on: the second, a name, may hold anything."""
+    """Return the fields of proc_pid_stat(5) from the third on; the second, a name, may contain any character."""
     try:
         return (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:  # gone meanwhile
+    except OSError:  # the process has ended
         return []
 
 
 def _rollup_kib(pid: int) -> dict[str, int]:
-    """Pss and Rss, or Rss alone where the kernel keeps the rest to itself; nothing of a zombie."""
+    """Return Pss and Rss in KiB; Rss only if the kernel does not expose Pss, and nothing for a zombie."""
     for name, labels in (("smaps_rollup", ("Pss", "Rss")), ("status", ("VmRSS",))):
         try:
             lines = (PROC / str(pid) / name).read_text().splitlines()

@@ -1,4 +1,4 @@
-"""What is handed over: one table for people, one JSON file for comparisons."""
+"""The report: a table to read and a JSON file for comparisons."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.bench.servers import ROOT
 FORMAT = 1
 PACKAGES = ("flask", "granian", "sqlalchemy", "joserfc", "cryptography")
 HEADS = (
-    ("", "CPU ms", "wall ms", "wall ms", "", "memory", "", ""),
+    ("", "CPU ms", "ms", "ms", "", "memory", "", ""),
     ("", "each", "median", "p95", "per s", "MiB", "count", "errors"),
 )
 
@@ -26,7 +26,7 @@ Cells = tuple[Any, ...]
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on, without names of hosts and paths."""
+    """Describe the machine without host names and paths."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -44,14 +44,14 @@ def write_json(path: Path, results: Mapping[str, Any]) -> None:
 
 
 def table(results: Mapping[str, Any]) -> str:
-    """Aligned; an empty cell was not measured."""
+    """Return the aligned table; an empty cell was not measured."""
     rows = [*HEADS, *(tuple(_cell(value) for value in row) for row in _rows(results))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS[0]))]
     lines = [_line(row, widths) for row in rows]
     lines.insert(len(HEADS), "-" * len(max(lines, key=len)))
     notes = [
-        "*  to the line on stdout; the highest in place of the 95th percentile",
-        f"** CPU ms in each second; memory is {results['after_load']['kind']} of all its processes",
+        "*  until the URL is printed; the maximum in place of the 95th percentile",
+        f"** CPU ms per second; memory is the {results['after_load']['kind']} of all processes",
     ]
     return "\n".join([_title(results["machine"]), *lines, *notes])
 
@@ -64,8 +64,8 @@ def _rows(results: Mapping[str, Any]) -> Iterator[Cells]:
         yield _load_row("any request (/healthz)" if name == "healthz" else f"  {name}", figures)
     for name, label in (("cold", "start, empty database *"), ("warm", "start, used database *")):
         figures = results["ready"][name]
-        walls = figures["wall_ms_median"], figures["wall_ms_max"]
-        yield (label, figures["cpu_ms_median"], *walls, None, None, figures["count"], 0)
+        elapsed = figures["elapsed_ms_median"], figures["elapsed_ms_max"]
+        yield (label, figures["cpu_ms_median"], *elapsed, None, None, figures["count"], 0)
     for figures in results["at_rest"]:
         workers = "1 worker" if figures["workers"] == "1" else f"{figures['workers']} workers"
         yield (f"at rest, {workers} **", figures["cpu_ms_per_second"], None, None, None, figures["mib"], None, None)
@@ -73,8 +73,8 @@ def _rows(results: Mapping[str, Any]) -> Iterator[Cells]:
 
 
 def _load_row(label: str, figures: Mapping[str, Any]) -> Cells:
-    walls = figures["wall_ms_median"], figures["wall_ms_p95"], figures["per_second"]
-    return (label, figures["cpu_ms"], *walls, None, figures["count"], figures["errors"])
+    elapsed = figures["elapsed_ms_median"], figures["elapsed_ms_p95"], figures["per_second"]
+    return (label, figures["cpu_ms"], *elapsed, None, figures["count"], figures["errors"])
 
 
 def _cell(value: Any) -> str:
@@ -109,7 +109,7 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """With a "+" when the bridge differs from it; None outside a clone."""
+    """Return the commit, with a "+" if the work tree differs; None outside a clone."""
     git = shutil.which("git")
     if git is None:
         return None

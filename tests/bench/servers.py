@@ -1,4 +1,4 @@
-"""What is started for a measurement and stopped after it, by process id: the scripted CAS and the bridge."""
+"""The servers of a measurement: the scripted CAS and the bridge."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ STOP_SECONDS = 15
 
 
 class CannotMeasureError(Exception):
-    """What is missing, and what to do about it."""
+    """A missing requirement, with its remedy."""
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the line connects to, both on loopback."""
+    """Addresses of the bridge and of CAS on loopback."""
 
     bridge: str
     cas: str
@@ -42,7 +42,7 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Installation:
-    """A bridge's folder: its database, its secrets, its log. Kept between two starts."""
+    """A folder with the database, secrets and log of a bridge, kept between starts."""
 
     folder: Path
     cas_url: str
@@ -64,7 +64,7 @@ class Installation:
         return _end_of(self.log)
 
     def environment(self, port: int) -> dict[str, str]:
-        """As compose sets it. Nothing of the caller's own PASSERELLE_* settings may take part."""
+        """Return the environment of compose, without PASSERELLE_* settings of the caller."""
         client = {
             "client_id": CLIENT_ID,
             "client_name": "JupyterHub",
@@ -84,7 +84,7 @@ class Installation:
 
 @dataclass(frozen=True)
 class RunningBridge:
-    """A bridge that has said it can serve."""
+    """A bridge that is ready."""
 
     url: str
     tree: ProcessTree
@@ -95,7 +95,7 @@ class RunningBridge:
 
 @contextmanager
 def running_cas(folder: Path) -> Iterator[str]:
-    """The scripted CAS in a process of its own; its base URL."""
+    """Run the scripted CAS in another process; yield its base URL."""
     command = [sys.executable, "-m", "tests.support.cas.scripted_cas", "--port", "0"]
     with _running(command, dict(os.environ), folder / "cas.log") as process:
         found = re.search(r"http://127\.0\.0\.1:\d+\S*", _first_line(process, "The scripted CAS", folder / "cas.log"))
@@ -108,7 +108,7 @@ def running_cas(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def running_bridge(installation: Installation, extra_environment: Mapping[str, str]) -> Iterator[RunningBridge]:
-    """`passerelle serve` until the block ends."""
+    """Run `passerelle serve` inside a `with` block."""
     command = Path(sys.executable).with_name("passerelle")
     if not command.exists():
         raise CannotMeasureError(f"There is no passerelle beside {sys.executable}. Run `make init`, then `make bench`.")
@@ -135,7 +135,7 @@ def _running(command: list[str], environment: dict[str, str], log: Path) -> Iter
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """Politely; what does not listen is killed with its descendants, each by its own id."""
+    """Terminate a process; after a timeout kill it and its descendants by pid."""
     tree = ProcessTree(process.pid).pids() if process.poll() is None else []
     process.terminate()
     try:

@@ -1,4 +1,4 @@
-"""One live bridge for all, and for each test a CAS that knows nobody yet, a browser and a relying party."""
+"""Fixtures: one running bridge for all tests; for each test a CAS without sessions, a browser and a relying party."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.cas.logout_receiver import LogoutReceiver
 from tests.support.certificates import write_certificate
 
-MOMENTS = {
+TIME_COLUMNS = {
     "sessions": ("auth_time", "created_at", "expires_at"),
     "grants": ("auth_time", "created_at"),
     "codes": ("issued_at", "expires_at", "redeemed_at"),
@@ -28,19 +28,19 @@ MOMENTS = {
 
 @dataclass(frozen=True)
 class World:
-    """What runs."""
+    """The running servers."""
 
     issuer: str
     cas: PasswordCas
     receiver: LogoutReceiver
     certificate: Path
-    """The folder that holds it, and the database."""
+    """Folder of the certificate and the database."""
     bridge: LiveBridge
 
-    def passes(self, seconds: int) -> None:
-        """Let time pass, for all that the bridge remembers."""
+    def advance_time(self, seconds: int) -> None:
+        """Shift every stored time into the past by this many seconds."""
         with contextlib.closing(sqlite3.connect(self.certificate / "bridge.sqlite3", timeout=10)) as database, database:
-            for table, columns in MOMENTS.items():
+            for table, columns in TIME_COLUMNS.items():
                 changes = ", ".join(f"{column} = {column} - {seconds}" for column in columns)
                 database.execute(f"UPDATE {table} SET {changes}")
 
@@ -80,11 +80,11 @@ def person(world: World) -> Iterator[Person]:
 
 @pytest.fixture(scope="session")
 def strict(running: World) -> RelyingParty:
-    """Discovery once, for all that need nothing special."""
+    """Share one discovery between the tests without special requirements."""
     return running.relying_party()
 
 
 @pytest.fixture(scope="session", params=["query", "form_post"])
 def rp(request: pytest.FixtureRequest, running: World) -> RelyingParty:
-    """A client that authenticates by the Basic header."""
+    """Return a client that authenticates with HTTP Basic."""
     return running.relying_party(response_mode=request.param)

@@ -1,4 +1,4 @@
-"""The modules of the OpenID Provider certification plans that a code-flow provider has to pass, by plan."""
+"""The modules of the OpenID Provider certification plans that a code-flow provider must pass, by plan."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ RP_INITIATED_LOGOUT = (
     "oidcc-rp-initiated-logout-query-added-to-post-logout-redirect-uri",
     "oidcc-rp-initiated-logout-bad-id-token-hint",
 )
-# Plan, the file of its tests, its modules. The form post plan has the modules of the basic one, with
-# response_mode=form_post: test_basic.py runs everything in both ways.
+# Plan, its test file, its modules. The form post plan has the modules of the basic plan with
+# response_mode=form_post: test_basic.py runs every test in both modes.
 PLANS = (
     ("oidcc-basic-certification-test-plan", "test_basic", BASIC),
     ("oidcc-config-certification-test-plan", "test_config", ("oidcc-discovery-endpoint-verification",)),
@@ -53,7 +53,7 @@ IDPYOIDC, OPENID_CLIENT, BY_HAND = "idpyoidc", "openid-client", "the test itself
 
 
 def by(*checkers: str) -> Callable[[Any], Any]:
-    """Who looks at the answers of this test."""
+    """Mark the relying party that verifies the responses of a test."""
 
     def mark(test: Any) -> Any:
         test.checked_by = checkers

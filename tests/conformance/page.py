@@ -1,4 +1,4 @@
-"""Writes docs/openid-modules.md: `python -m tests.conformance.page`. A test compares the page with the tests."""
+"""Generator of docs/openid-modules.md: `python -m tests.conformance.page`. A test compares the page with the tests."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ PAGE = Path(__file__).parents[2] / "docs" / "openid-modules.md"
 TEXT = """\
 # OpenID Provider certification, module by module
 
-The plans of the OpenID Foundation's conformance suite that fit a provider of the code flow. Each module has a test of
-its name in `tests/conformance`, run against a live `passerelle serve` behind TLS. Who looks at the answers is, where
-it can be, a strict relying party of somebody else's: idpyoidc verifies every message of these tests, and openid-client
-(`test_openid_client.py`) every endpoint from discovery to logout. This is our own reading of the modules and no
-certificate: that takes a run of the suite itself against a public installation.
+The plans of the OpenID Foundation's conformance suite for a provider with the code flow. Each module has a test of the
+same name in `tests/conformance`, which runs against `passerelle serve` behind TLS. Where possible, an independent
+relying party verifies the responses: idpyoidc verifies every message of these tests, and openid-client
+(`test_openid_client.py`) every endpoint from discovery to logout. The tests follow our reading of the modules. They are
+no certification, which requires a run of the suite against a public installation.
 
 """
-AS_BEFORE = {
+REPEATED_PLANS = {
     "oidcc-formpost-basic-certification-test-plan": (
-        "The modules of the basic plan with `response_mode=form_post`: the same tests, at their `[form_post]`.\n\n"
+        "The modules of the basic plan with `response_mode=form_post`: the `[form_post]` variants of its tests.\n\n"
     )
 }
 
 
 def named_test(module: str, file: str) -> tuple[str, Any]:
-    """The one test that has the module's name, apart from the numbers of requirements behind it: where, and itself."""
+    """Return the file and the test with the module's name, which may end with requirement numbers."""
     wanted = f"test_{module.replace('-', '_')}"
     tests = {
         f"{path.name}::{name}": test
@@ -41,14 +41,14 @@ def named_test(module: str, file: str) -> tuple[str, Any]:
 
 
 def page() -> str:
-    """All of it."""
+    """Return the page."""
     parts = [TEXT]
     for plan, file, modules in PLANS:
         parts.append(f"## {plan}\n\n")
-        if plan in AS_BEFORE:
-            parts.append(AS_BEFORE[plan])
+        if plan in REPEATED_PLANS:
+            parts.append(REPEATED_PLANS[plan])
             continue
-        parts.append("| module | what is expected here | test | checked by |\n|---|---|---|---|\n")
+        parts.append("| Module | Expected | Test | Verified by |\n|---|---|---|---|\n")
         for module in modules:
             name, test = named_test(module, file)
             expected = " ".join(test.__doc__.split())

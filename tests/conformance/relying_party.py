@@ -1,4 +1,4 @@
-"""idpyoidc as a relying party: it writes the requests, and refuses every answer that is not as the specs say."""
+"""idpyoidc as a relying party: it builds the requests and rejects responses that violate the specifications."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ PKCE = {
     }
 }
 END_SESSION = {"end_session": {"class": "idpyoidc.client.oidc.end_session.EndSession"}}
-PROVES_ITSELF = ("access_token", "refresh_access_token")
+AUTHENTICATED_SERVICES = ("access_token", "refresh_access_token")
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A whole sign-in, every message of it verified."""
+    """A complete sign-in; every message is verified."""
 
     state: str
     code: str
@@ -44,7 +44,7 @@ class SignedIn:
 
 
 class RelyingParty:
-    """One registered client, from discovery to logout."""
+    """A registered client, from discovery to logout."""
 
     def __init__(
         self,
@@ -88,68 +88,68 @@ class RelyingParty:
 
     @property
     def metadata(self) -> Message:
-        """What discovery brought, verified by ProviderConfigurationResponse."""
+        """The discovery document, verified by ProviderConfigurationResponse."""
         found: Message = self.client.get_context().provider_info
         return found
 
-    def asks(self, **request: Any) -> str:
-        """The address of an authorization request."""
+    def authorization_url(self, **request: Any) -> str:
+        """Return the URL of an authorization request."""
         address: str = self.client.init_authorization(req_args={**self._usual, **request})
         return address
 
-    def reads(self, landing: Landing) -> Message:
-        """The answer that came with the browser: state and issuer have to be those of a request of ours."""
+    def parse_response(self, landing: Landing) -> Message:
+        """Parse an authorization response; its state and issuer must match a request of this client."""
         assert landing.url.split("?")[0] == CALLBACK, f"{landing.url} {landing.status}: {landing.text}"
         assert landing.was_posted == (self.response_mode == "form_post")
         message: Message = self.client.finalize_auth(dict(landing.parameters))
         return message
 
-    def refused(self, landing: Landing) -> str:
-        """The error code that the browser brought."""
-        message = self.reads(landing)
+    def parse_error(self, landing: Landing) -> str:
+        """Return the error code of an authorization response."""
+        message = self.parse_response(landing)
         assert is_error_message(message), message
         return str(message["error"])
 
-    def finishes(self, landing: Landing) -> SignedIn:
-        """Code for tokens, ID token verified, userinfo asked, its `sub` compared."""
-        message = self.reads(landing)
+    def complete_sign_in(self, landing: Landing) -> SignedIn:
+        """Redeem the code, verify the ID token, fetch userinfo and compare its `sub`."""
+        message = self.parse_response(landing)
         assert not is_error_message(message), message
         state = message["state"]
         tokens = self.client.get_access_and_id_token(message, state=state)
         userinfo = self.client.get_user_info(state, access_token=tokens["access_token"])
         assert userinfo["sub"] == tokens["id_token"]["sub"]
-        # idpyoidc looks at it only when the token came through the browser.
+        # idpyoidc checks it only for tokens from the authorization endpoint.
         assert tokens["id_token"]["at_hash"] == left_hash(tokens["access_token"], "HS256")
         raw = self.client.get_context().cstate.get_claim(state, claim="id_token")
         return SignedIn(state, message["code"], tokens["access_token"], tokens["id_token"], raw, userinfo)
 
     def sign_in(self, person: Person, **request: Any) -> SignedIn:
-        return self.finishes(person.get(self.asks(**request)))
+        return self.complete_sign_in(person.get(self.authorization_url(**request)))
 
     def refresh(self, signed_in: SignedIn) -> Message:
-        """Fresh tokens, the new ID token compared with the old one."""
+        """Refresh the tokens and compare the new ID token with the old one."""
         answer: Message = self.client.refresh_access_token(signed_in.state)
         return answer
 
-    def asks_to_sign_out(self, signed_in: SignedIn) -> str:
-        """The address of a logout request: hint, return address and state."""
+    def logout_url(self, signed_in: SignedIn) -> str:
+        """Return the URL of a logout request with hint, return URI and state."""
         address: str = self.client.logout(signed_in.state)["url"]
         return address
 
-    def hears_of_logout(self, form: str) -> str:
-        """Verify the logout token in the body of a back-channel request; the state of the sign-in that it ends."""
+    def verify_logout_token(self, form: str) -> str:
+        """Verify the logout token of a back-channel request; return the state of the sign-in that it ends."""
         state: str = backchannel_logout(self.client, request=form)
         return state
 
     def redeem(self, code: str, **changes: str) -> requests.Response:
-        """The token request by hand, for what no proper client would send."""
+        """Send a token request without idpyoidc, for requests that it would not build."""
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, **changes}
         credentials = (quote_plus(self.client_id), quote_plus(self.secret))
         endpoint = self.metadata["token_endpoint"]
         return requests.post(endpoint, data=form, auth=credentials, verify=self.verify, timeout=15)
 
-    def verified(self, answer: requests.Response) -> Message:
-        """The ID token of a token response that was asked for by hand."""
+    def verify_id_token(self, answer: requests.Response) -> Message:
+        """Verify the ID token of a token response that was requested without idpyoidc."""
         assert answer.status_code == 200, answer.text
         message = AccessTokenResponse(**answer.json())
         keyjar = self.client.get_attribute("keyjar")
@@ -157,14 +157,14 @@ class RelyingParty:
         found: Message = message[verified_claim_name("id_token")]
         return found
 
-    def asks_userinfo(self, method: str = "GET", *, token: str, in_body: bool = False) -> requests.Response:
-        """Userinfo by hand."""
+    def request_userinfo(self, method: str = "GET", *, token: str, in_body: bool = False) -> requests.Response:
+        """Call userinfo without idpyoidc."""
         body, header = ({"access_token": token}, {}) if in_body else ({}, {"Authorization": f"Bearer {token}"})
         endpoint = self.metadata["userinfo_endpoint"]
         return requests.request(method, endpoint, data=body, headers=header, verify=self.verify, timeout=15)
 
     def claims(self, answer: requests.Response) -> Message:
-        """What userinfo says, verified."""
+        """Return the verified claims of userinfo."""
         assert answer.status_code == 200, answer.text
         message = OpenIDSchema(**answer.json())
         assert message.verify()
@@ -172,8 +172,8 @@ class RelyingParty:
 
 
 def _services(method: str) -> dict[str, Any]:
-    """The requests that it can write, two of them with the client's secret."""
+    """Return the idpyoidc services; two of them authenticate the client."""
     services = deepcopy(DEFAULT_OIDC_SERVICES | END_SESSION)
-    for name in PROVES_ITSELF:
+    for name in AUTHENTICATED_SERVICES:
         services[name]["kwargs"] = {"client_authn_methods": [method]}
     return services

@@ -20,31 +20,29 @@ def body(told: Told) -> str:
 
 @by(IDPYOIDC, BY_HAND)
 def test_oidcc_backchannel_logout_discovery_endpoint_verification(strict: RelyingParty) -> None:
-    """Announced, with the session in every token."""
+    """Discovery announces it, with `sid` in every token."""
     assert strict.metadata["backchannel_logout_supported"] is True
     assert strict.metadata["backchannel_logout_session_supported"] is True
 
 
 @by(IDPYOIDC)
 def test_oidcc_backchannel_rp_initiated_logout(strict: RelyingParty, person: Person, world: World) -> None:
-    """A logout token that names the session of the ID token, the user sent back, and nobody signed in."""
+    """The logout token names the session of the ID token; the user returns and is signed out."""
     signed_in = strict.sign_in(person)
-    landing = person.get(strict.asks_to_sign_out(signed_in))
+    landing = person.get(strict.logout_url(signed_in))
     assert landing.url.split("?")[0] == AFTER_LOGOUT
 
     (told,) = world.receiver.hears(1)
     assert told.content_type == "application/x-www-form-urlencoded"
-    assert strict.hears_of_logout(body(told)) == signed_in.state
-    assert strict.refused(person.get(strict.asks(prompt="none"))) == "login_required"
+    assert strict.verify_logout_token(body(told)) == signed_in.state
+    assert strict.parse_error(person.get(strict.authorization_url(prompt="none"))) == "login_required"
 
 
 @by(IDPYOIDC)
-def test_the_other_application_hears_of_it_in_a_token_of_its_own(
-    strict: RelyingParty, person: Person, world: World
-) -> None:
+def test_each_client_gets_its_own_logout_token(strict: RelyingParty, person: Person, world: World) -> None:
     other = world.relying_party("second", method="client_secret_post")
     signed_in, elsewhere = strict.sign_in(person), other.sign_in(person)
-    person.get(strict.asks_to_sign_out(signed_in))
+    person.get(strict.logout_url(signed_in))
 
     heard = {}
     for told in world.receiver.hears(2):
@@ -56,16 +54,16 @@ def test_the_other_application_hears_of_it_in_a_token_of_its_own(
 
 
 def _state(party: RelyingParty, told: Told) -> str | None:
-    """None for a token that idpyoidc does not take for its own."""
+    """Return the state, or None if idpyoidc rejects the token."""
     try:
-        return party.hears_of_logout(body(told))
+        return party.verify_logout_token(body(told))
     except MessageException:
         return None
 
 
 @by(IDPYOIDC)
-def test_an_id_token_does_not_pass_for_a_logout_token(strict: RelyingParty, person: Person) -> None:
-    """That idpyoidc looks at all, or the tests above would prove nothing."""
+def test_id_token_is_no_logout_token(strict: RelyingParty, person: Person) -> None:
+    """Prove that idpyoidc verifies logout tokens, which the tests above rely on."""
     raw = strict.sign_in(person).raw_id_token
     with pytest.raises(MessageException):
-        strict.hears_of_logout(urlencode({"logout_token": raw}))
+        strict.verify_logout_token(urlencode({"logout_token": raw}))

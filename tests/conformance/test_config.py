@@ -1,4 +1,4 @@
-"""Config OP: what the provider says of itself."""
+"""Config OP: the discovery document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.conformance.conftest import World
 from tests.conformance.modules import BY_HAND, IDPYOIDC, by
 from tests.conformance.relying_party import RelyingParty
 
-NEEDED = {
+REQUIRED_MEMBERS = {
     *("issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri", "scopes_supported"),
     *("response_types_supported", "subject_types_supported", "id_token_signing_alg_values_supported"),
     *("token_endpoint_auth_methods_supported", "claims_supported"),
@@ -27,9 +27,9 @@ def document(address: str, world: World) -> dict[str, Any]:
 
 @by(IDPYOIDC, BY_HAND)
 def test_oidcc_discovery_endpoint_verification_row40(strict: RelyingParty, world: World) -> None:
-    """Every needed member, the issuer to the letter, every endpoint by https, and keys that are public only."""
+    """All required members are present, the issuer is exact, endpoints use https, keys are public."""
     metadata = document(f"{world.issuer}/.well-known/openid-configuration", world)
-    assert metadata.keys() >= NEEDED
+    assert metadata.keys() >= REQUIRED_MEMBERS
     assert metadata["issuer"] == world.issuer == strict.metadata["issuer"]
     assert all(url.startswith("https://") for name, url in metadata.items() if name.endswith(("_endpoint", "_uri")))
     assert "openid" in metadata["scopes_supported"]
@@ -40,7 +40,7 @@ def test_oidcc_discovery_endpoint_verification_row40(strict: RelyingParty, world
 
 
 @by(BY_HAND)
-def test_nothing_is_promised_that_is_refused(world: World) -> None:
+def test_metadata_lists_supported_features_only(world: World) -> None:
     metadata = document(f"{world.issuer}/.well-known/openid-configuration", world)
     assert metadata["request_parameter_supported"] is False
     assert metadata["request_uri_parameter_supported"] is False
@@ -49,7 +49,7 @@ def test_nothing_is_promised_that_is_refused(world: World) -> None:
 
 
 @by(BY_HAND)
-def test_both_metadata_addresses_have_one_document(world: World) -> None:
+def test_metadata_urls_serve_same_document(world: World) -> None:
     places = ("openid-configuration", "oauth-authorization-server")
     first, second = (document(f"{world.issuer}/.well-known/{place}", world) for place in places)
     assert first == second

@@ -1,4 +1,4 @@
-"""docs/openid-modules.md is what the tests are."""
+"""Consistency of docs/openid-modules.md with the tests."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.conformance.modules import PLANS
 from tests.conformance.page import PAGE, named_test, page
 
 
-def test_the_page_is_what_the_generator_writes() -> None:
+def test_page_matches_generator_output() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "write it again: python -m tests.conformance.page"
 
 
-def test_every_test_that_has_a_modules_name_is_of_a_plan() -> None:
+def test_every_module_test_belongs_to_a_plan() -> None:
     named = {named_test(module, file)[0] for _, file, modules in PLANS for module in modules}
     written = {
         f"{file.name}::{name}"
@@ -24,7 +24,7 @@ def test_every_test_that_has_a_modules_name_is_of_a_plan() -> None:
     assert written == named
 
 
-def test_the_lock_pins_every_package_by_its_hash_and_names_no_registry() -> None:
+def test_package_lock_has_hashes_and_no_registry() -> None:
     text = (PAGE.parents[1] / "tests/conformance/node/package-lock.json").read_text(encoding="utf-8")
     packages = json.loads(text)["packages"]
     assert all(package["integrity"] for name, package in packages.items() if name)

@@ -1,7 +1,7 @@
-"""The relying party of the Node world against the same bridge: openid-client, certified itself, checks every answer.
+"""The certified Node.js client openid-client as a relying party of the same bridge.
 
-What it checks: issuer, signature (also of tokens that came straight from the provider), audience, nonce, state, PKCE,
-`auth_time`, the subject of userinfo, the `iss` of the answer, content types and token types.
+It checks issuer, signature (also of tokens from the token endpoint), audience, nonce, state, PKCE, `auth_time`, the
+subject of userinfo, the `iss` of the response, content types and token types.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.needs("node")
 
 @pytest.fixture(scope="session")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """openid-client beside its driver, as the lock says, and no script of any package run."""
+    """Install openid-client from the lock file, without running package scripts."""
     place = Path(shutil.copytree(PACKAGE, tmp_path_factory.mktemp("node") / "node"))
     install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     done = subprocess.run(install, cwd=place, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
@@ -37,7 +37,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Driver:
-    """The process: what it is told and what it tells, a line each."""
+    """The Node.js process; commands and results are one line each."""
 
     def __init__(self, script: Path, certificate: Path) -> None:
         environment = {"PATH": os.environ["PATH"], "NODE_EXTRA_CA_CERTS": str(certificate / "server.crt")}
@@ -50,7 +50,7 @@ class Driver:
             text=True,
         )
 
-    def tells(self, line: str) -> dict[str, Any]:
+    def send_line(self, line: str) -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         assert self.process.stderr is not None
@@ -73,8 +73,8 @@ def driver(script: Path, world: World) -> Iterator[Driver]:
     driver.close()
 
 
-def signs_in(driver: Driver, world: World, person: Person, **how: Any) -> dict[str, Any]:
-    """From discovery to the address of the logout; what openid-client made of it."""
+def sign_in_with(driver: Driver, world: World, person: Person, **how: Any) -> dict[str, Any]:
+    """Run a sign-in from discovery to the logout URL; return what openid-client verified."""
     client_id = how.pop("client_id", "second")
     told = {
         "issuer": world.issuer,
@@ -84,15 +84,15 @@ def signs_in(driver: Driver, world: World, person: Person, **how: Any) -> dict[s
         "post_logout_redirect_uri": AFTER_LOGOUT,
         **how,
     }
-    landing = person.get(driver.tells(json.dumps(told))["address"])
+    landing = person.get(driver.send_line(json.dumps(told))["address"])
     assert landing.url.startswith(CALLBACK), f"{landing.url}: {landing.text}"
-    return driver.tells(landing.url)
+    return driver.send_line(landing.url)
 
 
 @by(OPENID_CLIENT)
 @pytest.mark.parametrize("method", ["basic", "post"])
-def test_every_endpoint_from_discovery_to_logout(method: str, driver: Driver, world: World, person: Person) -> None:
-    found = signs_in(driver, world, person, method=method)
+def test_all_endpoints_from_discovery_to_logout(method: str, driver: Driver, world: World, person: Person) -> None:
+    found = sign_in_with(driver, world, person, method=method)
 
     assert found["claims"]["sub"] == found["userinfo"]["sub"] == found["fresh"]["sub"] == "alice"
     assert found["userinfo"]["email"] == "alice@example.org"
@@ -104,22 +104,20 @@ def test_every_endpoint_from_discovery_to_logout(method: str, driver: Driver, wo
 
 
 @by(OPENID_CLIENT)
-def test_no_nonce_where_none_was_asked_for(driver: Driver, world: World, person: Person) -> None:
-    assert "nonce" not in signs_in(driver, world, person, nonce=False)["claims"]
+def test_no_nonce_in_id_token_without_request(driver: Driver, world: World, person: Person) -> None:
+    assert "nonce" not in sign_in_with(driver, world, person, nonce=False)["claims"]
 
 
 @by(OPENID_CLIENT)
-def test_auth_time_where_max_age_was_asked_for(driver: Driver, world: World, person: Person) -> None:
-    assert signs_in(driver, world, person, max_age=10000)["claims"]["auth_time"]
+def test_max_age_request_returns_auth_time(driver: Driver, world: World, person: Person) -> None:
+    assert sign_in_with(driver, world, person, max_age=10000)["claims"]["auth_time"]
 
 
 @by(OPENID_CLIENT)
-def test_it_does_check_a_sign_in_into_which_another_answer_was_put(
-    driver: Driver, world: World, person: Person
-) -> None:
-    """Or the tests above would prove nothing."""
+def test_openid_client_rejects_foreign_issuer(driver: Driver, world: World, person: Person) -> None:
+    """Prove that openid-client verifies responses, which the tests above rely on."""
     told = {"issuer": world.issuer, "client_id": "second", "client_secret": CLIENT_SECRETS["second"]}
-    answer = person.get(driver.tells(json.dumps({**told, "redirect_uri": CALLBACK}))["address"]).url
+    answer = person.get(driver.send_line(json.dumps({**told, "redirect_uri": CALLBACK}))["address"]).url
 
     with pytest.raises(AssertionError, match='"iss"'):
-        driver.tells(answer.replace("iss=https", "iss=http"))
+        driver.send_line(answer.replace("iss=https", "iss=http"))

@@ -1,4 +1,4 @@
-"""What the conformance tests start: a bridge behind TLS, a CAS that asks for passwords, and people with browsers."""
+"""Servers and users of the conformance tests: a bridge behind TLS, a CAS with passwords, users with browsers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ RELYING_PARTY = "https://rp.example.org"
 CALLBACK = f"{RELYING_PARTY}/callback"
 AFTER_LOGOUT = f"{RELYING_PARTY}/post_logout_redirect"
 SCOPES = ("openid", "profile", "email", "groups", "eduperson", "offline_access")
-# idpyoidc does not encode what goes into the Basic header (RFC 6749 §2.3.1), so one secret has nothing to encode.
+# idpyoidc does not encode credentials of the Basic header (RFC 6749 §2.3.1), so one secret needs no encoding.
 CLIENT_SECRETS = {"basic": "the-secret-of-basic", "second": "the/second+with:reserved%signs"}
 
 
 def clients(backchannel_logout_uri: str) -> list[dict[str, Any]]:
-    """Two alike, as the certification wants; excused from PKCE, which most of its modules do not send."""
+    """Return two similar clients, as the certification requires; PKCE is off, because most modules do not send it."""
     return [
         {
             "client_id": client_id,
@@ -42,22 +42,22 @@ def clients(backchannel_logout_uri: str) -> list[dict[str, Any]]:
     ]
 
 
-def changed(url: str, **changes: str | None) -> str:
-    """A request that a proper client would not write; None takes a parameter away."""
+def change_query(url: str, **changes: str | None) -> str:
+    """Return a URL with changed query parameters; None removes a parameter."""
     address, _, query = url.partition("?")
     pairs = {**dict(parse_qsl(query)), **changes}
     return f"{address}?{urlencode({name: value for name, value in pairs.items() if value is not None})}"
 
 
 class TlsProxy:
-    """Ends TLS in front of a port of this machine, as an edge proxy does, and hands the bytes on."""
+    """A TLS proxy in front of a local port, which forwards the bytes unchanged."""
 
     def __init__(self, port: int, certificate: Path) -> None:
         self._backend = port
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(certificate / "server.crt", certificate / "server.key")
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        # Not localhost: cryptojwt does not look at the certificate of that one.
+        # Not localhost, because cryptojwt does not verify its certificate.
         self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
@@ -69,7 +69,7 @@ class TlsProxy:
         self._listener.close()
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # closed
+        with contextlib.suppress(OSError):  # the listener was closed
             while True:
                 client, _ = self._listener.accept()
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
@@ -92,7 +92,7 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 
 class PasswordCas(ScriptedCas):
-    """A CAS with a session of its own: it asks for the password when that is missing, or when it is told to."""
+    """A CAS with a session; it requires a password without a session or with `renew`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,10 +106,10 @@ class PasswordCas(ScriptedCas):
         return exchange.reply(b"<!DOCTYPE html><title>Signed out</title>", headers={"Content-Type": "text/html"})
 
     def login(self, exchange: Exchange) -> None:
-        """The person always types the password at once."""
+        """Log in; the user always enters the password at once."""
         request = exchange.request_seen
-        asks = request.value("renew") == "true" or not self.signed_in
-        if asks and request.value("gateway") != "true":
+        required = request.value("renew") == "true" or not self.signed_in
+        if required and request.value("gateway") != "true":
             self.passwords_typed += 1
             self.sign_in_as("alice", ALICE)
             self.signed_in = True
@@ -118,12 +118,12 @@ class PasswordCas(ScriptedCas):
 
 @dataclass(frozen=True)
 class Landing:
-    """Where a browser came to rest: back at an application, or on a page of ours."""
+    """The last response of a navigation: a client's redirect URI or a page of the bridge."""
 
     url: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     status: int | None = None
-    """Of the page; None where an application was reached."""
+    """Status of the page; None at a client's redirect URI."""
     text: str = ""
     was_posted: bool = False
 
@@ -133,7 +133,7 @@ class Landing:
 
 
 class Person:
-    """A browser that goes where it is sent, keeps cookies, checks certificates, and submits what submits itself."""
+    """A user's browser: it follows redirects, keeps cookies, verifies certificates and submits auto-submit forms."""
 
     def __init__(self, issuer: str, cas_url: str, certificate: Path) -> None:
         self.issuer = issuer
@@ -149,17 +149,17 @@ class Person:
         self._session.close()
 
     def get(self, url: str) -> Landing:
-        return self._goes("GET", url, None)
+        return self._navigate("GET", url, None)
 
     def post(self, url: str, form: Mapping[str, str]) -> Landing:
-        return self._goes("POST", url, form)
+        return self._navigate("POST", url, form)
 
-    def submits(self, page: Landing, *, button: tuple[str, str] | None = None) -> Landing:
-        """The page's form."""
+    def submit_form(self, page: Landing, *, button: tuple[str, str] | None = None) -> Landing:
+        """Submit the form of a page."""
         form = parse_forms(page.text)[0]
         return self.post(urljoin(page.url, form.action), form.fields | dict([button] if button else []))
 
-    def _goes(self, method: str, url: str, form: Mapping[str, str] | None) -> Landing:
+    def _navigate(self, method: str, url: str, form: Mapping[str, str] | None) -> Landing:
         for _ in range(12):
             if urlsplit(url).netloc not in self._ours:
                 return Landing(url, dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)))
@@ -167,11 +167,11 @@ class Person:
             if answer.is_redirect:
                 method, url, form = "GET", urljoin(url, answer.headers["Location"]), None
                 continue
-            if elsewhere := self._submits_itself(answer.text):
+            if elsewhere := self._auto_submit_form(answer.text):
                 return Landing(elsewhere.action, elsewhere.fields, was_posted=True)
             return Landing(url, status=answer.status_code, text=answer.text)
-        raise AssertionError(f"sent round in circles: {url}")
+        raise AssertionError(f"redirect loop: {url}")
 
-    def _submits_itself(self, page: str) -> Form | None:
-        """The form that answers an application, as the page's script would send it."""
+    def _auto_submit_form(self, page: str) -> Form | None:
+        """Return the form that the page's script would submit to the client."""
         return next((form for form in parse_forms(page) if form.action.startswith(RELYING_PARTY)), None)

@@ -1,4 +1,4 @@
-"""The benchmark itself: small, but whole and real; its figures are not judged here."""
+"""The benchmark: small but complete runs, without limits on the figures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_a_small_run_ends_well_with_a_table_and_the_same_figures_as_json(tmp_path: Path) -> None:
+def test_small_run_reports_same_figures_as_table_and_json(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
     run = bench("--sign-ins=4", "--warm-ups=1", "--parallel=2", "--starts=1", f"--json={file}")
     assert run.returncode == 0, run.stderr
@@ -47,7 +47,7 @@ def test_a_small_run_ends_well_with_a_table_and_the_same_figures_as_json(tmp_pat
     assert list(results["steps"]) == ["authorize", "callback", "token", "userinfo", "healthz"]
     for figures in (*results["sign_in"], *results["steps"].values()):
         assert (figures["count"], figures["errors"]) == (4, 0)
-        assert 0 < figures["wall_ms_median"] <= figures["wall_ms_p95"]
+        assert 0 < figures["elapsed_ms_median"] <= figures["elapsed_ms_p95"]
     assert all(batch["cpu_ms"] > 0 for batch in results["sign_in"])
     assert all(rest["mib"] > 10 for rest in results["at_rest"])
     assert results["machine"]["python"]
@@ -55,7 +55,7 @@ def test_a_small_run_ends_well_with_a_table_and_the_same_figures_as_json(tmp_pat
     assert re.search(rf"^sign-in, 1 connection +{re.escape(shown)} ", run.stdout, re.M), run.stdout
 
 
-def test_a_step_that_fails_ends_the_run_with_a_fault_and_its_reason(tmp_path: Path) -> None:
+def test_failed_step_fails_the_run_with_reason(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
     command = [sys.executable, "-c", REFUSING_CAS, "--sign-ins=2", "--warm-ups=1", "--starts=1", f"--json={file}"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
@@ -66,19 +66,19 @@ def test_a_step_that_fails_ends_the_run_with_a_fault_and_its_reason(tmp_path: Pa
 
 
 @pytest.mark.parametrize("arguments", [["--sign-ins=0"], ["--parallel=many"], ["--json=no/such/folder/bench.json"]])
-def test_wrong_arguments_are_refused_before_anything_starts(arguments: list[str]) -> None:
+def test_invalid_arguments_are_rejected_before_start(arguments: list[str]) -> None:
     run = bench(*arguments)
     assert run.returncode == 2
     assert "bench: memory" not in run.stderr
 
 
-def test_help_says_what_is_measured_and_how_to_compare() -> None:
+def test_help_explains_measurement_and_comparison() -> None:
     text = bench("--help").stdout
     assert "authorize -> (CAS) -> callback" in text
-    assert "Compare CPU rather than wall" in text
+    assert "Compare CPU time rather than elapsed time" in text
 
 
-def test_cpu_of_a_tree_holds_running_and_finished_descendants() -> None:
+def test_cpu_of_tree_includes_finished_descendants() -> None:
     child = (
         f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BURN!r}])\n{BURN}print(1, flush=True)\ninput()"
     )
@@ -90,7 +90,7 @@ def test_cpu_of_a_tree_holds_running_and_finished_descendants() -> None:
     assert 0.58 < used < 2
 
 
-def test_waiting_for_rest_gives_up_on_a_process_that_never_rests() -> None:
+def test_wait_until_idle_times_out_on_busy_process() -> None:
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
         began = time.monotonic()
         with pytest.raises(TimeoutError, match="still busy"):
@@ -99,10 +99,10 @@ def test_waiting_for_rest_gives_up_on_a_process_that_never_rests() -> None:
     assert time.monotonic() - began < 5
 
 
-def test_figures_of_a_batch_are_per_sign_in_and_count_its_errors() -> None:
-    walls = [n / 1000 for n in range(1, 20)]
-    tally = Tally(wall_seconds=walls, errors=["/token: 400 in place of 200"], cpu_seconds=0.06, elapsed_seconds=2)
+def test_figures_of_batch_are_per_sign_in_with_errors() -> None:
+    elapsed = [n / 1000 for n in range(1, 20)]
+    tally = Tally(step_seconds=elapsed, errors=["/token: 400 in place of 200"], cpu_seconds=0.06, elapsed_seconds=2)
     figures = tally.figures()
     assert (figures["count"], figures["errors"]) == (20, 1)
-    assert (figures["cpu_ms"], figures["wall_ms_median"], figures["wall_ms_p95"]) == (3.0, 10.0, 19.0)
+    assert (figures["cpu_ms"], figures["elapsed_ms_median"], figures["elapsed_ms_p95"]) == (3.0, 10.0, 19.0)
     assert figures["per_second"] == 9.5

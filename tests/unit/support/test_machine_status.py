@@ -1,4 +1,4 @@
-"""What the test machine's own scripts read before they install or leave out anything."""
+"""The scripts that prepare a test machine: image names, index settings, installed parts."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def test_image_names_are_read_from_the_settings_file(env_file: Path) -> None:
+def test_image_names_come_from_env_file(env_file: Path) -> None:
     assert image_names(env_file) == {
         "python": "python:3.13-slim",
         "traefik": "traefik:v3.7.15",
@@ -33,20 +33,18 @@ def test_image_names_are_read_from_the_settings_file(env_file: Path) -> None:
     }
 
 
-def test_the_environment_wins_over_the_settings_file_as_in_compose(
-    env_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_overrides_env_file(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHON_IMAGE", "mirror.example/python:3.13-slim")
     assert image_names(env_file)["python"] == "mirror.example/python:3.13-slim"
 
 
-def test_an_image_without_a_name_is_named_by_its_variable_and_file(env_file: Path) -> None:
+def test_unnamed_image_error_names_variable_and_file(env_file: Path) -> None:
     env_file.write_text("PYTHON_IMAGE=python:3.13-slim\nTRAEFIK_IMAGE=\n", encoding="utf-8")
     with pytest.raises(UnnamedImageError, match=r"TRAEFIK_IMAGE is neither .*\.env"):
         image_names(env_file)
 
 
-def test_containers_get_the_strongest_of_the_machines_index_settings_and_no_local_paths() -> None:
+def test_containers_get_index_settings_without_local_paths() -> None:
     listing = (
         ":env:.index-url='https://strong.example/simple'\n"
         ":env:.default-timeout='180'\n"
@@ -61,7 +59,7 @@ def test_containers_get_the_strongest_of_the_machines_index_settings_and_no_loca
     }
 
 
-def test_an_apereo_cas_is_there_only_once_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_apereo_home_requires_complete_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     state = tmp_path / "passerelle-test"
     assert missing_apereo() == f"no Apereo CAS is in {state}"
