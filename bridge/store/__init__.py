@@ -22,12 +22,16 @@ from bridge.store.records import (
     StoredClient,
     fingerprint,
 )
+from bridge.store.results import AlreadyConsumed, Consumed, ExpiredLogin, UnknownLogin
 from bridge.store.sql import NotReady, SqlStore
 
 __all__ = [
     "AccessToken",
+    "AlreadyConsumed",
     "AuthorizationCode",
     "ClientAccess",
+    "Consumed",
+    "ExpiredLogin",
     "Grant",
     "LogoutDelivery",
     "Minted",
@@ -40,5 +44,6 @@ __all__ = [
     "Store",
     "StoreFailure",
     "StoredClient",
+    "UnknownLogin",
     "fingerprint",
 ]

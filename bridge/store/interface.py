@@ -18,33 +18,37 @@ from bridge.store.records import (
     SigningKey,
     StoredClient,
 )
+from bridge.store.results import AlreadyConsumed, Consumed, ExpiredLogin, UnknownLogin
 
 
-class Logins(Protocol):
-    """Authorizations on their way through CAS."""
+class PendingLogins(Protocol):
+    """Authorization requests waiting for CAS."""
 
     def save(self, login: PendingLogin) -> None:
-        """Remember an authorization that goes to CAS."""
+        """Store a login before the browser is sent to CAS."""
 
-    def claim(self, state_hash: str, *, browser_hash: str, ticket_hash: str, now: int) -> PendingLogin | None:
-        """Take a pending login for this ticket, once: of many callers, one gets it.
+    def consume(
+        self, state_hash: str, *, browser_hash: str, ticket_hash: str, now: int
+    ) -> Consumed | AlreadyConsumed | ExpiredLogin | UnknownLogin:
+        """Consume a login of this browser with a ticket. Of concurrent callers, exactly one gets `Consumed`.
 
-        None when there is none, it began in another browser, is too old or taken, or the ticket was used before.
+        A ticket consumes one login at most, so `AlreadyConsumed` also stands for a ticket that was used before.
         """
 
     def consume_newest(
         self, *, browser_hash: str, ticket_hash: str, now: int, gateway_only: bool = False
-    ) -> PendingLogin | None:
-        """Likewise the newest that this browser began, where nothing tells which of them CAS answers.
+    ) -> Consumed | AlreadyConsumed | UnknownLogin:
+        """Consume the newest login of this browser, for a CAS server whose callback URL cannot name the login.
 
-        :param gateway_only: of those alone for which CAS was told to ask nothing
+        Args:
+            browser_hash: Hash of the login cookie.
+            ticket_hash: Hash of the ticket from the callback.
+            now: Unix seconds.
+            gateway_only: Consider only logins sent to CAS with `gateway=true`.
         """
 
     def find(self, state_hash: str, *, browser_hash: str) -> PendingLogin | None:
-        """The pending login that this browser began, taken or not."""
-
-    def find_by_ticket(self, ticket_hash: str, *, browser_hash: str) -> PendingLogin | None:
-        """The pending login of this browser that the ticket has taken."""
+        """Return a login of this browser, consumed or not."""
 
 
 class Sessions(Protocol):
@@ -259,7 +263,7 @@ class Store(Protocol):
     """Everything that must survive a restart."""
 
     @property
-    def logins(self) -> Logins: ...
+    def pending_logins(self) -> PendingLogins: ...
     @property
     def sessions(self) -> Sessions: ...
     @property

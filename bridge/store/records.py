@@ -33,6 +33,7 @@ class PendingLogin:
     """Whether CAS was told to ask nothing at all."""
     attempt: int
     """1, or 2 after the one silent restart."""
+    created_at: int
     expires_at: int
 
 

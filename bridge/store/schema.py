@@ -38,6 +38,7 @@ pending_logins = Table(
     Column("renew", Boolean, nullable=False),
     Column("gateway", Boolean, nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
     # Set by the one callback that takes the login. Unique: a ticket is good for one login, whatever CAS says.
     Column("ticket_hash", HASH, unique=True),

@@ -21,8 +21,8 @@ from sqlalchemy import (
 
 from bridge.identity import Identity
 from bridge.store.database import NOW, SqlRepository, columns_of, values_of
+from bridge.store.deliveries import QUEUE, delivery_rows
 from bridge.store.grant_revocation import revocation
-from bridge.store.keeping import QUEUE, delivery_rows
 from bridge.store.records import Session
 from bridge.store.schema import grants, pending_logins, session_tickets, sessions
 

@@ -11,11 +11,13 @@ from typing import Literal
 from sqlalchemy import Engine, func, select
 
 from bridge.errors import ConfigurationError
+from bridge.store.clients import SqlClients
 from bridge.store.database import NOW, is_absent, open_engine
+from bridge.store.deliveries import SqlDeliveries
 from bridge.store.grants import SqlGrants
-from bridge.store.keeping import SqlClients, SqlDeliveries, SqlKeys
-from bridge.store.logins import SqlLogins
+from bridge.store.keys import SqlKeys
 from bridge.store.migrations import age_of, as_click_error, bring_up_to_date
+from bridge.store.pending_logins import SqlPendingLogins
 from bridge.store.purge import PURGES
 from bridge.store.schema import logout_deliveries, sessions, signing_keys
 from bridge.store.sessions import SqlSessions
@@ -70,7 +72,7 @@ class SqlStore:
 
     def _use(self, engine: Engine) -> None:
         self._engine = engine
-        self.logins = SqlLogins(self._engine)
+        self.pending_logins = SqlPendingLogins(self._engine)
         self.sessions = SqlSessions(self._engine)
         self.grants = SqlGrants(self._engine)
         self.keys = SqlKeys(self._engine)

@@ -14,7 +14,7 @@ from flask import request
 
 from bridge.cas.protocol import service_url
 from bridge.errors import LoginNotFound
-from bridge.store import PendingLogin, fingerprint
+from bridge.store import AlreadyConsumed, Consumed, ExpiredLogin, PendingLogin, UnknownLogin, fingerprint
 from bridge.web import cookies
 from bridge.web.context import AppContext
 
@@ -33,31 +33,25 @@ class CallbackContext:
     state_hash: str | None
     """None when the service URL holds no state."""
 
-    def consume_pending_login(self, ticket_hash: str) -> PendingLogin | None:
-        """The sign-in that this ticket is for, once."""
-        logins, now = self.context.store.logins, self.context.now()
+    def consume_pending_login(self, ticket_hash: str) -> Consumed | AlreadyConsumed | ExpiredLogin | UnknownLogin:
+        """Consume the login that this ticket is for, or return why it cannot be consumed."""
+        logins, now = self.context.store.pending_logins, self.context.now()
         if self.state_hash is None:
             return logins.consume_newest(browser_hash=self.browser_hash, ticket_hash=ticket_hash, now=now)
-        return logins.claim(self.state_hash, browser_hash=self.browser_hash, ticket_hash=ticket_hash, now=now)
-
-    def find_consumed(self, ticket_hash: str) -> PendingLogin | None:
-        """The sign-in that was taken by this ticket, or came too late."""
-        logins = self.context.store.logins
-        if self.state_hash is None:
-            return logins.find_by_ticket(ticket_hash, browser_hash=self.browser_hash)
-        return logins.find(self.state_hash, browser_hash=self.browser_hash)
+        return logins.consume(self.state_hash, browser_hash=self.browser_hash, ticket_hash=ticket_hash, now=now)
 
     def consume_gateway_login(self) -> PendingLogin | None:
         """The sign-in for which CAS was to ask nothing (gateway), and has nothing to tell."""
-        logins = self.context.store.logins
+        logins = self.context.store.pending_logins
         if self.state_hash is not None:
             login = logins.find(self.state_hash, browser_hash=self.browser_hash)
             return login if login is not None and login.gateway else None
         # Taken by a ticket that nobody has: left waiting, it could take the ticket of a later sign-in.
         nothing = fingerprint(self.context.new_secret())
-        return logins.consume_newest(
+        result = logins.consume_newest(
             browser_hash=self.browser_hash, ticket_hash=nothing, now=self.context.now(), gateway_only=True
         )
+        return result.login if isinstance(result, Consumed) else None
 
 
 def returning(context: AppContext) -> CallbackContext:

@@ -18,7 +18,7 @@ from bridge.oauth import authorization_endpoint as endpoint
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
 from bridge.oauth.logout import end_session
-from bridge.store import PendingLogin, Session, fingerprint
+from bridge.store import AlreadyConsumed, Consumed, ExpiredLogin, PendingLogin, Session, UnknownLogin, fingerprint
 from bridge.web import cookies
 from bridge.web.callback_context import CallbackContext, returning, service_of
 from bridge.web.consent import ask_for_consent
@@ -63,9 +63,10 @@ def callback() -> Response:
         return _gateway_denied(context, browser)
     ticket = check_ticket(request.args.getlist("ticket"))
     # Taken before CAS is asked: some servers accept a ticket twice when they are asked twice at once.
-    login = browser.consume_pending_login(fingerprint(ticket))
-    if login is None:
-        return _restart_authorization(context, browser, ticket)
+    result = browser.consume_pending_login(fingerprint(ticket))
+    if not isinstance(result, Consumed):
+        return _restart_authorization(context, result)
+    login = result.login
     authorization = AuthorizationRequest.from_json(login.request)
     prefer_languages(authorization.ui_locales)
     if cookies.wants_new_login(request, context) and not login.renew:
@@ -110,7 +111,8 @@ def send_to_cas(context: AppContext, authorization: AuthorizationRequest, *, att
     if "none" in authorization.prompt and renew:
         description = "The session is too old, and prompt=none forbids asking for the password."
         raise endpoint.refused(context.provider, authorization, "login_required", description)
-    context.store.logins.save(
+    now = context.now()
+    context.store.pending_logins.save(
         PendingLogin(
             state_hash=fingerprint(state),
             browser_hash=fingerprint(browser),
@@ -119,7 +121,8 @@ def send_to_cas(context: AppContext, authorization: AuthorizationRequest, *, att
             renew=renew,
             gateway=gateway,
             attempt=attempt,
-            expires_at=context.now() + cookies.LOGIN_LIFETIME_SECONDS,
+            created_at=now,
+            expires_at=now + cookies.LOGIN_LIFETIME_SECONDS,
         )
     )
     locale = (authorization.ui_locales or "").split(" ")[0]
@@ -151,8 +154,8 @@ def _prompt_none_error(
 
 def _identity(context: AppContext, login: PendingLogin, ticket: str) -> Identity:
     with validation(context):
-        began = login.expires_at - cookies.LOGIN_LIFETIME_SECONDS
-        validated = context.cas.validate(login.service, ticket, renew_since=began if login.renew else None)
+        renew_since = login.created_at if login.renew else None
+        validated = context.cas.validate(login.service, ticket, renew_since=renew_since)
         return build_identity(validated.user, validated.attributes, context.claim_rules)
 
 
@@ -189,14 +192,18 @@ def _auth_time(identity: Identity, now: int, *, renewed: bool) -> int | None:
     return now if renewed or identity.is_new_login else None
 
 
-def _restart_authorization(context: AppContext, browser: CallbackContext, ticket: str) -> Response:
-    """A callback that was used before, or came too late.
+def _restart_authorization(context: AppContext, refusal: AlreadyConsumed | ExpiredLogin | UnknownLogin) -> Response:
+    """Send a signed-in browser back to the authorization endpoint, because its login cannot be consumed.
 
-    A signed-in browser that reloads the page, or goes back to it, is sent through the authorization endpoint
-    again, which decides afresh; the ticket is of no use any more. Anybody else is refused.
+    This happens when the user reloads the callback or goes back to it. The ticket is worthless then.
+
+    Raises:
+        LoginNotFound: the login is unknown, or the browser has no session.
     """
-    login = browser.find_consumed(fingerprint(ticket))
-    if login is None or cookies.current_session(request, context) is None:
-        raise LoginNotFound(detail="unknown, taken or expired login" if login is None else "login taken before")
-    authorization = AuthorizationRequest.from_json(login.request)
+    if isinstance(refusal, UnknownLogin):
+        raise LoginNotFound(detail="unknown login")
+    if cookies.current_session(request, context) is None:
+        reason = "expired" if isinstance(refusal, ExpiredLogin) else "was consumed before"
+        raise LoginNotFound(detail=f"the login {reason}, and the browser has no session")
+    authorization = AuthorizationRequest.from_json(refusal.login.request)
     return see_other(f"{context.issuer}/authorize?{urlencode(authorization.to_parameters())}")

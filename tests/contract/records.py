@@ -7,7 +7,10 @@ from typing import Any
 from bridge.identity import Identity
 from bridge.store import (
     AccessToken,
+    AlreadyConsumed,
     AuthorizationCode,
+    Consumed,
+    ExpiredLogin,
     Grant,
     Minted,
     PendingLogin,
@@ -16,6 +19,7 @@ from bridge.store import (
     SigningKey,
     Store,
     StoredClient,
+    UnknownLogin,
     fingerprint,
 )
 
@@ -48,6 +52,7 @@ def login(**changes: Any) -> PendingLogin:
         "renew": True,
         "gateway": False,
         "attempt": 2,
+        "created_at": NOW,
         "expires_at": NOW + 600,
     }
     return PendingLogin(**{**usual, **changes})
@@ -146,9 +151,12 @@ def allow(store: Store, name: str = "grant", secret: str = "code", **changes: An
     return allowed
 
 
-def claim(store: Store, state: str = "state", **changes: Any) -> PendingLogin | None:
+def consume(
+    store: Store, state: str = "state", **changes: Any
+) -> Consumed | AlreadyConsumed | ExpiredLogin | UnknownLogin:
+    """Consume a login as the callback does."""
     usual: dict[str, Any] = {"browser_hash": fingerprint("browser"), "ticket_hash": fingerprint("ST-1"), "now": NOW}
-    return store.logins.claim(fingerprint(state), **{**usual, **changes})
+    return store.pending_logins.consume(fingerprint(state), **{**usual, **changes})
 
 
 def redeem(store: Store, secret: str = "code", *, gives: str = "access", now: int = NOW + 1) -> bool:

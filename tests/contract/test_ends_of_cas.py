@@ -7,8 +7,8 @@ from threading import Barrier, Thread
 import pytest
 
 from bridge.identity import Identity
-from bridge.store import SqlStore, Store, fingerprint
-from tests.contract.records import ALICE, BOB, DAY, NOW, allow, begin, claim, login, redeem, refreshes, session, works
+from bridge.store import Consumed, SqlStore, Store, fingerprint
+from tests.contract.records import ALICE, BOB, DAY, NOW, allow, begin, consume, login, redeem, refreshes, session, works
 
 TICKET = fingerprint("ticket of session")
 
@@ -73,8 +73,8 @@ def test_the_last_time_that_cas_ended_a_session_is_remembered(store: Store) -> N
 
 
 def test_a_session_does_not_begin_when_cas_ended_it_while_the_ticket_was_validated(store: Store) -> None:
-    store.logins.save(login())
-    assert claim(store, ticket_hash=TICKET) is not None
+    store.pending_logins.save(login())
+    assert consume(store, ticket_hash=TICKET) == Consumed(login())
     assert list(store.sessions.end_by_ticket(TICKET, now=NOW)) == []
     assert store.sessions.begin(session(), ticket_hash=TICKET) is False
     assert store.sessions.find(session().cookie_hash, now=NOW) is None
@@ -86,8 +86,8 @@ def test_nor_is_one_renewed_then_and_what_the_browser_had_before_is_over_as_well
     begin(store, browser_hash=login().browser_hash)
     begin(store, "another")
     renewal = fingerprint("ticket of renewal")
-    store.logins.save(login())
-    assert claim(store, ticket_hash=renewal) is not None
+    store.pending_logins.save(login())
+    assert consume(store, ticket_hash=renewal) == Consumed(login())
     assert list(store.sessions.end_by_ticket(renewal, now=NOW)) == [session().sid]
     assert store.sessions.renew(session(cookie_hash=fingerprint("new")), ticket_hash=renewal) is False
     assert store.sessions.begin(session("new"), ticket_hash=renewal) is False
@@ -131,8 +131,8 @@ def test_what_outlived_the_end_of_its_session_need_not_outlive_that_at_cas(store
 @pytest.mark.parametrize("time", range(10))
 def test_beginning_and_ending_at_once_leaves_no_session(store: SqlStore, time: int) -> None:
     """Whoever is first: a session that begins is found and ended, or does not begin."""
-    store.logins.save(login())
-    claim(store, ticket_hash=TICKET)
+    store.pending_logins.save(login())
+    consume(store, ticket_hash=TICKET)
     start = Barrier(2)
     outcome: dict[str, object] = {}
 
@@ -154,7 +154,7 @@ def test_beginning_and_ending_at_once_leaves_no_session(store: SqlStore, time: i
 
 
 def test_the_mark_of_an_ended_login_goes_with_it(store: Store) -> None:
-    store.logins.save(login())
-    claim(store, ticket_hash=TICKET)
+    store.pending_logins.save(login())
+    consume(store, ticket_hash=TICKET)
     store.sessions.end_by_ticket(TICKET, now=NOW)
     assert store.purge(now=NOW + DAY)["pending_logins"] == 1

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.store import SqlStore, Store, fingerprint
-from tests.contract.records import NOW, allow, begin, claim, client, key, login, never, redeem, session, works
+from bridge.store import Consumed, SqlStore, Store, fingerprint
+from tests.contract.records import NOW, allow, begin, client, consume, key, login, never, redeem, session, works
 
 
 def test_keys_are_added_one_after_the_other(store: Store) -> None:
@@ -121,14 +121,14 @@ def test_everything_survives_a_restart(database: str) -> None:
     begin(before)
     allow(before)
     redeem(before)
-    before.logins.save(login())
+    before.pending_logins.save(login())
     before.keys.add(key(), after=None)
     before.clients.put(client(), now=NOW)
     before.grants.remember_consent("hub", "alice", "openid", now=NOW)
     before.deliveries.queue([("hub", "sid", "alice", "https://hub/")], now=NOW)
     before.close()
     after = SqlStore(database)
-    assert claim(after) == login()
+    assert consume(after) == Consumed(login())
     assert after.sessions.find(session().cookie_hash, now=NOW) == session()
     assert works(after, "access")
     assert list(after.keys.all()) == [key()]

@@ -14,8 +14,8 @@ CONTENDER = """
 import json, sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from bridge.store import SqlStore
-from tests.contract.records import claim, fingerprint, key, redeem, refresh
+from bridge.store import Consumed, SqlStore
+from tests.contract.records import consume, fingerprint, key, redeem, refresh
 url, threads, number = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 store = SqlStore(url)
 ready = Barrier(threads + 1)
@@ -26,7 +26,7 @@ def work(thread):
     ready.wait()
     return {
         "key": store.keys.add(key(name), after=None),
-        "claimed": claim(store) is not None,
+        "consumed": isinstance(consume(store), Consumed),
         "redeemed": redeem(store, "code", gives=name),
         "refreshed": refresh(store, "refresh access"),
     }
@@ -47,14 +47,14 @@ def test_threads_of_two_processes_agree_on_one_winner_row18_row25_row65(database
     allow(store)
     allow(store, "refreshed", "other code")
     redeem(store, "other code")
-    store.logins.save(login())
+    store.pending_logins.save(login())
     with ProcessGroup(PROCESSES, CONTENDER, database, str(THREADS)) as contenders:
         contenders.wait_for("ready")
         contenders.send_line("go")
         done = [each for said in contenders.outputs() for each in json.loads(said)]
     assert len(done) == PROCESSES * THREADS
     won = {name: sum(each[name] for each in done) for name in done[0]}
-    assert won == {"key": 1, "claimed": 1, "redeemed": 1, "refreshed": PROCESSES * THREADS}
+    assert won == {"key": 1, "consumed": 1, "redeemed": 1, "refreshed": PROCESSES * THREADS}
     assert len(store.keys.all()) == 1
     assert works(store, "after refresh access")
     assert refreshes(store, "refresh after refresh access")

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from sqlalchemy import func, select
 
-from bridge.store import SqlStore, Store, fingerprint
+from bridge.store import Consumed, SqlStore, Store, fingerprint
 from bridge.store.database import open_engine
 from bridge.store.purge import BATCH, CLOCKS_APART_SECONDS, GIVEN_UP_KEPT_SECONDS, KEPT_SECONDS
 from bridge.store.schema import metadata
@@ -23,8 +23,8 @@ from tests.contract.records import (
     allow,
     begin,
     build_token_records,
-    claim,
     client,
+    consume,
     key,
     login,
     never,
@@ -61,10 +61,10 @@ def test_a_purge_of_nothing_names_every_table_it_looked_at(store: Store) -> None
 def test_what_is_good_stays(store: Store) -> None:
     begin(store)
     allow(store)
-    store.logins.save(login())
+    store.pending_logins.save(login())
     assert not any(store.purge(now=NOW + CODE_LIFETIME - 1).values())
     assert redeem(store, now=NOW + CODE_LIFETIME - 1)
-    assert claim(store, now=NOW + CODE_LIFETIME - 1) is not None
+    assert consume(store, now=NOW + CODE_LIFETIME - 1) == Consumed(login())
     assert not any(store.purge(now=NOW + 600).values())
     assert works(store, "access", now=NOW + ACCESS_LIFETIME)
 
@@ -86,7 +86,7 @@ def test_each_thing_stays_a_little_longer_than_it_is_good_for_and_not_more(
     begin(store)
     allow(store)
     redeem(store)
-    store.logins.save(login())
+    store.pending_logins.save(login())
     store.purge(now=NOW + seconds + APART - 1)
     assert store.purge(now=NOW + seconds + APART)[table] == 1
 
@@ -230,7 +230,7 @@ def test_in_a_year_of_sign_ins_no_table_grows_beyond_what_is_alive(store: SqlSto
 
 
 def _sign_in(store: SqlStore, name: str, now: int, live: set[str], chance: random.Random) -> None:
-    store.logins.save(login(state_hash=fingerprint(name), expires_at=now + 600))
+    store.pending_logins.save(login(state_hash=fingerprint(name), expires_at=now + 600))
     begin(store, name, created_at=now, expires_at=now + 8 * HOUR)
     for client_id in ("hub", "portal"):
         each = f"{name} at {client_id}"

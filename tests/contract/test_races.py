@@ -10,15 +10,25 @@ from typing import TypeVar
 
 import pytest
 
-from bridge.store import AuthorizationCode, Grant, LogoutDelivery, Minted, RefreshToken, SqlStore, fingerprint
+from bridge.store import (
+    AlreadyConsumed,
+    AuthorizationCode,
+    Consumed,
+    Grant,
+    LogoutDelivery,
+    Minted,
+    RefreshToken,
+    SqlStore,
+    fingerprint,
+)
 from tests.contract.records import (
     GRACE,
     NOW,
     allow,
     begin,
     build_token_records,
-    claim,
     client,
+    consume,
     key,
     login,
     redeem,
@@ -105,16 +115,16 @@ def test_refreshing_while_the_grant_is_revoked_leaves_nothing_alive(store: SqlSt
 
 @pytest.mark.parametrize("time", range(3))
 def test_of_many_callbacks_one_claims_the_login(store: SqlStore, time: int) -> None:
-    store.logins.save(login())
-    claimed = all_at_once(lambda number: claim(store, ticket_hash=fingerprint(f"ST-{number % 2}")))
-    assert [found for found in claimed if found is not None] == [login()]
+    store.pending_logins.save(login())
+    results = all_at_once(lambda number: consume(store, ticket_hash=fingerprint(f"ST-{number % 2}")))
+    assert Counter(results) == {Consumed(login()): 1, AlreadyConsumed(login()): MANY - 1}
 
 
 def test_one_ticket_claims_one_of_many_logins(store: SqlStore) -> None:
     for number in range(MANY):
-        store.logins.save(login(state_hash=fingerprint(f"state {number}")))
-    claimed = all_at_once(lambda number: claim(store, f"state {number}"))
-    assert Counter(found is not None for found in claimed) == {True: 1, False: MANY - 1}
+        store.pending_logins.save(login(state_hash=fingerprint(f"state {number}")))
+    results = all_at_once(lambda number: consume(store, f"state {number}"))
+    assert Counter(type(result) for result in results) == {Consumed: 1, AlreadyConsumed: MANY - 1}
 
 
 def test_a_session_that_many_end_at_once_ends_once(store: SqlStore) -> None:
@@ -197,7 +207,7 @@ def test_taking_back_much_in_many_ways_at_once_blocks_nobody(store: SqlStore) ->
 
 def test_purging_at_once_deletes_each_row_once(store: SqlStore) -> None:
     for number in range(MANY):
-        store.logins.save(login(state_hash=fingerprint(f"{number}")))
+        store.pending_logins.save(login(state_hash=fingerprint(f"{number}")))
         allow(store, f"grant {number}", f"code {number}")
     purged = all_at_once(lambda _: store.purge(now=NOW * 2))
     assert sum(each["pending_logins"] for each in purged) == MANY

@@ -11,7 +11,19 @@ from sqlalchemy import CompoundSelect, Select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import UpdateBase
 
-from bridge.store import SqlStore, fingerprint, grant_revocation, grants, keeping, logins, purge, sessions
+from bridge.store import (
+    Consumed,
+    SqlStore,
+    clients,
+    deliveries,
+    fingerprint,
+    grant_revocation,
+    grants,
+    keys,
+    pending_logins,
+    purge,
+    sessions,
+)
 from bridge.store.database import open_engine
 from tests.contract.records import (
     CODE_LIFETIME,
@@ -19,7 +31,7 @@ from tests.contract.records import (
     allow,
     begin,
     build_token_records,
-    claim,
+    consume,
     login,
     own_grant,
     redeem,
@@ -36,7 +48,7 @@ VALUES = {
 }  # fmt: skip
 HOT = {
     f"{module.__name__.rpartition('.')[2]}.{name}": statement
-    for module in (logins, sessions, grants, grant_revocation, keeping)
+    for module in (pending_logins, sessions, grants, grant_revocation, keys, clients, deliveries)
     for name, statement in vars(module).items()
     if name.isupper() and isinstance(statement, (Select, CompoundSelect, UpdateBase))
 }
@@ -47,9 +59,9 @@ SCANS = {
     "grant_revocation.USERS_OF_GRANTS",
     "sessions.LAST_ENDED_BY_CAS",
     "sessions.NEWEST_SESSIONS",
-    "keeping.ALL_KEYS",
-    "keeping.ALL_CLIENTS",
-    "keeping.WAITING",
+    "keys.ALL_KEYS",
+    "clients.ALL_CLIENTS",
+    "deliveries.WAITING",
 }
 
 
@@ -86,7 +98,9 @@ def sqlite(tmp_path: Path) -> str:
 
 
 def test_every_statement_that_takes_part_in_a_sign_in_is_among_those_that_are_looked_at() -> None:
-    assert {"logins.CLAIM_LOGIN", "sessions.FIND_SESSION", "grants.REDEEM_CODE", "grants.FIND_ACCESS"} <= set(HOT)
+    assert {"pending_logins.CONSUME_LOGIN", "sessions.FIND_SESSION", "grants.REDEEM_CODE", "grants.FIND_ACCESS"} <= set(
+        HOT
+    )
     assert {"grants.ROTATE", "grants.FIND_ANY_REFRESH", "grant_revocation.REVOKE_BY_REFRESH"} <= set(HOT)
 
 
@@ -100,9 +114,9 @@ SECRETS = ("the state", "the browser", "ST-the-ticket", "cookie of session", "th
 
 def leave_traces(store: SqlStore) -> None:
     """One of everything, made of secrets."""
-    store.logins.save(login(state_hash=fingerprint("the state"), browser_hash=fingerprint("the browser")))
+    store.pending_logins.save(login(state_hash=fingerprint("the state"), browser_hash=fingerprint("the browser")))
     hashes = {"browser_hash": fingerprint("the browser"), "ticket_hash": fingerprint("ST-the-ticket")}
-    assert claim(store, "the state", **hashes) is not None
+    assert isinstance(consume(store, "the state", **hashes), Consumed)
     begin(store)
     allow(store, "grant", "the code")
     assert redeem(store, "the code", gives="the access token")

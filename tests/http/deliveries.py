@@ -27,7 +27,7 @@ def clients_told_at(**uris: str) -> str:
 
 
 def authority_of(running: Running) -> ProviderContext:
-    authority = running.app.extensions[EXTENSION].authority
+    authority = running.app.extensions[EXTENSION].provider
     assert isinstance(authority, ProviderContext)
     return authority
 

@@ -1,4 +1,4 @@
-"""CAS ends sessions."""
+"""Store which sessions CAS ended, and in which browser each one began."""
 
 import sqlalchemy as sa
 from alembic import op

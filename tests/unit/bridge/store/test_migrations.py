@@ -283,3 +283,22 @@ def test_a_database_that_another_program_writes_to_is_told_as_that(tmp_path: Pat
     engine.dispose()
     assert "database is locked; another program is writing to it" in refused.value.description
     assert "creatable" not in refused.value.description
+
+
+def test_migration_keeps_pending_logins_and_their_age(empty_database: str, tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("__pycache__", "000[3-9]*")
+    second = Path(shutil.copytree(FOLDER, tmp_path / "second", ignore=ignored))
+    engine = open_engine(empty_database)
+    bring_up_to_date(engine, second)
+    row = (
+        "INSERT INTO pending_logins (state_hash, browser_hash, service, request, renew, gateway, attempt, expires_at) "
+        f"VALUES ('{fingerprint('state')}', '{fingerprint('browser')}', 'https://x/', '{{}}', true, false, 1, {NOW})"
+    )
+    with engine.begin() as connection:
+        connection.execute(text(row))
+    engine.dispose()
+    store = SqlStore(empty_database)
+    found = store.pending_logins.find(fingerprint("state"), browser_hash=fingerprint("browser"))
+    store.close()
+    assert found is not None
+    assert found.created_at == NOW - 600

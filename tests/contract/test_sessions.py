@@ -1,8 +1,6 @@
-"""`Logins` and `Sessions`: what every store promises of them."""
+"""The contract of `Sessions`."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 
@@ -15,63 +13,12 @@ from tests.contract.records import (
     NOW,
     allow,
     begin,
-    claim,
-    login,
     redeem,
     session,
     works,
 )
 
 TICKET, OTHER_TICKET = fingerprint("ticket of session"), fingerprint("ticket of renewal")
-
-
-def test_a_pending_login_comes_back_as_it_was_saved(store: Store) -> None:
-    store.logins.save(login())
-    assert claim(store) == login()
-
-
-def test_a_pending_login_is_claimed_once(store: Store) -> None:
-    store.logins.save(login())
-    claim(store)
-    assert claim(store) is None
-    assert claim(store, ticket_hash=fingerprint("ST-2")) is None
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"browser_hash": fingerprint("another")}, {"now": NOW + 600}, {"now": NOW + 601}, {"state": "unknown"}],
-    ids=["another browser", "expiring now", "expired", "unknown"],
-)
-def test_a_login_of_another_browser_or_time_is_not_claimed_and_not_spoilt(
-    store: Store, changes: dict[str, Any]
-) -> None:
-    store.logins.save(login())
-    assert claim(store, **changes) is None
-    assert claim(store, now=NOW + 599) is not None
-
-
-def test_a_ticket_claims_one_login_only(store: Store) -> None:
-    for state in ("state", "other"):
-        store.logins.save(login(state_hash=fingerprint(state)))
-    assert claim(store) is not None
-    assert claim(store, "other") is None
-    assert claim(store, "other", ticket_hash=fingerprint("ST-2")) is not None
-
-
-def test_a_ticket_that_began_a_session_claims_nothing_even_when_its_login_is_purged(store: Store) -> None:
-    begin(store)
-    store.logins.save(login())
-    assert claim(store, ticket_hash=TICKET) is None
-    assert claim(store) is not None
-
-
-def test_a_login_is_found_by_its_browser_claimed_or_not(store: Store) -> None:
-    store.logins.save(login())
-    browser = fingerprint("browser")
-    assert store.logins.find(fingerprint("state"), browser_hash=browser) == login()
-    claim(store)
-    assert store.logins.find(fingerprint("state"), browser_hash=browser) == login()
-    assert store.logins.find(fingerprint("state"), browser_hash=fingerprint("another")) is None
 
 
 def test_a_session_comes_back_with_every_odd_character(store: Store) -> None:

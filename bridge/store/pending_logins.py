@@ -1,0 +1,104 @@
+"""Statements on pending logins: authorization requests waiting for CAS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Update, bindparam, exists, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from bridge.store.database import NOW, SqlRepository, columns_of, values_of
+from bridge.store.records import PendingLogin
+from bridge.store.results import AlreadyConsumed, Consumed, ExpiredLogin, UnknownLogin
+from bridge.store.schema import pending_logins, session_tickets
+
+_LOGIN = columns_of(pending_logins, PendingLogin)
+_TICKET_IS_NEW = ~exists().where(session_tickets.c.ticket_hash == bindparam("ticket"))
+
+SAVE_LOGIN = insert(pending_logins)
+CONSUME_LOGIN = (
+    update(pending_logins)
+    .where(
+        pending_logins.c.state_hash == bindparam("state"),
+        pending_logins.c.browser_hash == bindparam("browser"),
+        pending_logins.c.ticket_hash.is_(None),
+        pending_logins.c.expires_at > NOW,
+        # Checked against the sessions too: a consumed login is purged long before the session of its ticket.
+        _TICKET_IS_NEW,
+    )
+    .values(ticket_hash=bindparam("ticket"))
+    .returning(*_LOGIN)
+)
+# For a CAS server that accepts one service URL only, so that the URL cannot name the login.
+_NEWEST_LOGIN = (
+    select(pending_logins.c.state_hash)
+    .where(
+        pending_logins.c.browser_hash == bindparam("browser"),
+        pending_logins.c.ticket_hash.is_(None),
+        pending_logins.c.expires_at > NOW,
+        pending_logins.c.gateway.in_(bindparam("gateways", expanding=True)),
+        _TICKET_IS_NEW,
+    )
+    .order_by(pending_logins.c.expires_at.desc(), pending_logins.c.state_hash)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+    .cte("newest")
+)
+CONSUME_NEWEST_LOGIN = (
+    update(pending_logins)
+    .where(pending_logins.c.state_hash.in_(select(_NEWEST_LOGIN.c.state_hash)))
+    .values(ticket_hash=bindparam("ticket"))
+    .returning(*_LOGIN)
+)
+FIND_LOGIN_BY_TICKET = select(*_LOGIN).where(
+    pending_logins.c.ticket_hash == bindparam("ticket"), pending_logins.c.browser_hash == bindparam("browser")
+)
+FIND_LOGIN = select(*_LOGIN, pending_logins.c.ticket_hash).where(
+    pending_logins.c.state_hash == bindparam("state"), pending_logins.c.browser_hash == bindparam("browser")
+)
+
+
+class SqlPendingLogins(SqlRepository):
+    """`PendingLogins` on SQL."""
+
+    def save(self, login: PendingLogin) -> None:
+        self._execute(SAVE_LOGIN, values_of(login))
+
+    def consume(
+        self, state_hash: str, *, browser_hash: str, ticket_hash: str, now: int
+    ) -> Consumed | AlreadyConsumed | ExpiredLogin | UnknownLogin:
+        values = {"state": state_hash, "browser": browser_hash, "ticket": ticket_hash, "now": now}
+        if (consumed := self._consume(CONSUME_LOGIN, values)) is not None:
+            return Consumed(consumed)
+        row = self._one(FIND_LOGIN, values)
+        if row is None:
+            return UnknownLogin()
+        login = _login(row._mapping)
+        return ExpiredLogin(login) if row.ticket_hash is None and login.expires_at <= now else AlreadyConsumed(login)
+
+    def consume_newest(
+        self, *, browser_hash: str, ticket_hash: str, now: int, gateway_only: bool = False
+    ) -> Consumed | AlreadyConsumed | UnknownLogin:
+        gateways = [True] if gateway_only else [True, False]
+        values = {"browser": browser_hash, "ticket": ticket_hash, "now": now, "gateways": gateways}
+        if (consumed := self._consume(CONSUME_NEWEST_LOGIN, values)) is not None:
+            return Consumed(consumed)
+        row = self._one(FIND_LOGIN_BY_TICKET, values)
+        return UnknownLogin() if row is None else AlreadyConsumed(_login(row._mapping))
+
+    def find(self, state_hash: str, *, browser_hash: str) -> PendingLogin | None:
+        row = self._one(FIND_LOGIN, {"state": state_hash, "browser": browser_hash})
+        return None if row is None else _login(row._mapping)
+
+    def _consume(self, statement: Update, values: Mapping[str, Any]) -> PendingLogin | None:
+        try:
+            with self._engine.begin() as connection:
+                row = connection.execute(statement, values).one_or_none()
+        except IntegrityError:  # the ticket has consumed another login
+            return None
+        return None if row is None else _login(row._mapping)
+
+
+def _login(columns: Mapping[Any, Any]) -> PendingLogin:
+    return PendingLogin(**{column.name: columns[column.name] for column in _LOGIN})

@@ -1,0 +1,86 @@
+"""The contract of `PendingLogins`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.store import AlreadyConsumed, Consumed, ExpiredLogin, Store, UnknownLogin, fingerprint
+from tests.contract.records import NOW, begin, consume, login
+
+TICKET, BROWSER = fingerprint("ST-1"), fingerprint("browser")
+
+
+def test_pending_login_round_trips(store: Store) -> None:
+    store.pending_logins.save(login())
+    assert consume(store) == Consumed(login())
+
+
+def test_pending_login_is_consumed_once(store: Store) -> None:
+    store.pending_logins.save(login())
+    consume(store)
+    assert consume(store) == AlreadyConsumed(login())
+    assert consume(store, ticket_hash=fingerprint("ST-2")) == AlreadyConsumed(login())
+
+
+@pytest.mark.parametrize(
+    ("changes", "result"),
+    [
+        ({"browser_hash": fingerprint("another")}, UnknownLogin()),
+        ({"now": NOW + 600}, ExpiredLogin(login())),
+        ({"now": NOW + 601}, ExpiredLogin(login())),
+        ({"state": "unknown"}, UnknownLogin()),
+    ],
+    ids=["another browser", "expiring now", "expired", "unknown"],
+)
+def test_rejected_consumption_says_why_and_keeps_login(store: Store, changes: dict[str, Any], result: object) -> None:
+    store.pending_logins.save(login())
+    assert consume(store, **changes) == result
+    assert consume(store, now=NOW + 599) == Consumed(login())
+
+
+def test_consumed_login_stays_consumed_after_expiry(store: Store) -> None:
+    store.pending_logins.save(login())
+    consume(store)
+    assert consume(store, now=NOW + 601) == AlreadyConsumed(login())
+
+
+def test_ticket_consumes_one_login_only(store: Store) -> None:
+    other = login(state_hash=fingerprint("other"))
+    for each in (login(), other):
+        store.pending_logins.save(each)
+    assert consume(store) == Consumed(login())
+    assert consume(store, "other") == AlreadyConsumed(other)
+    assert consume(store, "other", ticket_hash=fingerprint("ST-2")) == Consumed(other)
+
+
+def test_ticket_of_session_consumes_nothing_after_purge(store: Store) -> None:
+    begin(store)
+    store.pending_logins.save(login())
+    assert consume(store, ticket_hash=fingerprint("ticket of session")) == AlreadyConsumed(login())
+    assert consume(store) == Consumed(login())
+
+
+def test_login_is_found_by_its_browser(store: Store) -> None:
+    store.pending_logins.save(login())
+    assert store.pending_logins.find(fingerprint("state"), browser_hash=BROWSER) == login()
+    consume(store)
+    assert store.pending_logins.find(fingerprint("state"), browser_hash=BROWSER) == login()
+    assert store.pending_logins.find(fingerprint("state"), browser_hash=fingerprint("another")) is None
+
+
+def test_newest_login_of_browser_is_consumed_once(store: Store) -> None:
+    newest = login(state_hash=fingerprint("newest"), expires_at=NOW + 601)
+    for each in (login(), newest, login(state_hash=fingerprint("other"), browser_hash=fingerprint("another"))):
+        store.pending_logins.save(each)
+    assert store.pending_logins.consume_newest(browser_hash=BROWSER, ticket_hash=TICKET, now=NOW) == Consumed(newest)
+    again = store.pending_logins.consume_newest(browser_hash=BROWSER, ticket_hash=TICKET, now=NOW)
+    assert again == AlreadyConsumed(newest)
+
+
+@pytest.mark.parametrize(("gateway", "now"), [(False, NOW), (True, NOW + 600)], ids=["no gateway login", "expired"])
+def test_newest_gateway_login_is_unknown(store: Store, gateway: bool, now: int) -> None:
+    store.pending_logins.save(login(gateway=gateway))
+    result = store.pending_logins.consume_newest(browser_hash=BROWSER, ticket_hash=TICKET, now=now, gateway_only=True)
+    assert result == UnknownLogin()
