@@ -17,7 +17,7 @@ from bridge.errors import BridgeError
 from bridge.identity import Identity
 from bridge.oauth.claims import CLAIMS_OF_SCOPE, ClaimsPolicy
 from bridge.oauth.client_store import ClientStore
-from bridge.oauth.clients import Client, client_of
+from bridge.oauth.clients import Client
 from bridge.oauth.keys import derived_key
 from bridge.settings import ClientSettings, Settings, default_config_files, load
 from bridge.settings.client import SCOPES
@@ -84,7 +84,7 @@ def _told(settings: Settings, identity: Identity, client: Client, scope: str | N
         "identity": json.loads(identity.to_json()),
         "client": client.client_id,
         "scope": " ".join(asked),
-        "may_sign_in": client.admits(identity),
+        "may_sign_in": client.allows_user(identity),
         "userinfo": policy.userinfo_claims(identity, " ".join(asked), client, {}),
         "id_token": {name: value for name, value in id_token.items() if value is not None},
     }
@@ -92,15 +92,13 @@ def _told(settings: Settings, identity: Identity, client: Client, scope: str | N
 
 def _client(settings: Settings, client_id: str | None) -> Client:
     if client_id is None:
-        anyone = client_of(ClientSettings(client_id="(any)", redirect_uris=("https://client.invalid/",), scopes=SCOPES))
-        return replace(anyone, scopes=("openid", *CLAIMS_OF_SCOPE))
+        any_client = ClientSettings(client_id="(any)", redirect_uris=("https://client.invalid/",), scopes=SCOPES)
+        return Client.from_settings(any_client).model_copy(update={"scopes": ("openid", *CLAIMS_OF_SCOPE)})
     if fixed := next((client for client in settings.clients if client.client_id == client_id), None):
-        return client_of(fixed)
+        return Client.from_settings(fixed)
     with open_store() as (_, store):
         found = ClientStore((), store, now=now()).find(client_id)
-    if found.settings is None:
-        raise click.ClickException(f"What is stored of {client_id} cannot be read: another version wrote it.")
-    return client_of(found.settings)
+    return Client.from_settings(found.readable_settings())
 
 
 def _validated(source: BinaryIO, xml: bool, user: str | None) -> ValidatedTicket:

@@ -14,40 +14,39 @@ from typing import Any
 
 import click
 
-from bridge.cli.client_changes import client_store
-from bridge.cli.client_options import FilePath
-from bridge.cli.client_output import change_text, fields_of
+from bridge.cli.client_options import FilePath, open_clients, yes_option
+from bridge.cli.client_output import change_fields, change_text, note, print_json
 from bridge.cli.store import now, open_store
 from bridge.errors import BridgeError
-from bridge.oauth.client_plan import Plan, entry_of, follow, new_secrets, plan_of, read_entries
-from bridge.oauth.client_store import MANAGED, ClientStore
+from bridge.oauth.client_plan import Plan, apply_plan, build_plan, export_entry, generate_secrets, read_entries
+from bridge.oauth.client_store import ClientStore
 from bridge.settings import describe_read_error
 from bridge.settings.sources import ENCODING, with_client_secrets
 
-WOULD_CHANGE = 3
-MAXIMAL_BYTES = 10_000_000
+EXIT_WOULD_CHANGE = 3
+MAX_BYTES = 10_000_000
 
 
 @click.command()
 @click.argument("file", type=FilePath(allow_dash=True))
-@click.option("--dry-run", is_flag=True, help=f"Only show the plan; exit status {WOULD_CHANGE} when it is not empty.")
+@click.option("--dry-run", is_flag=True, help=f"Show the plan only; exit with {EXIT_WOULD_CHANGE} if it has changes.")
 @click.option("--prune", is_flag=True, help="Remove the clients that are not in FILE.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @click.option(
     "--secrets-file",
     type=FilePath(),
     metavar="PATH",
     help="Write new secrets to this new file (mode 600, JSON) instead of standard output.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; with --yes or --dry-run.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; needs --yes or --dry-run.")
 def apply(*, file: Path, dry_run: bool, prune: bool, yes: bool, secrets_file: Path | None, as_json: bool) -> None:
-    """Make the registered clients be what FILE says: show what that changes, ask, and do all of it or nothing.
+    """Apply FILE to the registered clients: print the changes, ask for confirmation, and make all of them or none.
 
-    FILE is TOML and has [[clients]] with the fields that the settings have; `-` is standard input. Three words are its
-    own: `client_secret_hash = "generate"` gives a client a secret that is told once and keeps the one that it has,
-    `disabled = true`, and `public = true`. A new client with neither hash nor secret is a public one; one that has a
-    secret loses it only by `public = true`. Clients of the settings file are none of its business. Applying the same
-    file again changes nothing.
+    FILE is TOML and has [[clients]] tables with the fields of the settings; `-` is standard input. It has three
+    additions. `client_secret_hash = "generate"` generates a secret, which is shown once; an existing client keeps its
+    secret. `disabled = true` disables a client. `public = true` makes a client public, and is required to remove its
+    secret. A new client without a secret or hash is public. Clients defined in the settings file are not affected.
+    Applying the same file again changes nothing.
 
     \b
     Examples:
@@ -56,118 +55,101 @@ def apply(*, file: Path, dry_run: bool, prune: bool, yes: bool, secrets_file: Pa
         passerelle clients apply clients.toml --prune --yes --secrets-file new-secrets.json
 
     \b
-    Exit status: 0 done, or nothing to do; 1 a fault, or "no" to the question; 2 wrong options;
-                 3 --dry-run found something to change. After 1 and 3 nothing was changed.
+    Exit status: 0 success, 1 error or confirmation denied, 2 invalid options, 3 --dry-run found changes.
+                 With 1 and 3 nothing was changed.
     """
-    check_can_ask(file, asks=not (yes or dry_run), as_json=as_json)
+    asks = not (yes or dry_run)
+    if asks and as_json:
+        raise click.UsageError("--json cannot ask for confirmation: pass --yes or --dry-run as well.")
+    if asks and str(file) == "-":
+        raise click.UsageError("Standard input holds the file and cannot confirm: pass --yes or --dry-run.")
     entries = _read(file, prune)
     with open_store() as (settings, store):
-        wanted = read_entries(entries)
-        plan = plan_of(wanted, ClientStore(settings.clients, store, now=now()), store, prune=prune)
+        plan = build_plan(read_entries(entries), ClientStore(settings.clients, store, now=now()), store, prune=prune)
         if not as_json:
-            _show(plan)
+            click.echo(_plan_text(plan))
         if dry_run or not plan.changes:
             if as_json:
-                click.echo(json.dumps(_as_json(plan, {}, applied=False), indent=2))
-            sys.exit(WOULD_CHANGE if plan.changes else 0)
+                print_json(_plan_fields(plan, {}, applied=False))
+            sys.exit(EXIT_WOULD_CHANGE if plan.changes else 0)
         if not yes:
-            click.confirm("Do this?", abort=True, err=True)
-        secrets = new_secrets(plan)
-        with _kept(secrets, secrets_file):
-            revoked = follow(plan, secrets, store, now=now())
-    told = {} if secrets_file is not None else secrets
+            click.confirm("Apply these changes?", abort=True, err=True)
+        new_secrets = generate_secrets(plan)
+        with _secrets_file(secrets_file, new_secrets):
+            revoked = apply_plan(plan, new_secrets, store, now=now())
+    shown = {} if secrets_file is not None else new_secrets
     if as_json:
-        click.echo(json.dumps(_as_json(plan, told, applied=True), indent=2))
-    else:
-        click.echo(f"Done; grants taken back: {revoked}. A running bridge follows within seconds.", err=True)
-        _tell_secrets(told, secrets_file if secrets else None)
-
-
-def check_can_ask(file: Path, *, asks: bool, as_json: bool) -> None:
-    """Whether there is somebody to ask, and a place for the question."""
-    if asks and as_json:
-        raise click.UsageError("--json cannot ask: give --yes or --dry-run as well.")
-    if asks and str(file) == "-":
-        raise click.UsageError("Standard input is the file, so nobody can be asked there: give --yes or --dry-run.")
+        print_json(_plan_fields(plan, shown, applied=True))
+        return
+    click.echo(f"Done. Revoked grants: {revoked}. A running bridge applies the changes within seconds.", err=True)
+    for client_id, secret in shown.items():
+        click.echo(f"client_id: {client_id}\nclient_secret: {secret}")
+    if shown:
+        click.echo("The secrets are shown only once; the bridge stores their hashes.", err=True)
+    elif new_secrets:
+        click.echo(f"The new secrets are in {secrets_file}.", err=True)
 
 
 @click.command()
-@click.option(
-    "--hashes", is_flag=True, help="With the hashes of the secrets, so that applications keep theirs elsewhere."
-)
+@click.option("--hashes", is_flag=True, help="Include the secret hashes, so that another installation keeps secrets.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of TOML.")
 def export(hashes: bool, as_json: bool) -> None:
-    """Print the managed clients as a file for `clients apply`; those of the settings file are left out.
+    """Print the managed clients as a file for `clients apply`, without those of the settings file.
 
-    No secret is in it, since none is kept. Without --hashes each client that has one says "generate": applied here,
-    that keeps it; applied to another installation, it makes a new one.
+    The file contains no secrets, because the bridge stores none. Without --hashes each confidential client says
+    "generate". Applied here, it keeps its secret; applied to another installation, it gets a new one.
     """
-    with client_store() as store:
-        managed = [client for client in store.all() if client.source == MANAGED]
-    entries = {client.client_id: entry_of(client, with_hashes=hashes) for client in managed}
-    for client_id in (client_id for client_id, entry in entries.items() if entry is None):
+    with open_clients() as (_, clients):
+        exported = {client.client_id: export_entry(client, with_hashes=hashes) for client in clients.managed()}
+    entries = [entry for entry in exported.values() if entry is not None]
+    for client_id in (client_id for client_id, entry in exported.items() if entry is None):
         click.echo(f"Left out: {client_id} cannot be read, because another version wrote it.", err=True)
-    found = [entry for entry in entries.values() if entry is not None]
     if hashes:
-        click.echo(
-            "Note: a hash lets nobody in, but a secret that somebody thought up can be guessed from it: keep the file "
-            "to yourself.",
-            err=True,
-        )
-    click.echo(json.dumps({"clients": found}, indent=2) if as_json else as_toml(found), nl=as_json)
+        note("a hash does not give access, but an attacker can guess a weak secret from it: keep the file private.")
+    if as_json:
+        print_json({"clients": entries})
+    else:
+        click.echo(as_toml(entries), nl=False)
 
 
 def as_toml(entries: list[dict[str, Any]]) -> str:
-    """For `apply`, and for people to edit."""
-    tables = [
-        "\n".join(["[[clients]]", *(f"{name} = {_toml(value)}" for name, value in _id_first(entry)), ""])
-        for entry in entries
-    ]
-    return "\n".join(["# For `passerelle clients apply`.\n", *tables])
-
-
-def _id_first(entry: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return sorted(entry.items(), key=lambda item: item[0] != "client_id")
+    """Return the entries as TOML, each with its client_id first."""
+    tables = ["# For `passerelle clients apply`.\n"]
+    for entry in entries:
+        pairs = sorted(entry.items(), key=lambda item: item[0] != "client_id")
+        tables.append("\n".join(["[[clients]]", *(f"{name} = {_toml(value)}" for name, value in pairs), ""]))
+    return "\n".join(tables)
 
 
 def _toml(value: Any) -> str:
-    """What settings are made of: texts, numbers, truths, lists, and tables of lists."""
-    if isinstance(value, bool):
-        return str(value).lower()
+    """Return a string, number, boolean, list or table as TOML."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_toml(key)} = {_toml(each)}" for key, each in value.items()) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    # JSON's quoting is TOML's, but for one character, and for what JSON writes as two halves when it has to be ASCII.
+    # TOML quotes strings like JSON, except that it rejects DEL and the surrogate pairs of ASCII-only JSON.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _read(file: Path, prune: bool) -> list[Mapping[str, Any]]:
     shown = "standard input" if str(file) == "-" else str(file)
     try:
-        if str(file) == "-":
-            data = sys.stdin.buffer.read(MAXIMAL_BYTES + 1)
-        else:
-            with file.open("rb") as opened_file:
-                data = opened_file.read(MAXIMAL_BYTES + 1)
-        if len(data) > MAXIMAL_BYTES:
-            raise click.ClickException(f"{shown} is longer than {MAXIMAL_BYTES} bytes: that is no list of clients.")
-        said = tomllib.loads(data.decode(ENCODING))
+        with click.open_file(str(file), "rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise click.ClickException(f"{shown} is longer than {MAX_BYTES} bytes.")
+        document = tomllib.loads(content.decode(ENCODING))
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"Cannot read {shown}: {describe_read_error(error)}.") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise click.ClickException(f"{shown} is not TOML: {str(error) or 'nested too deeply'}.") from None
-    entries = said.pop("clients", [])
-    if said:
-        raise click.ClickException(
-            f"{shown} has {', '.join(sorted(said))}: only [[clients]] is applied by this command."
-        )
+    entries = document.pop("clients", [])
+    if document:
+        raise click.ClickException(f"{shown} has {', '.join(sorted(document))}: only [[clients]] is allowed.")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise click.ClickException(f"{shown}: clients has to be a list of tables, each under a line [[clients]].")
+        raise click.ClickException(f"{shown}: clients must be a list of tables, each below a line [[clients]].")
     if prune and not entries:
-        raise click.ClickException(
-            f"{shown} has no client at all, and --prune would remove every one. Nothing was done."
-        )
+        raise click.ClickException(f"{shown} has no clients, so --prune would remove all of them. Nothing was changed.")
     faults: list[str] = []
     entries = with_client_secrets(entries, faults)
     if faults:
@@ -176,64 +158,47 @@ def _read(file: Path, prune: bool) -> list[Mapping[str, Any]]:
 
 
 @contextmanager
-def _kept(secrets: Mapping[str, str], path: Path | None) -> Iterator[None]:
-    """Write them before anything counts, so that no crash can lose a secret that does; take them away when it fails."""
+def _secrets_file(path: Path | None, secrets: Mapping[str, str]) -> Iterator[None]:
+    """Write the secrets before the change, so that a crash loses none, and delete the file if the change fails."""
     if path is None or not secrets:
         yield
         return
     try:
-        opened_file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise click.ClickException(f"{path} is there already: name a new file for the secrets.") from None
+        raise click.ClickException(f"{path} exists already: name a new file for the secrets.") from None
     except OSError as error:
         raise click.ClickException(f"Cannot write {path}: {describe_read_error(error)}. Nothing was changed.") from None
     try:
-        with os.fdopen(opened_file, "w") as writing:
-            writing.write(json.dumps(dict(secrets), indent=2) + "\n")
-            writing.flush()
-            os.fsync(writing.fileno())
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(json.dumps(dict(secrets), indent=2) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
         yield
     except (BridgeError, OSError):
         path.unlink(missing_ok=True)  # nothing was changed
         raise
     except BaseException:
-        # Interrupted, or the database left us alone in the middle: the only copy of what may count by now.
-        click.echo(f"Note: {path} holds secrets that count if `clients list` shows their clients as changed.", err=True)
+        # The change may be committed already, and then this file is the only copy of the secrets.
+        note(f"{path} holds secrets that are valid if `clients list` shows their clients as changed.")
         raise
 
 
-def _tell_secrets(secrets: Mapping[str, str], path: Path | None) -> None:
-    for client_id, secret in secrets.items():
-        click.echo(f"client_id: {client_id}\nclient_secret: {secret}")
-    if secrets:
-        click.echo("The secrets are shown this once; only their hashes are kept.", err=True)
-    if path is not None:
-        click.echo(f"The new secrets are in {path}.", err=True)
-
-
-def _show(plan: Plan) -> None:
-    for change in plan.changes:
-        click.echo(change_text(change))
+def _plan_text(plan: Plan) -> str:
     counts = Counter(change.action for change in plan.changes)
-    left = f", {len(plan.not_in_file)} not in the file and left alone" if plan.not_in_file else ""
+    ignored = f", {len(plan.not_in_file)} not in the file and not affected" if plan.not_in_file else ""
+    unchanged = f"{len(plan.unchanged)} unchanged{ignored}."
     if not plan.changes:
-        click.echo(f"Nothing to do: {len(plan.unchanged)} as they should be{left}.")
-    else:
-        click.echo(
-            f"{counts['add']} to add, {counts['change']} to change, {counts['remove']} to remove, "
-            f"{len(plan.unchanged)} as they should be{left}."
-        )
+        return f"Nothing to change: {unchanged}"
+    summary = f"{counts['add']} to add, {counts['change']} to change, {counts['remove']} to remove, {unchanged}"
+    return "\n".join([*map(change_text, plan.changes), summary])
 
 
-def _as_json(plan: Plan, secrets: Mapping[str, str], *, applied: bool) -> dict[str, Any]:
+def _plan_fields(plan: Plan, secrets: Mapping[str, str], *, applied: bool) -> dict[str, Any]:
     return {
         "applied": applied,
         "changes": [
-            {
-                "client_id": change.client_id,
-                "action": change.action,
-                "fields": fields_of(change),
-            }
+            {"client_id": change.client_id, "action": change.action, "fields": change_fields(change)}
             for change in plan.changes
         ],
         "unchanged": list(plan.unchanged),

@@ -1,137 +1,123 @@
-"""The options by which `passerelle clients` describes a client, and what of its settings each one sets."""
+"""Options of `passerelle clients`, and the fields of `ClientSettings` that they set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from bridge.cli.store import now, open_store
+from bridge.oauth.client_store import ClientStore
+from bridge.settings import Settings
 from bridge.settings.client import GRANT_TYPES, SCOPES
 
 Command = Callable[..., None]
+Option = Callable[[Command], Command]
+CLEARABLE: dict[str, str] = {}
+"""The fields that `clients edit --clear` can reset, by option name."""
+
+client_id_argument = click.argument("client_id")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+
+
+@contextmanager
+def open_clients() -> Iterator[tuple[Settings, ClientStore]]:
+    """Open the settings and the clients of this installation."""
+    with open_store() as (settings, store):
+        yield settings, ClientStore(settings.clients, store, now=now())
 
 
 def not_empty(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
-    """Refuse what says nothing: a variable that a script did not set would else clear a field, or break a client."""
+    """Reject an empty value: an unset variable of a script would otherwise clear a field."""
     given = value if isinstance(value, tuple) else () if value is None else (value,)
-    if any(not one.strip() for one in given):
-        word = option.opts[0].removeprefix("--")
-        can_clear = ctx.info_name == "edit" and word in LISTS
-        clear = f"; `--clear {word}` sets it back to the default" if can_clear else ""
-        raise click.BadParameter(f"It is empty: give a value, or leave the option out{clear}.")
+    if any(not text.strip() for text in given):
+        name = option.opts[0].removeprefix("--")
+        can_clear = ctx.info_name == "edit" and name in CLEARABLE
+        clear = f" `--clear {name}` resets it to the default." if can_clear else ""
+        raise click.BadParameter(f"The value is empty. Give a value, or leave the option out.{clear}")
     return value
 
 
-def named(_ctx: click.Context, _argument: click.Parameter, name: str) -> str:
-    """Refuse a client without a name."""
-    if not name.strip():
-        raise click.BadParameter("It is empty: people read it on pages, so give one.")
-    return name
-
-
 class FilePath(click.Path):
-    """Which an empty word would be the working folder for."""
+    """A path that must not be empty, because an empty one means the working directory."""
 
     def __init__(self, *, allow_dash: bool = False) -> None:
         super().__init__(path_type=Path, allow_dash=allow_dash)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """As click does."""
+        """Convert the value; see `click.Path.convert`."""
         if value == "":
-            self.fail("It is empty: name a file.", param, ctx)
+            self.fail("The value is empty. Name a file.", param, ctx)
         return super().convert(value, param, ctx)
 
 
-def _text(*names: str, **how: Any) -> Callable[[Command], Command]:
-    return click.option(*names, callback=not_empty, **how)
+def _clearable(flag: str, field: str, metavar: str, text: str, **how: Any) -> Option:
+    CLEARABLE[flag.removeprefix("--")] = field
+    return click.option(flag, field, metavar=metavar, help=text, **how)
 
 
-def _texts(*names: str, **how: Any) -> Callable[[Command], Command]:
-    return _text(*names, multiple=True, **how)
+def _text(flag: str, field: str, metavar: str, text: str, *, multiple: bool = False) -> Option:
+    return _clearable(flag, field, metavar, text, multiple=multiple, callback=not_empty)
 
 
-_OPTIONS: tuple[Callable[[Command], Command], ...] = (
-    _texts("--redirect-uri", "redirect_uris", metavar="URI", help="Where codes are sent."),
-    _texts("--scope", "scopes", metavar="SCOPE", help=", ".join(SCOPES) + "."),
-    _texts("--grant-type", "grant_types", metavar="NAME", help=f"One of {', '.join(GRANT_TYPES)}."),
-    click.option("--consent/--no-consent", "consent", default=None, help="Whether users are asked first."),
-    click.option("--pkce/--no-pkce", "require_pkce", default=None, help="Only a client with a secret can go without."),
-    _texts("--allowed-group", "allowed_groups", metavar="GROUP", help="Who may sign in."),
-    _texts(
+def _seconds(flag: str, field: str, text: str) -> Option:
+    return _clearable(flag, field, "SECONDS", text, type=int)
+
+
+_OPTIONS: tuple[Option, ...] = (
+    _text("--redirect-uri", "redirect_uris", "URI", "A URI that codes may be sent to.", multiple=True),
+    _text("--scope", "scopes", "SCOPE", f"{', '.join(SCOPES)}.", multiple=True),
+    _text("--grant-type", "grant_types", "NAME", f"One of {', '.join(GRANT_TYPES)}.", multiple=True),
+    click.option("--consent/--no-consent", "consent", default=None, help="Ask users for consent."),
+    click.option("--pkce/--no-pkce", "require_pkce", default=None, help="Require PKCE. Public clients always need it."),
+    _text("--allowed-group", "allowed_groups", "GROUP", "Admit members of these groups only.", multiple=True),
+    _text(
         "--allowed-attribute",
         "allowed_attributes",
-        metavar="NAME=VALUE",
-        help="Who may sign in, further: of each NAME the user has one VALUE.",
+        "NAME=VALUE",
+        "Admit users with one of the given values for each NAME only.",
+        multiple=True,
     ),
-    _texts("--claim", "claims", metavar="CLAIM", help="What it gets beside the claims of its scopes."),
-    _texts(
+    _text("--claim", "claims", "CLAIM", "A claim in addition to those of the scopes.", multiple=True),
+    _text(
         "--post-logout-redirect-uri",
         "post_logout_redirect_uris",
-        metavar="URI",
-        help="Where people may be sent after they signed out.",
+        "URI",
+        "A URI that users may be sent to after they sign out.",
+        multiple=True,
     ),
-    _text("--backchannel-logout-uri", metavar="URI", help="Where to tell that a session ended."),
-    click.option(
-        "--pairwise/--no-pairwise", "pairwise", default=None, help="Give it a sub that no other client can compare."
-    ),
-    _text("--sector-identifier", metavar="HOST", help="What pairwise subjects are shared by."),
+    _text("--backchannel-logout-uri", "backchannel_logout_uri", "URI", "The URI for back-channel logout requests."),
+    click.option("--pairwise/--no-pairwise", "pairwise", default=None, help="Give the client a sub of its own."),
+    _text("--sector-identifier", "sector_identifier", "HOST", "The host that shares pairwise subjects."),
     click.option(
         "--id-token-alg",
         "id_token_signed_response_alg",
         type=click.Choice(["RS256", "ES256"]),
-        help="What its ID tokens are signed by.",
+        help="The algorithm that signs its ID tokens.",
     ),
-    click.option(
-        "--access-token-lifetime",
-        "access_token_lifetime_seconds",
-        type=int,
-        metavar="SECONDS",
-        help="How long each is good for.",
+    _seconds("--access-token-lifetime", "access_token_lifetime_seconds", "The lifetime of an access token."),
+    _seconds(
+        "--refresh-token-lifetime", "refresh_token_lifetime_seconds", "The lifetime of a refresh token without use."
     ),
-    click.option(
-        "--refresh-token-lifetime",
-        "refresh_token_lifetime_seconds",
-        type=int,
-        metavar="SECONDS",
-        help="How long one waits to be used.",
-    ),
-    click.option(
-        "--identity-max-age",
-        "identity_max_age_seconds",
-        type=int,
-        metavar="SECONDS",
-        help="After which CAS is asked again, silently.",
-    ),
+    _seconds("--identity-max-age", "identity_max_age_seconds", "How often users are silently rechecked with CAS."),
 )
-LISTS = {
-    "redirect-uri": "redirect_uris",
-    "scope": "scopes",
-    "grant-type": "grant_types",
-    "allowed-group": "allowed_groups",
-    "allowed-attribute": "allowed_attributes",
-    "claim": "claims",
-    "post-logout-redirect-uri": "post_logout_redirect_uris",
-    "backchannel-logout-uri": "backchannel_logout_uri",
-    "sector-identifier": "sector_identifier",
-    "access-token-lifetime": "access_token_lifetime_seconds",
-    "refresh-token-lifetime": "refresh_token_lifetime_seconds",
-    "identity-max-age": "identity_max_age_seconds",
-}
 
 
-def describing(command: Command) -> Command:
-    """Give a command all of them."""
+def client_options(command: Command) -> Command:
+    """Add the options that describe a client to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def facts_of(options: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `ClientSettings` that were given."""
+    """Return the fields of `ClientSettings` that the options set."""
     facts = {name: value for name, value in options.items() if value not in (None, ())}
-    if "scopes" in facts:  # several in one, as they are written everywhere else
+    if "scopes" in facts:  # one option may hold several, separated by spaces as in OAuth
         facts["scopes"] = tuple(scope for given in facts["scopes"] for scope in given.split())
     if "pairwise" in facts:
         facts["subject_type"] = "pairwise" if facts.pop("pairwise") else "public"

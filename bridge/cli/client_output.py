@@ -1,81 +1,134 @@
-"""How `passerelle clients` shows clients: tables and lists for people, JSON for scripts. Never a secret or its hash."""
+"""Output of `passerelle clients`: text for terminals, JSON for scripts, and notes. Stored secrets never appear."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
-from bridge.oauth.client_plan import Change
-from bridge.oauth.client_store import ListedClient
-from bridge.settings import ClientSettings
+import click
+
+from bridge.oauth.client_plan import SECRET_FIELDS, Change
+from bridge.oauth.client_store import ClientEntry, ClientStore
+from bridge.oauth.clients import sector_identifier
+from bridge.settings import ClientSettings, is_loopback
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
-_SECRETS = {"client_secret", "client_secret_file", "client_secret_hash", "former_secret_hash"}
 
 
-def row_of(client: ListedClient) -> dict[str, Any]:
-    """One client as JSON."""
-    row: dict[str, Any] = {"client_id": client.client_id, "source": client.source, "state": _state(client)}
-    if client.settings is not None:
-        settings = client.settings
-        row["type"] = "public" if settings.is_public else "confidential"
-        row["secrets"] = secrets_of(settings)
-        row |= settings.model_dump(mode="json", exclude=_SECRETS | {"client_id"}, exclude_none=True)
-    return row
+def print_json(data: Any) -> None:
+    """Print data as JSON."""
+    click.echo(json.dumps(data, indent=2))
 
 
-def secrets_of(settings: ClientSettings) -> int:
-    """How many are valid."""
-    return 0 if settings.is_public else 1 + (settings.former_secret_hash is not None)
+def print_credentials(
+    client_id: str, secret: str | None, as_json: bool, details: Mapping[str, Any] | None = None
+) -> None:
+    """Print a new client_id and secret, the only time that the secret is available.
+
+    Args:
+        client_id: The client.
+        secret: Its secret; None for a public client.
+        as_json: Print JSON instead of lines.
+        details: Further fields of the JSON object.
+    """
+    credentials = {"client_id": client_id, **({} if secret is None else {"client_secret": secret})}
+    if as_json:
+        print_json({**credentials, **(details or {})})
+        return
+    for name, value in credentials.items():
+        click.echo(f"{name}: {value}")
+    if secret is not None:
+        click.echo("The secret is shown only once; the bridge stores its hash.", err=True)
 
 
-def table(clients: Iterable[ListedClient]) -> str:
-    """One line a client, columns as wide as they have to be."""
+def client_fields(client: ClientEntry) -> dict[str, Any]:
+    """Return the fields of a client for scripts."""
+    fields: dict[str, Any] = {"client_id": client.client_id, "source": client.source, "state": _state(client)}
+    if (settings := client.settings) is not None:
+        fields["type"] = _type(settings)
+        fields["secrets"] = 0 if settings.is_public else 1 + (settings.former_secret_hash is not None)
+        fields |= settings.model_dump(mode="json", exclude={*SECRET_FIELDS, "client_id"}, exclude_none=True)
+    return fields
+
+
+def client_table(clients: Iterable[ClientEntry]) -> str:
+    """Return a table with one line per client."""
     rows = [("CLIENT_ID", "NAME", "TYPE", "GRANTS", "SOURCE", "STATE")]
     for client in clients:
-        settings = client.settings
         name = kind = grants = "?"
-        if settings is not None:
-            name, grants = settings.client_name or "-", " ".join(settings.grant_types)
-            kind = "public" if settings.is_public else "confidential"
+        if (settings := client.settings) is not None:
+            name, kind, grants = settings.client_name or "-", _type(settings), " ".join(settings.grant_types)
         source = "settings (read-only)" if client.source == "settings" else client.source
-        rows.append((client.client_id, plain(name), kind, grants, source, _state(client)))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        rows.append((client.client_id, printable(name), kind, grants, source, _state(client)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
 
 
-def listing(client: ListedClient) -> str:
-    """One fact a line."""
+def client_lines(client: ClientEntry) -> str:
+    """Return the fields of a client, one value per line."""
     lines = []
-    for name, value in row_of(client).items():
+    for name, value in client_fields(client).items():
         if isinstance(value, dict):
-            shown = [f"{key} = {' | '.join(values)}" for key, values in value.items()]
+            shown: list[Any] = [f"{key} = {' | '.join(values)}" for key, values in value.items()]
         else:
             shown = value if isinstance(value, list) else [value]
-        lines += [f"{name:30}{plain(_word(one))}" for one in shown if one != ""]
+        lines += [f"{name:30}{printable(_word(one))}" for one in shown if one != ""]
     return "\n".join(lines)
 
 
 def change_text(change: Change) -> str:
-    """What becomes of a client, field by field."""
+    """Return a change as text, field by field."""
     lines = [f"{_SIGNS[change.action]} {change.client_id}"]
     for name, (before, after) in change.fields.items():
         arrow = f"{_value(before)} -> " if change.action == "change" else ""
         lines.append(f"    {name}: {arrow}{_value(after)}")
-    return "\n".join(map(plain, lines))
+    return "\n".join(map(printable, lines))
 
 
-def fields_of(change: Change) -> dict[str, dict[str, Any]]:
-    """The same for scripts."""
+def change_fields(change: Change) -> dict[str, dict[str, Any]]:
+    """Return the changed fields for scripts."""
     return {name: {"before": before, "after": after} for name, (before, after) in change.fields.items()}
 
 
-def plain(text: str) -> str:
-    """Without characters that a terminal would obey."""
+def printable(text: str) -> str:
+    """Replace the characters that control a terminal."""
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def note(sentence: str) -> None:
+    """Print a note on standard error."""
+    click.echo(f"Note: {sentence}", err=True)
+
+
+def note_shared_redirect_uris(client: ClientSettings, store: ClientStore) -> None:
+    """Note the redirect URIs that another client has as well, except loopback addresses."""
+    uris = {uri for uri in client.redirect_uris if not is_loopback(urlsplit(uri).hostname)}
+    for other in store.all():
+        if other.settings is not None and other.client_id != client.client_id:
+            for uri in sorted(uris.intersection(other.settings.redirect_uris)):
+                note(f"{other.client_id} also has the redirect URI {uri}.")
+
+
+def note_identifying_scopes(settings: ClientSettings) -> None:
+    """Note the scopes that identify users to a client with pairwise subjects."""
+    if settings.subject_type == "pairwise" and {"profile", "email"} & set(settings.scopes):
+        note("the scopes profile and email identify the user, so a pairwise sub alone does not hide them.")
+
+
+def note_changed_subjects(before: ClientSettings, after: ClientSettings) -> None:
+    """Note that users get another pairwise sub because the sector changes."""
+    old, new = (sector_identifier(one) if one.subject_type == "pairwise" else None for one in (before, after))
+    if old != new:
+        hint = f" Pass --sector-identifier {old} to keep the current sub." if old and new else ""
+        note(f"{after.client_id} sees its users under another sub from now on.{hint}")
+
+
+def _type(settings: ClientSettings) -> str:
+    return "public" if settings.is_public else "confidential"
 
 
 def _value(value: Any) -> str:
@@ -86,9 +139,9 @@ def _word(value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-def _state(client: ListedClient) -> str:
+def _state(client: ClientEntry) -> str:
     if client.shadowed:
-        return "overruled by the settings"
+        return "overridden by the settings"
     if client.disabled:
         return "disabled"
     return "enabled" if client.settings is not None else "unreadable (written by another version)"

@@ -1,147 +1,134 @@
-"""`passerelle clients recipes`, and what a recipe adds to `passerelle clients add`."""
+"""Recipes in `passerelle clients`: the command `recipes`, and the options --recipe and --url."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from bridge.oauth.client_store import checked
-from bridge.recipes import (
-    Configuration,
-    Recipe,
-    RecipeFault,
-    all_recipes,
-    application_url,
-    client_facts,
-    configuration,
-    find_recipe,
-    lines_with_address,
-)
+from bridge.cli.client_output import print_json
+from bridge.oauth.clients import validate_client
+from bridge.recipes import Recipe, RecipeError, all_recipes, application_url, client_facts, fill_recipe, find_recipe
 from bridge.settings import ClientSettings
 
-# What stands in for them before there is a client: every language can hold what they will be.
+# Placeholders before the client exists; every language can hold them and the generated values.
 _ANY_ID, _ANY_SECRET = "client", "secret"
-# What a line of somebody's own recipe may have beside the address, and nobody knows any more.
-_AS_BEFORE = "AS-BEFORE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """A recipe, and where the application is."""
+class ChosenRecipe:
+    """A recipe, and the URL of the application."""
 
     recipe: Recipe
     url: str | None
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Of the client, before options change them."""
+        """The `ClientSettings` fields of the recipe, which explicit options override."""
         return client_facts(self.recipe, self.url)
 
+    def check_type(self, *, public: bool) -> None:
+        """Check that the client has a secret if the recipe needs one.
+
+        Raises:
+            RecipeError: If it has none.
+        """
+        if public and not self.recipe.client.public:
+            raise RecipeError(
+                f"The recipe {self.recipe.name} needs a client with a secret: leave out --public, or choose another "
+                "recipe."
+            )
+
     def check_fits(self, facts: dict[str, Any], *, public: bool, issuer: str) -> None:
-        """Whether the configuration can be written, before anything is registered.
+        """Check that the configuration can be rendered, before the client is registered.
 
-        :raises RecipeFault: when not
+        Raises:
+            RecipeError: If it cannot.
         """
-        if public and not self.recipe.client.public:
-            raise RecipeFault(f"{self.recipe.title} keeps a secret: leave out --public, or --recipe.")
+        self.check_type(public=public)
         secret = {} if public else {"client_secret": _ANY_SECRET}
-        client = checked({**facts, "client_id": facts.get("client_id") or _ANY_ID, **secret})
-        self.filled(client, issuer=issuer, client_secret=_ANY_SECRET)
+        client = validate_client({**facts, "client_id": facts.get("client_id") or _ANY_ID, **secret})
+        self.fill(client, issuer=issuer, client_secret=_ANY_SECRET)
 
-    def check_keeps_secret(self, *, public: bool) -> None:
-        """Whether a client that is there already can be one of the recipe.
-
-        :raises RecipeFault: when not
-        """
-        if public and not self.recipe.client.public:
-            raise RecipeFault(f"{self.recipe.title} keeps a secret, and this client has none: name another recipe.")
-
-    def at_new_address(self, client: ClientSettings, *, issuer: str) -> Configuration:
-        """Those lines of the configuration that have the application's address.
-
-        :raises RecipeFault: when they cannot be written
-        """
-        return configuration(
-            lines_with_address(self.recipe),
-            client,
-            issuer=issuer,
-            client_secret=_AS_BEFORE,
-            url=self.url,
-            random=lambda: _AS_BEFORE,
-        )
-
-    def filled(self, client: ClientSettings, *, issuer: str, client_secret: str | None) -> Configuration:
-        """The application's own configuration."""
-        return configuration(self.recipe, client, issuer=issuer, client_secret=client_secret, url=self.url)
+    def fill(self, client: ClientSettings, *, issuer: str, client_secret: str | None) -> Recipe:
+        """Return the recipe with the values of this client."""
+        return fill_recipe(self.recipe, client, issuer=issuer, client_secret=client_secret, url=self.url)
 
 
-def from_recipe(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options."""
-    recipe = click.option(
-        "--recipe", "recipe_name", metavar="APP", help="Register as APP needs it; `clients recipes` lists them."
-    )
-    return recipe(
-        click.option("--url", metavar="URL", help="With --recipe: where people reach the application.")(command)
-    )
+def recipe_options(recipe_help: str, url_help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the options --recipe and --url to a command."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        command = click.option("--url", metavar="URL", help=f"With --recipe: {url_help}")(command)
+        return click.option("--recipe", "recipe_name", metavar="APP", help=recipe_help)(command)
+
+    return add
 
 
-def chosen(name: str | None, url: str | None, *, moves: bool = False) -> Chosen | None:
-    """What the two options say; None for neither.
+def choose_recipe(name: str | None, url: str | None, *, moves: bool = False) -> ChosenRecipe | None:
+    """Return the recipe that the options name, or None without them.
 
-    :param moves: whether it is about an application that was somewhere else before
+    Args:
+        name: The value of --recipe.
+        url: The value of --url.
+        moves: The application moves to this URL, so a program without a URL is an error.
+
+    Raises:
+        click.UsageError: If an option is invalid, or if one needs the other.
     """
     if name is None:
         if url is not None:
-            raise click.UsageError("--url goes with --recipe; without a recipe there is --redirect-uri.")
+            raise click.UsageError(
+                "--url needs --recipe; `passerelle clients recipes` lists the recipes. Without a recipe, use "
+                "--redirect-uri."
+            )
         return None
     try:
         recipe = find_recipe(name)
-    except RecipeFault as fault:
-        raise click.BadParameter(fault.description, param_hint="--recipe") from None
+    except RecipeError as error:
+        raise click.BadParameter(error.description, param_hint="--recipe") from None
     if recipe.example is None:
-        if moves:
-            raise click.UsageError(f"{recipe.title} runs on people's own machines and has no address that could move.")
-        if url is not None:
-            raise click.UsageError(f"{recipe.title} runs on people's own machines and has no address: leave out --url.")
-        return Chosen(recipe=recipe, url=None)
+        if moves or url is not None:
+            raise click.UsageError(f"{recipe.title} runs on the user's machine and has no address: leave out --url.")
+        return ChosenRecipe(recipe=recipe, url=None)
     if url is None:
-        raise click.UsageError(f"--recipe {name} needs --url, like {recipe.example}{_address_is(recipe)}.")
+        raise click.UsageError(f"--recipe {name} needs --url, like {recipe.example}{_url_hint(recipe)}.")
     try:
-        return Chosen(recipe=recipe, url=application_url(url))
-    except ValueError as fault:
-        raise click.BadParameter(f"The address {fault}.", param_hint="--url") from None
+        return ChosenRecipe(recipe=recipe, url=application_url(url))
+    except ValueError as error:
+        raise click.BadParameter(f"The URL {error}.", param_hint="--url") from None
 
 
-def told(configuration: Configuration, *, into: str = "{into}") -> str:
-    """For people: each block under a line that says where it goes."""
-    parts = [f"\n── into {into.format(into=block.into)} ──\n{block.text}" for block in configuration.blocks]
-    return "\n".join([*parts, *([f"\n{configuration.then}"] if configuration.then else [])])
+def configuration_text(recipe: Recipe, *, into: str = "{into}") -> str:
+    """Return the blocks of a recipe, each below a line that says where to paste it."""
+    parts = [f"\n── into {into.format(into=block.into)} ──\n{block.text}" for block in recipe.blocks]
+    return "\n".join([*parts, *([f"\n{recipe.then}"] if recipe.then else [])])
 
 
-def as_fields(chosen: Chosen, configuration: Configuration, issuer: str) -> dict[str, Any]:
-    """For scripts."""
+def configuration_fields(recipe: Recipe) -> dict[str, Any]:
+    """Return the configuration of a recipe for scripts."""
     return {
-        "issuer": issuer,
-        "recipe": chosen.recipe.name,
-        "url": chosen.url,
-        "configuration": [block.as_fields() for block in configuration.blocks],
-        "then": configuration.then,
-        "tells": dict(configuration.tells),
+        "configuration": [block.model_dump() for block in recipe.blocks],
+        "then": recipe.then,
+        "tells": recipe.tells.model_dump(),
     }
+
+
+def filled_fields(recipe: Recipe, url: str | None, issuer: str) -> dict[str, Any]:
+    """Return a filled recipe for scripts."""
+    return {"issuer": issuer, "recipe": recipe.name, "url": url, **configuration_fields(recipe)}
 
 
 @click.command("recipes")
 @click.argument("app", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an array, or one object for APP.")
 def recipes(app: str | None, as_json: bool) -> None:
-    """List the applications that there is a recipe for, or show the recipe of APP.
+    """List the recipes, or show the recipe of APP.
 
-    A recipe knows what an application has to be registered with and what its own configuration then says. APP may
-    also be a file of your own; the recipes that come with the bridge show how one is written.
+    A recipe contains the registration of an application and its configuration. You can also pass your own recipe
+    file as APP; the recipes of the bridge are examples for it.
 
     \b
     Examples:
@@ -151,20 +138,19 @@ def recipes(app: str | None, as_json: bool) -> None:
     """
     try:
         found = all_recipes() if app is None else (find_recipe(app),)
-    except RecipeFault as fault:
-        raise click.ClickException(fault.description) from None
-    rows = [_row(recipe) for recipe in found]
+    except RecipeError as error:
+        raise click.ClickException(error.description) from None
     if as_json:
-        click.echo(json.dumps(rows if app is None else rows[0] | _whole(found[0]), indent=2))
+        print_json([_summary(recipe) for recipe in found] if app is None else _details(found[0]))
     elif app is not None:
         click.echo(_page(found[0]))
     else:
-        width = max(len(row["recipe"]) for row in rows)
-        for row in rows:
-            click.echo(f"{row['recipe']:{width}}  {row['title']} ({_proof(row)})")
+        width = max(len(recipe.name) for recipe in found)
+        for recipe in found:
+            click.echo(f"{recipe.name:{width}}  {recipe.title} ({_evidence(recipe)})")
 
 
-def _row(recipe: Recipe) -> dict[str, Any]:
+def _summary(recipe: Recipe) -> dict[str, Any]:
     return {
         "recipe": recipe.name,
         "title": recipe.title,
@@ -177,33 +163,29 @@ def _row(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _whole(recipe: Recipe) -> dict[str, Any]:
-    return {
-        "client": recipe.client.model_dump(mode="json", exclude_none=True),
-        "configuration": [block.model_dump(mode="json") for block in recipe.blocks],
-        "then": recipe.then,
-        "tells": recipe.tells.model_dump(mode="json"),
-    }
+def _details(recipe: Recipe) -> dict[str, Any]:
+    client = recipe.client.model_dump(mode="json", exclude_none=True)
+    return {**_summary(recipe), "client": client, **configuration_fields(recipe)}
 
 
 def _page(recipe: Recipe) -> str:
-    lines = [f"{recipe.title}: {recipe.what}", f"It is {_proof(_row(recipe))}, from"]
+    lines = [f"{recipe.title}: {recipe.what}", f"{_evidence(recipe).capitalize()}. Written from:"]
     lines += [f"    {page}" for page in recipe.derived_from]
     if recipe.example is not None:
-        lines += [f"--url        like {recipe.example}{_address_is(recipe)}"]
+        lines += [f"--url        like {recipe.example}{_url_hint(recipe)}"]
     for name, value in recipe.client.model_dump(exclude_none=True, exclude_defaults=True).items():
         shown = " ".join(value) if isinstance(value, tuple) else {True: "yes", False: "no"}.get(value, value)
         lines += [f"{name}  {shown}"]
-    lines += [f"{name}: {said}" for name, said in recipe.tells.model_dump().items()]
-    blocks = [f"\n── into {block.into} ──\n{block.text}" for block in recipe.blocks]
-    return "\n".join([*lines, *blocks, *([f"\n{recipe.then}"] if recipe.then else [])])
+    lines += [f"{name}: {text}" for name, text in recipe.tells]
+    return "\n".join([*lines, configuration_text(recipe)])
 
 
-def _proof(row: dict[str, Any]) -> str:
-    if row["run_with"]:
-        return f"run with {row['run_with']}"
-    return f"tried by hand with {row['tried_with']}" if row["tried_with"] else f"derived, for {row['describes']}"
+def _evidence(recipe: Recipe) -> str:
+    if recipe.run_with:
+        return f"tested with {recipe.run_with.version}"
+    tried = recipe.tried_with
+    return f"tried by hand with {tried.version}" if tried else f"untested, for {recipe.describes}"
 
 
-def _address_is(recipe: Recipe) -> str:
+def _url_hint(recipe: Recipe) -> str:
     return f" ({recipe.address_is})" if recipe.address_is else ""

@@ -164,7 +164,7 @@ def check_client(parameters: Parameters, clients: ClientRegistry) -> Client:
             "The application that sent you here is not registered with this sign-in service. "
             "Tell the people who run that application."
         ),
-        detail=clients.why_absent(client_id),
+        detail=clients.absence_reason(client_id),
     )
 
 

@@ -127,7 +127,7 @@ def check_access(provider: ProviderContext, request: AuthorizationRequest, clien
     :raises AccessDenied: a page that says whom to ask
     :raises AuthorizationRejected: `access_denied`, when nobody would see a page
     """
-    if client.admits(session.identity):
+    if client.allows_user(session.identity):
         return
     if "none" in request.prompt:
         raise refused(provider, request, "access_denied", "This user may not use the application.")

@@ -30,7 +30,7 @@ def authenticate_client(parameters: Parameters, authorization_header: str | None
     client = clients.get(client_id or "")
     if client is None:
         hash_secret(secret or "")  # an unknown client must not be told by its quicker answer
-        raise InvalidClient(detail=clients.why_absent(client_id or ""))
+        raise InvalidClient(detail=clients.absence_reason(client_id or ""))
     client.check_secret(secret)
     return client
 

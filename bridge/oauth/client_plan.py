@@ -1,13 +1,12 @@
-"""Clients as a file wants them: how that differs from what is registered, and making it so, all or nothing.
+"""Plans: the difference between the clients of a file and the registered ones, applied in one transaction.
 
-The file has the fields of `[[clients]]`, and three words of its own: `disabled = true`; `client_secret_hash =
-"generate"` for a client that is to have a secret without the file knowing it, where one that exists keeps what it has;
-and `public = true` for one that is to have none, without which no secret is taken away.
+The file has the fields of `[[clients]]` and three additions. `disabled = true` disables a client.
+`client_secret_hash = "generate"` generates a secret for a new client; an existing client keeps its secret.
+`public = true` makes a client public; without it, no client loses its secret.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,255 +14,253 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bridge.errors import ClientCommandError
-from bridge.oauth.client_store import MANAGED, ClientStore, ListedClient, checked, document_of
-from bridge.oauth.clients import hash_secret
+from bridge.oauth.client_store import ClientEntry, ClientStore, stored_client
+from bridge.oauth.clients import client_document, prefixed_hash, validate_client
 from bridge.settings import ClientSettings
 from bridge.store import Store, StoredClient
 
 GENERATE = "generate"
-_ANY_HASH = "0" * 64
-_HASHES = ("client_secret_hash", "former_secret_hash")
-_SECRETS = frozenset({"client_secret", "client_secret_file", *_HASHES})
+SECRET_FIELDS = frozenset({"client_secret", "client_secret_file", "client_secret_hash", "former_secret_hash"})
+_PLACEHOLDER_HASH = "0" * 64
+_HASH_FIELDS = ("client_secret_hash", "former_secret_hash")
+_NEW_SECRET = "new (shown once)"  # noqa: S105  a text, not a secret
+_NO_SECRET = "none (public)"  # noqa: S105
 
 Action = Literal["add", "change", "remove"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """One entry of the file."""
-
-    settings: ClientSettings
-    """Without the secret itself; with a hash that means nothing when `generates`."""
-    generates: bool
-    disabled: bool
-    says_public: bool
-    """That it has no secret is said, not only left out."""
-
-    @property
-    def client_id(self) -> str:
-        """Its name."""
-        return self.settings.client_id
+Hashes = tuple[str | None, str | None]
+"""The hashes of the secret and of the former secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What becomes of one client."""
+    """The change of one client."""
 
     client_id: str
     action: Action
     fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
-    """Before and after, by name; of secrets in words."""
-    wanted: Wanted | None = None
-    keeps: tuple[str | None, str | None] = (None, None)
-    """The hashes that stay, where the file leaves them to us."""
+    """The value before and after, by field name; secrets are described in words."""
+    entry: ClientEntry | None = None
+    """The client in the file; None for a removal."""
+    kept_hashes: Hashes = (None, None)
+    """The registered hashes, if the file says "generate"."""
 
     @property
-    def makes_secret(self) -> bool:
-        """Whether there will be a new secret to tell."""
-        return self.wanted is not None and self.wanted.generates and self.keeps[0] is None
+    def generates_secret(self) -> bool:
+        """Whether the client gets a new secret."""
+        return self.entry is not None and self.entry.generates_secret and self.kept_hashes[0] is None
 
     @property
-    def takes_back(self) -> bool:
-        """Whether what it holds has to end: a name that goes, comes, or is switched off or on."""
+    def revokes(self) -> bool:
+        """Whether the client's grants are revoked: it is added, removed, disabled or enabled."""
         return self.action != "change" or "disabled" in self.fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that would be done."""
+    """All changes that a file requires."""
 
     changes: tuple[Change, ...]
     unchanged: tuple[str, ...]
     not_in_file: tuple[str, ...]
-    """Registered, but not in the file, and left alone."""
+    """Managed clients that are not in the file and stay as they are."""
     seen: int
-    """The version of the registrations that it was made for."""
+    """The version of the stored clients that the plan is based on."""
 
 
-def read_entries(entries: Sequence[Mapping[str, Any]]) -> list[Wanted]:
-    """The entries of a file, checked like those of the settings.
+def read_entries(entries: Sequence[Mapping[str, Any]]) -> list[ClientEntry]:
+    """Return the entries of a file, after the same checks as in the settings.
 
-    :raises ClientCommandError: with every fault of every entry
+    Raises:
+        ClientCommandError: With every fault of every entry.
     """
-    wanted: list[Wanted] = []
+    found: list[ClientEntry] = []
     faults: list[str] = []
     for number, entry in enumerate(entries, 1):
         name = "".join(c if c.isprintable() else "?" for c in str(entry.get("client_id", f"entry {number}")))
         try:
-            wanted.append(_read_entry(dict(entry)))
+            found.append(_read_entry(dict(entry)))
         except ClientCommandError as error:
             faults += [f"{name}: {line}" for line in error.description.splitlines()]
-    names = Counter(one.client_id for one in wanted)
+    names = Counter(entry.client_id for entry in found)
     faults += [f"{name}: is in the file more than once" for name in sorted(names) if names[name] > 1]
-    if faults:
-        raise _refused(faults)
-    return wanted
+    _check_faults(faults)
+    return found
 
 
-def plan_of(wanted: Iterable[Wanted], clients: ClientStore, store: Store, *, prune: bool) -> Plan:
-    """What has to be done to get there.
+def build_plan(entries: Iterable[ClientEntry], clients: ClientStore, store: Store, *, prune: bool) -> Plan:
+    """Compare the entries of a file with the managed clients.
 
-    :raises ClientCommandError: when something cannot be done at all
+    Args:
+        entries: The result of `read_entries`.
+        clients: The registered clients.
+        store: The store that holds them.
+        prune: Remove managed clients that are not in the file.
+
+    Raises:
+        ClientCommandError: If an entry cannot be applied.
     """
     seen = store.clients.version()
-    managed = {client.client_id: client for client in clients.all() if client.source == MANAGED}
+    managed = {client.client_id: client for client in clients.managed()}
     changes: list[Change] = []
     faults: list[str] = []
-    names = {one.client_id for one in wanted}
-    for one in wanted:
+    names = {entry.client_id for entry in entries}
+    for entry in entries:
         try:
-            known = managed.get(one.client_id)
-            change = _added(one) if known is None else _changed(one, known)
+            known = managed.get(entry.client_id)
+            change = _addition(entry) if known is None else _modification(entry, known)
             if known is None or (known.shadowed and change.fields):
-                clients.check_unused(one.client_id)
+                clients.check_unused(entry.client_id)
             changes.append(change)
         except ClientCommandError as error:
             faults.append(error.description)
-    if faults:
-        raise _refused(faults)
-    rest = sorted(managed.keys() - names)
+    _check_faults(faults)
+    others = sorted(managed.keys() - names)
     return Plan(
         changes=(
             *(change for change in changes if change.action == "add" or change.fields),
-            *(Change(client_id=name, action="remove") for name in rest if prune),
+            *(Change(client_id=name, action="remove") for name in others if prune),
         ),
         unchanged=tuple(change.client_id for change in changes if change.action == "change" and not change.fields),
-        not_in_file=() if prune else tuple(rest),
+        not_in_file=() if prune else tuple(others),
         seen=seen,
     )
 
 
-def new_secrets(plan: Plan) -> dict[str, str]:
-    """A secret for every client that is to get one."""
-    return {change.client_id: secrets.token_urlsafe(32) for change in plan.changes if change.makes_secret}
+def generate_secrets(plan: Plan) -> dict[str, str]:
+    """Return a new secret for every client of the plan that gets one."""
+    return {change.client_id: secrets.token_urlsafe(32) for change in plan.changes if change.generates_secret}
 
 
-def follow(plan: Plan, made: Mapping[str, str], store: Store, *, now: int) -> int:
-    """Do it, in one transaction; how many grants were taken back.
+def apply_plan(plan: Plan, new_secrets: Mapping[str, str], store: Store, *, now: int) -> int:
+    """Apply the plan in one transaction and return the number of revoked grants.
 
-    :param made: `new_secrets` of the plan
-    :raises ClientCommandError: when somebody else changed a client since the plan was made; nothing was done then
+    Args:
+        plan: The result of `build_plan`.
+        new_secrets: The result of `generate_secrets` for this plan.
+        store: The store to change.
+        now: Unix seconds.
+
+    Raises:
+        ClientCommandError: If another command changed a client since the plan was made. Nothing is changed then.
     """
     revoked = store.clients.change_all(
-        [_stored(change, change.wanted, made) for change in plan.changes if change.wanted is not None],
-        [change.client_id for change in plan.changes if change.wanted is None],
-        revoke=[change.client_id for change in plan.changes if change.takes_back],
+        [_stored(change, change.entry, new_secrets) for change in plan.changes if change.entry is not None],
+        [change.client_id for change in plan.changes if change.entry is None],
+        revoke=[change.client_id for change in plan.changes if change.revokes],
         seen=plan.seen,
         now=now,
     )
     if revoked is None:
-        raise ClientCommandError("Somebody else changed a client meanwhile, so nothing was done: look at a new plan.")
+        raise ClientCommandError("Another command changed a client in the meantime, so nothing was changed. Try again.")
     return revoked
 
 
-def entry_of(client: ListedClient, *, with_hashes: bool) -> dict[str, Any] | None:
-    """A registered client as an entry of the file; None for one that cannot be read."""
+def export_entry(client: ClientEntry, *, with_hashes: bool) -> dict[str, Any] | None:
+    """Return a registered client as an entry of a file, or None if it cannot be read."""
     if client.settings is None:
         return None
-    document = document_of(client.settings)
-    entry = {name: value for name, value in document.items() if name not in _HASHES}
+    document = client_document(client.settings)
+    entry = {name: value for name, value in document.items() if name not in _HASH_FIELDS}
     if not client.settings.is_public:
-        kept = {name: document[name] for name in _HASHES if name in document}
-        entry |= kept if with_hashes else {"client_secret_hash": GENERATE}
+        hashes = {name: document[name] for name in _HASH_FIELDS if name in document}
+        entry |= hashes if with_hashes else {"client_secret_hash": GENERATE}
     return entry | ({"disabled": True} if client.disabled else {})
 
 
-def difference(before: ClientSettings, after: ClientSettings) -> dict[str, tuple[Any, Any]]:
-    """What was and what is of each field that is not the same; secrets apart."""
-    was, is_now = _shown(before), _shown(after)
-    return {name: (was[name], is_now[name]) for name in is_now if was[name] != is_now[name]}
+def changed_fields(before: ClientSettings, after: ClientSettings) -> dict[str, tuple[Any, Any]]:
+    """Return the value before and after of each field that differs, except secrets."""
+    old, new = _visible_fields(before), _visible_fields(after)
+    return {name: (old[name], new[name]) for name in new if old[name] != new[name]}
 
 
-def _read_entry(entry: dict[str, Any]) -> Wanted:
+def _read_entry(entry: dict[str, Any]) -> ClientEntry:
     disabled = entry.pop("disabled", False)
     if not isinstance(disabled, bool):
-        raise ClientCommandError("disabled: is true or false")
-    says_public = entry.pop("public", None)
-    if not isinstance(says_public, bool | None):
-        raise ClientCommandError("public: is true or false")
-    generates = entry.get("client_secret_hash") == GENERATE
-    if generates:
+        raise ClientCommandError("disabled: must be true or false")
+    public = entry.pop("public", None)
+    if not isinstance(public, bool | None):
+        raise ClientCommandError("public: must be true or false")
+    generates_secret = entry.get("client_secret_hash") == GENERATE
+    if generates_secret:
         if "former_secret_hash" in entry:
-            raise ClientCommandError(f'former_secret_hash: goes with a client_secret_hash, not with "{GENERATE}"')
-        entry["client_secret_hash"] = _ANY_HASH
-    settings = checked(entry)
+            raise ClientCommandError(f'former_secret_hash: needs a client_secret_hash other than "{GENERATE}"')
+        entry["client_secret_hash"] = _PLACEHOLDER_HASH
+    settings = validate_client(entry)
     if settings.client_secret is not None:
-        hashed = f"sha256:{hash_secret(settings.client_secret.get_secret_value())}"
-        settings = checked(document_of(settings) | {"client_secret_hash": hashed})
-    if says_public is not None and says_public is not settings.is_public:
-        missing = f'needs a secret when it is false: client_secret_hash = "{GENERATE}" makes one'
-        raise ClientCommandError(f"public: {'has no secret when it is true: leave it out' if says_public else missing}")
-    return Wanted(settings=settings, generates=generates, disabled=disabled, says_public=bool(says_public))
-
-
-def _added(one: Wanted) -> Change:
-    given = document_of(one.settings).keys() - _SECRETS - {"client_id"}
-    after = _shown(one.settings)
-    told = {name: (None, after[name]) for name in after if name in given}
-    told |= {"secret": (None, _secret_words(one))}
-    return Change(
-        client_id=one.client_id,
-        action="add",
-        wanted=one,
-        fields=told | ({"disabled": (None, True)} if one.disabled else {}),
+        secret_hash = prefixed_hash(settings.client_secret.get_secret_value())
+        settings = validate_client(client_document(settings) | {"client_secret_hash": secret_hash})
+    if public is not None and public is not settings.is_public:
+        missing = f'false needs a secret: client_secret_hash = "{GENERATE}" generates one'
+        raise ClientCommandError(f"public: {'true excludes a secret: leave out the secret' if public else missing}")
+    return ClientEntry(
+        client_id=settings.client_id,
+        settings=settings,
+        source="file",
+        disabled=disabled,
+        generates_secret=generates_secret,
+        declares_public=bool(public),
     )
 
 
-def _changed(one: Wanted, known: ListedClient) -> Change:
-    if known.settings is None:
+def _addition(entry: ClientEntry) -> Change:
+    settings = entry.readable_settings()
+    given = client_document(settings).keys() - SECRET_FIELDS - {"client_id"}
+    fields = {name: (None, value) for name, value in _visible_fields(settings).items() if name in given}
+    fields["secret"] = (None, _secret_text(entry, settings))
+    if entry.disabled:
+        fields["disabled"] = (None, True)
+    return Change(client_id=entry.client_id, action="add", entry=entry, fields=fields)
+
+
+def _modification(entry: ClientEntry, known: ClientEntry) -> Change:
+    before, after = known.readable_settings(), entry.readable_settings()
+    if after.is_public and not (before.is_public or entry.declares_public):
         raise ClientCommandError(
-            f"What is stored of {one.client_id} cannot be read: another version wrote it. Remove it first."
+            f'{entry.client_id}: has a secret, but the file has none. Write client_secret_hash = "{GENERATE}" to keep '
+            "it, or public = true to remove it, which leaves the client with PKCE only."
         )
-    if one.settings.is_public and not (known.settings.is_public or one.says_public):
-        raise ClientCommandError(
-            f'{one.client_id}: has a secret, and the file names none. Write client_secret_hash = "{GENERATE}", which '
-            "keeps it, or public = true, which takes it away and leaves the client bound to PKCE alone."
-        )
-    fields = difference(known.settings, one.settings)
-    hashes = _hashes(known.settings)
-    keeps = hashes if one.generates else (None, None)
-    if (hashes[0] is None) if one.generates else (hashes != _hashes(one.settings)):
-        fields["secret"] = _secret_change(one, hashes)
-    if known.disabled != one.disabled:
-        fields["disabled"] = (known.disabled, one.disabled)
-    return Change(client_id=one.client_id, action="change", fields=fields, wanted=one, keeps=keeps)
+    fields = changed_fields(before, after)
+    hashes = _hashes(before)
+    if (hashes[0] is None) if entry.generates_secret else (hashes != _hashes(after)):
+        fields["secret"] = _secret_change(entry, after, hashes)
+    if known.disabled != entry.disabled:
+        fields["disabled"] = (known.disabled, entry.disabled)
+    kept_hashes = hashes if entry.generates_secret else (None, None)
+    return Change(client_id=entry.client_id, action="change", fields=fields, entry=entry, kept_hashes=kept_hashes)
 
 
-def _shown(settings: ClientSettings) -> dict[str, Any]:
-    return settings.model_dump(mode="json", exclude=set(_SECRETS) | {"client_id"})
+def _visible_fields(settings: ClientSettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json", exclude={*SECRET_FIELDS, "client_id"})
 
 
-def _hashes(settings: ClientSettings) -> tuple[str | None, str | None]:
-    """In one spelling."""
-    known = (settings.client_secret_hash, settings.former_secret_hash)
-    first, former = (None if one is None else f"sha256:{one.removeprefix('sha256:')}" for one in known)
-    return first, former
+def _hashes(settings: ClientSettings) -> Hashes:
+    return settings.client_secret_hash, settings.former_secret_hash
 
 
-def _secret_words(one: Wanted) -> str:
-    if one.settings.is_public:
-        return "none (public)"
-    return "a new one, told once" if one.generates else "as in the file"
+def _secret_text(entry: ClientEntry, settings: ClientSettings) -> str:
+    if settings.is_public:
+        return _NO_SECRET
+    return _NEW_SECRET if entry.generates_secret else "from the file"
 
 
-def _secret_change(one: Wanted, hashes: tuple[str | None, str | None]) -> tuple[str, str]:
-    first, former = hashes
-    was = "none (public)" if first is None else "as registered" + (", and the former one" if former else "")
-    if first is not None and not one.generates and _hashes(one.settings) == (first, None):
-        return was, "as registered, without the former one"
-    return was, _secret_words(one)
+def _secret_change(entry: ClientEntry, settings: ClientSettings, hashes: Hashes) -> tuple[str, str]:
+    current, former = hashes
+    before = _NO_SECRET if current is None else "registered" + (", and the former one" if former else "")
+    if current is not None and not entry.generates_secret and _hashes(settings) == (current, None):
+        return before, "registered, without the former one"
+    return before, _secret_text(entry, settings)
 
 
-def _stored(change: Change, wanted: Wanted, made: Mapping[str, str]) -> StoredClient:
-    document = document_of(wanted.settings)
-    if wanted.generates:
-        first, former = change.keeps
-        document["client_secret_hash"] = first or f"sha256:{hash_secret(made[change.client_id])}"
+def _stored(change: Change, entry: ClientEntry, new_secrets: Mapping[str, str]) -> StoredClient:
+    document = client_document(entry.readable_settings())
+    if entry.generates_secret:
+        current, former = change.kept_hashes
+        document["client_secret_hash"] = current or prefixed_hash(new_secrets[change.client_id])
         document |= {} if former is None else {"former_secret_hash": former}
-    text = json.dumps(document, sort_keys=True)
-    return StoredClient(client_id=change.client_id, document=text, disabled=wanted.disabled)
+    return stored_client(document, disabled=entry.disabled)
 
 
-def _refused(faults: Sequence[str]) -> ClientCommandError:
-    listed = "".join(f"\n  - {fault}" for fault in faults)
-    return ClientCommandError(f"Nothing was changed; correct this and try again:{listed}")
+def _check_faults(faults: Sequence[str]) -> None:
+    if faults:
+        listed = "".join(f"\n  - {fault}" for fault in faults)
+        raise ClientCommandError(f"Nothing was changed. Correct the following and try again:{listed}")

@@ -1,4 +1,4 @@
-"""The registered applications: who they are, where they may send people, what they may ask for."""
+"""Registered clients: their secrets, redirect URIs and access rules, and the registry that serves them."""
 
 from __future__ import annotations
 
@@ -8,108 +8,106 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import structlog
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from bridge.errors import InvalidClient
+from bridge.errors import ClientCommandError, InvalidClient
 from bridge.identity import Identity
 from bridge.settings import ClientSettings, is_loopback
 from bridge.settings.attribute_names import merge_spellings
 from bridge.store import Store
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-REREAD_SECONDS = 2
+RELOAD_SECONDS = 2
+CLIENT_NAME_MAX_CHARS = 120
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
-    """A registered OAuth application."""
+class Client(ClientSettings):
+    """A registered OAuth client: its settings, with the hash of its secret instead of the secret."""
 
-    client_id: str
-    client_name: str
-    secret_hashes: tuple[str, ...]
-    """SHA-256 of each valid secret in hexadecimal: two during a changeover, none for a public client."""
-    redirect_uris: tuple[str, ...]
-    post_logout_redirect_uris: tuple[str, ...]
-    backchannel_logout_uri: str | None
-    scopes: tuple[str, ...]
-    grant_types: tuple[str, ...]
-    require_pkce: bool
-    consent: bool
-    allowed_groups: tuple[str, ...]
-    """Who may sign in; empty for everyone."""
-    allowed_attributes: Mapping[str, frozenset[str]]
-    """Likewise, by attribute: one of these values of each; empty for everyone."""
-    claims: tuple[str, ...]
-    """What it gets beside the claims of its scopes."""
-    access_token_lifetime_seconds: int | None
-    refresh_token_lifetime_seconds: int | None
-    identity_max_age_seconds: int | None
-    subject_type: str
-    sector: str
-    """What pairwise subjects are shared by (OIDC Core §8.1)."""
-    id_token_signed_response_alg: str
+    @classmethod
+    def from_settings(cls, settings: ClientSettings) -> Self:
+        """Return the client for these settings."""
+        document = client_document(settings)
+        if settings.client_secret is not None:
+            document["client_secret_hash"] = prefixed_hash(settings.client_secret.get_secret_value())
+        return cls.model_validate({**document, "client_name": settings.client_name or settings.client_id})
 
     @property
-    def is_public(self) -> bool:
-        """Without a secret."""
-        return not self.secret_hashes
+    def secret_hashes(self) -> tuple[str, ...]:
+        """SHA-256 of each valid secret in hexadecimal: two during a rotation, none for a public client."""
+        hashes = (self.client_secret_hash, self.former_secret_hash)
+        return tuple(secret_hash.removeprefix("sha256:") for secret_hash in hashes if secret_hash is not None)
+
+    @property
+    def sector(self) -> str:
+        """The value that clients with the same pairwise subjects share (OIDC Core §8.1)."""
+        return sector_identifier(self)
 
     def check_secret(self, unverified_secret: str | None) -> None:
-        """Compare in constant time.
+        """Check a presented secret in constant time.
 
-        :raises InvalidClient: on a wrong or missing secret, and on any secret sent by a public client
+        Raises:
+            InvalidClient: If the secret is wrong or missing, or if a public client sends one.
         """
         if self.is_public and unverified_secret is None:
             return
         presented = hash_secret(unverified_secret or "")
         matches = [hmac.compare_digest(presented, known) for known in self.secret_hashes]
         if unverified_secret is None or not any(matches):
-            pasted = hash_secret((unverified_secret or "").strip())
-            nearly = unverified_secret is not None and any(hmac.compare_digest(pasted, k) for k in self.secret_hashes)
-            hint = ": the right one, with a blank around it" if nearly else ""
+            stripped = hash_secret((unverified_secret or "").strip())
+            nearly = unverified_secret is not None and any(hmac.compare_digest(stripped, k) for k in self.secret_hashes)
+            hint = ": the right one, surrounded by whitespace" if nearly else ""
             raise InvalidClient(detail=f"wrong secret for client {self.client_id}{hint}")
 
     def allows_redirect_to(self, uri: str) -> bool:
-        """Whether a code may be sent there: the exact string, or any port of a loopback one (RFC 8252 §7.3)."""
-        return uri in self.redirect_uris or any(_is_on_any_port(known, uri) for known in self.redirect_uris)
+        """Return whether codes may be sent to this URI.
 
-    def admits(self, identity: Identity) -> bool:
-        """Whether this user may use the application; groups and attribute values are compared whole."""
+        The match is exact, except that a loopback URI without a port allows every port (RFC 8252 §7.3).
+        """
+        return uri in self.redirect_uris or any(_matches_any_port(known, uri) for known in self.redirect_uris)
+
+    def allows_user(self, identity: Identity) -> bool:
+        """Return whether the user satisfies the client's rules on groups and attributes; values match as a whole."""
         if self.allowed_groups and set(self.allowed_groups).isdisjoint(identity.groups):
             return False
-        has = merge_spellings(identity.attributes) if self.allowed_attributes else {}
-        return all(not allowed.isdisjoint(has.get(name, ())) for name, allowed in self.allowed_attributes.items())
+        if not self.allowed_attributes:
+            return True
+        attributes = merge_spellings(identity.attributes)
+        rules = merge_spellings(self.allowed_attributes).items()
+        return all(not set(allowed).isdisjoint(attributes.get(name, ())) for name, allowed in rules)
 
 
 class ClientRegistry:
-    """All clients: those of the settings, and those that `passerelle clients` keeps in the store.
+    """The clients of the settings, and those that `passerelle clients` manages in the store.
 
-    The store's are read again when its version has changed, which is asked every two seconds at most; of two
-    with one client_id the settings' counts.
+    The registry reads the store's version at most every two seconds, and reloads the clients after a change. If both
+    sources have the same client_id, the settings take precedence.
     """
 
     def __init__(self, settings: Iterable[ClientSettings], store: Store, clock: Callable[[], float]) -> None:
-        self._fixed = {client.client_id: client_of(client) for client in settings}
+        self._fixed = {client.client_id: Client.from_settings(client) for client in settings}
         self._store = store
         self._clock = clock
         self._lock = threading.Lock()
         self._version = -1
-        self._asked_at = float("-inf")
+        self._checked_at = float("-inf")
         self._all: Mapping[str, Client] = self._fixed
         self._disabled: frozenset[str] = frozenset()
 
     def get(self, client_id: str) -> Client | None:
-        """The client, if it is registered and not disabled."""
+        """Return the client, if it is registered and enabled."""
         return self._current().get(client_id)
 
-    def why_absent(self, client_id: str) -> str:
-        """For the log, about one that `get` does not know."""
+    def absence_reason(self, client_id: str) -> str:
+        """Return why `get` returned None, for the log."""
         return (
             f"client {client_id} is disabled"
             if client_id in self._disabled
@@ -117,115 +115,119 @@ class ClientRegistry:
         )
 
     def browser_origins(self) -> frozenset[str]:
-        """The origins where applications may run in a browser: those of the public clients' redirect URIs."""
+        """Return the origins of the public clients' redirect URIs, where applications may run in a browser."""
         uris = (uri for client in self._current().values() if client.is_public for uri in client.redirect_uris)
-        return frozenset(origin for origin in map(origin_of, uris) if origin is not None)
+        return frozenset(origin for origin in map(url_origin, uris) if origin is not None)
 
     def _current(self) -> Mapping[str, Client]:
         now = self._clock()
-        if abs(now - self._asked_at) >= REREAD_SECONDS:
+        if abs(now - self._checked_at) >= RELOAD_SECONDS:
             with self._lock:
-                self._asked_at = now
+                self._checked_at = now
                 version = self._store.clients.version()
                 if version != self._version:
                     before, were_disabled = self._all, self._disabled
-                    stored, disabled = self._stored()
+                    stored, disabled = self._load()
                     self._all, self._disabled = {**stored, **self._fixed}, disabled - self._fixed.keys()
-                    if self._version >= 0:  # not the first reading
-                        _tell_changes(before, self._all, were_disabled, self._disabled)
+                    if self._version >= 0:  # not the first load
+                        _log_changes(before, self._all, were_disabled, self._disabled)
                     self._version = version
         return self._all
 
-    def _stored(self) -> tuple[dict[str, Client], frozenset[str]]:
-        """Those that may do something, and the names of those that are disabled."""
-        found = {}
-        everyone = self._store.clients.all()
-        for stored in everyone:
+    def _load(self) -> tuple[dict[str, Client], frozenset[str]]:
+        """Return the enabled clients of the store, and the ids of the disabled ones."""
+        enabled = {}
+        all_stored = self._store.clients.all()
+        for stored in all_stored:
             if stored.disabled:
                 continue
             try:
-                found[stored.client_id] = client_of(ClientSettings.model_validate(json.loads(stored.document)))
+                settings = ClientSettings.model_validate(json.loads(stored.document))
+                enabled[stored.client_id] = Client.from_settings(settings)
             except (ValidationError, ValueError):  # written by another version
                 log.error("client_unreadable", client=stored.client_id, detail="see `passerelle clients list`")
-        return found, frozenset(stored.client_id for stored in everyone if stored.disabled)
+        return enabled, frozenset(stored.client_id for stored in all_stored if stored.disabled)
 
 
-def _tell_changes(
+def _log_changes(
     before: Mapping[str, Client], now: Mapping[str, Client], were_disabled: frozenset[str], disabled: frozenset[str]
 ) -> None:
-    """The command that changes a client runs elsewhere and has no log: whoever serves says what became of it."""
+    """Log the changes here, because the command that makes them runs in another process without a log."""
     changed = {client_id for client_id in now.keys() & before.keys() if now[client_id] != before[client_id]}
-    added, enabled = now.keys() - before.keys() - were_disabled, now.keys() & were_disabled
-    newly_disabled = before.keys() & disabled
-    removed = (before.keys() | were_disabled) - now.keys() - disabled
-    if added or changed or newly_disabled or enabled or removed:
-        log.info(
-            "clients_changed",
-            added=sorted(added),
-            changed=sorted(changed),
-            disabled=sorted(newly_disabled),
-            enabled=sorted(enabled),
-            removed=sorted(removed),
-        )
+    changes = {
+        "added": now.keys() - before.keys() - were_disabled,
+        "changed": changed,
+        "disabled": before.keys() & disabled,
+        "enabled": now.keys() & were_disabled,
+        "removed": (before.keys() | were_disabled) - now.keys() - disabled,
+    }
+    if any(changes.values()):
+        log.info("clients_changed", **{name: sorted(ids) for name, ids in changes.items()})
+
+
+def client_document(settings: ClientSettings) -> dict[str, Any]:
+    """Return what the store keeps of a client: its settings as JSON values, without a secret."""
+    return settings.model_dump(mode="json", exclude_defaults=True, exclude={"client_secret", "client_secret_file"})
+
+
+def validate_client(facts: Mapping[str, Any]) -> ClientSettings:
+    """Return the facts as settings, after the same checks as in the settings file.
+
+    Raises:
+        ClientCommandError: With every fault. No message contains a secret.
+    """
+    try:
+        settings = ClientSettings.model_validate({name: fact for name, fact in facts.items() if fact is not None})
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        lines = [f"{'.'.join(map(str, f['loc']))}: {_fault_text(f)}".removeprefix(": ") for f in faults]
+        raise ClientCommandError("\n".join(line.replace("Value error, ", "") for line in lines)) from None
+    if len(settings.client_name) > CLIENT_NAME_MAX_CHARS or not settings.client_name.isprintable():
+        raise ClientCommandError(f"The name must be printable and have at most {CLIENT_NAME_MAX_CHARS} characters.")
+    return settings
+
+
+def _fault_text(fault: ErrorDetails) -> str:
+    if fault["type"] != "extra_forbidden":
+        return fault["msg"]
+    near = get_close_matches(str(fault["loc"][-1]), ClientSettings.model_fields, n=1)
+    return f"unknown field{f'; did you mean {near[0]}?' if near else ''}"
 
 
 def hash_secret(secret: str) -> str:
-    """How secrets are kept: SHA-256 in hexadecimal."""
+    """Return the SHA-256 of a secret in hexadecimal."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def origin_of(uri: str) -> str | None:
-    """The origin of a URL as browsers write it (RFC 6454 §6.2); None for the schemes of native applications."""
+def prefixed_hash(secret: str) -> str:
+    """Return the hash of a secret in the form of `client_secret_hash`."""
+    return f"sha256:{hash_secret(secret)}"
+
+
+def url_origin(uri: str) -> str | None:
+    """Return the origin of a URL as browsers write it (RFC 6454 §6.2); None for the schemes of native applications."""
     parts = urlsplit(uri)
-    usual = {"http": 80, "https": 443}
-    if parts.scheme not in usual or parts.hostname is None:
+    default_ports = {"http": 80, "https": 443}
+    if parts.scheme not in default_ports or parts.hostname is None:
         return None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    port = "" if parts.port in (None, usual[parts.scheme]) else f":{parts.port}"
+    port = "" if parts.port in (None, default_ports[parts.scheme]) else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}"
 
 
-def client_of(settings: ClientSettings) -> Client:
-    """A client as its settings say."""
-    known = (settings.client_secret_hash, settings.former_secret_hash)
-    hashes = [secret_hash.removeprefix("sha256:") for secret_hash in known if secret_hash is not None]
-    if settings.client_secret is not None:
-        hashes.insert(0, hash_secret(settings.client_secret.get_secret_value()))
-    return Client(
-        client_id=settings.client_id,
-        client_name=settings.client_name or settings.client_id,
-        secret_hashes=tuple(hashes),
-        redirect_uris=settings.redirect_uris,
-        post_logout_redirect_uris=settings.post_logout_redirect_uris,
-        backchannel_logout_uri=settings.backchannel_logout_uri,
-        scopes=settings.scopes,
-        grant_types=settings.grant_types,
-        require_pkce=settings.require_pkce,
-        consent=settings.consent,
-        allowed_groups=settings.allowed_groups,
-        allowed_attributes={name: frozenset(v) for name, v in merge_spellings(settings.allowed_attributes).items()},
-        claims=settings.claims,
-        access_token_lifetime_seconds=settings.access_token_lifetime_seconds,
-        refresh_token_lifetime_seconds=settings.refresh_token_lifetime_seconds,
-        identity_max_age_seconds=settings.identity_max_age_seconds,
-        subject_type=settings.subject_type,
-        sector=sector_of(settings),
-        id_token_signed_response_alg=settings.id_token_signed_response_alg,
-    )
+def sector_identifier(settings: ClientSettings) -> str:
+    """Return the value that clients with the same pairwise subjects share (OIDC Core §8.1).
+
+    A loopback host identifies no application, and a client with client credentials only has no redirect URI: both use
+    the client_id.
+    """
+    if settings.sector_identifier:
+        return settings.sector_identifier
+    host = urlsplit(settings.redirect_uris[0]).hostname if settings.redirect_uris else None
+    return settings.client_id if host is None or is_loopback(host) else host
 
 
-def sector_of(settings: ClientSettings) -> str:
-    """What its pairwise subjects are shared by (OIDC Core §8.1)."""
-    return settings.sector_identifier or _host(settings.redirect_uris) or settings.client_id
-
-
-def _host(redirect_uris: tuple[str, ...]) -> str | None:
-    """Of the first one. A loopback host is everybody's, and a client that acts for itself has none."""
-    host = urlsplit(redirect_uris[0]).hostname if redirect_uris else None
-    return None if is_loopback(host) else host
-
-
-def _is_on_any_port(registered: str, uri: str) -> bool:
+def _matches_any_port(registered: str, uri: str) -> bool:
     parts = urlsplit(registered)
     if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS or parts.port is not None:
         return False

@@ -108,7 +108,7 @@ def check_client(provider: ProviderContext, parameters: Parameters, hint: Mappin
         return None if hint is None else provider.clients.get(str(hint.get("aud")))
     client = provider.clients.get(parameters["client_id"])
     if client is None:
-        raise _refused_address(provider, provider.clients.why_absent(parameters["client_id"]))
+        raise _refused_address(provider, provider.clients.absence_reason(parameters["client_id"]))
     return client
 
 

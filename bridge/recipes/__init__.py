@@ -1,30 +1,34 @@
-"""How known applications are connected: what each one has to be registered with, and what its own settings then say.
+"""Recipes: how each known application is registered, and how it is configured afterwards.
 
-A recipe is one TOML file in this room (`grafana.toml`), written from the application's own documentation. This room
-owns those files, reads them, checks the address that an application has, and fills both in. It registers nothing and
-knows no secret longer than it takes to write one configuration. `passerelle clients add --recipe` and the pages in
-`docs/clients` both come from here.
+A recipe is one TOML file in this package, for example `grafana.toml`, written from the application's own documentation.
+This package reads recipes, checks the application's URL and renders the templates. It registers no client and stores no
+secret. `passerelle clients add --recipe` and the pages in `docs/clients` both use it.
 """
 
-from bridge.recipes.addresses import application_url
-from bridge.recipes.filling import Configuration, Filled, client_facts, configuration
+from bridge.recipes.application_url import application_url
+from bridge.recipes.configuration import (
+    ADDRESS_FIELDS,
+    client_facts,
+    fill_recipe,
+    fill_url_lines,
+    moved_addresses,
+    previous_url,
+)
+from bridge.recipes.loader import all_recipes, find_recipe
 from bridge.recipes.model import Block, Recipe
-from bridge.recipes.moving import ADDRESSES, lines_with_address, moved_facts, old_address
-from bridge.recipes.reading import RecipeFault, all_recipes, find_recipe
+from bridge.recipes.templates import RecipeError
 
 __all__ = [
-    "ADDRESSES",
+    "ADDRESS_FIELDS",
     "Block",
-    "Configuration",
-    "Filled",
     "Recipe",
-    "RecipeFault",
+    "RecipeError",
     "all_recipes",
     "application_url",
     "client_facts",
-    "configuration",
+    "fill_recipe",
+    "fill_url_lines",
     "find_recipe",
-    "lines_with_address",
-    "moved_facts",
-    "old_address",
+    "moved_addresses",
+    "previous_url",
 ]

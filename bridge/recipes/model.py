@@ -1,70 +1,68 @@
-"""What a recipe says. The docstring below each field is for whoever writes one."""
+"""The fields of a recipe file. The docstring of each field documents it for the authors of recipes."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from bridge.recipes.languages import ESCAPES
+from bridge.recipes.templates import ESCAPES, variables_in
 from bridge.settings.client import DEFAULT_SCOPES
 
-PLACEHOLDER = re.compile(r"\{\{[a-z][a-z_]*\}\}|\{(?P<name>[a-z][a-z_]*)\}")
-ADDRESS_NAMES = ("url", "host", "path")
-NAMES = frozenset(
-    {
-        *("issuer", "issuer_host", "client_id", "client_secret", "scopes", "scope_list", "logout_url"),
-        *("logout_url_encoded", "random", *ADDRESS_NAMES),
-    }
-)
-"""What may stand in braces.
+URL_VARIABLES = frozenset({"url", "host", "path"})
+VARIABLES = URL_VARIABLES | {
+    *("issuer", "issuer_host", "client_id", "client_secret", "scopes", "scope_list", "logout_url"),
+    *("logout_url_encoded", "random"),
+}
+"""The placeholders of a template.
 
-Of the bridge: its address and the host in it. Of the client: its facts; the scopes with a space between, or each in
-double quotes with a comma between. `logout_url` is where a browser is sent to sign out at the bridge as well, with the
-way back to the first of the client's `post_logout_redirect_uris`; `_encoded`, to be put into another URL. `random` is a
-text of 32 characters made for this once. Of the application: its address, what of it stands between `https://` and the
-path, and the path (`/` for none; one with a `%` is refused). `{{name}}` stands for `{name}` itself."""
+`issuer` and `issuer_host` are the bridge's URL and its host. `client_id`, `client_secret` and `scopes` belong to the
+client; `scope_list` is the scopes in double quotes, with commas between them. `logout_url` signs the user out at the
+bridge and returns to the client's first `post_logout_redirect_uris`; `logout_url_encoded` is the same inside another
+URL. `random()` is a new text of 32 characters. `url`, `host` and `path` belong to the application; the path is `/` if
+there is none, and must not contain a `%`. Write literal braces of the application between `{% raw %}` and
+`{% endraw %}`."""
 
 Kind = Literal["application", "proxy", "library", "program"]
 
 
 class _Part(BaseModel):
-    """A name that is not known is a fault."""
+    """Base of all parts of a recipe: unknown names are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Block(_Part):
-    """Something to paste."""
+    """A configuration to paste."""
 
     into: str = Field(min_length=1)
-    """Where it goes: a file, a page of the application, or a shell."""
+    """Where to paste it: a file, a page of the application, or a shell."""
     language: str
-    """How values in it are quoted, and what a test parses it with: one of `bridge.recipes.languages`."""
+    """The language that values are escaped for: a key of `bridge.recipes.templates.ESCAPES`."""
     text: str = Field(min_length=1)
-    """The configuration, with `{issuer}`, `{client_id}`, … where this client's own values go."""
+    """The configuration, as a Jinja2 template."""
 
     @field_validator("language")
     @classmethod
     def _check_language(cls, name: str) -> str:
         if name not in ESCAPES:
-            raise ValueError(f"{name} is not known here (there are {', '.join(ESCAPES)})")
+            raise ValueError(f"unknown language {name} (known: {', '.join(ESCAPES)})")
         return name
 
     @field_validator("text")
     @classmethod
-    def _check_placeholders(cls, text: str) -> str:
-        _check_names(text)
+    def _check_text(cls, text: str) -> str:
+        _check_variables([text])
         return text.strip("\n")
 
 
-class Client(_Part):
-    """What of `ClientSettings` differs from the defaults; every address with `{url}` or `{host}` in it."""
+class ClientTemplate(_Part):
+    """The `ClientSettings` fields that differ from the defaults; addresses are templates."""
 
     public: bool = False
-    """Without a secret."""
+    """Register a public client, without a secret."""
     redirect_uris: tuple[str, ...] = Field(min_length=1)
     post_logout_redirect_uris: tuple[str, ...] = ()
     backchannel_logout_uri: str | None = None
@@ -75,91 +73,86 @@ class Client(_Part):
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """All of them, as templates."""
-        told = () if self.backchannel_logout_uri is None else (self.backchannel_logout_uri,)
-        return (*self.redirect_uris, *self.post_logout_redirect_uris, *told)
+        """All address templates."""
+        backchannel = () if self.backchannel_logout_uri is None else (self.backchannel_logout_uri,)
+        return (*self.redirect_uris, *self.post_logout_redirect_uris, *backchannel)
 
 
 class Tells(_Part):
-    """What people ask next, in a sentence or two each; placeholders are filled in."""
+    """The application's behaviour, in one or two sentences each; templates."""
 
     groups: str = Field(min_length=1)
-    """What the application does with the groups of its users."""
+    """How the application uses the groups of its users."""
     refresh: str = Field(min_length=1)
-    """Whether it renews what it knows without the browser, and what happens when it cannot."""
+    """Whether the application refreshes its tokens, and what happens if the bridge rejects the refresh."""
     logout: str = Field(min_length=1)
-    """What signing out there ends, and what it does when the user signed out elsewhere."""
+    """Which sessions a sign-out ends, and whether the application receives sign-outs from the bridge."""
 
 
 class RunWith(_Part):
-    """The proof that it works."""
+    """An automated test of the recipe."""
 
     version: str = Field(min_length=1)
-    """Which version of the application signed in at this bridge."""
+    """The version of the application that signed in to this bridge."""
     test: str = Field(pattern=r"^tests/[\w/]+\.py$")
-    """The file of the test that did it."""
+    """The test file."""
 
 
 class TriedWith(_Part):
-    """That somebody followed the page once, by hand: less than a test, which runs at every change of the code."""
+    """One manual test of the recipe."""
 
     version: str = Field(min_length=1)
-    """What it was tried with."""
+    """The version of the application."""
     day: date
-    """When."""
+    """The day of the test."""
     steps: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
-    """What was seen to work, in a word or two each: signing in, what rights it gave, refresh, signing out."""
+    """The steps that worked, in a word or two each."""
 
 
 class Recipe(_Part):
     """One application."""
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
-    """What it is called on the command line: the name of its file."""
+    """The name on the command line: the name of the file."""
     title: str = Field(min_length=1)
     kind: Kind = "application"
     what: str = Field(min_length=1)
-    """What it is, and what this recipe makes it do: one sentence."""
+    """What the application is, and how its users sign in, in one sentence."""
     derived_from: tuple[str, ...] = Field(min_length=1)
-    """The pages of its own documentation that this was written from."""
+    """The pages of the application's documentation that the recipe was written from."""
     describes: str = Field(min_length=1)
-    """The version that those pages are about."""
+    """The version that those pages document."""
     run_with: RunWith | None = None
-    """Absent: only derived, not run."""
+    """The automated test of the recipe, if there is one."""
     tried_with: TriedWith | None = None
-    """In place of `run_with`, where there is no test yet."""
+    """The manual test of the recipe, if there is no automated one."""
     example: str | None = None
-    """An address such an application may have. Absent: it has none, because it runs on people's own machines."""
+    """An example of the application's URL. Absent for programs, which have none."""
     address_is: str = ""
-    """What `--url` has to be, where that is not plainly the application's address."""
-    client: Client
+    """What to pass as `--url`, if that is not obvious."""
+    client: ClientTemplate
     blocks: tuple[Block, ...] = Field(min_length=1)
     then: str = ""
-    """What is left to be done after pasting; placeholders are filled in here as well."""
+    """The steps that remain after pasting; a template."""
     tells: Tells
 
     @model_validator(mode="after")
-    def _check_together(self) -> Recipe:
-        for address in self.client.addresses:
-            _check_names(address, ADDRESS_NAMES)
-        _check_names(" ".join((self.then, *self.tells.model_dump().values())))
-        told = (self.then, *self.tells.model_dump().values())
-        texts = [*self.client.addresses, *(block.text for block in self.blocks), *told]
-        used = {name for text in texts for name in names_in(text)}
-        if self.example is None and used & set(ADDRESS_NAMES):
-            raise ValueError("{url} is used, so there has to be an example of one")
+    def _check_templates(self) -> Recipe:
+        prose = [self.then, *(text for _, text in self.tells)]
+        _check_variables(self.client.addresses, URL_VARIABLES)
+        _check_variables(prose)
+        texts = [*self.client.addresses, *(block.text for block in self.blocks), *prose]
+        used = frozenset[str]().union(*map(variables_in, texts))
+        if self.example is None and used & URL_VARIABLES:
+            raise ValueError("{{ url }} is used, so an example is required")
         if self.client.public and "client_secret" in used:
-            raise ValueError("a public client has no {client_secret}")
+            raise ValueError("a public client has no {{ client_secret }}")
         if self.run_with is not None and self.tried_with is not None:
-            raise ValueError("there is run_with, which says more than tried_with: leave that out")
+            raise ValueError("run_with and tried_with are both given: keep run_with")
         return self
 
 
-def names_in(text: str) -> set[str]:
-    """Which values it asks for."""
-    return {found["name"] for found in PLACEHOLDER.finditer(text) if found["name"] is not None}
-
-
-def _check_names(text: str, known: tuple[str, ...] | frozenset[str] = NAMES) -> None:
-    if unknown := sorted(names_in(text) - set(known)):
-        raise ValueError(f"{', '.join(f'{{{name}}}' for name in unknown)}: there is no such placeholder here")
+def _check_variables(texts: Iterable[str], known: frozenset[str] = VARIABLES) -> None:
+    for text in texts:
+        if unknown := sorted(variables_in(text) - known):
+            raise ValueError(f"unknown placeholder {', '.join(f'{{{{ {name} }}}}' for name in unknown)}")

@@ -81,6 +81,11 @@ class ClientSettings(FrozenModel):
     id_token_signed_response_alg: Literal["RS256", "ES256"] = "RS256"  # noqa: S105  no password: an algorithm
     """How its ID tokens and logout tokens are signed."""
 
+    @field_validator("client_secret_hash", "former_secret_hash")
+    @classmethod
+    def _add_prefix(cls, secret_hash: str | None) -> str | None:
+        return None if secret_hash is None else f"sha256:{secret_hash.removeprefix('sha256:')}"
+
     @field_validator("redirect_uris", "post_logout_redirect_uris")
     @classmethod
     def _check_redirect_uris(cls, uris: tuple[str, ...]) -> tuple[str, ...]:

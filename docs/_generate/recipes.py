@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bridge.oauth.client_store import checked
+from bridge.oauth.clients import validate_client
 from bridge.recipes import Configuration, Recipe, all_recipes, client_facts, configuration
 
 FOLDER = Path(__file__).parents[1] / "clients"
@@ -156,9 +156,9 @@ def _page(recipe: Recipe) -> str:
 
 def _filled(recipe: Recipe) -> Configuration:
     secret: dict[str, Any] = {} if recipe.client.public else {"client_secret": CLIENT_SECRET}
-    return configuration(
+    return fill_recipe(
         recipe,
-        checked({"client_id": CLIENT_ID, **client_facts(recipe, recipe.example), **secret}),
+        validate_client({"client_id": CLIENT_ID, **client_facts(recipe, recipe.example), **secret}),
         issuer=ISSUER,
         client_secret=None if recipe.client.public else CLIENT_SECRET,
         url=recipe.example,

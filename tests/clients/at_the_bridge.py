@@ -10,7 +10,7 @@ import requests
 from click.testing import CliRunner
 
 from bridge.cli import main
-from bridge.oauth.clients import REREAD_SECONDS
+from bridge.oauth.clients import RELOAD_SECONDS
 from bridge.store import SqlStore
 from tests.clients.site import Credentials, Site
 
@@ -33,7 +33,7 @@ def edits(site: Site, client: Credentials, *options: str) -> None:
     """`passerelle clients edit`, until the bridge follows."""
     result = CliRunner().invoke(main, ["clients", "edit", client.client_id, *options], env=site.bridge.environment)
     assert result.exit_code == 0, result.output
-    time.sleep(REREAD_SECONDS + 0.2)
+    time.sleep(RELOAD_SECONDS + 0.2)
 
 
 def rotates_secret(site: Site, client: Credentials, how: str) -> str | None:
@@ -41,7 +41,7 @@ def rotates_secret(site: Site, client: Credentials, how: str) -> str | None:
     words = ["clients", "rotate-secret", client.client_id, how, "--json"]
     result = CliRunner().invoke(main, words, env=site.bridge.environment)
     assert result.exit_code == 0, result.output
-    time.sleep(REREAD_SECONDS + 0.2)
+    time.sleep(RELOAD_SECONDS + 0.2)
     told: dict[str, str] = json.loads(result.stdout)
     return told.get("client_secret")
 

@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 from click.testing import CliRunner
 
 from bridge.cli import main
-from bridge.oauth.clients import REREAD_SECONDS
+from bridge.oauth.clients import RELOAD_SECONDS
 from tests.clients.person import Person
 from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.bridge.tls_proxy import TlsProxy
@@ -71,7 +71,7 @@ class Site:
 
     def waits_until_known(self) -> None:
         """Until the running bridge follows what was added last; most of that passes while an application starts."""
-        time.sleep(max(0.0, self._changed_at + REREAD_SECONDS + 0.2 - time.monotonic()))
+        time.sleep(max(0.0, self._changed_at + RELOAD_SECONDS + 0.2 - time.monotonic()))
 
 
 def somebody_with_many_groups() -> KnownUser:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.cli import main
-from bridge.oauth.clients import REREAD_SECONDS
+from bridge.oauth.clients import RELOAD_SECONDS
 from tests.http.conftest import MakeBridge
 from tests.http.world import Running, environment
 from tests.support.bridge.actors import FORM, App, Browser, Response
@@ -48,7 +48,7 @@ def test_every_running_bridge_learns_of_a_new_client_within_seconds(make_bridge:
     assert not any(knows(each, probe) for each in running)
     app = adds_wiki(running[0])
     for each in running:
-        each.clock.advance(REREAD_SECONDS)
+        each.clock.advance(RELOAD_SECONDS)
         assert knows(each, app)
     token = app.redeem(app.extract_code(Browser(app.wire).sign_in(app.authorization_url()))).json["access_token"]
     assert app.fetch_userinfo(token).json["sub"] == "alice"
@@ -58,18 +58,18 @@ def test_disabling_ends_everything_and_enabling_brings_nothing_back(make_bridge:
     one, two = make_bridge(), make_bridge()
     app = adds_wiki(one)
     browser = Browser(one.wire)
-    one.clock.advance(REREAD_SECONDS)
-    two.clock.advance(REREAD_SECONDS)
+    one.clock.advance(RELOAD_SECONDS)
+    two.clock.advance(RELOAD_SECONDS)
     token = app.redeem(app.extract_code(browser.sign_in(app.authorization_url()))).json["access_token"]
     assert "grants taken back: 1" in command(one, "disable", "wiki")
     assert app.fetch_userinfo(token).status == 401, "at once: what it held is revoked"
     late = app.extract_code(browser.get(app.authorization_url()))  # this bridge does not know yet
     for each in (one, two):
-        each.clock.advance(REREAD_SECONDS)
+        each.clock.advance(RELOAD_SECONDS)
         assert not knows(each, app)
     assert app.redeem(late).status == 401
     command(one, "enable", "wiki")
-    one.clock.advance(REREAD_SECONDS)
+    one.clock.advance(RELOAD_SECONDS)
     assert knows(one, app)
     assert app.fetch_userinfo(token).status == 401
     assert app.redeem(late).status == 400
@@ -79,15 +79,15 @@ def test_disabling_ends_everything_and_enabling_brings_nothing_back(make_bridge:
 def test_a_removed_client_is_unknown_and_its_successor_inherits_nothing(make_bridge: MakeBridge) -> None:
     running = make_bridge()
     app, browser = adds_wiki(running), Browser(running.wire)
-    running.clock.advance(REREAD_SECONDS)
+    running.clock.advance(RELOAD_SECONDS)
     token = app.redeem(app.extract_code(browser.sign_in(app.authorization_url()))).json["access_token"]
     assert "grants taken back: 1" in command(running, "remove", "wiki", "--yes")
     # This bridge does not know yet, and goes on giving.
     late = app.redeem(app.extract_code(browser.get(app.authorization_url()))).json["access_token"]
-    running.clock.advance(REREAD_SECONDS)
+    running.clock.advance(RELOAD_SECONDS)
     assert not knows(running, app)
     successor = adds_wiki(running)
-    running.clock.advance(REREAD_SECONDS)
+    running.clock.advance(RELOAD_SECONDS)
     assert introspects(successor, token) == introspects(successor, late) == {"active": False}
 
 
@@ -95,7 +95,7 @@ def accepts(running: Running, app: App, secret: str) -> bool:
     """By a question about no token: whoever proves who it is gets an answer."""
     app.wire.secrets.add(secret)
     form = {"token": "none", "client_id": app.client_id, "client_secret": secret}
-    running.clock.advance(REREAD_SECONDS)
+    running.clock.advance(RELOAD_SECONDS)
     return app.wire.send("POST", "/introspect", headers=FORM, body=urlencode(form)).status == 200
 
 
@@ -116,7 +116,7 @@ def test_an_edited_address_is_the_only_one_from_then_on_row1(make_bridge: MakeBr
     running = make_bridge()
     app = adds_wiki(running)
     command(running, "edit", "wiki", "--redirect-uri", "https://new.example.org/cb")
-    running.clock.advance(REREAD_SECONDS)
+    running.clock.advance(RELOAD_SECONDS)
     assert not knows(running, app)
     assert knows(running, App(running.wire, "wiki", redirect_uri="https://new.example.org/cb"))
 
@@ -125,7 +125,7 @@ def test_a_managed_client_that_acts_for_itself_needs_no_address(make_bridge: Mak
     running = make_bridge()
     words = ["--grant-type", "client_credentials", "--scope", "jobs:read", "--pairwise"]
     added = json.loads(command(running, "add", "Cron", "--id", "cron", "--json", *words))
-    running.clock.advance(REREAD_SECONDS)
+    running.clock.advance(RELOAD_SECONDS)
     app = App(running.wire, "cron", secret=added["client_secret"])
     form = {"grant_type": "client_credentials", "client_id": "cron", "client_secret": app.secret or ""}
     assert app.request_token(form.items()).json["scope"] == "jobs:read"
@@ -137,7 +137,7 @@ def test_one_unreadable_client_does_not_take_the_others_along(make_bridge: MakeB
     running = make_bridge()
     for document in ("", "null", '{"client_id": "odd", "from_the_future": 1}'):
         running.store.clients.put(StoredClient(client_id="odd", document=document, disabled=False), now=0)
-        running.clock.advance(REREAD_SECONDS)
+        running.clock.advance(RELOAD_SECONDS)
         assert knows(running, App(running.wire))
         assert not knows(running, App(running.wire, "odd"))
     assert any("client_unreadable" in line for line in logged)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from bridge.oauth.clients import origin_of
+from bridge.oauth.clients import url_origin
 from tests.http.conftest import MakeBridge
 from tests.http.world import CLIENTS, Running
 from tests.support.bridge.actors import FORM, App, Browser, Response
@@ -140,4 +140,4 @@ def test_a_client_that_gets_a_secret_loses_its_origin_row66(make_bridge: MakeBri
     ],
 )
 def test_an_origin_is_written_as_browsers_write_it(uri: str, origin: str | None) -> None:
-    assert origin_of(uri) == origin
+    assert url_origin(uri) == origin

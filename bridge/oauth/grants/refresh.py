@@ -80,7 +80,7 @@ def check_identity_is_recent(provider: ProviderContext, client: Client, grant: G
 
 def check_still_allowed(client: Client, grant: Grant) -> None:
     """Who may sign in may have changed since the user did."""
-    if grant.identity is not None and not client.admits(grant.identity):
+    if grant.identity is not None and not client.allows_user(grant.identity):
         raise InvalidGrant(detail="the client is not open to this user any more")
 
 

@@ -120,7 +120,7 @@ def test_secrets_that_may_count_by_now_are_not_taken_away(
     def fails(*_args: Any, **_kwargs: Any) -> int:
         raise failure
 
-    monkeypatch.setattr("bridge.cli.client_file.follow", fails)
+    monkeypatch.setattr("bridge.cli.client_file.apply_plan", fails)
     path = tmp_path / "secrets.json"
     done = apply(command, WIKI, "--yes", "--secrets-file", str(path))
     assert done.exit_code == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.oauth.client_store import checked
+from bridge.oauth.clients import validate_client
 from bridge.recipes import Recipe, all_recipes, client_facts, configuration
 from tests.support.bridge.client_command import REDIRECT, ClientCommand, command, empty_database
 
@@ -71,9 +71,9 @@ def test_an_application_that_moved_has_what_it_would_have_been_given_there_and_i
 
 def whole_text(recipe: Recipe, command: ClientCommand, url: str) -> list[str]:
     """What `clients add` would print to paste, with the same secret everywhere."""
-    client = checked({**document(command), **client_facts(recipe, url)})
+    client = validate_client({**document(command), **client_facts(recipe, url)})
     issuer = command.environment["PASSERELLE_ISSUER"]
-    paste = configuration(recipe, client, issuer=issuer, client_secret="s", url=url, random=lambda: "r")
+    paste = fill_recipe(recipe, client, issuer=issuer, client_secret="s", url=url, random=lambda: "r")
     return "\n".join(block.text for block in paste.blocks).splitlines()
 
 

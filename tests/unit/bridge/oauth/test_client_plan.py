@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bridge.cli.client_file import as_toml
 from bridge.errors import ClientCommandError
-from bridge.oauth.client_plan import Plan, entry_of, follow, new_secrets, plan_of, read_entries
+from bridge.oauth.client_plan import Plan, export_entry, apply_plan, generate_secrets, build_plan, read_entries
 from bridge.oauth.client_store import ClientStore
 from bridge.settings import ClientSettings
 from bridge.store import SqlStore, Store, StoredClient
@@ -66,18 +66,18 @@ def commands(store: Store, *fixed: ClientSettings) -> ClientStore:
 
 
 def planned(store: Store, entries: Sequence[Mapping[str, Any]], *fixed: ClientSettings) -> Plan:
-    return plan_of(read_entries(entries), commands(store, *fixed), store, prune=True)
+    return build_plan(read_entries(entries), commands(store, *fixed), store, prune=True)
 
 
 def applied(store: Store, entries: Sequence[Mapping[str, Any]]) -> None:
     plan = planned(store, entries)
-    follow(plan, new_secrets(plan), store, now=NOW)
+    apply_plan(plan, generate_secrets(plan), store, now=NOW)
 
 
 def exported(store: Store, *fixed: ClientSettings, with_hashes: bool) -> list[dict[str, Any]]:
     """Through the text of the file."""
     managed = [client for client in commands(store, *fixed).all() if client.source == "managed"]
-    entries = [entry_of(client, with_hashes=with_hashes) for client in managed]
+    entries = [export_entry(client, with_hashes=with_hashes) for client in managed]
     return list(tomllib.loads(as_toml([entry for entry in entries if entry is not None])).get("clients", []))
 
 

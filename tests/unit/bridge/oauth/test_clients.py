@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from bridge.errors import InvalidClient, InvalidRequest
 from bridge.oauth.client_authentication import authenticate_client
-from bridge.oauth.clients import Client, ClientRegistry, client_of, hash_secret
+from bridge.oauth.clients import Client, ClientRegistry, hash_secret
 from bridge.oauth.parameters import Parameters
 from bridge.settings import ClientSettings
 
@@ -20,7 +20,7 @@ SECRET = "s3cret: +%é☃"
 def client(client_id: str = "hub", **changes: object) -> Client:
     usual = {"client_id": client_id, "client_secret": SECRET, "redirect_uris": ["https://hub.example.org/cb"]}
     given = {name: value for name, value in {**usual, **changes}.items() if value is not None}
-    return client_of(ClientSettings.model_validate(given))
+    return Client.from_settings(ClientSettings.model_validate(given))
 
 
 HUB, PUBLIC = client(), client("cli", client_secret=None)
@@ -29,7 +29,7 @@ HUB, PUBLIC = client(), client("cli", client_secret=None)
 class Known(dict[str, Client]):
     """Of a registry, all that the checks want."""
 
-    def why_absent(self, client_id: str) -> str:
+    def absence_reason(self, client_id: str) -> str:
         return f"unknown {client_id}"
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.oauth.client_store import checked
-from bridge.recipes import ADDRESSES, Recipe, all_recipes, client_facts, moved_facts, old_address
+from bridge.oauth.clients import validate_client
+from bridge.recipes import ADDRESS_FIELDS, Recipe, all_recipes, client_facts, moved_addresses, previous_url
 
 MOVABLE = [recipe for recipe in all_recipes() if recipe.example is not None]
 URLS = st.builds(
@@ -21,21 +21,21 @@ URLS = st.builds(
 
 
 def addresses(recipe: Recipe, url: str) -> dict[str, object]:
-    return {name: fact for name, fact in client_facts(recipe, url).items() if name in ADDRESSES}
+    return {name: fact for name, fact in client_facts(recipe, url).items() if name in ADDRESS_FIELDS}
 
 
 @pytest.mark.parametrize("recipe", MOVABLE, ids=lambda recipe: recipe.name)
 @given(old=URLS, new=URLS)
 def test_what_was_registered_there_is_what_would_have_been_registered_here(recipe: Recipe, old: str, new: str) -> None:
-    client = checked({"client_id": "app", "client_secret": "s", **client_facts(recipe, old)})
-    found = old_address(recipe, client.redirect_uris)
+    client = validate_client({"client_id": "app", "client_secret": "s", **client_facts(recipe, old)})
+    found = previous_url(recipe, client.redirect_uris)
     assert found is not None
     assert addresses(recipe, found)["redirect_uris"] == client.redirect_uris
-    assert moved_facts(recipe, client, found, new) == addresses(recipe, new)
+    assert moved_addresses(recipe, client, found, new) == addresses(recipe, new)
 
 
 @pytest.mark.parametrize("uri", ["https://a.example.org/elsewhere", "org.example.app:/cb", "https://x/y%zz/callback"])
 def test_what_no_template_can_be_read_for_was_nowhere(uri: str) -> None:
     recipe = next(recipe for recipe in MOVABLE if recipe.name == "grafana")
-    assert old_address(recipe, [uri]) is None
-    assert old_address(recipe, []) is None
+    assert previous_url(recipe, [uri]) is None
+    assert previous_url(recipe, []) is None

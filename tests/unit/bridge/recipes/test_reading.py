@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.recipes import RecipeFault, all_recipes, application_url, find_recipe
+from bridge.recipes import RecipeError, all_recipes, application_url, find_recipe
 from bridge.settings.urls import redirect_uri_fault
 
 GOOD = """
@@ -158,7 +158,7 @@ def test_a_file_that_is_no_recipe_is_refused_by_field(
     if says is None:
         find_recipe(str(file))
         return
-    with pytest.raises(RecipeFault) as refused:
+    with pytest.raises(RecipeError) as refused:
         find_recipe(str(file))
     assert says in refused.value.description
     assert str(file) in refused.value.description
@@ -167,7 +167,7 @@ def test_a_file_that_is_no_recipe_is_refused_by_field(
 def test_a_public_client_is_promised_no_secret(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(GOOD.replace("{client_id}", "{client_secret}").replace("[client]", "[client]\npublic = true"))
-    with pytest.raises(RecipeFault, match="a public client has no"):
+    with pytest.raises(RecipeError, match="a public client has no"):
         find_recipe(str(file))
 
 
@@ -184,7 +184,7 @@ def test_what_is_no_file_no_text_or_too_long_is_refused_in_a_sentence(tmp_path: 
         str(deep): "is not TOML",
         "../recipes/model.py": "Cannot read|No such file",
     }.items():
-        with pytest.raises(RecipeFault, match=says):
+        with pytest.raises(RecipeError, match=says):
             find_recipe(name)
 
 
@@ -202,7 +202,7 @@ def test_what_is_no_file_no_text_or_too_long_is_refused_in_a_sentence(tmp_path: 
     ],
 )
 def test_a_name_that_is_none_is_told_what_is_near(typed: str, near: str | None) -> None:
-    with pytest.raises(RecipeFault, match="`passerelle clients recipes` shows all") as refused:
+    with pytest.raises(RecipeError, match="`passerelle clients recipes` shows all") as refused:
         find_recipe(typed)
     assert ("Did you mean" in refused.value.description) is (near is not None)
     assert near is None or f"Did you mean {near}?" in refused.value.description

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bridge.oauth.client_store import checked
-from bridge.recipes import Recipe, RecipeFault, all_recipes, client_facts, configuration, find_recipe
-from bridge.recipes.languages import ESCAPES, PLAIN_ONLY, holds
+from bridge.oauth.clients import validate_client
+from bridge.recipes import Recipe, RecipeError, all_recipes, client_facts, configuration, find_recipe
+from bridge.recipes.templates import ESCAPES, PLAIN_ONLY, holds
 from bridge.settings import ClientSettings
 from tests.support.bridge.written_languages import texts_in
 
@@ -30,14 +30,14 @@ RECIPES = [pytest.param(recipe, id=recipe.name) for recipe in all_recipes()]
 
 def registered(recipe: Recipe, client_id: str = "app-1", url: str | None = None) -> ClientSettings:
     secret = {} if recipe.client.public else {"client_secret": SECRET}
-    return checked({"client_id": client_id, **client_facts(recipe, url or recipe.example), **secret})
+    return validate_client({"client_id": client_id, **client_facts(recipe, url or recipe.example), **secret})
 
 
 def texts(recipe: Recipe, client_id: str = "app-1", issuer: str = ISSUER) -> list[tuple[str, list[str]]]:
     """Of each block, its language and the texts that a reader of that language finds."""
     client = registered(recipe, client_id)
     secret = None if recipe.client.public else SECRET
-    filled = configuration(recipe, client, issuer=issuer, client_secret=secret, url=recipe.example)
+    filled = fill_recipe(recipe, client, issuer=issuer, client_secret=secret, url=recipe.example)
     return [(block.language, texts_in(block.language, block.text)) for block in filled.blocks]
 
 
@@ -66,7 +66,7 @@ def test_its_configuration_is_well_formed_and_tells_the_application_who_it_is(re
 def test_values_with_quotes_and_dollars_are_read_as_they_were_written_or_refused(recipe: Recipe) -> None:
     languages = {block.language for block in recipe.blocks if "{client_id}" in block.text}
     if languages & PLAIN_ONLY:
-        with pytest.raises(RecipeFault, match="Choose another one with --id"):
+        with pytest.raises(RecipeError, match="Choose another one with --id"):
             texts(recipe, NASTY_ID)
         return
     for block, (_, values) in zip(recipe.blocks, texts(recipe, NASTY_ID, NASTY_ISSUER), strict=True):
@@ -100,7 +100,7 @@ def test_a_proof_names_a_test_that_is_there(recipe: Recipe) -> None:
 def test_the_way_out_leads_back_to_an_address_that_is_registered() -> None:
     recipe = find_recipe("grafana")
     client = registered(recipe)
-    (block,) = configuration(recipe, client, issuer=ISSUER, client_secret=SECRET, url=recipe.example).blocks
+    (block,) = fill_recipe(recipe, client, issuer=ISSUER, client_secret=SECRET, url=recipe.example).blocks
     out = re.search(r"^signout_redirect_url = (.*)$", block.text, re.MULTILINE)
     assert out
     assert out[1] == (
@@ -118,7 +118,7 @@ def test_whoever_is_led_here_to_sign_out_finds_the_way_back(recipe: Recipe) -> N
 def test_a_site_of_django_below_a_path_leads_back_to_it(name: str) -> None:
     recipe, url = find_recipe(name), "https://www.example.org/below/it"
     client = registered(recipe, url=url)
-    filled = configuration(recipe, client, issuer=ISSUER, client_secret=SECRET, url=url)
+    filled = fill_recipe(recipe, client, issuer=ISSUER, client_secret=SECRET, url=url)
     led = re.findall(r'^LOG\w+_REDIRECT_URL = "(.*)"$', filled.blocks[0].text, re.MULTILINE)
     assert led
     assert {address.partition("?")[0] for address in led} <= {f"{url}/", f"{ISSUER}/logout"}
@@ -138,7 +138,7 @@ def test_what_a_flask_application_knows_of_its_user_is_sent_by_https_alone(name:
     """All of it is in the cookie, tokens as well."""
     recipe = find_recipe(name)
     for url, is_secure in (("https://app.example.org", True), ("http://localhost:5000", False)):
-        filled = configuration(recipe, registered(recipe, url=url), issuer=ISSUER, client_secret=SECRET, url=url)
+        filled = fill_recipe(recipe, registered(recipe, url=url), issuer=ISSUER, client_secret=SECRET, url=url)
         module: dict[str, Any] = {"__name__": "app"}
         exec(compile(filled.blocks[0].text, "app.py", "exec"), module)
         assert module["app"].config["SESSION_COOKIE_SECURE"] is is_secure
@@ -147,7 +147,7 @@ def test_what_a_flask_application_knows_of_its_user_is_sent_by_https_alone(name:
 
 def test_braces_of_the_application_itself_are_left_to_it() -> None:
     recipe = find_recipe("pgadmin")
-    (block,) = configuration(recipe, registered(recipe), issuer=ISSUER, client_secret=SECRET, url=recipe.example).blocks
+    (block,) = fill_recipe(recipe, registered(recipe), issuer=ISSUER, client_secret=SECRET, url=recipe.example).blocks
     assert "post_logout_redirect_uri={redirect_uri}&id_token_hint={id_token}" in block.text
     (synapse,) = find_recipe("synapse").blocks
     assert "{{ user.preferred_username }}" in synapse.text
@@ -158,7 +158,7 @@ def test_random_texts_are_made_anew_each_time() -> None:
     client = registered(recipe)
     made = set()
     for _ in range(3):
-        (block,) = configuration(recipe, client, issuer=ISSUER, client_secret=SECRET, url=recipe.example).blocks
+        (block,) = fill_recipe(recipe, client, issuer=ISSUER, client_secret=SECRET, url=recipe.example).blocks
         made |= set(re.findall(r'secret_key = "([0-9a-f]{32})"', block.text))
     assert len(made) == 3
 
