@@ -46,12 +46,12 @@ class Change:
 
     @property
     def generates_secret(self) -> bool:
-        """Whether the client gets a new secret."""
+        """True if the client gets a new secret."""
         return self.entry is not None and self.entry.generates_secret and self.kept_hashes[0] is None
 
     @property
     def revokes(self) -> bool:
-        """Whether the client's grants are revoked: it is added, removed, disabled or enabled."""
+        """True if the client's grants are revoked: it is added, removed, disabled or enabled."""
         return self.action != "change" or "disabled" in self.fields
 
 

@@ -90,7 +90,7 @@ def escape(language: str, value: Any) -> str:
     """
     if isinstance(value, tuple | list):
         return ", ".join(f'"{escape(language, item)}"' for item in value)
-    if callable(value):
+    if callable(value) and not isinstance(value, StrictUndefined):
         raise RecipeError("The recipe has a function without parentheses: write {{ random() }}.")
     try:
         return ESCAPES[language](str(value))
@@ -153,4 +153,4 @@ def render(text: str, language: str, values: Mapping[str, Any]) -> str:
     except RecipeError:
         raise
     except Exception as error:  # noqa: BLE001  a template of an administrator's own can raise anything
-        raise RecipeError(f"The recipe has a template that cannot be rendered: {error}.") from None
+        raise RecipeError(f"The recipe has a template that cannot be rendered: {str(error).rstrip('.')}.") from None

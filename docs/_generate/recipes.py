@@ -1,4 +1,4 @@
-"""Writes docs/clients from the recipes: `make docs`. A test compares the two."""
+"""Generator of docs/clients from the recipes (`make docs`). A test compares the pages with its output."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.oauth.clients import validate_client
-from bridge.recipes import Configuration, Recipe, all_recipes, client_facts, configuration
+from bridge.recipes import Recipe, all_recipes, client_facts, fill_recipe
 
 FOLDER = Path(__file__).parents[1] / "clients"
 OVERVIEW = "README.md"
@@ -15,98 +15,101 @@ CLIENT_ID, CLIENT_SECRET, RANDOM = "CLIENT_ID", "CLIENT_SECRET", "32_RANDOM_CHAR
 FENCES = {"form": "text", "env": "ini", "shell": "sh"}
 KINDS = {
     "application": "Applications",
-    "proxy": "In front of an application that cannot sign anybody in",
-    "library": "Applications of your own",
-    "program": "Programs on people's own machines",
+    "proxy": "In front of an application without a sign-in",
+    "library": "Your own applications",
+    "program": "Programs on users' machines",
 }
 INTRODUCTION = """\
 # Connecting an application
 
 Written by `make docs` from `bridge/recipes`; change the recipes there instead.
 
-A recipe knows what an application has to be registered with here, and what its own configuration then says:
+A recipe contains the registration of an application and its configuration:
 
 ```sh
 passerelle clients add Dashboards --recipe grafana --url https://grafana.example.org
 ```
 
-registers it, and prints its id, its secret and its configuration, ready to paste. The secret is shown this once. In the
-bundle, `docker compose exec bridge` goes before it. `--json` gives the same in fields; every other option is stronger
-than the recipe (`passerelle clients add --help`). The file of a recipe of your own is taken as well: `--recipe
-./mine.toml`.
+This registers the application. It prints the client_id, the secret and the configuration, ready to paste. The secret is
+shown only once. In the bundle, prefix the command with `docker compose exec bridge`. `--json` prints the same as
+fields. Explicit options override the recipe (`passerelle clients add --help`). You can also pass your own recipe file:
+`--recipe ./mine.toml`.
 
-What a recipe says was *run* against this bridge by a test of ours, at every change of it
-([all clients that were](tested.md)); or *tried*: followed by hand from its page, once, on the day that is named; or
-*derived*: written from the application's own documentation and parsed, but not yet seen to work. Where it is wrong, we
-want to hear of it.
+Each page says how its recipe was tested. *Run* means that an automated test signs in with it after every change
+([all tested clients](tested.md)). *Tried* means a manual test, once, on the given day. *Derived* means that the recipe
+follows the application's documentation and parses, but has not been tested. Please report errors.
 
-An application that moved is told so in one command, with the recipe that it was made with:
+If an application's URL changes, update it with one command, using its original recipe:
 
 ```sh
 passerelle clients edit dashboards-1f --recipe grafana --url https://dashboards.example.net
 ```
 
-takes along every address below the old one, shows what that changed, and prints the lines of the application's own
-configuration that have its address. Its secret stays.
+The command moves every address below the old URL and prints the changes. It also prints the lines of the application's
+configuration that contain its URL. The secret stays the same.
 
-An application without a recipe finds everything at `https://auth.example.org/.well-known/openid-configuration`, and is
-registered by `passerelle clients add NAME --redirect-uri URI`. It should send PKCE (S256), ask for `openid profile
-email groups`, and read the user from the userinfo endpoint: the ID token only says who it is, unless the client is
-registered with `--claim`.
+An application without a recipe reads `https://auth.example.org/.well-known/openid-configuration`. Register it with
+`passerelle clients add NAME --redirect-uri URI`. Configure it to send PKCE (S256), to request the scopes `openid
+profile email groups`, and to read the claims from the userinfo endpoint. The ID token contains only the subject, unless
+you register the client with `--claim`.
 
-NAME is what people read on the pages of this service: call the application as they do. One that knows people by their
-e-mail address refuses those for whom CAS releases none; `email_template` of [the settings](../settings.md) makes them
-one.
+Users see NAME on the pages of this service, so choose the name that they know. Applications that identify users by
+e-mail address reject users without one; `email_template` of [the settings](../settings.md) generates addresses.
 
-## Who becomes whom there
+## Access and accounts
 
-- **Groups.** Names like `staff`, `grafana-admins` or `wiki-admins` in a recipe are examples: whoever is in a group of
-  that name at CAS gets what it gives. Write groups there that nobody can make for themselves.
-- **Names.** Where users are found by `preferred_username`, who is called `admin` at CAS is the application's `admin`:
-  rename local accounts first. `username_pattern` keeps names out that nobody should have.
-- **Addresses.** Where accounts are found by `email`, set `email_verified = false` if people change theirs at CAS.
+- **Groups.** Group names in a recipe, such as `staff`, `grafana-admins` or `wiki-admins`, are examples. A member of a
+  group of that name in CAS gets its rights. Use groups that users cannot create themselves.
+- **Names.** If an application finds users by `preferred_username`, the CAS user `admin` gets the application's account
+  `admin`. Rename local accounts first, or exclude names with `username_pattern`.
+- **Addresses.** If an application finds accounts by `email`, set `email_verified = false` if users can change their
+  address in CAS.
 
-## Behind a private authority
+## Behind a private certificate authority
 
-Where the certificate of this service comes from an authority of your own, every application has to be told of it, for
-it asks here by itself as well; and this service, where it tells applications of sign-outs:
+If a private authority issued the certificate of this service, every application must trust it, because applications
+also connect to the service directly. The bridge must trust the certificates of applications for back-channel logout.
 
-| who asks | is told by |
+| client of the connection | configuration |
 |---|---|
 | Apache mod_auth_openidc | `OIDCCABundlePath FILE` |
-| Python with requests, like all our recipes for it | `REQUESTS_CA_BUNDLE=FILE`, which replaces those that it knows |
-| other Python, programs with OpenSSL, Go | `SSL_CERT_FILE=FILE`, which replaces the system's |
-| Node.js | `NODE_EXTRA_CA_CERTS=FILE`, beside those that it knows |
-| PHP | `curl.cainfo=FILE` in php.ini, in place of those that it knows |
-| WordPress | a line of PHP, which its page has |
-| the bridge, towards a `backchannel_logout_uri` | `SSL_CERT_FILE=FILE`; towards CAS it is `cas_ca_file` |
+| Python with requests, as in all recipes for Python | `REQUESTS_CA_BUNDLE=FILE`, which replaces the built-in list |
+| other Python, programs with OpenSSL, Go | `SSL_CERT_FILE=FILE`, which replaces the system's list |
+| Node.js | `NODE_EXTRA_CA_CERTS=FILE`, in addition to the built-in list |
+| PHP | `curl.cainfo=FILE` in php.ini, which replaces the built-in list |
+| WordPress | the line of PHP on its page |
+| the bridge, to a `backchannel_logout_uri` | `SSL_CERT_FILE=FILE`; to CAS, use `cas_ca_file` |
 
-On the machine itself, `update-ca-certificates` (Debian) makes an authority known to all programs that go by the
-system's, which requests, Node.js and WordPress do not. `passerelle check` warns of each application whose certificate
-the bridge does not trust, or that it cannot reach.
+`update-ca-certificates` (Debian) adds an authority to the system's list. requests, Node.js and WordPress ignore that
+list. `passerelle check` warns about applications that the bridge cannot reach or does not trust.
 """
-MANY = """
-## Many at once
+BULK = """
+## Many clients at once
 
 ```sh
 passerelle clients export > clients.toml
 passerelle clients apply clients.toml
 ```
 
-`apply` makes the registered clients be what the file says: it shows what that changes, field by field, asks, and does
-all of it or nothing. The file has `[[clients]]` with the fields of [the settings](../settings.md#clients), and three
-words of its own: `client_secret_hash = "generate"` gives a new client a secret, told once, and lets one that exists
-keep what it has; `disabled = true`; and `public = true`, without which no client loses its secret. `--prune`
-removes who is not in the file, `--dry-run` ends with status 3 when there would be changes, `--secrets-file` keeps new
-secrets off the screen.
+`apply` compares the file with the registered clients, prints each changed field, asks for confirmation, and applies all
+changes or none. The file has `[[clients]]` tables with the fields of [the settings](../settings.md#clients), and three
+additions:
 
-`export` writes no secret, because none is kept, and hashes only with `--hashes`: they move clients to another
-installation without new secrets, and let somebody who has the file try out secrets that a person thought up.
+- `client_secret_hash = "generate"` generates a secret for a new client and shows it once. An existing client keeps its
+  secret.
+- `disabled = true` disables a client.
+- `public = true` makes a client public. Without it, no client loses its secret.
+
+`--prune` removes clients that are not in the file. `--dry-run` exits with status 3 if there are changes.
+`--secrets-file` writes new secrets to a file instead of the terminal.
+
+`export` writes no secrets, because the bridge stores none. `--hashes` adds their hashes, which lets another
+installation accept the same secrets. An attacker with such a file can guess weak secrets.
 """
 
 
 def pages() -> dict[str, str]:
-    """Every page by the name of its file."""
+    """Return every page by its file name."""
     recipes = all_recipes()
     return {OVERVIEW: _overview(recipes), **{f"{recipe.name}.md": _page(recipe) for recipe in recipes}}
 
@@ -115,26 +118,32 @@ def _overview(recipes: tuple[Recipe, ...]) -> str:
     parts = [INTRODUCTION]
     for kind, title in KINDS.items():
         rows = [
-            f"| [{recipe.title}]({recipe.name}.md) | `{recipe.name}` | {recipe.describes} | {_run_with(recipe)} |"
+            f"| [{recipe.title}]({recipe.name}.md) | `{recipe.name}` | {recipe.describes} | {_tested(recipe)} |"
             for recipe in recipes
             if recipe.kind == kind
         ]
         parts.append(
             "\n".join(
-                [f"## {title}\n", "| application | recipe | written for | run with |", "|---|---|---|---|", *rows, ""]
+                [
+                    f"## {title}\n",
+                    "| application | recipe | written for | tested with |",
+                    "|---|---|---|---|",
+                    *rows,
+                    "",
+                ]
             )
         )
-    return "\n".join(parts) + MANY
+    return "\n".join(parts) + BULK
 
 
-def _run_with(recipe: Recipe) -> str:
+def _tested(recipe: Recipe) -> str:
     if recipe.tried_with is not None:
-        return f"not yet; tried by hand with {recipe.tried_with.version}, {recipe.tried_with.day}"
-    return "not yet" if recipe.run_with is None else f"{recipe.run_with.version} (`{recipe.run_with.test}`)"
+        return f"by hand with {recipe.tried_with.version}, {recipe.tried_with.day}"
+    return "not tested" if recipe.run_with is None else f"{recipe.run_with.version} (`{recipe.run_with.test}`)"
 
 
 def _page(recipe: Recipe) -> str:
-    filled = _filled(recipe)
+    filled = _fill(recipe)
     sources = "".join(f"- <{page}>\n" for page in recipe.derived_from)
     where = "" if recipe.example is None else f" --url {recipe.example}"
     means = f" `--url` is {recipe.address_is}." if recipe.address_is else ""
@@ -147,14 +156,14 @@ def _page(recipe: Recipe) -> str:
         f"# {recipe.title}\n\nWritten by `make docs` from `bridge/recipes/{recipe.name}.toml`.\n\n"
         f"{recipe.what}\n\n{_evidence(recipe)}\n\n{sources}\n"
         f"```sh\npasserelle clients add {_name(recipe)} --recipe {recipe.name}{where}\n```\n\n"
-        "registers it under the name that people will read, and prints what follows, with its own id and secret in it."
+        "This registers the application and prints the following configuration with its client_id and secret."
         f"{means}\n\n{blocks}{then}"
-        f"## What it is registered with\n\n{_facts(recipe)}\n\n"
-        "## What to expect\n\n" + "".join(f"- **{name.capitalize()}.** {said}\n" for name, said in filled.tells.items())
+        f"## Registration\n\n{_facts(recipe)}\n\n"
+        "## Behaviour\n\n" + "".join(f"- **{name.capitalize()}.** {text}\n" for name, text in filled.tells)
     )
 
 
-def _filled(recipe: Recipe) -> Configuration:
+def _fill(recipe: Recipe) -> Recipe:
     secret: dict[str, Any] = {} if recipe.client.public else {"client_secret": CLIENT_SECRET}
     return fill_recipe(
         recipe,
@@ -175,10 +184,10 @@ def _evidence(recipe: Recipe) -> str:
     if recipe.tried_with is not None:
         tried = recipe.tried_with
         return (
-            f"**Tried** by hand, once, with {tried.version} on {tried.day}: {', '.join(tried.steps)}. No test runs it "
-            f"yet. Written for {recipe.describes}, from:"
+            f"**Tried** by hand with {tried.version} on {tried.day}: {', '.join(tried.steps)}. There is no automated "
+            f"test. Written for {recipe.describes}, from:"
         )
-    return f"**Derived**, not run yet: written for {recipe.describes}, from:"
+    return f"**Derived** from documentation and not tested. Written for {recipe.describes}, from:"
 
 
 def _place(into: str) -> str:
@@ -207,14 +216,14 @@ def _cell(value: Any) -> str:
 
 
 def write() -> None:
-    """Write all pages, and remove those of recipes that are gone."""
+    """Write all pages, and delete those of removed recipes."""
     FOLDER.mkdir(exist_ok=True)
-    written = pages()
+    generated = pages()
     for page in FOLDER.glob("*.md"):
-        is_ours = "Written by `make docs` from `bridge/recipes" in page.read_text(encoding="utf-8")
-        if is_ours and page.name not in written:
+        is_generated = "Written by `make docs` from `bridge/recipes" in page.read_text(encoding="utf-8")
+        if is_generated and page.name not in generated:
             page.unlink()
-    for name, text in written.items():
+    for name, text in generated.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
 
 

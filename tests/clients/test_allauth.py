@@ -23,7 +23,7 @@ def begins(django: DjangoSite, person: Person) -> requests.Response:
     return person.submits(person.get(f"{django.url}/accounts/oidc/cas/login/"))
 
 
-def test_a_site_with_allauth_knows_its_user_and_their_groups(django: DjangoSite, person: Person, site: Site) -> None:
+def test_allauth_signs_in_with_groups(django: DjangoSite, person: Person, site: Site) -> None:
     page = person.types_password(begins(django, person))
 
     user = site.cas.user
@@ -33,20 +33,20 @@ def test_a_site_with_allauth_knows_its_user_and_their_groups(django: DjangoSite,
     assert known["kept"] == list(user.attributes["memberOf"])
 
 
-def test_a_user_of_allauth_who_comes_back_is_the_same_user(django: DjangoSite, person: Person, site: Site) -> None:
+def test_allauth_recognizes_returning_user(django: DjangoSite, person: Person, site: Site) -> None:
     first = person.types_password(begins(django, person)).json()
     other = site.person()
     assert other.types_password(begins(django, other)).json() == first
 
 
-def test_nobody_makes_themselves_an_account_at_a_site_with_allauth(django: DjangoSite, person: Person) -> None:
+def test_allauth_has_no_local_sign_up(django: DjangoSite, person: Person) -> None:
     assert person.get(f"{django.url}/accounts/signup/").status_code == 404
     page = person.get(f"{django.url}/accounts/login/")
     assert "password" not in page.text.lower()
     assert "/accounts/oidc/cas/login/" in page.text
 
 
-def test_a_site_with_allauth_signs_out_here_and_at_cas(django: DjangoSite, person: Person) -> None:
+def test_allauth_signs_out_at_bridge_and_cas(django: DjangoSite, person: Person) -> None:
     person.types_password(begins(django, person))
     question = django.presses(person, "accounts/logout/")
     assert "Sign out?" in question.text

@@ -28,7 +28,7 @@ def apache(site: Site) -> Iterator[Apache]:
         yield apache
 
 
-def test_the_application_behind_apache_learns_who_signed_in(apache: Apache, site: Site, person: Person) -> None:
+def test_apache_passes_the_user_to_the_application(apache: Apache, site: Site, person: Person) -> None:
     address = f"{apache.url}/private/notes?of=today"
     page = person.sign_in(address)
 
@@ -46,13 +46,13 @@ def test_apache_admits_by_group(apache: Apache, person: Person) -> None:
     assert person.get(f"{apache.url}/elsewhere/").status_code == 401
 
 
-def test_the_commented_line_of_the_recipe_lets_in_fewer_people(site: Site, person: Person) -> None:
+def test_require_claim_line_restricts_access(site: Site, person: Person) -> None:
     wanted = {"# Require claim groups:staff": "Require claim groups:nobody-is-in-it"}
     with apache_at(site, "--recipe=mod-auth-openidc", edited=wanted) as strict:
         assert person.sign_in(f"{strict.url}/private/").status_code == 401
 
 
-def test_who_may_not_come_in_any_more_is_out_when_apache_renews_its_token(site: Site, person: Person) -> None:
+def test_apache_denies_removed_member_at_next_refresh(site: Site, person: Person) -> None:
     with apache_at(site, "--recipe=mod-auth-openidc", "--access-token-lifetime=62") as apache:
         assert person.sign_in(f"{apache.url}/private/").status_code == 200
         edits(site, apache.client, "--allowed-group=nobody-is-in-it")
@@ -62,7 +62,7 @@ def test_who_may_not_come_in_any_more_is_out_when_apache_renews_its_token(site: 
         assert (page.status_code, "not open to you" in page.text) == (403, True), page.text
 
 
-def test_apache_gets_new_tokens(apache: Apache, site: Site, person: Person) -> None:
+def test_apache_refreshes_tokens(apache: Apache, site: Site, person: Person) -> None:
     person.sign_in(f"{apache.url}/private/")
     first = tokens(apache, person)
     wanted = {"refresh": f"{apache.url}/private/", "access_token": first["access_token"]}
@@ -75,7 +75,7 @@ def test_apache_gets_new_tokens(apache: Apache, site: Site, person: Person) -> N
     assert fresh["userinfo"]["groups"] == list(site.cas.user.attributes["memberOf"])
 
 
-def test_apache_may_renew_for_many_requests_at_once(apache: Apache, site: Site, person: Person) -> None:
+def test_apache_may_refresh_for_many_requests_at_once(apache: Apache, site: Site, person: Person) -> None:
     """A page with many pictures when the access token is about to expire: some renew by the same refresh token."""
     person.sign_in(f"{apache.url}/private/")
     first = tokens(apache, person)
@@ -87,7 +87,7 @@ def test_apache_may_renew_for_many_requests_at_once(apache: Apache, site: Site, 
     assert is_good(site, apache.client, last["refresh_token"])
 
 
-def test_signing_out_of_apache_ends_the_session_here_and_at_cas(apache: Apache, site: Site, person: Person) -> None:
+def test_apache_signs_out_at_bridge_and_cas(apache: Apache, site: Site, person: Person) -> None:
     already = sessions(site)
     person.sign_in(f"{apache.url}/private/")
     assert len(sessions(site) - already) == 1
@@ -99,7 +99,7 @@ def test_signing_out_of_apache_ends_the_session_here_and_at_cas(apache: Apache, 
     assert person.is_at_cas(person.get(f"{apache.url}/private/"))
 
 
-def test_apache_hears_that_a_session_is_over(apache: Apache, site: Site, person: Person) -> None:
+def test_apache_accepts_backchannel_logout(apache: Apache, site: Site, person: Person) -> None:
     bystander = site.person()
     bystander.sign_in(f"{apache.url}/private/")
     already = sessions(site)
@@ -114,7 +114,7 @@ def test_apache_hears_that_a_session_is_over(apache: Apache, site: Site, person:
     assert bystander.asks(f"{apache.url}/private/").status_code == 200
 
 
-def test_a_new_secret_reaches_apache_while_people_go_on_signing_in(apache: Apache, site: Site, person: Person) -> None:
+def test_apache_secret_rotates_without_downtime(apache: Apache, site: Site, person: Person) -> None:
     person.sign_in(f"{apache.url}/private/")
     old = apache.client
     secret = rotates_secret(site, old, "--keep-old")

@@ -34,7 +34,7 @@ def apache(site: Site) -> Iterator[Apache]:
         yield apache
 
 
-def test_somebody_signs_in_and_writes_into_a_room(synapse: Synapse, site: Site, person: Person) -> None:
+def test_synapse_signs_in_and_sends_a_message(synapse: Synapse, site: Site, person: Person) -> None:
     device = signs_in(synapse, person)
     user = site.cas.user
     me = synapse.asks("GET", "v3/account/whoami", token=device.token).json()["user_id"]
@@ -50,7 +50,7 @@ def test_somebody_signs_in_and_writes_into_a_room(synapse: Synapse, site: Site, 
     assert sent.status_code == 200, sent.text
 
 
-def test_signing_out_of_matrix_ends_that_session_and_no_other(synapse: Synapse, site: Site, person: Person) -> None:
+def test_matrix_sign_out_ends_that_session_only(synapse: Synapse, site: Site, person: Person) -> None:
     device = signs_in(synapse, person)
     already = sessions(site)
     assert synapse.asks("POST", "v3/logout", token=device.token).status_code == 200
@@ -60,7 +60,7 @@ def test_signing_out_of_matrix_ends_that_session_and_no_other(synapse: Synapse, 
     assert person.passwords_typed == 1
 
 
-def test_signing_out_at_the_bridge_signs_every_program_out(synapse: Synapse, site: Site, person: Person) -> None:
+def test_bridge_sign_out_ends_all_matrix_sessions(synapse: Synapse, site: Site, person: Person) -> None:
     bystander = signs_in(synapse, site.person())
     already = sessions(site)
     programs = [signs_in(synapse, person), signs_in(synapse, person)]
@@ -77,7 +77,7 @@ def test_signing_out_at_the_bridge_signs_every_program_out(synapse: Synapse, sit
 
 @pytest.mark.needs("apache")
 @pytest.mark.parametrize("where", ["at CAS", "at the other application", "at the bridge"])
-def test_who_signs_out_in_one_place_is_signed_out_everywhere(
+def test_sign_out_reaches_every_application(
     where: str, synapse: Synapse, apache: Apache, site: Site, person: Person
 ) -> None:
     bystander = site.person()

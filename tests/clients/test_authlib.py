@@ -74,7 +74,7 @@ def program(site: Site) -> Iterator[Program]:
     program.process.communicate()
 
 
-def test_a_flask_application_with_authlib_learns_who_signed_in(
+def test_authlib_flask_application_signs_in(
     application: Application, person: Person, site: Site
 ) -> None:
     shown = person.sign_in(f"{application.url}/login").json()
@@ -85,7 +85,7 @@ def test_a_flask_application_with_authlib_learns_who_signed_in(
     assert shown["userinfo"]["groups"] == list(user.attributes["memberOf"])
 
 
-def test_authlib_renews_an_access_token_by_itself(application: Application, person: Person, site: Site) -> None:
+def test_authlib_refreshes_access_token(application: Application, person: Person, site: Site) -> None:
     before = person.sign_in(f"{application.url}/login").json()
     after = person.get(f"{application.url}/me").json()
 
@@ -94,7 +94,7 @@ def test_authlib_renews_an_access_token_by_itself(application: Application, pers
     assert person.passwords_typed == 1
 
 
-def test_authlib_signs_out_here_and_at_cas(application: Application, person: Person) -> None:
+def test_authlib_signs_out_at_bridge_and_cas(application: Application, person: Person) -> None:
     person.sign_in(f"{application.url}/login")
     page = person.get(f"{application.url}/logout")
 
@@ -103,7 +103,7 @@ def test_authlib_signs_out_here_and_at_cas(application: Application, person: Per
     assert person.is_at_cas(person.get(f"{application.url}/login"))
 
 
-def test_a_program_on_ones_own_machine_signs_in_renews_and_gives_its_tokens_back(
+def test_authlib_program_signs_in_refreshes_and_revokes(
     program: Program, person: Person, site: Site
 ) -> None:
     page = person.sign_in(program.tells()["open"])
@@ -116,7 +116,7 @@ def test_a_program_on_ones_own_machine_signs_in_renews_and_gives_its_tokens_back
     assert program.tells("sign out") == {"status": 401}
 
 
-def test_the_application_of_the_recipe_signs_people_in_and_out(
+def test_authlib_recipe_signs_in_and_out(
     by_recipe: Application, person: Person, site: Site
 ) -> None:
     page = person.sign_in(f"{by_recipe.url}/login")
@@ -131,7 +131,7 @@ def test_the_application_of_the_recipe_signs_people_in_and_out(
     assert person.is_at_cas(person.get(f"{by_recipe.url}/login"))
 
 
-def test_the_program_of_the_recipe_tells_who_its_user_is(person: Person, site: Site, tmp_path: Path) -> None:
+def test_command_line_recipe_prints_the_user(person: Person, site: Site, tmp_path: Path) -> None:
     client = site.adds_client("whoami", "--recipe=command-line")
     program = tmp_path / "whoami.py"
     program.write_text(client.configuration["whoami.py"], encoding="utf-8")

@@ -62,7 +62,7 @@ def knows_the_user(site: Site, shown: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_somebody_signs_in_stays_signed_in_silently_and_signs_out(
+def test_page_signs_in_renews_silently_and_signs_out(
     way: str, pages: dict[str, str], site: Site, browser: Browser
 ) -> None:
     def steps(surfer: Surfer) -> None:
@@ -86,7 +86,7 @@ def test_somebody_signs_in_stays_signed_in_silently_and_signs_out(
 
 
 @pytest.mark.parametrize(("way", "error"), [("by refresh token", "invalid_grant"), ("in a frame", "login_required")])
-def test_a_page_learns_at_its_next_renewal_that_the_session_is_over(
+def test_page_notices_ended_session_at_next_renewal(
     way: str, error: str, pages: dict[str, str], site: Site, browser: Browser
 ) -> None:
     def steps(surfer: Surfer) -> None:
@@ -100,7 +100,7 @@ def test_a_page_learns_at_its_next_renewal_that_the_session_is_over(
     walks(browser, steps, site.cas.user)
 
 
-def test_two_tabs_that_hold_the_same_tokens_may_renew_at_once(
+def test_two_tabs_may_renew_the_same_tokens_at_once(
     pages: dict[str, str], site: Site, browser: Browser
 ) -> None:
     def steps(surfer: Surfer) -> None:
@@ -118,7 +118,7 @@ def test_two_tabs_that_hold_the_same_tokens_may_renew_at_once(
     walks(browser, steps, site.cas.user)
 
 
-def test_the_browser_takes_no_bridge_whose_certificate_nobody_vouches_for(
+def test_browser_rejects_untrusted_certificate(
     playwright: Playwright, site: Site, tmp_path: Path
 ) -> None:
     """Or the tests above would prove nothing."""

@@ -21,7 +21,7 @@ def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield it
 
 
-def test_a_flask_application_with_flask_dance_learns_who_signed_in(
+def test_flask_dance_signs_in(
     application: Application, person: Person, site: Site
 ) -> None:
     page = person.sign_in(f"{application.url}/login/cas")
@@ -32,7 +32,7 @@ def test_a_flask_application_with_flask_dance_learns_who_signed_in(
     assert shown["groups"] == list(user.attributes["memberOf"])
 
 
-def test_flask_dance_renews_an_access_token_whose_time_is_over(application: Application, person: Person) -> None:
+def test_flask_dance_refreshes_expired_token(application: Application, person: Person) -> None:
     shown = person.sign_in(f"{application.url}/login/cas").json()
     before = person.get(f"{application.url}/an-hour-later").json()
     assert before["expires_in"] < 0
@@ -45,7 +45,7 @@ def test_flask_dance_renews_an_access_token_whose_time_is_over(application: Appl
 
 
 @pytest.mark.parametrize("page", ["tokens", "an-hour-later"])
-def test_a_flask_dance_application_signs_in_anew_when_the_session_ended_at_the_bridge(
+def test_flask_dance_signs_in_again_after_session_end(
     application: Application, person: Person, site: Site, page: str
 ) -> None:
     person.sign_in(f"{application.url}/login/cas")
@@ -55,7 +55,7 @@ def test_a_flask_dance_application_signs_in_anew_when_the_session_ended_at_the_b
     assert person.is_at_cas(person.get(f"{application.url}/"))
 
 
-def test_a_flask_dance_application_signs_out_here_and_at_cas(application: Application, person: Person) -> None:
+def test_flask_dance_signs_out_at_bridge_and_cas(application: Application, person: Person) -> None:
     person.sign_in(f"{application.url}/login/cas")
     question = person.get(f"{application.url}/logout")
     assert "Sign out?" in question.text

@@ -39,7 +39,7 @@ def waits_until_nobody_is_signed_in(application: Application, person: Person) ->
         time.sleep(0.05)
 
 
-def test_an_application_with_idpyoidc_learns_who_signed_in(
+def test_idpyoidc_application_signs_in(
     application: Application, person: Person, site: Site
 ) -> None:
     shown = signs_in(application, person).json()
@@ -50,14 +50,14 @@ def test_an_application_with_idpyoidc_learns_who_signed_in(
     assert shown["userinfo"]["groups"] == list(user.attributes["memberOf"])
 
 
-def test_idpyoidc_gets_new_tokens_for_a_refresh_token(application: Application, person: Person) -> None:
+def test_idpyoidc_refreshes_tokens(application: Application, person: Person) -> None:
     before = signs_in(application, person).json()
     after = person.get(f"{application.url}/refresh").json()
 
     assert after == {"userinfo": before["userinfo"], "new_access_token": True, "new_refresh_token": True}
 
 
-def test_an_application_with_idpyoidc_signs_out_here_and_at_cas(application: Application, person: Person) -> None:
+def test_idpyoidc_signs_out_at_bridge_and_cas(application: Application, person: Person) -> None:
     signs_in(application, person)
     page = person.get(f"{application.url}/logout")
 
@@ -66,7 +66,7 @@ def test_an_application_with_idpyoidc_signs_out_here_and_at_cas(application: App
     assert person.is_at_cas(person.get(f"{application.url}/login"))
 
 
-def test_idpyoidc_believes_the_bridge_that_the_session_ended_elsewhere(
+def test_idpyoidc_accepts_backchannel_logout(
     application: Application, person: Person, site: Site
 ) -> None:
     signs_in(application, person)
@@ -76,7 +76,7 @@ def test_idpyoidc_believes_the_bridge_that_the_session_ended_elsewhere(
     waits_until_nobody_is_signed_in(application, person)
 
 
-def test_idpyoidc_believes_nobody_else(application: Application, person: Person, site: Site) -> None:
+def test_idpyoidc_rejects_forged_logout_token(application: Application, person: Person, site: Site) -> None:
     shown = signs_in(application, person)
     assert shown.status_code == 200
     answer = requests.post(

@@ -21,7 +21,7 @@ def django(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dja
         yield it
 
 
-def test_a_site_with_mozilla_django_oidc_knows_its_user_and_their_groups(
+def test_mozilla_django_oidc_signs_in_with_groups(
     django: DjangoSite, person: Person, site: Site
 ) -> None:
     page = person.sign_in(f"{django.url}/oidc/authenticate/")
@@ -36,7 +36,7 @@ def test_a_site_with_mozilla_django_oidc_knows_its_user_and_their_groups(
     }
 
 
-def test_the_middleware_of_mozilla_asks_again_without_a_question_to_anybody(
+def test_mozilla_middleware_revalidates_silently(
     django: DjangoSite, person: Person, site: Site
 ) -> None:
     before = person.sign_in(f"{django.url}/oidc/authenticate/")
@@ -48,7 +48,7 @@ def test_the_middleware_of_mozilla_asks_again_without_a_question_to_anybody(
     assert person.passwords_typed == 1
 
 
-def test_a_site_with_mozilla_django_oidc_signs_out_here_and_at_cas(django: DjangoSite, person: Person) -> None:
+def test_mozilla_django_oidc_signs_out_at_bridge_and_cas(django: DjangoSite, person: Person) -> None:
     person.types_password(django.presses_recipes_button(person))
     page = django.presses_recipes_button(person)
 
@@ -56,7 +56,7 @@ def test_a_site_with_mozilla_django_oidc_signs_out_here_and_at_cas(django: Djang
     assert person.is_at_cas(django.presses_recipes_button(person))
 
 
-def test_a_site_with_mozilla_django_oidc_notices_that_the_session_ended_at_the_bridge(
+def test_mozilla_django_oidc_notices_ended_session(
     django: DjangoSite, person: Person, site: Site
 ) -> None:
     person.sign_in(f"{django.url}/oidc/authenticate/")

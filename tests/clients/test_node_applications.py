@@ -79,7 +79,7 @@ def knows_the_user(site: Site, shown: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("running", NAMES[:3], indirect=True)
-def test_an_application_signs_somebody_in_refreshes_and_signs_out(running: Running, site: Site, person: Person) -> None:
+def test_node_application_signs_in_refreshes_and_signs_out(running: Running, site: Site, person: Person) -> None:
     already = sessions(site)
     page = person.sign_in(f"{running.url}login")
     assert page.url == running.url, f"{page.text}\n{running.application.log}"
@@ -105,7 +105,7 @@ def test_an_application_signs_somebody_in_refreshes_and_signs_out(running: Runni
 
 
 @pytest.mark.parametrize("running", ["auth_js"], indirect=True)
-def test_auth_js_signs_somebody_in_refreshes_and_signs_out(running: Running, site: Site, person: Person) -> None:
+def test_auth_js_signs_in_refreshes_and_signs_out(running: Running, site: Site, person: Person) -> None:
     """By the requests that its own pages send."""
     already = sessions(site)
     page = person.types_password(person.post(f"{running.url}auth/signin/passerelle", form_token(running, person)))
@@ -139,7 +139,7 @@ def form_token(running: Running, person: Person) -> dict[str, str]:
     return dict(person.get(f"{running.url}auth/csrf").json())
 
 
-def test_node_takes_no_bridge_whose_certificate_nobody_vouches_for(site: Site, node_packages: Path) -> None:
+def test_node_rejects_untrusted_certificate(site: Site, node_packages: Path) -> None:
     """Or the tests above would prove nothing."""
     settings = {"issuer": site.issuer, "client_id": "anybody", "client_secret": "anything", "port": 0}
     environment = {"PATH": os.environ["PATH"], "APPLICATION": json.dumps(settings)}

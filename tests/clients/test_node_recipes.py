@@ -57,14 +57,14 @@ def applications(site: Site, node_packages: Path, tmp_path_factory: pytest.TempP
 
 
 @pytest.mark.parametrize("recipe", ["node-openid-client", "node-passport"])
-def test_what_the_recipe_prints_signs_somebody_in_and_out(
+def test_node_recipe_signs_in_and_out(
     recipe: str, applications: dict[str, str], site: Site, person: Person
 ) -> None:
     goes_in_and_out(applications[recipe], site, person)
 
 
 @pytest.mark.parametrize("recipe", ["node-openid-client", "node-passport"])
-def test_a_session_that_somebody_else_began_is_not_the_one_that_is_signed_in(
+def test_sign_in_regenerates_the_session(
     recipe: str, applications: dict[str, str], person: Person
 ) -> None:
     """Who planted its cookie in a browser, from another host of the domain, would be that browser's user."""
@@ -76,7 +76,7 @@ def test_a_session_that_somebody_else_began_is_not_the_one_that_is_signed_in(
     assert requests.get(url, cookies={"connect.sid": planted}, timeout=20).json() is None
 
 
-def test_the_bridge_may_have_a_path_beside_other_sites_of_its_host(
+def test_bridge_below_a_path_works_with_node_recipes(
     site: Site, node_packages: Path, tmp_path: Path
 ) -> None:
     with (
@@ -86,7 +86,7 @@ def test_the_bridge_may_have_a_path_beside_other_sites_of_its_host(
         goes_in_and_out(url, below, below.person())
 
 
-def test_what_the_recipe_for_auth_js_prints_signs_somebody_in_and_out(
+def test_auth_js_recipe_signs_in_and_out(
     applications: dict[str, str], site: Site, person: Person
 ) -> None:
     url, user = applications["node-authjs"], site.cas.user
@@ -117,7 +117,7 @@ def goes_in_and_out(url: str, site: Site, person: Person) -> None:
     assert person.is_at_cas(person.get(f"{url}/login"))
 
 
-def test_an_application_may_start_before_the_bridge_and_shows_nobody_its_code(
+def test_node_application_may_start_before_the_bridge(
     site: Site, node_packages: Path, tmp_path: Path
 ) -> None:
     nobody_there = f"https://127.0.0.1:{free_port()}"
@@ -128,7 +128,7 @@ def test_an_application_may_start_before_the_bridge_and_shows_nobody_its_code(
             assert "    at " not in page.text
 
 
-def test_a_callback_that_is_no_answer_is_one_sentence(applications: dict[str, str], person: Person) -> None:
+def test_invalid_callback_shows_one_sentence(applications: dict[str, str], person: Person) -> None:
     url = applications["node-openid-client"]
     for query in ("", "?code=x&state=y", "?error=access_denied&state=x"):
         page = person.get(f"{url}/callback{query}")
@@ -136,7 +136,7 @@ def test_a_callback_that_is_no_answer_is_one_sentence(applications: dict[str, st
         assert f"{url}/login" in page.text
 
 
-def test_a_sign_in_that_is_refused_ends_on_a_page_of_the_application_with_a_way_to_try_again(
+def test_denied_sign_in_shows_page_with_retry_link(
     site: Site, node_packages: Path, tmp_path: Path
 ) -> None:
     recipe = "node-passport"
@@ -164,7 +164,7 @@ def test_a_sign_in_that_is_refused_ends_on_a_page_of_the_application_with_a_way_
         ("error=<script>alert(1)</script>&error_description=<script>alert(1)</script>", 500),
     ],
 )
-def test_an_answer_that_signs_nobody_in_is_a_page_with_a_way_to_try_again(
+def test_failed_callback_shows_page_with_retry_link(
     site: Site, node_packages: Path, developed: str, query: str, status: int
 ) -> None:
     person = site.person()

@@ -49,7 +49,7 @@ def hub(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         yield hub
 
 
-def test_a_cas_user_is_a_user_of_the_hub_with_their_groups_and_rights(hub: Hub, person: Person, site: Site) -> None:
+def test_hub_signs_in_with_groups_and_admin_rights(hub: Hub, person: Person, site: Site) -> None:
     page = person.sign_in(f"{hub.url}/hub/oauth_login")
 
     assert page.url.startswith(f"{hub.url}/hub/home")
@@ -74,7 +74,7 @@ def no_longer_good(hub: Hub, person: Person, site: Site) -> dict[str, Any]:
     return held
 
 
-def test_the_hub_renews_a_token_that_is_no_longer_good(hub: Hub, person: Person, site: Site) -> None:
+def test_hub_refreshes_invalid_token(hub: Hub, person: Person, site: Site) -> None:
     person.sign_in(f"{hub.url}/hub/oauth_login")
     before = no_longer_good(hub, person, site)
     page = person.get(f"{hub.url}/hub/home")
@@ -86,7 +86,7 @@ def test_the_hub_renews_a_token_that_is_no_longer_good(hub: Hub, person: Person,
     assert person.passwords_typed == 1
 
 
-def test_many_tabs_of_the_hub_may_renew_at_once_and_none_is_signed_out(hub: Hub, person: Person, site: Site) -> None:
+def test_hub_tabs_may_refresh_at_once(hub: Hub, person: Person, site: Site) -> None:
     person.sign_in(f"{hub.url}/hub/oauth_login")
     no_longer_good(hub, person, site)
     with ThreadPoolExecutor(8) as tabs:
@@ -98,7 +98,7 @@ def test_many_tabs_of_the_hub_may_renew_at_once_and_none_is_signed_out(hub: Hub,
     assert person.passwords_typed == 1
 
 
-def test_signing_out_of_the_hub_leads_over_the_bridge_and_cas_back_to_the_hub(hub: Hub, person: Person) -> None:
+def test_hub_sign_out_passes_bridge_and_cas(hub: Hub, person: Person) -> None:
     person.sign_in(f"{hub.url}/hub/oauth_login")
     question = person.get(f"{hub.url}/hub/logout")
     assert "Sign out?" in question.text
@@ -108,7 +108,7 @@ def test_signing_out_of_the_hub_leads_over_the_bridge_and_cas_back_to_the_hub(hu
     assert person.is_at_cas(person.get(f"{hub.url}/hub/oauth_login"))
 
 
-def test_the_hub_notices_that_the_session_ended_at_the_bridge(hub: Hub, person: Person, site: Site) -> None:
+def test_hub_notices_ended_session(hub: Hub, person: Person, site: Site) -> None:
     person.sign_in(f"{hub.url}/hub/oauth_login")
     person.submits(person.get(f"{site.issuer}/logout"))
     time.sleep(1.1)

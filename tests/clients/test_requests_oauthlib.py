@@ -20,7 +20,7 @@ def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield it
 
 
-def test_an_application_with_requests_oauthlib_learns_who_signed_in(
+def test_requests_oauthlib_signs_in(
     application: Application, person: Person, site: Site
 ) -> None:
     shown = person.sign_in(f"{application.url}/login").json()
@@ -30,7 +30,7 @@ def test_an_application_with_requests_oauthlib_learns_who_signed_in(
     assert shown["groups"] == list(user.attributes["memberOf"])
 
 
-def test_requests_oauthlib_gets_new_tokens_for_a_refresh_token(application: Application, person: Person) -> None:
+def test_requests_oauthlib_refreshes_tokens(application: Application, person: Person) -> None:
     before = person.sign_in(f"{application.url}/login").json()
     after = person.get(f"{application.url}/refresh").json()
 
@@ -38,7 +38,7 @@ def test_requests_oauthlib_gets_new_tokens_for_a_refresh_token(application: Appl
     assert person.passwords_typed == 1
 
 
-def test_an_application_with_requests_oauthlib_signs_out_here_and_at_cas(
+def test_requests_oauthlib_signs_out_at_bridge_and_cas(
     application: Application, person: Person
 ) -> None:
     person.sign_in(f"{application.url}/login")

@@ -34,7 +34,7 @@ def signs_in(django: DjangoSite, person: Person) -> requests.Response:
     return person.types_password(django.presses_recipes_button(person))
 
 
-def test_a_site_with_social_auth_knows_its_user_and_puts_them_into_its_own_groups(
+def test_social_auth_signs_in_and_maps_groups(
     django: DjangoSite, person: Person, site: Site
 ) -> None:
     page = signs_in(django, person)
@@ -47,14 +47,14 @@ def test_a_site_with_social_auth_knows_its_user_and_puts_them_into_its_own_group
     assert known["kept"] == list(user.attributes["memberOf"])
 
 
-def test_social_auth_gets_new_tokens_for_a_refresh_token(django: DjangoSite, person: Person) -> None:
+def test_social_auth_refreshes_tokens(django: DjangoSite, person: Person) -> None:
     signs_in(django, person)
     after = person.get(f"{django.url}/refresh").json()
 
     assert after == {"user": person.name, "new_access_token": True, "new_refresh_token": True}
 
 
-def test_a_site_with_social_auth_signs_out_here_and_at_cas(django: DjangoSite, person: Person) -> None:
+def test_social_auth_signs_out_at_bridge_and_cas(django: DjangoSite, person: Person) -> None:
     signs_in(django, person)
     question = django.presses_recipes_button(person)
     assert "Sign out?" in question.text

@@ -42,7 +42,7 @@ def introspects(app: App, token: str) -> dict[str, Any]:
     return app.wire.send("POST", "/introspect", headers=FORM, body=urlencode(form)).json
 
 
-def test_every_running_bridge_learns_of_a_new_client_within_seconds(make_bridge: MakeBridge) -> None:
+def test_running_bridges_load_new_client_within_seconds(make_bridge: MakeBridge) -> None:
     running = [make_bridge(), make_bridge()]
     probe = App(running[0].wire, "wiki", redirect_uri=REDIRECT)
     assert not any(knows(each, probe) for each in running)
@@ -54,7 +54,7 @@ def test_every_running_bridge_learns_of_a_new_client_within_seconds(make_bridge:
     assert app.fetch_userinfo(token).json["sub"] == "alice"
 
 
-def test_disabling_ends_everything_and_enabling_brings_nothing_back(make_bridge: MakeBridge) -> None:
+def test_disabled_tokens_stay_revoked_after_enabling(make_bridge: MakeBridge) -> None:
     one, two = make_bridge(), make_bridge()
     app = adds_wiki(one)
     browser = Browser(one.wire)
@@ -76,7 +76,7 @@ def test_disabling_ends_everything_and_enabling_brings_nothing_back(make_bridge:
     assert introspects(app, token) == {"active": False}
 
 
-def test_a_removed_client_is_unknown_and_its_successor_inherits_nothing(make_bridge: MakeBridge) -> None:
+def test_removed_client_leaves_no_tokens_to_its_successor(make_bridge: MakeBridge) -> None:
     running = make_bridge()
     app, browser = adds_wiki(running), Browser(running.wire)
     running.clock.advance(RELOAD_SECONDS)
@@ -99,7 +99,7 @@ def accepts(running: Running, app: App, secret: str) -> bool:
     return app.wire.send("POST", "/introspect", headers=FORM, body=urlencode(form)).status == 200
 
 
-def test_two_secrets_are_valid_during_a_changeover_and_one_after_it(make_bridge: MakeBridge) -> None:
+def test_rotation_keeps_two_secrets_until_it_ends(make_bridge: MakeBridge) -> None:
     running = make_bridge()
     app = adds_wiki(running)
     first = app.secret or ""
@@ -112,7 +112,7 @@ def test_two_secrets_are_valid_during_a_changeover_and_one_after_it(make_bridge:
     assert (accepts(running, app, second), accepts(running, app, third)) == (False, True)
 
 
-def test_an_edited_address_is_the_only_one_from_then_on_row1(make_bridge: MakeBridge) -> None:
+def test_edited_redirect_uri_replaces_the_old_one_row1(make_bridge: MakeBridge) -> None:
     running = make_bridge()
     app = adds_wiki(running)
     command(running, "edit", "wiki", "--redirect-uri", "https://new.example.org/cb")
@@ -121,7 +121,7 @@ def test_an_edited_address_is_the_only_one_from_then_on_row1(make_bridge: MakeBr
     assert knows(running, App(running.wire, "wiki", redirect_uri="https://new.example.org/cb"))
 
 
-def test_a_managed_client_that_acts_for_itself_needs_no_address(make_bridge: MakeBridge) -> None:
+def test_client_credentials_client_needs_no_redirect_uri(make_bridge: MakeBridge) -> None:
     running = make_bridge()
     words = ["--grant-type", "client_credentials", "--scope", "jobs:read", "--pairwise"]
     added = json.loads(command(running, "add", "Cron", "--id", "cron", "--json", *words))
@@ -131,7 +131,7 @@ def test_a_managed_client_that_acts_for_itself_needs_no_address(make_bridge: Mak
     assert app.request_token(form.items()).json["scope"] == "jobs:read"
 
 
-def test_one_unreadable_client_does_not_take_the_others_along(make_bridge: MakeBridge, logged: list[str]) -> None:
+def test_unreadable_client_does_not_affect_others(make_bridge: MakeBridge, logged: list[str]) -> None:
     from bridge.store import StoredClient
 
     running = make_bridge()
@@ -200,14 +200,14 @@ def signs_in(running: Running, **changes: str) -> Response:
         pytest.param({}, {}, True, id="open-to-all"),
     ],
 )
-def test_rules_on_groups_and_attributes_say_who_may_sign_in(
+def test_access_rules_on_groups_and_attributes(
     make_bridge: MakeBridge, cas: ScriptedCas, rules: dict[str, Any], attributes: dict[str, Any], is_admitted: bool
 ) -> None:
     cas.sign_in_as("bob", attributes)
     assert (signs_in(restricted(make_bridge, **rules)).status == 303) is is_admitted
 
 
-def test_who_may_not_is_told_so_and_whom_to_ask(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
+def test_denied_user_sees_the_support_contact(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     cas.sign_in_as("bob", {})
     page = signs_in(restricted(make_bridge, allowed_attributes={"ou": ["math"]}))
     assert (page.status, page.is_page) == (403, True)
@@ -216,7 +216,7 @@ def test_who_may_not_is_told_so_and_whom_to_ask(make_bridge: MakeBridge, cas: Sc
     assert "help@example.org" in page.text
 
 
-def test_who_may_not_and_sees_no_page_is_refused_by_code(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
+def test_denied_user_with_prompt_none_gets_access_denied(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     cas.sign_in_as("bob", {})
     answer = signs_in(restricted(make_bridge, allowed_groups=["admin"]), prompt="none")
     assert answer.parameters["error"] == "access_denied"

@@ -1,4 +1,4 @@
-"""`passerelle clients` in this process, on a database of its own."""
+"""`passerelle clients` run in this process, with its own database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIXED = [{"client_id": "hub", "client_secret": "hub-s3cret", "redirect_uris": ["
 
 
 class ClientCommand:
-    """Runs it, and says how that ended."""
+    """Runner for `passerelle clients`."""
 
     def __init__(self, database: Path) -> None:
         self.database = database
@@ -37,29 +37,29 @@ class ClientCommand:
             "PASSERELLE_CLIENTS": json.dumps(FIXED),
         }
 
-    def runs(self, *words: str, typed: str = "", **settings: str) -> Result:
+    def run(self, *words: str, typed: str = "", **settings: str) -> Result:
         overrides = {f"PASSERELLE_{name.upper()}": settings[name] for name in settings}
         return CliRunner().invoke(main, ["clients", *words], input=typed, env={**self.environment, **overrides})
 
-    def does(self, *words: str) -> str:
-        """Standard output."""
-        result = self.runs(*words)
+    def output(self, *words: str) -> str:
+        """Run a command that succeeds and return its standard output."""
+        result = self.run(*words)
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    def refuses(self, *words: str, status: int = 1, **settings: str) -> str:
-        """A sentence on standard error, nothing on standard output, and no traceback."""
-        result = self.runs(*words, **settings)
+    def error(self, *words: str, status: int = 1, **settings: str) -> str:
+        """Run a command that fails without a traceback or output, and return its standard error."""
+        result = self.run(*words, **settings)
         assert isinstance(result.exception, SystemExit), result.exception
         assert (result.exit_code, result.stdout) == (status, "")
         assert "Error: " in result.stderr
         return result.stderr
 
-    def adds(self, *words: str) -> dict[str, Any]:
-        return dict(json.loads(self.does("add", *words, "--json")))
+    def add(self, *words: str) -> dict[str, Any]:
+        return dict(json.loads(self.output("add", *words, "--json")))
 
-    def shows(self, client_id: str) -> dict[str, Any]:
-        return dict(json.loads(self.does("show", client_id, "--json")))
+    def show(self, client_id: str) -> dict[str, Any]:
+        return dict(json.loads(self.output("show", client_id, "--json")))
 
     def store(self) -> SqlStore:
         return SqlStore(f"sqlite:///{self.database}")
@@ -67,7 +67,7 @@ class ClientCommand:
 
 @pytest.fixture(scope="module")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With its tables: to make them takes longer than most tests."""
+    """A database with its tables, which take longer to create than most tests."""
     database = tmp_path_factory.mktemp("clients") / "bridge.sqlite3"
     SqlStore(f"sqlite:///{database}").close()
     return database
@@ -75,6 +75,6 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def command(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> ClientCommand:
-    """On a database of the test's own."""
+    """A runner with a copy of the empty database."""
     monkeypatch.delenv("PASSERELLE_CONFIG", raising=False)
     return ClientCommand(Path(shutil.copy(empty_database, tmp_path / "bridge.sqlite3")))

@@ -1,4 +1,4 @@
-"""Files for `passerelle clients apply`, applied to a database of their own."""
+"""Files for `passerelle clients apply`, and the clients that they register."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ allowed_attributes = { uid = ["a", "b"] }
 """
 
 
-def write(command: ClientCommand, text: str) -> str:
+def write_file(command: ClientCommand, text: str) -> str:
     file = command.database.with_name("clients.toml")
     file.write_text(text, encoding="utf-8")
     return str(file)
 
 
 def apply(command: ClientCommand, text: str, *words: str, typed: str = "") -> Result:
-    return command.runs("apply", write(command, text), *words, typed=typed)
+    return command.run("apply", write_file(command, text), *words, typed=typed)
 
 
-def applied(command: ClientCommand, text: str, *words: str) -> dict[str, Any]:
+def apply_json(command: ClientCommand, text: str, *words: str) -> dict[str, Any]:
     result = apply(command, text, "--yes", "--json", *words)
     assert result.exit_code == 0, result.output
     return dict(json.loads(result.stdout))

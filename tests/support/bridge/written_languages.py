@@ -1,4 +1,4 @@
-"""Reads configurations as the programs do that they are for: the texts in them, or a fault."""
+"""Parsers for the languages of configurations, which return the strings that they contain."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ import yaml
 from tree_sitter import Language, Node, Parser
 
 
-class NotWellFormed(Exception):  # noqa: N818  what happened, like all of ours
-    """The text is not in its language."""
+class NotWellFormed(Exception):  # noqa: N818  no Error suffix, like the other exceptions here
+    """The text is invalid in its language."""
 
 
 def texts_in(language: str, text: str) -> list[str]:
-    """Every text value in a configuration.
+    """Return every string in a configuration.
 
-    :raises NotWellFormed: when it is none
+    Raises:
+        NotWellFormed: If it is invalid.
     """
     return list(_READERS[language](text))
 
@@ -71,22 +72,22 @@ def _shell(text: str) -> Iterator[str]:
 
 
 def _apache(text: str) -> Iterator[str]:
-    open_store: list[str] = []
+    open_elements: list[str] = []
     for line in text.splitlines():
         if not line.strip() or line.strip().startswith("#"):
             continue
         if closing := re.fullmatch(r"\s*</(\w+)>", line):
-            if not open_store or open_store.pop() != closing[1]:
+            if not open_elements or open_elements.pop() != closing[1]:
                 raise NotWellFormed(line)
             continue
         if section := re.fullmatch(r"\s*<(\w+)((?: .*)?)>", line):
-            open_store.append(section[1])
+            open_elements.append(section[1])
         words = shlex.split(section[2] if section else line)
         if not section and not re.fullmatch(r"[A-Z]\w+", words[0]):
             raise NotWellFormed(line)
         yield from words
-    if open_store:
-        raise NotWellFormed(f"<{open_store[-1]}> is not closed")
+    if open_elements:
+        raise NotWellFormed(f"<{open_elements[-1]}> is not closed")
 
 
 def _form(text: str) -> Iterator[str]:
@@ -98,19 +99,19 @@ def _form(text: str) -> Iterator[str]:
 
 
 class _Page(HTMLParser):
-    """Its attributes and texts; every element has to be closed."""
+    """Collects attributes and texts; every element must be closed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
-        self.open_store: list[str] = []
+        self.open_elements: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.open_store.append(tag)
+        self.open_elements.append(tag)
         self.texts += [value for _, value in attrs if value is not None]
 
     def handle_endtag(self, tag: str) -> None:
-        if not self.open_store or self.open_store.pop() != tag:
+        if not self.open_elements or self.open_elements.pop() != tag:
             raise NotWellFormed(f"</{tag}> closes nothing")
 
     def handle_data(self, data: str) -> None:
@@ -121,8 +122,8 @@ def _html(text: str) -> list[str]:
     page = _Page()
     page.feed(text)
     page.close()
-    if page.open_store:
-        raise NotWellFormed(f"<{page.open_store[-1]}> is not closed")
+    if page.open_elements:
+        raise NotWellFormed(f"<{page.open_elements[-1]}> is not closed")
     return page.texts
 
 
@@ -143,7 +144,7 @@ def _strings(node: Node) -> Iterator[str]:
         if node.text is not None:
             yield _unquoted(node.text.decode())
         if any(child.type == "interpolation" for child in node.children):
-            raise NotWellFormed(f"{node.text!r} is made of something else")
+            raise NotWellFormed(f"{node.text!r} contains an interpolation")
     for child in node.children:
         yield from _strings(child)
 

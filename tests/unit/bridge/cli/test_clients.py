@@ -1,4 +1,4 @@
-"""`passerelle clients`: registering applications without a restart, and without a secret in the wrong place."""
+"""`passerelle clients`: registering, changing and listing clients, without exposing secrets."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.support.bridge.client_command import REDIRECT, ClientCommand, command
 __all__ = ["command", "empty_database"]  # fixtures
 
 
-def test_a_new_client_gets_an_id_and_a_secret_that_is_kept_nowhere(command: ClientCommand) -> None:
-    result = command.runs("add", "The Wiki", *REDIRECT)
+def test_add_prints_a_secret_that_is_not_stored(command: ClientCommand) -> None:
+    result = command.run("add", "The Wiki", *REDIRECT)
     found = re.fullmatch(r"client_id: (the-wiki-[0-9a-f]{8})\nclient_secret: (\S{43})\n", result.stdout)
     assert found, result.output
     client_id, secret = found.groups()
@@ -25,11 +25,11 @@ def test_a_new_client_gets_an_id_and_a_secret_that_is_kept_nowhere(command: Clie
     everything = b"".join(file.read_bytes() for file in command.database.parent.iterdir())
     assert secret.encode() not in everything
     assert hash_secret(secret).encode() in everything
-    assert command.shows(client_id)["secrets"] == 1
+    assert command.show(client_id)["secrets"] == 1
 
 
-def test_what_is_shown_holds_neither_secret_nor_hash(command: ClientCommand) -> None:
-    added = command.adds("Wiki", *REDIRECT)
+def test_output_contains_no_secret_or_hash(command: ClientCommand) -> None:
+    added = command.add("Wiki", *REDIRECT)
     for words in (
         ["list"],
         ["list", "--json"],
@@ -37,12 +37,12 @@ def test_what_is_shown_holds_neither_secret_nor_hash(command: ClientCommand) -> 
         ["show", "hub"],
         ["show", "hub", "--json"],
     ):
-        shown = command.does(*words)
+        shown = command.output(*words)
         assert hash_secret(added["client_secret"]) not in shown
         assert "hub-s3cret" not in shown
 
 
-def test_every_option_ends_up_in_the_registration(command: ClientCommand) -> None:
+def test_every_option_is_registered(command: ClientCommand) -> None:
     words = [
         *REDIRECT,
         "--redirect-uri",
@@ -57,8 +57,8 @@ def test_every_option_ends_up_in_the_registration(command: ClientCommand) -> Non
     words += ["--claim", "email", "--post-logout-redirect-uri", "https://wiki.example.org/", "--pairwise"]
     words += ["--backchannel-logout-uri", "https://wiki.example.org/out", "--sector-identifier", "example.org"]
     words += ["--id-token-alg", "ES256", "--access-token-lifetime", "600", "--refresh-token-lifetime", "3600"]
-    added = command.adds("Wiki", "--id", "wiki", *words)
-    assert command.shows("wiki") == {
+    added = command.add("Wiki", "--id", "wiki", *words)
+    assert command.show("wiki") == {
         "client_id": "wiki",
         "source": "managed",
         "state": "enabled",
@@ -84,23 +84,23 @@ def test_every_option_ends_up_in_the_registration(command: ClientCommand) -> Non
     assert set(added) == {"client_id", "client_secret"}
 
 
-def test_a_public_client_has_no_secret(command: ClientCommand) -> None:
-    assert set(command.adds("Program", "--public", "--redirect-uri", "http://127.0.0.1/cb")) == {"client_id"}
+def test_public_client_gets_no_secret(command: ClientCommand) -> None:
+    assert set(command.add("Program", "--public", "--redirect-uri", "http://127.0.0.1/cb")) == {"client_id"}
 
 
-def test_a_client_that_hides_people_is_told_which_scopes_do_not(command: ClientCommand) -> None:
-    assert "tell who somebody is" in command.runs("add", "A", "--pairwise", *REDIRECT).stderr
-    quiet = command.runs("add", "B", "--pairwise", "--scope", "openid", *REDIRECT)
-    assert "tell who somebody is" not in quiet.stderr
+def test_pairwise_client_gets_note_on_identifying_scopes(command: ClientCommand) -> None:
+    assert "identify the user" in command.run("add", "A", "--pairwise", *REDIRECT).stderr
+    quiet = command.run("add", "B", "--pairwise", "--scope", "openid", *REDIRECT)
+    assert "identify the user" not in quiet.stderr
 
 
-def test_editing_replaces_what_is_given_and_leaves_the_rest(command: ClientCommand) -> None:
-    command.adds("Wiki", "--id", "wiki", "--allowed-group", "staff", "--consent", *REDIRECT)
-    before = command.shows("wiki")
-    command.does("edit", "wiki", "--name", "New", "--allowed-group", "a", "--allowed-group", "b", "--no-consent")
-    assert command.shows("wiki") == {**before, "client_name": "New", "allowed_groups": ["a", "b"], "consent": False}
-    command.does("edit", "wiki", "--clear", "allowed-group")
-    assert command.shows("wiki")["allowed_groups"] == []
+def test_edit_replaces_given_fields_only(command: ClientCommand) -> None:
+    command.add("Wiki", "--id", "wiki", "--allowed-group", "staff", "--consent", *REDIRECT)
+    before = command.show("wiki")
+    command.output("edit", "wiki", "--name", "New", "--allowed-group", "a", "--allowed-group", "b", "--no-consent")
+    assert command.show("wiki") == {**before, "client_name": "New", "allowed_groups": ["a", "b"], "consent": False}
+    command.output("edit", "wiki", "--clear", "allowed-group")
+    assert command.show("wiki")["allowed_groups"] == []
 
 
 def hashes(command: ClientCommand, client_id: str) -> tuple[str | None, str | None]:
@@ -111,93 +111,93 @@ def hashes(command: ClientCommand, client_id: str) -> tuple[str | None, str | No
     return document.get("client_secret_hash"), document.get("former_secret_hash")
 
 
-def test_a_new_secret_replaces_the_old_one_or_stands_beside_it(command: ClientCommand) -> None:
-    first = command.adds("Wiki", "--id", "wiki", *REDIRECT)["client_secret"]
-    second = json.loads(command.does("rotate-secret", "wiki", "--keep-old", "--json"))["client_secret"]
+def test_rotation_replaces_or_keeps_the_old_secret(command: ClientCommand) -> None:
+    first = command.add("Wiki", "--id", "wiki", *REDIRECT)["client_secret"]
+    second = json.loads(command.output("rotate-secret", "wiki", "--keep-old", "--json"))["client_secret"]
     assert hashes(command, "wiki") == (f"sha256:{hash_secret(second)}", f"sha256:{hash_secret(first)}")
-    assert command.shows("wiki")["secrets"] == 2
-    assert command.does("rotate-secret", "wiki", "--drop-old") == ""
+    assert command.show("wiki")["secrets"] == 2
+    assert command.output("rotate-secret", "wiki", "--drop-old") == ""
     assert hashes(command, "wiki") == (f"sha256:{hash_secret(second)}", None)
-    third = json.loads(command.does("rotate-secret", "wiki", "--json"))["client_secret"]
+    third = json.loads(command.output("rotate-secret", "wiki", "--json"))["client_secret"]
     assert hashes(command, "wiki") == (f"sha256:{hash_secret(third)}", None)
     assert len({first, second, third}) == 3
 
 
-def test_a_second_changeover_waits_for_the_first_one_to_end(command: ClientCommand) -> None:
-    """Else the secret that the application still uses would end without a word."""
-    command.adds("Wiki", "--id", "wiki", *REDIRECT)
-    command.does("rotate-secret", "wiki", "--keep-old")
+def test_second_rotation_needs_the_first_to_end(command: ClientCommand) -> None:
+    """Otherwise the secret that the application still uses could end unnoticed."""
+    command.add("Wiki", "--id", "wiki", *REDIRECT)
+    command.output("rotate-secret", "wiki", "--keep-old")
     before = hashes(command, "wiki")
-    told = command.refuses("rotate-secret", "wiki", "--keep-old")
-    assert "has two valid secrets already" in told
-    assert "rotate-secret wiki --drop-old" in told
+    error = command.error("rotate-secret", "wiki", "--keep-old")
+    assert "has two valid secrets already" in error
+    assert "rotate-secret wiki --drop-old" in error
     assert hashes(command, "wiki") == before
-    command.does("rotate-secret", "wiki", "--drop-old")
-    command.does("rotate-secret", "wiki", "--keep-old")
+    command.output("rotate-secret", "wiki", "--drop-old")
+    command.output("rotate-secret", "wiki", "--keep-old")
 
 
-def test_a_second_client_with_the_same_address_is_added_with_a_note(command: ClientCommand) -> None:
-    command.adds("Wiki", "--id", "wiki", *REDIRECT)
-    added = command.runs("add", "Wiki", "--id", "again", *REDIRECT)
+def test_shared_redirect_uri_is_noted(command: ClientCommand) -> None:
+    command.add("Wiki", "--id", "wiki", *REDIRECT)
+    added = command.run("add", "Wiki", "--id", "again", *REDIRECT)
     assert added.exit_code == 0
-    assert f"Note: wiki has the address {REDIRECT[1]} as well" in added.stderr
-    other = command.runs("add", "Other", "--redirect-uri", "https://other.example.org/cb")
+    assert f"Note: wiki also has the redirect URI {REDIRECT[1]}" in added.stderr
+    other = command.run("add", "Other", "--redirect-uri", "https://other.example.org/cb")
     assert "Note" not in other.stderr
     programs = ("--public", "--redirect-uri", "http://127.0.0.1/callback")
-    command.adds("One", *programs)
-    assert "Note" not in command.runs("add", "Two", *programs).stderr
+    command.add("One", *programs)
+    assert "Note" not in command.run("add", "Two", *programs).stderr
 
 
-def test_there_is_nothing_to_rotate_in_a_public_client_and_no_former_secret_to_drop(command: ClientCommand) -> None:
-    command.adds("Program", "--id", "program", "--public", *REDIRECT)
-    command.adds("Wiki", "--id", "wiki", *REDIRECT)
-    assert "is a public client" in command.refuses("rotate-secret", "program")
-    assert "one secret only" in command.refuses("rotate-secret", "wiki", "--drop-old")
+def test_rotation_needs_a_secret_and_drop_needs_a_former_one(command: ClientCommand) -> None:
+    command.add("Program", "--id", "program", "--public", *REDIRECT)
+    command.add("Wiki", "--id", "wiki", *REDIRECT)
+    assert "is a public client" in command.error("rotate-secret", "program")
+    assert "only one secret" in command.error("rotate-secret", "wiki", "--drop-old")
 
 
-def test_removing_asks_first(command: ClientCommand) -> None:
-    command.adds("Wiki", "--id", "wiki", *REDIRECT)
-    assert command.runs("remove", "wiki", typed="n\n").exit_code == 1
-    assert command.runs("remove", "wiki").exit_code == 1
-    assert command.shows("wiki")["state"] == "enabled"
-    assert command.runs("remove", "wiki", typed="y\n").exit_code == 0
-    assert "There is no client" in command.refuses("show", "wiki")
+def test_remove_asks_for_confirmation(command: ClientCommand) -> None:
+    command.add("Wiki", "--id", "wiki", *REDIRECT)
+    assert command.run("remove", "wiki", typed="n\n").exit_code == 1
+    assert command.run("remove", "wiki").exit_code == 1
+    assert command.show("wiki")["state"] == "enabled"
+    assert command.run("remove", "wiki", typed="y\n").exit_code == 0
+    assert "There is no client" in command.error("show", "wiki")
 
 
-def test_the_table_has_one_line_a_client(command: ClientCommand) -> None:
-    command.adds("Wiki", "--id", "wiki", *REDIRECT)
-    command.does("disable", "wiki")
-    header, hub, wiki = command.does("list").splitlines()
+def test_list_has_one_line_per_client(command: ClientCommand) -> None:
+    command.add("Wiki", "--id", "wiki", *REDIRECT)
+    command.output("disable", "wiki")
+    header, hub, wiki = command.output("list").splitlines()
     assert header.split() == ["CLIENT_ID", "NAME", "TYPE", "GRANTS", "SOURCE", "STATE"]
     assert "settings (read-only)" in hub
     assert wiki.split() == ["wiki", "Wiki", "confidential", "authorization_code", "managed", "disabled"]
 
 
-def test_without_clients_the_list_is_empty_and_says_how_to_begin(command: ClientCommand) -> None:
-    result = command.runs("list", clients="[]")
+def test_empty_list_explains_how_to_add(command: ClientCommand) -> None:
+    result = command.run("list", clients="[]")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "clients add --help" in result.stderr
-    assert command.runs("list", "--json", clients="[]").stdout == "[]\n"
+    assert command.run("list", "--json", clients="[]").stdout == "[]\n"
 
 
-def test_a_client_that_the_settings_overrule_is_shown_and_can_be_removed(command: ClientCommand) -> None:
+def test_shadowed_client_is_listed_and_removable(command: ClientCommand) -> None:
     store = command.store()
     store.clients.put(StoredClient(client_id="hub", document="{}", disabled=False), now=0)
     store.close()
-    assert "overruled by the settings" in command.does("list")
-    command.does("remove", "hub", "--yes")
-    assert command.shows("hub")["source"] == "settings"
+    assert "overridden by the settings" in command.output("list")
+    command.output("remove", "hub", "--yes")
+    assert command.show("hub")["source"] == "settings"
 
 
 @pytest.mark.parametrize(
     "name", ["add", "list", "show", "edit", "rotate-secret", "disable", "enable", "remove", "hash"]
 )
-def test_every_command_explains_itself(name: str) -> None:
+def test_every_command_has_help(name: str) -> None:
     result = CliRunner().invoke(main, ["clients", name, "--help"])
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) > 5
 
 
-def test_the_hash_of_a_secret_is_what_the_settings_take(command: ClientCommand) -> None:
-    assert command.runs("hash", typed="s3cret\n").stdout == f'client_secret_hash = "sha256:{hash_secret("s3cret")}"\n'
-    assert "No secret on standard input" in command.refuses("hash")
+def test_hash_prints_the_settings_value(command: ClientCommand) -> None:
+    assert command.run("hash", typed="s3cret\n").stdout == f'client_secret_hash = "sha256:{hash_secret("s3cret")}"\n'
+    assert "No secret on standard input" in command.error("hash")

@@ -1,4 +1,4 @@
-"""An empty value is no value: whoever sends one, perhaps by a variable that a script did not set, is told so."""
+"""Empty option values, for example from an unset variable of a script, are rejected."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bridge.cli.clients import clients
 from tests.support.bridge.client_command import REDIRECT, ClientCommand
 
 
-def taking_text() -> Iterator[tuple[str, str]]:
-    """Every option of `clients add` and `clients edit` that takes what somebody thinks up, and not one of a few."""
+def text_options() -> Iterator[tuple[str, str]]:
+    """Yield every option of `clients add` and `clients edit` that takes free text."""
     for name in ("add", "edit"):
         for option in clients.commands[name].params:
-            is_option = isinstance(option, click.Option) and not option.is_flag
-            if is_option and isinstance(option.type, click.types.StringParamType):
+            takes_text = isinstance(option, click.Option) and not option.is_flag
+            if takes_text and isinstance(option.type, click.types.StringParamType):
                 yield name, option.opts[0]
 
 
@@ -25,47 +25,49 @@ def taking_text() -> Iterator[tuple[str, str]]:
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ClientCommand:
     monkeypatch.delenv("PASSERELLE_CONFIG", raising=False)
     command = ClientCommand(tmp_path / "bridge.sqlite3")
-    command.adds("Wiki", "--id", "wiki", *REDIRECT, "--allowed-group", "staff", "--claim", "email")
+    command.add("Wiki", "--id", "wiki", *REDIRECT, "--allowed-group", "staff", "--claim", "email")
     return command
 
 
-def test_all_options_that_take_text_are_looked_at() -> None:
-    found = set(taking_text())
+def test_every_text_option_is_covered() -> None:
+    found = set(text_options())
     assert found >= {("edit", "--name"), ("edit", "--scope"), ("edit", "--allowed-group"), ("add", "--id")}
     assert len(found) > 20
 
 
-@pytest.mark.parametrize("empty", ["", " ", "\t\n"], ids=["empty", "blank", "tab"])
-@pytest.mark.parametrize(("name", "option"), sorted(taking_text()))
-def test_an_empty_value_changes_nothing(command: ClientCommand, name: str, option: str, empty: str) -> None:
-    before = command.does("list", "--json")
+@pytest.mark.parametrize(
+    ("name", "option", "empty"),
+    [*((*option, "") for option in sorted(text_options())), ("edit", "--name", " "), ("edit", "--scope", "\t\n")],
+)
+def test_empty_value_changes_nothing(command: ClientCommand, name: str, option: str, empty: str) -> None:
+    before = command.output("list", "--json")
     words = ["edit", "wiki"] if name == "edit" else ["add", "Blog", *REDIRECT]
-    told = command.refuses(*words, option, empty, status=2)
-    (sentence,) = [line for line in told.splitlines() if line.startswith("Error: ")]
+    error = command.error(*words, option, empty, status=2)
+    (sentence,) = [line for line in error.splitlines() if line.startswith("Error: ")]
     assert option in sentence
     assert "empty" in sentence or option in ("--recipe", "--url")
-    assert command.does("list", "--json") == before
+    assert command.output("list", "--json") == before
 
 
-def test_one_that_is_empty_beside_others_is_not_overlooked(command: ClientCommand) -> None:
-    before = command.shows("wiki")
-    command.refuses("edit", "wiki", "--redirect-uri", "https://wiki.example.org/x", "--redirect-uri", "", status=2)
-    assert command.shows("wiki") == before
+def test_empty_value_among_others_is_rejected(command: ClientCommand) -> None:
+    before = command.show("wiki")
+    command.error("edit", "wiki", "--redirect-uri", "https://wiki.example.org/x", "--redirect-uri", "", status=2)
+    assert command.show("wiki") == before
 
 
-def test_it_is_said_how_a_field_is_emptied_where_that_makes_sense(command: ClientCommand) -> None:
-    assert "--clear allowed-group" in command.refuses("edit", "wiki", "--allowed-group", "", status=2)
-    assert "--clear" not in command.refuses("edit", "wiki", "--name", "", status=2)
-    assert "--clear" not in command.refuses("add", "Blog", "--allowed-group", "", status=2)
-    command.does("edit", "wiki", "--clear", "allowed-group")
-    assert command.shows("wiki")["allowed_groups"] == []
+def test_empty_value_suggests_clear_where_possible(command: ClientCommand) -> None:
+    assert "--clear allowed-group" in command.error("edit", "wiki", "--allowed-group", "", status=2)
+    assert "--clear" not in command.error("edit", "wiki", "--name", "", status=2)
+    assert "--clear" not in command.error("add", "Blog", "--allowed-group", "", status=2)
+    command.output("edit", "wiki", "--clear", "allowed-group")
+    assert command.show("wiki")["allowed_groups"] == []
 
 
 @pytest.mark.parametrize("name", ["", "  "])
-def test_a_new_client_has_a_name(command: ClientCommand, name: str) -> None:
-    assert "people read it" in command.refuses("add", name, *REDIRECT, status=2)
+def test_new_client_needs_a_name(command: ClientCommand, name: str) -> None:
+    assert "Users see it" in command.error("add", name, *REDIRECT, status=2)
 
 
 @pytest.mark.parametrize("words", [["apply", ""], ["apply", "clients.toml", "--secrets-file", ""]])
-def test_a_file_without_a_name_is_none(command: ClientCommand, words: list[str]) -> None:
-    assert "empty" in command.refuses(*words, status=2)
+def test_empty_file_name_is_rejected(command: ClientCommand, words: list[str]) -> None:
+    assert "empty" in command.error(*words, status=2)

@@ -1,4 +1,4 @@
-"""What `passerelle clients apply` and `export` do with secrets, and that what was exported can be applied."""
+"""Secrets in `passerelle clients apply` and `export`, and exports that are applied again."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from bridge.cli.client_file import as_toml
 from bridge.oauth.clients import hash_secret
 from bridge.store import StoreFailure
 from tests.support.bridge.client_command import REDIRECT, ClientCommand, command, empty_database
-from tests.support.bridge.client_files import PAGE, WIKI, applied, apply, documents
+from tests.support.bridge.client_files import PAGE, WIKI, apply, apply_json, documents
 
 __all__ = ["command", "empty_database"]  # fixtures
 
 
-def test_a_changeover_of_secrets_is_left_alone_by_generate_and_ended_by_a_hash(command: ClientCommand) -> None:
-    applied(command, WIKI)
-    command.does("rotate-secret", "wiki", "--keep-old")
-    assert applied(command, WIKI)["changes"] == []
+def test_generate_keeps_rotation_and_hash_ends_it(command: ClientCommand) -> None:
+    apply_json(command, WIKI)
+    command.output("rotate-secret", "wiki", "--keep-old")
+    assert apply_json(command, WIKI)["changes"] == []
     kept = documents(command)["wiki"]
     assert kept.keys() >= {"client_secret_hash", "former_secret_hash"}
-    (change,) = applied(command, WIKI.replace("generate", kept["client_secret_hash"]))["changes"]
-    assert change["fields"]["secret"]["after"] == "as registered, without the former one"
+    (change,) = apply_json(command, WIKI.replace("generate", kept["client_secret_hash"]))["changes"]
+    assert change["fields"]["secret"]["after"] == "registered, without the former one"
     assert "former_secret_hash" not in documents(command)["wiki"]
 
 
-def test_secrets_and_hashes_of_the_file_end_up_as_hashes(command: ClientCommand) -> None:
+def test_secrets_in_file_are_stored_as_hashes(command: ClientCommand) -> None:
     secret_file = command.database.with_name("secret")
     secret_file.write_text("from a file\n")
     text = WIKI.replace('client_secret_hash = "generate"', 'client_secret = "in the file"')
-    applied(command, text)
+    apply_json(command, text)
     assert documents(command)["wiki"]["client_secret_hash"] == f"sha256:{hash_secret('in the file')}"
     assert "in the file" not in json.dumps(documents(command))
-    assert applied(command, text)["changes"] == []
+    assert apply_json(command, text)["changes"] == []
     bare = WIKI.replace("generate", hash_secret("in the file"))
-    assert applied(command, bare)["changes"] == []
+    assert apply_json(command, bare)["changes"] == []
     text = WIKI.replace('client_secret_hash = "generate"', f'client_secret_file = "{secret_file}"')
-    (change,) = applied(command, text)["changes"]
-    assert change["fields"] == {"secret": {"before": "as registered", "after": "as in the file"}}
+    (change,) = apply_json(command, text)["changes"]
+    assert change["fields"] == {"secret": {"before": "registered", "after": "from the file"}}
     assert documents(command)["wiki"]["client_secret_hash"] == f"sha256:{hash_secret('from a file')}"
 
 
-def test_a_secret_that_is_left_out_makes_no_client_public(command: ClientCommand) -> None:
-    """Somebody took it out of the file, perhaps to keep it somewhere else."""
-    applied(command, WIKI)
+def test_omitted_secret_does_not_make_client_public(command: ClientCommand) -> None:
+    """The administrator may have moved the secret elsewhere."""
+    apply_json(command, WIKI)
     before = documents(command)
     refused = apply(command, WIKI.replace('client_secret_hash = "generate"\n', ""), "--yes")
     assert refused.exit_code == 1
-    assert 'wiki: has a secret, and the file names none. Write client_secret_hash = "generate"' in refused.stderr
+    assert 'wiki: has a secret, but the file has none. Write client_secret_hash = "generate"' in refused.stderr
     assert "public = true" in refused.stderr
     assert documents(command) == before
 
@@ -63,29 +63,29 @@ def test_a_secret_that_is_left_out_makes_no_client_public(command: ClientCommand
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ("public = true", "public: has no secret"),
+        ("public = true", "public: true excludes a secret"),
         ("public = false", None),
-        ("public = 'yes'", "public: is true or false"),
+        ("public = 'yes'", "public: must be true or false"),
     ],
 )
-def test_public_says_whether_there_is_a_secret(command: ClientCommand, more: str, says: str | None) -> None:
+def test_public_field_must_match_the_secret(command: ClientCommand, more: str, says: str | None) -> None:
     done = apply(command, f"{WIKI}{more}\n", "--yes")
     assert done.exit_code == (0 if says is None else 1), done.output
     assert says is None or f"wiki: {says}" in done.stderr
-    assert "page: public: needs a secret" in apply(command, f"{PAGE}public = false\n", "--yes").stderr
+    assert "page: public: false needs a secret" in apply(command, f"{PAGE}public = false\n", "--yes").stderr
 
 
-def test_a_client_becomes_public_or_confidential_only_with_the_plan_saying_so(command: ClientCommand) -> None:
-    applied(command, WIKI)
+def test_change_of_client_type_is_listed(command: ClientCommand) -> None:
+    apply_json(command, WIKI)
     public = WIKI.replace('client_secret_hash = "generate"\n', "public = true\n")
-    (change,) = applied(command, public)["changes"]
-    assert change["fields"] == {"secret": {"before": "as registered", "after": "none (public)"}}
-    again = applied(command, WIKI)
-    assert again["changes"][0]["fields"] == {"secret": {"before": "none (public)", "after": "a new one, told once"}}
+    (change,) = apply_json(command, public)["changes"]
+    assert change["fields"] == {"secret": {"before": "registered", "after": "none (public)"}}
+    again = apply_json(command, WIKI)
+    assert again["changes"][0]["fields"] == {"secret": {"before": "none (public)", "after": "new (shown once)"}}
     assert documents(command)["wiki"]["client_secret_hash"] == f"sha256:{hash_secret(again['secrets']['wiki'])}"
 
 
-def test_new_secrets_go_into_a_new_file_that_only_its_owner_reads(command: ClientCommand, tmp_path: Path) -> None:
+def test_secrets_file_is_new_and_private(command: ClientCommand, tmp_path: Path) -> None:
     path = tmp_path / "secrets.json"
     done = apply(command, WIKI + PAGE, "--yes", "--secrets-file", str(path))
     assert done.exit_code == 0
@@ -97,7 +97,7 @@ def test_new_secrets_go_into_a_new_file_that_only_its_owner_reads(command: Clien
     more = WIKI.replace('"wiki"', '"wiki-2"')
     refused = apply(command, WIKI + more, "--yes", "--secrets-file", str(path))
     assert refused.exit_code == 1
-    assert "is there already" in refused.stderr
+    assert "exists already" in refused.stderr
     assert json.loads(path.read_text()) == secrets
     assert "wiki-2" not in documents(command)
     missing = apply(command, WIKI + more, "--yes", "--secrets-file", str(tmp_path / "no" / "s.json"))
@@ -112,10 +112,10 @@ def test_new_secrets_go_into_a_new_file_that_only_its_owner_reads(command: Clien
         (StoreFailure("the server closed the connection"), "The database does not do what was asked of it"),
     ],
 )
-def test_secrets_that_may_count_by_now_are_not_taken_away(
+def test_secrets_file_is_kept_if_change_may_be_committed(
     command: ClientCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, says: str
 ) -> None:
-    """The commit went out and nobody knows whether it arrived: the file is the only copy."""
+    """The change may be committed, and then the file is the only copy."""
 
     def fails(*_args: Any, **_kwargs: Any) -> int:
         raise failure
@@ -125,44 +125,44 @@ def test_secrets_that_may_count_by_now_are_not_taken_away(
     done = apply(command, WIKI, "--yes", "--secrets-file", str(path))
     assert done.exit_code == 1
     assert says in done.stderr
-    assert f"{path} holds secrets that count if `clients list` shows" in done.stderr
+    assert f"{path} holds secrets that are valid if `clients list` shows" in done.stderr
     assert set(json.loads(path.read_text())) == {"wiki"}
 
 
-def test_an_export_applies_to_where_it_comes_from_without_a_change(command: ClientCommand) -> None:
-    command.adds('Wiki é😀 "\\', "--id", "wiki", *REDIRECT, "--allowed-attribute", "ui d=a'\"b", "--claim", "email")
-    command.adds("Page", "--id", "page", "--public", *REDIRECT)
-    command.adds("Off", "--id", "off", *REDIRECT)
-    command.does("disable", "off")
-    command.does("rotate-secret", "wiki", "--keep-old")
+def test_export_reapplies_without_changes(command: ClientCommand) -> None:
+    command.add('Wiki é😀 "\\', "--id", "wiki", *REDIRECT, "--allowed-attribute", "ui d=a'\"b", "--claim", "email")
+    command.add("Page", "--id", "page", "--public", *REDIRECT)
+    command.add("Off", "--id", "off", *REDIRECT)
+    command.output("disable", "off")
+    command.output("rotate-secret", "wiki", "--keep-old")
     before = documents(command)
     for words in ([], ["--hashes"]):
-        exported = command.does("export", *words)
-        assert applied(command, exported, "--prune")["changes"] == []
+        exported = command.output("export", *words)
+        assert apply_json(command, exported, "--prune")["changes"] == []
     assert documents(command) == before
-    assert json.loads(command.does("export", "--json"))["clients"] == tomllib.loads(command.does("export"))["clients"]
+    assert (
+        json.loads(command.output("export", "--json"))["clients"] == tomllib.loads(command.output("export"))["clients"]
+    )
 
 
-def test_an_export_has_hashes_only_when_asked_and_never_those_of_the_settings(command: ClientCommand) -> None:
-    secret = command.adds("Wiki", "--id", "wiki", *REDIRECT)["client_secret"]
-    plain = command.runs("export")
+def test_export_has_hashes_only_on_request(command: ClientCommand) -> None:
+    secret = command.add("Wiki", "--id", "wiki", *REDIRECT)["client_secret"]
+    plain = command.run("export")
     assert 'client_secret_hash = "generate"' in plain.stdout
     assert hash_secret(secret) not in plain.stdout
-    asked = command.runs("export", "--hashes")
+    asked = command.run("export", "--hashes")
     assert hash_secret(secret) in asked.stdout
-    assert "keep the file to yourself" in asked.stderr
+    assert "keep the file private" in asked.stderr
     for result in (plain, asked):
         assert secret not in result.output
         assert "hub" not in result.stdout
 
 
-def test_an_export_moves_clients_with_their_secrets_to_another_installation(
-    command: ClientCommand, empty_database: Path, tmp_path: Path
-) -> None:
-    command.adds("Wiki", "--id", "wiki", *REDIRECT)
-    moved = command.does("export", "--hashes")
+def test_export_with_hashes_moves_secrets(command: ClientCommand, empty_database: Path, tmp_path: Path) -> None:
+    command.add("Wiki", "--id", "wiki", *REDIRECT)
+    moved = command.output("export", "--hashes")
     elsewhere = ClientCommand(Path(shutil.copy(empty_database, tmp_path / "elsewhere.sqlite3")))
-    applied(elsewhere, moved)
+    apply_json(elsewhere, moved)
     assert documents(elsewhere) == documents(command)
 
 
@@ -178,5 +178,5 @@ def test_an_export_moves_clients_with_their_secrets_to_another_installation(
         min_size=1,
     )
 )
-def test_whatever_is_exported_is_the_toml_of_it(entry: dict[str, Any]) -> None:
+def test_export_is_valid_toml(entry: dict[str, Any]) -> None:
     assert tomllib.loads(as_toml([entry]))["clients"] == [entry]

@@ -1,4 +1,4 @@
-"""Every `passerelle clients` command that says something says it in fields as well."""
+"""JSON output of the `passerelle clients` commands."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ClientCommand:
 
 
 def fields(command: ClientCommand, *words: str, typed: str = "") -> dict[str, Any]:
-    result = command.runs(*words, "--json", typed=typed)
+    result = command.run(*words, "--json", typed=typed)
     assert result.exit_code == 0, result.output
     return dict(json.loads(result.stdout))
 
 
-def test_a_client_from_its_first_day_to_its_last(command: ClientCommand) -> None:
-    command.adds("Wiki", "--id", "wiki", *REDIRECT)
+def test_json_output_of_every_client_command(command: ClientCommand) -> None:
+    command.add("Wiki", "--id", "wiki", *REDIRECT)
     assert fields(command, "edit", "wiki", "--consent")["consent"] is True
     assert "client_secret" in fields(command, "rotate-secret", "wiki", "--keep-old")
     assert fields(command, "rotate-secret", "wiki", "--drop-old") == {"client_id": "wiki", "secrets": 1}
-    assert fields(command, "disable", "wiki") == {"client_id": "wiki", "state": "disabled", "grants_taken_back": 0}
+    assert fields(command, "disable", "wiki") == {"client_id": "wiki", "state": "disabled", "revoked_grants": 0}
     assert fields(command, "enable", "wiki") == {"client_id": "wiki", "state": "enabled"}
     assert fields(command, "remove", "wiki", "--yes") == {
         "client_id": "wiki",
         "state": "removed",
-        "grants_taken_back": 0,
+        "revoked_grants": 0,
     }
 
 
-def test_a_hash_with_and_without_the_secret_that_it_is_of(command: ClientCommand) -> None:
+def test_json_output_of_hash(command: ClientCommand) -> None:
     made = fields(command, "hash", "--generate")
     assert made["client_secret_hash"] == f"sha256:{hash_secret(made['client_secret'])}"
     assert fields(command, "hash", typed="a secret\n") == {"client_secret_hash": f"sha256:{hash_secret('a secret')}"}
 
 
-def test_a_fault_is_a_sentence_on_standard_error_all_the_same(command: ClientCommand) -> None:
-    for words in (["edit", "nobody", "--consent"], ["disable", "nobody"], ["enable", "nobody"]):
-        assert "There is no client 'nobody'" in command.refuses(*words, "--json")
+def test_errors_go_to_standard_error_with_json(command: ClientCommand) -> None:
+    for words in (["edit", "missing", "--consent"], ["disable", "missing"], ["enable", "missing"]):
+        assert "There is no client 'missing'" in command.error(*words, "--json")
 
 
-def test_the_help_tells_the_exit_statuses(command: ClientCommand) -> None:
-    told = " ".join(command.does("--help").split())
-    assert "Exit status: 0 done, 1 a fault" in told
-    assert "3 `apply --dry-run` found something to change" in told
+def test_help_lists_exit_statuses(command: ClientCommand) -> None:
+    text = " ".join(command.output("--help").split())
+    assert "Exit status: 0 success, 1 error" in text
+    assert "3 `apply --dry-run` found changes" in text

@@ -1,4 +1,4 @@
-"""`passerelle clients add --recipe`: what is registered, what is printed to paste, and what is refused before both."""
+"""`passerelle clients add --recipe`: registration, printed configuration and rejected options."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PROXY = ["--recipe", "oauth2-proxy", "--url", "https://app.example.org"]
 
 
 def ids(command: ClientCommand) -> list[str]:
-    return [row["client_id"] for row in json.loads(command.does("list", "--json"))]
+    return [row["client_id"] for row in json.loads(command.output("list", "--json"))]
 
 
-def test_a_recipe_registers_its_facts_at_the_address(command: ClientCommand) -> None:
-    added = command.adds("Dashboards", *GRAFANA)
-    shown = command.shows(added["client_id"])
+def test_recipe_registers_its_facts_at_the_url(command: ClientCommand) -> None:
+    added = command.add("Dashboards", *GRAFANA)
+    shown = command.show(added["client_id"])
     assert shown["client_name"] == "Dashboards"
     assert shown["redirect_uris"] == ["https://grafana.example.org/login/generic_oauth"]
     assert shown["post_logout_redirect_uris"] == ["https://grafana.example.org/login"]
@@ -34,8 +34,8 @@ def test_a_recipe_registers_its_facts_at_the_address(command: ClientCommand) -> 
     assert (shown["type"], shown["require_pkce"]) == ("confidential", True)
 
 
-def test_the_configuration_has_the_id_and_the_one_secret_that_is_valid(command: ClientCommand) -> None:
-    added = command.adds("Gate", *PROXY)
+def test_configuration_contains_the_credentials(command: ClientCommand) -> None:
+    added = command.add("Gate", *PROXY)
     (block,) = added["configuration"]
     written = tomllib.loads(block["text"])
     assert (written["client_id"], written["client_secret"]) == (added["client_id"], added["client_secret"])
@@ -52,41 +52,45 @@ def test_the_configuration_has_the_id_and_the_one_secret_that_is_valid(command: 
     assert set(added["tells"]) == {"groups", "refresh", "logout"}
 
 
-def test_people_get_the_same_to_paste(command: ClientCommand) -> None:
-    result = command.runs("add", "Hub", "--recipe", "jupyterhub", "--url", "https://hub.example.org/base")
+def test_text_output_contains_the_configuration(command: ClientCommand) -> None:
+    result = command.run("add", "Hub", "--recipe", "jupyterhub", "--url", "https://hub.example.org/base")
     assert result.exit_code == 0
     head, block, *_ = re.split(r"\n── into (?:.*) ──\n", result.stdout)
-    told = dict(line.split(": ") for line in head.strip().splitlines())
+    credentials = dict(line.split(": ") for line in head.strip().splitlines())
     texts = {node.value for node in ast.walk(ast.parse(block.partition("\n\n")[0])) if isinstance(node, ast.Constant)}
-    assert {told["client_id"], told["client_secret"], "https://hub.example.org/base/hub/oauth_callback"} <= texts
-    assert told["client_secret"] not in result.stderr
-    assert "shown this once" in result.stderr
+    assert {
+        credentials["client_id"],
+        credentials["client_secret"],
+        "https://hub.example.org/base/hub/oauth_callback",
+    } <= texts
+    assert credentials["client_secret"] not in result.stderr
+    assert "shown only once" in result.stderr
 
 
 @pytest.mark.parametrize("name", [recipe.name for recipe in all_recipes()])
 def test_every_recipe_can_be_added(command: ClientCommand, name: str) -> None:
     recipe = next(recipe for recipe in all_recipes() if recipe.name == name)
     where = [] if recipe.example is None else ["--url", recipe.example]
-    added = command.adds("Application", "--recipe", name, *where)
+    added = command.add("Application", "--recipe", name, *where)
     assert ("client_secret" in added) is not recipe.client.public
     assert [block["into"] for block in added["configuration"]] == [block.into for block in recipe.blocks]
-    assert command.shows(added["client_id"])["type"] == ("public" if recipe.client.public else "confidential")
+    assert command.show(added["client_id"])["type"] == ("public" if recipe.client.public else "confidential")
 
 
-def test_options_are_stronger_than_the_recipe(command: ClientCommand) -> None:
+def test_explicit_options_override_the_recipe(command: ClientCommand) -> None:
     words = ["--scope", "openid email", "--redirect-uri", "https://other.example.org/cb", "--allowed-group", "staff"]
-    added = command.adds("Gate", *PROXY, "--id", "gate", *words)
-    shown = command.shows("gate")
+    added = command.add("Gate", *PROXY, "--id", "gate", *words)
+    shown = command.show("gate")
     assert shown["redirect_uris"] == ["https://other.example.org/cb"]
     assert (shown["scopes"], shown["allowed_groups"]) == (["openid", "email"], ["staff"])
     assert tomllib.loads(added["configuration"][0]["text"])["scope"] == "openid email"
 
 
-def test_a_recipe_for_a_program_takes_no_address_and_gives_no_secret(command: ClientCommand) -> None:
-    added = command.adds("Tool", "--recipe", "command-line")
+def test_program_recipe_has_no_url_and_no_secret(command: ClientCommand) -> None:
+    added = command.add("Tool", "--recipe", "command-line")
     assert "client_secret" not in added
     assert added["url"] is None
-    assert "leave out --url" in command.refuses(
+    assert "leave out --url" in command.error(
         "add", "Tool", "--recipe", "command-line", "--url", "https://x.example.org", status=2
     )
 
@@ -97,48 +101,52 @@ def test_a_recipe_for_a_program_takes_no_address_and_gives_no_secret(command: Cl
         (["--recipe", "grafanna"], 2, "Did you mean grafana?"),
         (["--recipe", "nowhere.toml"], 2, "No such file"),
         (["--recipe", "grafana"], 2, "needs --url, like https://grafana.example.org"),
-        (["--url", "https://x.example.org"], 2, "--url goes with --recipe"),
+        (["--url", "https://x.example.org"], 2, "--url needs --recipe"),
         (["--recipe", "grafana", "--url", "http://grafana.example.org"], 2, "is plain http"),
         (["--recipe", "grafana", "--url", "grafana.example.org"], 2, "https://grafana.example.org"),
         (["--recipe", "grafana", "--url", "https://a:secret@g.example.org"], 2, "user name"),
         (["--recipe", "grafana", "--url", "https://g.example.org/#x"], 2, "from the # on"),
         (["--recipe", "grafana", "--url", ""], 2, "is not complete"),
-        ([*GRAFANA, "--id", "a;b"], 1, "Choose another one with --id"),
-        ([*GRAFANA, "--public"], 1, "keeps a secret"),
+        ([*GRAFANA, "--id", "a;b"], 1, "Choose another client id with --id"),
+        ([*GRAFANA, "--public"], 1, "needs a client with a secret"),
         ([*GRAFANA, "--scope", "root"], 1, "root: not known here"),
         (["--recipe", "command-line", "--no-pkce"], 1, "needs a client secret"),
         (["--recipe", "mod-auth-openidc", "--url", "https://a.example.org", "--id", "a${b}"], 1, "cannot hold"),
-        (["--recipe", "mod-auth-openidc", "--url", "https://a.example.org/caf%C3%A9"], 1, "nobody would be asked"),
+        (
+            ["--recipe", "mod-auth-openidc", "--url", "https://a.example.org/caf%C3%A9"],
+            1,
+            "would stay open",
+        ),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_registered(
+def test_invalid_recipe_options_register_nothing(
     command: ClientCommand, words: list[str], status: int, says: str
 ) -> None:
-    refused = command.refuses("add", "App", *words, status=status)
+    refused = command.error("add", "App", *words, status=status)
     assert says in refused
     assert "secret@" not in refused
     assert ids(command) == ["hub"]
 
 
-def test_all_recipes_are_listed_with_what_proves_them(command: ClientCommand) -> None:
-    rows: list[dict[str, Any]] = json.loads(command.does("recipes", "--json"))
+def test_recipes_are_listed_with_their_evidence(command: ClientCommand) -> None:
+    rows: list[dict[str, Any]] = json.loads(command.output("recipes", "--json"))
     assert [row["recipe"] for row in rows] == [recipe.name for recipe in all_recipes()]
-    listed = command.does("recipes")
+    listed = command.output("recipes")
     for recipe in all_recipes():
-        tried = f"tried by hand with {recipe.tried_with.version}" if recipe.tried_with else "derived, for"
-        proof = f"run with {recipe.run_with.version}" if recipe.run_with else tried
+        tried = f"tried by hand with {recipe.tried_with.version}" if recipe.tried_with else "untested, for"
+        proof = f"tested with {recipe.run_with.version}" if recipe.run_with else tried
         assert re.search(rf"^{recipe.name} .*{re.escape(proof)}", listed, re.MULTILINE)
 
 
-def test_one_recipe_is_shown_whole_without_registering_anything(command: ClientCommand) -> None:
-    page = command.does("recipes", "grafana")
-    assert "client_secret = {client_secret}" in page
-    assert "{url}/login/generic_oauth" in page
-    shown = json.loads(command.does("recipes", "grafana", "--json"))
-    assert shown["client"]["redirect_uris"] == ["{url}/login/generic_oauth"]
-    assert "There is no recipe" in command.refuses("recipes", "nothing")
+def test_showing_a_recipe_registers_nothing(command: ClientCommand) -> None:
+    page = command.output("recipes", "grafana")
+    assert "client_secret = {{ client_secret }}" in page
+    assert "{{ url }}/login/generic_oauth" in page
+    shown = json.loads(command.output("recipes", "grafana", "--json"))
+    assert shown["client"]["redirect_uris"] == ["{{ url }}/login/generic_oauth"]
+    assert "There is no recipe" in command.error("recipes", "nothing")
     assert ids(command) == ["hub"]
 
 
-def test_recipes_can_be_read_before_there_are_any_settings(command: ClientCommand) -> None:
-    assert command.runs("recipes", issuer="").exit_code == 0
+def test_recipes_need_no_settings(command: ClientCommand) -> None:
+    assert command.run("recipes", issuer="").exit_code == 0

@@ -1,4 +1,4 @@
-"""`passerelle clients` refuses in one sentence: wrong registrations, missing settings, sick databases."""
+"""`passerelle clients` rejects invalid registrations, missing settings and unusable databases."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["command", "empty_database"]  # fixtures
         pytest.param(["--redirect-uri", "https://me@wiki.example.org/"], "user name", id="row3-userinfo"),
         pytest.param(["--redirect-uri", "https://[::1"], "is not a URI", id="row3-broken"),
         pytest.param(["--redirect-uri", "https://é.example.org/"], "non-ASCII", id="row3-non-ascii"),
-        pytest.param([*REDIRECT, "--id", "hub"], "registered in the settings", id="of-the-settings"),
+        pytest.param([*REDIRECT, "--id", "hub"], "defined in the settings", id="settings-client"),
         pytest.param([*REDIRECT, "--id", "a b"], "client_id", id="space-in-id"),
         pytest.param([*REDIRECT, "--id", "x" * 256], "client_id", id="long-id"),
         pytest.param([*REDIRECT, "--scope", "root"], "root: not known here", id="unknown-scope"),
@@ -38,13 +38,13 @@ __all__ = ["command", "empty_database"]  # fixtures
         pytest.param([*REDIRECT, "--access-token-lifetime", "1"], "access_token_lifetime_seconds", id="short-token"),
         pytest.param([*REDIRECT, "--backchannel-logout-uri", "ftp://x"], "backchannel_logout_uri", id="ftp"),
         pytest.param(
-            ["--public", "--grant-type", "client_credentials"], "needs a client secret", id="public-for-itself"
+            ["--public", "--grant-type", "client_credentials"], "needs a client secret", id="public-client-credentials"
         ),
     ],
 )
-def test_what_the_settings_would_refuse_is_refused_here(command: ClientCommand, words: list[str], says: str) -> None:
-    assert says in command.refuses("add", "Wiki", *words)
-    assert [row["client_id"] for row in json.loads(command.does("list", "--json"))] == ["hub"]
+def test_invalid_registration_is_rejected(command: ClientCommand, words: list[str], says: str) -> None:
+    assert says in command.error("add", "Wiki", *words)
+    assert [row["client_id"] for row in json.loads(command.output("list", "--json"))] == ["hub"]
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_what_the_settings_would_refuse_is_refused_here(command: ClientCommand, 
     ],
     ids=lambda words: words[0],
 )
-def test_words_that_are_no_text_are_refused_as_such_row3(command: ClientCommand, words: list[str]) -> None:
-    assert "not UTF-8" in command.refuses(*words, status=2)
+def test_arguments_must_be_utf8_row3(command: ClientCommand, words: list[str]) -> None:
+    assert "not UTF-8" in command.error(*words, status=2)
 
 
 @pytest.mark.parametrize("name", ["a\x1b[2J", "a\nb", "x" * 121, "\u202e"])
-def test_a_name_that_cannot_be_shown_is_refused(command: ClientCommand, name: str) -> None:
-    assert "name" in command.refuses("add", name, *REDIRECT).lower()
+def test_unprintable_name_is_rejected(command: ClientCommand, name: str) -> None:
+    assert "name" in command.error("add", name, *REDIRECT).lower()
 
 
 @pytest.mark.parametrize(
@@ -84,107 +84,106 @@ def test_a_name_that_cannot_be_shown_is_refused(command: ClientCommand, name: st
         ["no-such-command"],
     ],
 )
-def test_wrong_arguments_end_with_status_2(command: ClientCommand, words: list[str]) -> None:
-    result = command.runs(*words)
+def test_invalid_arguments_exit_with_status_2(command: ClientCommand, words: list[str]) -> None:
+    result = command.run(*words)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Usage: " in result.stderr
 
 
-def test_a_client_is_not_called_like_a_user_row71(command: ClientCommand) -> None:
+def test_client_id_must_not_equal_a_user_name_row71(command: ClientCommand) -> None:
     store = command.store()
     alice = Identity(subject="alice", username="alice")
     session = Session(sid="s", cookie_hash="c", identity=alice, auth_time=0, created_at=0, expires_at=2**40)
     store.sessions.begin(session, ticket_hash="t")
     store.close()
-    assert "A user is called alice" in command.refuses("add", "Alice", "--id", "alice", *REDIRECT)
-    assert command.adds("alice", *REDIRECT)["client_id"] != "alice"
+    assert "A user has the name alice" in command.error("add", "Alice", "--id", "alice", *REDIRECT)
+    assert command.add("alice", *REDIRECT)["client_id"] != "alice"
 
 
-def test_an_id_is_given_once(command: ClientCommand) -> None:
-    command.adds("Wiki", "--id", "wiki", *REDIRECT)
-    assert "There is a client wiki already" in command.refuses("add", "Other", "--id", "wiki", *REDIRECT)
+def test_client_id_is_unique(command: ClientCommand) -> None:
+    command.add("Wiki", "--id", "wiki", *REDIRECT)
+    assert "There is a client wiki already" in command.error("add", "Other", "--id", "wiki", *REDIRECT)
 
 
-def test_a_wrong_change_changes_nothing(command: ClientCommand) -> None:
-    command.adds("Wiki", "--id", "wiki", *REDIRECT)
-    before = command.shows("wiki")
-    assert "is plain http" in command.refuses("edit", "wiki", "--redirect-uri", "http://x.example.org")
-    assert "is required" in command.refuses("edit", "wiki", "--clear", "redirect-uri")
-    assert command.shows("wiki") == before
+def test_invalid_edit_changes_nothing(command: ClientCommand) -> None:
+    command.add("Wiki", "--id", "wiki", *REDIRECT)
+    before = command.show("wiki")
+    assert "is plain http" in command.error("edit", "wiki", "--redirect-uri", "http://x.example.org")
+    assert "is required" in command.error("edit", "wiki", "--clear", "redirect-uri")
+    assert command.show("wiki") == before
 
 
 @pytest.mark.parametrize("words", CHANGES, ids=lambda words: words[0])
-def test_clients_of_the_settings_are_changed_there(command: ClientCommand, words: list[str]) -> None:
-    told = command.refuses(*("hub" if word == "CLIENT" else word for word in words))
-    assert "is registered in the settings: change it there" in told
+def test_settings_clients_are_read_only(command: ClientCommand, words: list[str]) -> None:
+    output = command.error(*("hub" if word == "CLIENT" else word for word in words))
+    assert "is defined in the settings: change it there" in output
 
 
-@pytest.mark.parametrize("words", [*CHANGES, ["show", "CLIENT"]], ids=lambda words: words[0])
-@pytest.mark.parametrize("client_id", ["nobody", "", "\x1b[2J", "'; DROP TABLE stored_clients; --"])
-def test_a_client_that_is_not_there_is_said_to_be_missing(
-    command: ClientCommand, words: list[str], client_id: str
-) -> None:
-    told = command.refuses(*(client_id if word == "CLIENT" else word for word in words))
-    assert f"There is no client {client_id!r}" in told
+@pytest.mark.parametrize(
+    ("words", "client_id"),
+    [
+        *((words, "missing") for words in [*CHANGES, ["show", "CLIENT"]]),
+        *((["show", "CLIENT"], client_id) for client_id in ("", "\x1b[2J", "'; DROP TABLE stored_clients; --")),
+    ],
+)
+def test_missing_client_is_reported(command: ClientCommand, words: list[str], client_id: str) -> None:
+    output = command.error(*(client_id if word == "CLIENT" else word for word in words))
+    assert f"There is no client {client_id!r}" in output
 
 
 @pytest.mark.parametrize("document", ["", "{}", "[]", "null", '{"client_id": "odd", "from_the_future": 1}', "\x1b"])
-def test_what_another_version_stored_is_shown_as_such_and_can_be_removed(command: ClientCommand, document: str) -> None:
+def test_unreadable_client_is_listed_and_removable(command: ClientCommand, document: str) -> None:
     store = command.store()
     store.clients.put(StoredClient(client_id="odd", document=document, disabled=False), now=0)
     store.close()
-    assert "unreadable" in command.does("list")
-    assert command.shows("odd")["state"].startswith("unreadable")
-    assert "cannot be read" in command.refuses("edit", "odd", "--name", "x")
-    command.does("remove", "odd", "--yes")
+    assert "unreadable" in command.output("list")
+    assert command.show("odd")["state"].startswith("unreadable")
+    assert "cannot be read" in command.error("edit", "odd", "--name", "x")
+    command.output("remove", "odd", "--yes")
 
 
-EVERYTHING = [["list"], ["add", "A", *REDIRECT], ["show", "hub"], *CHANGES]
+COMMANDS = [["list"], ["add", "A", *REDIRECT], ["show", "hub"], *CHANGES]
+FAULTS = [
+    ({"issuer": "", "cas_url": ""}, "PASSERELLE_CAS_URL: is required"),
+    ({"config": "/no/such.toml"}, "cannot read /no/such.toml"),
+    ({"database_url": "sqlite:////no/such/place.sqlite3"}, "PASSERELLE_DATABASE_URL"),
+    ({"database_url": "postgresql://u:s3cret@127.0.0.1:9/x"}, "PASSERELLE_DATABASE_URL"),
+    ({"database_url": f"sqlite:///{__file__}"}, "not a database"),
+]
 
 
-@pytest.mark.parametrize("words", EVERYTHING, ids=lambda words: words[0])
 @pytest.mark.parametrize(
-    ("settings", "says"),
-    [
-        pytest.param({"issuer": "", "cas_url": ""}, "PASSERELLE_CAS_URL: is required", id="no-configuration"),
-        pytest.param({"config": "/no/such.toml"}, "cannot read /no/such.toml", id="no-file"),
-        pytest.param({"database_url": "sqlite:////no/such/place.sqlite3"}, "PASSERELLE_DATABASE_URL", id="no-folder"),
-        pytest.param(
-            {"database_url": "postgresql://u:s3cret@127.0.0.1:9/x"}, "PASSERELLE_DATABASE_URL", id="no-server"
-        ),
-        pytest.param({"database_url": f"sqlite:///{__file__}"}, "not a database", id="not-a-database"),
-    ],
+    ("words", "settings", "says"),
+    [*((["list"], *fault) for fault in FAULTS), *((words, *FAULTS[-1]) for words in COMMANDS[1:])],
 )
-def test_without_settings_or_database_it_says_so(
+def test_missing_settings_or_database_is_reported(
     command: ClientCommand, words: list[str], settings: dict[str, str], says: str
 ) -> None:
-    told = command.refuses(*words, **settings)
-    assert says in told
-    assert "s3cret" not in told
+    output = command.error(*words, **settings)
+    assert says in output
+    assert "s3cret" not in output
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
-def test_a_disk_that_takes_nothing_more_is_one_sentence(command: ClientCommand) -> None:
-    with sqlite3.connect(command.database) as connection:  # as if another program had written this into it
+def test_full_disk_is_reported(command: ClientCommand) -> None:
+    with sqlite3.connect(command.database) as connection:  # a trigger simulates the full disk
         connection.execute(
             "CREATE TRIGGER full BEFORE INSERT ON stored_clients BEGIN SELECT RAISE(FAIL, 'disk full'); END"
         )
     connection.close()
-    assert "The database does not do what was asked of it: disk full." in command.refuses("add", "A", *REDIRECT)
+    assert "The database does not do what was asked of it: disk full." in command.error("add", "A", *REDIRECT)
 
 
-def test_a_database_that_cannot_be_written_is_one_sentence(
-    command: ClientCommand, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_read_only_database_is_reported(command: ClientCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     read_only = f"sqlite:///file:{command.database}?mode=ro&uri=true"
-    assert "PASSERELLE_DATABASE_URL" in command.refuses("add", "A", *REDIRECT, database_url=read_only)
+    assert "PASSERELLE_DATABASE_URL" in command.error("add", "A", *REDIRECT, database_url=read_only)
 
 
-def test_a_database_that_the_command_makes_is_nobody_elses_business(command: ClientCommand, tmp_path: Path) -> None:
+def test_new_database_is_private(command: ClientCommand, tmp_path: Path) -> None:
     usual = os.umask(0o022)
     try:
         fresh = tmp_path / "fresh.sqlite3"
-        assert command.runs("list", database_url=f"sqlite:///{fresh}").exit_code == 0
+        assert command.run("list", database_url=f"sqlite:///{fresh}").exit_code == 0
         assert fresh.stat().st_mode & 0o077 == 0
         assert os.umask(0o022) == 0o022
     finally:

@@ -1,4 +1,4 @@
-"""What a file of clients would change: asked of rooms, without a command around it."""
+"""Plans and exports of clients, without the commands around them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bridge.cli.client_file import as_toml
 from bridge.errors import ClientCommandError
-from bridge.oauth.client_plan import Plan, export_entry, apply_plan, generate_secrets, build_plan, read_entries
+from bridge.oauth.client_plan import Plan, apply_plan, build_plan, export_entry, generate_secrets, read_entries
 from bridge.oauth.client_store import ClientStore
 from bridge.settings import ClientSettings
 from bridge.store import SqlStore, Store, StoredClient
@@ -75,7 +75,7 @@ def applied(store: Store, entries: Sequence[Mapping[str, Any]]) -> None:
 
 
 def exported(store: Store, *fixed: ClientSettings, with_hashes: bool) -> list[dict[str, Any]]:
-    """Through the text of the file."""
+    """Export to TOML and parse it."""
     managed = [client for client in commands(store, *fixed).all() if client.source == "managed"]
     entries = [export_entry(client, with_hashes=with_hashes) for client in managed]
     return list(tomllib.loads(as_toml([entry for entry in entries if entry is not None])).get("clients", []))
@@ -83,10 +83,10 @@ def exported(store: Store, *fixed: ClientSettings, with_hashes: bool) -> list[di
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.dictionaries(st.from_regex(r"[!-~]{1,8}", fullmatch=True), ENTRIES, min_size=1, max_size=3))
-def test_an_export_makes_the_same_of_an_empty_installation_and_nothing_of_its_own(
-    store: SqlStore, elsewhere: SqlStore, made_up: dict[str, dict[str, Any]]
+def test_export_recreates_clients_and_changes_nothing_here(
+    store: SqlStore, elsewhere: SqlStore, generated: dict[str, dict[str, Any]]
 ) -> None:
-    entries = [{"client_id": client_id, **facts} for client_id, facts in made_up.items()]
+    entries = [{"client_id": client_id, **facts} for client_id, facts in generated.items()]
     try:
         applied(store, entries)
     except ClientCommandError:
@@ -97,34 +97,34 @@ def test_an_export_makes_the_same_of_an_empty_installation_and_nothing_of_its_ow
         assert planned(store, exported(store, with_hashes=with_hashes)).changes == ()
 
 
-def test_an_export_applies_where_the_settings_took_over_one_of_its_names(store: SqlStore) -> None:
+def test_export_applies_with_a_client_shadowed_by_settings(store: SqlStore) -> None:
     applied(store, [WIKI])
     fixed = ClientSettings(client_id="wiki", redirect_uris=("https://other.example.org/cb",))
     export = exported(store, fixed, with_hashes=False)
     assert planned(store, export, fixed).changes == ()
-    with pytest.raises(ClientCommandError, match="wiki is registered in the settings"):
+    with pytest.raises(ClientCommandError, match="wiki is defined in the settings"):
         planned(store, [{**export[0], "consent": True}], fixed)
 
 
-def test_a_long_file_asks_for_all_clients_no_more_often_than_a_short_one(store: SqlStore) -> None:
-    class Counted:
+def test_plan_reads_clients_once_for_any_file_length(store: SqlStore) -> None:
+    class CountingStore:
         def __init__(self) -> None:
-            self.asked = count()
+            self.reads = count()
 
         def __getattr__(self, name: str) -> Any:
             return getattr(store if name in ("grants", "sessions") else store.clients, name)
 
         @property
-        def clients(self) -> Counted:
+        def clients(self) -> CountingStore:
             return self
 
         def all(self) -> Sequence[StoredClient]:
-            next(self.asked)
+            next(self.reads)
             return store.clients.all()
 
-    def asked(length: int) -> int:
-        counted = Counted()
+    def reads(length: int) -> int:
+        counted = CountingStore()
         planned(cast(Store, counted), [{**WIKI, "client_id": f"wiki-{number}"} for number in range(length)])
-        return next(counted.asked)
+        return next(counted.reads)
 
-    assert asked(30) == asked(1)
+    assert reads(30) == reads(1)

@@ -1,4 +1,4 @@
-"""Who an application is, and where it may send people."""
+"""Clients: secrets, redirect URIs and authentication at the token endpoint."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ SECRET = "s3cret: +%é☃"
 
 
 def client(client_id: str = "hub", **changes: object) -> Client:
-    usual = {"client_id": client_id, "client_secret": SECRET, "redirect_uris": ["https://hub.example.org/cb"]}
-    given = {name: value for name, value in {**usual, **changes}.items() if value is not None}
+    defaults = {"client_id": client_id, "client_secret": SECRET, "redirect_uris": ["https://hub.example.org/cb"]}
+    given = {name: value for name, value in {**defaults, **changes}.items() if value is not None}
     return Client.from_settings(ClientSettings.model_validate(given))
 
 
 HUB, PUBLIC = client(), client("cli", client_secret=None)
 
 
-class Known(dict[str, Client]):
-    """Of a registry, all that the checks want."""
+class FakeRegistry(dict[str, Client]):
+    """The part of a registry that client authentication uses."""
 
     def absence_reason(self, client_id: str) -> str:
         return f"unknown {client_id}"
 
 
-CLIENTS = cast(ClientRegistry, Known(hub=HUB, cli=PUBLIC))
+CLIENTS = cast(ClientRegistry, FakeRegistry(hub=HUB, cli=PUBLIC))
 
 
 def basic(text: str) -> str:
     return f"Basic {base64.b64encode(text.encode()).decode()}"
 
 
-def test_the_secret_itself_is_not_kept() -> None:
+def test_client_does_not_keep_the_plain_secret() -> None:
     assert SECRET not in repr(client())
 
 
-def test_a_secret_and_its_hash_are_the_same_client() -> None:
+def test_secret_and_hash_give_equal_clients() -> None:
     hashed = client(client_secret=None, client_secret_hash=hash_secret(SECRET))
     prefixed = client(client_secret=None, client_secret_hash=f"sha256:{hash_secret(SECRET)}")
     assert hashed == prefixed == client()
     hashed.check_secret(SECRET)
 
 
-def test_during_a_changeover_both_secrets_are_good_and_no_third() -> None:
+def test_both_secrets_are_valid_during_rotation() -> None:
     both = client(former_secret_hash=hash_secret("the one before"))
     both.check_secret(SECRET)
     both.check_secret("the one before")
@@ -59,42 +59,42 @@ def test_during_a_changeover_both_secrets_are_good_and_no_third() -> None:
         both.check_secret("the one before that")
 
 
-def test_a_former_secret_without_a_present_one_makes_no_client() -> None:
-    """To the commands it would be public, and to whoever serves bound to a secret that has been replaced."""
+def test_former_secret_needs_a_current_one() -> None:
+    """The commands would show such a client as public, but the bridge would accept the replaced secret."""
     with pytest.raises(ValidationError, match="former_secret_hash needs a secret beside it"):
         client(client_secret=None, former_secret_hash=hash_secret("the one before"))
 
 
 @pytest.mark.parametrize("wrong", [None, "", "s3cret", SECRET + " ", SECRET.upper(), "é" * 10_000, "\x00", "\ud800"])
-def test_any_other_secret_is_refused_row45(wrong: str | None) -> None:
+def test_wrong_secret_is_rejected_row45(wrong: str | None) -> None:
     with pytest.raises(InvalidClient):
         client().check_secret(wrong)
 
 
 @pytest.mark.parametrize("pasted", [SECRET + " ", "\t" + SECRET, SECRET + "\n", f" {SECRET} "])
-def test_the_log_says_that_a_secret_was_pasted_with_a_blank(pasted: str) -> None:
+def test_log_notes_whitespace_around_secret(pasted: str) -> None:
     with pytest.raises(InvalidClient) as refused:
         client().check_secret(pasted)
-    assert refused.value.detail == "wrong secret for client hub: the right one, with a blank around it"
+    assert refused.value.detail == "wrong secret for client hub: the right one, surrounded by whitespace"
     with pytest.raises(InvalidClient) as refused:
         client().check_secret("wrong ")
     assert refused.value.detail == "wrong secret for client hub"
 
 
-def test_no_secret_is_not_the_empty_secret() -> None:
-    """Whoever hashed nothing by mistake has a client that must still prove itself."""
+def test_missing_secret_differs_from_empty_secret() -> None:
+    """A client with the hash of an empty secret is confidential and must send it."""
     with pytest.raises(InvalidClient):
         client(client_secret=None, client_secret_hash=hash_secret("")).check_secret(None)
 
 
 @pytest.mark.parametrize("secret", ["", "x", hash_secret(""), "None"])
-def test_a_public_client_has_no_secret_to_know_row45(secret: str) -> None:
+def test_public_client_must_not_send_a_secret_row45(secret: str) -> None:
     PUBLIC.check_secret(None)
     with pytest.raises(InvalidClient):
         PUBLIC.check_secret(secret)
 
 
-def test_the_name_on_pages_is_the_client_id_unless_there_is_one() -> None:
+def test_client_name_defaults_to_client_id() -> None:
     assert client().client_name == "hub"
     assert client(client_name="JupyterHub").client_name == "JupyterHub"
 
@@ -120,9 +120,7 @@ def test_the_name_on_pages_is_the_client_id_unless_there_is_one() -> None:
         ("http://127.0.0.1", "http://127.0.0.1:8000.evil.example", False),
     ],
 )
-def test_redirect_uris_are_compared_exactly_but_for_a_loopback_port_row2(
-    registered: str, asked: str, allowed: bool
-) -> None:
+def test_redirect_uri_match_is_exact_except_loopback_port_row2(registered: str, asked: str, allowed: bool) -> None:
     assert client(redirect_uris=[registered]).allows_redirect_to(asked) is allowed
 
 
@@ -135,11 +133,11 @@ def test_redirect_uris_are_compared_exactly_but_for_a_loopback_port_row2(
         ({"client_id": "hub"}, basic("hub:s3cret%3A+%2B%25%C3%A9%E2%98%83").replace("Basic", "bAsIc  ")),
     ],
 )
-def test_a_confidential_client_proves_itself_either_way_row46(parameters: dict[str, str], header: str | None) -> None:
+def test_confidential_client_authenticates_either_way_row46(parameters: dict[str, str], header: str | None) -> None:
     assert authenticate_client(Parameters(parameters), header, CLIENTS).client_id == "hub"
 
 
-def test_a_public_client_says_its_name() -> None:
+def test_public_client_authenticates_by_client_id() -> None:
     assert authenticate_client(Parameters({"client_id": "cli"}), None, CLIENTS) == PUBLIC
 
 
@@ -147,14 +145,14 @@ def test_a_public_client_says_its_name() -> None:
     ("parameters", "header"),
     [
         ({}, None),
-        ({"client_id": "nobody"}, None),
+        ({"client_id": "unknown"}, None),
         ({"client_id": "hub"}, None),
         ({"client_id": "hub", "client_secret": "wrong"}, None),
         ({"client_id": "cli", "client_secret": SECRET}, None),
         ({}, basic("hub:wrong")),
         ({}, basic("hub:")),
         ({}, basic("hub")),
-        ({}, basic("nobody:x")),
+        ({}, basic("unknown:x")),
         ({}, basic(":")),
         ({"client_id": "cli"}, basic("cli:x")),
         ({"client_id": "cli"}, ""),
@@ -164,7 +162,7 @@ def test_a_public_client_says_its_name() -> None:
         ({"client_id": "cli"}, "Bearer abc"),
     ],
 )
-def test_everything_else_is_refused_in_the_same_words_row42(parameters: dict[str, str], header: str | None) -> None:
+def test_failed_authentication_has_one_message_row42(parameters: dict[str, str], header: str | None) -> None:
     with pytest.raises(InvalidClient) as raised:
         authenticate_client(Parameters(parameters), header, CLIENTS)
     assert raised.value.description == InvalidClient.default_description
@@ -178,6 +176,6 @@ def test_everything_else_is_refused_in_the_same_words_row42(parameters: dict[str
         pytest.param({"client_id": "cli"}, id="row43-two-clients"),
     ],
 )
-def test_two_ways_at_once_are_refused(parameters: dict[str, str]) -> None:
+def test_two_authentication_methods_are_rejected(parameters: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest):
         authenticate_client(Parameters(parameters), basic("hub:s3cret"), CLIENTS)

@@ -1,4 +1,4 @@
-"""Wherever an application was and wherever it goes, it ends with what its recipe registers there."""
+"""Moves: a client has the addresses that its recipe registers at the new URL."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def addresses(recipe: Recipe, url: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("recipe", MOVABLE, ids=lambda recipe: recipe.name)
 @given(old=URLS, new=URLS)
-def test_what_was_registered_there_is_what_would_have_been_registered_here(recipe: Recipe, old: str, new: str) -> None:
+def test_moved_client_equals_new_registration(recipe: Recipe, old: str, new: str) -> None:
     client = validate_client({"client_id": "app", "client_secret": "s", **client_facts(recipe, old)})
     found = previous_url(recipe, client.redirect_uris)
     assert found is not None
@@ -35,7 +35,7 @@ def test_what_was_registered_there_is_what_would_have_been_registered_here(recip
 
 
 @pytest.mark.parametrize("uri", ["https://a.example.org/elsewhere", "org.example.app:/cb", "https://x/y%zz/callback"])
-def test_what_no_template_can_be_read_for_was_nowhere(uri: str) -> None:
+def test_unmatched_redirect_uri_has_no_previous_url(uri: str) -> None:
     recipe = next(recipe for recipe in MOVABLE if recipe.name == "grafana")
     assert previous_url(recipe, [uri]) is None
     assert previous_url(recipe, []) is None

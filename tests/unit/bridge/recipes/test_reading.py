@@ -1,4 +1,4 @@
-"""What a recipe is made from: the address that somebody typed, and a file that somebody wrote."""
+"""Loading recipe files, and parsing the URL of an application."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bridge.settings.urls import redirect_uri_fault
 
 GOOD = """
 title = "Mine"
-what = "Something of our own."
+what = "An application of our own."
 derived_from = ["https://docs.example.org/"]
 describes = "1.0"
 example = "https://mine.example.org"
 [client]
-redirect_uris = ["{url}/callback"]
+redirect_uris = ["{{ url }}/callback"]
 [[blocks]]
 into = "mine.ini"
 language = "toml"
-text = 'id = "{client_id}"'
+text = 'id = "{{ client_id }}"'
 [tells]
 groups = "-."
 refresh = "-."
@@ -52,7 +52,7 @@ RUN = '[run_with]\nversion = "Mine 1.1"\ntest = "tests/clients/test_mine.py"\n'
         ("https://xn--caf-dma.example.org", "https://xn--caf-dma.example.org"),
     ],
 )
-def test_an_address_loses_what_does_not_matter(typed: str, meant: str) -> None:
+def test_application_url_is_normalized(typed: str, meant: str) -> None:
     assert application_url(typed) == meant
 
 
@@ -60,9 +60,9 @@ def test_an_address_loses_what_does_not_matter(typed: str, meant: str) -> None:
     ("typed", "says"),
     [
         ("", "is not complete"),
-        ("app.example.org", "has to look like https://app.example.org"),
-        ("app.example.org:8443/x", "has to look like https://app.example.org:8443/x"),
-        ("https:app.example.org", "has to look like https://app.example.org"),
+        ("app.example.org", "type it like https://app.example.org"),
+        ("app.example.org:8443/x", "type it like https://app.example.org:8443/x"),
+        ("https:app.example.org", "type it like https://app.example.org"),
         ("https:///x", "is not complete"),
         ("ftp://app.example.org", "is not complete"),
         ("javascript:alert(1)", "is not complete"),
@@ -82,10 +82,10 @@ def test_an_address_loses_what_does_not_matter(typed: str, meant: str) -> None:
         ("https://app.example.org/\x00", "other character"),
         ("https://café.example.org", "xn--"),
         ("https://app.example.org:0", "a port"),
-        ("https://app.example.org:99999", "is not a URL"),
-        ("https://app.example.org:x", "is not a URL"),
-        ("https://[::1", "is not a URL"),
-        ("https://app,example.org", "a host"),
+        ("https://app.example.org:99999", "is not valid"),
+        ("https://app.example.org:x", "is not valid"),
+        ("https://[::1", "is not valid"),
+        ("https://app,example.org", "invalid host"),
         ("https://app.example.org/a/../b", "'..'"),
         ("https://app.example.org/a//b", "'//'"),
         ("https://app.example.org//", "'//'"),
@@ -100,7 +100,7 @@ def test_an_address_loses_what_does_not_matter(typed: str, meant: str) -> None:
         ("https://app.example.org/caf%E9", "UTF-8"),
     ],
 )
-def test_an_address_that_cannot_be_is_refused_in_a_sentence_without_a_secret(typed: str, says: str) -> None:
+def test_invalid_application_url_is_rejected_without_secrets(typed: str, says: str) -> None:
     with pytest.raises(ValueError, match=r".") as refused:
         application_url(typed)
     assert says in str(refused.value)
@@ -109,7 +109,7 @@ def test_an_address_that_cannot_be_is_refused_in_a_sentence_without_a_secret(typ
 
 
 @given(st.text() | st.from_regex(r"https?://[!-~]{0,30}", fullmatch=True))
-def test_whatever_is_typed_is_refused_or_something_that_codes_may_be_sent_to(typed: str) -> None:
+def test_any_text_is_rejected_or_a_valid_redirect_base(typed: str) -> None:
     try:
         url = application_url(typed)
     except ValueError:
@@ -118,12 +118,12 @@ def test_whatever_is_typed_is_refused_or_something_that_codes_may_be_sent_to(typ
     assert application_url(url) == url
 
 
-def test_a_file_of_ones_own_is_a_recipe_as_well(tmp_path: Path) -> None:
+def test_own_recipe_file_is_accepted(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(GOOD)
     assert find_recipe(str(file)).name == "mine"
     assert find_recipe(str(file)) not in all_recipes()
-    file.write_text(GOOD, encoding="utf-8-sig")  # as editors of Windows do
+    file.write_text(GOOD, encoding="utf-8-sig")  # with the byte order mark that Windows editors write
     assert find_recipe(str(file)).name == "mine"
 
 
@@ -135,23 +135,21 @@ def test_a_file_of_ones_own_is_a_recipe_as_well(tmp_path: Path) -> None:
         ('language = "toml"', 'language = "to\\u0007ml"', "control character"),
         ('groups = "-."', 'groups = "\\u202e-."', "control character"),
         ('title = "Mine"', 'titel = "Mine"', "titel: Extra inputs"),
-        ("{client_id}", "{client_key}", "{client_key}: there is no such placeholder here"),
-        ("{url}/callback", "{issuer}/callback", "{issuer}: there is no such placeholder here"),
-        ('language = "toml"', 'language = "cobol"', "cobol is not known here"),
-        ('example = "https://mine.example.org"', "", "there has to be an example"),
+        ("{{ client_id }}", "{{ client_key }}", "unknown placeholder {{ client_key }}"),
+        ("{{ url }}/callback", "{{ issuer }}/callback", "unknown placeholder {{ issuer }}"),
+        ('language = "toml"', 'language = "cobol"', "unknown language cobol"),
+        ('example = "https://mine.example.org"', "", "an example is required"),
         ("[client]", "[client]\npublic = true\nscopes = [", "is not TOML"),
-        ('id = "{client_id}"', 'id = "{client_secret}"', None),
+        ('id = "{{ client_id }}"', 'id = "{{ client_secret }}"', None),
         ("redirect_uris", "public = true\nredirect_uris", None),
-        ('redirect_uris = ["{url}/callback"]', "redirect_uris = []", "client.redirect_uris"),
+        ('redirect_uris = ["{{ url }}/callback"]', "redirect_uris = []", "client.redirect_uris"),
         ("[client]", f"{TRIED}[client]", None),
-        ("[client]", f"{TRIED}{RUN}[client]", "run_with, which says more than tried_with"),
+        ("[client]", f"{TRIED}{RUN}[client]", "run_with and tried_with are both given"),
         ("[client]", TRIED.replace('["sign-in"]', "[]") + "[client]", "tried_with.steps"),
         ("[client]", TRIED.replace("2026-11-23", '"lately"') + "[client]", "tried_with.day"),
     ],
 )
-def test_a_file_that_is_no_recipe_is_refused_by_field(
-    tmp_path: Path, before: str, after: str, says: str | None
-) -> None:
+def test_invalid_recipe_is_rejected_by_field(tmp_path: Path, before: str, after: str, says: str | None) -> None:
     file = tmp_path / "mine.toml"
     assert before in GOOD
     file.write_text(GOOD.replace(before, after, 1))
@@ -164,14 +162,14 @@ def test_a_file_that_is_no_recipe_is_refused_by_field(
     assert str(file) in refused.value.description
 
 
-def test_a_public_client_is_promised_no_secret(tmp_path: Path) -> None:
+def test_public_recipe_cannot_use_client_secret(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text(GOOD.replace("{client_id}", "{client_secret}").replace("[client]", "[client]\npublic = true"))
+    file.write_text(GOOD.replace("client_id", "client_secret").replace("[client]", "[client]\npublic = true"))
     with pytest.raises(RecipeError, match="a public client has no"):
         find_recipe(str(file))
 
 
-def test_what_is_no_file_no_text_or_too_long_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_unreadable_or_oversized_recipe_is_rejected(tmp_path: Path) -> None:
     binary, long = tmp_path / "binary.toml", tmp_path / "long.toml"
     binary.write_bytes(b"\xff\xfe\x00")
     long.write_text("#" * 200_000)
@@ -201,8 +199,8 @@ def test_what_is_no_file_no_text_or_too_long_is_refused_in_a_sentence(tmp_path: 
         ("django", "django-allauth, django-mozilla-oidc or django-social-auth"),
     ],
 )
-def test_a_name_that_is_none_is_told_what_is_near(typed: str, near: str | None) -> None:
-    with pytest.raises(RecipeError, match="`passerelle clients recipes` shows all") as refused:
+def test_unknown_recipe_name_gets_suggestions(typed: str, near: str | None) -> None:
+    with pytest.raises(RecipeError, match="`passerelle clients recipes` lists all recipes") as refused:
         find_recipe(typed)
     assert ("Did you mean" in refused.value.description) is (near is not None)
     assert near is None or f"Did you mean {near}?" in refused.value.description
