@@ -1,4 +1,4 @@
-"""Managed clients and running bridges, and who may sign in to which application."""
+"""Changes of managed clients in running bridges, and the access rules of clients."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ REDIRECT = "https://wiki.example.org/cb"
 
 
 def command(running: Running, *words: str) -> str:
-    """`passerelle clients` on the database of a running bridge, in another process as far as both can tell."""
+    """Run `passerelle clients` on the database of a running bridge."""
     variables = environment("https://sso.example.org/cas", running.database)
     result = CliRunner().invoke(main, ["clients", *words], env=variables)
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
-def adds_wiki(running: Running, *words: str) -> App:
+def add_wiki(running: Running, *words: str) -> App:
     added = json.loads(command(running, "add", "Wiki", "--id", "wiki", "--redirect-uri", REDIRECT, "--json", *words))
     return App(running.wire, "wiki", secret=added["client_secret"], redirect_uri=REDIRECT)
 
 
-def knows(running: Running, app: App) -> bool:
-    """Whether this bridge sends people of the application on to CAS."""
+def accepts_client(running: Running, app: App) -> bool:
+    """Return whether the bridge redirects the application's users to CAS."""
     return Browser(running.wire).get(app.authorization_url()).status == 303
 
 
-def introspects(app: App, token: str) -> dict[str, Any]:
+def introspect(app: App, token: str) -> dict[str, Any]:
     form = {"token": token, "client_id": app.client_id, "client_secret": app.secret or ""}
     return app.wire.send("POST", "/introspect", headers=FORM, body=urlencode(form)).json
 
@@ -45,54 +45,54 @@ def introspects(app: App, token: str) -> dict[str, Any]:
 def test_running_bridges_load_new_client_within_seconds(make_bridge: MakeBridge) -> None:
     running = [make_bridge(), make_bridge()]
     probe = App(running[0].wire, "wiki", redirect_uri=REDIRECT)
-    assert not any(knows(each, probe) for each in running)
-    app = adds_wiki(running[0])
+    assert not any(accepts_client(each, probe) for each in running)
+    app = add_wiki(running[0])
     for each in running:
         each.clock.advance(RELOAD_SECONDS)
-        assert knows(each, app)
+        assert accepts_client(each, app)
     token = app.redeem(app.extract_code(Browser(app.wire).sign_in(app.authorization_url()))).json["access_token"]
     assert app.fetch_userinfo(token).json["sub"] == "alice"
 
 
 def test_disabled_tokens_stay_revoked_after_enabling(make_bridge: MakeBridge) -> None:
     one, two = make_bridge(), make_bridge()
-    app = adds_wiki(one)
+    app = add_wiki(one)
     browser = Browser(one.wire)
     one.clock.advance(RELOAD_SECONDS)
     two.clock.advance(RELOAD_SECONDS)
     token = app.redeem(app.extract_code(browser.sign_in(app.authorization_url()))).json["access_token"]
-    assert "grants taken back: 1" in command(one, "disable", "wiki")
-    assert app.fetch_userinfo(token).status == 401, "at once: what it held is revoked"
-    late = app.extract_code(browser.get(app.authorization_url()))  # this bridge does not know yet
+    assert "Revoked grants: 1" in command(one, "disable", "wiki")
+    assert app.fetch_userinfo(token).status == 401, "its tokens are revoked at once"
+    late = app.extract_code(browser.get(app.authorization_url()))  # this bridge has not reloaded the clients yet
     for each in (one, two):
         each.clock.advance(RELOAD_SECONDS)
-        assert not knows(each, app)
+        assert not accepts_client(each, app)
     assert app.redeem(late).status == 401
     command(one, "enable", "wiki")
     one.clock.advance(RELOAD_SECONDS)
-    assert knows(one, app)
+    assert accepts_client(one, app)
     assert app.fetch_userinfo(token).status == 401
     assert app.redeem(late).status == 400
-    assert introspects(app, token) == {"active": False}
+    assert introspect(app, token) == {"active": False}
 
 
 def test_removed_client_leaves_no_tokens_to_its_successor(make_bridge: MakeBridge) -> None:
     running = make_bridge()
-    app, browser = adds_wiki(running), Browser(running.wire)
+    app, browser = add_wiki(running), Browser(running.wire)
     running.clock.advance(RELOAD_SECONDS)
     token = app.redeem(app.extract_code(browser.sign_in(app.authorization_url()))).json["access_token"]
-    assert "grants taken back: 1" in command(running, "remove", "wiki", "--yes")
-    # This bridge does not know yet, and goes on giving.
+    assert "Revoked grants: 1" in command(running, "remove", "wiki", "--yes")
+    # This bridge has not reloaded the clients yet, so it still issues codes.
     late = app.redeem(app.extract_code(browser.get(app.authorization_url()))).json["access_token"]
     running.clock.advance(RELOAD_SECONDS)
-    assert not knows(running, app)
-    successor = adds_wiki(running)
+    assert not accepts_client(running, app)
+    successor = add_wiki(running)
     running.clock.advance(RELOAD_SECONDS)
-    assert introspects(successor, token) == introspects(successor, late) == {"active": False}
+    assert introspect(successor, token) == introspect(successor, late) == {"active": False}
 
 
-def accepts(running: Running, app: App, secret: str) -> bool:
-    """By a question about no token: whoever proves who it is gets an answer."""
+def accepts_secret(running: Running, app: App, secret: str) -> bool:
+    """Introspect an unknown token, which succeeds for every authenticated client."""
     app.wire.secrets.add(secret)
     form = {"token": "none", "client_id": app.client_id, "client_secret": secret}
     running.clock.advance(RELOAD_SECONDS)
@@ -101,24 +101,24 @@ def accepts(running: Running, app: App, secret: str) -> bool:
 
 def test_rotation_keeps_two_secrets_until_it_ends(make_bridge: MakeBridge) -> None:
     running = make_bridge()
-    app = adds_wiki(running)
+    app = add_wiki(running)
     first = app.secret or ""
-    assert accepts(running, app, first)
+    assert accepts_secret(running, app, first)
     second = json.loads(command(running, "rotate-secret", "wiki", "--keep-old", "--json"))["client_secret"]
-    assert (accepts(running, app, first), accepts(running, app, second)) == (True, True)
+    assert (accepts_secret(running, app, first), accepts_secret(running, app, second)) == (True, True)
     command(running, "rotate-secret", "wiki", "--drop-old")
-    assert (accepts(running, app, first), accepts(running, app, second)) == (False, True)
+    assert (accepts_secret(running, app, first), accepts_secret(running, app, second)) == (False, True)
     third = json.loads(command(running, "rotate-secret", "wiki", "--json"))["client_secret"]
-    assert (accepts(running, app, second), accepts(running, app, third)) == (False, True)
+    assert (accepts_secret(running, app, second), accepts_secret(running, app, third)) == (False, True)
 
 
 def test_edited_redirect_uri_replaces_the_old_one_row1(make_bridge: MakeBridge) -> None:
     running = make_bridge()
-    app = adds_wiki(running)
+    app = add_wiki(running)
     command(running, "edit", "wiki", "--redirect-uri", "https://new.example.org/cb")
     running.clock.advance(RELOAD_SECONDS)
-    assert not knows(running, app)
-    assert knows(running, App(running.wire, "wiki", redirect_uri="https://new.example.org/cb"))
+    assert not accepts_client(running, app)
+    assert accepts_client(running, App(running.wire, "wiki", redirect_uri="https://new.example.org/cb"))
 
 
 def test_client_credentials_client_needs_no_redirect_uri(make_bridge: MakeBridge) -> None:
@@ -138,12 +138,12 @@ def test_unreadable_client_does_not_affect_others(make_bridge: MakeBridge, logge
     for document in ("", "null", '{"client_id": "odd", "from_the_future": 1}'):
         running.store.clients.put(StoredClient(client_id="odd", document=document, disabled=False), now=0)
         running.clock.advance(RELOAD_SECONDS)
-        assert knows(running, App(running.wire))
-        assert not knows(running, App(running.wire, "odd"))
+        assert accepts_client(running, App(running.wire))
+        assert not accepts_client(running, App(running.wire, "odd"))
     assert any("client_unreadable" in line for line in logged)
 
 
-# --- who may sign in
+# --- access rules
 
 
 def restricted(make_bridge: MakeBridge, **rules: Any) -> Running:
@@ -158,30 +158,32 @@ def restricted(make_bridge: MakeBridge, **rules: Any) -> Running:
     )
 
 
-def signs_in(running: Running, **changes: str) -> Response:
+def sign_in(running: Running, **changes: str) -> Response:
     app = App(running.wire, "wiki", secret="wiki-secret", redirect_uri=REDIRECT)
     return Browser(running.wire).sign_in(app.authorization_url(**changes))
 
 
 @pytest.mark.parametrize(
-    ("rules", "attributes", "is_admitted"),
+    ("rules", "attributes", "is_allowed"),
     [
-        pytest.param({"allowed_groups": ["admin", "x"]}, {"groups": ("admin",)}, True, id="a-group"),
-        pytest.param({"allowed_groups": ["admin"]}, {"groups": ("administration-student",)}, False, id="a-part"),
-        pytest.param({"allowed_groups": ["admin"]}, {"groups": ("Admin", "admin ,x")}, False, id="another-case"),
+        pytest.param({"allowed_groups": ["admin", "x"]}, {"groups": ("admin",)}, True, id="group"),
+        pytest.param(
+            {"allowed_groups": ["admin"]}, {"groups": ("administration-student",)}, False, id="part-of-group"
+        ),
+        pytest.param({"allowed_groups": ["admin"]}, {"groups": ("Admin", "admin ,x")}, False, id="other-case"),
         pytest.param({"allowed_groups": ["admin"]}, {}, False, id="no-group"),
-        pytest.param({"allowed_groups": ["admin"]}, {"memberOf": ("admin",)}, False, id="not-a-group-here"),
+        pytest.param({"allowed_groups": ["admin"]}, {"memberOf": ("admin",)}, False, id="unmapped-attribute"),
         pytest.param(
             {"allowed_attributes": {"eduPersonAffiliation": ["staff", "faculty"]}},
             {"eduPersonAffiliation": ("student", "faculty")},
             True,
-            id="an-attribute",
+            id="attribute",
         ),
         pytest.param(
             {"allowed_attributes": {"urn:oid:1.3.6.1.4.1.5923.1.1.1.1": ["staff"]}},
             {"edupersonaffiliation": ("staff",)},
             True,
-            id="an-attribute-under-another-name",
+            id="attribute-alias",
         ),
         pytest.param(
             {"allowed_attributes": {"eduPersonAffiliation": ["staff"], "ou": ["math"]}},
@@ -193,23 +195,23 @@ def signs_in(running: Running, **changes: str) -> Response:
             {"allowed_attributes": {"ou": ["math"]}, "allowed_groups": ["a"]},
             {"ou": ("math",)},
             False,
-            id="no-group-though",
+            id="attribute-without-group",
         ),
-        pytest.param({"allowed_attributes": {"ou": ["math"]}}, {"ou": ("mathematics",)}, False, id="a-part-of-a-value"),
+        pytest.param({"allowed_attributes": {"ou": ["math"]}}, {"ou": ("mathematics",)}, False, id="part-of-value"),
         pytest.param({"allowed_attributes": {"ou": ["math"]}}, {}, False, id="no-attribute"),
-        pytest.param({}, {}, True, id="open-to-all"),
+        pytest.param({}, {}, True, id="no-rules"),
     ],
 )
 def test_access_rules_on_groups_and_attributes(
-    make_bridge: MakeBridge, cas: ScriptedCas, rules: dict[str, Any], attributes: dict[str, Any], is_admitted: bool
+    make_bridge: MakeBridge, cas: ScriptedCas, rules: dict[str, Any], attributes: dict[str, Any], is_allowed: bool
 ) -> None:
     cas.sign_in_as("bob", attributes)
-    assert (signs_in(restricted(make_bridge, **rules)).status == 303) is is_admitted
+    assert (sign_in(restricted(make_bridge, **rules)).status == 303) is is_allowed
 
 
 def test_denied_user_sees_the_support_contact(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     cas.sign_in_as("bob", {})
-    page = signs_in(restricted(make_bridge, allowed_attributes={"ou": ["math"]}))
+    page = sign_in(restricted(make_bridge, allowed_attributes={"ou": ["math"]}))
     assert (page.status, page.is_page) == (403, True)
     assert "bob" in page.text
     assert "The Wiki" in page.text
@@ -218,5 +220,5 @@ def test_denied_user_sees_the_support_contact(make_bridge: MakeBridge, cas: Scri
 
 def test_denied_user_with_prompt_none_gets_access_denied(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     cas.sign_in_as("bob", {})
-    answer = signs_in(restricted(make_bridge, allowed_groups=["admin"]), prompt="none")
+    answer = sign_in(restricted(make_bridge, allowed_groups=["admin"]), prompt="none")
     assert answer.parameters["error"] == "access_denied"

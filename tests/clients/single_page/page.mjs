@@ -1,5 +1,5 @@
 // A page without a server of its own, around what the recipe prints.
-import { cas, signOut, whoIsIt } from "/cas.js";
+import { cas, signOut, currentUser } from "/cas.js";
 
 const shows = (what) => (document.querySelector("output").textContent = JSON.stringify(what));
 const showsUser = ({ profile, access_token, refresh_token }) => shows({ profile, access_token, refresh_token });
@@ -12,4 +12,4 @@ const whenClicked = (id, does) =>
 whenClicked("renew", async () => showsUser(await cas.signinSilent()));
 whenClicked("sign-out", signOut);
 
-if (await whoIsIt()) showsUser(await cas.getUser());
+if (await currentUser()) showsUser(await cas.getUser());
