@@ -74,9 +74,7 @@ def program(site: Site) -> Iterator[Program]:
     program.process.communicate()
 
 
-def test_authlib_flask_application_signs_in(
-    application: Application, person: Person, site: Site
-) -> None:
+def test_authlib_flask_application_signs_in(application: Application, person: Person, site: Site) -> None:
     shown = person.sign_in(f"{application.url}/login").json()
 
     user = site.cas.user
@@ -103,9 +101,7 @@ def test_authlib_signs_out_at_bridge_and_cas(application: Application, person: P
     assert person.is_at_cas(person.get(f"{application.url}/login"))
 
 
-def test_authlib_program_signs_in_refreshes_and_revokes(
-    program: Program, person: Person, site: Site
-) -> None:
+def test_authlib_program_signs_in_refreshes_and_revokes(program: Program, person: Person, site: Site) -> None:
     page = person.sign_in(program.tells()["open"])
     assert page.text == "You can close this window."
     userinfo = program.tells()["userinfo"]
@@ -116,9 +112,7 @@ def test_authlib_program_signs_in_refreshes_and_revokes(
     assert program.tells("sign out") == {"status": 401}
 
 
-def test_authlib_recipe_signs_in_and_out(
-    by_recipe: Application, person: Person, site: Site
-) -> None:
+def test_authlib_recipe_signs_in_and_out(by_recipe: Application, person: Person, site: Site) -> None:
     page = person.sign_in(f"{by_recipe.url}/login")
     assert page.url == f"{by_recipe.url}/"
     email = site.cas.user.attributes["mail"][0]

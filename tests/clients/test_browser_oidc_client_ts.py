@@ -100,9 +100,7 @@ def test_page_notices_ended_session_at_next_renewal(
     walks(browser, steps, site.cas.user)
 
 
-def test_two_tabs_may_renew_the_same_tokens_at_once(
-    pages: dict[str, str], site: Site, browser: Browser
-) -> None:
+def test_two_tabs_may_renew_the_same_tokens_at_once(pages: dict[str, str], site: Site, browser: Browser) -> None:
     def steps(surfer: Surfer) -> None:
         first = signs_in(surfer, pages["by refresh token"])
         tabs = [surfer, surfer.duplicates_the_tab()]
@@ -118,9 +116,7 @@ def test_two_tabs_may_renew_the_same_tokens_at_once(
     walks(browser, steps, site.cas.user)
 
 
-def test_browser_rejects_untrusted_certificate(
-    playwright: Playwright, site: Site, tmp_path: Path
-) -> None:
+def test_browser_rejects_untrusted_certificate(playwright: Playwright, site: Site, tmp_path: Path) -> None:
     """Or the tests above would prove nothing."""
 
     def steps(surfer: Surfer) -> None:

@@ -21,9 +21,7 @@ def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield it
 
 
-def test_flask_dance_signs_in(
-    application: Application, person: Person, site: Site
-) -> None:
+def test_flask_dance_signs_in(application: Application, person: Person, site: Site) -> None:
     page = person.sign_in(f"{application.url}/login/cas")
 
     user, shown = site.cas.user, page.json()

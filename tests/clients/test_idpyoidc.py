@@ -39,9 +39,7 @@ def waits_until_nobody_is_signed_in(application: Application, person: Person) ->
         time.sleep(0.05)
 
 
-def test_idpyoidc_application_signs_in(
-    application: Application, person: Person, site: Site
-) -> None:
+def test_idpyoidc_application_signs_in(application: Application, person: Person, site: Site) -> None:
     shown = signs_in(application, person).json()
 
     user = site.cas.user
@@ -66,9 +64,7 @@ def test_idpyoidc_signs_out_at_bridge_and_cas(application: Application, person: 
     assert person.is_at_cas(person.get(f"{application.url}/login"))
 
 
-def test_idpyoidc_accepts_backchannel_logout(
-    application: Application, person: Person, site: Site
-) -> None:
+def test_idpyoidc_accepts_backchannel_logout(application: Application, person: Person, site: Site) -> None:
     signs_in(application, person)
     assert person.get(f"{application.url}/").json() == {"user": person.name}
     person.submits(person.get(f"{site.issuer}/logout"))

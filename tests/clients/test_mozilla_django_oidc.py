@@ -21,9 +21,7 @@ def django(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dja
         yield it
 
 
-def test_mozilla_django_oidc_signs_in_with_groups(
-    django: DjangoSite, person: Person, site: Site
-) -> None:
+def test_mozilla_django_oidc_signs_in_with_groups(django: DjangoSite, person: Person, site: Site) -> None:
     page = person.sign_in(f"{django.url}/oidc/authenticate/")
 
     user = site.cas.user
@@ -36,9 +34,7 @@ def test_mozilla_django_oidc_signs_in_with_groups(
     }
 
 
-def test_mozilla_middleware_revalidates_silently(
-    django: DjangoSite, person: Person, site: Site
-) -> None:
+def test_mozilla_middleware_revalidates_silently(django: DjangoSite, person: Person, site: Site) -> None:
     before = person.sign_in(f"{django.url}/oidc/authenticate/")
     time.sleep(1.1)
     after = person.get(f"{django.url}/")
@@ -56,9 +52,7 @@ def test_mozilla_django_oidc_signs_out_at_bridge_and_cas(django: DjangoSite, per
     assert person.is_at_cas(django.presses_recipes_button(person))
 
 
-def test_mozilla_django_oidc_notices_ended_session(
-    django: DjangoSite, person: Person, site: Site
-) -> None:
+def test_mozilla_django_oidc_notices_ended_session(django: DjangoSite, person: Person, site: Site) -> None:
     person.sign_in(f"{django.url}/oidc/authenticate/")
     person.submits(person.get(f"{site.issuer}/logout"))
     time.sleep(1.1)

@@ -57,16 +57,12 @@ def applications(site: Site, node_packages: Path, tmp_path_factory: pytest.TempP
 
 
 @pytest.mark.parametrize("recipe", ["node-openid-client", "node-passport"])
-def test_node_recipe_signs_in_and_out(
-    recipe: str, applications: dict[str, str], site: Site, person: Person
-) -> None:
+def test_node_recipe_signs_in_and_out(recipe: str, applications: dict[str, str], site: Site, person: Person) -> None:
     goes_in_and_out(applications[recipe], site, person)
 
 
 @pytest.mark.parametrize("recipe", ["node-openid-client", "node-passport"])
-def test_sign_in_regenerates_the_session(
-    recipe: str, applications: dict[str, str], person: Person
-) -> None:
+def test_sign_in_regenerates_the_session(recipe: str, applications: dict[str, str], person: Person) -> None:
     """Who planted its cookie in a browser, from another host of the domain, would be that browser's user."""
     url = applications[recipe]
     page = person.get(f"{url}/login")
@@ -76,9 +72,7 @@ def test_sign_in_regenerates_the_session(
     assert requests.get(url, cookies={"connect.sid": planted}, timeout=20).json() is None
 
 
-def test_bridge_below_a_path_works_with_node_recipes(
-    site: Site, node_packages: Path, tmp_path: Path
-) -> None:
+def test_bridge_below_a_path_works_with_node_recipes(site: Site, node_packages: Path, tmp_path: Path) -> None:
     with (
         site_in(tmp_path, path="/sign-in", beside=site.cas) as below,
         running("node-openid-client", below, node_packages, tmp_path) as url,
@@ -86,9 +80,7 @@ def test_bridge_below_a_path_works_with_node_recipes(
         goes_in_and_out(url, below, below.person())
 
 
-def test_auth_js_recipe_signs_in_and_out(
-    applications: dict[str, str], site: Site, person: Person
-) -> None:
+def test_auth_js_recipe_signs_in_and_out(applications: dict[str, str], site: Site, person: Person) -> None:
     url, user = applications["node-authjs"], site.cas.user
     page = person.types_password(person.submits(person.get(f"{url}/auth/signin")))
     assert page.url.rstrip("/") == url, page.text
@@ -117,9 +109,7 @@ def goes_in_and_out(url: str, site: Site, person: Person) -> None:
     assert person.is_at_cas(person.get(f"{url}/login"))
 
 
-def test_node_application_may_start_before_the_bridge(
-    site: Site, node_packages: Path, tmp_path: Path
-) -> None:
+def test_node_application_may_start_before_the_bridge(site: Site, node_packages: Path, tmp_path: Path) -> None:
     nobody_there = f"https://127.0.0.1:{free_port()}"
     with running("node-openid-client", site, node_packages, tmp_path, issuer=nobody_there) as url:
         for path in ("login", "callback", "callback?code=x&state=y", "logout"):
@@ -136,9 +126,7 @@ def test_invalid_callback_shows_one_sentence(applications: dict[str, str], perso
         assert f"{url}/login" in page.text
 
 
-def test_denied_sign_in_shows_page_with_retry_link(
-    site: Site, node_packages: Path, tmp_path: Path
-) -> None:
+def test_denied_sign_in_shows_page_with_retry_link(site: Site, node_packages: Path, tmp_path: Path) -> None:
     recipe = "node-passport"
     with running(recipe, site, node_packages, tmp_path, "--consent", issuer=site.issuer) as url:
         person = site.person()

@@ -20,9 +20,7 @@ def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield it
 
 
-def test_requests_oauthlib_signs_in(
-    application: Application, person: Person, site: Site
-) -> None:
+def test_requests_oauthlib_signs_in(application: Application, person: Person, site: Site) -> None:
     shown = person.sign_in(f"{application.url}/login").json()
 
     user = site.cas.user
@@ -38,9 +36,7 @@ def test_requests_oauthlib_refreshes_tokens(application: Application, person: Pe
     assert person.passwords_typed == 1
 
 
-def test_requests_oauthlib_signs_out_at_bridge_and_cas(
-    application: Application, person: Person
-) -> None:
+def test_requests_oauthlib_signs_out_at_bridge_and_cas(application: Application, person: Person) -> None:
     person.sign_in(f"{application.url}/login")
     page = person.get(f"{application.url}/logout")
 

@@ -34,9 +34,7 @@ def signs_in(django: DjangoSite, person: Person) -> requests.Response:
     return person.types_password(django.presses_recipes_button(person))
 
 
-def test_social_auth_signs_in_and_maps_groups(
-    django: DjangoSite, person: Person, site: Site
-) -> None:
+def test_social_auth_signs_in_and_maps_groups(django: DjangoSite, person: Person, site: Site) -> None:
     page = signs_in(django, person)
 
     user = site.cas.user

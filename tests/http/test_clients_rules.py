@@ -167,9 +167,7 @@ def sign_in(running: Running, **changes: str) -> Response:
     ("rules", "attributes", "is_allowed"),
     [
         pytest.param({"allowed_groups": ["admin", "x"]}, {"groups": ("admin",)}, True, id="group"),
-        pytest.param(
-            {"allowed_groups": ["admin"]}, {"groups": ("administration-student",)}, False, id="part-of-group"
-        ),
+        pytest.param({"allowed_groups": ["admin"]}, {"groups": ("administration-student",)}, False, id="part-of-group"),
         pytest.param({"allowed_groups": ["admin"]}, {"groups": ("Admin", "admin ,x")}, False, id="other-case"),
         pytest.param({"allowed_groups": ["admin"]}, {}, False, id="no-group"),
         pytest.param({"allowed_groups": ["admin"]}, {"memberOf": ("admin",)}, False, id="unmapped-attribute"),
