@@ -1,6 +1,6 @@
-"""Who signed in: the one value that crosses from CAS to OAuth.
+"""The user that CAS authenticated: the only value that passes from `bridge.cas` to `bridge.oauth`.
 
-The store keeps it as text, so it can be written to JSON and read back without loss.
+The store keeps it as JSON.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A user as CAS vouched for them at one sign-in."""
+    """A user, as CAS described them at one login."""
 
     subject: str
-    """The stable user key, for tokens."""
+    """Stable identifier of the user in tokens."""
     username: str
     name: str | None = None
     given_name: str | None = None
@@ -25,42 +25,42 @@ class Identity:
     email: str | None = None
     groups: tuple[str, ...] = ()
     acr: str | None = None
-    """How sure CAS was, in the words of `acr`, when a rule says which attribute tells."""
+    """Authentication context class, if a rule maps it."""
     amr: tuple[str, ...] = ()
-    """By which means the user signed in, likewise."""
+    """Authentication methods, if a rule maps them."""
     claims: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """Further claims that a rule made, by their OpenID Connect names: strings, or lists of strings."""
+    """Further mapped claims: strings, or lists of strings."""
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    """All that CAS released, each a list. What clients may see of it is decided by scope, not here."""
+    """All released attributes. Scopes decide which of them clients receive."""
     auth_time: int | None = None
-    """When the user proved who they are, in Unix seconds, as CAS says; None when CAS does not say."""
+    """Time of the authentication at CAS in Unix seconds, if CAS reports it."""
     is_new_login: bool | None = None
-    """False when CAS answered from an older session, None when it does not say."""
+    """False if CAS used an older session; None if it does not report this."""
     long_term: bool = False
-    """Whether the CAS session is a "remember me" one."""
+    """True for a "remember me" session of CAS."""
     as_of: int | None = None
-    """When CAS said all this, in Unix seconds; None in what an older version stored."""
+    """Time of the validation in Unix seconds; None in records of older versions."""
 
     def is_older_than(self, seconds: float, *, now: float) -> bool:
-        """Whether CAS said it longer ago; what nobody dated is older than anything."""
+        """Return whether the validation is older than an age in seconds, or undated."""
         return self.as_of is None or now - self.as_of > seconds
 
     def __post_init__(self) -> None:
-        # A frozen value must not change through a dictionary that someone else still holds.
+        # A frozen value must not change through a dictionary that the caller still holds.
         object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
         object.__setattr__(self, "claims", MappingProxyType(dict(self.claims)))
 
     def to_json(self) -> str:
-        """The same identity always gives the same text; non-ASCII and odd characters are escaped."""
+        """Serialize; equal identities give equal text."""
         members = {name: getattr(self, name) for name in self.__slots__}
         return json.dumps(members | {"attributes": dict(self.attributes), "claims": dict(self.claims)}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Identity:
-        """Read what `to_json` wrote. Members that another version added are left out."""
+        """Deserialize the output of `to_json`; unknown members of other versions are ignored."""
         members = json.loads(text)
         if not isinstance(members, dict):
-            raise ValueError("not an identity: the text holds no JSON object")
+            raise ValueError("an identity must be a JSON object")
         known = {name: members[name] for name in cls.__slots__ if name in members}
         known["groups"] = tuple(known.get("groups", ()))
         known["amr"] = tuple(known.get("amr", ()))

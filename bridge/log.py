@@ -1,6 +1,6 @@
-"""The log: one JSON object a line on stderr, an event with fields for each decision.
+"""JSON logging to stderr: one event with fields per line.
 
-Fields never hold a ticket, a code, a token, a secret or a cookie value; callers log fingerprints and names.
+Fields never hold a ticket, code, token, secret or cookie value; callers log fingerprints and names.
 """
 
 import logging
@@ -9,16 +9,17 @@ import sys
 import structlog
 
 
-def bind_log_context(**facts: str) -> None:
-    """Whom the request is about, as soon as that is proven: every further line that it logs says so as well."""
-    structlog.contextvars.bind_contextvars(**facts)
+def bind_log_context(**fields: str) -> None:
+    """Add fields to every further event of this request; bind only what is proven, such as an authenticated client."""
+    structlog.contextvars.bind_contextvars(**fields)
 
 
 def configure_logging(level: str, *, cache_loggers: bool = True) -> None:
-    """Send every event of `level` and above to stderr.
+    """Log events of a level and above to stderr.
 
-    :param level: debug, info, warning or error
-    :param cache_loggers: quicker, but loggers that were used once cannot be turned elsewhere in this process
+    Args:
+        level: debug, info, warning or error.
+        cache_loggers: Fix the configuration at first use, which is faster; tests and commands need it changeable.
     """
     structlog.configure(
         processors=[

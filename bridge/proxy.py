@@ -1,7 +1,7 @@
-"""An http proxy between this server and another: only where the settings name one, never from the environment.
+"""HTTP proxy on the way to CAS. It comes from the settings, never from the environment.
 
-For https the proxy opens a tunnel (RFC 9110 §9.3.6) and TLS is spoken through it with the other end, whose certificate
-is verified as ever. The proxy's own user and password go to the proxy alone.
+For https the proxy opens a tunnel (RFC 9110 §9.3.6). TLS runs through it to CAS, whose certificate is verified. Only
+the proxy receives the proxy credentials.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-ANSWER_MAX_BYTES = 16 * 1024
-REFUSALS = frozenset({407, 502, 503, 504})
-"""What a proxy answers in the name of a server that it did not ask, or could not."""
+RESPONSE_MAX_BYTES = 16 * 1024
+GATEWAY_ERRORS = frozenset({407, 502, 503, 504})
+"""Statuses that a proxy returns by itself when it did not reach the server."""
 
 
-class ProxyRefused(OSError):  # noqa: N818  it says what happened
-    """No tunnel came about. The text names the proxy and its status, and quotes nothing that it sent."""
+class ProxyError(OSError):
+    """The proxy opened no tunnel. The text names the proxy and its status, and quotes nothing that it sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Where a proxy is, and what it wants to be told."""
+    """A proxy and the headers that authenticate to it."""
 
     name: str
     port: int
@@ -35,7 +35,7 @@ class Proxy:
 
 
 def parse_proxy_url(url: str) -> Proxy:
-    """The proxy of an `http://` URL; its user and password become a header (RFC 7617)."""
+    """Parse an `http://` URL; its credentials become a header (RFC 7617)."""
     parts = urlsplit(url)
     headers = {}
     if parts.username is not None:
@@ -45,45 +45,55 @@ def parse_proxy_url(url: str) -> Proxy:
 
 
 def open_tunnel(sock: socket.socket, proxy: Proxy, authority: str, deadline: float) -> None:
-    """Ask the proxy behind `sock` for a way through to `authority`, a `host:port`.
+    """Open a tunnel through a connected proxy.
 
-    :param deadline: of the monotonic clock
-    :raises ProxyRefused: when it does not give one
-    :raises TimeoutError: when it has not by the deadline
+    Args:
+        sock: Socket connected to the proxy.
+        proxy: The proxy, for its credentials and for error messages.
+        authority: Target as `host:port`.
+        deadline: Time limit on the monotonic clock.
+
+    Raises:
+        ProxyError: If the proxy does not open the tunnel.
+        TimeoutError: If the deadline passes.
     """
     lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}", "User-Agent: Passerelle"]
     lines += [f"{name}: {value}" for name, value in proxy.headers.items()]
     sock.settimeout(seconds_left(deadline))
     sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
-    answer = b""
-    while (end := answer.find(b"\r\n\r\n")) < 0:
-        if len(answer) > ANSWER_MAX_BYTES:
-            raise ProxyRefused(f"the proxy {proxy} gave no end to its answer")
+    response = b""
+    while (end := response.find(b"\r\n\r\n")) < 0:
+        if len(response) > RESPONSE_MAX_BYTES:
+            raise ProxyError(f"the proxy {proxy} sent an endless response header")
         sock.settimeout(seconds_left(deadline))
         received = sock.recv(4096)
         if not received:
-            raise ProxyRefused(f"the proxy {proxy} closed the connection")
-        answer += received
-    version, _, rest = answer.partition(b"\r\n")[0].partition(b" ")
+            raise ProxyError(f"the proxy {proxy} closed the connection")
+        response += received
+    version, _, rest = response.partition(b"\r\n")[0].partition(b" ")
     status = rest[:3].decode("ascii", "replace")
     if not version.startswith(b"HTTP/1.") or not status.isdecimal():
-        raise ProxyRefused(f"the proxy {proxy} does not speak proper HTTP")
+        raise ProxyError(f"the proxy {proxy} sent invalid HTTP")
     if not 200 <= int(status) < 300:
-        wants = "; it wants a user and a password, or others than these" if status == "407" else ""
-        raise ProxyRefused(f"the proxy {proxy} answered {status}{wants}")
-    if len(answer) > end + 4:
-        # The server behind it waits for our greeting. What comes unasked is the proxy's, and no part of TLS.
-        raise ProxyRefused(f"the proxy {proxy} said more than its answer")
+        raise ProxyError(f"the proxy {proxy} returned {status}{credentials_hint(int(status))}")
+    if len(response) > end + 4:
+        # The server speaks only after our TLS greeting, so these bytes come from the proxy and are no part of TLS.
+        raise ProxyError(f"the proxy {proxy} sent data after its response header")
+
+
+def credentials_hint(status: int) -> str:
+    """Return a hint for status 407, or an empty string."""
+    return "; it requires a user and a password, or rejects those of cas_proxy" if status == 407 else ""
 
 
 def format_host(name: str) -> str:
-    """A host name as URLs have it: IPv6 addresses in brackets."""
+    """Return a host name as in URLs, with IPv6 addresses in brackets."""
     return f"[{name}]" if ":" in name else name
 
 
 def seconds_left(deadline: float) -> float:
-    """Until the deadline, which the monotonic clock tells; TimeoutError once it is past."""
+    """Return the seconds until a deadline on the monotonic clock, or raise TimeoutError."""
     left = deadline - time.monotonic()
     if left <= 0:
-        raise TimeoutError("the time allowed is over")
+        raise TimeoutError("timed out")
     return left

@@ -1,36 +1,23 @@
-"""Command groups that report expected errors as one sentence on standard error and exit with status 1."""
+"""Click groups that report expected errors in one sentence on stderr and exit with status 1."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import click
 
 
-@contextmanager
-def as_click_error(*expected: type[Exception]) -> Iterator[None]:
-    """Report expected exceptions as a click error.
-
-    Args:
-        *expected: Exception classes whose text is written for the person at the terminal.
-
-    Raises:
-        click.ClickException: With the text of the exception.
-    """
-    try:
-        yield
-    except expected as error:
-        raise click.ClickException(str(error)) from None
-
-
 class ExpectedErrorsGroup(click.Group):
-    """A command group that reports the exceptions in `expected_errors` as click errors."""
+    """A command group that reports expected exceptions as click errors instead of tracebacks."""
 
-    expected_errors: ClassVar[tuple[type[Exception], ...]] = ()
+    expected_errors: ClassVar[Mapping[type[Exception], Callable[[Any], str]]] = {}
+    """Maps exception classes to the function that describes such an error in one sentence."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; see `click.Group.invoke`."""
-        with as_click_error(*self.expected_errors):
+        try:
             return super().invoke(ctx)
+        except tuple(self.expected_errors) as error:
+            describe = next(text for kind, text in self.expected_errors.items() if isinstance(error, kind))
+            raise click.ClickException(describe(error)) from None

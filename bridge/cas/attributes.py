@@ -1,7 +1,6 @@
-"""From the attributes that CAS released to an `Identity`, by the rules of the settings. Pure.
+"""Mapping of CAS attributes to an `Identity`, by the rules of the settings.
 
-Attributes are lists throughout, and values are compared and kept whole: nothing is looked for inside a value, and two
-directory names that share a part stay two groups unless the rules know the branch that tells them apart.
+Attributes are lists. Values are compared whole, so two directory names that share a part stay two groups.
 """
 
 from __future__ import annotations
@@ -21,18 +20,24 @@ from bridge.settings.rules import AFFILIATION_GROUP, ANYWHERE, CLAIM_SOURCES, Cl
 NAME_MAX_CHARS = 255
 LOCAL_PART_MAX_CHARS = 64  # RFC 5321 §4.5.3.1.1
 
-# Tokens and passwords that CAS can release beside facts about the user. They are of no use here: not kept.
+# CAS can release credentials as attributes. They are never kept.
 _CREDENTIALS = frozenset({"credential", "proxygrantingticket", "proxygrantingticketiou"})
 _LOCAL_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]*[A-Za-z0-9_])?")
-_HAS_ITS_OWN_PLACE = frozenset({"name", "given_name", "family_name", "email", "groups", "acr", "amr"})
+_IDENTITY_FIELDS = frozenset({"name", "given_name", "family_name", "email", "groups", "acr", "amr"})
 
 Attributes = Mapping[str, tuple[str, ...]]
 
 
 def build_identity(user: str, attributes: Attributes, rules: ClaimRules) -> Identity:
-    """Apply the rules.
+    """Apply the claim rules to a validated user.
 
-    :raises IdentityIncomplete: when CAS did not release what makes the subject or the user name
+    Args:
+        user: The user as CAS names it.
+        attributes: The released attributes.
+        rules: The rules of the settings.
+
+    Raises:
+        IdentityIncomplete: If CAS did not release the attribute for the subject or the username.
     """
     found = {name: values for name, values in merge_spellings(attributes).items() if name not in _CREDENTIALS}
     cased = user.lower() if rules.username_case == "lower" else user
@@ -43,16 +48,16 @@ def build_identity(user: str, attributes: Attributes, rules: ClaimRules) -> Iden
         return next(iter(claims.get(claim, ())), None)
 
     return Identity(
-        subject=cased if rules.subject_attribute is None else _single(rules.subject_attribute, found),
+        subject=cased if rules.subject_attribute is None else _single_value(rules.subject_attribute, found),
         username=username,
         name=first("name"),
         given_name=first("given_name"),
         family_name=first("family_name"),
-        email=first("email") or _made_email(rules.email_template, username),
+        email=first("email") or _default_email(rules.email_template, username),
         groups=tuple(dict.fromkeys(_groups(found, rules))),
         acr=first("acr"),
         amr=tuple(claims.get("amr", ())),
-        claims={name: _told(name, values) for name, values in claims.items() if name not in _HAS_ITS_OWN_PLACE},
+        claims={name: _claim_value(name, values) for name, values in claims.items() if name not in _IDENTITY_FIELDS},
         attributes={name: values for name, values in attributes.items() if canonical_name(name) not in _CREDENTIALS},
         auth_time=next(map(parse_unix_seconds, attributes.get(AUTHENTICATION_DATE, ())), None),
         is_new_login=_boolean(attributes.get("isFromNewLogin", ())),
@@ -61,7 +66,7 @@ def build_identity(user: str, attributes: Attributes, rules: ClaimRules) -> Iden
 
 
 def _values(claim: str, found: Attributes, rules: ClaimRules) -> list[str]:
-    """Of the first attribute that has any."""
+    """Return the values of the first attribute in the rule that has any."""
     for name in rules.attributes.get(claim, ()):
         values = [value for value in found.get(canonical_name(name), ()) if value.strip() and _fits(claim, value)]
         if values:
@@ -70,14 +75,14 @@ def _values(claim: str, found: Attributes, rules: ClaimRules) -> list[str]:
 
 
 def _fits(claim: str, value: str) -> bool:
-    """Servers release both kinds of affiliation under one name; only one of them has an "@"."""
+    """Separate the two kinds of affiliation: servers release both under one name, and only scoped ones have an "@"."""
     if claim in ("eduperson_affiliation", "eduperson_scoped_affiliation"):
         return ("@" in value) is (claim == "eduperson_scoped_affiliation")
     return True
 
 
-def _told(claim: str, values: list[str]) -> Any:
-    """A list whenever there could be several, so that no application has to expect both."""
+def _claim_value(claim: str, values: list[str]) -> Any:
+    """Return a list for every multi-valued claim, even with one value, so that clients handle one type."""
     return values if is_custom_claim(claim) or CLAIM_SOURCES[claim].is_list else values[0]
 
 
@@ -85,29 +90,26 @@ def _username(cased_user: str, found: Attributes, rules: ClaimRules) -> str:
     if rules.username_attribute is None:
         username = cased_user
     else:
-        username = _single(rules.username_attribute, found)
+        username = _single_value(rules.username_attribute, found)
         username = username.lower() if rules.username_case == "lower" else username
     if rules.username_pattern is not None and not re.fullmatch(rules.username_pattern, username):
-        raise IdentityIncomplete(detail="the user name does not match username_pattern")
+        raise IdentityIncomplete(detail="the username does not match username_pattern")
     return username
 
 
-def _single(attribute: str, found: Attributes) -> str:
-    """The one value of an attribute that people are known by.
-
-    Nothing else takes its place when it is missing: that could be the value of somebody else's.
-    """
+def _single_value(attribute: str, found: Attributes) -> str:
+    """Return the only value of an identifying attribute. There is no fallback: it could identify another user."""
     values = {value.strip() for value in found.get(canonical_name(attribute), ()) if value.strip()}
     if len(values) != 1:
-        raise IdentityIncomplete(detail=f"{len(values)} values of {attribute} instead of one")
+        raise IdentityIncomplete(detail=f"{len(values)} values of {attribute}, expected one")
     value = values.pop()
     if len(value) > NAME_MAX_CHARS or not value.isprintable():
         raise IdentityIncomplete(detail=f"{attribute} is too long or has control characters")
     return value
 
 
-def _made_email(template: str | None, username: str) -> str | None:
-    """Only for names that stand in an address as they are: any other would make somebody else's address, or none."""
+def _default_email(template: str | None, username: str) -> str | None:
+    """Build the address only if it needs no quoting: any other could be invalid or belong to another user."""
     if template is None or ".." in username or not _LOCAL_PART.fullmatch(username):
         return None
     email = template.replace("{username}", username)
@@ -115,15 +117,14 @@ def _made_email(template: str | None, username: str) -> str | None:
 
 
 def _groups(found: Attributes, rules: ClaimRules) -> Iterator[str]:
-    """All of them, in the order of the rule."""
     names = {group_key(source): name for source, name in rules.group_map.items()}
     for attribute in rules.attributes.get("groups", ()):
         for value in found.get(canonical_name(attribute), ()):
             mapped = names.get(group_key(value)) if names else None
             group = mapped or _group_name(value, rules)
-            # Where anybody may found a group, one that is called like an affiliation must not pass for it.
-            is_impostor = rules.groups_from_affiliation and not mapped and group.startswith(AFFILIATION_GROUP)
-            if group.strip() and not is_impostor:
+            # Users may be able to create directory groups; none of those may pass as an affiliation.
+            is_spoofed = rules.groups_from_affiliation and not mapped and group.startswith(AFFILIATION_GROUP)
+            if group.strip() and not is_spoofed:
                 yield group
     if rules.groups_from_affiliation:
         for affiliation in _values("eduperson_affiliation", found, rules):
@@ -131,10 +132,10 @@ def _groups(found: Attributes, rules: ClaimRules) -> Iterator[str]:
 
 
 def _group_name(value: str, rules: ClaimRules) -> str:
-    """The cn of a group that is directly below the base, and the whole value of everything else.
+    """Return the cn of a group directly below `groups_base`, and any other value whole.
 
-    Below the base itself no two groups have the same cn; anywhere else they could. A cn that reads like a directory
-    name would pass for the group of that name, so it stays whole as well.
+    A cn is unique only directly below one base. A cn that reads like a directory name stays whole as well: it would
+    pass as the group of that name.
     """
     if rules.groups_from_dn is None or rules.groups_base is None:
         return value

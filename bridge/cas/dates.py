@@ -1,22 +1,27 @@
-"""Dates as CAS servers write them. Pure."""
+"""Date formats of CAS servers."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 
-# Apereo's JSON has 1795432113.693936965 where its XML has a date. Thirteen digits would be something else.
+# Apereo's JSON has 1795432113.693936965 where its XML has a date. Thirteen digits would be milliseconds.
 _SECONDS = re.compile(r"([0-9]{9,10})(?:\.[0-9]+)?")
 
 
 def parse_unix_seconds(text: str, *, zone_is_utc: bool = False) -> int | None:
-    """Unix seconds, or None for what cannot be read: servers write many forms.
+    """Convert a date of CAS to Unix seconds.
 
-    :param zone_is_utc: what is meant without an offset, as SAML says (SAML 1.1 core §1.2.2); else it could be any hour
+    Args:
+        text: Unix seconds or an ISO 8601 date.
+        zone_is_utc: Read a date without an offset as UTC, as SAML requires (SAML 1.1 core §1.2.2).
+
+    Returns:
+        None if the format is unknown, or the date has no offset.
     """
     if number := _SECONDS.fullmatch(text):
         return int(number[1])
-    # Java adds the zone's name, as in 2019-09-05T12:40:08.014Z[UTC]; the offset before it says all.
+    # Java appends the name of the zone: 2019-09-05T12:40:08.014Z[UTC]. The offset before it is enough.
     text = text.partition("[")[0]
     try:
         moment = datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""Where CAS is, and what it is asked there, in each of its protocols. Pure.
+"""CAS endpoints and the requests to them, for each protocol version.
 
 Specification: https://apereo.github.io/cas/development/protocol/CAS-Protocol-Specification.html
 """
@@ -20,12 +20,12 @@ VALIDATE_PATHS: Mapping[str, str] = {
     "saml1.1": "/samlValidate",
 }
 _XML, _SAML = "text/xml, application/xml", "text/xml, application/soap+xml"
-_ACCEPTED: Mapping[str, str] = {"1.0": "text/plain, */*;q=0.1", "saml1.1": _SAML, "json": f"application/json, {_XML}"}
+_ACCEPT: Mapping[str, str] = {"1.0": "text/plain, */*;q=0.1", "saml1.1": _SAML, "json": f"application/json, {_XML}"}
 _SOAP_HEADERS: Mapping[str, str] = {
     "Content-Type": "text/xml; charset=utf-8",
     "SOAPAction": "http://www.oasis-open.org/committees/security",  # SAML 1.1 bindings §3.1.2.1
 }
-# CAS 3.0 §4.2.1. The empty header stays: a server that we know finds the body by its position.
+# CAS 3.0 §4.2.1. Keep the empty header: at least one server finds the body by its position.
 _SOAP_REQUEST = (
     '<?xml version="1.0" encoding="UTF-8"?>'
     '<SOAP-ENV:Envelope xmlns:SOAP-ENV="http://schemas.xmlsoap.org/soap/envelope/"><SOAP-ENV:Header/><SOAP-ENV:Body>'
@@ -37,40 +37,44 @@ _SOAP_REQUEST = (
 
 @dataclass(frozen=True, slots=True)
 class ValidationRequest:
-    """One HTTP request to CAS, which spends a ticket."""
+    """An HTTP request that validates a ticket. It consumes the ticket."""
 
     url: str = field(repr=False)
     headers: Mapping[str, str]
     body: bytes | None = field(default=None, repr=False)
-    """Sent by POST; without one the request is a GET."""
+    """Sent by POST; None for a GET request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CasEndpoints:
-    """The addresses of one CAS server, and how it is spoken to."""
+    """The endpoints of a CAS server, and the protocol to use there."""
 
     login: str
-    """The sign-in page, for browsers."""
+    """Login page, as browsers reach it."""
     logout: str
-    """The logout page, for browsers."""
+    """Logout page, as browsers reach it."""
     validate: str
-    """Where tickets are validated, for this server."""
+    """Validation endpoint, as this server reaches it."""
     protocol: str = "3.0"
     """A key of `VALIDATE_PATHS`."""
     format: str = "xml"
-    """`json` asks for that of a server of protocol 3.0 or 2.0."""
+    """`json` requests JSON; only for protocols 3.0 and 2.0."""
     login_parameters: Mapping[str, str] = field(default_factory=dict)
     validate_parameters: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_base_url(cls, base: str, *, internal: str | None = None, protocol: str = "3.0") -> CasEndpoints:
-        """The usual ones below a base URL, as text: joined as URLs, `https://sso.example.org/cas` would lose its path.
+        """Return the default endpoints below a base URL.
 
-        :param internal: the base for this server, where it differs from the browsers'
+        Args:
+            base: Base URL for browsers.
+            internal: Base URL for this server, if it differs.
+            protocol: A key of `VALIDATE_PATHS`.
         """
-        browsers, ours = base.rstrip("/"), (internal or base).rstrip("/")
-        validate = ours + VALIDATE_PATHS[protocol]
-        return cls(login=f"{browsers}/login", logout=f"{browsers}/logout", validate=validate, protocol=protocol)
+        # Concatenated, because `urljoin` would drop the path of https://sso.example.org/cas.
+        public, private = base.rstrip("/"), (internal or base).rstrip("/")
+        validate = private + VALIDATE_PATHS[protocol]
+        return cls(login=f"{public}/login", logout=f"{public}/logout", validate=validate, protocol=protocol)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> CasEndpoints:
@@ -89,41 +93,44 @@ class CasEndpoints:
         )
 
     def login_url(self, service: str, *, renew: bool = False, gateway: bool = False, locale: str | None = None) -> str:
-        """Where the browser goes to sign in. `renew` and `gateway` together are undefined (§2.1.1): renew wins."""
-        asked = {"service": service}
+        """Return the URL of the login page. `renew` wins over `gateway`: both together are undefined (§2.1.1)."""
+        parameters = {"service": service}
         if renew or gateway:
-            asked["renew" if renew else "gateway"] = "true"
+            parameters["renew" if renew else "gateway"] = "true"
         if locale:
-            asked["locale"] = locale
-        return _with(self.login, {**asked, **self.login_parameters, **asked})
+            parameters["locale"] = locale
+        return _with_query(self.login, {**parameters, **self.login_parameters, **parameters})
 
     def logout_url(self, service: str | None = None) -> str:
-        """Where the browser goes to sign out. Without `service` CAS leads nowhere afterwards; with it, it may."""
-        return self.logout if service is None else _with(self.logout, {"service": service})
+        """Return the URL of the logout page; CAS may redirect to `service` afterwards."""
+        return self.logout if service is None else _with_query(self.logout, {"service": service})
 
     def validation_request(
         self, service: str, ticket: str, *, renew: bool, now: float, request_id: str
     ) -> ValidationRequest:
-        """Ask whom a ticket stands for. `renew` is asked here too: a user can delete it from the login URL.
+        """Build the request that validates a ticket.
 
-        :param service: the very string that was sent to the sign-in page
-        :param now: Unix seconds
-        :param request_id: fresh and unguessable, of letters and digits; SAML alone sends it
+        Args:
+            service: The service URL of the login, as the same string.
+            ticket: The service ticket.
+            renew: Require a fresh login. Repeated here, because users can remove it from the login URL.
+            now: Current time in Unix seconds.
+            request_id: Unguessable letters and digits for the SAML request.
         """
         is_saml = self.protocol == "saml1.1"
-        asked = {"TARGET": service} if is_saml else {"service": service, "ticket": ticket}
+        parameters = {"TARGET": service} if is_saml else {"service": service, "ticket": ticket}
         if renew:
-            asked["renew"] = "true"
+            parameters["renew"] = "true"
         if self.format == "json":
-            asked["format"] = "JSON"
-        url = _with(self.validate, {**asked, **self.validate_parameters, **asked})
-        accepted = _ACCEPTED.get("json" if self.format == "json" else self.protocol, _XML)
+            parameters["format"] = "JSON"
+        url = _with_query(self.validate, {**parameters, **self.validate_parameters, **parameters})
+        accept = _ACCEPT.get("json" if self.format == "json" else self.protocol, _XML)
         if not is_saml:
-            return ValidationRequest(url, {"Accept": accepted})
+            return ValidationRequest(url, {"Accept": accept})
         instant = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = _SOAP_REQUEST.format(request_id=f"_{request_id}", instant=instant, ticket=escape(ticket))
-        return ValidationRequest(url, {"Accept": accepted, **_SOAP_HEADERS}, body.encode())
+        return ValidationRequest(url, {"Accept": accept, **_SOAP_HEADERS}, body.encode())
 
 
-def _with(url: str, parameters: Mapping[str, str]) -> str:
+def _with_query(url: str, parameters: Mapping[str, str]) -> str:
     return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters, quote_via=quote, safe='')}"

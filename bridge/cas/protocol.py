@@ -1,4 +1,4 @@
-"""What CAS vouches for, and the gate for what a browser brings back from it. Pure.
+"""Service URLs, service tickets and the result of a validation.
 
 Specification: https://apereo.github.io/cas/development/protocol/CAS-Protocol-Specification.html
 """
@@ -14,63 +14,76 @@ from bridge.cas.dates import parse_unix_seconds
 from bridge.errors import TicketMalformed, TicketRejected
 from passerelle_common.i18n import gettext_noop
 
-# Wider than the specification's letters, digits and "-": real servers put "_", ".", and even an encoded URL
-# into tickets. Every character that could end a parameter, a line or an XML text stays outside.
+# Wider than the specification's letters, digits and "-", because servers put "_", "." and even encoded URLs into
+# tickets. No character that could end a parameter, a line or an XML text is allowed.
 _TICKET = re.compile(r"ST-[A-Za-z0-9._~:/+=%-]{1,1021}")
-# How far the clocks of CAS and this server may be apart before a password that was just given looks like an old one.
-CLOCKS_APART_SECONDS = 60
+# Tolerated clock difference between CAS and this server when a login must be fresh.
+CLOCK_SKEW_SECONDS = 60
 AUTHENTICATION_DATE = "authenticationDate"
 
 
 @dataclass(frozen=True, slots=True)
 class ValidatedTicket:
-    """What CAS vouches for: a user and the attributes it released, every attribute a list."""
+    """The user and the attributes that CAS returned for a ticket; every attribute is a list."""
 
     user: str
     attributes: Mapping[str, tuple[str, ...]]
 
 
 def service_url(issuer: str, state: str | None) -> str:
-    """The address CAS returns to. Built once per login, then stored: CAS compares it as a string.
+    """Build the service URL. It is stored for the validation, because CAS compares it as a string.
 
-    :param state: the id of the login, or None where CAS knows one exact address
+    Args:
+        issuer: Public base URL of the bridge.
+        state: Id of the pending login; None if CAS accepts only one exact service URL.
     """
     return f"{issuer}/cas/callback" + ("" if state is None else f"?state={state}")
 
 
 def check_ticket(values: Sequence[str]) -> str:
-    """The gate: exactly one service ticket of harmless characters, or CAS is not asked at all."""
+    """Return the only service ticket of a callback, or reject it without a request to CAS.
+
+    Args:
+        values: All values of the `ticket` parameter.
+
+    Raises:
+        TicketMalformed: If there is not exactly one well-formed service ticket.
+    """
     if len(values) != 1:
-        raise TicketMalformed(detail=f"{len(values)} ticket parameters instead of one")
+        raise TicketMalformed(detail=f"{len(values)} ticket parameters, expected one")
     ticket = values[0]
     if ticket.startswith("PT-"):
         raise TicketMalformed(
             gettext_noop(
-                "This site does not accept sign-ins handed on by another application (proxy tickets). "
+                "This site does not accept sign-ins through another application (proxy tickets). "
                 "Open the application in your browser and sign in there."
             ),
-            detail="a proxy ticket came in place of a service ticket",
+            detail="received a proxy ticket, expected a service ticket",
         )
     if not _TICKET.fullmatch(ticket):
-        raise TicketMalformed(detail=f"a ticket parameter of {len(ticket)} characters did not pass the gate")
+        raise TicketMalformed(detail=f"the ticket parameter ({len(ticket)} characters) is not a service ticket")
     return ticket
 
 
 def check_fresh_login(validated: ValidatedTicket, *, since: float) -> None:
-    """Refuse an answer to `renew` that itself says it comes from an older CAS session.
+    """Reject a response to `renew` that comes from an older CAS session.
 
-    :param since: Unix seconds, when the sign-in began; counts where CAS says no more than when
-    :raises TicketRejected: to be sent to CAS once more
+    Args:
+        validated: The validation result.
+        since: Start of the login in Unix seconds. Compared if CAS releases only the date of its authentication.
+
+    Raises:
+        TicketRejected: If the session is older; the caller starts a new login.
     """
-    said = validated.attributes.get("isFromNewLogin", ())
-    is_old = any(value.lower() == "false" for value in said)
-    if not said:
+    flags = validated.attributes.get("isFromNewLogin", ())
+    is_old = any(value.lower() == "false" for value in flags)
+    if not flags:
         dates = [parse_unix_seconds(date) for date in validated.attributes.get(AUTHENTICATION_DATE, ())]
-        is_old = any(date is not None and date < since - CLOCKS_APART_SECONDS for date in dates)
+        is_old = any(date is not None and date < since - CLOCK_SKEW_SECONDS for date in dates)
     if is_old:
-        raise TicketRejected(detail="a fresh login was asked for, but CAS answered from an older session")
+        raise TicketRejected(detail="renew was requested, but the CAS session is older")
 
 
 def ticket_fingerprint(ticket: str) -> str:
-    """How a ticket is named in logs: enough to follow one login, useless to replay it."""
+    """Return a hash prefix for logs: it identifies one login but cannot be replayed."""
     return f"ST-…{hashlib.sha256(ticket.encode()).hexdigest()[:8]}"

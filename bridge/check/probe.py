@@ -189,7 +189,7 @@ def _exchange(place: Place, url: str, body: bytes | None, headers: Mapping[str, 
         der = connection.sock.getpeercert(binary_form=True) if isinstance(connection.sock, ssl.SSLSocket) else None
         connection.begin_exchange(max(deadline - time.monotonic(), 0.01))
         usual = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"}
-        connection.ask(url, headers=usual | dict(headers), body=body)
+        connection.send_request(url, headers=usual | dict(headers), body=body)
         with connection.getresponse() as response:
             content = response.read(BODY_MAX_BYTES)
             named = {name.lower(): value for name, value in reversed(response.getheaders())}

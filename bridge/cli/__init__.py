@@ -1,13 +1,11 @@
-"""The `passerelle` command: one file a group of subcommands, which call rooms and print.
+"""The `passerelle` command, with one module per command group.
 
-Everything that can be wrong with settings, database or arguments ends in one sentence on standard error and exit
-status 1 (2 for wrong arguments), never in a traceback.
+Errors are reported in one sentence on stderr, with exit status 1, or 2 for wrong arguments; never as a traceback.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 
 import click
 
@@ -18,8 +16,7 @@ from bridge.cli.errors import ErrorHandlingGroup
 from bridge.cli.hub import hub
 from bridge.cli.init import init
 from bridge.cli.keys import keys
-from bridge.cli.sessions import purge, sessions
-from bridge.errors import ConfigurationError
+from bridge.cli.sessions import logout_deliveries, purge, sessions
 from bridge.log import configure_logging
 from bridge.settings import CONFIG_NAME, config_file_in_use, default_config_files, load
 
@@ -27,39 +24,35 @@ from bridge.settings import CONFIG_NAME, config_file_in_use, default_config_file
 @click.group(cls=ErrorHandlingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="passerelle", message="%(prog)s %(version)s")
 def main() -> None:
-    """Sign in at CAS, reach everything that speaks OAuth2 and OpenID Connect.
+    """Connect a CAS server to applications that use OAuth2 or OpenID Connect.
 
-    `passerelle init` sets everything up. Settings come from PASSERELLE_* environment variables over one TOML file:
-    the one that PASSERELLE_CONFIG names, else passerelle.toml in this folder, else /etc/passerelle/passerelle.toml.
-    The least that is needed:
+    Start with `passerelle init`. Settings come from PASSERELLE_* environment variables, which override one TOML file:
+    the file in PASSERELLE_CONFIG, else passerelle.toml in this folder, else /etc/passerelle/passerelle.toml.
 
     \b
-        PASSERELLE_ISSUER=https://auth.example.org      where browsers reach this bridge
-        PASSERELLE_CAS_URL=https://sso.example.org/cas  where users sign in
+    Minimum configuration:
+        PASSERELLE_ISSUER=https://auth.example.org      public URL of this bridge
+        PASSERELLE_CAS_URL=https://sso.example.org/cas  base URL of CAS
         PASSERELLE_SECRET_KEY=…                         from `openssl rand -hex 32`
     """
-    configure_logging("warning", cache_loggers=False)  # to standard error; standard output is for what was asked
+    configure_logging("warning", cache_loggers=False)
 
 
 @main.command()
 def serve() -> None:
-    """Run the bridge until it is stopped.
+    """Run the bridge.
 
-    Prints one line with its address on standard output when it can serve, and logs JSON lines on standard error.
+    When it is ready, it prints one line with its address on standard output. Logs are JSON lines on standard error.
     """
-    from bridge.serve import serve_forever  # noqa: PLC0415  the server's modules are of no use to other commands
+    from bridge.serve import serve_forever  # noqa: PLC0415  avoids loading the server for every other command
 
-    places = default_config_files()
-    try:
-        settings = load(os.environ, places)
-        file = config_file_in_use(os.environ, places)
-        if file is not None:
-            os.environ[CONFIG_NAME] = file  # for the workers: the same one, whatever is put elsewhere later
-        serve_forever(settings, settings_file=file or "")
-    except ConfigurationError as error:
-        click.echo(error.description, err=True)
-        sys.exit(1)
+    files = default_config_files()
+    settings = load(os.environ, files)
+    file = config_file_in_use(os.environ, files)
+    if file is not None:
+        os.environ[CONFIG_NAME] = file  # workers read the same file, even if another one appears later
+    serve_forever(settings, settings_file=file or "")
 
 
-for command in (init, check, clients, keys, sessions, purge, claims, hub):
+for command in (init, check, clients, keys, sessions, logout_deliveries, purge, claims, hub):
     main.add_command(command)

@@ -12,7 +12,7 @@ import click
 from bridge.cas.attributes import build_identity
 from bridge.cas.protocol import ValidatedTicket
 from bridge.cas.response import parse_validation
-from bridge.cli.store import as_click_error, now, open_store
+from bridge.cli.store import now, open_store
 from bridge.errors import BridgeError
 from bridge.identity import Identity
 from bridge.oauth.claims import CLAIMS_OF_SCOPE, ClaimsPolicy
@@ -27,7 +27,7 @@ SHAPE = 'an object like {"user": "alice", "attributes": {"mail": "alice@example.
 
 @click.group()
 def claims() -> None:
-    """What applications are told about users."""
+    """Test which claims clients receive."""
 
 
 @claims.command("try")
@@ -36,17 +36,17 @@ def claims() -> None:
     "source",
     type=click.File("rb"),
     required=True,
-    help="A file with what CAS releases, or - for standard input.",
+    help="File with the attributes of CAS; - for standard input.",
 )
-@click.option("--xml", is_flag=True, help="The file is the answer of CAS to serviceValidate.")
-@click.option("--user", help="Instead of the user in the file.")
-@click.option("--client", "client_id", help="As this client is told; without it, one that may know everything.")
-@click.option("--scope", help="What the client asks for; without it, all that it may.")
+@click.option("--xml", is_flag=True, help="The file is a serviceValidate response.")
+@click.option("--user", help="Overrides the user in the file.")
+@click.option("--client", "client_id", help="Client that requests the claims; by default one with all scopes.")
+@click.option("--scope", help="Requested scopes; by default all scopes of the client.")
 def try_rules(source: BinaryIO, xml: bool, user: str | None, client_id: str | None, scope: str | None) -> None:
-    """Show what the rules make of attributes, and what an application would be told, as JSON.
+    """Print the identity, the userinfo claims and the ID token claims for a set of attributes, as JSON.
 
     \b
-    The file:
+    Format of the file:
         {"user": "alice", "attributes": {"mail": "alice@example.org", "memberOf": ["a", "b"]}}
 
     \b
@@ -55,37 +55,38 @@ def try_rules(source: BinaryIO, xml: bool, user: str | None, client_id: str | No
         passerelle claims try --attributes alice.json --client wiki --scope "openid groups"
         curl … /p3/serviceValidate?… | passerelle claims try --xml --attributes -
     """
-    with as_click_error():
-        settings = load(os.environ, default_config_files())
-        client = _client(settings, client_id)
-        identity = _identity(settings, source, xml, user)
-    click.echo(json.dumps(_told(settings, identity, client, scope), indent=2))
+    settings = load(os.environ, default_config_files())
+    client = _client(settings, client_id)
+    identity = _identity(settings, source, xml, user)
+    click.echo(json.dumps(_claims(settings, identity, client, scope), indent=2))
 
 
 def _identity(settings: Settings, source: BinaryIO, xml: bool, user: str | None) -> Identity:
     try:
         validated = _validated(source, xml, user)
         return build_identity(validated.user, validated.attributes, settings.claim_rules)
-    except BridgeError as error:  # the detail is for the log, and for whoever looks after the rules
-        raise click.ClickException(f"Nobody would be signed in by this: {error.detail or error.description}") from None
+    except BridgeError as error:  # the detail is private, but the administrator needs it here
+        raise click.ClickException(f"Login would be denied: {error.detail or error.description}") from None
 
 
-def _told(settings: Settings, identity: Identity, client: Client, scope: str | None) -> dict[str, Any]:
-    asked = client.scopes if scope is None else scope.split()
-    if unknown := [name for name in asked if name not in client.scopes]:
-        there_are = f"it is registered for {' '.join(client.scopes)}"
-        raise click.ClickException(f"{client.client_name} would not get the scope {' '.join(unknown)}: {there_are}.")
+def _claims(settings: Settings, identity: Identity, client: Client, scope: str | None) -> dict[str, Any]:
+    scopes = client.scopes if scope is None else scope.split()
+    if unknown := [name for name in scopes if name not in client.scopes]:
+        raise click.ClickException(
+            f"{client.client_name} is not registered for the scope {' '.join(unknown)}; its scopes are "
+            f"{' '.join(client.scopes)}."
+        )
     policy = ClaimsPolicy(
         email_verified=settings.email_verified,
         pairwise_key=derived_key(settings.secret_key.get_secret_value(), "pairwise subjects"),
     )
-    id_token = policy.id_token_claims(identity, " ".join(asked), client, {})
+    id_token = policy.id_token_claims(identity, " ".join(scopes), client, {})
     return {
         "identity": json.loads(identity.to_json()),
         "client": client.client_id,
-        "scope": " ".join(asked),
+        "scope": " ".join(scopes),
         "may_sign_in": client.allows_user(identity),
-        "userinfo": policy.userinfo_claims(identity, " ".join(asked), client, {}),
+        "userinfo": policy.userinfo_claims(identity, " ".join(scopes), client, {}),
         "id_token": {name: value for name, value in id_token.items() if value is not None},
     }
 
@@ -114,20 +115,20 @@ def _from_json(content: bytes, user: str | None) -> ValidatedTicket:
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
-        raise click.ClickException(f"The attributes are not JSON; they have to be {SHAPE}.") from None
+        raise click.ClickException(f"The attributes are not valid JSON; expected {SHAPE}.") from None
     if not isinstance(document, dict):
-        raise click.ClickException(f"The attributes have to be {SHAPE}.")
+        raise click.ClickException(f"Invalid attributes; expected {SHAPE}.")
     named = document.get("user") if user is None else user
     attributes = document.get("attributes", {})
     if not isinstance(named, str) or not named.strip():
-        raise click.ClickException(f"There is no user: name one by --user, or give {SHAPE}.")
+        raise click.ClickException(f"The user is missing: pass --user, or {SHAPE}.")
     if not isinstance(attributes, dict):
-        raise click.ClickException(f"The attributes have to be {SHAPE}.")
+        raise click.ClickException(f"Invalid attributes; expected {SHAPE}.")
     return ValidatedTicket(named, {name: _values(name, value) for name, value in attributes.items()})
 
 
 def _values(name: str, value: Any) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
     if not all(isinstance(one, str) for one in values):
-        raise click.ClickException(f"The attribute {name!r} has to be a string or a list of strings.")
+        raise click.ClickException(f"The attribute {name!r} must be a string or a list of strings.")
     return tuple(values)

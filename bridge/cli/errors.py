@@ -1,4 +1,4 @@
-"""How a command ends when what it has to say cannot be written: a closed pipe, a full disk, no output at all."""
+"""Errors of commands: expected failures, and output that cannot be written."""
 
 from __future__ import annotations
 
@@ -6,41 +6,56 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
+from bridge.errors import BridgeError
+from bridge.store import StoreFailure
+from passerelle_common.click_errors import ExpectedErrorsGroup
 
-class ErrorHandlingGroup(click.Group):
-    """The outermost group: a sentence on standard error and status 1, where Python would show a traceback."""
+
+def _describe_store_failure(error: Exception) -> str:
+    reason = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
+    return f"The database rejected the operation: {reason}."
+
+
+class ErrorHandlingGroup(ExpectedErrorsGroup):
+    """The root group. It reports errors in one sentence on stderr, with exit status 1."""
+
+    expected_errors: ClassVar[Mapping[type[Exception], Callable[[Any], str]]] = {
+        BridgeError: str,
+        StoreFailure: _describe_store_failure,
+    }
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        """Also when even the help cannot be written."""
-        if sys.stdout is None:  # `>&-`: click writes nothing then, and a secret that is shown once would be lost
-            fail(OSError(errno.EBADF, os.strerror(errno.EBADF)), done=False)
-        _write_any_text()
+        """Run the command, and report also that its output or help cannot be written."""
+        if sys.stdout is None:  # closed by `>&-`: click would drop the output, and with it a secret shown only once
+            _exit_unwritable(OSError(errno.EBADF, os.strerror(errno.EBADF)), done=False)
+        _accept_any_text()
         words = next(iter(arguments), None) or options.get("args") or sys.argv[1:]
         if not all(map(_is_text, words)):
-            click.echo("Error: a word of this command is not UTF-8 text.", err=True)
+            click.echo("Error: an argument is not UTF-8 text.", err=True)
             sys.exit(2)
         try:
             return super().main(*arguments, **options)
         except OSError as error:
-            fail(error)
+            _exit_unwritable(error)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Before click sees a closed pipe, which it takes for a wish to be left in peace: something may be done."""
+        """Run the command, and report a closed pipe, which click would ignore although changes may have been made."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
-            fail(error)
+            _exit_unwritable(error)
 
 
-def _write_any_text() -> None:
-    """Whatever the locale: a name that it has no letters for is no reason to lose a secret that is shown once.
+def _accept_any_text() -> None:
+    """Write any character in any locale, because output can hold a secret that is shown only once.
 
-    What is read by programs, TOML and JSON, is UTF-8 everywhere; what a terminal cannot show is shown as its number.
+    Files and pipes get UTF-8. A terminal shows escapes for characters that it cannot display.
     """
     if not isinstance(sys.stdout, io.TextIOWrapper):
         return
@@ -51,7 +66,7 @@ def _write_any_text() -> None:
 
 
 def _is_text(word: str) -> bool:
-    """Not so for bytes that Python could not read: no database and no settings file would take them."""
+    """Return False for undecodable bytes, which neither the database nor the settings accept."""
     try:
         word.encode()
     except UnicodeEncodeError:
@@ -59,17 +74,17 @@ def _is_text(word: str) -> bool:
     return True
 
 
-def fail(error: OSError, *, done: bool = True) -> None:
-    """Say so and end."""
+def _exit_unwritable(error: OSError, *, done: bool = True) -> None:
+    """Report an operating system error and exit with status 1."""
     reason = error.strerror or type(error).__name__
     if error.filename:
         sentence = f"Error: cannot use {error.filename}: {reason}."
     else:
-        sentence = f"Error: the answer cannot be written: {reason}; "
-        sentence += "what was asked for may be done all the same." if done else "nothing was done."
+        consequence = "the command may have made its changes" if done else "nothing was changed"
+        sentence = f"Error: cannot write the output: {reason}; {consequence}."
     with suppress(OSError):
         os.write(2, f"{sentence}\n".encode())
     if done and not error.filename:
-        # What is left in the buffer goes nowhere: Python would try once more at its end, and complain.
+        # Discard the buffer: Python would write it again at exit, and fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(1)

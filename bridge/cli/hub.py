@@ -1,6 +1,6 @@
-"""`passerelle hub …` on the machine itself: the same command as in the hub's container, called through compose.
+"""`passerelle hub` on the host: runs the same command in the hub's container through compose.
 
-Here is only what a container cannot do: find the deployment's folder, and build and start what an upgrade brings.
+Only the host can find the deployment folder, and build and start the images of an upgrade.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import click
 
 RUN = ("run", "--rm", "--no-deps")
 COMMAND = ("hub", "passerelle", "hub")
-# Wherever a folder is named, the machine knows it by its whole path.
+# Commands with a folder argument, which compose needs as an absolute path.
 FOLDER_COMMANDS = frozenset({"backup", "restore"})
 
 
@@ -27,11 +27,11 @@ FOLDER_COMMANDS = frozenset({"backup", "restore"})
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def hub(arguments: tuple[str, ...]) -> None:
-    """Look after the hub that compose.yml runs: backup, restore, users, offboard, upgrade."""
+    """Administer the hub of compose.yml: backup, restore, users, offboard, upgrade."""
     docker = shutil.which("docker")
     if docker is None:
         raise click.ClickException(
-            "there is no docker command here: `passerelle hub` works on the machine that the deployment runs on."
+            "The docker command was not found. Run `passerelle hub` on the host of the deployment."
         )
     folder = find_folder(Path.cwd(), os.environ.get("PASSERELLE_FOLDER", ""))
     if arguments[:1] == ("upgrade",) and not {"--help", "-h", "--dry-run"} & set(arguments):
@@ -39,79 +39,83 @@ def hub(arguments: tuple[str, ...]) -> None:
         return
     if arguments[:1] == ("upgrade",) and "--dry-run" in arguments:
         sys.exit(plan(docker, folder))
-    sys.exit(compose(docker, folder, *inside(sys.stdin.isatty(), with_whole_paths(arguments, Path.cwd()))))
-
-
-def find_folder(start: Path, named: str) -> Path:
-    """Where compose.yml is: the folder that was named, this one or one above it, or the checkout of this program.
-
-    Of a checkout whose folder site/ has an .env, it is that one: the checkout's own is the demo.
-    """
-    checkout = Path(__file__).resolve().parents[2]
-    places = [Path(named)] if named else [start, *start.parents, checkout]
-    for place in places:
-        if any((place / name).is_file() for name in ("compose.yml", "compose.yaml")):
-            site = place / "deployment" / "site"
-            return site if (site / ".env").is_file() else place
-    raise click.ClickException(
-        f"there is no compose.yml in {named or start} nor above it: go to the folder of the deployment, or name it in "
-        "PASSERELLE_FOLDER."
+    sys.exit(
+        compose(docker, folder, *container_command(sys.stdin.isatty(), with_absolute_folder(arguments, Path.cwd())))
     )
 
 
-def inside(terminal: bool, arguments: Sequence[str]) -> list[str]:
-    """The command as compose is told it."""
+def find_folder(start: Path, named: str) -> Path:
+    """Return the deployment folder: the named one, this one, a parent, or the checkout of this program.
+
+    In a checkout with deployment/site/.env it is deployment/site, because the checkout itself is the demo.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    candidates = [Path(named)] if named else [start, *start.parents, checkout]
+    for folder in candidates:
+        if any((folder / name).is_file() for name in ("compose.yml", "compose.yaml")):
+            site = folder / "deployment" / "site"
+            return site if (site / ".env").is_file() else folder
+    raise click.ClickException(
+        f"No compose.yml found (looked in {named or start}{'' if named else ' and its parents'}). Change to the "
+        "deployment folder, or set PASSERELLE_FOLDER."
+    )
+
+
+def container_command(terminal: bool, arguments: Sequence[str]) -> list[str]:
+    """Return the compose arguments that run a hub command."""
     return [*RUN, *([] if terminal else ["-T"]), *COMMAND, *arguments]
 
 
-def with_whole_paths(arguments: Sequence[str], here: Path) -> list[str]:
-    """The folder after `backup` or `restore` as seen from where it was typed; an option's value is left alone."""
-    told = list(arguments)
-    if not told or told[0] not in FOLDER_COMMANDS:
-        return told
+def with_absolute_folder(arguments: Sequence[str], here: Path) -> list[str]:
+    """Make the folder argument of `backup` and `restore` absolute, leaving option values alone."""
+    resolved = list(arguments)
+    if not resolved or resolved[0] not in FOLDER_COMMANDS:
+        return resolved
     takes_value = {"--exclude"}
-    for number, word in enumerate(told[1:], 1):
-        if not word.startswith("-") and told[number - 1] not in takes_value:
-            told[number] = os.path.normpath(here / word)
-    return told
+    for number, word in enumerate(resolved[1:], 1):
+        if not word.startswith("-") and resolved[number - 1] not in takes_value:
+            resolved[number] = os.path.normpath(here / word)
+    return resolved
 
 
 def plan(docker: str, folder: Path) -> int:
-    """Say what an upgrade would change."""
-    asked = [docker, "compose", "config", "--format", "json"]
-    config = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  no shell
+    """Print the changes of an upgrade and return the exit status."""
+    command = [docker, "compose", "config", "--format", "json"]
+    config = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  no shell
     if config.returncode:
-        raise click.ClickException(f"compose does not accept this checkout: {config.stderr.strip()}")
-    words = [docker, "compose", *inside(False, ["upgrade", "--dry-run", "--config", "-"])]
-    return subprocess.run(words, cwd=folder, input=config.stdout, text=True, check=False).returncode  # noqa: S603  no shell
+        raise click.ClickException(f"Compose rejects this checkout: {config.stderr.strip()}")
+    command = [docker, "compose", *container_command(False, ["upgrade", "--dry-run", "--config", "-"])]
+    return subprocess.run(command, cwd=folder, input=config.stdout, text=True, check=False).returncode  # noqa: S603  no shell
 
 
 def upgrade(docker: str, folder: Path, arguments: Sequence[str]) -> None:
-    """Say what changes, ask, back up, build, start; whatever fails, the way back has been printed before."""
+    """Print the changes, confirm, back up, build and start. The rollback instructions are printed before any change."""
     if unknown := set(arguments) - {"--yes", "--pull"}:
-        raise click.UsageError(f"upgrade knows --dry-run, --yes and --pull, not {', '.join(sorted(unknown))}.")
+        raise click.UsageError(
+            f"Unknown option {', '.join(sorted(unknown))}; upgrade takes --dry-run, --yes and --pull."
+        )
     if status := plan(docker, folder):
         sys.exit(status)
     if "--yes" not in arguments:
-        click.confirm("Back the databases up, build and start this?", abort=True)
+        click.confirm("Back up the databases, build and start?", abort=True)
     steps = [
-        inside(False, ["upgrade", "--yes"]),
+        container_command(False, ["upgrade", "--yes"]),
         ["build", *(["--pull"] if "--pull" in arguments else [])],
         ["up", "--detach", "--wait"],
     ]
     for number, step in enumerate(steps, 1):
         click.echo(f"── {number} of {len(steps)}: docker compose {' '.join(step)}", err=True)
         if status := compose(docker, folder, *step):
-            after = "nothing was changed" if number < len(steps) else "the way back is printed above"
-            click.echo(f"Error: step {number} ended with {status}; {after}.", err=True)
+            after = "nothing was changed" if number < len(steps) else "see the rollback instructions above"
+            click.echo(f"Error: step {number} failed with status {status}; {after}.", err=True)
             sys.exit(status)
-    click.echo("It runs. Labs go on with their old image until they are started anew.")
+    click.echo("The upgrade is complete. Running labs keep their old image until they restart.")
 
 
 def compose(docker: str, folder: Path, *arguments: str) -> int:
-    """Call compose in the deployment's folder; its exit status."""
+    """Run compose in the deployment folder and return its exit status."""
     with subprocess.Popen([docker, "compose", *arguments], cwd=folder) as process:  # noqa: S603  no shell
         while True:
-            # Ctrl-C reaches compose as well, which ends what it runs in good order: that is waited for.
+            # Ctrl-C reaches compose as well; wait for its orderly end.
             with suppress(KeyboardInterrupt):
                 return process.wait()

@@ -17,16 +17,16 @@ from bridge.store import Store
 
 @click.group()
 def keys() -> None:
-    """The keys that sign ID tokens.
+    """List, rotate and remove the keys that sign ID tokens.
 
-    There is a pair of each algorithm. They are made at the first start and replaced by themselves as they grow old.
+    Keys are created at the first start, for each algorithm, and rotated automatically.
     """
 
 
 @keys.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def print_keys(as_json: bool) -> None:
-    """Show every published key: the one that signs, the next, and the retired."""
+    """List the published keys: signing, next and retired."""
     with open_store() as (_, store):
         states = key_states(store.keys.all(), now=now())
     if as_json:
@@ -36,70 +36,70 @@ def print_keys(as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, indent=2))
     elif not states:
-        click.echo("There are no keys yet: `passerelle serve` makes them.")
+        click.echo("There are no keys yet; `passerelle serve` creates them.")
     for key in () if as_json else states:
         word = "from" if key.state == "next" else "since"
         click.echo(f"{key.kid}  {key.algorithm}  {key.state:<7}  {word} {_moment(key.since)}")
 
 
 @keys.command()
-@click.option("--algorithm", type=click.Choice(ALGORITHMS), help="Of these keys only; all without it.")
-@click.option("--now", "at_once", is_flag=True, help="Sign with the new key at once: for a key that leaked.")
+@click.option("--algorithm", type=click.Choice(ALGORITHMS), help="Only this algorithm; by default all.")
+@click.option("--now", "at_once", is_flag=True, help="Sign with the new key at once, if a key was compromised.")
 def rotate(algorithm: str | None, at_once: bool) -> None:
-    """Make new keys; they are published at once and sign two hours later."""
+    """Create new keys, which are published at once and sign after two hours."""
     with open_store() as (settings, store):
         ring = _ring(settings, store)
         for each in ALGORITHMS if algorithm is None else (algorithm,):
             _rotate(ring, each, at_once)
 
 
-# A kid may begin with "-".
+# A kid can begin with "-" and look like an option.
 @keys.command("remove", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("kid")
 def remove(kid: str) -> None:
-    """Take a key out of the JWKS: from then on nothing that it signed is valid."""
+    """Remove a key from the JWKS. Tokens that it signed become invalid."""
     with open_store() as (settings, store):
         ring = _ring(settings, store)
         key = next((key for key in ring.states() if key.kid == kid), None)
         if key is None:
-            raise click.ClickException(f"There is no key {kid}. `passerelle keys list` shows all.")
+            raise click.ClickException(f"No key {kid}; `passerelle keys list` shows all keys.")
         if key.state == "signing":
-            remedy = f"`passerelle keys rotate --algorithm {key.algorithm} --now` replaces it; then it can be removed"
-            raise click.ClickException(f"The key {kid} signs ID tokens and cannot be removed: {remedy}.")
+            raise click.ClickException(
+                f"The key {kid} signs ID tokens and cannot be removed. First replace it with "
+                f"`passerelle keys rotate --algorithm {key.algorithm} --now`."
+            )
         ring.remove(kid)
-    click.echo(f"Removed {kid} ({key.algorithm}, {key.state}). Workers forget it within {REREAD_SECONDS} seconds,")
-    click.echo("applications when they fetch the JWKS again (within the hour, or when they are restarted).")
+    click.echo(f"Removed {kid} ({key.algorithm}, {key.state}). Workers drop it within {REREAD_SECONDS} seconds.")
+    click.echo("Clients drop it when they fetch the JWKS again: within an hour, or at their restart.")
 
 
 def _rotate(ring: KeyRing, algorithm: str, at_once: bool) -> None:
     before = [key for key in ring.states() if key.algorithm == algorithm]
-    check_none_waits(before, at_once)
+    check_no_pending_key(before, at_once)
     kid = ring.rotate(algorithm, at_once=at_once)
     if kid is None:
-        raise click.ClickException(
-            f"The bridge itself has just added a key for {algorithm}; see `passerelle keys list`."
-        )
+        raise click.ClickException(f"A key for {algorithm} was just added by the bridge; see `passerelle keys list`.")
     added = next(key for key in ring.states() if key.kid == kid)
     if not at_once:
-        click.echo(f"Added {kid} ({algorithm}). It is published now and signs from {_moment(added.since)} on.")
+        click.echo(f"Added {kid} ({algorithm}). It is published now and signs from {_moment(added.since)}.")
         return
     former = next(key.kid for key in before if key.state == "signing")
-    click.echo(f"Added {kid} ({algorithm}). It signs from now on; workers follow within {REREAD_SECONDS} seconds.")
+    click.echo(f"Added {kid} ({algorithm}). It signs now; workers switch within {REREAD_SECONDS} seconds.")
     click.echo(
-        f"Warning: an application whose copy of the JWKS is older refuses sign-ins with an unknown kid {kid} until it\n"
-        "fetches the JWKS again: most do at once, some within the hour, a few when they are restarted.\n"
-        f"The former key is still trusted. If it leaked: passerelle keys remove {former}",
+        f"Warning: clients with a cached JWKS reject logins with the unknown kid {kid} until they fetch it again:\n"
+        "most do at once, some within an hour, a few only at their restart.\n"
+        f"The former key is still trusted. If it was compromised: passerelle keys remove {former}",
         err=True,
     )
 
 
-def check_none_waits(states: Sequence[KeyState], at_once: bool) -> None:
-    """One key at a time: another one behind a waiting one would only make the JWKS longer."""
+def check_no_pending_key(states: Sequence[KeyState], at_once: bool) -> None:
+    """Reject a second pending key."""
     waiting = next((key for key in states if key.state == "next"), None)
     if waiting is not None and not at_once:
         raise click.ClickException(
             f"The next {waiting.algorithm} key {waiting.kid} is already published and signs from "
-            f"{_moment(waiting.since)} on. Use --now if the present one must not sign any more."
+            f"{_moment(waiting.since)}. Use --now if the current key must stop signing."
         )
 
 

@@ -1,4 +1,4 @@
-"""`passerelle sessions` and `passerelle purge`."""
+"""`passerelle sessions`, `passerelle logout-deliveries` and `passerelle purge`."""
 
 from __future__ import annotations
 
@@ -14,54 +14,59 @@ from bridge.oauth.clients import ClientRegistry
 from bridge.oauth.logout import end_stored_session
 from bridge.store import LogoutDelivery, Session
 
-as_json = click.option("--json", "wants_json", is_flag=True, help="Print JSON, times in Unix seconds.")
+as_json = click.option("--json", "wants_json", is_flag=True, help="Print JSON, with times in Unix seconds.")
 
 
 @click.group()
 def sessions() -> None:
-    """The browsers that are signed in, and the applications that wait to hear who is not any more."""
+    """List and end browser sessions."""
 
 
 @sessions.command("list")
-@click.option("--subject", help="Of this user only.")
+@click.option("--subject", help="Only sessions of this subject.")
 @as_json
 def list_sessions(subject: str | None, wants_json: bool) -> None:
-    """Who is signed in, the newest session first."""
+    """List the active sessions, newest first."""
     with open_store() as (_, store):
         found = store.sessions.all(now=now()) if subject is None else store.sessions.of_subject(subject, now=now())
-    _print([_told_of_session(session) for session in found], wants_json, "Nobody is signed in.")
+    _print([_session_row(session) for session in found], wants_json, "There are no sessions.")
 
 
 @sessions.command("subjects")
 @click.argument("username")
 @as_json
 def list_subjects(username: str, wants_json: bool) -> None:
-    """The subjects of a user name, in whatever case: of whoever is signed in by it, or left an application access.
+    """List the subjects of a username with a session or a grant, ignoring case.
 
-    A subject is what `sessions end --subject` takes; it need not be the name that people know.
+    `sessions end --subject` takes a subject, which can differ from the username.
     """
     with open_store() as (_, store):
-        signed_in = (session.identity for session in store.sessions.all(now=now()))
-        found = {one.subject for one in signed_in if one.username.lower() == username.lower()}
+        identities = (session.identity for session in store.sessions.all(now=now()))
+        found = {identity.subject for identity in identities if identity.username.lower() == username.lower()}
         found.update(store.grants.subjects_named(username))
-    _print([{"subject": subject} for subject in sorted(found)], wants_json, "Nothing is left of anybody of that name.")
+    _print([{"subject": subject} for subject in sorted(found)], wants_json, "No session or grant has this username.")
 
 
-# An SID may begin with a dash, and have letters in it that elsewhere are options.
+# A session id can begin with a dash and look like an option.
 @sessions.command("end", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("sid", required=False)
-@click.option("--subject", help="End every session of this user.")
-@click.option("--all-access", is_flag=True, help="With --subject: take back offline access as well.")
+@click.option("--subject", help="End all sessions of this subject.")
+@click.option("--all-access", is_flag=True, help="With --subject: also revoke offline access.")
 def end_sessions(sid: str | None, subject: str | None, all_access: bool) -> None:
-    """End one session, or all of a user, as if the user had signed out.
+    """End one session, or all sessions of a subject, as a logout does.
 
-    What was given out under it stops working, except for offline access; the applications that asked to be told
-    are told within seconds by the running bridge.
+    The tokens of the session are revoked, except offline access. The running bridge notifies the clients by
+    back-channel logout within seconds.
+
+    \b
+    Examples:
+        passerelle sessions end 3qX0…
+        passerelle sessions end --subject alice --all-access
     """
     if (sid is None) == (subject is None):
-        raise click.UsageError("Name one session by its SID, or a user by --subject; `sessions list` has both.")
+        raise click.UsageError("Give either a SID or --subject; `sessions list` shows both.")
     if all_access and subject is None:
-        raise click.UsageError("--all-access goes with --subject.")
+        raise click.UsageError("--all-access requires --subject.")
     with open_store() as (settings, store):
         moment = now()
         of_subject = () if subject is None else store.sessions.of_subject(subject, now=moment)
@@ -70,34 +75,39 @@ def end_sessions(sid: str | None, subject: str | None, all_access: bool) -> None
         ended = sum(end_stored_session(store, clients, each, now=moment) for each in sids)
         revoked = store.grants.revoke_subject(subject, now=moment) if all_access and subject is not None else 0
     if not ended and not revoked:
-        raise click.ClickException("There is no such session, or it has ended before; `sessions list` has all.")
+        raise click.ClickException("No such session; `passerelle sessions list` shows the active ones.")
     click.echo(f"{ended} session{'s' * (ended != 1)} ended.")
     if revoked:
-        click.echo(f"{revoked} further grant{'s' * (revoked != 1)} taken back.")
+        click.echo(f"{revoked} further grant{'s' * (revoked != 1)} revoked.")
 
 
-@sessions.command("deliveries")
+@click.group("logout-deliveries")
+def logout_deliveries() -> None:
+    """Show pending back-channel logout notifications."""
+
+
+@logout_deliveries.command("list")
 @as_json
 def list_deliveries(wants_json: bool) -> None:
-    """The applications that still have to be told that a session ended, and why they do not know yet.
+    """List the clients that have not confirmed a logout, with the last error.
 
-    `serve` tells them, tries again with growing pauses for a day, and keeps what it gave up for a week.
+    `serve` retries with increasing intervals for a day. Failed deliveries are kept for a week.
     """
     with open_store() as (_, store):
         found = store.deliveries.waiting()
-    _print([_told_of_delivery(delivery) for delivery in found], wants_json, "Every application knows.")
+    _print([_delivery_row(delivery) for delivery in found], wants_json, "There are no pending deliveries.")
 
 
 @click.command()
 def purge() -> None:
-    """Delete what nobody can use any more, and say how much; `serve` does it every ten minutes."""
+    """Delete expired records and print their numbers. `serve` does this every ten minutes."""
     with open_store() as (_, store):
         for name, count in store.purge(now=now()).items():
             click.echo(f"{name}: {count}")
 
 
-def _told_of_session(session: Session) -> dict[str, Any]:
-    """Nothing of it signs anybody in."""
+def _session_row(session: Session) -> dict[str, Any]:
+    """Return what can be shown: no value of it authenticates."""
     return {
         "sid": session.sid,
         "subject": session.identity.subject,
@@ -107,20 +117,13 @@ def _told_of_session(session: Session) -> dict[str, Any]:
     }
 
 
-def _told_of_delivery(delivery: LogoutDelivery) -> dict[str, Any]:
-    return {
-        "client_id": delivery.client_id,
-        "uri": delivery.uri,
-        "sid": delivery.sid,
-        "created_at": delivery.created_at,
-        "attempts": delivery.attempts,
-        "next_attempt_at": delivery.next_attempt_at,
-        "last_error": delivery.last_error,
-    }
+def _delivery_row(delivery: LogoutDelivery) -> dict[str, Any]:
+    names = ("client_id", "uri", "sid", "created_at", "attempts", "next_attempt_at", "last_error")
+    return {name: getattr(delivery, name) for name in names}
 
 
 def _print(rows: Sequence[dict[str, Any]], wants_json: bool, nothing: str) -> None:
-    """A JSON array for scripts, a table for people."""
+    """Print a JSON array or a table."""
     if wants_json:
         click.echo(json.dumps(list(rows), indent=2))
         return
@@ -135,7 +138,7 @@ def _print(rows: Sequence[dict[str, Any]], wants_json: bool, nothing: str) -> No
 
 
 def _cell(name: str, value: Any) -> str:
-    """Names and errors come from outside: nothing in them may steer a terminal."""
+    """Format a value; control characters of external text must not reach the terminal."""
     if name == "auth_time" or name.endswith("_at"):
         return "never" if value is None else f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S}Z"
     return "".join(letter if letter.isprintable() else "?" for letter in str(value)) or "-"

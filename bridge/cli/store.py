@@ -1,4 +1,4 @@
-"""What a subcommand works with: settings and store, opened once, and every fault as one sentence."""
+"""Settings and store for a command."""
 
 from __future__ import annotations
 
@@ -7,42 +7,30 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
-
-from bridge.errors import BridgeError
 from bridge.settings import Settings, default_config_files, load
-from bridge.store import SqlStore, Store, StoreFailure
+from bridge.store import SqlStore, Store
 
 
 @contextmanager
 def open_store() -> Iterator[tuple[Settings, Store]]:
-    """Settings and store of this installation; the store is closed at the end."""
-    # The database is made by whichever command comes first, and is nobody else's business.
-    usual = os.umask(0o077)
+    """Load the settings, open the store, and close it at the end.
+
+    Raises:
+        BridgeError: If the settings or the database cannot be used.
+        StoreFailure: If the database rejects a statement.
+    """
+    umask = os.umask(0o077)  # the first command creates the database, which no other user may read
     try:
-        with as_click_error():
-            settings = load(os.environ, default_config_files())
-            store = SqlStore(settings.database_url.get_secret_value())
-            try:
-                yield settings, store
-            finally:
-                store.close()
+        settings = load(os.environ, default_config_files())
+        store = SqlStore(settings.database_url.get_secret_value())
+        try:
+            yield settings, store
+        finally:
+            store.close()
     finally:
-        os.umask(usual)
-
-
-@contextmanager
-def as_click_error() -> Iterator[None]:
-    """What our own errors say, and that the database failed, ends the command without a traceback."""
-    try:
-        yield
-    except BridgeError as error:
-        raise click.ClickException(error.description) from None
-    except StoreFailure as error:
-        reason = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
-        raise click.ClickException(f"The database does not do what was asked of it: {reason}.") from None
+        os.umask(umask)
 
 
 def now() -> int:
-    """Unix seconds: the one place where the commands look at the clock."""
+    """Return the current time in Unix seconds; the only use of the clock in the commands."""
     return int(time.time())

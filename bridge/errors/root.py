@@ -1,4 +1,4 @@
-"""What every refusal has, and those of the administrator's side."""
+"""The base class of all errors, and errors of the configuration."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ from passerelle_common.i18n import gettext_noop
 
 
 class BridgeError(Exception):
-    """The root: anything that the error page or the OAuth answer can tell without knowing more."""
+    """Base class: has all that an error page, an OAuth error response and the log need.
+
+    Args:
+        description: Public sentence; `%(name)s` stands for a fact, so that the sentence can be translated.
+        detail: Private text for the log.
+        facts: Values for the placeholders of the description.
+    """
 
     status: ClassVar[int] = 500
     code: str = "server_error"
     default_description: ClassVar[str] = gettext_noop(
-        "Something went wrong here, and it is not your doing. "
-        "Try once more; if it happens again, tell the administrator."
+        "An internal error occurred. Try again; if it happens again, tell the administrator."
     )
 
     def __init__(
         self, description: str | None = None, *, detail: str = "", facts: Mapping[str, str] | None = None
     ) -> None:
-        """`description` may hold `%(name)s` for each of `facts`, so that it can be translated before they are in."""
         self.msgid = description or self.default_description
         self.facts = dict(facts or {})
         self.detail = detail
@@ -30,26 +34,26 @@ class BridgeError(Exception):
 
     @property
     def description(self) -> str:
-        """The sentence with its parts, in English: what programs and the log get."""
+        """The public sentence in English, with its facts, for clients and the log."""
         return self.msgid % self.facts if self.facts else self.msgid
 
     @property
     def wire_description(self) -> str:
-        """The description in the characters that `error_description` may have (RFC 6749 §5.2)."""
+        """The description in the characters that `error_description` allows (RFC 6749 §5.2)."""
         return re.sub(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]", "?", self.description)
 
 
 class ConfigurationError(BridgeError):
-    """The settings cannot be used. Holds every fault found, so that one correction is enough."""
+    """The settings are invalid. Lists every fault, so that one correction is enough."""
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
         listed = "".join(f"\n  - {fault}" for fault in self.faults)
-        super().__init__(f"The configuration cannot be used; correct this and start again:{listed}")
+        super().__init__(f"The configuration is invalid. Correct these settings and start again:{listed}")
 
 
 class ClientCommandError(BridgeError):
-    """What was to be done to a client cannot be done; for whoever typed the command."""
+    """A command about a client cannot be carried out."""
 
     status = 400
     code = "invalid_request"

@@ -1,24 +1,24 @@
-"""What can keep a person from being signed in: CAS, their ticket, their browser, or a rule."""
+"""Errors of a login: CAS, the ticket, the browser or an access rule."""
 
-# ruff: noqa: N818 - the names say what happened, as in `except TicketRejected`
+# ruff: noqa: N818 - names describe the failure, as in `except TicketRejected`
 
 from bridge.errors.root import BridgeError
 from passerelle_common.i18n import gettext_noop
 
 
 class UpstreamError(BridgeError):
-    """CAS was needed for a sign-in and did not give a usable answer."""
+    """CAS gave no usable response."""
 
     status = 502
     code = "temporarily_unavailable"
     default_description = gettext_noop(
-        "The central sign-in service (CAS) gave no usable answer, so you could not be signed in. "
+        "The central sign-in service (CAS) gave no usable response, so you could not be signed in. "
         "Start again in a few minutes."
     )
 
 
 class UpstreamUnreachable(UpstreamError):
-    """No connection, or one lost before the answer was whole."""
+    """The connection failed, or was lost before the response was complete."""
 
     default_description = gettext_noop(
         "The central sign-in service (CAS) could not be reached, so you could not be signed in. "
@@ -27,7 +27,7 @@ class UpstreamUnreachable(UpstreamError):
 
 
 class UpstreamTimeout(UpstreamError):
-    """The time allowed for connecting, or for the whole answer, is over."""
+    """The connection or the complete response took too long."""
 
     default_description = gettext_noop(
         "The central sign-in service (CAS) took too long to answer, so you could not be signed in. "
@@ -36,115 +36,113 @@ class UpstreamTimeout(UpstreamError):
 
 
 class UpstreamMisconfigured(UpstreamError):
-    """Something answers at the configured address, but not as a CAS validation endpoint does."""
+    """The endpoint responds, but not as a CAS validation endpoint."""
 
     default_description = gettext_noop(
-        "The central sign-in service (CAS) did not answer as expected, so you could not be signed in. "
-        "Tell the administrator if this happens again: the address of CAS may be set wrongly."
+        "The central sign-in service (CAS) did not respond as expected, so you could not be signed in. "
+        "Tell the administrator if this happens again: the configured address of CAS may be wrong."
     )
 
 
 class ServiceRejected(UpstreamMisconfigured):
-    """CAS answers as CAS, but does not take this bridge's service URL or request: registration is missing."""
+    """CAS rejects the service URL or the request: the service is not registered."""
 
     code = "server_error"
     default_description = gettext_noop(
         "The central sign-in service (CAS) does not accept sign-ins for this site. "
-        "Tell the administrator: the site has to be registered at CAS."
+        "Tell the administrator: the site must be registered with CAS."
     )
 
 
 class UpstreamMalformed(UpstreamError):
-    """An answer that is broken or ambiguous. Nothing of it is used, and nothing is repaired."""
+    """The response is invalid or ambiguous. It is rejected whole, and never repaired."""
 
     default_description = gettext_noop(
-        "The central sign-in service (CAS) gave an answer that cannot be trusted, "
-        "so you could not be signed in. Start again; if it happens again, tell the administrator."
+        "The central sign-in service (CAS) gave an invalid response, so you could not be signed in. "
+        "Start again; if it happens again, tell the administrator."
     )
 
 
 class TicketMalformed(BridgeError):
-    """What came in place of a ticket cannot be one. CAS is never asked about it."""
+    """The `ticket` parameter is not a service ticket. It is not sent to CAS."""
 
     status = 400
     code = "invalid_request"
     default_description = gettext_noop(
-        "The address that led you here carries no usable sign-in ticket. Go back to the application and sign in again."
+        "The link that led you here has no usable sign-in ticket. Go back to the application and sign in again."
     )
 
 
 class TicketRejected(BridgeError):
-    """CAS does not know the ticket (any more). Ordinary traffic: reloads, slow readers, the back button."""
+    """CAS does not know the ticket. This is common: reloads, slow users, the back button."""
 
     status = 403
     code = "access_denied"
     default_description = gettext_noop(
-        "The sign-in ticket was used before or has expired. Go back to the application and sign in again."
+        "The sign-in ticket has expired or was already used. Go back to the application and sign in again."
     )
 
 
 class SignInDenied(BridgeError):
-    """CAS's policy refuses this user or this way of signing in."""
+    """CAS denies access to this user, or to this kind of login."""
 
     status = 403
     code = "access_denied"
     default_description = gettext_noop(
-        "The central sign-in service (CAS) does not let this account in here. "
-        "Ask your administrator if you think that it should."
+        "The central sign-in service (CAS) does not allow this account to use this site. "
+        "Ask your administrator if you need access."
     )
 
 
 class IdentityIncomplete(SignInDenied):
-    """CAS vouches for the user, but not for what the rules make the user name or the subject of."""
+    """CAS released no usable attribute for the username or the subject."""
 
     default_description = gettext_noop(
-        "The central sign-in service (CAS) let you in, but did not tell what this site has to know you by. "
-        "Tell the administrator: your account lacks an attribute, or it is not as expected."
+        "The central sign-in service (CAS) signed you in, but did not identify you to this site. "
+        "Tell the administrator: an attribute of your account is missing or invalid."
     )
 
 
 class AccessDenied(BridgeError):
-    """The user is who they say, but this application is not open to them."""
+    """The user may not use this application."""
 
     status = 403
     code = "access_denied"
 
 
 class LoginNotFound(BridgeError):
-    """A callback without a login that this browser began: replayed, too late, or somebody else's."""
+    """The callback matches no pending login of this browser: replayed, expired, or from another browser."""
 
     status = 400
     code = "invalid_request"
     default_description = gettext_noop(
-        "This sign-in cannot be continued: it was finished before, waited too long, began in another browser, "
+        "This sign-in cannot be continued: it is already complete, has expired, was started in another browser, "
         "or your browser does not accept cookies. Go back to the application and sign in again."
     )
 
 
 class LogoutRequestMalformed(BridgeError):
-    """What came in place of a logout request of CAS is none. Nobody is signed out by it."""
+    """The request is not a logout request of CAS. No session ends."""
 
     status = 400
     code = "invalid_request"
     default_description = gettext_noop(
-        "This address is for the central sign-in service (CAS), and it did not send this."
+        "This address accepts only logout requests of the central sign-in service (CAS)."
     )
 
 
 class InvalidFormToken(LoginNotFound):
-    """A form without the token that our own page gave to this session."""
+    """The form lacks the CSRF token of this session."""
 
     default_description = gettext_noop(
-        "This form is not (or no longer) valid: it was sent by another page, or you signed in again meanwhile. "
-        "Go back, load the page again and repeat what you did."
+        "This form is no longer valid, because you signed in again or another page sent it. "
+        "Go back, reload the page and try again."
     )
 
 
 class RateLimitExceeded(BridgeError):
-    """One caller failed too often within a minute, and waits for its end."""
+    """The caller failed too often within a minute."""
 
     status = 429
     code = "temporarily_unavailable"
-    default_description = gettext_noop(
-        "There were too many failed attempts from your address. Wait a minute and try again."
-    )
+    default_description = gettext_noop("Too many failed attempts from your address. Wait a minute and try again.")

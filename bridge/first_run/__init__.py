@@ -1,6 +1,5 @@
-"""The first run: what `passerelle init` decides and makes.
+"""The files that `passerelle init` creates.
 
-`answers` turns a few answers into the text of a settings file, without touching anything. `setup` makes the files,
-once: it overwrites nothing, and the settings file comes last, so that an interrupted run can simply be repeated.
-Knows nothing of terminals and HTTP.
+`answers` builds the text of the settings file. `setup` writes the files and never overwrites one. The settings file
+comes last, so that an interrupted run can be repeated. The package knows nothing of terminals and HTTP.
 """

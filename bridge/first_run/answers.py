@@ -1,10 +1,9 @@
-"""What an administrator answers, and the settings file that it makes. Pure."""
+"""Answers of the administrator, and the settings file built from them."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,92 +13,89 @@ SECRET_KEY_NAME = "passerelle-secret-key"  # noqa: S105  the name of the file, n
 DEFAULT_BIND = "127.0.0.1:8000"
 
 _HEADER = """\
-# Settings of Passerelle's bridge, written by `passerelle init`. All that there are: docs/settings.md.
-# PASSERELLE_… variables of the environment win over this file. After a change: `passerelle check`, then start anew.
+# Settings of Passerelle's bridge, written by `passerelle init`. Reference: docs/settings.md.
+# PASSERELLE_… environment variables override this file. After a change, run `passerelle check` and restart.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """All that varies."""
+    """The values of a new installation."""
 
     issuer: str
     cas_url: str
     folder: Path
-    """Where the settings and the secret key go."""
+    """Folder for the settings file and the secret key."""
     data: Path
-    """Where the SQLite database goes."""
+    """Folder for the SQLite database."""
     bind: str
     proxy_hops: int
     support_contact: str = ""
     cas_ca_file: Path | None = None
     database_url_file: Path | None = None
-    """Holds the URL of another database, which then is the one."""
+    """File with the URL of a PostgreSQL database, which replaces SQLite."""
 
     @property
     def secret_key_file(self) -> Path:
-        """Where what encrypts the signing keys is kept."""
+        """File with the key that encrypts the signing keys."""
         return self.folder / SECRET_KEY_NAME
 
 
 def default_bind(issuer: str) -> str:
-    """Where to listen: a plain http issuer has nothing in front, so it names the port itself."""
+    """Return the address to listen on; an http issuer has no proxy in front, so its port is used."""
     parts = urlsplit(issuer)
     return f"127.0.0.1:{parts.port or 80}" if parts.scheme == "http" else DEFAULT_BIND
 
 
 def default_proxy_hops(issuer: str) -> int:
-    """The bridge speaks plain http: whoever ends TLS stands in front."""
+    """Return 1 for an https issuer, because a proxy terminates TLS."""
     return int(issuer.startswith("https:"))
 
 
 def data_folder_fault(data: Path) -> str | None:
-    """Why the database's URL could not name a file in this folder, or None."""
-    if re.match(r"[a-z][a-z0-9+.-]+:", str(data)):  # a Path has one slash left of a URL's two
-        return "is a URL, not a folder: put it into a file and give --database-url-file, for it may hold a password"
+    """Return why a folder cannot be part of a database URL, or None."""
+    if re.match(r"[a-z][a-z0-9+.-]+:", str(data)):  # a Path keeps only one slash of a URL
+        return "is a URL, not a folder: write it to a file and pass --database-url-file, because it can hold a password"
     if re.search(r"[?#%]", str(data)) or not str(data).isprintable():
-        return "holds one of ? # % or a control character, which a database URL cannot have"
+        return "has ?, #, % or a control character, which a database URL cannot have"
     return None
 
 
 def settings_text(answers: Answers) -> str:
-    """The settings file, to be read by people as well."""
-    return "\n".join([_HEADER, *_entries(answers)])
+    """Return the commented settings file."""
+    entries: list[tuple[str, str, str | int | None]] = [
+        ("Public URL of the bridge. It is part of every token: choose it for good.", "issuer", answers.issuer),
+        ("Base URL of CAS, without /login.", "cas_url", answers.cas_url),
+        ("Certificate authority of CAS.", "cas_ca_file", _text(answers.cas_ca_file)),
+        (
+            "Encrypts the signing keys in the database. Keep a backup elsewhere: without it the keys are lost.",
+            "secret_key_file",
+            str(answers.secret_key_file),
+        ),
+        ("File with the URL of the database.", "database_url_file", _text(answers.database_url_file)),
+        (
+            "Database for sessions, clients and keys.",
+            "database_url",
+            None if answers.database_url_file else f"sqlite:///{answers.data / DATABASE_NAME}",
+        ),
+        ("Address to listen on, in plain http, reachable only for the proxy in front.", "bind", answers.bind),
+        (
+            "Number of proxies that append to X-Forwarded-For. If it is too high, clients can spoof their address.",
+            "proxy_hops",
+            answers.proxy_hops,
+        ),
+        ("Contact shown on pages.", "support_contact", answers.support_contact or None),
+    ]
+    return "\n".join(
+        [_HEADER, *(_entry(comment, name, value) for comment, name, value in entries if value is not None)]
+    )
 
 
-def _entries(answers: Answers) -> Iterator[str]:
-    yield _entry(
-        "Where browsers and applications reach the bridge. It is in every token: choose it for good.",
-        "issuer",
-        answers.issuer,
-    )
-    yield _entry("Your CAS, the address that /login is below.", "cas_url", answers.cas_url)
-    if answers.cas_ca_file is not None:
-        yield _entry("Who issued the certificate of CAS.", "cas_ca_file", str(answers.cas_ca_file))
-    yield _entry(
-        "Encrypts the signing keys in the database, which are lost without it. Keep a copy elsewhere.",
-        "secret_key_file",
-        str(answers.secret_key_file),
-    )
-    if answers.database_url_file is not None:
-        yield _entry("Holds the URL of the database.", "database_url_file", str(answers.database_url_file))
-    else:
-        yield _entry(
-            "Signed-in people, applications, keys.", "database_url", f"sqlite:///{answers.data / DATABASE_NAME}"
-        )
-    yield _entry(
-        "Where the bridge listens, in plain http: for the proxy in front, and nobody else.", "bind", answers.bind
-    )
-    yield _entry(
-        "How many proxies in front add to X-Forwarded-For. One too many, and callers can choose their own address.",
-        "proxy_hops",
-        answers.proxy_hops,
-    )
-    if answers.support_contact:
-        yield _entry("Whom pages tell people to ask.", "support_contact", answers.support_contact)
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _entry(comment: str, name: str, value: str | int) -> str:
-    # JSON's strings are TOML's, except that TOML wants one more character escaped.
+    # JSON strings are TOML strings, but TOML also requires DEL to be escaped.
     written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return f"# {comment}\n{name} = {written}\n"

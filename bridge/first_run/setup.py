@@ -1,4 +1,4 @@
-"""Makes the files of a first run. Nothing that is there is overwritten; what an interrupted run left is used again."""
+"""Creation of the files of a new installation. No file is overwritten; files of an interrupted run are reused."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ DATA_FOLDER_MODE = 0o700
 
 
 class SetupError(BridgeError):
-    """Something is in the way; nothing was overwritten."""
+    """The installation cannot be created. Nothing was overwritten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The user that the bridge runs as."""
+    """The user that runs the bridge."""
 
     name: str
     uid: int
@@ -38,42 +38,43 @@ class Owner:
 
 
 def find_owner(name: str | None) -> Owner:
-    """That user, or whoever calls.
+    """Return the named user, or the calling user.
 
-    :raises SetupError: when there is no such user, or only root could make files for it
+    Raises:
+        SetupError: If the user does not exist, or only root could create files for it.
     """
     if name is None:
         return Owner("", os.geteuid(), os.getegid())
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
-        make = f"useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin {name}"
-        raise SetupError(f"There is no user {name} on this machine. Make it, then run this again:\n  {make}") from None
+        command = f"useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin {name}"
+        raise SetupError(
+            f"There is no user {name} on this machine. Create it, then run this again:\n  {command}"
+        ) from None
     if os.geteuid() not in (0, entry.pw_uid):
-        raise SetupError(f"Only root can make files for {name}: run this as root, or without naming another user.")
+        raise SetupError(f"Only root can create files for {name}: run this as root, or omit the user.")
     return Owner(name, entry.pw_uid, entry.pw_gid)
 
 
 def check_not_set_up(folder: Path) -> None:
-    """Before anybody is asked anything.
-
-    :raises SetupError: when there is a settings file
-    """
+    """Raise SetupError if there is a settings file; called before the questions."""
     if os.path.lexists(folder / FILE_NAME):
-        raise _there_already(folder / FILE_NAME)
+        raise _exists_error(folder / FILE_NAME)
 
 
 def set_up(answers: Answers, owner: Owner) -> Settings:
-    """Secret key, database with its keys, and, when all that is there, the settings file.
+    """Create the secret key, the database with its keys, and last the settings file.
 
-    :raises BridgeError: when it cannot be done; running it again goes on where this ended
+    Raises:
+        BridgeError: If a step fails. A further run continues where this one stopped.
     """
     file = answers.folder / FILE_NAME
     check_not_set_up(answers.folder)
-    with _told_in_one_sentence():
-        _make_folder(answers.folder, FOLDER_MODE, owner, is_theirs=False)
+    with _as_setup_error():
+        _make_folder(answers.folder, FOLDER_MODE, owner, owned=False)
         if answers.database_url_file is None:
-            _make_folder(answers.data, DATA_FOLDER_MODE, owner, is_theirs=True)
+            _make_folder(answers.data, DATA_FOLDER_MODE, owner, owned=True)
         _write_new(answers.secret_key_file, f"{secrets.token_hex(32)}\n", SECRET_MODE, owner)
         draft = answers.folder / f".{FILE_NAME}.{secrets.token_hex(4)}"
         try:
@@ -81,8 +82,8 @@ def set_up(answers: Answers, owner: Owner) -> Settings:
             with run_as(owner):
                 settings = load({CONFIG_NAME: str(draft)})
                 _make_database(settings)
-            if not _takes_its_place(draft, file):
-                raise _there_already(file)
+            if not _link(draft, file):
+                raise _exists_error(file)
         finally:
             draft.unlink(missing_ok=True)
     return settings
@@ -90,7 +91,7 @@ def set_up(answers: Answers, owner: Owner) -> Settings:
 
 @contextmanager
 def run_as(owner: Owner) -> Iterator[None]:
-    """What root makes in between belongs to the user that the bridge runs as, who also could have made it."""
+    """Run a block as the user that runs the bridge, so that new files belong to it and access is tested."""
     before = os.geteuid(), os.getegid(), os.getgroups()
     if owner.uid == before[0]:
         yield
@@ -107,8 +108,8 @@ def run_as(owner: Owner) -> Iterator[None]:
 
 
 def _make_database(settings: Settings) -> None:
-    """Its tables, and the first signing keys in it."""
-    usual = os.umask(0o077)
+    """Create the tables and the first signing keys."""
+    umask = os.umask(0o077)
     try:
         store = SqlStore(settings.database_url.get_secret_value())
         try:
@@ -116,41 +117,39 @@ def _make_database(settings: Settings) -> None:
         finally:
             store.close()
     finally:
-        os.umask(usual)
+        os.umask(umask)
 
 
-def _make_folder(folder: Path, mode: int, owner: Owner, *, is_theirs: bool) -> None:
-    """With what is above it; one that is there stays as it is. Its user can get there, whatever root's umask says."""
+def _make_folder(folder: Path, mode: int, owner: Owner, *, owned: bool) -> None:
+    """Create a folder and its parents, independent of root's umask; an existing folder is not changed."""
     if folder.is_dir():
         return
     if not folder.parent.is_dir():
-        _make_folder(folder.parent, FOLDER_MODE, owner, is_theirs=False)
-    with suppress(FileExistsError):  # by another run at the same time; a file in its place shows soon enough
+        _make_folder(folder.parent, FOLDER_MODE, owner, owned=False)
+    with suppress(FileExistsError):  # created by a concurrent run; a file of this name fails later
         folder.mkdir(mode=mode)
         if owner.uid != os.geteuid():
-            # Not by its name: who may write above it could have put a link there by now.
+            # Opened without following links: a user with write access to the parent could have replaced the folder.
             made = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 os.fchmod(made, mode)
-                if is_theirs:
+                if owned:
                     os.fchown(made, owner.uid, owner.gid)
             finally:
                 os.close(made)
 
 
 def _write_new(file: Path, text: str, mode: int, owner: Owner | None) -> None:
-    """All of it or nothing, unless there is one of that name that nobody else knows or could have put there."""
+    """Write a file completely or not at all. Reuse an existing file if only root or the owner could read or write it."""
     if os.path.lexists(file):
-        found, ours = file.lstat(), {0, os.geteuid(), owner.uid if owner else os.geteuid()}
-        if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077 or found.st_uid not in ours:
-            raise SetupError(
-                f"{file} is there already, and others may know what is in it: remove it, then run this again."
-            )
+        found, trusted = file.lstat(), {0, os.geteuid(), owner.uid if owner else os.geteuid()}
+        if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077 or found.st_uid not in trusted:
+            raise SetupError(f"{file} exists, and other users could have read it. Remove it, then run this again.")
         return
     draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
         _write(draft, text, mode, owner)
-        _takes_its_place(draft, file)  # of two runs at once, the second uses what the first wrote
+        _link(draft, file)  # of two concurrent runs, the second uses the file of the first
     finally:
         draft.unlink(missing_ok=True)
 
@@ -166,8 +165,8 @@ def _write(file: Path, text: str, mode: int, owner: Owner | None) -> None:
         os.fsync(descriptor)
 
 
-def _takes_its_place(draft: Path, file: Path) -> bool:
-    """A link is the one way to give a file its name that never takes it from another."""
+def _link(draft: Path, file: Path) -> bool:
+    """Give a draft its final name. Unlike a rename, a link never replaces an existing file."""
     try:
         os.link(draft, file)
     except FileExistsError:
@@ -175,21 +174,19 @@ def _takes_its_place(draft: Path, file: Path) -> bool:
     return True
 
 
-def _there_already(file: Path) -> SetupError:
+def _exists_error(file: Path) -> SetupError:
     return SetupError(
-        f"{file} is there already, and nothing was changed. To change a setting, edit it and run `passerelle check`; "
-        "to begin anew, move it away first."
+        f"{file} exists, so nothing was changed. To change a setting, edit the file and run `passerelle check`; to start "
+        "over, move the file away."
     )
 
 
 @contextmanager
-def _told_in_one_sentence() -> Iterator[None]:
+def _as_setup_error() -> Iterator[None]:
     try:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise SetupError(f"Cannot make {error.filename or 'the files'}: {reason}.") from None
+        raise SetupError(f"Cannot create {error.filename or 'the files'}: {reason}.") from None
     except UnicodeEncodeError:
-        raise SetupError(
-            "The name of a folder or file is no UTF-8 text, as all in the settings is: rename it."
-        ) from None
+        raise SetupError("The name of a folder or file is not UTF-8 text: rename it.") from None

@@ -1,14 +1,11 @@
-"""The settings: typed, frozen, read once, and refused with every fault at the same time.
+"""The settings: typed, frozen, and loaded once from the environment, a TOML file and secret files.
 
-The only reader of the environment, of the TOML file and of secret files. A value comes from, in this order:
-the environment (`PASSERELLE_ISSUER`), the file named beside it (`PASSERELLE_SECRET_KEY_FILE`), the TOML file
-(`issuer = …`, `secret_key_file = …`), the default. The TOML file is the one that `PASSERELLE_CONFIG` names, else
-`passerelle.toml` in the working folder, else `/etc/passerelle/passerelle.toml`. An empty environment variable counts
-as absent, so that a compose file can pass through what may not be set.
+Sources in order of precedence: the environment (`PASSERELLE_ISSUER`), a secret file (`PASSERELLE_SECRET_KEY_FILE`), the
+TOML file (`issuer = …`, `secret_key_file = …`), the default. An empty environment variable counts as absent, so that a
+compose file can pass optional variables through. `config_files` selects the TOML file.
 
-`model` says what there is, `sources` where it comes from, `config_files` which file that is. pydantic checks the values;
-gathering them is done here, because a misspelt name, an unreadable file and a wrong value have to come out in one
-list.
+`model` defines the settings and `sources` collects them, because unknown names, unreadable files and invalid values
+are reported in one list.
 """
 
 from bridge.settings.client import ClientSettings

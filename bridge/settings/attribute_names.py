@@ -1,6 +1,5 @@
-"""The many names of one attribute: as directories, CAS servers and SAML federations write it. Pure.
+"""The spellings of attribute names in directories, CAS servers and SAML federations.
 
-Owns which names mean the same attribute, so that rules can be written with the friendly one. Knows nothing of claims.
 Sources: RFC 4519, RFC 2798 and RFC 4524 (inetOrgPerson), eduPerson 4.4.0, SCHAC 1.6, SUPANN 2009 and later.
 """
 
@@ -61,8 +60,8 @@ _NAME_OF_OID: Mapping[str, str] = {
     f"{_SUPANN}.35": "supannEmpCorps",
     f"{_SUPANN}.37": "supannRefId",
 }
-# Second names in the schemas themselves (RFC 4519, RFC 4524), and the short ones of Shibboleth's attribute maps.
-_SAME_AS: Mapping[str, str] = {
+# Synonyms of the schemas (RFC 4519, RFC 4524) and of Shibboleth's attribute maps.
+_SYNONYMS: Mapping[str, str] = {
     "commonname": "cn",
     "surname": "sn",
     "gn": "givenname",
@@ -86,25 +85,25 @@ _URN_PREFIXES = (
 _BY_OID = {oid: name.lower() for oid, name in _NAME_OF_OID.items()}
 
 
-@lru_cache(maxsize=1024)  # a CAS server sends the same few names at every sign-in
+@lru_cache(maxsize=1024)  # a CAS server sends the same few names at every login
 def canonical_name(name: str) -> str:
-    """The name under which an attribute is compared: the same for every way to write it.
+    """Return the name under which an attribute is compared.
 
-    Names of attributes have no case (RFC 4512 §1.4). An unknown name stands for itself.
+    Names are case-insensitive (RFC 4512 §1.4). An unknown name is returned in lower case.
     """
     text = name.strip().lower()
-    # XML allows no colon in a name: CAS servers write it as an underscore.
+    # XML names have no colons here, so CAS servers write underscores.
     if text.startswith("urn_oid_"):
         text = "urn:oid:" + text.removeprefix("urn_oid_")
     for prefix in _URN_PREFIXES:
         text = text.removeprefix(prefix)
     text = text.removeprefix("urn:").removeprefix("oid:") if text.startswith(("urn:oid:", "oid:")) else text
     text = _BY_OID.get(text, text)
-    return _SAME_AS.get(text, text)
+    return _SYNONYMS.get(text, text)
 
 
 def merge_spellings(attributes: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """The same attributes by `canonical_name`; what came under several names is united, without repetition."""
+    """Return the attributes by canonical name, with the values of all spellings merged without duplicates."""
     found: dict[str, dict[str, None]] = {}
     for name, values in attributes.items():
         found.setdefault(canonical_name(name), {}).update(dict.fromkeys(values))

@@ -1,6 +1,6 @@
-"""The settings of one application.
+"""The settings of a client.
 
-The docstring below each field is its documentation.
+The docstring below each field is its documentation in docs/settings.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")  # RFC 6749 §3.3
 
 
 class FrozenModel(BaseModel):
-    """Read once, never changed; a name that is not known is a fault, and no fault repeats a value."""
+    """Base of the settings: immutable, rejects unknown names, and never quotes a value in an error."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True, use_attribute_docstrings=True
@@ -31,55 +31,55 @@ class FrozenModel(BaseModel):
 
 
 class ClientSettings(FrozenModel):
-    """One `[[clients]]` entry: an application that may send its users here."""
+    """A `[[clients]]` table: an application that uses this bridge for login."""
 
     client_id: str = Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
-    """The identifier that the application sends: printable ASCII without spaces."""
+    """Client identifier: printable ASCII without spaces."""
     client_name: str = ""
-    """What people read on pages; the client_id when absent."""
+    """Name on pages; by default the client_id."""
     client_secret: SecretStr | None = Field(default=None, min_length=1)
-    """The secret itself. Absent, like the other two: a public client, bound to PKCE alone."""
+    """The client secret. A client without any of the three secret settings is public and must use PKCE."""
     client_secret_file: Path | None = None
-    """A file that holds the secret."""
+    """File that holds the client secret."""
     client_secret_hash: str | None = Field(default=None, pattern=r"^(?:sha256:)?[0-9a-f]{64}$")
-    """SHA-256 of the secret in hexadecimal, as `passerelle clients hash` prints it."""
+    """Hexadecimal SHA-256 of the client secret, as `passerelle clients hash` prints it."""
     former_secret_hash: str | None = Field(default=None, pattern=r"^(?:sha256:)?[0-9a-f]{64}$")
-    """The hash of the secret before this one, while both are valid during a changeover."""
+    """Hash of the previous secret, which stays valid during a rotation."""
     redirect_uris: tuple[str, ...] = ()
-    """Where codes may be sent. Compared exactly; a loopback address registered without a port takes any."""
+    """Allowed redirect URIs, compared exactly. A loopback URI without a port allows any port."""
     post_logout_redirect_uris: tuple[str, ...] = ()
-    """Where users may be sent after they signed out. Compared exactly."""
+    """Allowed redirect URIs after logout, compared exactly."""
     backchannel_logout_uri: str | None = None
-    """Where to tell the application that a session ended. By https its certificate has to be one that this system
-    trusts; `SSL_CERT_FILE` in the environment names other authorities instead."""
+    """Receives back-channel logout tokens. Certificates are verified against the system's authorities, or those of
+    `SSL_CERT_FILE` in the environment."""
     scopes: tuple[str, ...] = DEFAULT_SCOPES
-    """What the application may ask for; it gets all of them when it asks for none."""
+    """Allowed scopes; all of them are granted if a request names none."""
     grant_types: tuple[str, ...] = ("authorization_code",)
-    """How it may get tokens: authorization_code, refresh_token, client_credentials."""
+    """Allowed grant types: authorization_code, refresh_token, client_credentials."""
     require_pkce: bool = True
-    """Only a client with a secret may be excused from PKCE."""
+    """Whether PKCE is required. Only a client with a secret can set this to `false`."""
     consent: bool = False
-    """Whether users are asked before their data goes to this application."""
+    """Whether users are asked for consent."""
     allowed_groups: tuple[str, ...] = ()
-    """Who may sign in: members of any of these groups, compared whole; absent for everyone."""
+    """Groups whose members may log in, compared whole; by default all users may."""
     allowed_attributes: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Who may sign in, further: of every attribute named here the user has one of these values, compared whole."""
+    """Maps attributes to allowed values, compared whole. A user needs one of the values of every attribute."""
     claims: ClaimNames = ()
-    """Claims that the application gets beside those of its scopes, in its ID tokens as well as from userinfo."""
+    """Claims in addition to those of the scopes, in ID tokens and userinfo responses."""
     access_token_lifetime_seconds: int | None = Field(default=None, ge=60, le=24 * 3600)
-    """Seconds, instead of the bridge's own setting."""
+    """Overrides `access_token_lifetime_seconds` of the bridge."""
     refresh_token_lifetime_seconds: int | None = Field(default=None, ge=300)
-    """Seconds without use, instead of the bridge's own setting."""
+    """Overrides `refresh_token_lifetime_seconds` of the bridge."""
     identity_max_age_seconds: int | None = Field(default=None, ge=10, le=30 * 24 * 3600)
-    """Seconds for which what CAS said about a user counts for this application. Its tokens end then, a refresh is
-    refused, and the browser that it sends here passes through CAS again, which asks for no password while it knows the
-    user: new groups, and groups taken away, arrive within that time. Absent: for as long as session and grant last."""
+    """Seconds after which a user must be validated with CAS again, without a password while the CAS session lasts.
+    Tokens expire by then and refreshes are rejected, so removed group members lose access within this time. By
+    default an identity is valid as long as the session and the grant."""
     subject_type: Literal["public", "pairwise"] = "public"
-    """`pairwise` gives this application a `sub` that no other can compare."""
+    """`pairwise` gives the client a `sub` that no other client can correlate."""
     sector_identifier: str | None = None
-    """What pairwise subjects are shared by; the host of the first redirect URI when absent."""
+    """Host shared by pairwise subjects; by default the host of the first redirect URI."""
     id_token_signed_response_alg: Literal["RS256", "ES256"] = "RS256"  # noqa: S105  no password: an algorithm
-    """How its ID tokens and logout tokens are signed."""
+    """Signature algorithm of ID tokens and logout tokens."""
 
     @field_validator("client_secret_hash", "former_secret_hash")
     @classmethod
@@ -97,7 +97,7 @@ class ClientSettings(FrozenModel):
     @field_validator("backchannel_logout_uri")
     @classmethod
     def _check_backchannel_logout_uri(cls, uri: str | None) -> str | None:
-        # Plain http is allowed (Back-Channel Logout §2.2): it often stays within one machine's network.
+        # Plain http is allowed (Back-Channel Logout §2.2), because the traffic often stays on one machine.
         if uri is not None and (fault := redirect_uri_fault(re.sub(r"^http:", "https:", uri))):
             raise ValueError(f"{uri!r} {fault}")
         return uri
@@ -107,44 +107,43 @@ class ClientSettings(FrozenModel):
     def _check_allowed_attributes(cls, rules: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
         if empty := [name for name, values in rules.items() if not values or not name.strip()]:
             named = ", ".join(empty).strip(" ,") or "a nameless attribute"
-            raise ValueError(f"{named}: no value is allowed, so nobody could sign in")
+            raise ValueError(f"{named}: the list of allowed values is empty, so every login would be denied")
         return rules
 
     @field_validator("grant_types")
     @classmethod
     def _check_grant_types(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := [name for name in names if name not in GRANT_TYPES]:
-            raise ValueError(f"{', '.join(unknown)}: not known here (there are {', '.join(GRANT_TYPES)})")
+            raise ValueError(f"{', '.join(unknown)}: unknown grant type (known: {', '.join(GRANT_TYPES)})")
         return names
 
     @field_validator("scopes")
     @classmethod
     def _check_scopes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if wrong := [name for name in names if not SCOPE_TOKEN.fullmatch(name)]:
-            raise ValueError(f"{', '.join(wrong)}: a scope has no spaces, quotes or backslashes")
+            raise ValueError(f"{', '.join(wrong)}: a scope must not have spaces, quotes or backslashes")
         return names
 
     @model_validator(mode="after")
     def _check_together(self) -> ClientSettings:
         secrets = ("client_secret", "client_secret_file", "client_secret_hash")
         given = [name for name in secrets if getattr(self, name) is not None]
-        own_scopes = [name for name in self.scopes if name not in SCOPES]
+        custom_scopes = [name for name in self.scopes if name not in SCOPES]
         faults = {
-            f"{' and '.join(given)} are both given: keep one": len(given) > 1,
-            "former_secret_hash needs a secret beside it, the one that replaced it": self.former_secret_hash is not None
-            and not given,
-            "require_pkce = false needs a client secret: PKCE is all that protects a public client": not given
+            f"{' and '.join(given)} are both set: keep one": len(given) > 1,
+            "former_secret_hash requires a current secret": self.former_secret_hash is not None and not given,
+            "require_pkce = false requires a client secret: PKCE is the only protection of a public client": not given
             and not self.require_pkce,
-            "grant_types has client_credentials, which needs a client secret": not given
+            "grant_types client_credentials requires a client secret": not given
             and "client_credentials" in self.grant_types,
             "redirect_uris is required for grant_types authorization_code": not self.redirect_uris
             and "authorization_code" in self.grant_types,
-            "subject_type pairwise over several hosts needs sector_identifier (OIDC Core §8.1)": self.subject_type
+            "subject_type pairwise with several hosts requires sector_identifier (OIDC Core §8.1)": self.subject_type
             == "pairwise"
             and self.sector_identifier is None
             and len({urlsplit(uri).hostname for uri in self.redirect_uris}) > 1,
-            f"scopes: {', '.join(own_scopes)}: not known here (there are {', '.join(SCOPES)}); scopes of your own are "
-            "for grant_types client_credentials": bool(own_scopes) and "client_credentials" not in self.grant_types,
+            f"scopes: {', '.join(custom_scopes)}: unknown scope (known: {', '.join(SCOPES)}); custom scopes require "
+            "grant_types client_credentials": bool(custom_scopes) and "client_credentials" not in self.grant_types,
         }
         if found := next((fault for fault, holds in faults.items() if holds), None):
             raise ValueError(found)
@@ -152,5 +151,5 @@ class ClientSettings(FrozenModel):
 
     @property
     def is_public(self) -> bool:
-        """Without a secret."""
+        """True if the client has no secret."""
         return self.client_secret is None and self.client_secret_file is None and self.client_secret_hash is None

@@ -1,7 +1,7 @@
-"""Which settings file is read when PASSERELLE_CONFIG names none: the working folder's, else the machine's.
+"""Selection of the settings file, and errors about files.
 
-A file that somebody else left in the folder where an administrator happens to stand must not decide where people
-are sent to sign in: one in the working folder counts only when it is the caller's own or root's.
+Without PASSERELLE_CONFIG the file in the working folder is used, else the one in /etc/passerelle. The first counts only
+if the caller or root owns it: another user must not be able to choose the CAS server by leaving a file there.
 """
 
 from __future__ import annotations
@@ -18,66 +18,65 @@ SYSTEM_FOLDER = Path("/etc/passerelle")
 
 
 def default_config_files() -> tuple[Path, ...]:
-    """Where a command looks, the first that is there counts."""
-    places = [SYSTEM_FOLDER / FILE_NAME]
+    """Return the files to look for, in order."""
+    files = [SYSTEM_FOLDER / FILE_NAME]
     with suppress(FileNotFoundError):  # the working folder was removed
-        places.insert(0, Path.cwd() / FILE_NAME)
-    return tuple(places)
+        files.insert(0, Path.cwd() / FILE_NAME)
+    return tuple(files)
 
 
-def find_config_file(places: Sequence[Path]) -> Path | None:
-    """The first of these files that is there, readable or not.
+def find_config_file(files: Sequence[Path]) -> Path | None:
+    """Return the first file that exists, readable or not.
 
-    A folder that may not be looked into counts as the last place alone: root may stand in one where a command is run
-    as the bridge's user.
+    An inaccessible folder is skipped unless it is the last, because commands can run as another user in root's folder.
     """
-    for place in places:
+    for file in files:
         try:
-            place.lstat()
+            file.lstat()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError:
-            if place != places[-1]:
+            if file != files[-1]:
                 continue
-            return place  # reading says why, with the remedy
-        return place
+            return file  # reading it reports the error
+        return file
     return None
 
 
-def config_file_in_use(environ: Mapping[str, str], places: Sequence[Path]) -> str | None:
-    """The file that `load` reads, for people who wonder."""
+def config_file_in_use(environ: Mapping[str, str], files: Sequence[Path]) -> str | None:
+    """Return the file that `load` reads, or None."""
     named = environ.get(CONFIG_NAME)
-    return named or (None if (found := find_config_file(places)) is None else str(found))
+    return named or (None if (found := find_config_file(files)) is None else str(found))
 
 
 def insecure_file_error(file: Path) -> str | None:
-    """Why a file that nobody named is not to be trusted, or None."""
+    """Return why a file found by default must not be trusted, or None."""
     if file.parent == SYSTEM_FOLDER:
-        return None  # only root writes there
+        return None  # only root can write there
     try:
         found, link = file.stat(), file.lstat()
     except OSError:
-        return None  # reading it says why
-    for one in (found, link):  # a link decides as well, by leading to one file of yours instead of another
+        return None  # reading it reports the error
+    for one in (found, link):  # the owner of a symbolic link chooses the file as well
         if one.st_uid not in (0, os.geteuid()):
-            return f"{file} belongs to uid {one.st_uid}, who is neither you nor root: name it there if you mean it"
+            return f"{file} belongs to uid {one.st_uid}, not to you or root; to use it, set PASSERELLE_CONFIG"
     if found.st_mode & stat.S_IWGRP and found.st_gid not in (0, os.getegid()):
-        return f"{file} can be changed by the group {found.st_gid}: `chmod g-w` it, or name it there if you mean it"
+        return f"{file} is writable for group {found.st_gid}; run `chmod g-w` on it, or set PASSERELLE_CONFIG"
     if found.st_mode & stat.S_IWOTH:
-        return f"{file} can be changed by everybody on this machine: `chmod o-w` it, or name it there"
+        return f"{file} is writable for all users; run `chmod o-w` on it, or set PASSERELLE_CONFIG"
     return None
 
 
 def describe_read_error(error: OSError | UnicodeError) -> str:
-    """In words, without a full stop: the system's own, and the remedy after a semicolon."""
+    """Return the reason of a failed read and its remedy, if known."""
     if not isinstance(error, OSError):
         return "it is not UTF-8 text"
     reason = error.strerror or type(error).__name__
     remedy = None
     if isinstance(error, PermissionError):
-        remedy = f"it must be readable for uid {os.geteuid()}, the user that this runs as"
+        remedy = f"uid {os.geteuid()}, which runs this, must be able to read it"
     elif isinstance(error, IsADirectoryError):
-        remedy = "Docker makes a directory in place of a file that is not there: remove it and correct the name"
+        remedy = "Docker creates a directory for a missing file: remove it and correct the name"
     elif isinstance(error, FileNotFoundError) and str(error.filename or "").startswith("/run/secrets/"):
-        remedy = "in the bundle `docker compose run --rm prepare` makes it"
+        remedy = "in the bundle, `docker compose run --rm prepare` creates it"
     return f"{reason}; {remedy}" if remedy else reason

@@ -1,7 +1,7 @@
-"""Distinguished names as text: https://www.rfc-editor.org/rfc/rfc4514. Pure.
+"""Parser for distinguished names (https://www.rfc-editor.org/rfc/rfc4514).
 
-What is not one is refused rather than guessed at: groups, and with them privileges, are read from these. Spaces
-around the separators are allowed, because people write them into settings.
+Invalid names are rejected, because group membership depends on them. Spaces around separators are accepted, because
+administrators write them in settings.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 _TYPE = r"[A-Za-z][A-Za-z0-9-]*+|[0-9]++(?:\.[0-9]++)++"
 _STRING = r'(?:[^\x00"+,;<>\\]|\\[ "#+,;<=>\\]|\\[0-9A-Fa-f]{2})*+'
-# Possessive throughout: a value is up to 64 KiB of somebody's choice, and must be read in one pass.
+# Possessive quantifiers prevent backtracking: a value can be 64 KiB of untrusted text.
 _PAIR = re.compile(rf"[ ]*+({_TYPE})[ ]*+=[ ]*+({_STRING})")
 _PIECE = re.compile(r'\\([ "#+,;<=>\\])|((?:\\[0-9A-Fa-f]{2})++)|([^\\])')
 _COMMON_NAME = frozenset({"cn", "commonname", "2.5.4.3"})
@@ -19,43 +19,40 @@ _COMMON_NAME = frozenset({"cn", "commonname", "2.5.4.3"})
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One `type=value`."""
+    """A `type=value` pair."""
 
     type: str
     value: str
 
     def key(self) -> tuple[str, str]:
-        """For comparing: directories know neither case nor repeated spaces in the names of branches and groups."""
+        """Return a key for comparison, which ignores case and repeated spaces as directories do."""
         name = self.type.lower()
         return "cn" if name in _COMMON_NAME else name, " ".join(self.value.casefold().split())
 
 
 @dataclass(frozen=True, slots=True)
 class DistinguishedName:
-    """A name and the branch it is in; the first part is the name itself."""
+    """A distinguished name, most specific part first."""
 
     parts: tuple[tuple[Pair, ...], ...]
 
     def key(self) -> tuple[frozenset[tuple[str, str]], ...]:
-        """Equal for two names that a directory takes for the same."""
+        """Return a key that is equal for names that a directory considers equal."""
         return tuple(frozenset(pair.key() for pair in part) for part in self.parts)
 
     def is_directly_below(self, base: DistinguishedName) -> bool:
-        """Whether it is a child of this branch: a grandchild can have the same first part as its aunt."""
+        """Return whether this name is an immediate child of a base."""
         return self.key()[1:] == base.key()
 
     @property
     def common_name(self) -> str | None:
-        """The cn, when it alone is the first part."""
+        """The cn, if the first part has no other attribute."""
         first = self.parts[0]
         return first[0].value if len(first) == 1 and first[0].key()[0] == "cn" else None
 
 
 def parse_distinguished_name(text: str) -> DistinguishedName:
-    """Read one.
-
-    :raises ValueError: when the text is anything else
-    """
+    """Parse a distinguished name, or raise ValueError."""
     parts: list[tuple[Pair, ...]] = []
     pairs: list[Pair] = []
     at, separator = 0, ","
@@ -67,7 +64,7 @@ def parse_distinguished_name(text: str) -> DistinguishedName:
         at = found.end()
         separator = text[at : at + 1]
         if separator not in ("", ",", "+"):
-            raise ValueError(f"has a character after {found[1]}=… that has to be escaped by a backslash")
+            raise ValueError(f"has a character after {found[1]}=… that must be escaped with a backslash")
         if separator != "+":
             parts.append(tuple(pairs))
             pairs = []
@@ -76,9 +73,9 @@ def parse_distinguished_name(text: str) -> DistinguishedName:
 
 
 def _value(raw: str) -> str:
-    """Without escapes, and without the spaces at its end that are not escaped."""
+    """Unescape a value and strip unescaped trailing spaces."""
     if raw.startswith("#"):
-        raise ValueError("has a value in hexadecimal, which is not read here: write it as text")
+        raise ValueError("has a hexadecimal value, which is not supported: write it as text")
     pieces: list[str] = []
     kept = 0
     for special, octets, plain in _PIECE.findall(raw):

@@ -1,6 +1,6 @@
-"""The settings as types: what there is, its default, and what makes a value wrong.
+"""The settings of the bridge: names, types, defaults and validation.
 
-The docstring below each field is its documentation.
+The docstring below each field is its documentation in docs/settings.md.
 """
 
 from __future__ import annotations
@@ -32,114 +32,117 @@ MINIMAL_SECRET_KEY_LENGTH = 16
 
 
 class Settings(FrozenModel):
-    """All that an administrator can set."""
+    """All settings of the bridge."""
 
     issuer: str
-    """Public base URL of the bridge, exactly as applications know it, without a slash at the end."""
+    """Public base URL of the bridge, without a trailing slash. Tokens contain it and clients compare it exactly."""
     cas_url: str
-    """CAS as the browser sees it, e.g. `https://sso.example.org/cas`: users are sent to `/login` below it."""
+    """Base URL of CAS for browsers. Users are sent to `/login` below it."""
     cas_internal_url: str | None = None
-    """CAS as this server reaches it, when that differs: tickets are validated there."""
+    """Base URL of CAS for this server, if it differs. Tickets are validated there."""
     cas_ca_file: Path | None = None
-    """Certificates (PEM) to trust for CAS instead of the system's, for a private authority."""
+    """Certificates (PEM) to trust for CAS instead of the system's, for a private certificate authority."""
     cas_proxy: ProxyUrl | None = None
-    """An http proxy on the way to CAS, for validations alone: `http://proxy.example.org:3128`, or with
-    `USER:PASSWORD@`. TLS stays between the bridge and CAS. `http_proxy` and the like are never read."""
+    """HTTP proxy for ticket validation: `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`. TLS runs from the
+    bridge to CAS. Environment variables such as `http_proxy` are ignored."""
     cas_protocol: Literal["3.0", "2.0", "1.0", "saml1.1"] = "3.0"
-    """What CAS is asked: `3.0` at `/p3/serviceValidate`, `2.0` at `/serviceValidate`, `1.0` at `/validate` (a user name
-    and no attributes), `saml1.1` at `/samlValidate`. An answer is read by what it is, whatever was asked."""
+    """Validation protocol: `3.0` uses `/p3/serviceValidate`, `2.0` `/serviceValidate`, `1.0` `/validate` (a username
+    without attributes), `saml1.1` `/samlValidate`. The format of a response is detected."""
     cas_format: Literal["xml", "json"] = "xml"
-    """`json` asks for JSON, of servers of protocol 3.0 or 2.0 that know it; others answer XML all the same."""
+    """`json` requests JSON; only for protocols 3.0 and 2.0. Servers without JSON return XML, which is accepted."""
     cas_login_url: EndpointUrl | None = None
-    """The whole address of CAS's sign-in page, where it is not `/login` below `cas_url`."""
+    """Full URL of the CAS login page, if it is not `/login` below `cas_url`."""
     cas_validate_url: EndpointUrl | None = None
-    """The whole address where tickets are validated, where it is not the one that `cas_protocol` names."""
+    """Full URL of the validation endpoint, if it is not the one of `cas_protocol`."""
     cas_logout_url: EndpointUrl | None = None
-    """The whole address of CAS's logout page, where it is not `/logout` below `cas_url`."""
+    """Full URL of the CAS logout page, if it is not `/logout` below `cas_url`."""
     cas_login_parameters: Parameters = Field(default_factory=dict)
-    """Parameters to add at CAS's sign-in page, such as `authn_method = "mfa-duo"`."""
+    """Extra query parameters for the CAS login page."""
     cas_validate_parameters: Parameters = Field(default_factory=dict)
-    """Parameters to add when a ticket is validated, for a CAS that wants to hear the same there again."""
+    """Extra query parameters for ticket validation, for CAS servers that require them there as well."""
     cas_logout: Literal["chain", "return", "none"] = "chain"
-    """What signing out here does at CAS. `chain` ends at CAS's own logout page, or at the application's where it names
-    one: then CAS is asked for the password at the next sign-in. `return` goes through CAS and comes back, for a CAS
-    that follows `service` after a logout: register `/logout/done` there. `none` leaves CAS alone."""
+    """What logout does at CAS. `chain` ends at the CAS logout page, or at the client's own page if it requests one;
+    then the next login requires the password. `return` logs out at CAS and comes back: CAS must follow `service` after
+    logout, and `/logout/done` must be registered. `none` keeps the CAS session."""
     cas_logout_ends_offline_access: bool = True
-    """Whether a single logout of CAS also takes back what applications hold with `offline_access`. `false` keeps it, as
-    OpenID Connect Back-Channel Logout advises; many CAS servers call it a logout too when somebody was idle."""
+    """Whether single logout from CAS also revokes `offline_access` grants. `false` keeps them, as OpenID Connect
+    Back-Channel Logout recommends. Many CAS servers send a logout for idle sessions, too."""
     cas_service_state: Literal["query", "cookie"] = "query"
-    """Where the id of a sign-in travels: in the query of the service URL, or in a cookie alone, for a CAS that can
-    register one exact URL. With `cookie` a hostile page can sign somebody in as another user without their noticing,
-    and sign-ins begun at once in two tabs may change places: see decision 10."""
+    """Where the id of a pending login travels: in the query of the service URL, or only in a cookie, for a CAS that
+    registers one exact URL. With `cookie`, a hostile page can log a user in as another user unnoticed, and concurrent
+    logins in two tabs can be swapped (decision 10)."""
     secret_key: SecretStr = Field(min_length=MINIMAL_SECRET_KEY_LENGTH)
-    """At least 16, better 64 random characters; encrypts the signing keys at rest. `openssl rand -hex 32` makes one."""
+    """Encrypts the signing keys in the database; at least 16, preferably 64 random characters. Generate it with
+    `openssl rand -hex 32`, and back it up: without it the signing keys are lost."""
     database_url: SecretStr = SecretStr("sqlite:///passerelle.sqlite3")
-    """Where everything that must survive is kept: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`."""
+    """Database: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`."""
     bind: str = "127.0.0.1:8000"
-    """`host:port` to listen on."""
+    """`HOST:PORT` to listen on, in plain http."""
     workers: int = Field(default=2, ge=1, le=64)
-    """Worker processes. Each answers up to 16 requests at a time."""
+    """Number of worker processes. Each handles up to 16 requests at a time."""
     session_lifetime_seconds: int = Field(default=8 * 3600, ge=60, le=30 * 24 * 3600)
-    """Seconds that a browser stays signed in at the bridge."""
+    """Lifetime of a browser session at the bridge, in seconds."""
     access_token_lifetime_seconds: int = Field(default=3600, ge=60, le=24 * 3600)
-    """Seconds that an access token and an ID token are valid."""
+    """Lifetime of access tokens and ID tokens, in seconds."""
     refresh_token_lifetime_seconds: int = Field(default=14 * 24 * 3600, ge=300, le=400 * 24 * 3600)
     """Seconds without use after which a refresh token expires."""
     grant_lifetime_seconds: int = Field(default=90 * 24 * 3600, ge=300, le=400 * 24 * 3600)
-    """Seconds after which a user has to sign in again, however often an application refreshed its tokens."""
+    """Seconds after which a user must log in again, regardless of refreshes."""
     signing_key_max_age_seconds: int = Field(default=90 * 24 * 3600, ge=24 * 3600)
-    """Seconds after which a new signing key takes over by itself; it is published two hours before."""
+    """Age at which signing keys are rotated, in seconds. A new key is published two hours before it signs."""
     email_verified: bool = True
-    """What the claim of that name says of addresses that CAS releases; false where users edit their own."""
+    """Value of the claim `email_verified`. Set it to `false` if users can edit their own address."""
     attributes: Mapping[str, tuple[str, ...]] = DEFAULT_ATTRIBUTES
-    """claim = CAS attributes: the first with a value wins, and `groups` unites them all. A friendly name stands for
-    its other spellings (`mail`, `urn:oid:…`); what is not named keeps its default, and an empty list turns it off."""
+    """Maps claims to CAS attributes. The first attribute with a value is used; `groups` merges all. A friendly name
+    also matches its other spellings (`mail`, `urn:oid:…`). Other claims keep their defaults; an empty list disables a
+    claim."""
     groups_base: GroupsBase | None = None
-    """The branch of the directory that holds the groups, for `groups_from_dn`; `*` for any, where no two groups of the
-    whole directory share a cn."""
+    """Directory branch of the groups, for `groups_from_dn`. `*` accepts any branch, if no two groups of the directory
+    share a cn."""
     groups_from_dn: Literal["cn"] | None = None
-    """`cn` makes `staff` of `cn=staff,ou=groups,…` for groups directly below `groups_base`. All other values, and all
-    of them without this setting, stay whole."""
+    """`cn` shortens `cn=staff,ou=groups,…` to `staff` for groups directly below `groups_base`. Other values stay
+    whole."""
     group_map: GroupMap = Field(default_factory=dict)
-    """Whole value as CAS releases it = name of the group, for groups that need another name."""
+    """Maps whole values, as CAS releases them, to group names."""
     groups_from_affiliation: bool = False
-    """Whether each eduperson_affiliation makes a group too: `affiliation:staff`."""
+    """Whether each `eduperson_affiliation` also becomes a group, such as `affiliation:staff`."""
     email_template: EmailTemplate | None = None
-    """The address of users for whom CAS releases none, like `{username}@example.org`; `email_verified` holds for it
-    as well."""
+    """Email address for users without one in CAS; `email_verified` applies to it as well."""
     subject_attribute: AttributeName | None = None
-    """The attribute that is the `sub` in tokens, instead of the user that CAS names. It has to be there and single, or
-    the sign-in is refused. Changing this changes everybody's `sub`: applications then take them for other people."""
+    """CAS attribute for the claim `sub`, instead of the CAS user. Login is denied unless it has exactly one value.
+    Changing it changes every `sub`, so clients treat all users as new."""
     username_attribute: AttributeName | None = None
-    """The attribute that is the user name (`preferred_username`), likewise."""
+    """CAS attribute for the username (`preferred_username`), instead of the CAS user. Login is denied unless it has
+    exactly one value."""
     username_case: Literal["keep", "lower"] = "keep"
-    """`lower` where CAS lets people type their name either way. Applies to the user name, and to the `sub` that is made
-    of the user whom CAS names."""
+    """`lower` converts the username to lower case, and the `sub` if it is the CAS user. Use it if CAS accepts names in
+    any case."""
     username_pattern: Pattern | None = None
-    """A regular expression that the whole user name has to match; nobody else gets in."""
+    """Regular expression that the whole username must match; otherwise login is denied."""
     clients: tuple[ClientSettings, ...] = ()
-    """The applications, one `[[clients]]` table each; `PASSERELLE_CLIENTS` (JSON) adds to the file's."""
+    """Clients in the settings file, one `[[clients]]` table each. `PASSERELLE_CLIENTS` (JSON) adds to them."""
     proxy_hops: int = Field(default=0, ge=0, le=5)
-    """How many proxies in front add to X-Forwarded-For; it tells who calls, for rate limits and the log alone."""
+    """Number of reverse proxies in front that append to `X-Forwarded-For`. If it is too high, clients can spoof the
+    address used for rate limiting and logging."""
     client_failures_per_minute: int = Field(default=30, ge=1, le=100_000)
-    """Wrong secrets of one client from one address, after which that pair waits until the minute is over. Like the
-    next three it is counted in the memory of each worker, so `workers` times as many may pass."""
+    """Failed authentications per minute for one client from one address; then that pair is rejected until the minute is
+    over. Each worker counts by itself, so the total limit is this number times `workers`."""
     address_failures_per_minute: int = Field(default=120, ge=1, le=100_000)
-    """Wrong client secrets from one address, whatever the client."""
+    """Failed client authentications per minute from one address and worker, for all clients together."""
     bad_tokens_per_minute: int = Field(default=600, ge=1, le=100_000)
-    """Unknown or expired access tokens from one address, after which more of them are answered 429; good ones pass."""
+    """Invalid access tokens per minute from one address and worker. Further ones get status 429; valid tokens pass."""
     bad_callbacks_per_minute: int = Field(default=120, ge=1, le=100_000)
-    """Sign-ins from one address that cannot be continued; more are answered 429, good ones pass."""
+    """Invalid callbacks per minute from one address and worker. Further ones get status 429; valid ones pass."""
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
-    """What Prometheus sends as a bearer token to `/metrics`; without it only this machine itself may read them."""
+    """Bearer token for `/metrics`. Without it, only loopback addresses may read them."""
     support_contact: str = ""
-    """Whom pages tell people to ask: an address, a telephone number or a sentence."""
+    """Contact shown on pages: an email address, a telephone number or a sentence."""
     logo_file: Path | None = None
-    """An SVG or PNG file shown on every page."""
+    """SVG or PNG file shown on every page."""
     accent_color: str = Field(default="#1d4ed8", pattern=r"^#[0-9a-fA-F]{6}$")
-    """The colour of buttons and links, as #rrggbb."""
+    """Colour of buttons and links, as `#rrggbb`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """How much is logged."""
+    """Minimum level of logged events."""
 
     @field_validator("issuer")
     @classmethod
@@ -157,14 +160,14 @@ class Settings(FrozenModel):
             return None
         check_base_url(url.rstrip("/"))
         if url.rstrip("/").endswith("/login"):
-            raise ValueError("is the sign-in page itself: leave out /login at the end")
+            raise ValueError("is the login page: remove /login at the end")
         return url.rstrip("/")
 
     @field_validator("cas_format")
     @classmethod
     def _check_cas_format(cls, name: str, info: ValidationInfo) -> str:
         if name == "json" and info.data.get("cas_protocol") in ("1.0", "saml1.1"):
-            raise ValueError(f"json is for protocol 3.0 and 2.0, not for cas_protocol {info.data['cas_protocol']}")
+            raise ValueError(f"json requires cas_protocol 3.0 or 2.0, not {info.data['cas_protocol']}")
         return name
 
     @field_validator("database_url")
@@ -189,7 +192,7 @@ class Settings(FrozenModel):
     @field_validator("groups_from_dn")
     @classmethod
     def _check_groups_from_dn(cls, how: str | None, info: ValidationInfo) -> str | None:
-        if "groups_base" in info.data:  # else it is wrong itself, and told
+        if "groups_base" in info.data:  # else groups_base has a fault of its own
             check_groups_from_dn(how, info.data["groups_base"])
         return how
 
@@ -197,23 +200,23 @@ class Settings(FrozenModel):
     @classmethod
     def _check_clients(cls, clients: tuple[ClientSettings, ...]) -> tuple[ClientSettings, ...]:
         ids = [client.client_id for client in clients]
-        if twice := sorted({client_id for client_id in ids if ids.count(client_id) > 1}):
-            raise ValueError(f"client_id given twice: {', '.join(twice)}")
+        if duplicates := sorted({client_id for client_id in ids if ids.count(client_id) > 1}):
+            raise ValueError(f"duplicate client_id: {', '.join(duplicates)}")
         return clients
 
     @property
     def claim_rules(self) -> ClaimRules:
-        """All that decides what an identity is made of."""
+        """The rules that map attributes to an identity."""
         return ClaimRules(**{rule.name: getattr(self, rule.name) for rule in fields(ClaimRules)})
 
     @property
     def is_https(self) -> bool:
-        """Whether browsers reach the bridge by https: decides the cookies' names and flags."""
+        """True if browsers use https, which decides the names and flags of cookies."""
         return self.issuer.startswith("https:")
 
     @property
     def bind_host(self) -> str:
-        """The address to listen on, without the brackets of IPv6."""
+        """The address to listen on, without IPv6 brackets."""
         return self.bind.rpartition(":")[0].strip("[]")
 
     @property

@@ -1,9 +1,8 @@
-"""From attributes to claims: the claims that are known, where each comes from by default, and the rules on top.
+"""Rules that map CAS attributes to claims: known claims, their default sources, and validation of the rules.
 
-Owns what a rule may say and what makes it wrong; `bridge/cas/attributes.py` applies it. Claim names are those of
-OpenID Connect Core §5.1 and of the REFEDS mapping of eduPerson and SCHAC to OpenID Connect; SUPANN has no official
-mapping, so its names are written the same way. eduPersonTargetedID is left out on purpose: CAS makes one for this
-bridge, and handed on it would let applications compare users whom pairwise subjects keep apart.
+`bridge/cas/attributes.py` applies them. Claim names come from OpenID Connect Core §5.1 and the REFEDS mapping of
+eduPerson and SCHAC; SUPANN has no official mapping and follows the same pattern. eduPersonTargetedID is excluded: CAS
+issues one value for this bridge, which would let clients correlate users despite pairwise subjects.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ AFFILIATION_GROUP = "affiliation:"
 
 @dataclass(frozen=True, slots=True)
 class ClaimSource:
-    """What a claim comes from unless a rule says otherwise, and whether it is a list."""
+    """The default attributes of a claim, and whether it is a list."""
 
     attributes: tuple[str, ...] = ()
     is_list: bool = False
@@ -32,7 +31,7 @@ class ClaimSource:
 
 _ONE, _MANY = False, True
 EDUPERSON_CLAIMS: Mapping[str, ClaimSource] = {
-    # Shibboleth calls the scoped one "affiliation", others the unscoped one: the "@" in the value tells.
+    # "affiliation" is scoped in Shibboleth and unscoped elsewhere; the "@" in a value tells them apart.
     "eduperson_affiliation": ClaimSource(("eduPersonAffiliation", "affiliation"), _MANY),
     "eduperson_scoped_affiliation": ClaimSource(("eduPersonScopedAffiliation", "affiliation"), _MANY),
     "eduperson_primary_affiliation": ClaimSource(("eduPersonPrimaryAffiliation",), _ONE),
@@ -75,15 +74,15 @@ CLAIM_SOURCES: Mapping[str, ClaimSource] = {
 DEFAULT_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     claim: source.attributes for claim, source in CLAIM_SOURCES.items()
 }
-# What an application may be given by name beside what its scopes release.
+# Claims that the setting `claims` of a client may name.
 RELEASABLE_CLAIMS = (*CLAIM_SOURCES, "preferred_username", "email_verified")
 
-_OWN_CLAIM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21\x23-\x5b\x5d-\x7e]{1,250}")
+_CUSTOM_CLAIM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21\x23-\x5b\x5d-\x7e]{1,250}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRules:
-    """Everything that decides what an `Identity` is made of. The settings say what each field means."""
+    """The rules that map attributes to an `Identity`. `Settings` documents each field."""
 
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_ATTRIBUTES)
     groups_base: str | None = None
@@ -98,29 +97,27 @@ class ClaimRules:
 
 
 def is_custom_claim(name: str) -> bool:
-    """Whether it is a claim that only this installation knows: a URI, so that it collides with no other (§5.1.2)."""
-    return bool(_OWN_CLAIM.fullmatch(name))
+    """Return whether a claim name is a URI, and so collides with no other (OIDC Core §5.1.2)."""
+    return bool(_CUSTOM_CLAIM.fullmatch(name))
 
 
 def check_releasable(names: tuple[str, ...]) -> tuple[str, ...]:
-    """ValueError names the claims that do not exist."""
+    """Reject unknown claims with a ValueError."""
     if unknown := [name for name in names if name not in RELEASABLE_CLAIMS and not is_custom_claim(name)]:
-        raise ValueError(f"no such claim: {', '.join(unknown)} (there are {', '.join(RELEASABLE_CLAIMS)})")
+        raise ValueError(f"unknown claim: {', '.join(unknown)} (known: {', '.join(RELEASABLE_CLAIMS)})")
     return names
 
 
 def check_attribute_rules(rules: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
-    """The rules over the defaults; ValueError says which cannot be used."""
+    """Merge rules into the defaults; reject invalid ones with a ValueError."""
     if unknown := sorted(name for name in rules if name not in CLAIM_SOURCES and not is_custom_claim(name)):
         known = ", ".join(CLAIM_SOURCES)
-        raise ValueError(
-            f"no such claim: {', '.join(unknown)} (there are {known}; name one of your own by a URI of yours)"
-        )
+        raise ValueError(f"unknown claim: {', '.join(unknown)} (known: {known}; a custom claim must be a URI)")
     for claim, names in rules.items():
         if any(not name.strip() for name in names):
             raise ValueError(f"{claim}: an attribute name is empty")
         if len({canonical_name(name) for name in names}) < len(names):
-            raise ValueError(f"{claim}: an attribute is named twice")
+            raise ValueError(f"{claim}: duplicate attribute")
     return {**DEFAULT_ATTRIBUTES, **rules}
 
 
@@ -137,7 +134,7 @@ def _check_group_map(groups: Mapping[str, str]) -> Mapping[str, str]:
     if any(not source.strip() or not name.strip() for source, name in groups.items()):
         raise ValueError("maps from or to an empty name")
     if len({group_key(source) for source in groups}) < len(groups):
-        raise ValueError("names one group twice: directory names are compared without case")
+        raise ValueError("has a duplicate group: directory names are case-insensitive")
     return groups
 
 
@@ -146,13 +143,13 @@ def _check_email_template(template: str) -> str:
     if not at or "{username}" not in local or not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", domain):
         raise ValueError("must be like {username}@example.org")
     if re.search(r"[^A-Za-z0-9._+-]", local.replace("{username}", "", 1)):
-        raise ValueError("may have nothing but {username}, letters, digits and . _ + - before the @")
+        raise ValueError("may have only {username}, letters, digits and . _ + - before the @")
     return template
 
 
 def _check_attribute_name(name: str) -> str:
     if not name:
-        raise ValueError("is empty: leave it out, or name an attribute")
+        raise ValueError("is empty: remove it, or name an attribute")
     return name
 
 
@@ -165,7 +162,7 @@ def _check_pattern(pattern: str) -> str:
 
 
 def group_key(value: str) -> object:
-    """What `group_map` compares: directory names as a directory does, everything else exactly."""
+    """Return a comparison key: directory names as directories compare them, other values exactly."""
     try:
         return parse_distinguished_name(value).key()
     except ValueError:
@@ -173,11 +170,11 @@ def group_key(value: str) -> object:
 
 
 def check_groups_from_dn(how: str | None, base: str | None) -> None:
-    """ValueError when it is not said which branch the groups are in."""
+    """Require `groups_base` for `groups_from_dn`."""
     if how is not None and base is None:
         raise ValueError(
-            "needs groups_base, the branch that holds the groups, e.g. ou=groups,dc=example,dc=org: groups of the same "
-            f"cn in other branches would become one ({ANYWHERE!r} takes that into account)"
+            "requires groups_base, the branch of the groups, such as ou=groups,dc=example,dc=org; else groups with "
+            f"the same cn in other branches would be merged ({ANYWHERE!r} accepts that)"
         )
 
 

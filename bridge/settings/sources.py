@@ -1,4 +1,4 @@
-"""Where settings come from, and how their faults are merge_spellings into one list."""
+"""Collection of the settings from all sources, with one list of faults."""
 
 from __future__ import annotations
 
@@ -23,86 +23,89 @@ from bridge.settings.config_files import (
 from bridge.settings.model import Settings
 
 PREFIX = "PASSERELLE_"
-ENCODING = "utf-8-sig"  # UTF-8, without the mark that editors of Windows put before it
-# Loaded now: `init` reads its settings as the bridge's user, who may not be able to read Python's own files.
+ENCODING = "utf-8-sig"  # UTF-8, without the byte order mark that Windows editors write
+# Loaded on import, because `init` reads settings as a user who may not have access to Python's own files.
 codecs.lookup(ENCODING)
-# Read by the test suite, which starts the bridge with its own environment.
-NOT_OURS = frozenset({"PASSERELLE_REQUIRE_DOCKER"})
+# Variables of the test suite, which starts the bridge with its own environment.
+IGNORED = frozenset({"PASSERELLE_REQUIRE_DOCKER"})
 SECRETS = frozenset({"secret_key", "database_url", "metrics_token", "cas_proxy"})
 JSON_VALUES = frozenset({"clients", "attributes", "group_map", "cas_login_parameters", "cas_validate_parameters"})
 
-# What pydantic says of a value of another kind, as somebody who writes TOML would say it.
-_KINDS = {
+# Type errors of pydantic, in the terms of TOML.
+_TYPE_FAULTS = {
     **dict.fromkeys(("tuple_type", "list_type"), "must be a list"),
     **dict.fromkeys(("mapping_type", "dict_type", "model_type", "model_attributes_type"), "must be a table"),
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
-    **dict.fromkeys(("string_type", "path_type"), "must be text, in quotation marks"),
+    **dict.fromkeys(("string_type", "path_type"), "must be a string in quotation marks"),
 }
 
 
-def load(environ: Mapping[str, str], places: Sequence[Path] = ()) -> Settings:
-    """Read and check everything.
+def load(environ: Mapping[str, str], files: Sequence[Path] = ()) -> Settings:
+    """Load and validate the settings.
 
-    :param environ: the process environment
-    :param places: where a settings file may be that the environment does not name; the first one counts
-    :raises ConfigurationError: with every fault found, each naming the setting and the remedy
+    Args:
+        environ: The process environment.
+        files: Settings files to look for if the environment names none; the first that exists is used.
+
+    Raises:
+        ConfigurationError: With every fault found, each with the setting and the remedy.
     """
     faults: list[str] = []
-    values = dict(_from_toml(_file_named(environ, places, faults), faults))
+    values = dict(_from_toml(_settings_file(environ, files, faults), faults))
     given = dict(_from_environment(environ, faults))
-    _read_twins(values, given, faults)
+    _read_secret_files(values, given, faults)
     for name, value in given.items():
-        values[name] = _joined(values.get(name), value) if name == "clients" else value
+        values[name] = _merge_clients(values.get(name), value) if name == "clients" else value
     values["clients"] = with_client_secrets(values.get("clients", ()), faults)
     settings = None
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        faults.extend(_sentence(fault) for fault in found)
+        faults.extend(_describe_fault(fault) for fault in found)
         if any(fault["type"] == "missing" for fault in found):
-            faults[:0] = _no_file(environ, places)  # why they are missing, before what is
+            faults[:0] = _missing_file_fault(environ, files)  # the cause first
     if faults or settings is None:
         raise ConfigurationError(faults)
     return settings
 
 
-def _no_file(environ: Mapping[str, str], places: Sequence[Path]) -> Iterator[str]:
-    """Said when something is missing: whoever stands in the wrong folder has to learn which would be the right one."""
-    if places and not environ.get(CONFIG_NAME) and find_config_file(places) is None:
-        looked = " and ".join(str(place) for place in places)
-        yield f"{CONFIG_NAME}: names no file, and there is none at {looked}; `passerelle init` makes one"
+def _missing_file_fault(environ: Mapping[str, str], files: Sequence[Path]) -> Iterator[str]:
+    """Report a missing settings file, because it explains the missing settings."""
+    if files and not environ.get(CONFIG_NAME) and find_config_file(files) is None:
+        searched = " and ".join(map(str, files))
+        yield f"No settings file found (looked in {searched}). Run `passerelle init` or set {CONFIG_NAME}."
 
 
-def files_with_secrets(environ: Mapping[str, str], places: Sequence[Path]) -> tuple[Path, ...]:
-    """Where `load` found the secrets that it took from files, the settings file itself among them."""
-    named = config_file_in_use(environ, places)
-    said = _from_toml(named, [])
+def files_with_secrets(environ: Mapping[str, str], files: Sequence[Path]) -> tuple[Path, ...]:
+    """Return the files from which `load` read secrets, including the settings file."""
+    named = config_file_in_use(environ, files)
+    values = _from_toml(named, [])
     found = {}
-    for twin in sorted(SECRETS):
-        variable = PREFIX + twin.upper()
-        if file := environ.get(f"{variable}_FILE") or (not environ.get(variable) and said.get(f"{twin}_file")):
-            found[Path(str(file))] = twin
-        elif twin in said and twin != "database_url" and named:
-            found[Path(named)] = twin
+    for setting in sorted(SECRETS):
+        variable = PREFIX + setting.upper()
+        if file := environ.get(f"{variable}_FILE") or (not environ.get(variable) and values.get(f"{setting}_file")):
+            found[Path(str(file))] = setting
+        elif setting in values and setting != "database_url" and named:
+            found[Path(named)] = setting
     return tuple(found)
 
 
 def setting_fault(name: str, value: Any) -> str | None:
-    """What is wrong with one setting, whatever the others are; None if nothing is."""
-    sound = {"issuer": "https://auth.example.org", "cas_url": "https://sso.example.org/cas", "secret_key": "0" * 64}
+    """Return what is wrong with the value of one setting, or None."""
+    valid = {"issuer": "https://auth.example.org", "cas_url": "https://sso.example.org/cas", "secret_key": "0" * 64}
     try:
-        Settings.model_validate({**sound, name: value})
+        Settings.model_validate({**valid, name: value})
     except ValidationError as error:
-        return _sentence(error.errors(include_url=False, include_input=False)[0])
+        return _describe_fault(error.errors(include_url=False, include_input=False)[0])
     return None
 
 
-def _file_named(environ: Mapping[str, str], places: Sequence[Path], faults: list[str]) -> str | None:
+def _settings_file(environ: Mapping[str, str], files: Sequence[Path], faults: list[str]) -> str | None:
     if named := environ.get(CONFIG_NAME):
         return named
-    found = find_config_file(places)
+    found = find_config_file(files)
     if found is None:
         return None
     if fault := insecure_file_error(found):
@@ -111,26 +114,26 @@ def _file_named(environ: Mapping[str, str], places: Sequence[Path], faults: list
     return str(found)
 
 
-def _read_twins(values: dict[str, Any], given: Mapping[str, Any], faults: list[str]) -> None:
-    """In the file `secret_key_file` and the like name the file that holds the value, as in the environment."""
-    for twin in sorted(SECRETS):
-        if (named := values.pop(f"{twin}_file", None)) is None or twin in given:
+def _read_secret_files(values: dict[str, Any], given: Mapping[str, Any], faults: list[str]) -> None:
+    """Replace `secret_key_file` and the like in the TOML file with the content of the file they name."""
+    for setting in sorted(SECRETS):
+        if (named := values.pop(f"{setting}_file", None)) is None or setting in given:
             continue
-        name = f"{PREFIX}{twin.upper()}_FILE"
-        if twin in values:
-            faults.append(f"{name}: the settings file has {twin} and {twin}_file: keep one")
+        name = f"{PREFIX}{setting.upper()}_FILE"
+        if setting in values:
+            faults.append(f"{name}: the settings file has {setting} and {setting}_file: keep one")
         elif not isinstance(named, str):
-            faults.append(f"{name}: must be the name of a file")
+            faults.append(f"{name}: must be a file name")
         elif (secret := _read_secret(name, Path(named), faults)) is not None:
-            values[twin] = secret
+            values[setting] = secret
 
 
-def _joined(from_file: Any, from_environment: Any) -> Any:
-    """The file's clients and the environment's; of two with one client_id, the environment's."""
+def _merge_clients(from_file: Any, from_environment: Any) -> Any:
+    """Merge the clients of the file and the environment; the environment overrides by client_id."""
     if not isinstance(from_file, list) or not isinstance(from_environment, list):
         return from_environment
-    ours = [entry.get("client_id") for entry in from_environment if isinstance(entry, dict)]
-    kept = [entry for entry in from_file if not (isinstance(entry, dict) and entry.get("client_id") in ours)]
+    overridden = [entry.get("client_id") for entry in from_environment if isinstance(entry, dict)]
+    kept = [entry for entry in from_file if not (isinstance(entry, dict) and entry.get("client_id") in overridden)]
     return [*kept, *from_environment]
 
 
@@ -142,32 +145,32 @@ def _from_toml(name: str | None, faults: list[str]) -> Mapping[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         faults.append(f"{CONFIG_NAME}: cannot read {name}: {describe_read_error(error)}")
     except tomllib.TOMLDecodeError as error:
-        faults.append(f"{CONFIG_NAME}: {name} is not TOML: {error}")
+        faults.append(f"{CONFIG_NAME}: {name} is not valid TOML: {error}")
     return {}
 
 
 def _from_environment(environ: Mapping[str, str], faults: list[str]) -> Iterator[tuple[str, Any]]:
     ours = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text}
     for name, text in sorted(ours.items()):
-        if name == CONFIG_NAME or name in NOT_OURS:
+        if name == CONFIG_NAME or name in IGNORED:
             continue
         key = name.removeprefix(PREFIX).lower()
-        twin = key.removesuffix("_file")
+        setting = key.removesuffix("_file")
         if key in Settings.model_fields:
             if key in JSON_VALUES:
                 try:
                     yield key, json.loads(text)
                 except ValueError:
-                    faults.append(f"{name}: is not JSON")
+                    faults.append(f"{name}: is not valid JSON")
             else:
                 yield key, text
-        elif twin != key and twin in SECRETS:
-            if PREFIX + twin.upper() in ours:
-                faults.append(f"{name}: {PREFIX + twin.upper()} is given too: keep one")
+        elif setting != key and setting in SECRETS:
+            if PREFIX + setting.upper() in ours:
+                faults.append(f"{name}: {PREFIX + setting.upper()} is set as well: keep one")
             elif (secret := _read_secret(name, Path(text), faults)) is not None:
-                yield twin, secret
+                yield setting, secret
         else:
-            faults.append(f"{name}: there is no such setting{_nearest(key)}")
+            faults.append(f"{name}: unknown setting{_nearest(key)}")
 
 
 def _nearest(key: str) -> str:
@@ -188,7 +191,7 @@ def _read_secret(name: str, path: Path, faults: list[str]) -> str | None:
 
 
 def with_client_secrets(clients: Any, faults: list[str]) -> Any:
-    """Client entries with the secrets that their files hold; whatever else is wrong with them is told later."""
+    """Read the secret files of client entries; other faults of an entry are left to its validation."""
     if not isinstance(clients, list):
         return clients
     return [_with_secret(entry, faults) for entry in clients]
@@ -198,23 +201,23 @@ def _with_secret(entry: Any, faults: list[str]) -> Any:
     if not isinstance(entry, dict) or not isinstance(entry.get("client_secret_file"), str):
         return entry
     if entry.get("client_secret") is not None or entry.get("client_secret_hash") is not None:
-        return entry  # too many: the entry's own check says so
+        return entry  # validation of the entry reports the conflict
     place = f"clients: {entry.get('client_id', '?')}: client_secret_file"
     secret = _read_secret(place, Path(entry["client_secret_file"]), faults)
     kept = {name: value for name, value in entry.items() if name != "client_secret_file"}
-    return kept | {"client_secret": secret or "unreadable"}  # the fault is noted: this one starts nothing
+    return kept | {"client_secret": secret or "unreadable"}  # the recorded fault prevents the start
 
 
-def _sentence(fault: Any) -> str:
-    """One line for one pydantic fault: the setting as an administrator would write it, then what is wrong."""
+def _describe_fault(fault: Any) -> str:
+    """Describe a pydantic error with the name of the setting as administrators write it."""
     location = [str(part) for part in fault["loc"]]
     name = PREFIX + location[0].upper() if location else "settings"
     place = ".".join([name, *location[1:]])
     if fault["type"] == "missing":
-        return f"{place}: is required and absent"
+        return f"{place}: is required"
     if fault["type"] == "extra_forbidden":
         near = _nearest(location[0]) if len(location) == 1 else ""
-        return f"{place}: there is no such setting{near}"
+        return f"{place}: unknown setting{near}"
     if fault["type"] == "too_short" and location == ["secret_key"]:
-        return f"{place}: is too short: `openssl rand -hex 32` prints a good one"
-    return f"{place}: {_KINDS.get(fault['type']) or fault['msg'].removeprefix('Value error, ')}"
+        return f"{place}: is too short: generate one with `openssl rand -hex 32`"
+    return f"{place}: {_TYPE_FAULTS.get(fault['type']) or fault['msg'].removeprefix('Value error, ')}"

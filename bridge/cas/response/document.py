@@ -1,4 +1,4 @@
-"""XML as an answer may be: UTF-8, no DOCTYPE, and comments kept to be seen."""
+"""XML parsing for responses: UTF-8 only, no DOCTYPE."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ _LOOKS_LIKE_HTML = re.compile(rb"(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head
 
 
 def looks_like_html(text: bytes) -> bool:
-    """Whether this is a page: a wrong address, or a proxy's own error."""
+    """Return whether this is a web page, such as the error page of a proxy."""
     return _LOOKS_LIKE_HTML.match(text) is not None
 
 
-def read_xml(text: bytes) -> Element:
-    """The root of a document whose bytes are known to be UTF-8.
+def parse_xml(text: bytes) -> Element:
+    """Parse a document that is known to be UTF-8.
 
-    :raises UpstreamMalformed: also for any DOCTYPE, before an entity of it is read
+    Raises:
+        UpstreamMalformed: If it is not well-formed, or has a DOCTYPE. No entity is ever read.
     """
-    # Comments and processing instructions are kept to be seen: dropping them would join the text around them.
+    # Comments and processing instructions stay in the tree: removing them would join the text around them.
     target = TreeBuilder(insert_comments=True, insert_pis=True)
     parser: Any = XMLParser(target=target, encoding="utf-8", forbid_dtd=True)
     parser.parser.XmlDeclHandler = _check_declared_encoding
@@ -32,23 +33,23 @@ def read_xml(text: bytes) -> Element:
         parser.feed(text)
         root: Element = parser.close()
     except DefusedXmlException:
-        raise UpstreamMalformed(detail="CAS answered XML with a DOCTYPE, which is never accepted") from None
+        raise UpstreamMalformed(detail="the XML of CAS has a DOCTYPE") from None
     except ParseError as error:
-        raise UpstreamMalformed(detail=f"CAS answered broken XML: {error}") from None
+        raise UpstreamMalformed(detail=f"the XML of CAS is not well-formed: {error}") from None
     return root
 
 
 def text_of(element: Element) -> str | None:
-    """The text of an element that holds nothing else, or None."""
+    """Return the text of an element without children, or None."""
     return None if len(element) else (element.text or "").strip()
 
 
 def local_name(element: Element) -> str:
-    """The name without its namespace; empty for comments and processing instructions."""
+    """Return the name without its namespace, or an empty string for comments and processing instructions."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
 def _check_declared_encoding(version: str, encoding: str | None, standalone: int) -> None:
     del version, standalone
     if encoding is not None and encoding.lower() not in ("utf-8", "us-ascii"):
-        raise UpstreamMalformed(detail=f"CAS answered XML in {encoding[:40]}; only UTF-8 is read")
+        raise UpstreamMalformed(detail=f"the XML of CAS declares {encoding[:40]}; only UTF-8 is supported")

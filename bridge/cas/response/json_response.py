@@ -1,4 +1,4 @@
-"""The JSON of CAS 3.0 (§2.5.7): the same facts, with none of XML's second readings but a few of its own."""
+"""Parser for CAS 3.0 JSON responses (§2.5.7)."""
 
 from __future__ import annotations
 
@@ -8,36 +8,38 @@ from collections.abc import Iterator
 from typing import Any
 
 from bridge.cas.protocol import ValidatedTicket
-from bridge.cas.response.limits import check_user, merged, proxied, refusal
+from bridge.cas.response.limits import check_user, failure_error, merge_attributes, proxied_login_error
 from bridge.errors import UpstreamMalformed
 
-# What XML 1.0 §2.2 does not allow either. Lone surrogates cannot be written down at all.
+# The characters that XML 1.0 §2.2 forbids, and lone surrogates, which no encoding can represent.
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class _Number(str):
-    """A number as it was written: attributes are text, and converting thousands of digits costs dearly."""
+    """A number as text: attributes are text, and converting thousands of digits is slow."""
 
     __slots__ = ()
 
 
-def read_json_response(text: str) -> ValidatedTicket:
-    """Whom the answer vouches for; see `bridge.cas.response.parse_validation` for what is raised."""
+def parse_json_response(text: str) -> ValidatedTicket:
+    """Parse a response; see `bridge.cas.response.parse_validation` for the errors."""
     response = _object(_read(text).get("serviceResponse"), "serviceResponse")
     success, failure = response.get("authenticationSuccess"), response.get("authenticationFailure")
     if (success is None) is (failure is None):
-        raise UpstreamMalformed(detail="CAS answered JSON with no outcome, or with two; want one")
+        raise UpstreamMalformed(
+            detail="the JSON of CAS must have exactly one of authenticationSuccess and authenticationFailure"
+        )
     if failure is not None:
-        failed = _object(failure, "authenticationFailure")
-        code, description = (_text(failed, name) for name in ("code", "description"))
-        raise refusal(code.strip(), description)
-    succeeded = _object(success, "authenticationSuccess")
-    if succeeded.get("proxies"):
-        raise proxied()
-    attributes = succeeded.get("attributes")
+        outcome = _object(failure, "authenticationFailure")
+        code, description = (_text(outcome, name) for name in ("code", "description"))
+        raise failure_error(code.strip(), description)
+    outcome = _object(success, "authenticationSuccess")
+    if outcome.get("proxies"):
+        raise proxied_login_error()
+    attributes = outcome.get("attributes")
     return ValidatedTicket(
-        user=check_user(_text(succeeded, "user"), "user"),
-        attributes=merged(() if attributes is None else _named_values(_object(attributes, "attributes"))),
+        user=check_user(_text(outcome, "user"), "user"),
+        attributes=merge_attributes(() if attributes is None else _named_values(_object(attributes, "attributes"))),
     )
 
 
@@ -45,47 +47,47 @@ def _read(text: str) -> dict[str, Any]:
     try:
         document = json.loads(
             text,
-            object_pairs_hook=_without_repetition,
+            object_pairs_hook=_reject_duplicates,
             parse_int=_Number,
             parse_float=_Number,
-            parse_constant=_no_constant,
+            parse_constant=_reject_constant,
         )
     except RecursionError:
-        raise UpstreamMalformed(detail="CAS answered JSON that is nested too deeply") from None
+        raise UpstreamMalformed(detail="the JSON of CAS is nested too deeply") from None
     except ValueError as error:
-        # Without its text, which can quote the answer.
+        # The text is omitted, because it can quote the response.
         position = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-        raise UpstreamMalformed(detail=f"CAS answered broken JSON{position}") from None
-    return _object(document, "the answer")
+        raise UpstreamMalformed(detail=f"the JSON of CAS is not valid{position}") from None
+    return _object(document, "the response")
 
 
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of a name that comes twice, readers take the first or the last: whoever wrote the second meant to be read."""
+def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Reject duplicate keys: parsers disagree about which one wins."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise UpstreamMalformed(detail="CAS answered JSON that says a name twice in one object")
+        raise UpstreamMalformed(detail="the JSON of CAS repeats a key in one object")
     return found
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
-def _object(value: Any, called: str) -> dict[str, Any]:
+def _object(value: Any, label: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise UpstreamMalformed(detail=f"CAS answered JSON in which {called} is missing or no object")
+        raise UpstreamMalformed(detail=f"{label} is missing from the JSON of CAS or not an object")
     return value
 
 
 def _text(container: dict[str, Any], name: str) -> str:
     value = container.get(name, "")
     if not isinstance(value, str) or isinstance(value, _Number):
-        raise UpstreamMalformed(detail=f"CAS answered JSON in which {name} is no text")
+        raise UpstreamMalformed(detail=f"{name} in the JSON of CAS is not a string")
     return value
 
 
 def _named_values(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Scalars and lists of them. A value with structure is left out, as it is in XML."""
+    """Yield scalars and lists of scalars; structured values are ignored, as in XML."""
     for name, value in attributes.items():
         for scalar in value if isinstance(value, list) else (value,):
             if isinstance(scalar, bool):

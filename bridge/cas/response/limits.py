@@ -1,4 +1,4 @@
-"""What an answer must keep to, whatever its form: size, encoding, the user, the attributes, the codes of refusals."""
+"""Limits and errors that all response formats share."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ LOGGED_TEXT_MAX_CHARS = 200
 
 _TICKET_LIKE = re.compile(r"\b([A-Z]{2,6})(?:-|%2D)[A-Za-z0-9._~:/+=%-]+")
 _URL_QUERY = re.compile(r"(?:\?|%3F)[^\s'\"<>]*")
-# Apereo writes names that XML does not allow (urn:oid:…) as "_" and the hex digits of their bytes.
+# Apereo encodes names that XML does not allow (urn:oid:…) as "_" and the hexadecimal digits of their bytes.
 _HEX_NAME = re.compile(r"_((?:[0-9a-fA-F]{2}){3,})")
 
-# CAS 3.0 §2.5.3. What it says of the service is about how this site is set up or registered, not about the user.
+# CAS 3.0 §2.5.3. Codes about the service concern the setup or registration of this site, not the user.
 ERROR_OF_CODE: Mapping[str, type[BridgeError]] = {
     "INVALID_TICKET": TicketRejected,
     "INVALID_SERVICE": ServiceRejected,
@@ -38,38 +38,41 @@ ERROR_OF_CODE: Mapping[str, type[BridgeError]] = {
 
 
 def check_size(body: bytes) -> None:
-    """Nothing that large is read at all."""
+    """Reject an oversized response before it is parsed."""
     if len(body) > BODY_MAX_BYTES:
-        raise UpstreamMalformed(detail=f"CAS answered more than {BODY_MAX_BYTES} bytes")
+        raise UpstreamMalformed(detail=f"the response of CAS exceeds {BODY_MAX_BYTES} bytes")
 
 
 def check_utf8(text: bytes) -> str:
-    """The bytes must be readable in one way only. Given the encoding, expat still guesses at UTF-16."""
+    """Decode UTF-8, and reject NUL bytes because expat would still guess at UTF-16."""
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError:
-        raise UpstreamMalformed(detail="CAS answered bytes that are not UTF-8") from None
+        raise UpstreamMalformed(detail="the response of CAS is not UTF-8") from None
     if "\0" in decoded:
-        raise UpstreamMalformed(detail="CAS answered NUL bytes")
+        raise UpstreamMalformed(detail="the response of CAS has NUL bytes")
     return decoded
 
 
-def check_user(user: str, called: str) -> str:
-    """A user that can be shown and kept: stripped, not empty, 255 characters at most, all of them visible.
+def check_user(user: str, label: str) -> str:
+    """Return the user name, stripped.
 
-    :param called: what holds the user in this form of answer, for the log
+    Args:
+        user: The name as CAS returned it.
+        label: The element that holds it, for the log.
+
+    Raises:
+        UpstreamMalformed: If it is empty, longer than `USER_MAX_CHARS` or not printable.
     """
     user = user.strip()
     if not user or len(user) > USER_MAX_CHARS or not user.isprintable():
-        raise UpstreamMalformed(
-            detail=f"{called} is empty, over {USER_MAX_CHARS} characters, or has control characters"
-        )
+        raise UpstreamMalformed(detail=f"{label} is empty, over {USER_MAX_CHARS} characters, or has control characters")
     return user
 
 
-def merged(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    """Every attribute as a list without repetition, in the order of the answer; nameless ones are left out."""
-    # Dictionaries without values, as ordered sets: servers that send two styles at once say everything twice.
+def merge_attributes(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Return every attribute as a list without duplicates, in order; unnamed attributes are dropped."""
+    # Dictionaries serve as ordered sets: servers that send two styles at once repeat every value.
     lists: dict[str, dict[str, None]] = {}
     for name, value in pairs:
         if name and name.isprintable():
@@ -79,8 +82,8 @@ def merged(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(values) for name, values in lists.items()}
 
 
-def decoded_name(name: str) -> str:
-    """An attribute's name, from its hexadecimal form where it is one."""
+def decode_name(name: str) -> str:
+    """Decode a hexadecimal attribute name; any other name is returned unchanged."""
     if name.startswith("_") and (encoded := _HEX_NAME.fullmatch(name)):
         decoded = bytes.fromhex(encoded[1]).decode("utf-8", "replace")
         if (":" in decoded or "@" in decoded) and decoded.isprintable():
@@ -88,22 +91,22 @@ def decoded_name(name: str) -> str:
     return name
 
 
-def refusal(code: str, text: str) -> BridgeError:
-    """The error for a failure of CAS; its text is for the log alone."""
-    said = redact(f"{code or 'no code'}: {' '.join(text.split())}")
-    return ERROR_OF_CODE.get(code, UpstreamError)(detail=f"CAS refused with {said}")
+def failure_error(code: str, text: str) -> BridgeError:
+    """Return the error for a failure response; its text goes only to the log."""
+    reason = redact(f"{code or 'no code'}: {' '.join(text.split())}")
+    return ERROR_OF_CODE.get(code, UpstreamError)(detail=f"CAS returned {reason}")
 
 
-def proxied() -> SignInDenied:
-    """The error for a user whom another application vouches for, not they themselves (CVE-2012-1104)."""
+def proxied_login_error() -> SignInDenied:
+    """Return the error for a login that another application proxied (CVE-2012-1104)."""
     return SignInDenied(
-        "This site does not accept sign-ins handed on by another application. "
+        "This site does not accept sign-ins through another application. "
         "Open the application in your browser and sign in there.",
-        detail="CAS vouched for a proxied sign-in (the list of proxies is not empty)",
+        detail="the login was proxied (the list of proxies is not empty)",
     )
 
 
 def redact(text: str) -> str:
-    """Cut what CAS says about a failure for the log: it may quote the ticket or the service URL's state."""
+    """Shorten text of CAS for the log, and remove tickets and URL queries from it."""
     text = _URL_QUERY.sub("?…", _TICKET_LIKE.sub(r"\1-…", text))
     return text[:LOGGED_TEXT_MAX_CHARS]

@@ -1,4 +1,4 @@
-"""The XML of CAS 2.0 and 3.0: `cas:serviceResponse` (CAS 3.0 §2.5.2 and appendix A)."""
+"""Parser for `cas:serviceResponse`, the XML of CAS 2.0 and 3.0 (CAS 3.0 §2.5.2 and appendix A)."""
 
 from __future__ import annotations
 
@@ -7,48 +7,48 @@ from xml.etree.ElementTree import Element  # a type; nothing is parsed with it
 
 from bridge.cas.protocol import ValidatedTicket
 from bridge.cas.response.document import local_name, text_of
-from bridge.cas.response.limits import check_user, decoded_name, merged, proxied, refusal
+from bridge.cas.response.limits import check_user, decode_name, failure_error, merge_attributes, proxied_login_error
 from bridge.errors import UpstreamMalformed
 
 _NAMESPACE = "{http://www.yale.edu/tp/cas}"
 _SUCCESS, _FAILURE = f"{_NAMESPACE}authenticationSuccess", f"{_NAMESPACE}authenticationFailure"
 _ATTRIBUTE_WRAPPERS = ("attributes", "norEduPerson")
-# Children of a success that are never attributes. `attraStyle` only names the style of the others.
+# Children of a success that are not attributes. `attraStyle` names the style of the others.
 _NOT_ATTRIBUTES = ("user", "proxyGrantingTicket", "proxies", "attraStyle")
 
 
-def read_service_response(root: Element) -> ValidatedTicket:
-    """Whom the answer vouches for; see `bridge.cas.response.parse_validation` for what is raised."""
+def parse_service_response(root: Element) -> ValidatedTicket:
+    """Parse a response; see `bridge.cas.response.parse_validation` for the errors."""
     outcome = _only_outcome(root)
     if outcome.tag == _FAILURE:
-        raise refusal(outcome.get("code", "").strip(), "".join(outcome.itertext()))
+        raise failure_error(outcome.get("code", "").strip(), "".join(outcome.itertext()))
     _check_not_proxied(outcome)
-    return ValidatedTicket(user=_user(outcome), attributes=merged(_named_values(outcome)))
+    return ValidatedTicket(user=_user(outcome), attributes=merge_attributes(_named_values(outcome)))
 
 
 def _only_outcome(root: Element) -> Element:
     if root.tag != f"{_NAMESPACE}serviceResponse":
-        raise UpstreamMalformed(detail="CAS answered XML that is no cas:serviceResponse")
+        raise UpstreamMalformed(detail="the XML of CAS is not a cas:serviceResponse")
     outcomes = [element for element in root.iter() if element.tag in (_SUCCESS, _FAILURE)]
-    # One in the whole document, not one of each kind: a success beside or inside a failure is no success.
+    # Searched in the whole document, so that a success beside or inside a failure is rejected.
     if len(outcomes) != 1 or outcomes[0] not in list(root):
-        raise UpstreamMalformed(detail=f"CAS answered {len(outcomes)} outcomes or a misplaced one; want one")
+        raise UpstreamMalformed(detail=f"{len(outcomes)} outcomes or a misplaced one, expected one")
     return outcomes[0]
 
 
 def _check_not_proxied(success: Element) -> None:
     for child in success:
         if local_name(child) == "proxies" and (len(child) or text_of(child)):
-            raise proxied()
+            raise proxied_login_error()
 
 
 def _user(success: Element) -> str:
     users = [child for child in success if local_name(child) == "user"]
     if len(users) != 1 or users[0].tag != f"{_NAMESPACE}user":
-        raise UpstreamMalformed(detail=f"CAS answered {len(users)} cas:user elements in place of one")
+        raise UpstreamMalformed(detail=f"{len(users)} cas:user elements, expected one")
     user = text_of(users[0])
     if user is None:
-        raise UpstreamMalformed(detail="cas:user holds more than text")
+        raise UpstreamMalformed(detail="cas:user has child elements")
     return check_user(user, "cas:user")
 
 
@@ -63,16 +63,17 @@ def _named_values(success: Element) -> Iterator[tuple[str, str]]:
 
 
 def _read_attribute(element: Element, name: str) -> Iterator[tuple[str, str]]:
-    """One attribute in any of its shapes: <mail>v</mail>, <attribute name value/>, or name and value inside.
+    """Yield the values of an attribute, in any of the three notations.
 
-    A value that is not plain text is left out: what it would be without its markup is a guess.
+    These are `<mail>v</mail>`, `<attribute name value/>`, and `<attribute>` with child elements. A value with markup is
+    dropped, because its text without markup would be a guess.
     """
     if name == "attribute" and element.get("name") is not None:
-        yield decoded_name(element.get("name", "").strip()), element.get("value", text_of(element) or "").strip()
+        yield decode_name(element.get("name", "").strip()), element.get("value", text_of(element) or "").strip()
     elif name == "attribute" and len(element):
         parts = [(local_name(part), text_of(part)) for part in element]
         names = [text for part, text in parts if part == "name" and text]
         if len(names) == 1:
-            yield from ((decoded_name(names[0]), text) for part, text in parts if part == "value" and text is not None)
+            yield from ((decode_name(names[0]), text) for part, text in parts if part == "value" and text is not None)
     elif (text := text_of(element)) is not None:
-        yield decoded_name(name), text
+        yield decode_name(name), text
