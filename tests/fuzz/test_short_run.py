@@ -13,7 +13,7 @@ from tests.fuzz.targets import TARGETS, Target
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_nothing_is_found_in_a_few_seconds_cas8(name: str, tmp_path: Path) -> None:
+def test_short_run_finds_nothing_cas8(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.fuzz", "--seconds", "3", "--target", name]
     env = os.environ | {"TMPDIR": str(tmp_path)}  # it is ended in the middle of things, and can clean up nothing
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
@@ -21,7 +21,7 @@ def test_nothing_is_found_in_a_few_seconds_cas8(name: str, tmp_path: Path) -> No
     assert f"{name}: " in done.stdout
 
 
-def test_every_place_is_reached_with_inputs_small_and_large() -> None:
+def test_every_endpoint_is_reached_with_small_and_large_input() -> None:
     for name in ("response", "logout"):
         target = TARGETS[name]()
         composed = [target.composed(bytes([first]) + b"x") for first in range(256)]
@@ -31,7 +31,7 @@ def test_every_place_is_reached_with_inputs_small_and_large() -> None:
         assert max(map(len, composed)) > target.largest
 
 
-def test_an_exception_that_is_not_ours_and_a_slow_parser_are_found() -> None:
+def test_unexpected_exception_and_slow_parser_are_found() -> None:
     def breaks(body: bytes) -> None:
         raise ValueError(body)
 

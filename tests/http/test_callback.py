@@ -32,9 +32,7 @@ BAD_TICKETS = {
 
 
 @pytest.mark.parametrize("query", [pytest.param(query, id=f"cas16-{name}") for name, query in BAD_TICKETS.items()])
-def test_a_malformed_ticket_is_refused_before_cas_is_asked(
-    browser: Browser, hub: App, cas: ScriptedCas, query: str
-) -> None:
+def test_malformed_ticket_is_rejected_without_cas(browser: Browser, hub: App, cas: ScriptedCas, query: str) -> None:
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     answer = browser.get(callback.partition("&ticket=")[0] + "&" + query)
     assert answer.status == 400
@@ -43,7 +41,7 @@ def test_a_malformed_ticket_is_refused_before_cas_is_asked(
     assert hub.extract_code(browser.get(callback)), "the true ticket is still good"
 
 
-def test_an_odd_but_real_ticket_is_passed_on_encoded_once_cas16(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+def test_unusual_ticket_is_encoded_once_cas16(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     ticket = "ST-12-" + "a_b.c%3A%2F~d-" * 28 + "e"
     cas.script = cas_scripts.says(cas_xml.signed_in("alice", ALICE))
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url())).partition("&ticket=")[0]
@@ -51,7 +49,7 @@ def test_an_odd_but_real_ticket_is_passed_on_encoded_once_cas16(browser: Browser
     assert cas.validations[-1].value("ticket") == ticket
 
 
-def test_a_ticket_in_another_browser_is_refused_and_not_sent_row38_cas21(
+def test_ticket_in_another_browser_is_rejected_row38_cas21(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
 ) -> None:
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
@@ -69,7 +67,7 @@ def test_a_ticket_in_another_browser_is_refused_and_not_sent_row38_cas21(
 @pytest.mark.parametrize(
     "state", ["", "state=", "state=unknown", "state=%00", "state=a&state=b", "state=" + "s" * 9000]
 )
-def test_a_callback_without_its_state_is_refused(browser: Browser, hub: App, cas: ScriptedCas, state: str) -> None:
+def test_callback_without_state_is_rejected(browser: Browser, hub: App, cas: ScriptedCas, state: str) -> None:
     browser.get(hub.authorization_url())
     answer = browser.get(f"/cas/callback?ticket=ST-1&{state}")
     assert answer.status == 400
@@ -77,7 +75,7 @@ def test_a_callback_without_its_state_is_refused(browser: Browser, hub: App, cas
     assert not cas.requests
 
 
-def test_a_ticket_of_another_login_fails_at_cas(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+def test_ticket_of_another_login_fails_at_cas(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     mine, other = (browser.log_in_at_cas(browser.get(hub.authorization_url())) for _ in range(2))
     crossed = mine.partition("&ticket=")[0] + "&ticket=" + other.partition("&ticket=")[2]
     answer = browser.get(crossed)
@@ -85,9 +83,7 @@ def test_a_ticket_of_another_login_fails_at_cas(browser: Browser, hub: App, cas:
     assert len(cas.validations) == 1
 
 
-def test_a_ticket_is_good_for_one_login_whatever_cas_says_row38(
-    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
-) -> None:
+def test_ticket_is_used_for_one_login_row38(bridge: Running, browser: Browser, hub: App, cas: ScriptedCas) -> None:
     cas.script = cas_scripts.says(cas_xml.signed_in("alice", ALICE))
     one, other = (browser.log_in_at_cas(browser.get(hub.authorization_url())) for _ in range(2))
     browser.get(one)
@@ -97,7 +93,7 @@ def test_a_ticket_is_good_for_one_login_whatever_cas_says_row38(
     assert len(cas.validations) == 1
 
 
-def test_a_login_waits_ten_minutes(bridge: Running, browser: Browser, hub: App, cas: ScriptedCas) -> None:
+def test_pending_login_expires_after_ten_minutes(bridge: Running, browser: Browser, hub: App, cas: ScriptedCas) -> None:
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     bridge.clock.advance(601)
     answer = browser.get(callback)
@@ -106,9 +102,7 @@ def test_a_login_waits_ten_minutes(bridge: Running, browser: Browser, hub: App, 
     assert not cas.validations
 
 
-def test_of_parallel_callbacks_one_signs_in_cas22(
-    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
-) -> None:
+def test_one_of_parallel_callbacks_logs_in_cas22(bridge: Running, browser: Browser, hub: App, cas: ScriptedCas) -> None:
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     tabs = [Browser(bridge.wire) for _ in range(8)]
     for tab in tabs:
@@ -119,7 +113,7 @@ def test_of_parallel_callbacks_one_signs_in_cas22(
     assert len(cas.validations) == 1
 
 
-def test_a_reload_in_a_signed_in_browser_goes_on_cas22(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+def test_reload_with_session_continues_cas22(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     browser.get(callback)
     reloaded = browser.get(callback)
@@ -128,7 +122,7 @@ def test_a_reload_in_a_signed_in_browser_goes_on_cas22(browser: Browser, hub: Ap
     assert len(cas.validations) == 1
 
 
-def test_a_replay_in_a_browser_that_is_not_signed_in_is_refused_cas22(browser: Browser, hub: App) -> None:
+def test_replay_without_session_is_rejected_cas22(browser: Browser, hub: App) -> None:
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     browser.get(callback)
     browser.cookies.pop("__Host-passerelle-session")
@@ -137,7 +131,7 @@ def test_a_replay_in_a_browser_that_is_not_signed_in_is_refused_cas22(browser: B
     assert "it was finished before" in answer.text
 
 
-def test_a_spent_ticket_restarts_the_login_once_cas19(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+def test_used_ticket_restarts_login_once_cas19(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     cas.script = cas_scripts.says(cas_xml.failure("INVALID_TICKET"))
     restarted = browser.get(browser.log_in_at_cas(browser.get(hub.authorization_url())))
     second = browser.log_in_at_cas(restarted)
@@ -145,7 +139,7 @@ def test_a_spent_ticket_restarts_the_login_once_cas19(browser: Browser, hub: App
     assert hub.extract_code(browser.get(second))
 
 
-def test_a_second_spent_ticket_ends_in_a_page_cas19(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+def test_second_used_ticket_shows_a_page_cas19(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     cas.script = cas_scripts.says(cas_xml.failure("INVALID_TICKET", "Ticket 'ST-1' not recognized"))
     answer = browser.get(browser.log_in_at_cas(browser.sign_in(hub.authorization_url())))
     assert answer.status == 403
@@ -153,9 +147,7 @@ def test_a_second_spent_ticket_ends_in_a_page_cas19(browser: Browser, hub: App, 
     assert answer.headers["X-Request-Id"] in answer.text
 
 
-def test_a_person_refused_by_cas_policy_is_told_to_the_application(
-    browser: Browser, hub: App, cas: ScriptedCas
-) -> None:
+def test_denied_user_is_reported_to_the_client(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     cas.script = cas_scripts.says(cas_xml.failure("UNAUTHORIZED_USER"))
     told = browser.sign_in(hub.authorization_url()).parameters
     assert (told["error"], told["state"], told["iss"]) == ("access_denied", hub.state, "https://auth.example.org")
@@ -170,7 +162,7 @@ def test_a_person_refused_by_cas_policy_is_told_to_the_application(
     ],
 )
 @pytest.mark.parametrize("after", ["a made-up ticket, twice", "a made-up ticket, late"])
-def test_a_fresh_login_cannot_be_talked_away_cas23(
+def test_fresh_login_is_enforced_cas23(
     bridge: Running, browser: Browser, hub: App, changes: Mapping[str, str], after: str
 ) -> None:
     """Whoever sits at a signed-in browser opens the callback without having been to CAS."""
@@ -190,7 +182,7 @@ def test_a_fresh_login_cannot_be_talked_away_cas23(
     assert "code=" not in answer.headers.get("Location", "")
 
 
-def test_renew_taken_away_by_the_person_is_noticed_cas23(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+def test_removed_renew_is_detected_cas23(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     """This CAS ignores renew at validation, but says that the login was an old one."""
     cas.script = cas_scripts.says(cas_xml.signed_in("alice", {**ALICE, "isFromNewLogin": ("false",)}))
     answer = browser.sign_in(hub.authorization_url(prompt="login"))
@@ -202,7 +194,7 @@ def test_renew_taken_away_by_the_person_is_noticed_cas23(browser: Browser, hub: 
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_the_callback_takes_no_other_method(browser: Browser, bridge: Running, hub: App, method: str) -> None:
+def test_callback_rejects_other_methods(browser: Browser, bridge: Running, hub: App, method: str) -> None:
     """GET is the browser's; by POST, CAS itself may say that a session is over: see test_single_logout."""
     answer = bridge.wire.send(method, "/cas/callback?ticket=ST-1&state=x", headers={"Accept": "text/html"})
     assert answer.status == 405
@@ -210,7 +202,7 @@ def test_the_callback_takes_no_other_method(browser: Browser, bridge: Running, h
     assert "GET" in answer.headers["Allow"]
 
 
-def test_refusals_are_logged_with_their_reason(browser: Browser, hub: App, logged: list[str]) -> None:
+def test_rejections_are_logged_with_reason(browser: Browser, hub: App, logged: list[str]) -> None:
     browser.get("/cas/callback?ticket=ST-1&state=x")
     browser.get(hub.authorization_url())  # from now on it has a login cookie
     browser.get("/cas/callback?ticket=ST-%3Cx%3E&state=x")
@@ -219,7 +211,7 @@ def test_refusals_are_logged_with_their_reason(browser: Browser, hub: App, logge
     assert "ST-1" not in "".join(logged)
 
 
-def test_who_only_looks_at_the_callback_does_not_spend_the_ticket(browser: Browser, hub: App) -> None:
+def test_head_request_does_not_consume_the_ticket(browser: Browser, hub: App) -> None:
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
 

@@ -47,9 +47,7 @@ def meet(make_bridge: MakeBridge, **settings: str) -> Meeting:
     return Meeting(Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET))
 
 
-def test_a_person_arrives_with_what_the_protocol_can_tell(
-    make_bridge: MakeBridge, cas: ScriptedCas, protocol: str
-) -> None:
+def test_login_with_each_protocol(make_bridge: MakeBridge, cas: ScriptedCas, protocol: str) -> None:
     settings, path = PROTOCOLS[protocol]
     met = meet(make_bridge, **settings)
     token = met.hub.redeem(met.hub.extract_code(met.browser.sign_in(met.hub.authorization_url()))).json["access_token"]
@@ -63,9 +61,7 @@ def test_a_person_arrives_with_what_the_protocol_can_tell(
         assert {"staff", "jupyter-admins"} <= set(told["groups"])
 
 
-def test_a_spent_ticket_restarts_once_in_every_protocol_cas19(
-    make_bridge: MakeBridge, cas: ScriptedCas, protocol: str
-) -> None:
+def test_used_ticket_restarts_once_per_protocol_cas19(make_bridge: MakeBridge, cas: ScriptedCas, protocol: str) -> None:
     met = meet(make_bridge, **PROTOCOLS[protocol][0])
     callback = met.browser.log_in_at_cas(met.browser.get(met.hub.authorization_url()))
     cas._tickets.clear()
@@ -75,7 +71,7 @@ def test_a_spent_ticket_restarts_once_in_every_protocol_cas19(
 
 
 @pytest.mark.parametrize("name", [name for name in PROTOCOLS if name != "1.0"])  # which gives no reason
-def test_a_service_that_cas_does_not_accept_raises_the_alarm_and_never_restarts_cas19(
+def test_rejected_service_is_logged_as_error_cas19(
     make_bridge: MakeBridge, cas: ScriptedCas, logged: list[str], name: str
 ) -> None:
     met = meet(make_bridge, **PROTOCOLS[name][0])
@@ -88,7 +84,7 @@ def test_a_service_that_cas_does_not_accept_raises_the_alarm_and_never_restarts_
 
 
 @pytest.mark.parametrize("code", ["INVALID_SERVICE", "UNAUTHORIZED_SERVICE", "INVALID_REQUEST"])
-def test_the_alarm_is_raised_and_the_application_told_where_nobody_reads_a_page(
+def test_rejected_service_is_reported_for_prompt_none(
     make_bridge: MakeBridge, cas: ScriptedCas, logged: list[str], code: str
 ) -> None:
     met = meet(make_bridge)
@@ -100,7 +96,7 @@ def test_the_alarm_is_raised_and_the_application_told_where_nobody_reads_a_page(
     assert code in failed["detail"]
 
 
-def test_a_fresh_login_is_asked_for_at_validation_in_every_protocol_cas23(
+def test_fresh_login_is_requested_in_every_protocol_cas23(
     make_bridge: MakeBridge, cas: ScriptedCas, protocol: str
 ) -> None:
     met = meet(make_bridge, **PROTOCOLS[protocol][0])
@@ -108,9 +104,7 @@ def test_a_fresh_login_is_asked_for_at_validation_in_every_protocol_cas23(
     assert cas.validations[0].value("renew") == "true"
 
 
-def test_a_saml_answer_with_an_old_authentication_is_no_fresh_login_cas23(
-    make_bridge: MakeBridge, cas: ScriptedCas
-) -> None:
+def test_old_saml_authentication_is_not_fresh_cas23(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     met = meet(make_bridge, cas_protocol="saml1.1")
     cas.script = lambda exchange: exchange.reply(
         cas_answers.saml_signed_in(
@@ -127,7 +121,7 @@ def test_a_saml_answer_with_an_old_authentication_is_no_fresh_login_cas23(
     )
 
 
-def test_tickets_pass_a_proxy_that_wants_a_password(
+def test_tickets_pass_an_authenticating_proxy(
     make_bridge: MakeBridge, cas: ScriptedCas, logged: list[str], protocol: str
 ) -> None:
     with HttpProxy(login="bridge:s3cret") as proxy:
@@ -142,7 +136,7 @@ def test_tickets_pass_a_proxy_that_wants_a_password(
     assert not [line for line in logged if "s3cret" in line or "wr0ng" in line]
 
 
-def test_addresses_and_parameters_of_the_site_are_used_on_every_way(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
+def test_configured_endpoints_and_parameters_are_used(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     met = meet(
         make_bridge,
         cas_url="https://nothing.example.org/cas",
@@ -175,9 +169,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("form", ["xml", "json"])
-def test_odd_and_many_and_long_attributes_give_proper_claims_cas14(
-    make_bridge: MakeBridge, cas: ScriptedCas, form: str
-) -> None:
+def test_unusual_attributes_give_valid_claims_cas14(make_bridge: MakeBridge, cas: ScriptedCas, form: str) -> None:
     met = meet(make_bridge, attributes=json.dumps({"family_name": ["cn"]}))
     hexed = {f"_{name.encode().hex()}" if ":" in name else name: values for name, values in ODD.items()}
     body = cas_answers.json_success(attributes=ODD) if form == "json" else cas_xml.signed_in("alice", hexed)
@@ -201,7 +193,7 @@ DATES: Mapping[str, int | None] = {
 
 
 @pytest.mark.parametrize("date", DATES)
-def test_no_form_of_the_date_stops_a_sign_in_cas15(make_bridge: MakeBridge, cas: ScriptedCas, date: str) -> None:
+def test_any_date_format_allows_login_cas15(make_bridge: MakeBridge, cas: ScriptedCas, date: str) -> None:
     met = meet(make_bridge)
     cas.script = cas_scripts.says(cas_xml.signed_in("alice", {"authenticationDate": [date]}))
     id_token = met.hub.redeem(met.hub.extract_code(met.browser.sign_in(met.hub.authorization_url()))).json["id_token"]
@@ -209,9 +201,7 @@ def test_no_form_of_the_date_stops_a_sign_in_cas15(make_bridge: MakeBridge, cas:
     assert claims.get("auth_time") == DATES[date]
 
 
-def test_the_dates_and_booleans_of_apereo_in_json_are_understood_cas15_cas18(
-    make_bridge: MakeBridge, cas: ScriptedCas
-) -> None:
+def test_apereo_json_dates_and_booleans_are_read_cas15_cas18(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     met = meet(make_bridge, cas_format="json")
     facts = b'"authenticationDate":[1567687208.693936965],"isFromNewLogin":[true],"uid":["alice"]'
     cas.script = cas_scripts.says(cas_answers.json_success(attributes={}).replace(b"{}", b"{" + facts + b"}"))

@@ -74,7 +74,7 @@ class Told:
         return self.app.wire.send("POST", "/introspect", headers=FORM, body=urlencode(form)).json
 
 
-def test_the_scope_eduperson_tells_what_the_federation_calls_by_these_names(running: Running, cas: ScriptedCas) -> None:
+def test_eduperson_scope_releases_federation_claims(running: Running, cas: ScriptedCas) -> None:
     cas.sign_in_as(
         "alice",
         {
@@ -97,7 +97,7 @@ def test_the_scope_eduperson_tells_what_the_federation_calls_by_these_names(runn
     }
 
 
-def test_groups_are_a_list_however_many_there_are(running: Running, cas: ScriptedCas) -> None:
+def test_groups_claim_is_always_a_list(running: Running, cas: ScriptedCas) -> None:
     for groups in ((), ("administration-student",), ("a", "b")):
         cas.sign_in_as("bob", {"memberOf": groups})
         assert Told(running, "hub").userinfo["groups"] == list(groups)
@@ -117,13 +117,13 @@ def test_groups_are_a_list_however_many_there_are(running: Running, cas: Scripte
         '"}, "sub": "admin"',
     ],
 )
-def test_awkward_values_arrive_as_they_are(running: Running, cas: ScriptedCas, value: str) -> None:
+def test_special_values_arrive_unchanged(running: Running, cas: ScriptedCas, value: str) -> None:
     cas.sign_in_as("bob", {"displayName": (value,), "memberOf": (value,)})
     told = Told(running, "hub").userinfo
     assert (told["sub"], told["name"], told["groups"]) == ("bob", value, [value])
 
 
-def test_what_a_rule_calls_acr_and_amr_is_in_the_id_token(running: Running, cas: ScriptedCas) -> None:
+def test_mapped_acr_and_amr_are_in_id_token(running: Running, cas: ScriptedCas) -> None:
     cas.sign_in_as("bob", {"authnContextClass": ("https://refeds.org/profile/mfa",), "methods": ("pwd", "otp")})
     told = Told(running, "hub").id_token
     assert (told["acr"], told["amr"]) == ("https://refeds.org/profile/mfa", ["pwd", "otp"])
@@ -135,14 +135,14 @@ def asking(**places: list[str]) -> str:
     return json.dumps({place: dict.fromkeys(names) for place, names in places.items()})
 
 
-def test_claims_asked_for_by_name_are_told_where_they_were_asked_for(running: Running) -> None:
+def test_requested_claims_are_returned_where_requested(running: Running) -> None:
     told = Told(running, "hub", scope="openid", claims=asking(id_token=["email"], userinfo=["name", "groups"]))
     assert told.id_token["email"] == "alice@example.org"
     assert "name" not in told.id_token
     assert told.userinfo == {"sub": "alice", "name": "Alice Liddell", "groups": ["staff", "jupyter-admins"]}
 
 
-def test_no_name_brings_more_than_the_client_is_registered_for(running: Running) -> None:
+def test_claims_request_is_limited_to_registration(running: Running) -> None:
     everything = [*(name for names in CLAIMS_OF_SCOPE.values() for name in names), "sub", "iss", "attributes", "uid"]
     told = Told(running, "campus", scope="openid", claims=asking(id_token=everything, userinfo=everything))
     assert set(told.userinfo) == {"sub", "eduperson_affiliation"}
@@ -151,7 +151,7 @@ def test_no_name_brings_more_than_the_client_is_registered_for(running: Running)
     assert told.id_token["sub"] == "alice"
 
 
-def test_a_client_gets_the_claims_of_its_registration_without_asking(running: Running, cas: ScriptedCas) -> None:
+def test_registered_claims_are_returned_without_request(running: Running, cas: ScriptedCas) -> None:
     cas.sign_in_as("bob", {"mail": ("b@x.org",), "room": ("A1",), "displayName": ("Bob",)})
     told = Told(running, "proxy")
     expected = {"email": "b@x.org", "groups": [], "https://example.org/claims/room": ["A1"]}
@@ -159,7 +159,7 @@ def test_a_client_gets_the_claims_of_its_registration_without_asking(running: Ru
     assert {name: told.id_token.get(name) for name in expected} == expected
 
 
-def test_pairwise_clients_know_a_user_under_names_that_nobody_can_compare(running: Running) -> None:
+def test_pairwise_subjects_differ_between_clients(running: Running) -> None:
     browser = Browser(running.wire)
     told = {name: Told(running, name, browser) for name in ("one", "two", "three", "hub")}
     subjects = {name: each.userinfo["sub"] for name, each in told.items()}
@@ -173,14 +173,14 @@ def test_pairwise_clients_know_a_user_under_names_that_nobody_can_compare(runnin
         assert each.id_token["sub"] == each.introspection["sub"] == subjects[name]
 
 
-def test_a_pairwise_subject_stays_and_differs_by_user(running: Running, cas: ScriptedCas) -> None:
+def test_pairwise_subject_is_stable_per_user(running: Running, cas: ScriptedCas) -> None:
     first = Told(running, "one").userinfo["sub"]
     assert Told(running, "one").userinfo["sub"] == first
     cas.sign_in_as("bob", {})
     assert Told(running, "one").userinfo["sub"] != first
 
 
-def test_nothing_that_a_pairwise_client_gets_holds_the_public_subject(running: Running, cas: ScriptedCas) -> None:
+def test_public_subject_is_hidden_from_pairwise_clients(running: Running, cas: ScriptedCas) -> None:
     cas.sign_in_as("u-31415926", {"groups": ("staff",), "mail": ("x@example.org",), "displayName": ("X",)})
     told = Told(running, "one", scope="openid groups", claims=asking(id_token=["preferred_username"], userinfo=["sub"]))
     refreshed = told.app.request_token(
@@ -197,7 +197,7 @@ def test_nothing_that_a_pairwise_client_gets_holds_the_public_subject(running: R
     assert "u-31415926" not in everything
 
 
-def test_a_subject_of_another_client_does_not_pass_as_a_hint(running: Running) -> None:
+def test_subject_of_another_client_is_no_login_hint(running: Running) -> None:
     browser = Browser(running.wire)
     one, two = Told(running, "one", browser), Told(running, "two", browser)
     for app, token, is_known in ((one.app, one, True), (one.app, two, False)):
@@ -208,7 +208,7 @@ def test_a_subject_of_another_client_does_not_pass_as_a_hint(running: Running) -
         assert ("code" in answer.parameters) is is_known
 
 
-def test_a_client_may_have_its_id_tokens_signed_by_es256(running: Running) -> None:
+def test_client_may_use_es256_id_tokens(running: Running) -> None:
     told = Told(running, "elliptic")
     header = jws.extract_compact(told.tokens["id_token"].encode()).headers()
     (key,) = [key for key in told.jwks.keys if key.kid == header["kid"]]
@@ -217,7 +217,7 @@ def test_a_client_may_have_its_id_tokens_signed_by_es256(running: Running) -> No
     assert jws.extract_compact(Told(running, "hub").tokens["id_token"].encode()).headers()["alg"] == "RS256"
 
 
-def test_a_made_address_is_told_like_any_other(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
+def test_template_email_is_an_ordinary_claim(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     running = make_bridge(
         clients=json.dumps(CLIENTS),
         email_template="{username}@example.org",
@@ -230,9 +230,7 @@ def test_a_made_address_is_told_like_any_other(make_bridge: MakeBridge, cas: Scr
     assert (told["sub"], told["preferred_username"]) == ("bob", "bob")
 
 
-def test_who_lacks_the_attribute_that_is_the_subject_is_not_let_in_under_another_name(
-    make_bridge: MakeBridge, cas: ScriptedCas, logged: list[str]
-) -> None:
+def test_missing_subject_attribute_denies_login(make_bridge: MakeBridge, cas: ScriptedCas, logged: list[str]) -> None:
     running = make_bridge(clients=json.dumps(CLIENTS), subject_attribute="eduPersonUniqueId")
     cas.sign_in_as("bob", {"eduPersonUniqueId": ("b0b@example.org",)})
     assert Told(running, "hub").userinfo["sub"] == "b0b@example.org"

@@ -64,7 +64,7 @@ def numbers(bridge: Running) -> Callable[[], Numbers]:
     return ask
 
 
-def test_a_sign_in_is_counted_from_ticket_to_token(numbers: Callable[[], Numbers], browser: Browser, hub: App) -> None:
+def test_login_is_counted_from_ticket_to_token(numbers: Callable[[], Numbers], browser: Browser, hub: App) -> None:
     hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url())))
     found = numbers()
     assert value(found, "sign_ins_total", outcome="signed_in") == 1
@@ -74,7 +74,7 @@ def test_a_sign_in_is_counted_from_ticket_to_token(numbers: Callable[[], Numbers
     assert value(found, "sessions") == 1
 
 
-def test_refusals_are_counted_by_reason(
+def test_rejections_are_counted_by_reason(
     numbers: Callable[[], Numbers], bridge: Running, browser: Browser, hub: App
 ) -> None:
     code = hub.extract_code(browser.sign_in(hub.authorization_url()))
@@ -96,7 +96,7 @@ def test_refusals_are_counted_by_reason(
     }
 
 
-def test_trouble_with_cas_is_told_by_kind_and_time(
+def test_cas_failures_are_counted_with_duration(
     numbers: Callable[[], Numbers], browser: Browser, hub: App, cas: ScriptedCas
 ) -> None:
     cas.script = cas_scripts.redirects_to("https://elsewhere.example/")
@@ -106,7 +106,7 @@ def test_trouble_with_cas_is_told_by_kind_and_time(
     assert value(found, "cas_validation_seconds_count") == 1
 
 
-def test_no_label_comes_from_a_request(numbers: Callable[[], Numbers], bridge: Running, hub: App) -> None:
+def test_labels_do_not_come_from_requests(numbers: Callable[[], Numbers], bridge: Running, hub: App) -> None:
     for name in ("one", "two"):
         bridge.wire.send("GET", f"/no/such/{name}")
         bridge.wire.send("BREW", f"/token?{name}")
@@ -115,7 +115,7 @@ def test_no_label_comes_from_a_request(numbers: Callable[[], Numbers], bridge: R
     assert not [labels for _, labels in numbers() if {"one", "two"} & {text for _, text in labels}]
 
 
-def test_waiting_logout_tokens_are_counted(numbers: Callable[[], Numbers], bridge: Running) -> None:
+def test_pending_logout_tokens_are_counted(numbers: Callable[[], Numbers], bridge: Running) -> None:
     bridge.store.deliveries.queue([("hub", "sid", "alice", "https://hub.example.org/out")] * 2, now=0)
     first, _ = bridge.store.deliveries.waiting()
     bridge.store.deliveries.failed(first.delivery_id, error="no", next_attempt_at=None)
@@ -125,7 +125,7 @@ def test_waiting_logout_tokens_are_counted(numbers: Callable[[], Numbers], bridg
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer é"}])
-def test_with_a_token_in_the_settings_nothing_else_opens(bridge: Running, header: Mapping[str, str]) -> None:
+def test_configured_metrics_token_is_required(bridge: Running, header: Mapping[str, str]) -> None:
     for address in ("127.0.0.1", "192.0.2.1"):
         client = bridge.app.test_client()
         told = {"Host": "127.0.0.1", **header}
@@ -133,7 +133,7 @@ def test_with_a_token_in_the_settings_nothing_else_opens(bridge: Running, header
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
-def test_without_a_token_this_machine_may_read(make_bridge: MakeBridge, peer: str) -> None:
+def test_loopback_may_read_without_token(make_bridge: MakeBridge, peer: str) -> None:
     assert status(make_bridge(), REMOTE_ADDR=peer) == 200
     assert status(make_bridge(), REMOTE_ADDR=peer, host="localhost") == 200
 
@@ -151,18 +151,18 @@ def test_without_a_token_this_machine_may_read(make_bridge: MakeBridge, peer: st
     ],
 )
 @pytest.mark.parametrize("hops", ["0", "1"])
-def test_without_a_token_nobody_else_may_read_row39(
+def test_others_may_not_read_without_token_row39(
     make_bridge: MakeBridge, environ: Mapping[str, str], hops: str
 ) -> None:
     assert status(make_bridge(proxy_hops=hops), **environ) == 404
 
 
-def test_whoever_may_not_read_cannot_tell_that_there_is_anything(bridge: Running) -> None:
+def test_denied_metrics_look_like_unknown_page(bridge: Running) -> None:
     refused, missing_images = (bridge.wire.send("GET", path) for path in ("/metrics", "/nothing-here"))
     assert (refused.status, refused.json) == (missing_images.status, missing_images.json)
 
 
-def test_prometheus_reads_on_the_container_port_below_a_path_issuer(make_bridge: MakeBridge) -> None:
+def test_prometheus_reads_container_port_with_path_issuer(make_bridge: MakeBridge) -> None:
     bridge = make_bridge(issuer="https://www.example.org/sign-in", metrics_token=TOKEN)
     for path in ("/metrics", "/sign-in/metrics"):
         assert bridge.wire.send("GET", path, headers={"Authorization": f"Bearer {TOKEN}"}).status == 200
@@ -177,7 +177,7 @@ def _count(directory: str, refusals: int, done: Event | None) -> None:
         time.sleep(60)
 
 
-def test_a_killed_worker_takes_no_number_along_and_leaves_its_place(tmp_path: Path) -> None:
+def test_killed_worker_keeps_counts_and_frees_slot(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     counted = spawn.Event()
     killed = spawn.Process(target=_count, args=(str(tmp_path), 3, counted))
@@ -207,7 +207,7 @@ def _assert_sum(directory: str, expected: int) -> None:
     assert value(numbers, "refusals_total", reason="invalid_client") == expected
 
 
-def test_every_worker_tells_the_sum_and_nothing_is_left_behind(
+def test_every_worker_reports_the_sum_and_cleans_up(
     cas: ScriptedCas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -241,7 +241,7 @@ def _is_token_401(name: str, labels: frozenset[tuple[str, str]]) -> bool:
     return name == "passerelle_refusals_total" and ("reason", "invalid_client") in labels
 
 
-def test_a_start_takes_away_what_a_killed_bridge_left_and_nothing_else(
+def test_start_removes_files_of_killed_bridge(
     cas: ScriptedCas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -260,7 +260,7 @@ def test_a_start_takes_away_what_a_killed_bridge_left_and_nothing_else(
     assert list(tmp_path.glob("passerelle-metrics-*")) == [somebody_elses]
 
 
-def test_the_page_names_every_metric_and_no_other(bridge: Running, numbers: Callable[[], Numbers], hub: App) -> None:
+def test_metrics_page_documents_every_metric(bridge: Running, numbers: Callable[[], Numbers], hub: App) -> None:
     Browser(bridge.wire).sign_in(hub.authorization_url())
     hub.redeem("x")
     bridge.wire.send("POST", "/cas/logout", body="")

@@ -30,7 +30,7 @@ from tests.support.cas.scripted_cas import Exchange, ScriptedCas
 
 
 @pytest.mark.parametrize("encode", [quote, quote_plus])
-def test_a_plus_in_a_ticket_survives_every_encoding_cas24(encode: Callable[[str], str]) -> None:
+def test_plus_in_ticket_survives_every_encoding_cas24(encode: Callable[[str], str]) -> None:
     assert parse_logout_request(encode(message("ST-a+b")).encode()) == "ST-a+b"
     loosely = message("ST-a+b").replace("<", "%3C").replace(" ", "%20")
     assert parse_logout_request(loosely.encode()) == "ST-a+b"
@@ -43,7 +43,7 @@ def told() -> Iterator[LogoutReceiver]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_each_way_of_saying_it_ends_the_session_cas24(bridge: Running, browser: Browser, hub: App, way: str) -> None:
+def test_every_message_format_ends_the_session_cas24(bridge: Running, browser: Browser, hub: App, way: str) -> None:
     ticket, code = sign_in(browser, hub)
     token = hub.redeem(code).json["access_token"]
     assert hub.fetch_userinfo(token).status == 200
@@ -54,9 +54,7 @@ def test_each_way_of_saying_it_ends_the_session_cas24(bridge: Running, browser: 
     assert urlsplit(browser.get(hub.authorization_url()).location).path == "/cas/login"
 
 
-def test_everything_given_out_ends_and_the_application_is_told_cas24(
-    make_bridge: MakeBridge, told: LogoutReceiver
-) -> None:
+def test_logout_revokes_tokens_and_notifies_clients_cas24(make_bridge: MakeBridge, told: LogoutReceiver) -> None:
     bridge = make_bridge(clients=clients_told_at(hub=told.url))
     browser, hub = Browser(bridge.wire), refreshing_hub(bridge)
     ticket, code = sign_in(browser, hub, scope="openid profile")
@@ -78,9 +76,7 @@ def test_everything_given_out_ends_and_the_application_is_told_cas24(
 
 
 @pytest.mark.parametrize(("setting", "lives"), [("true", False), ("false", True)])
-def test_offline_access_ends_too_unless_the_settings_keep_it_cas24(
-    make_bridge: MakeBridge, setting: str, lives: bool
-) -> None:
+def test_logout_revokes_offline_access_by_default_cas24(make_bridge: MakeBridge, setting: str, lives: bool) -> None:
     bridge = make_bridge(clients=clients_told_at(), cas_logout_ends_offline_access=setting)
     hub = refreshing_hub(bridge)
     ticket, code = sign_in(Browser(bridge.wire), hub, scope="openid offline_access")
@@ -89,7 +85,7 @@ def test_offline_access_ends_too_unless_the_settings_keep_it_cas24(
     assert (hub.refresh(tokens["refresh_token"]).status == 200) is lives
 
 
-def test_one_of_several_tickets_of_a_browser_ends_all_and_nobody_elses_cas25(
+def test_one_ticket_ends_all_sessions_of_the_browser_cas25(
     bridge: Running, cas: ScriptedCas, browser: Browser, hub: App, portal: App
 ) -> None:
     _, code = sign_in(browser, hub)
@@ -103,9 +99,7 @@ def test_one_of_several_tickets_of_a_browser_ends_all_and_nobody_elses_cas25(
     assert hub.fetch_userinfo(of_another).status == 200
 
 
-def test_two_tabs_that_signed_in_at_once_end_together_cas25(
-    bridge: Running, browser: Browser, hub: App, portal: App
-) -> None:
+def test_two_concurrent_tabs_end_together_cas25(bridge: Running, browser: Browser, hub: App, portal: App) -> None:
     """As a browser that opens its tabs again: neither callback brings the session of the other along."""
     callbacks = [browser.log_in_at_cas(browser.get(app.authorization_url())) for app in (hub, portal)]
     before = dict(browser.cookies)
@@ -118,7 +112,7 @@ def test_two_tabs_that_signed_in_at_once_end_together_cas25(
 
 
 @pytest.mark.parametrize("what", ["is validated", "could not be validated"])
-def test_a_logout_that_names_a_ticket_on_its_way_ends_what_the_browser_had_cas25(
+def test_logout_before_validation_ends_the_session_cas25(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, what: str
 ) -> None:
     """Apereo forgets the older ticket as soon as it gives out the next one."""
@@ -139,9 +133,7 @@ def test_a_logout_that_names_a_ticket_on_its_way_ends_what_the_browser_had_cas25
     assert hub.fetch_userinfo(token).status == 401
 
 
-def test_the_word_of_cas_is_enough_after_it_has_signed_the_user_out(
-    bridge: Running, browser: Browser, hub: App
-) -> None:
+def test_logout_request_suffices_after_cas_logout(bridge: Running, browser: Browser, hub: App) -> None:
     """Who signs in at CAS after its logout has said who they are: we do not ask for it a second time."""
     ticket, _ = sign_in(browser, hub)
     WAYS["form"](bridge, ticket)
@@ -152,9 +144,7 @@ UNKNOWN = ["ST-never-seen", "PGT-1-abc", "PGTIOU-1", "anything at all", "ST-" + 
 
 
 @pytest.mark.parametrize("ticket", UNKNOWN)
-def test_a_ticket_that_we_do_not_know_is_answered_as_one_that_we_do_cas24(
-    bridge: Running, browser: Browser, hub: App, ticket: str
-) -> None:
+def test_unknown_ticket_gets_the_same_response_cas24(bridge: Running, browser: Browser, hub: App, ticket: str) -> None:
     known, code = sign_in(browser, hub)
     token = hub.redeem(code).json["access_token"]
     stranger = WAYS["form"](bridge, ticket)
@@ -166,7 +156,7 @@ def test_a_ticket_that_we_do_not_know_is_answered_as_one_that_we_do_cas24(
     assert {n: v for n, v in ours.headers if n not in unlike} == {n: v for n, v in stranger.headers if n not in unlike}
 
 
-def test_the_same_word_twice_ends_nothing_twice_cas24(
+def test_repeated_logout_request_is_idempotent_cas24(
     make_bridge: MakeBridge, told: LogoutReceiver, logged: list[str]
 ) -> None:
     bridge = make_bridge(clients=clients_told_at(hub=told.url))
@@ -183,9 +173,7 @@ def test_the_same_word_twice_ends_nothing_twice_cas24(
     assert len(bridge.store.deliveries.waiting()) == 1
 
 
-def test_a_ticket_that_comes_by_a_form_is_refused_with_the_remedy(
-    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
-) -> None:
+def test_ticket_in_a_form_is_rejected(bridge: Running, browser: Browser, hub: App, cas: ScriptedCas) -> None:
     callback = urlsplit(browser.log_in_at_cas(browser.get(hub.authorization_url())))
     sent = parse_qs(callback.query)
     answer = browser.post(f"{callback.path}?state={sent['state'][0]}", {"ticket": sent["ticket"][0]})
@@ -194,7 +182,7 @@ def test_a_ticket_that_comes_by_a_form_is_refused_with_the_remedy(
     assert not cas.validations
 
 
-def test_a_logout_that_overtakes_its_own_sign_in_signs_nobody_in(
+def test_logout_that_overtakes_its_login_denies_it(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, logged: list[str]
 ) -> None:
     """CAS vouches for the user and signs them out before we have heard the answer."""
@@ -212,14 +200,14 @@ def test_a_logout_that_overtakes_its_own_sign_in_signs_nobody_in(
     hub.extract_code(browser.get(browser.log_in_at_cas(again)))
 
 
-def test_what_passerelle_check_sends_does_not_look_like_a_logout_of_cas(bridge: Running, logged: list[str]) -> None:
+def test_check_messages_are_not_logged_as_logouts(bridge: Running, logged: list[str]) -> None:
     for way in WAYS.values():
         assert way(bridge, f"{PROBE_TICKET_PREFIX}{'0' * 32}").status == 200
     assert not events(logged, "single_logout")
     assert len(events(logged, "single_logout_checked")) == len(WAYS)
 
 
-def test_nobody_learns_a_ticket_from_the_log(bridge: Running, browser: Browser, hub: App, logged: list[str]) -> None:
+def test_log_has_no_ticket(bridge: Running, browser: Browser, hub: App, logged: list[str]) -> None:
     ticket, _ = sign_in(browser, hub)
     for way in WAYS.values():
         way(bridge, ticket)
@@ -229,7 +217,7 @@ def test_nobody_learns_a_ticket_from_the_log(bridge: Running, browser: Browser, 
     assert not [line for line in logged if ticket in line]
 
 
-def test_what_becomes_of_logouts_is_counted(bridge: Running, browser: Browser, hub: App) -> None:
+def test_logout_outcomes_are_counted(bridge: Running, browser: Browser, hub: App) -> None:
     def count(outcome: str) -> float:
         line = rf'passerelle_single_logouts_total{{outcome="{outcome}"}} (\S+)'
         found = re.search(line, bridge.app.extensions[EXTENSION].metrics.render({}).decode())

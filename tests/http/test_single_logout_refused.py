@@ -63,7 +63,7 @@ GARBAGE: dict[str, Callable[[Running], Response]] = {
 
 
 @pytest.mark.parametrize("what", GARBAGE)
-def test_what_is_no_logout_request_is_refused_and_ends_nothing_cas24(
+def test_invalid_logout_request_ends_nothing_cas24(
     bridge: Running, browser: Browser, hub: App, logged: list[str], what: str
 ) -> None:
     token = hub.redeem(sign_in(browser, hub)[1]).json["access_token"]
@@ -74,7 +74,7 @@ def test_what_is_no_logout_request_is_refused_and_ends_nothing_cas24(
 
 @pytest.mark.parametrize("doctype", cas_xml.DOCTYPES)
 @pytest.mark.parametrize("path", ["/cas/logout", "/cas/callback"])
-def test_a_doctype_is_refused_before_anything_is_read_cas8(bridge: Running, path: str, doctype: str) -> None:
+def test_doctype_is_rejected_before_parsing_cas8(bridge: Running, path: str, doctype: str) -> None:
     declared = cas_xml.DOCTYPES[doctype].partition(b"<cas:")[0]
     began = time.perf_counter()
     assert posts(form((declared + message("&u;").encode()).decode()), FORM, path)(bridge).status == 400
@@ -82,13 +82,13 @@ def test_a_doctype_is_refused_before_anything_is_read_cas8(bridge: Running, path
     assert time.perf_counter() - began < 0.2
 
 
-def test_a_mebibyte_is_not_even_read_cas24(bridge: Running) -> None:
+def test_message_of_a_mebibyte_is_not_read_cas24(bridge: Running) -> None:
     assert posts(form("x" * 2**20), FORM)(bridge).status == 413
     assert posts(b"<" + b"x" * 2**20, XML)(bridge).status == 413
 
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE"])
-def test_no_other_method_ends_a_session_cas24(bridge: Running, browser: Browser, hub: App, method: str) -> None:
+def test_other_methods_end_no_session_cas24(bridge: Running, browser: Browser, hub: App, method: str) -> None:
     ticket, code = sign_in(browser, hub)
     token = hub.redeem(code).json["access_token"]
     query = urlencode({"logoutRequest": deflated(message(ticket))})
@@ -107,7 +107,7 @@ def test_no_other_method_ends_a_session_cas24(bridge: Running, browser: Browser,
         ("", ""),
     ],
 )
-def test_a_browser_gets_a_script_that_calls_nothing_but_a_name(bridge: Running, name: str, script: str) -> None:
+def test_jsonp_response_calls_only_a_function_name(bridge: Running, name: str, script: str) -> None:
     query = urlencode({"logoutRequest": deflated(GOOD), "callback": name})
     answer = bridge.wire.send("GET", f"/cas/logout?{query}")
     assert answer.text == script
@@ -116,7 +116,7 @@ def test_a_browser_gets_a_script_that_calls_nothing_but_a_name(bridge: Running, 
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_a_cas_that_leads_the_browser_from_service_to_service_gets_it_back(bridge: Running, cas: ScriptedCas) -> None:
+def test_front_channel_redirects_back_to_cas(bridge: Running, cas: ScriptedCas) -> None:
     query = urlencode({"logoutRequest": deflated(GOOD), "RelayState": "e1s1&x=/\\evil.example"})
     location = urlsplit(bridge.wire.send("GET", f"/cas/logout?{query}").location)
     assert f"{location.scheme}://{location.netloc}{location.path}" == f"{cas.url}/logout"

@@ -62,7 +62,7 @@ def is_an_honest_page(answer: Response) -> bool:
 @pytest.mark.parametrize(
     ("script", "kind"), [pytest.param(script, kind, id=name) for name, (script, kind) in FAULTS.items()]
 )
-def test_a_page_says_what_happened(
+def test_error_page_describes_the_failure(
     make_bridge: MakeBridge, cas: ScriptedCas, logged: list[str], script: Script, kind: str
 ) -> None:
     bridge = make_bridge(read_timeout=0.3 if kind == "UpstreamTimeout" else 5.0)
@@ -79,7 +79,7 @@ def test_a_page_says_what_happened(
     assert not [word for word in (cas.url, "127.0.0.1", "evil.example", "ST-") if word in answer.text]
 
 
-def test_the_person_can_start_again(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
+def test_user_can_restart_after_failure(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     bridge = make_bridge()
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
     cas.script = cas_scripts.says_html()
@@ -91,7 +91,7 @@ def test_the_person_can_start_again(make_bridge: MakeBridge, cas: ScriptedCas) -
     assert hub.extract_code(browser.sign_in(hub.authorization_url()))
 
 
-def test_cas_being_down_is_told_at_once(make_bridge: MakeBridge, logged: list[str]) -> None:
+def test_cas_outage_is_reported_at_once(make_bridge: MakeBridge, logged: list[str]) -> None:
     with ScriptedCas() as short_lived:
         bridge = make_bridge(cas_url=short_lived.url)
         browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
@@ -104,7 +104,7 @@ def test_cas_being_down_is_told_at_once(make_bridge: MakeBridge, logged: list[st
     assert events(logged, "refused")[0]["kind"] == "UpstreamUnreachable"
 
 
-def test_tickets_are_validated_at_the_internal_address(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
+def test_tickets_are_validated_at_internal_url(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     bridge = make_bridge(cas_url="https://cas.example.org/cas", cas_internal_url=cas.url)
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
     to_cas = browser.get(hub.authorization_url()).location

@@ -47,7 +47,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
         ["clients", "add", "Wiki", "--id", "wiki", "--redirect-uri", "https://w.example.org/cb"],
         ["keys", "rotate"],
     ):
-        ended = Command(Call(words=words, folder=folder), notes).ends()
+        ended = Command(Call(words=words, folder=folder), notes).wait()
         assert ended.status == 0, ended.stderr
     store, now = SqlStore(f"sqlite:///{folder}/passerelle.sqlite3"), int(time.time())
     identity = Identity(subject="alice", username="alice")

@@ -24,7 +24,7 @@ def exact(cas: RealCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
         yield site
 
 
-def test_people_sign_in_and_only_once(exact: Site) -> None:
+def test_login_is_single_use(exact: Site) -> None:
     person = exact.person()
     assert exact.sign_in(person).userinfo["sub"] == exact.cas.user.name
     person.cookies.clear()
@@ -32,7 +32,7 @@ def test_people_sign_in_and_only_once(exact: Site) -> None:
     assert person.at_cas.times_asked == 1
 
 
-def test_prompt_none_is_answered_with_and_without_a_session_at_cas_cas23(exact: Site) -> None:
+def test_prompt_none_with_and_without_cas_session_cas23(exact: Site) -> None:
     person = exact.person()
     app = exact.app(person)
     assert error_of(person.sign_in(app.authorization_url(prompt="none"))) == "login_required"
@@ -50,6 +50,6 @@ def test_single_logout_ends_everything_cas24(exact: Site) -> None:
     exact.hears_of_logout(tokens, began=began, already=already)
 
 
-def test_with_the_state_in_the_query_such_a_server_gives_no_ticket(cas: RealCas, folder: Path) -> None:
+def test_state_in_query_gets_no_ticket(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, exactly=True) as site:
         site.gives_no_ticket(site.person())

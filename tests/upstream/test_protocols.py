@@ -21,15 +21,13 @@ def assert_is_known_in_full(site: Site) -> None:
 
 @pytest.mark.parametrize("form", ["xml", "json"])
 @pytest.mark.parametrize("protocol", ["3.0", "2.0"])
-def test_protocols_with_attributes_sign_in_with_all_of_them(
-    cas: RealCas, folder: Path, protocol: str, form: str
-) -> None:
+def test_protocols_with_attributes_release_all(cas: RealCas, folder: Path, protocol: str, form: str) -> None:
     with site_at(folder, cas, PASSERELLE_CAS_PROTOCOL=protocol, PASSERELLE_CAS_FORMAT=form) as site:
         assert_is_known_in_full(site)
         assert isinstance(site.sign_in(site.person()).id_claims["auth_time"], int)
 
 
-def test_protocol_1_0_signs_in_with_a_name_and_nothing_else(cas: RealCas, folder: Path) -> None:
+def test_protocol_1_releases_only_the_username(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, PASSERELLE_CAS_PROTOCOL="1.0") as site:
         claims = site.sign_in(site.person()).userinfo
         assert claims["preferred_username"] == cas.user.name
@@ -37,7 +35,7 @@ def test_protocol_1_0_signs_in_with_a_name_and_nothing_else(cas: RealCas, folder
         assert "email" not in claims
 
 
-def test_saml_1_1_signs_in_where_it_is_offered_and_fails_cleanly_elsewhere(cas: RealCas, folder: Path) -> None:
+def test_saml_logs_in_where_supported(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, PASSERELLE_CAS_PROTOCOL="saml1.1") as site:
         if "saml1.1" in cas.protocols:
             assert_is_known_in_full(site)
@@ -48,7 +46,7 @@ def test_saml_1_1_signs_in_where_it_is_offered_and_fails_cleanly_elsewhere(cas: 
 
 
 @pytest.mark.parametrize("protocol", ["2.0", "1.0"])
-def test_a_renew_is_enforced_by_the_older_protocols_as_well_cas23(cas: RealCas, folder: Path, protocol: str) -> None:
+def test_renew_is_enforced_by_older_protocols_cas23(cas: RealCas, folder: Path, protocol: str) -> None:
     with site_at(folder, cas, PASSERELLE_CAS_PROTOCOL=protocol) as site:
         person = site.person()
         site.sign_in(person)

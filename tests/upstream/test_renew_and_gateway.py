@@ -7,7 +7,7 @@ import re
 from tests.upstream.site import REDIRECT_URI, Site, error_of
 
 
-def test_prompt_login_has_the_password_asked_again(site: Site) -> None:
+def test_prompt_login_requires_password(site: Site) -> None:
     person = site.person()
     earlier = site.sign_in(person)
     app = site.app(person)
@@ -18,7 +18,7 @@ def test_prompt_login_has_the_password_asked_again(site: Site) -> None:
     assert app.fetch_userinfo(again["access_token"]).json["sub"] == earlier.userinfo["sub"]
 
 
-def test_a_renew_that_the_user_deletes_from_the_address_lets_nobody_in_cas23(site: Site) -> None:
+def test_removed_renew_denies_login_cas23(site: Site) -> None:
     person = site.person()
     site.sign_in(person)
     app = site.app(person)
@@ -33,14 +33,14 @@ def test_a_renew_that_the_user_deletes_from_the_address_lets_nobody_in_cas23(sit
     assert answer.is_page
 
 
-def test_prompt_none_without_a_session_at_cas_is_answered_login_required_and_asks_nobody_cas23(site: Site) -> None:
+def test_prompt_none_without_cas_session_fails_silently_cas23(site: Site) -> None:
     person = site.person()
     answer = person.sign_in(site.app(person).authorization_url(prompt="none"))
     assert error_of(answer) == "login_required"
     assert person.at_cas.times_asked == 0
 
 
-def test_prompt_none_with_a_session_at_cas_ends_in_a_code_cas23(site: Site) -> None:
+def test_prompt_none_with_cas_session_returns_a_code_cas23(site: Site) -> None:
     person = site.person()
     site.sign_in(person)
     person.cookies.clear()
@@ -51,7 +51,7 @@ def test_prompt_none_with_a_session_at_cas_ends_in_a_code_cas23(site: Site) -> N
     assert person.at_cas.times_asked == 1
 
 
-def test_max_age_zero_has_the_password_asked_again(site: Site) -> None:
+def test_max_age_zero_requires_password(site: Site) -> None:
     person = site.person()
     site.sign_in(person)
     answer = person.sign_in(site.app(person).authorization_url(max_age="0"))

@@ -13,7 +13,7 @@ from tests.support.cas.real_cas import RealCas
 from tests.upstream.site import SCOPE, Site, site_at
 
 
-def test_a_person_signs_in_with_their_password_and_the_application_learns_who_they_are(site: Site) -> None:
+def test_login_with_password_identifies_the_user(site: Site) -> None:
     person, began = site.person(), time.time()
     tokens = site.sign_in(person)
 
@@ -26,12 +26,12 @@ def test_a_person_signs_in_with_their_password_and_the_application_learns_who_th
     assert began - 1 <= tokens.id_claims["auth_time"] <= time.time() + 1
 
 
-def test_an_attribute_of_several_values_arrives_as_a_list_in_its_order_cas12(site: Site) -> None:
+def test_multi_valued_attribute_keeps_its_order_cas12(site: Site) -> None:
     groups = site.sign_in(site.person()).userinfo["groups"]
     assert groups == list(site.cas.user.attributes["memberOf"])
 
 
-def test_a_group_whose_name_contains_the_wanted_one_opens_no_door_cas13(site: Site) -> None:
+def test_group_with_similar_name_gives_no_access_cas13(site: Site) -> None:
     person = site.person()
     refused = person.sign_in(site.app(person, "admins").authorization_url(scope=SCOPE))
     assert "administration-student" in site.cas.user.attributes["memberOf"]
@@ -39,7 +39,7 @@ def test_a_group_whose_name_contains_the_wanted_one_opens_no_door_cas13(site: Si
     assert "is not open to you" in refused.text
 
 
-def test_whoever_is_signed_in_at_cas_is_not_asked_again_and_keeps_the_time_of_their_login(site: Site) -> None:
+def test_cas_session_skips_password_and_keeps_auth_time(site: Site) -> None:
     person = site.person()
     first = site.sign_in(person)
     person.cookies.clear()
@@ -51,7 +51,7 @@ def test_whoever_is_signed_in_at_cas_is_not_asked_again_and_keeps_the_time_of_th
     assert second.id_claims["auth_time"] == first.id_claims["auth_time"]
 
 
-def test_a_wrong_password_leads_back_to_the_form_and_nowhere_else(site: Site) -> None:
+def test_wrong_password_returns_to_the_form(site: Site) -> None:
     person = site.person()
     login_url = person.get(site.app(person).authorization_url()).location
     form = person.at_cas.get(login_url)
@@ -62,15 +62,13 @@ def test_a_wrong_password_leads_back_to_the_form_and_nowhere_else(site: Site) ->
 
 @pytest.mark.parametrize("form", ["xml", "json"])
 @pytest.mark.parametrize("cas", [pytest.param("apereo", marks=pytest.mark.needs("apereo"))], indirect=True)
-def test_a_name_that_xml_does_not_allow_is_read_as_apereo_encodes_it_cas14(
-    cas: RealCas, folder: Path, form: str
-) -> None:
+def test_encoded_attribute_name_is_read_cas14(cas: RealCas, folder: Path, form: str) -> None:
     with site_at(folder, cas, PASSERELLE_CAS_FORMAT=form) as site:
         claims = site.sign_in(site.person()).userinfo
         assert claims["eduperson_entitlement"] == list(ENTITLEMENTS)
 
 
-def test_a_server_without_tls_signs_in_as_well(folder: Path) -> None:
+def test_login_without_tls(folder: Path) -> None:
     with DjangoCas(folder, tls=False) as cas, site_at(folder, cas) as site:
         assert cas.url.startswith("http:")
         assert site.sign_in(site.person()).are_good()

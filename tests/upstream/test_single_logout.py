@@ -38,7 +38,7 @@ def told(request: pytest.FixtureRequest, cas: RealCas, tmp_path_factory: pytest.
         yield site
 
 
-def test_signing_out_at_cas_ends_session_and_tokens_and_tells_the_application_cas24(told: Site) -> None:
+def test_cas_logout_revokes_and_notifies_cas24(told: Site) -> None:
     person, bystander = told.person(), told.person()
     tokens, others = told.sign_in(person), told.sign_in(bystander)
     already = len(told.hub.told)
@@ -53,7 +53,7 @@ def test_signing_out_at_cas_ends_session_and_tokens_and_tells_the_application_ca
     assert told.is_signed_in(bystander)
 
 
-def test_one_logout_ends_what_all_applications_of_that_browser_have_cas25(told: Site) -> None:
+def test_logout_ends_all_clients_of_the_browser_cas25(told: Site) -> None:
     person, bystander = told.person(), told.person()
     first, second, others = told.sign_in(person, "hub"), told.sign_in(person, "wiki"), told.sign_in(bystander)
     # A second way through CAS in the same session: Apereo then names only the last of its tickets.
@@ -70,7 +70,7 @@ def test_one_logout_ends_what_all_applications_of_that_browser_have_cas25(told: 
     assert others.are_good()
 
 
-def test_after_the_logout_the_next_sign_in_asks_for_the_password(told: Site) -> None:
+def test_login_after_logout_requires_password(told: Site) -> None:
     person = told.person()
     told.sign_in(person)
     person.at_cas.sign_out()
@@ -79,7 +79,7 @@ def test_after_the_logout_the_next_sign_in_asks_for_the_password(told: Site) -> 
     assert person.at_cas.times_asked == 2
 
 
-def test_eight_people_sign_out_at_the_same_moment(told: Site) -> None:
+def test_eight_users_log_out_concurrently(told: Site) -> None:
     people = [told.person() for _ in range(8)]
     all_tokens = [told.sign_in(person) for person in people]
     already = len(told.hub.told)
@@ -93,7 +93,7 @@ def test_eight_people_sign_out_at_the_same_moment(told: Site) -> None:
         tokens.assert_are_dead()
 
 
-def test_a_logout_with_tickets_that_never_reached_the_bridge_disturbs_nothing_cas24(told: Site) -> None:
+def test_logout_with_unused_tickets_is_ignored_cas24(told: Site) -> None:
     person = told.person()
     tokens = told.sign_in(person)
     for state in ("a", "b"):
@@ -113,9 +113,7 @@ def test_a_logout_with_tickets_that_never_reached_the_bridge_disturbs_nothing_ca
 
 
 @pytest.mark.parametrize("told", ["at the logout URL", "at the service URL"])
-def test_cas_tells_a_bridge_by_https_with_a_private_authority_on_both_sides_cas24(
-    cas: RealCas, folder: Path, told: HowToldOfLogout
-) -> None:
+def test_logout_with_private_authorities_cas24(cas: RealCas, folder: Path, told: HowToldOfLogout) -> None:
     front = TlsProxy(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
     with site_at(folder, cas, told=told, front=front, PASSERELLE_WORKERS="2") as site:
         person = site.person()
@@ -132,9 +130,7 @@ def test_cas_tells_a_bridge_by_https_with_a_private_authority_on_both_sides_cas2
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["restarted", "killed"])
-def test_a_logout_reaches_a_session_from_before_the_bridge_was_started_again_cas25(
-    cas: RealCas, folder: Path, how: signal.Signals
-) -> None:
+def test_logout_after_restart_ends_session_cas25(cas: RealCas, folder: Path, how: signal.Signals) -> None:
     with site_at(folder, cas, PASSERELLE_WORKERS="2") as site:
         person = site.person()
         tokens = site.sign_in(person)
@@ -150,7 +146,7 @@ def test_a_logout_reaches_a_session_from_before_the_bridge_was_started_again_cas
         site.hears_of_logout(tokens, began=began)
 
 
-def test_offline_access_survives_where_the_setting_says_so(cas: RealCas, folder: Path) -> None:
+def test_offline_access_survives_if_configured(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, PASSERELLE_CAS_LOGOUT_ENDS_OFFLINE_ACCESS="false") as site:
         person = site.person()
         offline = site.sign_in(person)
@@ -164,7 +160,7 @@ def test_offline_access_survives_where_the_setting_says_so(cas: RealCas, folder:
         assert not site.is_signed_in(person)
 
 
-def test_a_sign_out_that_begins_at_the_bridge_ends_at_cas_and_is_told_once(cas: RealCas, folder: Path) -> None:
+def test_logout_at_bridge_ends_cas_session_once(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas) as site:
         person = site.person()
         tokens = site.sign_in(person, scope=WHILE_SIGNED_IN)
@@ -182,7 +178,7 @@ def test_a_sign_out_that_begins_at_the_bridge_ends_at_cas_and_is_told_once(cas: 
         assert person.at_cas.times_asked == 2
 
 
-def test_a_sign_out_that_goes_through_cas_comes_back_to_the_application(cas: RealCas, folder: Path) -> None:
+def test_logout_through_cas_returns_to_the_client(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, PASSERELLE_CAS_LOGOUT="return") as site:
         person = site.person()
         tokens = site.sign_in(person, scope=WHILE_SIGNED_IN)
@@ -197,7 +193,7 @@ def test_a_sign_out_that_goes_through_cas_comes_back_to_the_application(cas: Rea
 
 
 @ONLY_APEREO
-def test_the_front_channel_ends_the_session_as_well_cas24(cas: RealCas, folder: Path) -> None:
+def test_front_channel_ends_the_session_cas24(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, told="by the browser") as site:
         person = site.person()
         tokens = site.sign_in(person)
@@ -220,7 +216,7 @@ def test_the_front_channel_ends_the_session_as_well_cas24(cas: RealCas, folder: 
 
 @ONLY_APEREO
 @pytest.mark.needs("browser")
-def test_a_real_browser_carries_the_logout_from_the_page_of_cas_to_the_bridge_cas24(cas: RealCas, folder: Path) -> None:
+def test_real_browser_carries_front_channel_logout_cas24(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, told="by the browser") as site, Chromium(name="front-channel") as chromium:
         person, page = site.person(), chromium.page
         app = site.app(person)

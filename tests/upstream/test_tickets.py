@@ -32,7 +32,7 @@ def ticket_for(site: Site, person: Person, service: str) -> str:
     return ticket
 
 
-def test_a_ticket_is_good_once(site: Site, client: CasClient) -> None:
+def test_ticket_is_single_use(site: Site, client: CasClient) -> None:
     service = f"{site.bridge.url}/cas/callback?state=once"
     ticket = ticket_for(site, site.person(), service)
     assert client.validate(service, ticket).user == site.cas.user.name
@@ -40,9 +40,7 @@ def test_a_ticket_is_good_once(site: Site, client: CasClient) -> None:
         client.validate(service, ticket)
 
 
-def test_a_ticket_for_another_service_is_refused_whether_cas_then_spends_it_or_not(
-    site: Site, client: CasClient
-) -> None:
+def test_ticket_for_another_service_is_rejected(site: Site, client: CasClient) -> None:
     service = f"{site.bridge.url}/cas/callback?state=one"
     ticket = ticket_for(site, site.person(), service)
     with pytest.raises(ServiceRejected):
@@ -54,12 +52,12 @@ def test_a_ticket_for_another_service_is_refused_whether_cas_then_spends_it_or_n
         assert client.validate(service, ticket).user == site.cas.user.name
 
 
-def test_a_ticket_that_nobody_gave_out_is_refused(site: Site, client: CasClient) -> None:
+def test_unknown_ticket_is_rejected(site: Site, client: CasClient) -> None:
     with pytest.raises(TicketRejected):
         client.validate(f"{site.bridge.url}/cas/callback?state=x", "ST-1-nobody.gave_this-out")
 
 
-def test_a_callback_opened_by_another_browser_spends_nothing_cas21(site: Site) -> None:
+def test_callback_in_another_browser_uses_no_ticket_cas21(site: Site) -> None:
     victim, other = site.person(), site.person()
     app = site.app(victim)
     callback = victim.log_in_at_cas(victim.get(app.authorization_url()))
@@ -68,7 +66,7 @@ def test_a_callback_opened_by_another_browser_spends_nothing_cas21(site: Site) -
     assert app.extract_code(victim.get(callback))
 
 
-def test_a_callback_used_again_leads_a_signed_in_browser_on_and_nobody_else_cas22(site: Site) -> None:
+def test_repeated_callback_continues_only_with_session_cas22(site: Site) -> None:
     person = site.person()
     app = site.app(person)
     callback = person.log_in_at_cas(person.get(app.authorization_url()))
@@ -80,7 +78,7 @@ def test_a_callback_used_again_leads_a_signed_in_browser_on_and_nobody_else_cas2
     assert site.person().get(callback).status == 400
 
 
-def test_four_callbacks_at_once_make_one_code_cas22(site: Site) -> None:
+def test_four_parallel_callbacks_give_one_code_cas22(site: Site) -> None:
     person = site.person()
     callback = person.log_in_at_cas(person.get(site.app(person).authorization_url()))
     cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in person.cookies.items())}
@@ -94,12 +92,12 @@ def test_four_callbacks_at_once_make_one_code_cas22(site: Site) -> None:
     assert ends == {"code": 1, 400: 3}
 
 
-def test_a_bridge_that_cas_does_not_know_gets_no_ticket_for_its_users(cas: RealCas, folder: Path) -> None:
+def test_unregistered_service_gets_no_ticket(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, is_registered=False) as stranger:
         stranger.gives_no_ticket(stranger.person())
 
 
-def test_a_server_of_another_authority_is_not_believed_cas11(cas: RealCas, folder: Path) -> None:
+def test_server_of_other_authority_is_rejected_cas11(cas: RealCas, folder: Path) -> None:
     other = CertificateAuthority(folder, "Somebody else's authority")
     with site_at(folder, cas, PASSERELLE_CAS_CA_FILE=str(other.ca_file)) as site:
         person = site.person()

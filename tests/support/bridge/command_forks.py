@@ -1,7 +1,7 @@
-"""The `passerelle` command in processes of their own, by the hundred: each is a fork of one that has imported it.
+"""The `passerelle` command in forked processes, for hundreds of runs.
 
-A child has real file descriptors, real signals and real permissions; it lacks nothing but the second that starting
-Python takes.
+Each process is a fork of one that has imported the command. It has real file descriptors, signals and permissions, but
+saves the second that a start of Python takes.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _context.set_forkserver_preload(["tests.support.bridge.command_forks_preload"])
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended. A negative status is the signal that killed it."""
+class CommandResult:
+    """Outcome of a command. A negative status is the signal that killed it."""
 
     status: int
     stdout: str
@@ -44,23 +44,23 @@ class Ended:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One command, and what surrounds it."""
+    """A command line and its environment."""
 
     words: Sequence[str]
     folder: Path
-    """The working folder."""
+    """Working folder."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    typed: str | None = None
-    """On standard input; None for one on which nothing ever comes."""
+    stdin: str | None = None
+    """Content of standard input; None for one that stays open and empty."""
     output: Output = "file"
     read_only_disk: bool = False
-    """Whether the working folder is on one; only root can make that so."""
+    """Mount the working folder read-only, which requires root."""
     writable_bytes: int | None = None
-    """How much fits into a file: a disk that is full."""
+    """Maximum file size, which simulates a full disk."""
 
 
 class Command:
-    """A command that is running."""
+    """A running command."""
 
     def __init__(self, call: Call, notes: Path) -> None:
         self._notes = notes
@@ -72,39 +72,39 @@ class Command:
         self._process.start()
 
     def interrupt(self, how: int = signal.SIGINT) -> None:
-        """One that has ended already is left in peace."""
+        """Send a signal, unless the command has exited."""
         assert self._process.pid is not None
         with suppress(ProcessLookupError):
             os.kill(self._process.pid, how)
 
-    def waits_until(self, told: str) -> None:
-        """Until it has said this on standard error."""
+    def wait_for_stderr(self, text: str) -> None:
+        """Wait until a text is on standard error."""
         deadline = time.monotonic() + SECONDS_MAX
-        while told not in self._said("stderr"):
-            assert self._process.is_alive(), self._said("stderr")
-            assert time.monotonic() < deadline, self._said("stderr")
+        while text not in self._read("stderr"):
+            assert self._process.is_alive(), self._read("stderr")
+            assert time.monotonic() < deadline, self._read("stderr")
             time.sleep(0.01)
 
-    def has_ended(self) -> bool:
+    def has_exited(self) -> bool:
         return not self._process.is_alive()
 
-    def ends(self, within: float = SECONDS_MAX) -> Ended:
+    def wait(self, within: float = SECONDS_MAX) -> CommandResult:
         self._process.join(within)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
-            raise AssertionError(f"it goes on after {within} s: {self._said('stdout')}{self._said('stderr')}")
+            raise AssertionError(f"still running after {within} s: {self._read('stdout')}{self._read('stderr')}")
         status = self._process.exitcode
         assert status is not None
-        return Ended(status, self._said("stdout"), self._said("stderr"), time.monotonic() - self._began)
+        return CommandResult(status, self._read("stdout"), self._read("stderr"), time.monotonic() - self._began)
 
-    def _said(self, where: str) -> str:
-        file = self._notes / where
+    def _read(self, stream: str) -> str:
+        file = self._notes / stream
         return file.read_text() if file.exists() else ""
 
 
 def _run(call: Call, notes: str) -> None:
-    """In the child."""
+    """Run the command in the child process."""
     os.setsid()
     os.environ.clear()
     os.environ.update({"PATH": "/nonexistent", "LANG": "C.UTF-8", **call.environment})  # no docker for `hub`
@@ -112,52 +112,52 @@ def _run(call: Call, notes: str) -> None:
     if call.read_only_disk:
         _mount_read_only(call.folder)
     os.chdir(call.folder)
-    _give_up_root_powers()
+    _drop_capabilities()
     if call.writable_bytes is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (call.writable_bytes, call.writable_bytes))
     main(list(call.words), prog_name="passerelle")
 
 
 def _connect(call: Call, notes: Path) -> None:
-    """Descriptors 0, 1 and 2, and Python's names for them."""
+    """Set up the file descriptors 0, 1 and 2 and their Python objects."""
     reading, writing = os.pipe()
-    if call.typed is not None:
-        os.write(writing, call.typed.encode())
+    if call.stdin is not None:
+        os.write(writing, call.stdin.encode())
         os.close(writing)
     os.dup2(reading, 0)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115  as long as the process
     errors = os.open(notes / "stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     if call.output == "closed pipe":
-        gone, output = os.pipe()
-        os.close(gone)
+        reader, output = os.pipe()
+        os.close(reader)
     else:
-        place = "/dev/full" if call.output == "full disk" else notes / "stdout"
-        output = os.open(place, os.O_WRONLY | os.O_CREAT | (0 if call.output == "full disk" else os.O_TRUNC))
+        target = "/dev/full" if call.output == "full disk" else notes / "stdout"
+        output = os.open(target, os.O_WRONLY | os.O_CREAT | (0 if call.output == "full disk" else os.O_TRUNC))
     sys.stdout.flush()
     os.dup2(output, 1)
     os.dup2(errors, 2)
-    # As Python does when it starts, knowing what kind of file it is.
+    # Reopened, because Python chooses buffering by the kind of file.
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  as long as the process
     if call.output == "none":
         os.close(1)
-        sys.stdout = None  # type: ignore[assignment]  # as Python does when it starts without
+        sys.stdout = None  # type: ignore[assignment]  # as in a Python started without it
 
 
 def _mount_read_only(folder: Path) -> None:
-    """For this process alone."""
-    libc, place = ctypes.CDLL(None, use_errno=True), os.fsencode(folder)
+    """Remount a folder read-only in the mount namespace of this process."""
+    libc, path = ctypes.CDLL(None, use_errno=True), os.fsencode(folder)
     if (
         libc.unshare(CLONE_NEWNS)
         or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
-        or libc.mount(place, place, None, MS_BIND, None)
-        or libc.mount(None, place, None, MS_REMOUNT | MS_BIND | MS_RDONLY, None)
+        or libc.mount(path, path, None, MS_BIND, None)
+        or libc.mount(None, path, None, MS_REMOUNT | MS_BIND | MS_RDONLY, None)
     ):
         raise OSError(ctypes.get_errno(), "mount")
 
 
-def _give_up_root_powers() -> None:
-    """Tests may run as root, whom file permissions would not stop."""
+def _drop_capabilities() -> None:
+    """Drop all capabilities, because root ignores file permissions."""
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    if ctypes.CDLL(None, use_errno=True).capset(header, nothing):
+    no_capabilities = (ctypes.c_uint32 * 6)()
+    if ctypes.CDLL(None, use_errno=True).capset(header, no_capabilities):
         raise OSError(ctypes.get_errno(), "capset")

@@ -27,32 +27,32 @@ IDENTITIES = st.builds(
 
 
 @given(IDENTITIES)
-def test_what_is_written_is_read_back_equal(identity: Identity) -> None:
+def test_identity_json_round_trip(identity: Identity) -> None:
     again = Identity.from_json(identity.to_json())
     assert again == identity
     assert type(again.groups) is tuple
     assert all(type(values) is tuple for values in again.attributes.values())
 
 
-def test_the_written_form_does_not_depend_on_the_order_of_attributes() -> None:
+def test_json_is_independent_of_attribute_order() -> None:
     one = Identity(subject="a", username="a", attributes={"x": ("1",), "y": ("2",)})
     other = Identity(subject="a", username="a", attributes={"y": ("2",), "x": ("1",)})
     assert one.to_json() == other.to_json()
 
 
-def test_text_of_an_older_or_newer_version_is_read() -> None:
+def test_json_of_other_versions_is_read() -> None:
     assert Identity.from_json('{"subject": "a", "username": "b", "from_the_future": 1}') == Identity(
         subject="a", username="b"
     )
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '"alice"', "{}", "not json"])
-def test_other_text_is_no_identity(text: str) -> None:
+def test_invalid_json_is_rejected(text: str) -> None:
     with pytest.raises((ValueError, TypeError)):
         Identity.from_json(text)
 
 
-def test_an_identity_cannot_be_changed() -> None:
+def test_identity_is_immutable() -> None:
     held = {"groups": ("staff",)}
     identity = Identity(subject="a", username="a", attributes=held)
     held["groups"] = ("admins",)

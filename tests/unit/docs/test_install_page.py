@@ -9,7 +9,7 @@ from tests.support.install_page import PAGE, blocks
 
 TEXT = PAGE.read_text(encoding="utf-8")
 WHEEL, IMAGE, UNIT = "interop/test_wheel.py", "e2e/test_image.py", "interop/test_systemd_unit.py"
-FIRST_RUN = "unit/bridge/first_run/test_first_run.py"
+FIRST_RUN = "unit/bridge/first_run/test_init.py"
 AUTH_METHOD = f"{WHEEL}::test_from_nothing_to_a_sign_in"
 AS_ROOT = f"{UNIT}::test_the_commands_for_root_make_what_the_units_user_can_use_and_nobody_else"
 # A new command has to be added here, and to a test that runs it. `systemctl` is run as far as that can be done without
@@ -18,7 +18,7 @@ RUN_BY = {
     "python3 -m venv /opt/passerelle": AUTH_METHOD,
     "/opt/passerelle/bin/pip install --require-hashes -r requirements/bridge.txt": AUTH_METHOD,
     "/opt/passerelle/bin/pip install --no-deps .": AUTH_METHOD,
-    "passerelle init": "unit/bridge/first_run/test_first_run_at_a_terminal.py",
+    "passerelle init": "unit/bridge/first_run/test_init_terminal.py",
     "passerelle serve": AUTH_METHOD,
     "passerelle init --yes --issuer https://auth.example.org --cas-url https://sso.example.org/cas": FIRST_RUN,
     "useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin passerelle": AS_ROOT,

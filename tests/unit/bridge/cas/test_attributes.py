@@ -25,7 +25,7 @@ def identity(**attributes: tuple[str, ...]) -> Identity:
     return build_identity("alice", attributes, RULES)
 
 
-def test_each_claim_comes_from_the_attribute_its_rule_names() -> None:
+def test_claims_come_from_mapped_attributes() -> None:
     found = identity(
         displayName=("Alice L.",), givenName=("Alice",), sn=("Liddell",), mail=("a@x.org",), groups=("staff",)
     )
@@ -34,39 +34,39 @@ def test_each_claim_comes_from_the_attribute_its_rule_names() -> None:
     assert (found.email, found.groups) == ("a@x.org", ("staff",))
 
 
-def test_the_first_value_that_is_not_empty_wins() -> None:
+def test_first_non_empty_value_wins() -> None:
     assert identity(displayName=("", "Alice"), cn=("other",)).name == "Alice"
     assert identity(displayName=("",), cn=("other",)).name == "other"
     assert identity(email=("b@x.org",), mail=("a@x.org",)).email == "a@x.org"
 
 
-def test_without_attributes_and_without_rules_there_is_still_a_user() -> None:
+def test_user_without_attributes_or_rules() -> None:
     assert identity() == Identity(subject="alice", username="alice")
     assert build_identity("alice", {"mail": ("a@x.org",)}, ClaimRules(attributes={})).email is None
 
 
-def test_an_attribute_called_user_does_not_become_the_user_cas5() -> None:
+def test_attribute_named_user_is_not_the_user_cas5() -> None:
     assert identity(user=("admin",)).subject == "alice"
 
 
-def test_groups_are_the_union_in_order_without_repetition() -> None:
+def test_groups_are_merged_in_order() -> None:
     found = identity(memberOf=("b", "a", ""), groups=("c", "b"))
     assert found.groups == ("c", "b", "a")
 
 
-def test_two_directory_names_with_the_same_first_part_stay_two_groups() -> None:
+def test_equal_cn_in_two_branches_stays_two_groups() -> None:
     names = ("cn=admins,ou=math", "cn=admins,ou=physics")
     assert identity(memberOf=names).groups == names
 
 
-def test_one_value_is_still_a_list_so_that_a_part_of_it_is_no_member_cas13() -> None:
+def test_groups_are_compared_whole_cas13() -> None:
     rules = ClaimRules(attributes={"groups": ("affiliation",)})
     found = build_identity("alice", {"affiliation": ("administration-student",)}, rules)
     assert found.groups == ("administration-student",)
     assert "admin" not in found.groups
 
 
-def test_every_style_of_answer_gives_the_same_identity_cas12() -> None:
+def test_attribute_styles_give_equal_identities_cas12() -> None:
     found = {
         (build_identity(answer.user, answer.attributes, RULES).to_json())
         for answer in map(read_answer, cas_xml.STYLES.values())
@@ -74,14 +74,14 @@ def test_every_style_of_answer_gives_the_same_identity_cas12() -> None:
     assert len(found) == 1
 
 
-def test_awkward_values_survive_as_json_cas14() -> None:
+def test_special_values_survive_json_cas14() -> None:
     odd = {"displayName": ("<&>\"'", "\u2028"), "__proto__": ("x" * 50_000,), "Ünï": ("",)}
     found = build_identity("Carol.O'Neil@example.org", odd, RULES)
     assert json.loads(found.to_json())["attributes"] == {name: list(values) for name, values in odd.items()}
 
 
 @pytest.mark.parametrize("name", ["credential", "Credential", "proxyGrantingTicket", "proxyGrantingTicketIou"])
-def test_passwords_and_granting_tickets_are_not_kept(name: str) -> None:
+def test_credentials_are_not_kept(name: str) -> None:
     assert identity(mail=("a@x.org",), **{name: ("secret",)}).attributes == {"mail": ("a@x.org",)}
 
 
@@ -108,7 +108,7 @@ def test_passwords_and_granting_tickets_are_not_kept(name: str) -> None:
         pytest.param("garbage\x00", None, id="cas15-garbage"),
     ],
 )
-def test_the_time_of_authentication_is_right_or_absent(text: str, expected: int | None) -> None:
+def test_auth_time_is_correct_or_absent(text: str, expected: int | None) -> None:
     assert identity(authenticationDate=(text,)).auth_time == expected
 
 
@@ -116,11 +116,11 @@ def test_the_time_of_authentication_is_right_or_absent(text: str, expected: int 
     ("values", "expected"),
     [(("true",), True), (("False",), False), (("maybe",), None), (("",), None), ((), None)],
 )
-def test_a_new_login_is_known_or_unknown(values: tuple[str, ...], expected: bool | None) -> None:
+def test_new_login_flag_is_read(values: tuple[str, ...], expected: bool | None) -> None:
     assert identity(isFromNewLogin=values).is_new_login is expected
 
 
-def test_a_remembered_login_is_noted() -> None:
+def test_long_term_session_flag_is_read() -> None:
     assert identity(longTermAuthenticationRequestTokenUsed=("true",)).long_term is True
     assert identity(longTermAuthenticationRequestTokenUsed=("false",)).long_term is False
     assert identity().long_term is False

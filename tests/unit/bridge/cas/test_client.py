@@ -55,13 +55,13 @@ def refusal(client: CasClient, kind: type[BridgeError]) -> BridgeError:
     return caught.value
 
 
-def test_a_good_ticket_gives_the_user_and_the_attributes(cas: ScriptedCas, client: CasClient) -> None:
+def test_valid_ticket_returns_user_and_attributes(cas: ScriptedCas, client: CasClient) -> None:
     found = client.validate(SERVICE, cas.issue_ticket(SERVICE))
     assert found.user == "alice"
     assert found.attributes["groups"] == ("staff", "jupyter-admins")
 
 
-def test_a_ticket_is_good_once_and_for_one_service_only(cas: ScriptedCas, client: CasClient) -> None:
+def test_ticket_is_valid_once_for_one_service(cas: ScriptedCas, client: CasClient) -> None:
     ticket = cas.issue_ticket(SERVICE)
     client.validate(SERVICE, ticket)
     with pytest.raises(TicketRejected):
@@ -70,9 +70,7 @@ def test_a_ticket_is_good_once_and_for_one_service_only(cas: ScriptedCas, client
         client.validate(SERVICE + "x", cas.issue_ticket(SERVICE))
 
 
-def test_the_question_carries_service_and_ticket_unchanged_and_nothing_else_of_us_cas16(
-    cas: ScriptedCas, client: CasClient
-) -> None:
+def test_request_has_only_service_and_ticket_cas16(cas: ScriptedCas, client: CasClient) -> None:
     ticket = "ST-" + "a_b.c%3A" * 50
     with pytest.raises(TicketRejected):
         client.validate(SERVICE, ticket)
@@ -83,7 +81,7 @@ def test_the_question_carries_service_and_ticket_unchanged_and_nothing_else_of_u
     assert set(asked.headers) == {"host", "accept", "accept-encoding", "user-agent"}
 
 
-def test_renew_is_asked_for_and_the_answer_is_held_to_it(cas: ScriptedCas, client: CasClient) -> None:
+def test_renew_is_requested_and_enforced(cas: ScriptedCas, client: CasClient) -> None:
     client.validate(SERVICE, cas.issue_ticket(SERVICE), renew_since=time.time())
     assert cas.validations[-1].value("renew") == "true"
     cas.sign_in_as("alice", {"isFromNewLogin": ("false",)})
@@ -127,7 +125,7 @@ BAD_ANSWERS: list[tuple[str, Script, type[BridgeError]]] = [
 @pytest.mark.parametrize(
     ("script", "kind"), [pytest.param(script, kind, id=name) for name, script, kind in BAD_ANSWERS]
 )
-def test_a_bad_answer_is_refused_within_the_budget_and_asked_for_once(
+def test_bad_response_is_rejected_in_time_without_retry(
     cas: ScriptedCas, client: CasClient, script: Script, kind: type[BridgeError]
 ) -> None:
     cas.script = script
@@ -138,7 +136,7 @@ def test_a_bad_answer_is_refused_within_the_budget_and_asked_for_once(
     assert client.validate(SERVICE, cas.issue_ticket(SERVICE)).user == "alice"  # the next sign-in is unharmed
 
 
-def test_a_redirect_is_not_followed_and_only_its_host_is_noted_cas10(cas: ScriptedCas, client: CasClient) -> None:
+def test_redirect_is_rejected_and_only_its_host_logged_cas10(cas: ScriptedCas, client: CasClient) -> None:
     with ScriptedCas() as elsewhere:  # it would answer with a success
         elsewhere.script = scripts.says(XML)
         cas.script = scripts.redirects_to(f"{elsewhere.url}/p3/serviceValidate?secret=1")
@@ -147,7 +145,7 @@ def test_a_redirect_is_not_followed_and_only_its_host_is_noted_cas10(cas: Script
     assert "'127.0.0.1'" in error.detail
 
 
-def test_memory_stays_flat_whatever_is_sent_cas9(cas: ScriptedCas, client: CasClient) -> None:
+def test_memory_is_bounded_cas9(cas: ScriptedCas, client: CasClient) -> None:
     cas.script = scripts.says_raw(head(200, {}) + b" " * (5 << 20))
     tracemalloc.start()
     refusal(client, UpstreamMalformed)
@@ -168,19 +166,19 @@ def test_memory_stays_flat_whatever_is_sent_cas9(cas: ScriptedCas, client: CasCl
         pytest.param(scripts.waits(LIMIT / 3, scripts.says(XML)), id="slow-but-in-time"),
     ],
 )
-def test_every_proper_framing_is_read(cas: ScriptedCas, client: CasClient, script: Script) -> None:
+def test_all_http_framings_are_read(cas: ScriptedCas, client: CasClient, script: Script) -> None:
     cas.script = script
     assert [client.validate(SERVICE, TICKET).user for _ in range(3)] == ["alice"] * 3
 
 
-def test_a_cookie_of_the_upstream_is_not_sent_back(cas: ScriptedCas, client: CasClient) -> None:
+def test_upstream_cookies_are_not_returned(cas: ScriptedCas, client: CasClient) -> None:
     cas.script = scripts.says(XML, Set_Cookie="JSESSIONID=1; Path=/")
     client.validate(SERVICE, TICKET)
     client.validate(SERVICE, TICKET)
     assert "cookie" not in cas.validations[-1].headers
 
 
-def test_proxies_and_netrc_of_the_environment_are_ignored(
+def test_environment_proxies_and_netrc_are_ignored(
     cas: ScriptedCas, client: CasClient, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
@@ -192,7 +190,7 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(
     assert "authorization" not in cas.validations[0].headers
 
 
-def test_nothing_is_logged_at_any_level(cas: ScriptedCas, client: CasClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_logged(cas: ScriptedCas, client: CasClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(0)
     client.validate(SERVICE, cas.issue_ticket(SERVICE))
     cas.script = scripts.hangs_up()
@@ -201,6 +199,6 @@ def test_nothing_is_logged_at_any_level(cas: ScriptedCas, client: CasClient, cap
 
 
 @pytest.mark.parametrize("url", ["", "cas.localhost/cas", "ftp://cas.localhost/cas", "https:///cas"])
-def test_an_address_that_is_no_web_address_stops_the_start(url: str) -> None:
+def test_invalid_endpoint_url_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError, match="http or https"):
         CasClient(url)

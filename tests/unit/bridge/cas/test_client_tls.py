@@ -73,7 +73,7 @@ def upstream(context: ssl.SSLContext) -> Iterator[tuple[ScriptedCas, str]]:
         yield cas, f"https://localhost:{cas.port}/cas"
 
 
-def test_with_its_ca_file_a_private_certificate_is_accepted_cas11(issue: Issue) -> None:
+def test_ca_file_accepts_private_certificate_cas11(issue: Issue) -> None:
     ca_file, context = issue("localhost")
     with upstream(context) as (cas, url):
         client = CasClient(url, ca_file=str(ca_file))
@@ -91,32 +91,32 @@ def refused(cas: ScriptedCas, client: CasClient) -> str:
     return caught.value.detail
 
 
-def test_an_unknown_authority_is_refused_and_the_ca_file_setting_named_cas11(issue: Issue) -> None:
+def test_unknown_authority_names_the_ca_file_setting_cas11(issue: Issue) -> None:
     _, context = issue("localhost")
     with upstream(context) as (cas, url):
-        assert "CA file" in refused(cas, CasClient(url))
+        assert "cas_ca_file" in refused(cas, CasClient(url))
 
 
-def test_another_authority_is_refused(issue: Issue, tmp_path: Path) -> None:
+def test_certificate_of_other_authority_is_rejected(issue: Issue, tmp_path: Path) -> None:
     _, context = issue("localhost")
     other_ca, _ = issue("other.example")
     with upstream(context) as (cas, url):
         refused(cas, CasClient(url, ca_file=str(other_ca)))
 
 
-def test_a_certificate_for_another_host_is_refused_cas11(issue: Issue) -> None:
+def test_certificate_for_other_host_is_rejected_cas11(issue: Issue) -> None:
     ca_file, context = issue("elsewhere.example")
     with upstream(context) as (cas, url):
         assert "localhost" in refused(cas, CasClient(url, ca_file=str(ca_file)))
 
 
-def test_an_expired_certificate_is_refused(issue: Issue) -> None:
+def test_expired_certificate_is_rejected(issue: Issue) -> None:
     ca_file, context = issue("localhost", days=-1)
     with upstream(context) as (cas, url):
         assert "expired" in refused(cas, CasClient(url, ca_file=str(ca_file)))
 
 
-def test_the_budget_holds_over_tls_too(issue: Issue) -> None:
+def test_timeout_applies_over_tls(issue: Issue) -> None:
     ca_file, context = issue("localhost")
     with upstream(context) as (cas, url):
         cas.script = scripts.dribbles_headers(cas_xml.success(), every=0.05)
@@ -127,14 +127,14 @@ def test_the_budget_holds_over_tls_too(issue: Issue) -> None:
         assert time.monotonic() - start < 1.5
 
 
-def test_a_server_that_never_greets_back_is_given_up_in_time() -> None:
+def test_silent_tls_handshake_times_out() -> None:
     with create_server(("127.0.0.1", 0)) as silent:
         client = CasClient(f"https://127.0.0.1:{silent.getsockname()[1]}/cas", connect_timeout=0.3)
         with pytest.raises(UpstreamTimeout):
             client.validate(SERVICE, "ST-1")
 
 
-def test_plain_http_behind_an_https_address_is_refused() -> None:
+def test_plain_http_at_https_port_is_rejected() -> None:
     with create_server(("127.0.0.1", 0)) as plain:
 
         def answer() -> None:
@@ -151,7 +151,7 @@ def test_plain_http_behind_an_https_address_is_refused() -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "not PEM"])
-def test_a_ca_file_that_cannot_be_used_stops_the_start(content: str | None, tmp_path: Path) -> None:
+def test_unusable_ca_file_is_a_configuration_error(content: str | None, tmp_path: Path) -> None:
     ca_file = tmp_path / "ca.pem"
     if content is not None:
         ca_file.write_text(content)

@@ -79,7 +79,7 @@ def closing_listener() -> Iterator[Listener]:
     listener.close()
 
 
-def test_a_connection_is_kept_for_the_next_sign_in() -> None:
+def test_connection_is_reused() -> None:
     listener = Listener(answers=3)
     client = CasClient(listener.url, read_timeout=LIMIT)
     for _ in range(3):  # the listener serves one connection after another: a second one would wait
@@ -89,7 +89,7 @@ def test_a_connection_is_kept_for_the_next_sign_in() -> None:
     listener.close()
 
 
-def test_a_kept_connection_that_cas_closed_is_noticed_before_the_ticket_is_sent(
+def test_closed_idle_connection_is_detected_before_sending(
     closing_listener: Listener,
 ) -> None:
     client = CasClient(closing_listener.url, read_timeout=LIMIT)
@@ -100,9 +100,7 @@ def test_a_kept_connection_that_cas_closed_is_noticed_before_the_ticket_is_sent(
     client.close()
 
 
-def test_a_connection_idle_for_long_is_left_before_cas_can_close_it(
-    cas: ScriptedCas, client: CasClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_idle_connection_is_closed(cas: ScriptedCas, client: CasClient, monkeypatch: pytest.MonkeyPatch) -> None:
     client.validate(SERVICE, cas.issue_ticket(SERVICE))
     kept = client._idle[0]
     assert client._idle_connection() is kept
@@ -112,7 +110,7 @@ def test_a_connection_idle_for_long_is_left_before_cas_can_close_it(
     assert kept.sock is None
 
 
-def test_many_sign_ins_at_once_each_get_their_own_answer(cas: ScriptedCas) -> None:
+def test_concurrent_validations_get_their_own_responses(cas: ScriptedCas) -> None:
     client = CasClient(cas.url, read_timeout=5)
     cas.script = lambda exchange: exchange.reply(cas_xml.signed_in(exchange.request_seen.value("ticket")[3:], {}))
     with ThreadPoolExecutor(24) as threads:
@@ -127,14 +125,14 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def test_a_refused_connection_is_tried_twice_and_named() -> None:
+def test_refused_connection_is_retried_once_and_reported() -> None:
     port = free_port()
     error = refusal(CasClient(f"http://127.0.0.1:{port}/cas", connect_timeout=LIMIT), UpstreamUnreachable)
     assert f"http://127.0.0.1:{port}" in error.detail
     assert "refused" in error.detail.lower()
 
 
-def test_one_refused_connection_does_not_end_a_sign_in(
+def test_one_refused_connection_does_not_fail_the_login(
     cas: ScriptedCas, client: CasClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, tried = socket.socket.connect, []
@@ -150,7 +148,7 @@ def test_one_refused_connection_does_not_end_a_sign_in(
     assert len(tried) == 2
 
 
-def test_a_server_that_accepts_no_connection_is_given_up_in_time() -> None:
+def test_unresponsive_server_times_out() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -166,7 +164,7 @@ def test_a_server_that_accepts_no_connection_is_given_up_in_time() -> None:
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "x" * 64 + ".example"])
-def test_a_host_name_without_an_address_is_named(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unresolvable_host_is_reported(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_resolver(*args: object, **kwargs: object) -> None:
         "x".encode("idna") if "invalid" in host else host.encode("idna")
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -176,16 +174,14 @@ def test_a_host_name_without_an_address_is_named(host: str, monkeypatch: pytest.
     assert host in error.detail
 
 
-def test_a_resolver_that_hangs_does_not_hold_a_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_resolver_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     done = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: done.wait(5) and [])
     refusal(CasClient("http://cas.example/cas", connect_timeout=LIMIT), UpstreamTimeout)
     done.set()
 
 
-def test_a_dead_address_does_not_use_up_the_time_of_a_good_one(
-    cas: ScriptedCas, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dead_address_leaves_time_for_the_next(cas: ScriptedCas, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as dead:
         dead.bind(("127.0.0.1", 0))  # bound, not listening: refuses
         good, bad = ("127.0.0.1", cas.port), dead.getsockname()

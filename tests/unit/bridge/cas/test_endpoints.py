@@ -34,34 +34,34 @@ def asked(addresses: CasEndpoints, ticket: str = "ST-1", **how: Any) -> Validati
     )
 
 
-def test_the_service_travels_as_one_encoded_parameter() -> None:
+def test_service_url_is_one_encoded_parameter() -> None:
     url = USUAL.login_url(SERVICE)
     assert url.startswith("https://cas.localhost/cas/login?service=https%3A%2F%2Fauth.localhost%2F")
     assert query(url) == {"service": [SERVICE]}
 
 
 @pytest.mark.parametrize("base", ["https://cas.localhost/cas", "https://cas.localhost/cas/"])
-def test_the_path_of_the_cas_base_url_is_kept_with_and_without_a_final_slash(base: str) -> None:
+def test_base_url_path_is_kept(base: str) -> None:
     addresses = CasEndpoints.from_base_url(base)
     assert urlsplit(addresses.login_url(SERVICE)).path == "/cas/login"
     assert urlsplit(addresses.logout_url()).path == "/cas/logout"
     assert urlsplit(asked(addresses).url).path == "/cas/p3/serviceValidate"
 
 
-def test_renew_gateway_and_locale_are_asked_for_at_login() -> None:
+def test_login_url_has_renew_gateway_and_locale() -> None:
     assert query(USUAL.login_url(SERVICE, renew=True))["renew"] == ["true"]
     assert query(USUAL.login_url(SERVICE, gateway=True))["gateway"] == ["true"]
     assert query(USUAL.login_url(SERVICE, locale="fr&x=1"))["locale"] == ["fr&x=1"]
 
 
-def test_renew_wins_over_gateway_because_both_together_mean_nothing() -> None:
+def test_renew_wins_over_gateway() -> None:
     wanted = query(USUAL.login_url(SERVICE, renew=True, gateway=True))
     assert "renew" in wanted
     assert "gateway" not in wanted
 
 
 @pytest.mark.parametrize("protocol", ["3.0", "2.0", "1.0", "saml1.1"])
-def test_renew_is_asked_again_at_validation_so_that_a_user_cannot_remove_it(protocol: str) -> None:
+def test_renew_is_repeated_at_validation(protocol: str) -> None:
     addresses = configured(cas_protocol=protocol)
     assert query(asked(addresses, renew=True).url)["renew"] == ["true"]
     assert "renew" not in query(asked(addresses).url)
@@ -71,14 +71,14 @@ def test_renew_is_asked_again_at_validation_so_that_a_user_cannot_remove_it(prot
     ("protocol", "path"),
     [("3.0", "/cas/p3/serviceValidate"), ("2.0", "/cas/serviceValidate"), ("1.0", "/cas/validate")],
 )
-def test_each_protocol_is_asked_at_its_own_address(protocol: str, path: str) -> None:
+def test_each_protocol_has_its_validation_endpoint(protocol: str, path: str) -> None:
     question = asked(configured(cas_protocol=protocol))
     assert urlsplit(question.url).path == path
     assert query(question.url) == {"service": [SERVICE], "ticket": ["ST-1"]}
     assert question.body is None
 
 
-def test_saml_is_asked_by_post_with_the_ticket_in_the_body_alone() -> None:
+def test_saml_ticket_is_only_in_the_post_body() -> None:
     question = asked(configured(cas_protocol="saml1.1"), "ST-secret")
     assert urlsplit(question.url).path == "/cas/samlValidate"
     assert query(question.url) == {"TARGET": [SERVICE]}
@@ -92,7 +92,7 @@ def test_saml_is_asked_by_post_with_the_ticket_in_the_body_alone() -> None:
     assert "secret" not in repr(question)
 
 
-def test_markup_in_a_ticket_stays_text_in_the_saml_request() -> None:
+def test_saml_request_escapes_markup() -> None:
     """The gate lets none through; this is the second wall (python-cas has neither)."""
     hostile = "ST-1</samlp:AssertionArtifact><x a='b'>&\""
     body = asked(configured(cas_protocol="saml1.1"), hostile).body
@@ -100,13 +100,13 @@ def test_markup_in_a_ticket_stays_text_in_the_saml_request() -> None:
     assert [element.text for element in ElementTree.fromstring(body)[1][0]] == [hostile]
 
 
-def test_json_is_asked_for_by_parameter_and_header() -> None:
+def test_json_is_requested_by_parameter_and_header() -> None:
     question = asked(configured(cas_format="json"))
     assert query(question.url)["format"] == ["JSON"]
     assert question.headers["Accept"].startswith("application/json")
 
 
-def test_parameters_of_the_site_are_added_on_both_ways_as_values_never_as_markup() -> None:
+def test_extra_parameters_are_encoded_values() -> None:
     addresses = configured(
         cas_login_parameters='{"authn_method": "mfa duo&x=1", "locale": "de"}',
         cas_validate_parameters='{"assurance": "high"}',
@@ -120,7 +120,7 @@ def test_parameters_of_the_site_are_added_on_both_ways_as_values_never_as_markup
     assert query(asked(addresses).url) == {"service": [SERVICE], "ticket": ["ST-1"], "assurance": ["high"]}
 
 
-def test_each_address_can_be_a_whole_one_of_its_own_with_a_query() -> None:
+def test_endpoint_url_may_have_a_query() -> None:
     addresses = configured(
         cas_login_url="https://login.example.org/idp/cas?realm=a",
         cas_validate_url="http://cas.internal:8080/check/",
@@ -133,7 +133,7 @@ def test_each_address_can_be_a_whole_one_of_its_own_with_a_query() -> None:
     assert addresses.logout_url("https://a/b").startswith("https://login.example.org/bye?service=https%3A")
 
 
-def test_tickets_are_validated_at_the_internal_address_and_browsers_never_see_it() -> None:
+def test_internal_url_is_used_only_for_validation() -> None:
     addresses = configured(cas_internal_url="http://cas:8080/cas/")
     assert asked(addresses).url.startswith("http://cas:8080/cas/p3/serviceValidate?")
     assert addresses.login_url(SERVICE).startswith("https://cas.localhost/cas/login?")

@@ -22,7 +22,7 @@ def query(url: str) -> dict[str, list[str]]:
     return parse_qs(urlsplit(url).query, strict_parsing=True)
 
 
-def test_the_service_url_is_the_issuers_callback_with_the_state() -> None:
+def test_service_url_is_callback_with_state() -> None:
     assert service_url("https://auth.localhost", "Zm9v_-1") == SERVICE
 
 
@@ -36,7 +36,7 @@ def test_the_service_url_is_the_issuers_callback_with_the_state() -> None:
         pytest.param("ST-" + "x" * 1021, id="cas16-longest"),
     ],
 )
-def test_odd_but_real_tickets_pass_and_are_encoded_once(ticket: str) -> None:
+def test_unusual_tickets_are_accepted_and_encoded_once(ticket: str) -> None:
     assert check_ticket([ticket]) == ticket
     asked = CasEndpoints.from_base_url("https://c/cas").validation_request(
         SERVICE, ticket, renew=False, now=0, request_id="a"
@@ -44,7 +44,7 @@ def test_odd_but_real_tickets_pass_and_are_encoded_once(ticket: str) -> None:
     assert query(asked.url) == {"service": [SERVICE], "ticket": [ticket]}
 
 
-def test_the_long_ticket_of_these_tests_has_403_characters() -> None:
+def test_long_ticket_fixture_has_403_characters() -> None:
     assert len(SHIBBOLETH_TICKET) == 403
 
 
@@ -67,7 +67,7 @@ def test_the_long_ticket_of_these_tests_has_403_characters() -> None:
         pytest.param(["ST-\x00"], id="cas16-nul"),
     ],
 )
-def test_what_cannot_be_a_service_ticket_is_refused_at_the_gate(values: list[str]) -> None:
+def test_malformed_tickets_are_rejected(values: list[str]) -> None:
     with pytest.raises(TicketMalformed) as caught:
         check_ticket(values)
     assert caught.value.status == 400
@@ -75,7 +75,7 @@ def test_what_cannot_be_a_service_ticket_is_refused_at_the_gate(values: list[str
         assert value not in caught.value.description + caught.value.detail
 
 
-def test_a_proxy_ticket_gets_a_sentence_of_its_own() -> None:
+def test_proxy_ticket_has_its_own_message() -> None:
     with pytest.raises(TicketMalformed) as caught:
         check_ticket(["PT-1"])
     assert "proxy tickets" in caught.value.description
@@ -90,7 +90,7 @@ def test_a_proxy_ticket_gets_a_sentence_of_its_own() -> None:
         {"authenticationDate": ("1970-01-01T00:58:59Z",)},
     ],
 )
-def test_an_answer_from_an_older_session_does_not_satisfy_renew(attributes: dict[str, tuple[str, ...]]) -> None:
+def test_older_session_does_not_satisfy_renew(attributes: dict[str, tuple[str, ...]]) -> None:
     with pytest.raises(TicketRejected):
         check_fresh_login(ValidatedTicket("alice", attributes), since=3600)
 
@@ -106,11 +106,11 @@ def test_an_answer_from_an_older_session_does_not_satisfy_renew(attributes: dict
         {"authenticationDate": ("Tue May 19 02:20:19 UTC 2015",)},
     ],
 )
-def test_an_answer_that_may_be_fresh_satisfies_renew(attributes: dict[str, tuple[str, ...]]) -> None:
+def test_fresh_session_satisfies_renew(attributes: dict[str, tuple[str, ...]]) -> None:
     check_fresh_login(ValidatedTicket("alice", attributes), since=3600)
 
 
-def test_a_fingerprint_tells_tickets_apart_without_showing_them() -> None:
+def test_fingerprints_differ_and_hide_the_ticket() -> None:
     first, second = ticket_fingerprint("ST-secret-1"), ticket_fingerprint("ST-secret-2")
     assert first != second
     assert first == ticket_fingerprint("ST-secret-1")

@@ -52,7 +52,7 @@ def tls(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("login", "as_url"), [(None, ""), (LOGIN, AS_URL)], ids=["open", "with-password"])
-def test_plain_http_is_asked_in_absolute_form_again_and_again(login: str | None, as_url: str) -> None:
+def test_plain_http_proxy_gets_absolute_urls(login: str | None, as_url: str) -> None:
     with ScriptedCas() as cas, HttpProxy(login=login) as proxy:
         client = through(proxy, cas.url, login=as_url)
         for _ in range(3):
@@ -67,9 +67,7 @@ def test_plain_http_is_asked_in_absolute_form_again_and_again(login: str | None,
 
 
 @pytest.mark.parametrize(("login", "as_url"), [(None, ""), (LOGIN, AS_URL)], ids=["open", "with-password"])
-def test_https_goes_through_a_tunnel_in_which_the_proxy_sees_the_host_alone_cas11(
-    tls: Path, login: str | None, as_url: str
-) -> None:
+def test_https_proxy_tunnel_shows_only_the_host_cas11(tls: Path, login: str | None, as_url: str) -> None:
     with ScriptedCas(tls=server_context(tls)) as cas, HttpProxy(login=login) as proxy:
         client = through(proxy, f"https://localhost:{cas.port}/cas", login=as_url, ca_file=tls / "server.crt")
         for _ in range(3):
@@ -82,7 +80,7 @@ def test_https_goes_through_a_tunnel_in_which_the_proxy_sees_the_host_alone_cas1
     assert all("proxy-authorization" not in seen.headers for seen in cas.validations)
 
 
-def test_saml_is_posted_through_both_kinds_of_proxy(tls: Path) -> None:
+def test_saml_posts_through_proxy(tls: Path) -> None:
     body = b""
     for context in (None, server_context(tls)):
         with ScriptedCas(tls=context) as cas, HttpProxy() as proxy:
@@ -98,9 +96,7 @@ def test_saml_is_posted_through_both_kinds_of_proxy(tls: Path) -> None:
     assert body.count(b"<samlp:AssertionArtifact>ST-") == 2
 
 
-def test_a_proxy_that_ends_the_tls_itself_is_not_trusted_cas11(
-    tls: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_tls_intercepting_proxy_is_rejected_cas11(tls: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """As some do, with a certificate of their own for CAS's name: to be accepted it has to be configured."""
     other = tmp_path_factory.mktemp("inspecting")
     write_certificate(other, ["localhost"])
@@ -112,7 +108,7 @@ def test_a_proxy_that_ends_the_tls_itself_is_not_trusted_cas11(
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("login", ["", "bridge:wrong@"], ids=["none", "wrong"])
-def test_a_proxy_that_wants_a_password_is_named_and_the_password_is_not(scheme: str, login: str) -> None:
+def test_proxy_authentication_error_hides_password(scheme: str, login: str) -> None:
     with ScriptedCas() as cas, HttpProxy(login=LOGIN) as proxy:
         client = through(proxy, f"{scheme}://127.0.0.1:{cas.port}/cas", login=login)
         detail = refusal(client, UpstreamUnreachable)
@@ -124,7 +120,7 @@ def test_a_proxy_that_wants_a_password_is_named_and_the_password_is_not(scheme: 
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_cas_that_the_proxy_does_not_reach_is_told_as_such(scheme: str) -> None:
+def test_cas_unreachable_behind_proxy_is_reported(scheme: str) -> None:
     with HttpProxy() as proxy:
         detail = refusal(through(proxy, f"{scheme}://127.0.0.1:{free_port()}/cas"), UpstreamUnreachable)
         assert f"the proxy {proxy.url}" in detail
@@ -132,7 +128,7 @@ def test_a_cas_that_the_proxy_does_not_reach_is_told_as_such(scheme: str) -> Non
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_is_down_is_named(scheme: str) -> None:
+def test_proxy_that_is_down_is_reported(scheme: str) -> None:
     port = free_port()
     client = CasClient(f"{scheme}://cas.example/cas", proxy=f"http://bridge:s3cret@127.0.0.1:{port}")
     assert f"through the proxy http://127.0.0.1:{port}" in refusal(client, UpstreamUnreachable)
@@ -153,17 +149,17 @@ def test_a_proxy_that_is_down_is_named(scheme: str) -> None:
         pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, True, UpstreamUnreachable, id="cas09-long-header"),
     ],
 )
-def test_a_tunnel_that_does_not_come_about_ends_in_time(raw: bytes, hangs: bool, kind: type[UpstreamError]) -> None:
+def test_tunnel_timeout_is_enforced(raw: bytes, hangs: bool, kind: type[UpstreamError]) -> None:
     with HttpProxy(raw=raw, hangs=hangs) as proxy:
         assert f"proxy {proxy.url}" in refusal(through(proxy, "https://cas.example/cas"), kind)
 
 
-def test_an_answer_of_a_mad_proxy_is_no_answer_of_cas() -> None:
+def test_invalid_proxy_response_is_rejected() -> None:
     with HttpProxy(raw=b"SSH-2.0-OpenSSH_9.2\r\n\r\n") as proxy:
         assert f"proxy {proxy.url}" in refusal(through(proxy, "http://cas.example/cas"), UpstreamMalformed)
 
 
-def test_the_budget_holds_through_a_tunnel_cas9(tls: Path) -> None:
+def test_timeout_applies_through_tunnel_cas9(tls: Path) -> None:
     with ScriptedCas(tls=server_context(tls)) as cas, HttpProxy() as proxy:
         cas.script = scripts.dribbles_body(cas_xml.success(), every=0.05)
         client = through(proxy, f"https://localhost:{cas.port}/cas", ca_file=tls / "server.crt")

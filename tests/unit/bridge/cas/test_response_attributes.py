@@ -15,20 +15,20 @@ def in_attributes(inside: str) -> bytes:
 
 
 @pytest.mark.parametrize("style", cas_xml.STYLES)
-def test_every_attribute_style_gives_the_same_lists_cas12(style: str) -> None:
+def test_attribute_styles_give_equal_lists_cas12(style: str) -> None:
     found = read_answer(cas_xml.STYLES[style])
     assert found.user == "alice"
     assert found.attributes == {"mail": ("a@x.org",), "memberOf": ("staff", "admins")}
 
 
-def test_a_server_that_says_everything_twice_is_read_once_cas12() -> None:
+def test_duplicate_styles_are_read_once_cas12() -> None:
     found = read_answer(cas_xml.DJANGO_CAS_SERVER).attributes
     assert found["displayName"] == ("Alice Müller <staff> & co",)
     assert found["memberOf"] == ("cn=math,ou=groups", "cn=jupyter-admins,ou=groups")
     assert found["emptyAttr"] == ("",)
 
 
-def test_a_name_that_xml_does_not_allow_is_decoded_from_its_hex_form_cas14() -> None:
+def test_hexadecimal_attribute_names_are_decoded_cas14() -> None:
     found = read_answer(cas_xml.APEREO).attributes
     assert found["urn:oid:0.9.2342:test:mail"] == ("alice@oid.example.org",)
 
@@ -59,16 +59,16 @@ def test_a_name_that_xml_does_not_allow_is_decoded_from_its_hex_form_cas14() -> 
         ),
     ],
 )
-def test_awkward_attributes_do_no_harm(inside: str, expected: dict[str, tuple[str, ...]]) -> None:
+def test_unusual_attributes_are_handled(inside: str, expected: dict[str, tuple[str, ...]]) -> None:
     assert read_answer(in_attributes(inside)).attributes == expected
 
 
-def test_a_value_of_50_kib_is_kept_cas14() -> None:
+def test_value_of_50_kib_is_kept_cas14() -> None:
     value = "x" * 50 * 1024
     assert read_answer(in_attributes(f"<cas:a>{value}</cas:a>")).attributes == {"a": (value,)}
 
 
-def test_2000_values_are_read_and_one_more_is_refused_cas14() -> None:
+def test_2000_values_are_the_limit_cas14() -> None:
     values = "".join(f"<cas:a>{n:x}</cas:a>" for n in range(ATTRIBUTE_VALUES_MAX))
     found = read_answer(in_attributes(values)).attributes
     assert len(found["a"]) == ATTRIBUTE_VALUES_MAX

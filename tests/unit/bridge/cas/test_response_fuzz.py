@@ -51,14 +51,14 @@ def read_whatever_it_is(body: bytes) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=2_000))
-def test_any_bytes_end_in_one_of_our_errors(body: bytes) -> None:
+def test_any_bytes_end_in_a_bridge_error(body: bytes) -> None:
     read_whatever_it_is(body)
     read_whatever_it_is(success(f"<cas:user>{body.decode('latin-1')}</cas:user>"))
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(MARKUP, st.text(max_size=8)), max_size=20))
-def test_any_mixture_of_cas_markup_ends_in_a_user_or_one_of_our_errors(pieces: list[str]) -> None:
+def test_random_cas_markup_ends_in_user_or_error(pieces: list[str]) -> None:
     inside = "".join(pieces).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     read_whatever_it_is(response(inside))
     read_whatever_it_is(success(inside))
@@ -66,6 +66,6 @@ def test_any_mixture_of_cas_markup_ends_in_a_user_or_one_of_our_errors(pieces: l
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, len(cas_xml.DJANGO_CAS_SERVER) - 1), st.binary(max_size=4), st.integers(0, 40))
-def test_a_damaged_real_answer_never_crashes(at: int, instead: bytes, lost: int) -> None:
+def test_damaged_responses_never_crash(at: int, instead: bytes, lost: int) -> None:
     whole = cas_xml.DJANGO_CAS_SERVER
     read_whatever_it_is(whole[:at] + instead + whole[at + lost :])

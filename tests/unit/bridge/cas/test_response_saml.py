@@ -29,7 +29,7 @@ def says(inside: str, conditions: str | None = None) -> bytes:
     return saml_response(assertion(inside, conditions))
 
 
-def test_a_success_gives_the_user_lists_of_values_and_the_time() -> None:
+def test_saml_success_returns_user_attributes_and_time() -> None:
     found = read_answer(GOOD)
     assert found.user == "alice"
     assert found.attributes == {
@@ -39,7 +39,7 @@ def test_a_success_gives_the_user_lists_of_values_and_the_time() -> None:
     }
 
 
-def test_the_date_that_cas_releases_wins_over_the_instant_of_the_statement() -> None:
+def test_released_date_wins_over_saml_instant() -> None:
     """Some servers write the time of the answer there."""
     date = {"authenticationDate": ["2026-09-21T08:00:00+00:00"]}
     assert read_answer(saml_signed_in("alice", date, service=SERVICE, now=NOW)).attributes == {
@@ -68,11 +68,11 @@ def test_the_date_that_cas_releases_wins_over_the_instant_of_the_statement() -> 
         pytest.param(says(authenticated() + attributed({"user": ["admin"]})), id="attribute-called-user"),
     ],
 )
-def test_alice_is_read_from_every_proper_assertion(body: bytes) -> None:
+def test_valid_saml_assertions_return_alice(body: bytes) -> None:
     assert read_answer(body).user == "alice"
 
 
-def test_a_name_in_hex_is_decoded_and_markup_in_a_value_left_out() -> None:
+def test_saml_hex_names_decode_and_markup_is_dropped() -> None:
     hexed = "_" + b"urn:oid:0.9.2342".hex()
     odd = attributed({hexed: ["x"], "cn": ["y"]}).replace("y</Attr", "y<b>z</b></Attr")
     assert "<b>" in odd
@@ -155,13 +155,13 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("body", BROKEN)
-def test_saml_that_is_broken_or_ambiguous_or_of_another_time_is_refused_as_a_whole(body: bytes) -> None:
+def test_ambiguous_or_expired_saml_is_rejected(body: bytes) -> None:
     with pytest.raises(UpstreamMalformed) as caught:
         read_answer(body)
     assert caught.value.detail
 
 
-def test_an_injected_second_statement_is_refused_cas4() -> None:
+def test_injected_saml_statement_is_rejected_cas4() -> None:
     value = f"x</AttributeValue></Attribute></AttributeStatement>{OTHER}<AttributeStatement>{subject()}<Attribute>"
     body = says(authenticated() + attributed({"cn": ["SPOT"]}).replace("SPOT", value + "<AttributeValue>"))
     with pytest.raises(UpstreamMalformed):
@@ -206,9 +206,9 @@ def test_an_injected_second_statement_is_refused_cas4() -> None:
         pytest.param(saml_failure("", ""), UpstreamError, id="nothing"),
     ],
 )  # fmt: skip
-def test_every_saml_refusal_has_its_meaning_and_the_log_learns_no_ticket(body: bytes, error: type[BridgeError]) -> None:
+def test_saml_failures_map_to_errors_without_ticket_in_log(body: bytes, error: type[BridgeError]) -> None:
     with pytest.raises(BridgeError) as caught:
         read_answer(body)
     assert type(caught.value) is error
-    assert caught.value.detail.startswith("CAS refused with")
+    assert caught.value.detail.startswith("CAS returned")
     assert "secret" not in caught.value.detail

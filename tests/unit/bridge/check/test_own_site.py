@@ -76,7 +76,7 @@ def test_a_file_that_docker_made_a_directory_of_is_told_as_such(tmp_path: Path) 
     found = judge_ca_file("cas.ca_file", "PASSERELLE_CAS_CA_FILE", tmp_path, reason, is_needed=None)
 
     assert found is not None
-    assert "Is a directory; Docker makes a directory in place of a file that is not there" in found.seen
+    assert "Is a directory; Docker creates a directory for a missing file" in found.seen
 
 
 def test_the_own_certificate_of_cas_as_its_authority_is_worth_a_note() -> None:
@@ -114,7 +114,7 @@ def test_the_address_of_a_refused_connection_is_found_out() -> None:
 
 @pytest.mark.parametrize("in_bundle", [True, False])
 def test_in_the_bundle_it_is_said_where_the_settings_are(in_bundle: bool) -> None:
-    wrong = fault("settings", "PASSERELLE_CAS_URL: is required and absent", "The bridge does not start.", "Correct it.")
+    wrong = fault("settings", "PASSERELLE_CAS_URL: is required", "The bridge does not start.", "Correct it.")
 
     assert ("are in .env here" in settings_text([wrong], in_bundle=in_bundle)) is in_bundle
     assert ".env" not in settings_text([ok("settings", "Well.")], in_bundle=in_bundle)

@@ -1,4 +1,4 @@
-"""`passerelle claims try`: what the rules make of a user, before anybody has to sign in."""
+"""`passerelle claims try`: claims of a user without a login."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CLIENTS = [
 
 
 class Command:
-    """The command in an environment of its own."""
+    """The command with its own settings."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,22 +42,22 @@ class Command:
             "PASSERELLE_CLIENTS": json.dumps(CLIENTS),
         }
 
-    def runs(self, *words: str, given: Any = ALICE, **settings: str) -> Result:
+    def run(self, *words: str, given: Any = ALICE, **settings: str) -> Result:
         content = given if isinstance(given, bytes) else json.dumps(given).encode()
         overrides = {f"PASSERELLE_{name.upper()}": settings[name] for name in settings}
         arguments = ["claims", "try", "--attributes", "-", *words]
         return CliRunner().invoke(main, arguments, input=content, env={**self.environment, **overrides})
 
-    def tells(self, *words: str, given: Any = ALICE, **settings: str) -> dict[str, Any]:
-        result = self.runs(*words, given=given, **settings)
+    def output(self, *words: str, given: Any = ALICE, **settings: str) -> dict[str, Any]:
+        result = self.run(*words, given=given, **settings)
         assert result.exit_code == 0, result.output
-        told = json.loads(result.stdout)
-        assert isinstance(told, dict)
-        return told
+        output = json.loads(result.stdout)
+        assert isinstance(output, dict)
+        return output
 
-    def refuses(self, *words: str, given: Any = ALICE, **settings: str) -> str:
-        """One sentence on standard error, status 1."""
-        result = self.runs(*words, given=given, **settings)
+    def error(self, *words: str, given: Any = ALICE, **settings: str) -> str:
+        """Return the error message; the status is 1."""
+        result = self.run(*words, given=given, **settings)
         assert (result.exit_code, result.stdout) == (1, "")
         assert isinstance(result.exception, SystemExit)
         assert result.stderr.startswith("Error: ")
@@ -70,10 +70,10 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     return Command(tmp_path)
 
 
-def test_it_shows_the_identity_and_what_an_application_is_told(command: Command) -> None:
-    told = command.tells()
-    assert told["identity"]["subject"] == "alice"
-    assert told["userinfo"] == {
+def test_output_has_identity_and_claims(command: Command) -> None:
+    output = command.output()
+    assert output["identity"]["subject"] == "alice"
+    assert output["userinfo"] == {
         "sub": "alice",
         "preferred_username": "alice",
         "email": "alice@example.org",
@@ -81,88 +81,90 @@ def test_it_shows_the_identity_and_what_an_application_is_told(command: Command)
         "groups": ["staff"],
         "eduperson_principal_name": "alice@example.org",
     }
-    assert told["id_token"] == {"sub": "alice"}
+    assert output["id_token"] == {"sub": "alice"}
 
 
-def test_a_client_is_told_what_its_scopes_give(command: Command) -> None:
-    assert command.tells("--client", "wiki")["userinfo"] == {"sub": "alice", "groups": ["staff"]}
-    assert command.tells("--client", "wiki", "--scope", "openid")["userinfo"] == {"sub": "alice"}
+def test_client_receives_claims_of_its_scopes(command: Command) -> None:
+    assert command.output("--client", "wiki")["userinfo"] == {"sub": "alice", "groups": ["staff"]}
+    assert command.output("--client", "wiki", "--scope", "openid")["userinfo"] == {"sub": "alice"}
 
 
-def test_it_says_whether_the_user_may_use_the_application(command: Command) -> None:
-    told = command.tells("--client", "closed")
-    assert told["may_sign_in"] is False
-    assert told["id_token"]["email"] == "alice@example.org"
-    assert told["id_token"]["sub"] == told["userinfo"]["sub"] != "alice"
-    assert command.tells("--client", "closed", given={"user": "a", "attributes": {"memberOf": "admins"}})["may_sign_in"]
+def test_output_has_access_decision(command: Command) -> None:
+    output = command.output("--client", "closed")
+    assert output["may_sign_in"] is False
+    assert output["id_token"]["email"] == "alice@example.org"
+    assert output["id_token"]["sub"] == output["userinfo"]["sub"] != "alice"
+    assert command.output("--client", "closed", given={"user": "a", "attributes": {"memberOf": "admins"}})["may_sign_in"]
 
 
-def test_a_managed_client_is_found_as_well(command: Command) -> None:
+def test_stored_client_is_found(command: Command) -> None:
     words = ["clients", "add", "Managed", "--id", "managed", "--public", "--redirect-uri", "https://m.example.org/cb"]
     assert CliRunner().invoke(main, words, env=command.environment).exit_code == 0
-    assert command.tells("--client", "managed")["client"] == "managed"
+    assert command.output("--client", "managed")["client"] == "managed"
 
 
-def test_no_database_is_touched_without_need(command: Command) -> None:
-    command.tells("--client", "wiki")
+def test_database_is_not_opened_without_need(command: Command) -> None:
+    command.output("--client", "wiki")
     assert list(command.folder.iterdir()) == []
 
 
-def test_the_user_may_be_named_beside_the_file(command: Command) -> None:
-    assert command.tells("--user", "bob", given={"attributes": {}})["identity"]["username"] == "bob"
-    assert command.tells("--user", "bob")["identity"]["username"] == "bob"
+def test_user_option_overrides_file(command: Command) -> None:
+    assert command.output("--user", "bob", given={"attributes": {}})["identity"]["username"] == "bob"
+    assert command.output("--user", "bob")["identity"]["username"] == "bob"
 
 
-def test_it_reads_what_cas_answers(command: Command) -> None:
-    told = command.tells("--xml", given=cas_xml.APEREO)
-    assert told["userinfo"]["groups"] == ["cn=math,ou=groups", "cn=jupyter-admins,ou=groups"]
-    assert told["identity"]["auth_time"] == 1795421090
+def test_xml_response_is_read(command: Command) -> None:
+    output = command.output("--xml", given=cas_xml.APEREO)
+    assert output["userinfo"]["groups"] == ["cn=math,ou=groups", "cn=jupyter-admins,ou=groups"]
+    assert output["identity"]["auth_time"] == 1795421090
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
-        (b"", "not JSON"),
-        (b"\xff", "not JSON"),
-        (b"[" * 100_000, "not JSON"),
-        ([], "have to be an object"),
-        ({}, "There is no user"),
-        ({"user": ["alice"]}, "There is no user"),
-        ({"user": " "}, "There is no user"),
-        ({"user": "a", "attributes": []}, "have to be an object"),
-        ({"user": "a", "attributes": {"mail": 1}}, "'mail' has to be a string or a list of strings"),
-        ({"user": "a", "attributes": {"mail": ["a", None]}}, "'mail' has to be a string or a list of strings"),
+        (b"", "not valid JSON"),
+        (b"\xff", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        ([], "expected an object"),
+        ({}, "The user is missing"),
+        ({"user": ["alice"]}, "The user is missing"),
+        ({"user": " "}, "The user is missing"),
+        ({"user": "a", "attributes": []}, "expected an object"),
+        ({"user": "a", "attributes": {"mail": 1}}, "'mail' must be a string or a list of strings"),
+        ({"user": "a", "attributes": {"mail": ["a", None]}}, "'mail' must be a string or a list of strings"),
     ],
 )
-def test_a_file_that_is_something_else_is_refused(command: Command, given: Any, says: str) -> None:
-    assert says in command.refuses(given=given)
+def test_invalid_file_is_rejected(command: Command, given: Any, message: str) -> None:
+    assert message in command.error(given=given)
 
 
 @pytest.mark.parametrize("given", [b"", b"<html>", cas_xml.failure("INVALID_TICKET"), *cas_xml.DOCTYPES.values()])
-def test_an_answer_of_cas_that_signs_nobody_in_is_refused(command: Command, given: bytes) -> None:
-    command.refuses("--xml", given=given)
+def test_denied_xml_response_is_rejected(command: Command, given: bytes) -> None:
+    command.error("--xml", given=given)
 
 
 @pytest.mark.parametrize(
-    ("words", "settings", "says"),
+    ("words", "settings", "message"),
     [
-        (["--client", "nobody"], {}, "There is no client 'nobody'"),
-        (["--client", "wiki", "--scope", "openid email"], {}, "would not get the scope email"),
-        ([], {"subject_attribute": "uid"}, "0 values of uid instead of one"),
+        (["--client", "unknown"], {}, "There is no client 'unknown'"),
+        (["--client", "wiki", "--scope", "openid email"], {}, "is not registered for the scope email"),
+        ([], {"subject_attribute": "uid"}, "0 values of uid, expected one"),
         ([], {"issuer": ""}, "PASSERELLE_ISSUER"),
-        ([], {"groups_from_dn": "cn"}, "needs groups_base"),
+        ([], {"groups_from_dn": "cn"}, "requires groups_base"),
         (["--client", "other"], {"database_url": "sqlite:////nowhere/at/all.sqlite3"}, "PASSERELLE_DATABASE_URL"),
     ],
 )
-def test_what_cannot_be_shown_is_said(command: Command, words: list[str], settings: dict[str, str], says: str) -> None:
-    assert says in command.refuses(*words, **settings)
+def test_impossible_claims_request_is_reported(
+    command: Command, words: list[str], settings: dict[str, str], message: str
+) -> None:
+    assert message in command.error(*words, **settings)
 
 
-def test_the_file_has_to_be_there(command: Command) -> None:
+def test_file_must_exist(command: Command) -> None:
     result = CliRunner().invoke(main, ["claims", "try", "--attributes", "/no/such"], env=command.environment)
     assert (result.exit_code, "No such file" in result.stderr) == (2, True)
 
 
-def test_awkward_values_come_out_as_json(command: Command) -> None:
+def test_special_values_are_printed_as_json(command: Command) -> None:
     odd = {"user": "zoë.o'neil", "attributes": {"displayName": ["<&>\"'\u2028\ud800"], "__proto__": "x" * 50_000}}
-    assert command.tells(given=odd)["userinfo"]["name"] == "<&>\"'\u2028\ud800"
+    assert command.output(given=odd)["userinfo"]["name"] == "<&>\"'\u2028\ud800"

@@ -154,7 +154,7 @@ def test_disabled_field_disables_and_enables(command: ClientCommand) -> None:
         ),
         (PAGE + "recipe = 'grafana'", "page: recipe: unknown field"),
         (PAGE.replace('client_id = "page"', ""), "entry 2: client_id: Field required"),
-        (PAGE + "client_secret = 'x'\nclient_secret_hash = 'generate'", "are both given"),
+        (PAGE + "client_secret = 'x'\nclient_secret_hash = 'generate'", "are both set"),
         (
             PAGE + "client_secret_hash = 'generate'\nformer_secret_hash = '" + "0" * 64 + "'",
             "client_secret_hash other",
@@ -184,7 +184,7 @@ def test_all_faults_are_reported_together(command: ClientCommand) -> None:
     refused = apply(command, PAGE.replace("https", "http") + WIKI + "scopes = ['root']\n", "--yes")
     assert "page: redirect_uris" in refused.stderr
     assert "wiki: " in refused.stderr
-    assert "root: not known here" in refused.stderr
+    assert "root: unknown scope" in refused.stderr
 
 
 def test_unreadable_file_is_reported(command: ClientCommand, tmp_path: Path) -> None:

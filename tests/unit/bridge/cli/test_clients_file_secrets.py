@@ -109,7 +109,7 @@ def test_secrets_file_is_new_and_private(command: ClientCommand, tmp_path: Path)
     ("failure", "says"),
     [
         (KeyboardInterrupt(), "Aborted"),
-        (StoreFailure("the server closed the connection"), "The database does not do what was asked of it"),
+        (StoreFailure("the server closed the connection"), "The database rejected the operation"),
     ],
 )
 def test_secrets_file_is_kept_if_change_may_be_committed(

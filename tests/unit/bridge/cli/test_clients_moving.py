@@ -204,7 +204,7 @@ def test_move_to_shared_redirect_uri_is_noted(command: ClientCommand) -> None:
         (["--recipe", "grafana", "--url", "http://app.example.org"], 2, "is plain http"),
         (["--recipe", "command-line"], 2, "has no address"),
         (["--recipe", "command-line", "--url", NEW], 2, "has no address"),
-        (["--recipe", "grafana", "--url", NEW, "--scope", "root"], 1, "root: not known here"),
+        (["--recipe", "grafana", "--url", NEW, "--scope", "root"], 1, "root: unknown scope"),
     ],
 )
 def test_invalid_move_changes_nothing(command: ClientCommand, words: list[str], status: int, says: str) -> None:

@@ -109,8 +109,8 @@ def test_program_recipe_has_no_url_and_no_secret(command: ClientCommand) -> None
         (["--recipe", "grafana", "--url", ""], 2, "is not complete"),
         ([*GRAFANA, "--id", "a;b"], 1, "Choose another client id with --id"),
         ([*GRAFANA, "--public"], 1, "needs a client with a secret"),
-        ([*GRAFANA, "--scope", "root"], 1, "root: not known here"),
-        (["--recipe", "command-line", "--no-pkce"], 1, "needs a client secret"),
+        ([*GRAFANA, "--scope", "root"], 1, "root: unknown scope"),
+        (["--recipe", "command-line", "--no-pkce"], 1, "requires a client secret"),
         (["--recipe", "mod-auth-openidc", "--url", "https://a.example.org", "--id", "a${b}"], 1, "cannot hold"),
         (
             ["--recipe", "mod-auth-openidc", "--url", "https://a.example.org/caf%C3%A9"],

@@ -31,14 +31,14 @@ __all__ = ["command", "empty_database"]  # fixtures
         pytest.param([*REDIRECT, "--id", "hub"], "defined in the settings", id="settings-client"),
         pytest.param([*REDIRECT, "--id", "a b"], "client_id", id="space-in-id"),
         pytest.param([*REDIRECT, "--id", "x" * 256], "client_id", id="long-id"),
-        pytest.param([*REDIRECT, "--scope", "root"], "root: not known here", id="unknown-scope"),
-        pytest.param([*REDIRECT, "--grant-type", "password"], "password: not known here", id="unknown-grant"),
-        pytest.param([*REDIRECT, "--claim", "sub"], "no such claim", id="unknown-claim"),
-        pytest.param([*REDIRECT, "--public", "--no-pkce"], "needs a client secret", id="public-without-pkce"),
+        pytest.param([*REDIRECT, "--scope", "root"], "root: unknown scope", id="unknown-scope"),
+        pytest.param([*REDIRECT, "--grant-type", "password"], "password: unknown grant type", id="unknown-grant"),
+        pytest.param([*REDIRECT, "--claim", "sub"], "unknown claim", id="unknown-claim"),
+        pytest.param([*REDIRECT, "--public", "--no-pkce"], "requires a client secret", id="public-without-pkce"),
         pytest.param([*REDIRECT, "--access-token-lifetime", "1"], "access_token_lifetime_seconds", id="short-token"),
         pytest.param([*REDIRECT, "--backchannel-logout-uri", "ftp://x"], "backchannel_logout_uri", id="ftp"),
         pytest.param(
-            ["--public", "--grant-type", "client_credentials"], "needs a client secret", id="public-client-credentials"
+            ["--public", "--grant-type", "client_credentials"], "requires a client secret", id="public-client-credentials"
         ),
     ],
 )
@@ -171,7 +171,7 @@ def test_full_disk_is_reported(command: ClientCommand) -> None:
             "CREATE TRIGGER full BEFORE INSERT ON stored_clients BEGIN SELECT RAISE(FAIL, 'disk full'); END"
         )
     connection.close()
-    assert "The database does not do what was asked of it: disk full." in command.error("add", "A", *REDIRECT)
+    assert "The database rejected the operation: disk full." in command.error("add", "A", *REDIRECT)
 
 
 def test_read_only_database_is_reported(command: ClientCommand, monkeypatch: pytest.MonkeyPatch) -> None:

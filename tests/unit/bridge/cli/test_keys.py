@@ -1,4 +1,4 @@
-"""`passerelle keys`: what it prints, and what it refuses."""
+"""`passerelle keys`: output and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Keys = Callable[..., Result]
 
 @pytest.fixture
 def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keys:
-    """Runs `passerelle keys …` on a database of its own."""
+    """Run `passerelle keys …` on a new database."""
     monkeypatch.setenv("PASSERELLE_ISSUER", "https://auth.example.org")
     monkeypatch.setenv("PASSERELLE_CAS_URL", "https://sso.example.org/cas")
     monkeypatch.setenv("PASSERELLE_SECRET_KEY", "a secret key of the tests, long enough")
@@ -37,12 +37,12 @@ def of(keys: Keys, algorithm: str, state: str) -> list[str]:
     return [key["kid"] for key in listed(keys) if (key["algorithm"], key["state"]) == (algorithm, state)]
 
 
-def test_before_the_first_start_there_are_no_keys(keys: Keys) -> None:
+def test_no_keys_before_first_start(keys: Keys) -> None:
     assert listed(keys) == []
-    assert "There are no keys yet: `passerelle serve` makes them." in keys("list").stdout
+    assert "There are no keys yet; `passerelle serve` creates them." in keys("list").stdout
 
 
-def test_the_keys_are_listed_with_state_and_moment(keys: Keys) -> None:
+def test_keys_list_shows_state_and_time(keys: Keys) -> None:
     assert keys("rotate").exit_code == 0
     rows = listed(keys)
     assert [(key["algorithm"], key["state"]) for key in rows] == [
@@ -55,7 +55,7 @@ def test_the_keys_are_listed_with_state_and_moment(keys: Keys) -> None:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", key["since"])
 
 
-def test_of_one_algorithm_alone(keys: Keys) -> None:
+def test_rotate_one_algorithm(keys: Keys) -> None:
     result = keys("rotate", "--algorithm", "ES256")
     assert result.exit_code == 0
     assert of(keys, "RS256", "next") == []
@@ -64,34 +64,34 @@ def test_of_one_algorithm_alone(keys: Keys) -> None:
     assert keys("rotate", "--algorithm", "HS256").exit_code == 2
 
 
-def test_a_second_key_does_not_queue_behind_a_waiting_one(keys: Keys) -> None:
+def test_second_pending_key_is_rejected(keys: Keys) -> None:
     keys("rotate", "--algorithm", "ES256")
-    (waiting,) = of(keys, "ES256", "next")
+    (pending,) = of(keys, "ES256", "next")
     result = keys("rotate", "--algorithm", "ES256")
     assert result.exit_code == 1
-    assert f"The next ES256 key {waiting} is already published" in result.stderr
+    assert f"The next ES256 key {pending} is already published" in result.stderr
     assert "--now" in result.stderr
     assert len(listed(keys)) == 3
 
 
-def test_a_leaked_key_is_replaced_at_once_and_then_removed(keys: Keys) -> None:
+def test_compromised_key_is_replaced_and_removed(keys: Keys) -> None:
     keys("rotate", "--algorithm", "ES256")
-    (leaked,) = of(keys, "ES256", "signing")
+    (compromised,) = of(keys, "ES256", "signing")
     result = keys("rotate", "--algorithm", "ES256", "--now")
     assert result.exit_code == 0
     (kid,) = of(keys, "ES256", "signing")
-    assert kid != leaked
-    assert f"Added {kid} (ES256). It signs from now on" in result.stdout
-    assert "Warning: an application whose copy of the JWKS is older refuses sign-ins" in result.stderr
-    assert f"passerelle keys remove {leaked}" in result.stderr
-    assert leaked in of(keys, "ES256", "retired")
-    removed = keys("remove", leaked)
+    assert kid != compromised
+    assert f"Added {kid} (ES256). It signs now" in result.stdout
+    assert "Warning: clients with a cached JWKS reject logins" in result.stderr
+    assert f"passerelle keys remove {compromised}" in result.stderr
+    assert compromised in of(keys, "ES256", "retired")
+    removed = keys("remove", compromised)
     assert removed.exit_code == 0
-    assert removed.stdout.startswith(f"Removed {leaked} (ES256, retired).")
-    assert leaked not in {key["kid"] for key in listed(keys)}
+    assert removed.stdout.startswith(f"Removed {compromised} (ES256, retired).")
+    assert compromised not in {key["kid"] for key in listed(keys)}
 
 
-def test_the_key_that_signs_is_not_removed(keys: Keys) -> None:
+def test_signing_key_is_not_removed(keys: Keys) -> None:
     keys("rotate", "--algorithm", "ES256")
     (signing,) = of(keys, "ES256", "signing")
     result = keys("remove", signing)
@@ -101,30 +101,28 @@ def test_the_key_that_signs_is_not_removed(keys: Keys) -> None:
     assert of(keys, "ES256", "signing") == [signing]
 
 
-def test_a_waiting_key_can_be_removed_and_replaced(keys: Keys) -> None:
+def test_pending_key_can_be_removed_and_replaced(keys: Keys) -> None:
     keys("rotate", "--algorithm", "ES256")
-    (waiting,) = of(keys, "ES256", "next")
-    assert keys("remove", waiting).exit_code == 0
+    (pending,) = of(keys, "ES256", "next")
+    assert keys("remove", pending).exit_code == 0
     assert keys("rotate", "--algorithm", "ES256").exit_code == 0
-    assert of(keys, "ES256", "next") != [waiting]
+    assert of(keys, "ES256", "next") != [pending]
 
 
-def test_a_name_that_begins_with_a_dash_is_taken_for_a_key(keys: Keys) -> None:
+def test_kid_may_begin_with_a_dash(keys: Keys) -> None:
     result = keys("remove", "-obwOtP9MjEl4R_IHeQDPXtDxbmVgCvPoGuWulr9eHM")
     assert result.exit_code == 1
-    assert "There is no key -obwOtP9MjEl4R_IHeQDPXtDxbmVgCvPoGuWulr9eHM." in result.stderr
+    assert "No key -obwOtP9MjEl4R_IHeQDPXtDxbmVgCvPoGuWulr9eHM;" in result.stderr
 
 
-def test_an_unknown_key_is_named(keys: Keys) -> None:
+def test_unknown_key_is_reported(keys: Keys) -> None:
     result = keys("remove", "nonsense")
     assert result.exit_code == 1
-    assert "There is no key nonsense. `passerelle keys list` shows all." in result.stderr
+    assert "No key nonsense; `passerelle keys list` shows all keys." in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [["rotate"], ["rotate", "--now"], ["remove", "any"]])
-def test_another_secret_key_is_told_in_a_sentence(
-    keys: Keys, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
-) -> None:
+def test_other_secret_key_is_reported(keys: Keys, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
     keys("rotate", "--algorithm", "ES256")
     before = listed(keys)
     monkeypatch.setenv("PASSERELLE_SECRET_KEY", "another secret key, long enough")
@@ -135,7 +133,7 @@ def test_another_secret_key_is_told_in_a_sentence(
     assert listed(keys) == before
 
 
-def test_what_is_printed_is_no_secret(keys: Keys) -> None:
+def test_key_output_has_no_secrets(keys: Keys) -> None:
     printed = (
         keys("rotate").output + keys("rotate", "--now").output + keys("list").output + keys("list", "--json").output
     )

@@ -45,7 +45,7 @@ def identity(rules: ClaimRules | None = None, user: str = "alice", **attributes:
         (("supannEtablissement", "urn:oid:1.3.6.1.4.1.7135.1.2.1.14"), "supann_etablissement"),
     ],
 )
-def test_claims_with_several_values_are_lists_even_with_one(names: tuple[str, ...], claim: str) -> None:
+def test_multi_valued_claims_are_always_lists(names: tuple[str, ...], claim: str) -> None:
     for name in names:
         assert build_identity("alice", {name: ("staff",)}, ClaimRules()).claims == {claim: ["staff"]}, name
 
@@ -72,12 +72,12 @@ def test_claims_with_several_values_are_lists_even_with_one(names: tuple[str, ..
         ),
     ],
 )
-def test_claims_with_one_value_are_strings_under_every_name(names: tuple[str, ...], claim: str) -> None:
+def test_single_valued_claims_are_strings(names: tuple[str, ...], claim: str) -> None:
     for name in names:
         assert build_identity("alice", {name: ("a", "b")}, ClaimRules()).claims == {claim: "a"}, name
 
 
-def test_names_and_addresses_come_from_oids_as_well() -> None:
+def test_names_and_addresses_match_oids() -> None:
     oids = {
         "urn:oid:2.5.4.42": ("Alice",),
         "urn:oid:2.5.4.4": ("L",),
@@ -87,40 +87,40 @@ def test_names_and_addresses_come_from_oids_as_well() -> None:
     assert (found.given_name, found.family_name, found.email, found.name) == ("Alice", "L", "a@x.org", "Alice L")
 
 
-def test_an_affiliation_with_an_at_sign_is_the_scoped_one_whatever_it_is_called() -> None:
+def test_affiliation_with_at_sign_is_scoped() -> None:
     told = identity(affiliation=("staff", "staff@example.org", "member")).claims
     assert told["eduperson_affiliation"] == ["staff", "member"]
     assert told["eduperson_scoped_affiliation"] == ["staff@example.org"]
 
 
-def test_one_attribute_under_two_names_is_told_once() -> None:
+def test_two_spellings_of_an_attribute_are_merged() -> None:
     both = {"eduPersonAffiliation": ("staff",), "urn:oid:1.3.6.1.4.1.5923.1.1.1.1": ("staff", "member")}
     assert build_identity("alice", both, ClaimRules()).claims["eduperson_affiliation"] == ["staff", "member"]
 
 
-def test_the_identifier_that_is_ones_own_for_each_service_is_handed_to_nobody() -> None:
+def test_targeted_id_is_not_released() -> None:
     assert identity(eduPersonTargetedID="x").claims == {}
 
 
-def test_an_unknown_name_stands_for_itself() -> None:
+def test_unknown_attribute_name_is_unchanged() -> None:
     assert canonical_name("urn:oid:9.9.9") == "9.9.9"
     assert canonical_name("department") == "department"
     assert canonical_name("mailHost") != canonical_name("mail")
 
 
-def test_acr_and_amr_come_from_what_a_rule_names_and_from_nothing_else() -> None:
+def test_acr_and_amr_come_only_from_rules() -> None:
     assert (identity(authnContextClass="mfa-duo").acr, identity(amr="pwd").amr) == (None, ())
     rules = loaded(attributes='{"acr": ["authnContextClass"], "amr": ["methods"]}').claim_rules
     found = identity(rules, authnContextClass="mfa-duo", methods=("pwd", "otp"))
     assert (found.acr, found.amr) == ("mfa-duo", ("pwd", "otp"))
 
 
-def test_a_claim_of_ones_own_is_named_by_a_uri_and_is_a_list() -> None:
+def test_custom_claim_is_a_uri_and_a_list() -> None:
     rules = loaded(attributes='{"https://example.org/claims/room": ["roomNumber"]}').claim_rules
     assert identity(rules, roomNumber="A1").claims == {"https://example.org/claims/room": ["A1"]}
 
 
-def test_an_empty_list_of_attributes_turns_a_claim_off() -> None:
+def test_empty_attribute_list_disables_claim() -> None:
     rules = loaded(attributes='{"eduperson_affiliation": []}').claim_rules
     assert identity(rules, eduPersonAffiliation="staff", eduPersonOrcid="o").claims == {"eduperson_orcid": ["o"]}
 
@@ -128,7 +128,7 @@ def test_an_empty_list_of_attributes_turns_a_claim_off() -> None:
 # --- e-mail
 
 
-def test_a_missing_address_is_made_by_the_template() -> None:
+def test_email_template_fills_missing_address() -> None:
     rules = ClaimRules(email_template="{username}@example.org")
     assert identity(rules).email == "alice@example.org"
     assert identity(rules, mail="a@x.org").email == "a@x.org"
@@ -139,20 +139,20 @@ def test_a_missing_address_is_made_by_the_template() -> None:
 @pytest.mark.parametrize(
     "user", ["a@evil.org", "a b", "a,b@c", "é", "a..b", ".a", "a.", "a\u2028", "x" * 65, '"a"', "a<b"]
 )
-def test_no_address_is_made_of_a_name_that_would_change_it(user: str) -> None:
+def test_email_template_rejects_unsafe_usernames(user: str) -> None:
     assert identity(ClaimRules(email_template="{username}@example.org"), user).email is None
 
 
 # --- who it is
 
 
-def test_the_user_is_kept_as_cas_says_it_unless_a_rule_lowers_it() -> None:
+def test_username_case_is_kept_unless_configured() -> None:
     assert (identity(user="Alice").username, identity(user="Alice").subject) == ("Alice", "Alice")
     lowered = identity(ClaimRules(username_case="lower"), "Alice")
     assert (lowered.username, lowered.subject) == ("alice", "alice")
 
 
-def test_subject_and_user_name_come_from_attributes_by_rule() -> None:
+def test_subject_and_username_attributes() -> None:
     rules = ClaimRules(subject_attribute="eduPersonUniqueId", username_attribute="uid", username_case="lower")
     found = identity(rules, "a@x", **{"urn:oid:1.3.6.1.4.1.5923.1.1.1.13": "AbC@x", "UID": ("Alice", "Alice")})
     assert (found.subject, found.username) == ("AbC@x", "alice")
@@ -160,14 +160,14 @@ def test_subject_and_user_name_come_from_attributes_by_rule() -> None:
 
 @pytest.mark.parametrize("rule", ["subject_attribute", "username_attribute"])
 @pytest.mark.parametrize("values", [(), ("",), ("a", "b"), ("a\x00",), ("x" * 256,), ("a\nb",)])
-def test_nothing_takes_the_place_of_a_missing_or_doubtful_name(rule: str, values: tuple[str, ...]) -> None:
+def test_missing_identifier_denies_login(rule: str, values: tuple[str, ...]) -> None:
     with pytest.raises(IdentityIncomplete) as raised:
         identity(replace(ClaimRules(), **{rule: "uid"}), uid=values)
     assert raised.value.code == "access_denied"
 
 
 @pytest.mark.parametrize("user", ["root", "alice\n", "-alice", "", "a" * 40])
-def test_a_user_name_that_does_not_match_the_pattern_gets_nowhere(user: str) -> None:
+def test_username_pattern_mismatch_denies_login(user: str) -> None:
     rules = loaded(username_pattern="[a-z]{5,20}").claim_rules
     assert identity(rules).username == "alice"
     with pytest.raises(IdentityIncomplete):
@@ -175,7 +175,7 @@ def test_a_user_name_that_does_not_match_the_pattern_gets_nowhere(user: str) -> 
 
 
 @given(st.dictionaries(st.text(max_size=8) | st.sampled_from(sorted(CLAIM_SOURCES)), st.lists(st.text()).map(tuple)))
-def test_whatever_cas_releases_becomes_an_identity_that_can_be_kept(attributes: dict[str, tuple[str, ...]]) -> None:
+def test_any_attributes_give_a_storable_identity(attributes: dict[str, tuple[str, ...]]) -> None:
     for rules in (ClaimRules(groups_from_affiliation=True, email_template="{username}@x.org"), FROM_DN):
         found = build_identity("alice", attributes, rules)
         assert Identity.from_json(found.to_json()) == found
@@ -187,48 +187,48 @@ def test_whatever_cas_releases_becomes_an_identity_that_can_be_kept(attributes: 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"attributes": '{"group": ["memberOf"]}'}, "no such claim: group (there are name, given_name"),
-        ({"attributes": '{"https:": ["x"]}'}, "no such claim: https:"),
-        ({"attributes": '{"groups": ["memberOf", "MEMBEROF"]}'}, "an attribute is named twice"),
-        ({"attributes": '{"email": ["mail", "urn:oid:0.9.2342.19200300.100.1.3"]}'}, "an attribute is named twice"),
+        ({"attributes": '{"group": ["memberOf"]}'}, "unknown claim: group (known: name, given_name"),
+        ({"attributes": '{"https:": ["x"]}'}, "unknown claim: https:"),
+        ({"attributes": '{"groups": ["memberOf", "MEMBEROF"]}'}, "duplicate attribute"),
+        ({"attributes": '{"email": ["mail", "urn:oid:0.9.2342.19200300.100.1.3"]}'}, "duplicate attribute"),
         ({"attributes": '{"email": [" "]}'}, "an attribute name is empty"),
         ({"attributes": '{"email": "mail"}'}, "must be a list"),
-        ({"groups_from_dn": "cn"}, "needs groups_base"),
+        ({"groups_from_dn": "cn"}, "requires groups_base"),
         ({"groups_from_dn": "ou", "groups_base": "*"}, "Input should be 'cn'"),
         ({"groups_base": "groups"}, "is not a distinguished name"),
-        ({"groups_base": "ou=a\\"}, "escaped by a backslash"),
+        ({"groups_base": "ou=a\\"}, "escaped with a backslash"),
         ({"group_map": '{"a": ""}'}, "to an empty name"),
-        ({"group_map": '{"cn=a,dc=x": "a", "CN=A, DC=X": "b"}'}, "names one group twice"),
-        ({"group_map": "a=b"}, "is not JSON"),
+        ({"group_map": '{"cn=a,dc=x": "a", "CN=A, DC=X": "b"}'}, "has a duplicate group"),
+        ({"group_map": "a=b"}, "is not valid JSON"),
         ({"email_template": "{uid}@example.org"}, "must be like {username}@example.org"),
         ({"email_template": "{username}"}, "must be like"),
         ({"email_template": "{username}@{username}.org"}, "must be like"),
-        ({"email_template": "{username}{x}@example.org"}, "may have nothing but"),
+        ({"email_template": "{username}{x}@example.org"}, "may have only"),
         ({"email_template": "{username}@example"}, "must be like"),
         ({"username_case": "upper"}, "'keep' or 'lower'"),
         ({"username_pattern": "("}, "is not a regular expression"),
     ],
 )
-def test_a_wrong_rule_stops_the_start_and_says_why(settings: dict[str, str], says: str) -> None:
+def test_invalid_rule_is_reported(settings: dict[str, str], says: str) -> None:
     (fault,) = faults(**settings)
     assert fault.startswith(f"PASSERELLE_{next(iter(settings)).upper()}")
     assert says in fault
 
 
-def test_wrong_rules_are_told_together_with_the_other_faults() -> None:
+def test_invalid_rules_are_listed_with_other_faults() -> None:
     assert len(faults(groups_from_dn="cn", email_template="x", attributes='{"x": []}', issuer="https://x/")) == 4
 
 
 @pytest.mark.parametrize(
     ("client", "says"),
     [
-        ({"claims": ["nonsense"]}, "no such claim: nonsense"),
-        ({"claims": ["sub"]}, "no such claim: sub"),
-        ({"allowed_attributes": {"uid": []}}, "nobody could sign in"),
-        ({"allowed_attributes": {" ": ["x"]}}, "nobody could sign in"),
+        ({"claims": ["nonsense"]}, "unknown claim: nonsense"),
+        ({"claims": ["sub"]}, "unknown claim: sub"),
+        ({"allowed_attributes": {"uid": []}}, "every login would be denied"),
+        ({"allowed_attributes": {" ": ["x"]}}, "every login would be denied"),
     ],
 )
-def test_a_wrong_rule_of_a_client_stops_the_start(client: dict[str, object], says: str) -> None:
+def test_invalid_client_rule_is_reported(client: dict[str, object], says: str) -> None:
     entry = {"client_id": "x", "redirect_uris": ["https://x.example.org/cb"], **client}
     (fault,) = faults(clients=json.dumps([entry]))
     assert says in fault

@@ -12,7 +12,7 @@ from bridge.settings import load
 from tests.support.bridge.command_forks import Call, Command
 
 
-def test_the_working_folders_file_comes_before_the_machines_and_a_named_one_before_both(tmp_path: Path) -> None:
+def test_config_file_precedence(tmp_path: Path) -> None:
     places = [tmp_path / "here.toml", tmp_path / "etc.toml"]
     named = tmp_path / "named.toml"
     for number, file in enumerate([*places, named], 1):
@@ -26,27 +26,29 @@ def test_the_working_folders_file_comes_before_the_machines_and_a_named_one_befo
     assert load({}, places).issuer == "https://2.example"
 
 
-@pytest.mark.parametrize("fault", ["everybody", "a stranger"])
-def test_a_file_that_somebody_else_may_have_written_is_not_taken_for_ones_own(tmp_path: Path, fault: str) -> None:
+@pytest.mark.parametrize("fault", ["writable by all", "other owner"])
+def test_file_of_another_user_is_not_trusted(tmp_path: Path, fault: str) -> None:
     file = tmp_path / "passerelle.toml"
     file.write_text(f'issuer = "https://a.example"\ncas_url = "https://evil.example"\nsecret_key = "{"0" * 64}"\n')
-    if fault == "everybody":
+    if fault == "writable by all":
         file.chmod(0o666)
     elif os.geteuid() == 0:
         os.chown(file, 12345, 12345)
     else:
         file = Path("/proc/1/status")  # root's, which is nobody's but root's
-        with pytest.raises(ConfigurationError, match="is not TOML"):
+        with pytest.raises(ConfigurationError, match="is not valid TOML"):
             load({}, [file])
         return
-    with pytest.raises(ConfigurationError, match="everybody" if fault == "everybody" else "belongs to uid 12345"):
+    with pytest.raises(
+        ConfigurationError, match="writable for all" if fault == "writable by all" else "belongs to uid 12345"
+    ):
         load({}, [file])
     with pytest.raises(ConfigurationError, match="PASSERELLE_ISSUER: is required"):
         load({}, [file])
     assert load({"PASSERELLE_CONFIG": str(file)}, [file]).cas_url == "https://evil.example"
 
 
-def test_a_working_folder_that_may_not_be_looked_into_is_no_place_for_settings(tmp_path: Path) -> None:
+def test_inaccessible_working_folder_is_skipped(tmp_path: Path) -> None:
     """Root's own, where root types `sudo -u passerelle …`."""
     closed, database = tmp_path / "root", tmp_path / "bridge.sqlite3"
     closed.mkdir()
@@ -58,13 +60,13 @@ def test_a_working_folder_that_may_not_be_looked_into_is_no_place_for_settings(t
         "PASSERELLE_DATABASE_URL": f"sqlite:///{database}",
     }
     call = Call(words=["clients", "list"], folder=closed, environment=environment)
-    ended = Command(call, tmp_path / "notes").ends()
+    ended = Command(call, tmp_path / "notes").wait()
     closed.chmod(0o700)
     assert ended.status == 0, ended.stderr
     assert "There are no clients yet" in ended.stderr
 
 
-def test_a_file_that_a_group_of_others_may_change_is_not_taken(tmp_path: Path) -> None:
+def test_group_writable_file_is_not_trusted(tmp_path: Path) -> None:
     """One's own group may, as a umask of 002 has it."""
     file = tmp_path / "passerelle.toml"
     file.write_text(f'issuer = "https://a.example"\ncas_url = "https://c.example"\nsecret_key = "{"0" * 64}"\n')
@@ -72,11 +74,11 @@ def test_a_file_that_a_group_of_others_may_change_is_not_taken(tmp_path: Path) -
     assert load({}, [file]).issuer == "https://a.example"
     if os.geteuid() == 0:  # nobody else can give a file to a group of others
         os.chown(file, -1, 12345)
-        with pytest.raises(ConfigurationError, match="can be changed by the group 12345"):
+        with pytest.raises(ConfigurationError, match="is writable for group 12345"):
             load({}, [file])
 
 
-def test_a_link_that_somebody_else_put_there_does_not_choose_among_ones_own_files(tmp_path: Path) -> None:
+def test_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
     file, link = tmp_path / "mine.toml", tmp_path / "passerelle.toml"
     file.write_text(f'issuer = "https://a.example"\ncas_url = "https://c.example"\nsecret_key = "{"0" * 64}"\n')
     link.symlink_to(file)
@@ -87,7 +89,7 @@ def test_a_link_that_somebody_else_put_there_does_not_choose_among_ones_own_file
             load({}, [link])
 
 
-def test_what_editors_of_windows_put_before_a_text_is_no_part_of_it(tmp_path: Path) -> None:
+def test_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     mark = b"\xef\xbb\xbf"
     (tmp_path / "key").write_bytes(mark + b"0123456789abcdef\r\n")
     (tmp_path / "client").write_bytes(mark + b"s3cret\r\n")
@@ -109,31 +111,29 @@ def test_what_editors_of_windows_put_before_a_text_is_no_part_of_it(tmp_path: Pa
     ("written", "fault"),
     [
         ('secret_key = "0123456789abcdef"\nsecret_key_file = "key"', "keep one"),
-        ("secret_key_file = 3", "must be the name of a file"),
+        ("secret_key_file = 3", "must be a file name"),
         ('secret_key_file = "missing"', "cannot read missing"),
         ('secret_key_file = ""', "cannot read"),
-        ('cas_url_file = "x"', "there is no such setting"),
+        ('cas_url_file = "x"', "unknown setting"),
     ],
 )
-def test_a_twin_of_the_file_is_read_as_strictly_as_that_of_the_environment(
-    tmp_path: Path, written: str, fault: str
-) -> None:
+def test_secret_file_entries_in_toml_are_validated(tmp_path: Path, written: str, fault: str) -> None:
     file = tmp_path / "passerelle.toml"
     file.write_text(f'issuer = "https://a.example"\ncas_url = "https://c.example"\n{written}\n')
     with pytest.raises(ConfigurationError, match=fault):
         load({}, [file])
 
 
-def test_the_environment_wins_over_the_files_twin_which_is_not_even_read(tmp_path: Path) -> None:
+def test_environment_overrides_secret_file_entry(tmp_path: Path) -> None:
     file = tmp_path / "passerelle.toml"
     file.write_text('issuer = "https://a.example"\ncas_url = "https://c.example"\nsecret_key_file = "missing"\n')
     settings = load({"PASSERELLE_SECRET_KEY": "f" * 64}, [file])
     assert settings.secret_key.get_secret_value() == "f" * 64
 
 
-def test_in_the_wrong_folder_the_first_thing_said_is_that_there_is_no_file(tmp_path: Path) -> None:
+def test_missing_settings_file_is_reported_first(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load({}, [tmp_path / "passerelle.toml"])
     first, *others = refused.value.faults
-    assert first.startswith("PASSERELLE_CONFIG: names no file, and there is none at")
+    assert first.startswith("No settings file found (looked in ")
     assert "PASSERELLE_ISSUER: is required" in "\n".join(others)

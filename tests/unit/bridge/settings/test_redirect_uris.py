@@ -26,7 +26,7 @@ from bridge.settings.urls import is_loopback, redirect_uri_fault
         "org.example.app://host/cb",
     ],
 )
-def test_redirect_uris_that_may_be_registered(uri: str) -> None:
+def test_valid_redirect_uris(uri: str) -> None:
     assert redirect_uri_fault(uri) is None
 
 
@@ -67,7 +67,7 @@ def test_redirect_uris_that_may_be_registered(uri: str) -> None:
         "https://app.example.org/cb;http://localhost/cb",
     ],
 )
-def test_redirect_uris_that_may_not_be_registered_row3(uri: str) -> None:
+def test_invalid_redirect_uris_row3(uri: str) -> None:
     assert redirect_uri_fault(uri)
 
 

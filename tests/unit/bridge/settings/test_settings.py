@@ -45,22 +45,22 @@ def test_three_settings_are_enough() -> None:
     assert settings.email_verified is True
 
 
-def test_nothing_set_lists_all_that_is_required() -> None:
+def test_missing_settings_are_listed() -> None:
     with pytest.raises(ConfigurationError) as raised:
         load({})
     assert raised.value.faults == tuple(
-        f"PASSERELLE_{name}: is required and absent" for name in ("ISSUER", "CAS_URL", "SECRET_KEY")
+        f"PASSERELLE_{name}: is required" for name in ("ISSUER", "CAS_URL", "SECRET_KEY")
     )
 
 
-def test_an_empty_variable_counts_as_absent() -> None:
+def test_empty_variable_counts_as_absent() -> None:
     settings = loaded(cas_internal_url="", clients="", config="", secret_key_file="", workers="", ca="")
     assert settings.cas_internal_url is None
     assert settings.workers == 2
-    assert faults(issuer="") == ("PASSERELLE_ISSUER: is required and absent",)
+    assert faults(issuer="") == ("PASSERELLE_ISSUER: is required",)
 
 
-def test_foreign_variables_are_nobodys_business() -> None:
+def test_unrelated_variables_are_ignored() -> None:
     assert loaded({"PASSERELLE_REQUIRE_DOCKER": "1", "PASSERELL_ISSUER": "x", "HOME": "/root", "passerelle_x": "y"})
 
 
@@ -74,11 +74,11 @@ def test_foreign_variables_are_nobodys_business() -> None:
         ("ISSUER_FILE", "; did you mean PASSERELLE_ISSUER?"),
     ],
 )
-def test_an_unknown_name_is_a_fault_with_a_hint(name: str, hint: str) -> None:
-    assert faults({f"PASSERELLE_{name}": "s3cret"}) == (f"PASSERELLE_{name}: there is no such setting{hint}",)
+def test_unknown_setting_is_reported_with_a_hint(name: str, hint: str) -> None:
+    assert faults({f"PASSERELLE_{name}": "s3cret"}) == (f"PASSERELLE_{name}: unknown setting{hint}",)
 
 
-def test_toml_has_the_same_names_in_lower_case(toml: Path) -> None:
+def test_toml_uses_lower_case_names(toml: Path) -> None:
     toml.write_text(
         'issuer = "https://from.toml"\nworkers = 5\nemail_verified = false\n'
         '[attributes]\ngroups = ["isMemberOf"]\n'
@@ -91,7 +91,7 @@ def test_toml_has_the_same_names_in_lower_case(toml: Path) -> None:
     assert [client.client_id for client in settings.clients] == ["hub"]
 
 
-def test_the_environment_wins_over_the_file(toml: Path) -> None:
+def test_environment_overrides_file(toml: Path) -> None:
     toml.write_text('issuer = "https://from.toml"\nworkers = 5\n')
     settings = loaded(config=str(toml), workers="3")
     assert (settings.issuer, settings.workers) == ("https://auth.example.org", 3)
@@ -111,38 +111,38 @@ def test_clients_of_the_environment_join_those_of_the_file_and_replace_namesakes
     ("content", "says"),
     [
         (None, "cannot read {}: No such file or directory"),
-        (b"issuer = ", "{} is not TOML: "),
+        (b"issuer = ", "{} is not valid TOML: "),
         (b"\xff\xfe", "cannot read {}: it is not UTF-8 text"),
     ],
 )
-def test_a_broken_file_is_a_fault(toml: Path, content: bytes | None, says: str) -> None:
+def test_invalid_toml_is_reported(toml: Path, content: bytes | None, says: str) -> None:
     if content is not None:
         toml.write_bytes(content)
     (fault,) = faults(config=str(toml))
     assert fault.startswith(f"PASSERELLE_CONFIG: {says.format(toml)}")
 
 
-def test_a_folder_as_file_is_a_fault(tmp_path: Path) -> None:
+def test_folder_as_file_is_reported(tmp_path: Path) -> None:
     (fault,) = faults(config=str(tmp_path))
-    assert fault.startswith(f"PASSERELLE_CONFIG: cannot read {tmp_path}: Is a directory; Docker makes a directory")
+    assert fault.startswith(f"PASSERELLE_CONFIG: cannot read {tmp_path}: Is a directory; Docker creates a directory")
 
 
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (PermissionError(13, "Permission denied"), f"Permission denied; it must be readable for uid {os.geteuid()}, "),
-        (FileNotFoundError(2, "No such file", "/run/secrets/x"), "No such file; in the bundle `docker compose run"),
+        (PermissionError(13, "Permission denied"), f"Permission denied; uid {os.geteuid()}, which "),
+        (FileNotFoundError(2, "No such file", "/run/secrets/x"), "No such file; in the bundle, `docker compose run"),
         (FileNotFoundError(2, "No such file", "/etc/x"), "No such file"),
         (OSError(5, "Input/output error"), "Input/output error"),
         (OSError(), "OSError"),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), "it is not UTF-8 text"),
     ],
 )
-def test_why_a_file_cannot_be_read_is_said_with_the_remedy(error: OSError | UnicodeError, says: str) -> None:
+def test_unreadable_file_is_reported_with_remedy(error: OSError | UnicodeError, says: str) -> None:
     assert describe_read_error(error).startswith(says)
 
 
-def test_unknown_names_in_the_file_are_faults_at_every_depth(toml: Path) -> None:
+def test_unknown_names_in_toml_are_reported_at_any_depth(toml: Path) -> None:
     toml.write_text(
         'isuer = "x"\n[[clients]]\nclient_id = "hub"\nredirect_uris = ["https://h.example.org/"]\n'
         'client_sekret = "s3cret"\n'
@@ -153,7 +153,7 @@ def test_unknown_names_in_the_file_are_faults_at_every_depth(toml: Path) -> None
     assert "s3cret" not in "".join(said)
 
 
-def test_no_secret_value_appears_in_any_fault_or_representation() -> None:
+def test_secrets_are_in_no_fault_or_representation() -> None:
     entries = [
         {**HUB, "client_secret": "s3cret-of-hub", "client_secret_hash": "0" * 64},
         {**HUB, "client_id": "two words", "client_secret": "s3cret-of-two"},
@@ -178,7 +178,7 @@ def test_no_secret_value_appears_in_any_fault_or_representation() -> None:
 
 @pytest.mark.parametrize("text", ["{", "hub", "[1", "'[]'"])
 def test_clients_that_are_not_json_are_a_fault(text: str) -> None:
-    assert faults(clients=text) == ("PASSERELLE_CLIENTS: is not JSON",)
+    assert faults(clients=text) == ("PASSERELLE_CLIENTS: is not valid JSON",)
 
 
 @pytest.mark.parametrize("text", ['{"client_id": "hub"}', '"hub"', "[1]", "[[]]", "[null]", "7"])

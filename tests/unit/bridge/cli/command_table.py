@@ -1,7 +1,6 @@
-"""One row for each command of `passerelle`: words that are right, words that are wrong, and what it depends on.
+"""One row per `passerelle` command: valid and invalid arguments, and what the command depends on.
 
-`test_bad_input` walks the commands as they are: one without a row here fails it. `{kid}` and `{sid}` stand for a
-key that may be removed and a session that may be ended.
+A command without a row fails `test_command_errors`. `{kid}` and `{sid}` stand for a removable key and a session.
 """
 
 from __future__ import annotations
@@ -11,47 +10,45 @@ from dataclasses import dataclass
 
 import click
 
-from tests.support.bridge.command_forks import Ended
+from tests.support.bridge.command_forks import CommandResult
 
 Path = tuple[str, ...]
-"""The words that lead to a command."""
+"""The names that select a command."""
 
 ADDED = ("Blog", "--redirect-uri", "https://blog.example.org/cb")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What a command is like."""
+    """Arguments and properties of a command."""
 
-    right: Sequence[str] = ()
-    """Arguments with which it does its work in the sound folder."""
-    wrong: Sequence[Sequence[str]] = ()
-    """Arguments with which it does not begin (status 2); an option that nobody knows is tried besides."""
-    refused: Sequence[Sequence[str]] = ()
-    """Arguments that only the settings or the database can tell to be wrong (status 1)."""
+    valid: Sequence[str] = ()
+    """Arguments with which it succeeds in a valid installation."""
+    invalid: Sequence[Sequence[str]] = ()
+    """Arguments rejected by the parser (status 2); an unknown option is added to them."""
+    rejected: Sequence[Sequence[str]] = ()
+    """Arguments rejected by settings or database (status 1)."""
     reads_settings: bool = True
     reads_database: bool = True
     writes: bool = False
-    """Whether it changes the database."""
-    typed: str | None = None
-    """What it reads from standard input."""
+    stdin: str | None = None
     status: int = 0
-    """When all is well."""
-    tells_on: str = "stderr"
-    """Where it says what is wrong with settings and database."""
-    takes_options_for_names: bool = False
-    """Whether what looks like an option may be the name of something."""
-    runs_on: bool = False
-    """Whether it goes on until it is stopped."""
+    """Exit status of a success."""
+    errors_on: str = "stderr"
+    """Stream that reports faults of settings and database."""
+    has_free_arguments: bool = False
+    """True if an unknown option is taken as an argument."""
+    is_server: bool = False
+    """True if it runs until it is stopped."""
 
 
-NONE_SUCH: Sequence[Sequence[str]] = [["nobody"], ["\x1b[31m"], ["x" * 300], [""], ["-- "]]
+UNKNOWN_NAMES: Sequence[Sequence[str]] = [["nobody"], ["\x1b[31m"], ["x" * 300], [""], ["-- "]]
 ROWS: Mapping[Path, Row] = {
-    ("serve",): Row(wrong=[["now"], ["--port", "1"]], runs_on=True),
-    # With a CAS that does not answer there is a FAULT, which is its answer.
+    ("serve",): Row(invalid=[["now"], ["--port", "1"]], is_server=True),
+    # Status 1, because the CAS of the fixture does not respond.
     ("check",): Row(
-        right=["--no-public"],
-        wrong=[
+        valid=["--no-public"],
+        invalid=[
             ["now"],
             ["--language", "la"],
             ["--ca-file", "missing.pem"],
@@ -59,10 +56,10 @@ ROWS: Mapping[Path, Row] = {
             ["--json", "--message"],
         ],
         status=1,
-        tells_on="stdout",
+        errors_on="stdout",
     ),
     ("init",): Row(
-        right=[
+        valid=[
             "--yes",
             "--no-check",
             "--folder",
@@ -72,7 +69,7 @@ ROWS: Mapping[Path, Row] = {
             "--cas-url",
             "https://c.example",
         ],
-        wrong=[
+        invalid=[
             ["more"],
             ["--yes", "--folder", "new"],
             ["--issuer", "https://a.example", "--folder", "new"],
@@ -106,8 +103,8 @@ ROWS: Mapping[Path, Row] = {
             ["--cas-ca-file", "missing.pem"],
             ["--database-url-file", "missing"],
         ],
-        refused=[
-            ["--yes"],  # where there is a settings file already
+        rejected=[
+            ["--yes"],  # the settings file exists
             ["--owner", "nobody-of-that-name"],
             ["--folder", "passerelle.toml/below", "--issuer", "https://a.example", "--cas-url", "https://c.example"],
             ["--folder", "x" * 300, "--issuer", "https://a.example", "--cas-url", "https://c.example"],
@@ -116,10 +113,10 @@ ROWS: Mapping[Path, Row] = {
         reads_database=False,
         writes=True,
     ),
-    ("purge",): Row(wrong=[["all"]], writes=True),
+    ("purge",): Row(invalid=[["all"]], writes=True),
     ("clients", "add"): Row(
-        right=ADDED,
-        wrong=[
+        valid=ADDED,
+        invalid=[
             [],
             [*ADDED, "more"],
             [*ADDED, "--allowed-attribute", "x"],
@@ -134,7 +131,7 @@ ROWS: Mapping[Path, Row] = {
             [*ADDED, "--scope", ""],
             [*ADDED, "--allowed-group", ""],
         ],
-        refused=[
+        rejected=[
             ["Blog"],
             ["Blog", "--redirect-uri", "http://blog.example.org/cb"],
             [*ADDED, "--scope", "every\nthing"],
@@ -146,11 +143,11 @@ ROWS: Mapping[Path, Row] = {
         ],
         writes=True,
     ),
-    ("clients", "list"): Row(wrong=[["all"]]),
-    ("clients", "show"): Row(right=["wiki"], wrong=[[]], refused=NONE_SUCH[:4]),
+    ("clients", "list"): Row(invalid=[["all"]]),
+    ("clients", "show"): Row(valid=["wiki"], invalid=[[]], rejected=UNKNOWN_NAMES[:4]),
     ("clients", "edit"): Row(
-        right=["wiki", "--name", "Wiki two"],
-        wrong=[
+        valid=["wiki", "--name", "Wiki two"],
+        invalid=[
             [],
             ["wiki"],
             ["wiki", "--clear", "name"],
@@ -170,7 +167,7 @@ ROWS: Mapping[Path, Row] = {
             ["wiki", "--id-token-alg", ""],
             ["wiki", "--clear", ""],
         ],
-        refused=[
+        rejected=[
             ["nobody", "--name", "x"],
             ["", "--name", "x"],
             ["wiki", "--redirect-uri", "nowhere"],
@@ -180,72 +177,71 @@ ROWS: Mapping[Path, Row] = {
         writes=True,
     ),
     ("clients", "rotate-secret"): Row(
-        right=["wiki"], wrong=[[], ["wiki", "--keep-old", "--drop-old"]], refused=NONE_SUCH[:4], writes=True
+        valid=["wiki"], invalid=[[], ["wiki", "--keep-old", "--drop-old"]], rejected=UNKNOWN_NAMES[:4], writes=True
     ),
-    ("clients", "disable"): Row(right=["wiki"], wrong=[[]], refused=NONE_SUCH[:4], writes=True),
-    ("clients", "enable"): Row(right=["wiki"], wrong=[[]], refused=NONE_SUCH[:4], writes=True),
-    # Without --yes it asks, and nobody answers.
+    ("clients", "disable"): Row(valid=["wiki"], invalid=[[]], rejected=UNKNOWN_NAMES[:4], writes=True),
+    ("clients", "enable"): Row(valid=["wiki"], invalid=[[]], rejected=UNKNOWN_NAMES[:4], writes=True),
     ("clients", "remove"): Row(
-        right=["wiki", "--yes"], wrong=[[]], refused=[*([*name, "--yes"] for name in NONE_SUCH[:4])], writes=True
+        valid=["wiki", "--yes"], invalid=[[]], rejected=[*([*name, "--yes"] for name in UNKNOWN_NAMES[:4])], writes=True
     ),
-    ("clients", "hash"): Row(wrong=[["s3cret"]], typed="a secret\n", reads_settings=False, reads_database=False),
+    ("clients", "hash"): Row(invalid=[["s3cret"]], stdin="a secret\n", reads_settings=False, reads_database=False),
     ("clients", "recipes"): Row(
-        right=["grafana"],
-        wrong=[["grafana", "more"]],
-        refused=[["nothing"], ["missing.toml"], ["."], ["./"], ["passerelle.toml"], ["x" * 300], ["\x1b[31m"]],
+        valid=["grafana"],
+        invalid=[["grafana", "more"]],
+        rejected=[["nothing"], ["missing.toml"], ["."], ["./"], ["passerelle.toml"], ["x" * 300], ["\x1b[31m"]],
         reads_settings=False,
         reads_database=False,
     ),
     ("clients", "apply"): Row(
-        right=["-", "--yes"],
-        wrong=[[], ["-"], ["-", "--yes", "more"], ["clients.toml", "--json"], ["-", "--json"], ["", "--yes"]],
-        refused=[
+        valid=["-", "--yes"],
+        invalid=[[], ["-"], ["-", "--yes", "more"], ["clients.toml", "--json"], ["-", "--json"], ["", "--yes"]],
+        rejected=[
             ["missing.toml", "--yes"],
             [".", "--yes"],
             ["passerelle.sqlite3", "--yes"],
             ["passerelle.toml", "--yes"],
             ["x" * 300, "--yes"],
         ],
-        typed='[[clients]]\nclient_id = "blog"\nredirect_uris = ["https://blog.example.org/cb"]\n',
+        stdin='[[clients]]\nclient_id = "blog"\nredirect_uris = ["https://blog.example.org/cb"]\n',
         writes=True,
     ),
-    ("clients", "export"): Row(wrong=[["all"]]),
-    ("keys", "list"): Row(wrong=[["all"]]),
+    ("clients", "export"): Row(invalid=[["all"]]),
+    ("keys", "list"): Row(invalid=[["all"]]),
     ("keys", "rotate"): Row(
-        right=["--now"], wrong=[["all"], ["--algorithm", "HS256"]], refused=[["--algorithm", "RS256"]], writes=True
+        valid=["--now"], invalid=[["all"], ["--algorithm", "HS256"]], rejected=[["--algorithm", "RS256"]], writes=True
     ),
     ("keys", "remove"): Row(
-        right=["{kid}"],
-        wrong=[[]],
-        refused=[*NONE_SUCH[:4], ["--no-such-option"], ["-e1"]],
+        valid=["{kid}"],
+        invalid=[[]],
+        rejected=[*UNKNOWN_NAMES[:4], ["--no-such-option"], ["-e1"]],
         writes=True,
-        takes_options_for_names=True,
+        has_free_arguments=True,
     ),
-    ("sessions", "list"): Row(wrong=[["all"]]),
-    ("sessions", "subjects"): Row(right=["alice"], wrong=[[], ["alice", "bob"]]),
+    ("sessions", "list"): Row(invalid=[["all"]]),
+    ("sessions", "subjects"): Row(valid=["alice"], invalid=[[], ["alice", "bob"]]),
     ("sessions", "end"): Row(
-        right=["{sid}"],
-        wrong=[[], ["{sid}", "--subject", "alice"], ["{sid}", "--all-access"]],
-        refused=[*NONE_SUCH[:3], ["--subject", "nobody"], ["--no-such-option"]],
+        valid=["{sid}"],
+        invalid=[[], ["{sid}", "--subject", "alice"], ["{sid}", "--all-access"]],
+        rejected=[*UNKNOWN_NAMES[:3], ["--subject", "nobody"], ["--no-such-option"]],
         writes=True,
-        takes_options_for_names=True,
+        has_free_arguments=True,
     ),
-    ("sessions", "deliveries"): Row(wrong=[["all"]]),
+    ("logout-deliveries", "list"): Row(invalid=[["all"]]),
     ("claims", "try"): Row(
-        right=["--attributes", "-", "--client", "wiki"],
-        wrong=[[], ["--attributes", "missing.json"], ["--attributes", "."], ["--attributes", "-", "more"]],
-        refused=[
+        valid=["--attributes", "-", "--client", "wiki"],
+        invalid=[[], ["--attributes", "missing.json"], ["--attributes", "."], ["--attributes", "-", "more"]],
+        rejected=[
             ["--attributes", "passerelle.toml"],
             ["--attributes", "passerelle.sqlite3", "--xml"],
             ["--attributes", "-", "--client", "nobody"],
             ["--attributes", "-", "--client", "wiki", "--scope", "everything"],
         ],
-        typed='{"user": "alice", "attributes": {"memberOf": ["a"]}}',
+        stdin='{"user": "alice", "attributes": {"memberOf": ["a"]}}',
     ),
-    # Its words are for the hub's own command, in a container; tests/e2e runs them there, and here is no docker command.
+    # The hub's own command runs in a container, which tests/e2e covers. There is no docker command here.
     ("hub",): Row(
-        takes_options_for_names=True,
-        refused=[[], ["users"], ["upgrade"], ["backup", "/nowhere"]],
+        has_free_arguments=True,
+        rejected=[[], ["users"], ["upgrade"], ["backup", "/nowhere"]],
         reads_settings=False,
         reads_database=False,
     ),
@@ -253,28 +249,29 @@ ROWS: Mapping[Path, Row] = {
 
 
 def commands(group: click.Group, path: Path = ()) -> Iterator[tuple[Path, click.Command]]:
-    """Every command below, groups as well."""
+    """Yield every command and group below a group."""
     for name, command in group.commands.items():
         yield (*path, name), command
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
 
 
-# Those that end by themselves, and need no container.
-ENDING = {path: row for path, row in ROWS.items() if not row.runs_on and path != ("hub",)}
-LONGEST_CHARS = 1500
+# Commands that end by themselves and need no container.
+ONE_SHOT = {path: row for path, row in ROWS.items() if not row.is_server and path != ("hub",)}
+STDERR_MAX_CHARS = 1500
 
 
-def named(value: object) -> str:
-    """A test's name says with which words, as far as they fit."""
+def row_id(value: object) -> str:
+    """Return a short test id."""
     return " ".join(map(ascii, value))[:60] if isinstance(value, list | tuple) else str(value)
 
 
-def assert_told(ended: Ended, row: Row, *, says: str = "") -> None:
-    told = ended.stdout if row.tells_on == "stdout" and not ended.stderr else ended.stderr
-    assert ended.status > 0, (ended.status, told)
-    assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
-    assert "Exception" not in ended.stderr, ended.stderr
-    assert told.strip(), "it says nothing"
-    assert len(ended.stderr) < LONGEST_CHARS, ended.stderr
-    assert says in told, told
+def assert_reports(result: CommandResult, row: Row, text: str = "") -> None:
+    """Assert that a command failed with a short message that contains a text, without a traceback."""
+    message = result.stdout if row.errors_on == "stdout" and not result.stderr else result.stderr
+    assert result.status > 0, (result.status, message)
+    assert "Traceback" not in result.stdout + result.stderr, result.stderr
+    assert "Exception" not in result.stderr, result.stderr
+    assert message.strip(), "there is no message"
+    assert len(result.stderr) < STDERR_MAX_CHARS, result.stderr
+    assert text in message, message

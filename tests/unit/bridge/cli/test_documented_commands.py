@@ -14,14 +14,14 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_every_command_of_a_page_is_one_that_there_is(page: Path) -> None:
+def test_documented_commands_exist(page: Path) -> None:
     own = {name for text in blocks(page, "yaml") for name in services_in(text)}
     faults = {str(command): command_fault(command.words, own) for command in commands_of(page)}
 
     assert {command: fault for command, fault in faults.items() if fault} == {}
 
 
-def test_the_pages_do_show_commands() -> None:
+def test_pages_have_commands() -> None:
     words = [command.words for page in PAGES for command in commands_of(page)]
 
     assert len(words) > 150
@@ -56,7 +56,7 @@ def test_the_pages_do_show_commands() -> None:
         ("python -m bridge.nothing", "no module bridge.nothing"),
     ],
 )
-def test_a_wrong_command_is_told(line: str, fault: str) -> None:
+def test_wrong_documented_command_is_found(line: str, fault: str) -> None:
     told = [found for words in simple_commands(line) if (found := command_fault(words))]
 
     assert len(told) == 1
@@ -82,7 +82,7 @@ def test_a_wrong_command_is_told(line: str, fault: str) -> None:
         "make migration m='what changes'",
     ],
 )
-def test_a_right_command_is_not(line: str) -> None:
+def test_right_documented_command_is_accepted(line: str) -> None:
     assert [found for words in simple_commands(line) if (found := command_fault(words))] == []
 
 

@@ -26,7 +26,7 @@ USER = "<cas:user>alice</cas:user>"
         ("", UpstreamError, "temporarily_unavailable"),
     ],
 )
-def test_every_failure_code_has_its_meaning(code: str, error: type[BridgeError], oauth_code: str) -> None:
+def test_failure_codes_map_to_errors(code: str, error: type[BridgeError], oauth_code: str) -> None:
     with pytest.raises(BridgeError) as caught:
         read_answer(failure(code))
     assert type(caught.value) is error
@@ -44,7 +44,7 @@ def test_every_failure_code_has_its_meaning(code: str, error: type[BridgeError],
         "x" * 10_000,
     ],
 )
-def test_the_log_learns_why_cas_refused_but_no_ticket_and_no_state(text: str) -> None:
+def test_failure_log_omits_ticket_and_state(text: str) -> None:
     with pytest.raises(TicketRejected) as caught:
         read_answer(failure("INVALID_TICKET", text))
     assert "INVALID_TICKET" in caught.value.detail
@@ -53,7 +53,7 @@ def test_the_log_learns_why_cas_refused_but_no_ticket_and_no_state(text: str) ->
     assert text not in caught.value.description
 
 
-def test_a_proxied_sign_in_is_denied() -> None:
+def test_proxied_login_is_denied() -> None:
     proxies = "<cas:proxies><cas:proxy>https://portal.example/</cas:proxy></cas:proxies>"
     with pytest.raises(SignInDenied, match="another application"):
         read_answer(success(USER + proxies))

@@ -25,7 +25,7 @@ OVER = "x" * (USER_MAX_CHARS + 1)
         pytest.param(b"yes\nalice\nuser=admin\nmail=\n", id="cas17-attribute-called-user"),
     ],
 )
-def test_cas_1_gives_a_user_and_no_attributes(body: bytes) -> None:
+def test_cas1_returns_user_without_attributes(body: bytes) -> None:
     """Attribute lines are unescaped: a value with a line break would be whatever attribute its owner likes."""
     found = read_answer(body)
     assert found.user == "alice"
@@ -33,7 +33,7 @@ def test_cas_1_gives_a_user_and_no_attributes(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [b"no\n", b"no\n\n", b"no\r\n\r\n"], ids=["cas17-no", "cas17-apereo", "cas17-returns"])
-def test_a_no_of_cas_1_is_a_refused_ticket(body: bytes) -> None:
+def test_cas1_no_rejects_the_ticket(body: bytes) -> None:
     with pytest.raises(TicketRejected):
         read_answer(body)
 
@@ -62,12 +62,12 @@ def test_a_no_of_cas_1_is_a_refused_ticket(body: bytes) -> None:
         pytest.param(b"yes\nalice\n<html>\n", id="cas17-a-page-after-it"),
     ],
 )
-def test_lines_that_are_not_exactly_cas_1_are_refused(body: bytes) -> None:
+def test_malformed_cas1_is_rejected(body: bytes) -> None:
     with pytest.raises(UpstreamMalformed):
         read_answer(body)
 
 
-def test_json_gives_scalars_and_lists_as_lists_cas18() -> None:
+def test_json_scalars_and_lists_become_lists_cas18() -> None:
     found = read_answer(
         json_success(
             " alice ",
@@ -116,7 +116,7 @@ def test_json_gives_scalars_and_lists_as_lists_cas18() -> None:
         pytest.param(b"yes\nalice\n", id="cas18-lines-though-json-was-asked"),
     ],
 )
-def test_alice_is_read_whatever_form_was_asked_for(body: bytes) -> None:
+def test_response_format_is_detected(body: bytes) -> None:
     assert read_answer(body).user == "alice"
 
 
@@ -172,14 +172,14 @@ def test_alice_is_read_whatever_form_was_asked_for(body: bytes) -> None:
         pytest.param(b'"alice"', id="cas18-only-text"),
     ],
 )
-def test_json_that_is_broken_or_ambiguous_is_refused_as_a_whole(body: bytes) -> None:
+def test_ambiguous_json_is_rejected(body: bytes) -> None:
     with pytest.raises(UpstreamMalformed) as caught:
         read_answer(body)
     assert caught.value.detail
     assert "admin" not in caught.value.detail
 
 
-def test_a_number_of_60_000_digits_costs_nothing_cas18() -> None:
+def test_number_of_60_000_digits_is_cheap_cas18() -> None:
     body = json.dumps({"serviceResponse": {"authenticationSuccess": {"user": "alice", "attributes": {"n": 0}}}})
     digits = "9" * 60_000
     assert read_answer(body.replace("0}", digits + "}").encode()).attributes == {"n": (digits,)}
@@ -201,13 +201,13 @@ def test_2000_values_in_json_are_read_cas18() -> None:
         ("", UpstreamError),
     ],
 )
-def test_a_refusal_in_json_means_what_it_means_in_xml(code: str, error: type[Exception]) -> None:
+def test_json_failures_equal_xml_failures(code: str, error: type[Exception]) -> None:
     with pytest.raises(error) as caught:
         read_answer(json_answer(authenticationFailure={"code": code, "description": FAILED["description"]}))
     assert type(caught.value) is error
     assert "secret" not in str(vars(caught.value))
 
 
-def test_a_proxied_sign_in_is_denied_in_json_too() -> None:
+def test_proxied_login_is_denied_in_json() -> None:
     with pytest.raises(SignInDenied, match="another application"):
         read_answer(json_success(proxies=["https://portal.example/"]))

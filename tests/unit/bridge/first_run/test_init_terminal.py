@@ -15,7 +15,7 @@ from bridge.settings import load
 from tests.support.bridge.live_bridge import PASSERELLE, clean_environment
 
 
-def test_at_a_terminal_it_asks_five_questions_and_asks_again_what_was_answered_wrong(tmp_path: Path) -> None:
+def test_terminal_asks_five_questions_and_repeats_invalid(tmp_path: Path) -> None:
     here, there = pty.openpty()
     running = subprocess.Popen(
         [PASSERELLE, "init", "--no-check"],
@@ -26,12 +26,12 @@ def test_at_a_terminal_it_asks_five_questions_and_asks_again_what_was_answered_w
         stderr=there,
     )
     answers = [
-        ("Public address: ", "http://auth.example.org"),
+        ("Public URL: ", "http://auth.example.org"),
         ("must be https", ""),
-        ("Public address: ", "https://auth.example.org"),
-        ("CAS: ", "https://sso.example.org/cas/login"),
-        ("leave out /login", ""),
-        ("CAS: ", "https://sso.example.org/cas/"),
+        ("Public URL: ", "https://auth.example.org"),
+        ("CAS URL: ", "https://sso.example.org/cas/login"),
+        ("remove /login", ""),
+        ("CAS URL: ", "https://sso.example.org/cas/"),
         (f"Data folder [{tmp_path}]: ", "postgresql://me:secret@db/bridge"),
         ("--database-url-file", ""),
         (f"Data folder [{tmp_path}]: ", "data"),
@@ -53,7 +53,7 @@ def test_at_a_terminal_it_asks_five_questions_and_asks_again_what_was_answered_w
     assert (tmp_path / "data" / "passerelle.sqlite3").exists()
 
 
-def test_ctrl_c_at_a_question_leaves_everything_as_it_is(tmp_path: Path) -> None:
+def test_ctrl_c_at_a_question_changes_nothing(tmp_path: Path) -> None:
     here, there = pty.openpty()
     running = subprocess.Popen(
         [
@@ -69,9 +69,9 @@ def test_ctrl_c_at_a_question_leaves_everything_as_it_is(tmp_path: Path) -> None
         start_new_session=True,
     )
     os.close(there)
-    screen = until(here, "Public address: ", "")
+    screen = until(here, "Public URL: ", "")
     os.write(here, b"https://auth.example.org\n")
-    until(here, "CAS: ", screen.partition("Public address: ")[2])
+    until(here, "CAS URL: ", screen.partition("Public URL: ")[2])
     for _ in range(4):  # one that comes a moment before Python begins to read is kept until the next key
         time.sleep(0.3)
         os.write(here, b"\x03")

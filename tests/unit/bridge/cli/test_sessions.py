@@ -1,4 +1,4 @@
-"""`passerelle sessions`: who is signed in, ending it, and who has to be told."""
+"""`passerelle sessions` and `passerelle logout-deliveries`."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlStore]
     store = SqlStore(url)
     yield store
     store.close()
-    structlog.reset_defaults()  # the command has set up logging for the whole process
+    structlog.reset_defaults()  # the command configured logging for the whole process
 
 
-def sign_in(store: SqlStore, sid: str, user: str, *clients: str, age: int = 10) -> None:
+def begin_session(store: SqlStore, sid: str, user: str, *clients: str, age: int = 10) -> None:
     identity = Identity(subject=user, username=f"{user}@example.org")
     cookie = fingerprint(f"cookie of {sid}")
     times = {"auth_time": NOW - age, "created_at": NOW - age, "expires_at": NOW - age + 3600}
@@ -73,14 +73,18 @@ def sessions(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["sessions", *arguments])
 
 
+def deliveries(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["logout-deliveries", "list", *arguments])
+
+
 def sids(*arguments: str) -> list[str]:
     return [session["sid"] for session in json.loads(sessions("list", "--json", *arguments).stdout)]
 
 
-def test_all_live_sessions_are_listed_the_newest_first(store: SqlStore) -> None:
-    sign_in(store, "old", "alice", age=20)
-    sign_in(store, "new", "bob")
-    sign_in(store, "over", "carol", age=4000)
+def test_sessions_are_listed_newest_first(store: SqlStore) -> None:
+    begin_session(store, "old", "alice", age=20)
+    begin_session(store, "new", "bob")
+    begin_session(store, "expired", "carol", age=4000)
 
     assert sids() == ["new", "old"]
     assert sids("--subject", "alice") == ["old"]
@@ -91,45 +95,45 @@ def test_all_live_sessions_are_listed_the_newest_first(store: SqlStore) -> None:
     assert fingerprint("cookie of new") not in sessions("list", "--json").stdout
 
 
-def test_a_name_cannot_steer_the_terminal(store: SqlStore) -> None:
-    sign_in(store, "sid", "\x1b[31mmallory\r\n")
+def test_names_cannot_control_the_terminal(store: SqlStore) -> None:
+    begin_session(store, "sid", "\x1b[31mmallory\r\n")
 
     assert "?[31mmallory??" in sessions("list").stdout
 
 
-def test_an_empty_list_says_so_to_people_and_is_one_to_scripts(store: SqlStore) -> None:
-    assert sessions("list").stdout == "Nobody is signed in.\n"
+def test_empty_list_in_text_and_json(store: SqlStore) -> None:
+    assert sessions("list").stdout == "There are no sessions.\n"
     assert json.loads(sessions("list", "--json").stdout) == []
-    assert sessions("deliveries").stdout == "Every application knows.\n"
-    assert json.loads(sessions("deliveries", "--json").stdout) == []
+    assert deliveries().stdout == "There are no pending deliveries.\n"
+    assert json.loads(deliveries("--json").stdout) == []
 
 
 @pytest.mark.parametrize("sid", ["sid", "-begins-with-a-dash"])
-def test_one_session_is_ended_and_its_applications_are_told(store: SqlStore, sid: str) -> None:
-    sign_in(store, sid, "alice", "hub", "wiki")
-    sign_in(store, "other", "alice", "hub")
+def test_ending_a_session_notifies_clients(store: SqlStore, sid: str) -> None:
+    begin_session(store, sid, "alice", "hub", "wiki")
+    begin_session(store, "other", "alice", "hub")
 
     done = sessions("end", sid)
 
     assert (done.exit_code, done.stdout) == (0, "1 session ended.\n")
     assert sids() == ["other"]
-    (waiting,) = json.loads(sessions("deliveries", "--json").stdout)
-    assert (waiting["client_id"], waiting["sid"], waiting["attempts"]) == ("hub", sid, 0)
-    assert waiting["uri"] == "https://hub.example.org/logout"
+    (pending,) = json.loads(deliveries("--json").stdout)
+    assert (pending["client_id"], pending["sid"], pending["attempts"]) == ("hub", sid, 0)
+    assert pending["uri"] == "https://hub.example.org/logout"
 
 
-def test_all_sessions_of_a_user_are_ended(store: SqlStore) -> None:
+def test_all_sessions_of_a_subject_are_ended(store: SqlStore) -> None:
     for sid, user in (("one", "alice"), ("two", "alice"), ("three", "bob")):
-        sign_in(store, sid, user, "hub")
+        begin_session(store, sid, user, "hub")
 
     assert sessions("end", "--subject", "alice").stdout == "2 sessions ended.\n"
     assert sids() == ["three"]
     assert len(store.deliveries.waiting()) == 2
 
 
-def test_a_user_is_known_by_name_after_the_session_ended_and_in_whatever_case(store: SqlStore) -> None:
-    sign_in(store, "live", "alice")
-    sign_in(store, "over", "carol", "wiki", age=4000)
+def test_subjects_are_found_after_session_in_any_case(store: SqlStore) -> None:
+    begin_session(store, "active", "alice")
+    begin_session(store, "expired", "carol", "wiki", age=4000)
 
     def subjects(name: str) -> list[str]:
         return [row["subject"] for row in json.loads(sessions("subjects", name, "--json").stdout)]
@@ -141,26 +145,26 @@ def test_a_user_is_known_by_name_after_the_session_ended_and_in_whatever_case(st
     assert subjects("carol@example.org") == []
 
 
-def test_a_session_that_is_not_there_is_an_error(store: SqlStore) -> None:
-    sign_in(store, "sid", "alice")
+def test_unknown_session_is_an_error(store: SqlStore) -> None:
+    begin_session(store, "sid", "alice")
     sessions("end", "sid")
 
-    for arguments in (("sid",), ("nothing",), ("--subject", "nobody")):
-        refused = sessions("end", *arguments)
-        assert refused.exit_code == 1
-        assert "no such session" in refused.stderr
+    for arguments in (("sid",), ("nothing",), ("--subject", "unknown")):
+        result = sessions("end", *arguments)
+        assert result.exit_code == 1
+        assert "No such session" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("sid", "--subject", "alice")])
-def test_either_a_session_or_a_user_has_to_be_named(store: SqlStore, arguments: tuple[str, ...]) -> None:
+def test_end_requires_session_or_subject(store: SqlStore, arguments: tuple[str, ...]) -> None:
     assert sessions("end", *arguments).exit_code == 2
 
 
-def test_a_delivery_that_was_given_up_shows_its_last_error(store: SqlStore) -> None:
+def test_failed_delivery_shows_last_error(store: SqlStore) -> None:
     store.deliveries.queue([("hub", "sid", "alice", "https://hub.example.org/logout")], now=NOW)
     (taken,) = store.deliveries.take_due(now=NOW, lease=10, limit=1)
     store.deliveries.failed(taken.delivery_id, error="answered with status 500", next_attempt_at=None)
 
-    table = sessions("deliveries").stdout
+    table = deliveries().stdout
     assert "never" in table
     assert "answered with status 500" in table
