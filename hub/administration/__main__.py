@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import click
 from docker.errors import DockerException
@@ -13,18 +15,16 @@ from hub.administration.faults import AdministrationError
 from hub.administration.offboard import offboard
 from hub.administration.upgrade import upgrade
 from hub.administration.users import users
+from passerelle_common.click_errors import ExpectedErrorsGroup
 
 
-class _OneSentence(click.Group):
-    """What goes wrong ends in one sentence on standard error and exit status 1."""
+class HubGroup(ExpectedErrorsGroup):
+    """The `hub` commands, with their expected errors."""
 
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except AdministrationError as fault:
-            raise click.ClickException(str(fault)) from None
-        except DockerException as error:
-            raise click.ClickException(f"the Docker engine does not do what was asked of it: {error}") from None
+    expected_errors: ClassVar[Mapping[type[Exception], Callable[[Any], str]]] = {
+        AdministrationError: str,
+        DockerException: lambda error: f"The Docker engine rejected the operation: {error}",
+    }
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,7 +32,7 @@ def main() -> None:
     """Passerelle's commands beside the hub."""
 
 
-@main.group(cls=_OneSentence)
+@main.group(cls=HubGroup)
 def hub() -> None:
     """Look after this deployment."""
 
