@@ -143,7 +143,7 @@ def test_second_used_ticket_shows_a_page_cas19(browser: Browser, hub: App, cas: 
     cas.script = cas_scripts.says(cas_xml.failure("INVALID_TICKET", "Ticket 'ST-1' not recognized"))
     answer = browser.get(browser.log_in_at_cas(browser.sign_in(hub.authorization_url())))
     assert answer.status == 403
-    assert "was used before or has expired" in answer.text
+    assert "has expired or was already used" in answer.text
     assert answer.headers["X-Request-Id"] in answer.text
 
 
