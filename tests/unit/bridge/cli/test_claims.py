@@ -94,7 +94,9 @@ def test_output_has_access_decision(command: Command) -> None:
     assert output["may_sign_in"] is False
     assert output["id_token"]["email"] == "alice@example.org"
     assert output["id_token"]["sub"] == output["userinfo"]["sub"] != "alice"
-    assert command.output("--client", "closed", given={"user": "a", "attributes": {"memberOf": "admins"}})["may_sign_in"]
+    assert command.output("--client", "closed", given={"user": "a", "attributes": {"memberOf": "admins"}})[
+        "may_sign_in"
+    ]
 
 
 def test_stored_client_is_found(command: Command) -> None:

@@ -38,7 +38,9 @@ __all__ = ["command", "empty_database"]  # fixtures
         pytest.param([*REDIRECT, "--access-token-lifetime", "1"], "access_token_lifetime_seconds", id="short-token"),
         pytest.param([*REDIRECT, "--backchannel-logout-uri", "ftp://x"], "backchannel_logout_uri", id="ftp"),
         pytest.param(
-            ["--public", "--grant-type", "client_credentials"], "requires a client secret", id="public-client-credentials"
+            ["--public", "--grant-type", "client_credentials"],
+            "requires a client secret",
+            id="public-client-credentials",
         ),
     ],
 )
