@@ -1,5 +1,5 @@
-"""The demo: the whole journey on one machine, without Docker and without an institution's CAS.
+"""The demo: the whole system on one machine, without Docker and without an institution's CAS.
 
-Owns a real CAS server with invented users (`cas/`, also used by compose) and `make demo` (`run.py`), which starts
-every part as a plain process. It never holds anything that production needs, and refuses to be mistaken for it.
+It contains a real CAS server with fictitious users (`cas/`, also used by compose) and `make demo` (`run.py`), which
+starts every part as a process. Production needs none of it.
 """

@@ -25,7 +25,7 @@ class DemoSpawner(LifecycleMixin, SimpleLocalProcessSpawner):  # type: ignore[mi
     """Labs that end with the hub, even if it is killed."""
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:
-        """What the new process does before it becomes a lab."""
+        """Return a function that ties the lab to the hub's process."""
         enter_home = super().make_preexec_fn(name)
 
         def before_exec() -> None:

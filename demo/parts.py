@@ -1,7 +1,7 @@
-"""The parts of the demo: which programs run, with which environment, at which addresses.
+"""Processes of the demo, with their environments and addresses.
 
-The same parts as in compose.yml, told about each other by the same names; loopback ports take the place of the
-networks, and labs are plain processes.
+They are the services of compose.yml with the same settings; loopback ports replace the networks, and labs are
+processes.
 """
 
 import json
@@ -15,13 +15,13 @@ from demo.processes import Part
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-# What a part may inherit. Everything else stays outside: a stray PASSERELLE_… or JUPYTER… would change the demo.
+# Variables that a part may inherit. Any other, like PASSERELLE_… or JUPYTER…, could change the demo.
 INHERITED = ("LANG", "LC_ALL", "TZ", "TERM")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything of one demo is."""
+    """The folder and the ports of one demo."""
 
     folder: Path
     port: int
@@ -31,16 +31,16 @@ class Layout:
     hub_port: int
 
     def public_url(self, name: str) -> str:
-        """The address that browsers use."""
+        """Return a public URL."""
         return f"https://{name}.localhost" + (f":{self.port}" if self.port != 443 else "")
 
     def secret(self, name: str) -> str:
-        """The file of a secret."""
+        """Return the path of a secret."""
         return str(self.folder / "secrets" / name)
 
 
 def lay_out(folder: Path, port: int) -> Layout:
-    """Choose free loopback ports for what only the parts themselves talk to."""
+    """Choose free loopback ports for internal connections."""
     with socket.socket() as a, socket.socket() as b, socket.socket() as c, socket.socket() as d:
         for one in (a, b, c, d):
             one.bind(("127.0.0.1", 0))
@@ -48,7 +48,7 @@ def lay_out(folder: Path, port: int) -> Layout:
 
 
 def base_environment(layout: Layout) -> dict[str, str]:
-    """What every part gets; its home and its temporary files are inside the demo's folder."""
+    """Return the environment of every part; home and temporary files are in the demo's folder."""
     return {name: os.environ[name] for name in INHERITED if name in os.environ} | {
         "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "HOME": str(layout.folder / "home"),
@@ -60,7 +60,7 @@ def base_environment(layout: Layout) -> dict[str, str]:
 
 
 def prepare(layout: Layout) -> Part:
-    """Secrets, certificate and the fixed routes."""
+    """Return the process that creates secrets, certificate and static routes."""
     env = {
         "SECRETS_DIR": str(layout.folder / "secrets"),
         "CERTS_DIR": str(layout.folder / "certs"),
@@ -73,7 +73,7 @@ def prepare(layout: Layout) -> Part:
 
 
 def traefik(layout: Layout) -> Part:
-    """The edge, on loopback only: the demo's passwords are public."""
+    """Return the edge, on loopback only, because the demo's passwords are public."""
     argv = [
         str(BIN / "traefik"),
         f"--entrypoints.websecure.address=127.0.0.1:{layout.port}",
@@ -104,7 +104,7 @@ def traefik(layout: Layout) -> Part:
 
 
 def cas(layout: Layout) -> Part:
-    """The CAS server."""
+    """Return the CAS server."""
     env = {
         "CAS_DATA_DIR": str(layout.folder / "cas"),
         "CAS_BIND": f"127.0.0.1:{layout.cas_port}",
@@ -117,7 +117,7 @@ def cas(layout: Layout) -> Part:
 
 
 def bridge(layout: Layout) -> Part:
-    """The bridge."""
+    """Return the bridge."""
     client = {
         "client_id": "jupyterhub",
         "client_name": "JupyterHub",
@@ -142,7 +142,7 @@ def bridge(layout: Layout) -> Part:
 
 
 def hub(layout: Layout) -> Part:
-    """The hub; it stops its labs before it ends, which takes a while."""
+    """Return the hub, which stops its labs before it ends."""
     env = {
         "HUB_PUBLIC_URL": layout.public_url("jupyter"),
         "HUB_BIND_URL": f"http://127.0.0.1:{layout.hub_port}",

@@ -1,8 +1,8 @@
-"""A tree of processes that ends whole: with its root, in order, leaving no one behind.
+"""A process tree that ends completely and in order.
 
-Each part is started in a session of its own, so that Ctrl-C in the terminal reaches the root alone, which then stops
-the parts one after the other. On Linux the root also adopts what its parts leave behind (kernels of a lab, say), and
-the parts are told to end should the root be killed outright.
+Each part runs in its own session, so that Ctrl-C in the terminal reaches only the root, which stops the parts in
+order. On Linux the root adopts orphaned descendants (for example kernels of a lab), and the parts get a signal if the
+root is killed.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
-LINES_TOLD = 25
+LAST_LOG_LINES = 25
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Part:
 
 
 class Tree:
-    """The parts that run, and the folder of their logs; without a folder they write where the root writes."""
+    """The running parts; they log to files in a folder, or without a folder to the root's output."""
 
     def __init__(self, logs: Path | None) -> None:
         self._logs = logs
@@ -41,7 +41,7 @@ class Tree:
         linux_prctl(PR_SET_CHILD_SUBREAPER, 1)
 
     def start(self, part: Part) -> None:
-        """Start a part; what it prints goes to its log."""
+        """Start a part with its output in its log."""
         root = os.getpid()
         with open(self._logs / f"{part.name}.log" if self._logs else os.devnull, "ab") as log:  # noqa: PTH123
             process = subprocess.Popen(
@@ -56,26 +56,26 @@ class Tree:
         self._running.append((part, process))
 
     def ended(self) -> tuple[str, int] | None:
-        """The name and exit code of a part that is no more, if there is one."""
+        """Return the name and exit code of a part that has ended, or None."""
         return next(((part.name, p.returncode) for part, p in self._running if p.poll() is not None), None)
 
     def reap(self) -> None:
-        """Let go of adopted processes that ended: nobody else can."""
+        """Reap adopted processes that have ended."""
         parts = {process.pid for _, process in self._running}
         for child in psutil.Process().children():
             if child.pid not in parts:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(child.pid, os.WNOHANG)
 
-    def last_words(self, name: str) -> str:
-        """The end of a part's log."""
+    def last_log_lines(self, name: str) -> str:
+        """Return the last lines of a part's log."""
         if self._logs is None:
             return ""
         lines = (self._logs / f"{name}.log").read_text(errors="replace").splitlines()
-        return "\n".join(f"  {name} | {line}" for line in lines[-LINES_TOLD:])
+        return "\n".join(f"  {name} | {line}" for line in lines[-LAST_LOG_LINES:])
 
     def stop(self, hurry: Callable[[], bool]) -> None:
-        """Stop the parts, the last one started first; then whatever any of them left behind."""
+        """Stop the parts in reverse order, then their remaining descendants."""
         for part, process in reversed(self._running):
             if process.poll() is None:
                 process.terminate()
@@ -91,7 +91,7 @@ class Tree:
 
 
 def wait_for(process: subprocess.Popen[bytes], seconds: float, hurry: Callable[[], bool]) -> None:
-    """Wait for a part that was asked to end; end it by force once patience, ours or the user's, is over."""
+    """Wait for a terminating part; kill it after a timeout or a second signal of the user."""
     step = 0.1
     for _ in range(int(seconds / step)):
         if hurry():
@@ -106,36 +106,36 @@ def wait_for(process: subprocess.Popen[bytes], seconds: float, hurry: Callable[[
 
 
 def descendants() -> list[psutil.Process]:
-    """Every process below this one, adopted ones included."""
+    """Return all descendants of this process, adopted ones included."""
     return psutil.Process().children(recursive=True)
 
 
 def signal_quietly(process: psutil.Process, number: signal.Signals) -> None:
-    """Send a signal to a process that may be gone by now."""
+    """Send a signal to a process that may have ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(number)
 
 
 def end_with_parent(parent: int) -> None:
-    """In a new child: be told to stop when the parent dies, even if it is killed."""
+    """Make a new child get SIGTERM when its parent ends, even if the parent is killed."""
     linux_prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # it died before the line above
+    if os.getppid() != parent:  # the parent ended before the call above
         os._exit(1)
 
 
 def linux_prctl(option: int, value: int) -> None:
-    """One of Linux's process switches; elsewhere nothing."""
+    """Call prctl(2) on Linux; do nothing elsewhere."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
 def remove_leftovers(folders: Iterable[Path], is_ours: Callable[[Path], bool]) -> None:
-    """Remove the folders of earlier demos that were killed before they could do so themselves."""
+    """Remove the folders of earlier demos that were killed."""
     for folder in folders:
         if is_ours(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-if __name__ == "__main__":  # runs a program that somebody else starts, tied to its parent all the same
+if __name__ == "__main__":  # wrapper for a program that another process starts
     end_with_parent(os.getppid())
     os.execvp(sys.argv[1], sys.argv[1:])

@@ -1,6 +1,6 @@
-"""`make demo`: the whole journey in one foreground process tree, from Python packages alone.
+"""`make demo`: the whole system as one foreground process tree, from Python packages only.
 
-DEMO_PORT (default 8443) is the https port of all three addresses; DEMO_VERBOSE=1 shows what the parts print.
+DEMO_PORT (default 8443) is the https port of all three hosts; DEMO_VERBOSE=1 shows the output of the parts.
 """
 
 import contextlib
@@ -28,16 +28,16 @@ from demo.processes import Tree, remove_leftovers
 
 FOLDER_PREFIX = "passerelle-demo-"
 LOCK = "running"
-START_WITHIN = 90  # seconds for any one part: a first start compiles thousands of modules
+START_WITHIN = 90  # seconds for each part; the first start compiles thousands of modules
 USERS = (("alice", "alice-demo", "administers the hub"), ("bob", "bob-demo", "a student"))
 
 
 class DemoError(Exception):
-    """Why the demo cannot run, or go on: one sentence, and what the log had to say."""
+    """A failure of the demo; the message includes the end of the log."""
 
 
 def main() -> int:
-    """Run until told to stop; leave nothing."""
+    """Run until a signal, then remove everything."""
     began = time.monotonic()
     stop = Stop()
 
@@ -57,7 +57,7 @@ def main() -> int:
         try:
             layout = parts.lay_out(folder, port)
             start(tree, layout, say, stop)
-            if not stop.asked():
+            if not stop.is_requested():
                 say("ready")
                 tell(welcome(layout))
             while not stop.wait(1):
@@ -68,20 +68,20 @@ def main() -> int:
             return 1
         finally:
             say("stopping")
-            tree.stop(hurry=stop.asked_again)
+            tree.stop(hurry=stop.is_immediate)
             shutil.rmtree(folder, ignore_errors=True)
-            say("stopped, nothing left behind")
+            say("stopped, everything removed")
     return 0
 
 
 def tell(text: str, stream: TextIO | None = None) -> None:
-    """Print, if anyone still listens: a terminal that was closed must not keep the demo from tidying up."""
+    """Print, and ignore a closed terminal, so that the clean-up continues."""
     with contextlib.suppress(OSError):
         print(text, file=stream or sys.stdout, flush=True)
 
 
 def start(tree: Tree, layout: parts.Layout, say: Callable[[str], None], stop: "Stop") -> None:
-    """Start every part and wait until each can serve."""
+    """Start every part and wait until it is ready."""
     for name in ("tmp", "home", "logs", "dynamic", "hub", "homes"):
         (layout.folder / name).mkdir()
     prepare = parts.prepare(layout)
@@ -99,7 +99,7 @@ def start(tree: Tree, layout: parts.Layout, say: Callable[[str], None], stop: "S
         ("the hub", layout.hub_port, "/hub/health"),
     ):
         wait_until(what, partial(answers, port, path), tree, stop)
-        say(f"{what} answers")
+        say(f"{what} is ready")
     trusted = ssl.create_default_context(cafile=str(layout.folder / "certs" / "server.pem"))
     for host, path in (("cas", "/healthz"), ("auth", "/healthz"), ("jupyter", "/hub/health")):
         wait_until(
@@ -108,11 +108,11 @@ def start(tree: Tree, layout: parts.Layout, say: Callable[[str], None], stop: "S
             tree,
             stop,
         )
-    say("all three addresses answer through Traefik")
+    say("all three hosts are ready through Traefik")
 
 
 class Stop:
-    """What the user asked for by Ctrl-C or a signal: to stop, or, asked again, to stop at once."""
+    """Stop requests by Ctrl-C or a signal: the second one stops immediately."""
 
     def __init__(self) -> None:
         self._times = 0
@@ -125,22 +125,22 @@ class Stop:
         self._event.set()
 
     def wait(self, seconds: float) -> bool:
-        """Sleep, but not past the wish to stop."""
+        """Sleep, or return early after a stop request."""
         return self._event.wait(seconds)
 
-    def asked(self) -> bool:
-        """Whether to stop."""
+    def is_requested(self) -> bool:
+        """Return whether a stop was requested."""
         return self._times > 0
 
-    def asked_again(self) -> bool:
-        """Whether to stop without waiting for anyone."""
+    def is_immediate(self) -> bool:
+        """Return whether an immediate stop was requested."""
         return self._times > 1
 
 
 def public_port(text: str) -> int:
-    """The https port, if it is free on loopback; browsers try IPv6 first, so another program there would win."""
+    """Return the https port after checking that it is free, also on IPv6, which browsers try first."""
     if not text.isdigit() or not 0 < int(text) < 65536:
-        raise DemoError(f"DEMO_PORT is {text!r}, which is no port: give a number from 1 to 65535.")
+        raise DemoError(f"DEMO_PORT is {text!r}, which is not a port: use a number from 1 to 65535.")
     port = int(text)
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
@@ -149,20 +149,20 @@ def public_port(text: str) -> int:
                 probe.bind((address, port))
         except PermissionError:
             raise DemoError(
-                f"port {port} is for administrators only: choose one above 1023, e.g. DEMO_PORT=9443 make demo."
+                f"port {port} requires administrator rights: use a port above 1023, e.g. DEMO_PORT=9443 make demo."
             ) from None
         except OSError:
             if family == socket.AF_INET6 and not has_ipv6_loopback():
                 continue
             raise DemoError(
-                f"port {port} is taken by another program: stop that, or choose another port, "
+                f"port {port} is in use by another program: stop it, or choose another port, "
                 "e.g. DEMO_PORT=9443 make demo."
             ) from None
     return port
 
 
 def has_ipv6_loopback() -> bool:
-    """Whether this machine has ::1 at all."""
+    """Return whether this machine has ::1."""
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
@@ -172,24 +172,24 @@ def has_ipv6_loopback() -> bool:
 
 
 def wait_until(what: str, is_up: Callable[[], bool], tree: Tree, stop: Stop) -> None:
-    """Wait for a part, but not if it or another one died, nor for ever."""
+    """Wait for a part; raise DemoError after a timeout or when a part has ended."""
     deadline = time.monotonic() + START_WITHIN
-    while not stop.asked() and not is_up():
+    while not stop.is_requested() and not is_up():
         check_alive(tree)
         if time.monotonic() > deadline:
-            raise DemoError(f"{what} did not answer within {START_WITHIN} s; DEMO_VERBOSE=1 make demo shows why.")
+            raise DemoError(f"{what} was not ready within {START_WITHIN} s; DEMO_VERBOSE=1 make demo shows its output.")
         stop.wait(0.1)
 
 
 def check_alive(tree: Tree) -> None:
-    """Give up as soon as any part is gone: the rest is no demo."""
+    """Raise DemoError if a part has ended."""
     if gone := tree.ended():
         name, code = gone
-        raise DemoError(f"{name} ended by itself (exit {code}). The end of its log:\n{tree.last_words(name)}")
+        raise DemoError(f"{name} ended unexpectedly (exit {code}). The end of its log:\n{tree.last_log_lines(name)}")
 
 
 def answers(port: int, path: str, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> bool:
-    """Whether a part answers 200; with TLS, whether its certificate is ours and good for the host."""
+    """Return whether a part responds 200; with TLS, verify its certificate for the host."""
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.sock = socket.create_connection(("127.0.0.1", port), timeout=5)
@@ -204,7 +204,7 @@ def answers(port: int, path: str, host: str = "127.0.0.1", tls: ssl.SSLContext |
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Whether a demo's folder is this user's and no demo runs in it: the lock ends with the process."""
+    """Return whether a demo's folder belongs to this user and no running demo holds its lock."""
     try:
         if folder.stat().st_uid != os.getuid():
             return False
@@ -216,7 +216,7 @@ def is_abandoned(folder: Path) -> bool:
 
 
 def welcome(layout: parts.Layout) -> str:
-    """What to do now."""
+    """Return the instructions for the user."""
     users = "\n".join(f"    {name:6} password {password:11} ({role})" for name, password, role in USERS)
     return f"""
   Open    {layout.public_url("jupyter")}

@@ -1,4 +1,4 @@
-"""Puts the JSON files of this folder beside what the base image already has; run once, while the image is built."""
+"""Merge of the JSON files in this folder into the base image's settings, during the build."""
 
 import json
 import sys
@@ -6,16 +6,16 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PLACES = {
-    # No question about news of the Jupyter project in front of every student.
+    # Disables the dialog about Jupyter news.
     "overrides.json": Path("share/jupyter/lab/settings/overrides.json"),
-    # The resource meter shows processors too. Without its warning of them: it takes the limit in processors for one in
-    # percent, so an idle lab with one processor would be shown in red.
+    # Enables the CPU meter without its warning, which compares percent with a limit in processors: an idle lab with
+    # one processor would be shown in red.
     "server.json": Path("etc/jupyter/jupyter_server_config.json"),
 }
 
 
 def merged(ours: dict[str, object], theirs: dict[str, object]) -> dict[str, object]:
-    """Both; ours where they disagree."""
+    """Merge two objects; ours override theirs."""
     both = {**theirs, **ours}
     for name, mine in ours.items():
         other = theirs.get(name)
@@ -25,7 +25,7 @@ def merged(ours: dict[str, object], theirs: dict[str, object]) -> dict[str, obje
 
 
 def main(prefix: Path) -> None:
-    """Write each file to its place below the folder of this Python."""
+    """Write each merged file below this Python prefix."""
     for name, place in PLACES.items():
         target = prefix / place
         theirs = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}

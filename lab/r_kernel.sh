@@ -1,5 +1,5 @@
 #!/bin/sh
-# The R kernel, as the user of the lab: from conda where the base has it, else registered with what system.sh installed.
+# Installs the R kernel as the lab's user: from conda if the base has it, else for the R of system.sh.
 # Usage: r_kernel.sh yes|no
 set -eu
 
@@ -16,8 +16,8 @@ if ! Rscript -e 'library(IRkernel)' >/dev/null 2>&1; then
 fi
 if ! Rscript -e 'library(IRkernel)'; then
   echo "R or its package IRkernel is missing on this base and could not be installed:" \
-    "see the lines above, or leave R out with LAB_R=no in .env (lab/README.md)." >&2
+    "see the lines above, or set LAB_R=no in .env to omit R (lab/README.md)." >&2
   exit 1
 fi
-# conda's package registers itself.
+# The conda package registers the kernel itself.
 jupyter kernelspec list --json | grep -q '"ir"' || Rscript -e 'IRkernel::installspec(user = FALSE, prefix = commandArgs(TRUE))' "$prefix"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What labs need of the base's own packages, as root: git for nbgitpuller, and R where conda does not bring it.
+# Installs system packages of labs as root: git for nbgitpuller, and R on bases without conda.
 # Usage: system.sh yes|no  (with R or without)
 set -eu
 
@@ -21,13 +21,13 @@ fi
 [ -n "$wanted" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
-  echo "This base image has no apt-get, from which to install$(echo " $wanted" | tr -s ' '):" \
-    "take another base, install that in a base of your own, or leave R out with LAB_R=no in .env (lab/README.md)." >&2
+  echo "This base image has no apt-get to install$(echo " $wanted" | tr -s ' '):" \
+    "use another base, install the packages in your own base, or set LAB_R=no in .env to omit R (lab/README.md)." >&2
   exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-# Unsafe only for who cuts the power, and then the layer is made anew; safe would take minutes on a busy disk.
-# shellcheck disable=SC2086 # one word a package
+# A power cut during the build only loses the layer; syncing would take minutes on a busy disk.
+# shellcheck disable=SC2086 # one word for each package
 apt-get install -qq --yes -o Dpkg::Options::=--force-unsafe-io --no-install-recommends $wanted
 rm -rf /var/lib/apt/lists/*

@@ -1,4 +1,4 @@
-"""Django's settings for the demo's CAS server; `serve.py` has checked the environment they read."""
+"""Django settings of the demo CAS server; `serve.py` validates the environment first."""
 
 import os
 from pathlib import Path
@@ -9,19 +9,19 @@ PUBLIC = urlsplit(os.environ["CAS_PUBLIC_URL"])
 
 SECRET_KEY = os.environ["CAS_SECRET_KEY"]
 DEBUG = False
-# The public name, and those by which the bridge validates tickets: `cas` in compose, loopback without Docker.
+# The public host, and the hosts at which the bridge validates tickets: `cas` in compose, loopback without Docker.
 ALLOWED_HOSTS = [PUBLIC.hostname, "cas", "localhost", "127.0.0.1"]
 ROOT_URLCONF = "cas_urls"
 WSGI_APPLICATION = None
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-DEFAULT_AUTO_FIELD = "django.db.models.AutoField"  # what django-cas-server's migrations were made with
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"  # the default of django-cas-server's migrations
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(Path(os.environ["CAS_DATA_DIR"]) / "cas.sqlite3"),
-        # Threads that write tickets at the same time wait for one another instead of failing.
+        # Concurrent writes of tickets wait instead of failing.
         "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
     }
 }
@@ -60,14 +60,14 @@ TEMPLATES = [
 STATIC_URL = "/cas/static/"
 STATICFILES_DIRS = [HERE / "static"]
 
-# TLS ends at Traefik, which overwrites this header whatever a browser sends.
+# Traefik terminates TLS and always overwrites this header.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CSRF_TRUSTED_ORIGINS = [f"{PUBLIC.scheme}://{PUBLIC.netloc}"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 
 CAS_AUTH_CLASS = "cas_users.DemoUser"
-CAS_NEW_VERSION_HTML_WARNING = False  # else every page asks a package index for news
+CAS_NEW_VERSION_HTML_WARNING = False  # the check would contact a package index on every page
 CAS_NEW_VERSION_EMAIL_WARNING = False
 CAS_SLO_TIMEOUT = 5
 CAS_LOGIN_TEMPLATE = "demo/login.html"
@@ -78,10 +78,10 @@ CAS_WARN_TEMPLATE = "demo/warn.html"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"no_tickets": {"()": "cas_log.WithoutTickets"}},
+    "filters": {"no_tickets": {"()": "cas_log.TicketFilter"}},
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "filters": ["no_tickets"], "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    # Django's own handlers would write the same lines without the filter.
+    # Django's default handlers would log the same lines unfiltered.
     "loggers": {"django": {"handlers": [], "propagate": True}, "django.server": {"propagate": True}},
 }

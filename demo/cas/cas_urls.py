@@ -1,4 +1,4 @@
-"""What the demo's CAS server answers to."""
+"""URLs of the demo CAS server."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:
-    """Alive; touches neither session nor database."""
+    """Respond to health checks without session or database."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 

@@ -1,4 +1,4 @@
-"""The demo's users. Their passwords are public, which is why this server serves *.localhost only."""
+"""Users of the demo. Their passwords are public, so the server serves *.localhost only."""
 
 import hmac
 import json
@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 @dataclass(frozen=True)
 class Person:
-    """Someone invented, as an institution's directory would describe them."""
+    """A fictitious user as in an institution's directory."""
 
     login: str
     password: str
@@ -20,12 +20,12 @@ class Person:
 
     @property
     def groups(self) -> str:
-        """For the login page."""
+        """The groups, for the login page."""
         return ", ".join(self.attributes["groups"])
 
 
 def person(login: str, given: str, family: str, *, groups: list[str], affiliation: str) -> Person:
-    """A person with the attributes that CAS servers usually release."""
+    """Return a user with the attributes that CAS servers usually release."""
     return Person(
         login=login,
         password=f"{login}-demo",
@@ -47,7 +47,7 @@ PEOPLE = {
         person("bob", "Bob", "O'Neil", groups=["students"], affiliation="student"),
     )
 }
-# A class to try a crowd with: student01, student02, … with the passwords student01-demo, …
+# Users for load tests: student01, student02, … with the passwords student01-demo, …
 CLASS_MAX = 500
 STUDENTS = min(int(os.environ.get("DEMO_STUDENTS") or 0), CLASS_MAX)
 EVERYBODY = PEOPLE | {
@@ -58,21 +58,21 @@ EVERYBODY = PEOPLE | {
 
 
 class DemoUser(AuthUser):
-    """What django-cas-server asks of a source of users."""
+    """The user backend of django-cas-server."""
 
     def test_password(self, password: str) -> bool:
-        """Whether this is the person's password."""
-        someone = EVERYBODY.get(self.username)
-        return someone is not None and hmac.compare_digest(someone.password.encode(), password.encode())
+        """Return whether this is the user's password."""
+        person = EVERYBODY.get(self.username)
+        return person is not None and hmac.compare_digest(person.password.encode(), password.encode())
 
     def attributs(self) -> dict[str, str | list[str]]:  # the library's spelling
-        """What is released about the person."""
-        someone = EVERYBODY.get(self.username)
-        return {**someone.attributes, **groups_of_today(self.username)} if someone else {}
+        """Return the released attributes."""
+        person = EVERYBODY.get(self.username)
+        return {**person.attributes, **group_overrides(self.username)} if person else {}
 
 
-def groups_of_today(login: str) -> dict[str, list[str]]:
-    """What groups.json in CAS_DATA_DIR says instead ({"bob": ["alumni"]}): to see what happens when groups change."""
+def group_overrides(login: str) -> dict[str, list[str]]:
+    """Return group overrides from groups.json in CAS_DATA_DIR ({"bob": ["alumni"]}), to try changed groups."""
     try:
         changed = json.loads((Path(os.environ["CAS_DATA_DIR"]) / "groups.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -81,5 +81,5 @@ def groups_of_today(login: str) -> dict[str, list[str]]:
 
 
 def demo_users(_request: HttpRequest) -> dict[str, list[Person]]:
-    """Let the pages show who can sign in."""
+    """Add the users to the context of the login page."""
     return {"demo_users": list(PEOPLE.values())}

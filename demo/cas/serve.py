@@ -1,13 +1,13 @@
-"""The demo's CAS server: a real one (django-cas-server), with invented users, for *.localhost and nothing else.
+r"""The demo CAS server: a real one (django-cas-server) with fictitious users, for *.localhost only.
 
-A program of its own, started as a process or container and never imported by the rest: it is under another
-licence, and it has to be what the institution's CAS is, a stranger behind a URL.
+It runs as a separate process or container and is never imported, because it has another licence and stands for the
+institution's CAS, which is known only by its URL.
 
-    CAS_DATA_DIR=… CAS_PUBLIC_URL=https://cas.localhost/cas AUTH_PUBLIC_URL=https://auth.localhost \\
+    CAS_DATA_DIR=… CAS_PUBLIC_URL=https://cas.localhost/cas AUTH_PUBLIC_URL=https://auth.localhost \
     HUB_PUBLIC_URL=https://jupyter.localhost python demo/cas/serve.py
 
-Speaks plain http on CAS_BIND (default 0.0.0.0:8000), behind a proxy that ends TLS. CAS_SLO_URL is where it reports
-that someone signed out (default: /cas/logout at AUTH_PUBLIC_URL).
+It serves http on CAS_BIND (default 0.0.0.0:8000) behind a proxy that terminates TLS. It sends logout requests to
+CAS_SLO_URL (default: /cas/logout at AUTH_PUBLIC_URL).
 """
 
 import os
@@ -33,58 +33,59 @@ PUBLIC_URLS = REQUIRED[1:]
 
 
 class RefusedError(Exception):
-    """Why this server must not start: one sentence."""
+    """A configuration with which this server must not start."""
 
 
 class Server(socketserver.ThreadingMixIn, WSGIServer):
-    """One thread a request: enough for a demo, and nothing more to install."""
+    """A server with one thread for each request, which needs no further package."""
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 64
 
     def server_bind(self) -> None:
-        """Bind without asking the name service who this machine is, which may take seconds."""
+        """Bind without a reverse lookup of this machine's name, which may take seconds."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
         self.setup_environ()
 
 
 class Handler(WSGIRequestHandler):
-    """Writes no request line to the log: it would hold the ticket."""
+    """A handler without request lines in the log, because they contain tickets."""
 
     timeout = 30
 
     def address_string(self) -> str:
+        """Return the address without a reverse lookup."""
         return str(self.client_address[0])
 
     def log_message(self, format: str, *args: object) -> None:
-        pass
+        """Log nothing."""
 
 
 def check_environment(environ: Mapping[str, str]) -> None:
-    """Refuse what is not a demo: passwords that everyone can read must not guard a real name."""
+    """Reject hosts other than *.localhost, because the passwords are public."""
     missing = [name for name in REQUIRED if not environ.get(name)]
     if missing:
-        raise RefusedError(f"{', '.join(missing)} must be set for the demo's CAS server.")
+        raise RefusedError(f"{', '.join(missing)} must be set for the demo CAS server.")
     for name in PUBLIC_URLS:
         host = urlsplit(environ[name]).hostname or ""
         if not host.endswith(".localhost"):
             raise RefusedError(
-                f"The demo's CAS server refuses to run: {name} is for {host or environ[name]!r}, and its "
-                "passwords are public, so it serves *.localhost only; "
-                "name your own CAS server and remove the profile `demo` in .env."
+                f"The demo CAS server does not run: {name} is for {host or environ[name]!r}, but it serves *.localhost "
+                "only, because its passwords are public: set CAS_URL to your CAS server and remove the profile `demo` "
+                "in .env."
             )
 
 
 def service_pattern(auth_public_url: str) -> str:
-    """The one address that this CAS hands tickets to: the bridge's callback."""
+    """Return the pattern of the only registered service: the bridge's callback."""
     parts = urlsplit(auth_public_url)
     return rf"^{re.escape(f'{parts.scheme}://{parts.hostname}')}(:\d+)?/cas/callback(\?.*)?$"
 
 
 def secret_key(data_dir: Path) -> str:
-    """Django's key, made at the first start and kept, so that a restart signs no one out."""
+    """Return Django's key, created at the first start and kept, so that sessions survive a restart."""
     path = data_dir / "secret_key"
     if not path.exists():
         draft = path.with_suffix(".new")
@@ -95,7 +96,7 @@ def secret_key(data_dir: Path) -> str:
 
 
 def prepare_database(environ: Mapping[str, str]) -> None:
-    """Bring the tables up to date and register the bridge as the only service."""
+    """Migrate the database and register the bridge as the only service."""
     call_command("migrate", verbosity=0, interactive=False)
     pattern_table = apps.get_model("cas_server", "ServicePattern").objects
     attribute_table = apps.get_model("cas_server", "ReplaceAttributName").objects
@@ -113,7 +114,7 @@ def prepare_database(environ: Mapping[str, str]) -> None:
 
 
 def serve(environ: Mapping[str, str]) -> None:
-    """Serve until told to stop."""
+    """Serve until a signal."""
     django.setup()
     prepare_database(environ)
     host, _, port = (environ.get("CAS_BIND") or "0.0.0.0:8000").rpartition(":")
@@ -124,12 +125,12 @@ def serve(environ: Mapping[str, str]) -> None:
 
 
 def stop(_number: int, _frame: FrameType | None) -> None:
-    """End by an exception: it also ends a start that is still under way."""
+    """Raise SystemExit, which also ends an unfinished start."""
     raise SystemExit(0)
 
 
 def main() -> int:
-    """Check, prepare, serve."""
+    """Validate the environment, prepare the data directory and serve."""
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     try:
@@ -144,7 +145,7 @@ def main() -> int:
         os.environ["DJANGO_SETTINGS_MODULE"] = "cas_settings"
         serve(os.environ)
     except OSError as error:
-        print(f"The demo's CAS server cannot start: {error}; check CAS_DATA_DIR and CAS_BIND.", file=sys.stderr)
+        print(f"The demo CAS server cannot start: {error}; check CAS_DATA_DIR and CAS_BIND.", file=sys.stderr)
         return 1
     return 0
 

@@ -1,6 +1,6 @@
-"""Checks what is asked of an ACME authority before Traefik asks it: a typo here is otherwise a line in a log at night.
+"""Validation of the ACME settings, without network access.
 
-Traefik does the asking (compose.yml has its flags). Nothing here touches the network.
+Traefik requests the certificates; compose.yml has its options. An error that Traefik found would only be logged.
 """
 
 import re
@@ -16,48 +16,55 @@ PRIVATE_ENDINGS = (".localhost", ".local", ".internal", ".test", ".lan")
 
 
 def check_acme(environ: Mapping[str, str], site: Site) -> str | None:
-    """What will be asked of which authority, for the log; None if nobody is asked."""
+    """Validate the ACME settings of a site.
+
+    Returns:
+        A description for the log, or None if ACME is not configured.
+
+    Raises:
+        EdgeError: A setting is invalid.
+    """
     email, server = environ.get("ACME_EMAIL", ""), environ.get("ACME_CA_SERVER", "")
     ca_file = Path(environ["ACME_CA_FILE"]) if environ.get("ACME_CA_FILE") else None
     if not email:
         if server or ca_file:
             raise EdgeError(
-                "ACME_CA_SERVER or ACME_CA_FILE is set but ACME_EMAIL is empty, so nobody is asked for a certificate: "
+                "ACME_CA_SERVER or ACME_CA_FILE is set, but ACME_EMAIL is empty, so no certificate is requested: "
                 "set ACME_EMAIL in .env, or leave all three empty."
             )
         return None
     challenge = environ.get("ACME_CHALLENGE") or "http"
     if challenge not in CHALLENGES:
-        raise EdgeError(f"ACME_CHALLENGE is {challenge!r}: write http (answered at port 80) or tls (at port 443).")
+        raise EdgeError(f"ACME_CHALLENGE is {challenge!r}: use http (validated at port 80) or tls (at port 443).")
     if not re.fullmatch(r"[^\s@,]+@[^\s@,]+", email):
-        raise EdgeError(f"ACME_EMAIL is {email!r}: write the one address that the authority may write to.")
+        raise EdgeError(f"ACME_EMAIL is {email!r}: set the e-mail address for messages of the authority.")
     check_hours(environ.get("ACME_CERT_HOURS", ""))
     check_authority(server, ca_file, site)
     if own_files(site):
         raise EdgeError(
-            f"{site.own_cert} is there and ACME_EMAIL is set: take the file away to have certificates issued, "
-            "or empty ACME_EMAIL in .env to serve your own."
+            f"{site.own_cert} exists and ACME_EMAIL is set: remove the file to use issued certificates, "
+            "or empty ACME_EMAIL in .env to use your own."
         )
     authority = server or "Let's Encrypt"
-    return f"asked of {authority} by the {challenge} challenge; self-signed until they are there"
+    return f"requested from {authority} with the {challenge} challenge; self-signed until they are issued"
 
 
 def check_hours(hours: str) -> None:
-    """Traefik derives from it when to renew."""
+    """Validate ACME_CERT_HOURS, from which Traefik derives the time of renewal."""
     if hours and not (hours.isdigit() and int(hours) > 0):
-        raise EdgeError(f"ACME_CERT_HOURS is {hours!r}: write how many hours your authority's certificates are valid.")
+        raise EdgeError(f"ACME_CERT_HOURS is {hours!r}: set the validity of your authority's certificates in hours.")
 
 
 def check_authority(server: str, ca_file: Path | None, site: Site) -> None:
-    """An address that can be asked, a root that can be read, names that it can know."""
+    """Validate the authority's URL, its root certificate, and the host names it has to issue for."""
     parts = urlsplit(server)
     if server and (parts.scheme != "https" or not parts.hostname):
-        raise EdgeError(f"ACME_CA_SERVER is {server!r}: write the https:// address of its directory.")
+        raise EdgeError(f"ACME_CA_SERVER is {server!r}: set the https:// URL of its directory.")
     if ca_file:
         parse_chain(read_file(ca_file), ca_file)
     unknown = [host for host in site.hosts if host.endswith(PRIVATE_ENDINGS) or "." not in host]
     if not server and unknown:
         raise EdgeError(
-            f"ACME_EMAIL is set, but {', '.join(unknown)} is no name that a public authority knows: in .env set "
-            "HUB_HOST and AUTH_HOST to names of the world, or ACME_CA_SERVER to an authority of your own."
+            f"ACME_EMAIL is set, but {', '.join(unknown)} is no public host name: in .env set HUB_HOST "
+            "and AUTH_HOST to public host names, or ACME_CA_SERVER to a private authority."
         )

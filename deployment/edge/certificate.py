@@ -1,7 +1,4 @@
-"""Certificates as the edge needs them: checks a pair of PEM files, or makes a self-signed pair.
-
-Bytes in, bytes out; only `read_file` touches the disk, to turn what can go wrong there into a sentence.
-"""
+"""Validation of certificate and key, and self-signed certificates. Only `read_file` accesses the disk."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -19,16 +16,16 @@ CLOCK_SKEW = timedelta(hours=1)
 
 
 class EdgeError(Exception):
-    """One sentence for the person who starts the deployment: what is wrong, where, and the remedy."""
+    """A configuration error; the message names the fault, its place and the remedy."""
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a file that must be there."""
+    """Read a required file."""
     try:
         return path.read_bytes()
     except IsADirectoryError:
-        # Docker makes a folder where a bind-mounted file does not exist.
-        raise EdgeError(f"{path} is a folder, not a file: remove it and put the file there.") from None
+        # Docker creates a directory for a missing bind-mounted file.
+        raise EdgeError(f"{path} is a directory, not a file: remove it and put the file there.") from None
     except OSError as error:
         raise EdgeError(
             f"{path} cannot be read ({error.strerror}): check that it exists and that this user may read it."
@@ -38,7 +35,14 @@ def read_file(path: Path) -> bytes:
 def check_pair(
     cert_pem: bytes, key_pem: bytes, *, names: tuple[Path, Path], hosts: Iterable[str], now: datetime
 ) -> datetime:
-    """Refuse a pair that browsers or Traefik would refuse; return the end of its validity."""
+    """Reject a pair that browsers or Traefik would reject.
+
+    Returns:
+        The end of its validity.
+
+    Raises:
+        EdgeError: The pair is unusable.
+    """
     cert_name, key_name = names
     chain = parse_chain(cert_pem, cert_name)
     check_key_matches(parse_key(key_pem, key_name), chain, cert_name, key_name)
@@ -49,39 +53,37 @@ def check_pair(
 
 
 def parse_chain(pem: bytes, name: Path) -> list[x509.Certificate]:
-    """All certificates in the file, the server's own first."""
+    """Return all certificates of a file, the server's own first."""
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError:
         raise EdgeError(
-            f"{name} holds no PEM certificate: it must contain '-----BEGIN CERTIFICATE-----'; "
+            f"{name} contains no PEM certificate: it must contain '-----BEGIN CERTIFICATE-----'; "
             "convert a DER file with 'openssl x509 -inform der'."
         ) from None
 
 
 def parse_key(pem: bytes, name: Path) -> PrivateKeyTypes:
-    """The private key in the file."""
+    """Return the private key of a file."""
     try:
         return serialization.load_pem_private_key(pem, password=None)
     except TypeError:
         raise EdgeError(
-            f"{name} is protected by a passphrase, which nobody can type at start: "
-            "write it without one ('openssl pkey -in … -out …')."
+            f"{name} is encrypted with a passphrase, which the start cannot enter: "
+            "remove the passphrase ('openssl pkey -in … -out …')."
         ) from None
     except ValueError:
         raise EdgeError(
-            f"{name} holds no PEM private key: it must contain '-----BEGIN PRIVATE KEY-----' or alike."
+            f"{name} contains no PEM private key: it must contain '-----BEGIN PRIVATE KEY-----' or similar."
         ) from None
 
 
 def check_key_matches(key: PrivateKeyTypes, chain: list[x509.Certificate], cert_name: Path, key_name: Path) -> None:
-    """The key must be that of the first certificate."""
+    """Check that the key belongs to the first certificate."""
     key_bytes = public_bytes(key.public_key())
     matching = [position for position, cert in enumerate(chain) if public_bytes(cert.public_key()) == key_bytes]
     if not matching:
-        raise EdgeError(
-            f"{key_name} is not the key of the certificate in {cert_name}: give the two that belong together."
-        )
+        raise EdgeError(f"{key_name} is not the key of the certificate in {cert_name}: provide a matching pair.")
     if matching[0] != 0:
         raise EdgeError(
             f"{cert_name} lists the server's certificate as number {matching[0] + 1}: "
@@ -90,7 +92,7 @@ def check_key_matches(key: PrivateKeyTypes, chain: list[x509.Certificate], cert_
 
 
 def check_validity(leaf: x509.Certificate, name: Path, now: datetime) -> None:
-    """A certificate serves between its two dates only."""
+    """Check the validity period."""
     if leaf.not_valid_after_utc <= now:
         raise EdgeError(f"{name} expired on {leaf.not_valid_after_utc:%Y-%m-%d}: renew it and start again.")
     if leaf.not_valid_before_utc > now:
@@ -101,19 +103,19 @@ def check_validity(leaf: x509.Certificate, name: Path, now: datetime) -> None:
 
 
 def check_hosts(leaf: x509.Certificate, name: Path, hosts: Iterable[str]) -> None:
-    """Every public host must be in the certificate."""
+    """Check that the certificate covers every public host."""
     covered = alternative_names(leaf)
     missing = [host for host in hosts if not covers(covered, host)]
-    listed = ", ".join(sorted(covered)) or "no name at all"
+    listed = ", ".join(sorted(covered)) or "no name"
     if missing:
         raise EdgeError(
             f"{name} does not cover {', '.join(missing)} (only {listed}): "
-            "have it issued for every host of this deployment, as subject alternative names."
+            "request it for every host of this deployment, as subject alternative names."
         )
 
 
 def still_serves(cert_pem: bytes, key_pem: bytes, *, hosts: Iterable[str], now: datetime) -> bool:
-    """Whether a pair made at an earlier start can stay: ours, for exactly these hosts, not near its end."""
+    """Return whether a self-signed pair can stay: it covers exactly these hosts and does not expire soon."""
     names = (Path("server.crt"), Path("server.key"))
     hosts = tuple(hosts)
     try:
@@ -125,10 +127,13 @@ def still_serves(cert_pem: bytes, key_pem: bytes, *, hosts: Iterable[str], now: 
 
 
 def self_signed_pair(hosts: tuple[str, ...], *, now: datetime) -> tuple[bytes, bytes, datetime]:
-    """A certificate signed by its own key, for trying out and for machines without a name in the world.
+    """Create a self-signed certificate for tests and for hosts without a public name.
 
-    No authority of our own behind it: its key would lie on this disk, and whoever trusted it once would trust
-    whatever that key signs later.
+    There is no private authority, because its key would be on this disk: browsers that trusted it once would trust
+    everything that it signs later.
+
+    Returns:
+        Certificate (PEM), key (PEM) and the end of its validity.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0][:64])])
@@ -153,7 +158,7 @@ def self_signed_pair(hosts: tuple[str, ...], *, now: datetime) -> tuple[bytes, b
 
 
 def alternative_names(leaf: x509.Certificate) -> set[str]:
-    """The host names a certificate is for. The common name does not count: browsers stopped reading it."""
+    """Return the subject alternative names; browsers ignore the common name."""
     try:
         extension = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
@@ -162,12 +167,12 @@ def alternative_names(leaf: x509.Certificate) -> set[str]:
 
 
 def covers(names: set[str], host: str) -> bool:
-    """Whether a certificate for these names serves the host; a wildcard stands for one label."""
+    """Return whether a certificate for these names covers the host; a wildcard matches one label."""
     return host in names or f"*.{host.partition('.')[2]}" in names
 
 
 def public_bytes(key: object) -> bytes:
-    """A public key as comparable bytes."""
+    """Return a public key in a comparable form."""
     return key.public_bytes(  # type: ignore[attr-defined, no-any-return]
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )

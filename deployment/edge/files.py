@@ -1,4 +1,4 @@
-"""Private files, written in one step and readable by those only who need them."""
+"""Atomic writes of private files."""
 
 import os
 import tempfile
@@ -10,7 +10,7 @@ EVERYBODY = 0o444
 
 
 def write(path: Path, content: bytes, *, group: int | None = None) -> None:
-    """Write a private file in one step: a reader, or a power cut, never meets half of it."""
+    """Write a private file atomically, so that no reader or power cut leaves half of it."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     draft = Path(name)
     try:
@@ -25,9 +25,9 @@ def write(path: Path, content: bytes, *, group: int | None = None) -> None:
 
 
 def restrict(path: Path, group: int | None) -> None:
-    """Let the owner read and, if one is given, a group.
+    """Make a file readable by its owner and, if given, a group.
 
-    A group, because the hub is root without capabilities: it may not read what belongs to the bridge's user.
+    The group is needed because the hub runs as root without capabilities: it cannot read files of the bridge's user.
     """
     if group is not None:
         os.chown(path, -1, group)

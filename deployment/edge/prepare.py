@@ -1,19 +1,19 @@
-"""Makes, once, what every start needs: the secrets the services share and the certificate of the edge.
+"""Creation of the shared secrets and of the edge's certificate.
 
-Run before the other services (`python deployment/edge/prepare.py`), as often as you like: a secret that exists is never
-changed, a certificate that still serves is kept (`serving.py`). What is set for Traefik is checked here, because
-Traefik would only log the fault and go on with something else.
+It runs before the other services (`python deployment/edge/prepare.py`) at every start: existing secrets are never
+changed, and a usable certificate is kept (`serving.py`). Traefik's settings are validated here, because Traefik would
+only log an error and use a default.
 
-Reads:  SECRETS_DIR, CERTS_DIR         where the files go
+Reads:  SECRETS_DIR, CERTS_DIR         output directories
         TLS_HOSTS                      host names the certificate must cover, separated by commas
         OWN_CERT_FILE, OWN_KEY_FILE    your certificate and key (PEM), used if they exist
-        BRIDGE_GID                     group that may read what the bridge needs (its container is not root)
-        TRAEFIK_DYNAMIC_DIR            folder that Traefik watches; routes.yml is put there (optional)
-        DEMO_CAS_HOST                  host of the demo's CAS: every host has to be *.localhost then
+        BRIDGE_GID                     group that may read the bridge's files (its container does not run as root)
+        TRAEFIK_DYNAMIC_DIR            directory watched by Traefik, which gets routes.yml (optional)
+        DEMO_CAS_HOST                  host of the demo CAS, which requires every host to be *.localhost
         TRAEFIK_API_USER               name in the password file of Traefik's API (default: hub)
-        METRICS_DIR                    where the token goes that reads metrics (optional)
-        ACME_*                         of whom Traefik asks certificates (`acme.py`)
-        DASHBOARD                      1: a password for Traefik's dashboard is made
+        METRICS_DIR                    directory of the metrics token (optional)
+        ACME_*                         ACME authority for Traefik (`acme.py`)
+        DASHBOARD                      1: create a password for Traefik's dashboard
 """
 
 import base64
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # a script, not a package: its sibling is beside it
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # this is a script: import its siblings
 
 from acme import check_acme
 from certificate import EdgeError, read_file
@@ -40,7 +40,7 @@ RESTORE_UNDER_WAY = ".restore-under-way"  # as hub/config/restore_marker.py has 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of one run."""
+    """The settings of one run."""
 
     secrets_dir: Path
     site: Site
@@ -52,7 +52,7 @@ class Plan:
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
-    """Do everything, say one line for each part; on a fault say one sentence and return 1."""
+    """Create what is missing and print one line for each part; return 1 after an error."""
     try:
         plan = read_plan(environ)
         check_is_whole(environ)
@@ -70,8 +70,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         return 1
     except OSError as error:
         print(
-            f"prepare: cannot write {error.filename} ({error.strerror}): "
-            "make its folder writable for the user who runs this.",
+            f"prepare: cannot write {error.filename} ({error.strerror}): make its directory writable for this user.",
             file=sys.stderr,
         )
         return 1
@@ -79,20 +78,20 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
 
 
 def read_plan(environ: Mapping[str, str]) -> Plan:
-    """Read the environment; an empty value counts as unset, as everywhere in this project."""
+    """Read the environment; an empty value counts as unset."""
     missing = [name for name in ("SECRETS_DIR", "CERTS_DIR", "TLS_HOSTS") if not environ.get(name)]
     if missing:
         raise EdgeError(f"{', '.join(missing)} must be set in the environment of deployment/edge/prepare.py.")
     dashboard = environ.get("DASHBOARD") or "0"
     if dashboard not in ("0", "1"):
-        raise EdgeError(f"DASHBOARD is {dashboard!r}: write 1 to have it at this machine's loopback, or nothing.")
+        raise EdgeError(f"DASHBOARD is {dashboard!r}: set 1 to publish it on loopback, or leave it empty.")
     if (rate := environ.get("AUTH_RATE_PER_MINUTE", "")) and not rate.isdigit():
-        raise EdgeError(f"AUTH_RATE_PER_MINUTE is {rate!r}: write how many requests one address may make in a minute.")
+        raise EdgeError(f"AUTH_RATE_PER_MINUTE is {rate!r}: set the number of requests per minute and address.")
     site = read_site(environ)
     check_demo_is_local(environ.get("DEMO_CAS_HOST", ""), site.hosts)
     gid = environ.get("BRIDGE_GID", "")
     if gid and not gid.isdigit():
-        raise EdgeError(f"BRIDGE_GID is {gid!r}, which is no group number: write the number of the bridge's group.")
+        raise EdgeError(f"BRIDGE_GID is {gid!r}, which is not a number: set the group id of the bridge.")
     return Plan(
         secrets_dir=Path(environ["SECRETS_DIR"]),
         site=site,
@@ -105,35 +104,35 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
 
 
 def check_is_whole(environ: Mapping[str, str]) -> None:
-    """Raise if a restore has left these volumes half done: what is made now would be mixed with what comes back."""
+    """Reject volumes with an unfinished restore, because new files would mix with restored ones."""
     folders = [environ[name] for name in ("SECRETS_DIR", "CERTS_DIR", "METRICS_DIR") if environ.get(name)]
     if any(Path(folder, RESTORE_UNDER_WAY).exists() for folder in folders):
         raise EdgeError(
-            "a restore into this project was interrupted: `docker compose down`, then the same command again, "
-            "`passerelle hub restore …`, which goes on where it stopped."
+            "a restore into this project was interrupted: run `docker compose down`, then repeat "
+            "`passerelle hub restore …`, which resumes it."
         )
 
 
 def check_demo_is_local(demo_cas_host: str, hosts: tuple[str, ...]) -> None:
-    """The demo's users and their passwords are printed in the README: nobody else may reach them."""
+    """Reject the demo CAS beside public hosts, because its passwords are public."""
     public = [host for host in hosts if not host.endswith(".localhost")]
     if demo_cas_host and public:
         raise EdgeError(
-            f"the demo's CAS ({demo_cas_host}) does not run beside {', '.join(public)}, because everybody knows its "
-            "passwords: in .env leave COMPOSE_PROFILES, CAS_HOST and CAS_INTERNAL_URL empty and set CAS_URL to yours."
+            f"the demo CAS ({demo_cas_host}) does not run together with {', '.join(public)}, because its passwords "
+            "are public: in .env leave COMPOSE_PROFILES, CAS_HOST and CAS_INTERNAL_URL empty and set CAS_URL to yours."
         )
 
 
 def make_secrets(plan: Plan, *, new_secret: Callable[[], str]) -> None:
-    """Make the secrets that do not exist yet and give each file to its readers, no one else."""
+    """Create missing secrets and set the permissions of each file."""
     plan.secrets_dir.mkdir(parents=True, exist_ok=True)
     password = keep_or_make(plan.secrets_dir / "traefik_api_password", new_secret)
     keep_or_make(plan.secrets_dir / "hub_client_secret", new_secret, group=plan.bridge_gid)
     keep_or_make(plan.secrets_dir / "bridge_secret_key", new_secret, group=plan.bridge_gid)
-    keep_or_make(plan.secrets_dir / "hub_crypt_key", new_secret)  # of what the hub remembers of a sign-in
+    keep_or_make(plan.secrets_dir / "hub_crypt_key", new_secret)  # encrypts the hub's authentication state
     write_users(plan.secrets_dir / "traefik_api_users", plan.api_user, password)
     if plan.metrics_dir:
-        # A folder of its own: what collects metrics sees this one and no other secret.
+        # In a separate directory, so that Prometheus can read no other secret.
         plan.metrics_dir.mkdir(parents=True, exist_ok=True)
         token = keep_or_make(plan.metrics_dir / "metrics_token", new_secret, group=plan.bridge_gid)
         keep_or_make(plan.metrics_dir / "grafana_admin_password", new_secret, group=plan.bridge_gid)
@@ -144,10 +143,10 @@ def make_secrets(plan: Plan, *, new_secret: Callable[[], str]) -> None:
 
 
 def write_users(path: Path, user: str, password: str) -> None:
-    """A password file as Traefik reads it.
+    """Write a password file for Traefik.
 
-    It verifies the password on every call. A slow hash protects passwords that can be guessed; these are 256 random
-    bits, so that the plain SHA-1 form is as safe and costs no CPU and no package.
+    Traefik verifies the password on every request. A slow hash protects guessable passwords; these are 256 random
+    bits, so SHA-1 is as safe and needs neither CPU time nor a package.
     """
     digest = base64.b64encode(hashlib.sha1(password.encode(), usedforsecurity=False).digest()).decode()
     line = f"{user}:{{SHA}}{digest}\n"
@@ -156,12 +155,12 @@ def write_users(path: Path, user: str, password: str) -> None:
 
 
 def keep_or_make(path: Path, new_secret: Callable[[], str], *, group: int | None = None) -> str:
-    """The secret in this file; a new one only if there is no file."""
+    """Return the secret in this file; create it if the file is missing."""
     if not path.exists():
         write(path, new_secret().encode(), group=group)
     value = read_file(path).decode(errors="replace").strip()
     if not value:
-        raise EdgeError(f"{path} is empty: write your secret into it, or delete it to have a new one made.")
+        raise EdgeError(f"{path} is empty: write your secret into it, or delete it to create a new one.")
     restrict(path, group)
     return value
 

@@ -1,7 +1,7 @@
-"""Which certificate the edge serves: the site's own if there is one, else a self-signed pair that is kept.
+"""The served certificate: the site's own, else a self-signed pair.
 
-Key and chain go into one file, server.pem, so that nobody ever reads a new key beside an old certificate. A faulty
-pair is refused here, before Traefik sees it: Traefik would only log it and serve a certificate that nobody knows.
+Key and chain are in one file, server.pem, so that Traefik never reads a new key with an old certificate. An invalid
+pair is rejected here, because Traefik would only log the error and serve its default certificate.
 """
 
 import re
@@ -25,7 +25,7 @@ WARN_BEFORE = timedelta(days=21)
 
 @dataclass(frozen=True)
 class Site:
-    """For whom, from where, and to where."""
+    """The hosts of the edge, and the paths of its certificates."""
 
     certs_dir: Path
     hosts: tuple[str, ...]
@@ -34,36 +34,36 @@ class Site:
 
     @property
     def served(self) -> Path:
-        """The file that Traefik reads, as certificate and as key."""
+        """The file with key and chain for Traefik."""
         return self.certs_dir / SERVED
 
     @property
     def shown(self) -> Path:
-        """The same without the key."""
+        """The file with the chain only."""
         return self.certs_dir / SHOWN
 
 
 def read_site(environ: Mapping[str, str]) -> Site:
-    """Read the environment; an empty value counts as unset, as everywhere in this project."""
+    """Read the environment; an empty value counts as unset."""
     if missing := [name for name in ("CERTS_DIR", "TLS_HOSTS") if not environ.get(name)]:
         raise EdgeError(f"{', '.join(missing)} must be set in the environment of the scripts in deployment/edge/.")
     named = [host.strip().lower() for host in environ["TLS_HOSTS"].split(",") if host.strip()]
     if twice := sorted({host for host in named if named.count(host) > 1}):
         raise EdgeError(
-            f"{', '.join(twice)} is given for two services: in .env HUB_HOST, AUTH_HOST and CAS_HOST must differ, "
-            "because notebooks are pages that users control."
+            f"{', '.join(twice)} is set for two services: in .env HUB_HOST, AUTH_HOST and CAS_HOST must differ, "
+            "because notebooks serve user-controlled content."
         )
     for host in named:
         if not HOST_PATTERN.fullmatch(host):
-            raise EdgeError(f"TLS_HOSTS holds {host!r}, which is no host name: write names without https:// or port.")
+            raise EdgeError(f"TLS_HOSTS contains {host!r}, which is no host name: use names without https:// and port.")
     if not named:
-        raise EdgeError("TLS_HOSTS names no host: list the host names that the certificate must cover.")
+        raise EdgeError("TLS_HOSTS contains no host: list the host names that the certificate must cover.")
     own_cert, own_key = (Path(environ[name]) if environ.get(name) else None for name in OWN_FILES)
     return Site(Path(environ["CERTS_DIR"]), tuple(named), own_cert, own_key)
 
 
 def make_certificate(site: Site, *, now: datetime) -> str:
-    """Put the certificate in place; return what it is, for the log."""
+    """Write the certificate; return its description for the log."""
     site.certs_dir.mkdir(parents=True, exist_ok=True)
     if own := own_files(site):
         cert_pem, key_pem = (read_file(path) for path in own)
@@ -75,7 +75,7 @@ def make_certificate(site: Site, *, now: datetime) -> str:
     else:
         cert_pem, key_pem, until = self_signed_pair(site.hosts, now=now)
         origin = f"new, self-signed (browsers will warn), for {', '.join(site.hosts)}"
-    # The key first: who looks for one reads from the top.
+    # The key comes first, because parsers read from the top.
     pem = key_pem.rstrip() + b"\n" + cert_pem
     if not site.served.exists() or read_file(site.served) != pem:
         write(site.served, pem)
@@ -85,33 +85,33 @@ def make_certificate(site: Site, *, now: datetime) -> str:
 
 
 def show(site: Site, chain: bytes) -> None:
-    """Put the chain alone beside it, for everybody: `passerelle check` compares it with what our address shows."""
+    """Publish the chain, readable by all: `passerelle check` compares it with the served one."""
     if not site.shown.exists() or read_file(site.shown) != chain:
         write(site.shown, chain)
     site.shown.chmod(EVERYBODY)
 
 
 def chain_in(pem: bytes) -> bytes:
-    """The certificates of a file that also holds a key."""
+    """Return the certificates of a file that also contains a key."""
     return b"\n".join(_CERTIFICATE.findall(pem)) + b"\n"
 
 
 def own_files(site: Site) -> tuple[Path, Path] | None:
-    """The site's own certificate and key, if both are there; one without the other is a fault."""
+    """Return the site's own certificate and key, or None; reject one without the other."""
     present = [path for path in (site.own_cert, site.own_key) if path is not None and path.exists()]
     if not present:
         return None
     if site.own_cert is None or site.own_key is None or len(present) == 1:
         absent = site.own_key if present[0] == site.own_cert else site.own_cert
         raise EdgeError(
-            f"{present[0]} is there but its partner {absent or '(unset)'} is not: "
-            "give both the certificate and its key, or neither."
+            f"{present[0]} exists, but {absent or 'the other file (unset)'} does not: "
+            "provide both the certificate and its key, or neither."
         )
     return site.own_cert, site.own_key
 
 
 def self_signed_serves(site: Site, *, now: datetime) -> bool:
-    """Whether what is served is of our making and can stay."""
+    """Return whether the served certificate is self-signed and still usable."""
     if not site.served.exists():
         return False
     pem = read_file(site.served)

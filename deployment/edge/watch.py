@@ -1,12 +1,12 @@
-"""Hands a new certificate to Traefik while everything runs, and refuses a broken one while the old goes on.
+"""Reload of a changed certificate without a restart; an invalid one is rejected and the old one stays.
 
-Every few seconds it looks at your own certificate and key. When they have changed, and then have been still for one
-look (they are two files, and nobody copies both at once), they are checked as at every start (`serving.py`). A sound
-pair is put in place and Traefik is told by rewriting the routes it watches, as they are: it takes a new certificate
-without closing a connection. Once a day it looks without a change, for what time does to certificates.
+It polls your own certificate and key every few seconds. After a change and one poll without another change (the two
+files cannot be copied at once), it validates them as at every start (`serving.py`). It then writes a valid pair and
+rewrites the unchanged routes that Traefik watches: Traefik reloads the certificate and keeps its connections. Once a
+day it validates without a change, because certificates expire.
 
-It looks instead of being told, because not every kind of mount tells. Reads what `prepare.py` reads, and ALIVE_FILE,
-which is touched at every look.
+It polls because not every kind of mount notifies. It reads the environment of `prepare.py`, and ALIVE_FILE, which it
+touches at every poll.
 """
 
 import hashlib
@@ -19,49 +19,49 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # a script, not a package: its siblings are beside it
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # this is a script: import its siblings
 
 from certificate import EdgeError, parse_chain, read_file
 from files import write
 from serving import Site, make_certificate, own_files, read_site
 
-LOOK_EVERY = 2.0  # seconds
+POLL_SECONDS = 2.0
 ROUTES_NAME = "routes.yml"
 
 
 @dataclass
 class Watch:
-    """What was seen and what was judged."""
+    """The state of polling: the last files seen and the last files validated."""
 
     site: Site
     dynamic_dir: Path
     seen: str | None = None
-    judged: tuple[str, date] | None = None
+    validated: tuple[str, date] | None = None
 
-    def look(self, now: datetime) -> str | None:
-        """Look once; return the line for the log if there is something to say."""
+    def poll(self, now: datetime) -> str | None:
+        """Poll once; return a line for the log, or None."""
         before, self.seen = self.seen, fingerprint(self.site)
-        if self.seen != before or self.judged == (self.seen, now.date()):
+        if self.seen != before or self.validated == (self.seen, now.date()):
             return None
-        first = self.judged is None
-        self.judged = (self.seen, now.date())
+        first = self.validated is None
+        self.validated = (self.seen, now.date())
         try:
             return self._serve(now, first=first)
         except EdgeError as fault:
-            return f"certificate REFUSED, {self._served_until()}: {fault}"
+            return f"certificate REJECTED, {self._served_until()}: {fault}"
 
     def _serve(self, now: datetime, *, first: bool) -> str | None:
         if own_files(self.site) is None and not self._serves_self_signed():
-            # Perhaps it is just being replaced; what browsers would warn of must not take its place.
-            return f"your own certificate is gone, {self._served_until()}: the next 'docker compose up' makes another"
+            # It may be in the middle of a replacement, and browsers would warn of a self-signed one.
+            return f"your own certificate is missing, {self._served_until()}: 'docker compose up' creates another"
         before = self._served()
-        said = make_certificate(self.site, now=now)
+        line = make_certificate(self.site, now=now)
         if self._served() == before:
-            # At the first look `prepare` has just said the same.
-            return None if first else f"certificate: {said}"
+            # At the first poll `prepare` has just logged the same.
+            return None if first else f"certificate: {line}"
         routes = self.dynamic_dir / ROUTES_NAME
         write(routes, read_file(routes))
-        return f"certificate replaced: {said}"
+        return f"certificate replaced: {line}"
 
     def _served(self) -> bytes:
         return read_file(self.site.served) if self.site.served.exists() else b""
@@ -74,12 +74,12 @@ class Watch:
         try:
             leaf = parse_chain(self._served(), self.site.served)[0]
         except EdgeError:
-            return "and none is served yet"
-        return f"the one in use stays (valid until {leaf.not_valid_after_utc:%Y-%m-%d})"
+            return "and none is served"
+        return f"the current one stays (valid until {leaf.not_valid_after_utc:%Y-%m-%d})"
 
 
 def fingerprint(site: Site) -> str:
-    """What the two files hold, absent and unreadable included."""
+    """Return a digest of the two files, which may be missing or unreadable."""
     digest = hashlib.sha256()
     for path in (site.own_cert, site.own_key):
         try:
@@ -91,7 +91,7 @@ def fingerprint(site: Site) -> str:
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
-    """Look until told to end."""
+    """Poll until SIGTERM or SIGINT."""
     end = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: end.set())
@@ -103,14 +103,14 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     alive = Path(environ["ALIVE_FILE"])
     while not end.is_set():
         try:
-            said = watch.look(datetime.now(UTC))
+            line = watch.poll(datetime.now(UTC))
         except OSError as error:
-            watch.judged = None  # a full disk is not the certificate's fault: try again
-            said = f"certificate not replaced, cannot write {error.filename} ({error.strerror}); trying again"
-        if said:
-            print(said, flush=True)
+            watch.validated = None  # retry: the certificate may be valid
+            line = f"certificate not replaced, cannot write {error.filename} ({error.strerror}); retrying"
+        if line:
+            print(line, flush=True)
         alive.touch()
-        end.wait(LOOK_EVERY)
+        end.wait(POLL_SECONDS)
     return 0
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts the meter of the home where the base's own Jupyter finds it.
+# Installs the home meter for the base image's Jupyter.
 set -eu
 here=$(dirname "$0")
 prefix=$(python -c 'import sys; print(sys.prefix)')

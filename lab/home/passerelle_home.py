@@ -1,7 +1,7 @@
-"""Shows people in JupyterLab how full their home is: the server's half, one address that `labextension` asks.
+"""A Jupyter server extension that returns the size of the home, for the status bar item in `labextension`.
 
-The number that counts at the next start is the hub's own. This one is measured in the lab, by the same command, so
-that it moves when files are deleted. Without a limit nothing is measured and nothing shown.
+At the next start the hub's own measurement counts. This one runs the same command in the lab, so that it changes when
+files are deleted. Without a limit it measures nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tornado.web import authenticated
 
 MEASURED_WITHIN = 60  # seconds
 GOOD_FOR = 15
-MAY_TAKE = 0.02  # of the time, so that a home of a million files is counted less often
+MAY_TAKE = 0.02  # share of the time, so that a large home is measured less often
 _BEGAN = time.time()
 
 
 class Home:
-    """The home's size, measured seldom however often it is asked for."""
+    """The size of the home, cached between requests."""
 
     def __init__(self, folder: Path, limit: int, now: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
@@ -36,7 +36,7 @@ class Home:
         self.limit = limit
 
     async def used(self) -> int | None:
-        """Bytes on the disk; of last time, or None, if counting takes too long."""
+        """Return the bytes on disk; the last value, or None, if the measurement takes too long."""
         async with self._one_at_a_time:
             began = self._now()
             if began >= self._next:
@@ -63,16 +63,16 @@ async def _measure(folder: Path) -> int | None:
 
 
 class HomeHandler(APIHandler):  # type: ignore[misc]  # untyped when the package is not there
-    """What the status bar shows."""
+    """The values of the status bar item."""
 
     def initialize(self, home: Home | None, ends_at: float | None) -> None:
-        """Take what the extension was loaded with."""
+        """Set the home and the end of a cleanup lab."""
         self._home = home
         self._ends_at = ends_at
 
     @authenticated
     async def get(self) -> None:
-        """The limit, what is used of it, and when a small lab ends; seconds since the epoch."""
+        """Return limit and used bytes, and when a cleanup lab ends, in seconds since the epoch."""
         answer: dict[str, Any] = {"limit": None, "used": None, "ends_at": self._ends_at}
         if self._home:
             answer |= {"limit": self._home.limit, "used": await self._home.used()}

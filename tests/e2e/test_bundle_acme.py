@@ -85,7 +85,7 @@ def test_while_the_authority_is_away_the_self_signed_certificate_stands_in(
     deployment.wait(lambda: "authority.example" in deployment.compose("logs", "traefik").stdout, "failed request")
     assert deployment.get(AUTH, "/healthz").status == 200
     said = deployment.compose("logs", "prepare").stdout
-    assert "asked of https://authority.example:14000/dir by the http challenge; self-signed until" in said
+    assert "requested from https://authority.example:14000/dir with the http challenge; self-signed until" in said
 
 
 def test_the_http_challenge_gets_a_certificate_for_every_host(deployment: Deployment, authority: AcmeAuthority) -> None:

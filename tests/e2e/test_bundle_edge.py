@@ -135,9 +135,9 @@ def test_a_new_certificate_is_served_while_a_cell_computes(deployment: Deploymen
 def test_a_broken_pair_is_refused_with_a_line_and_the_old_one_goes_on(deployment: Deployment) -> None:
     served = deployment.fingerprint(HUB)
     write_certificate(deployment.folder / "deployment" / "certs", [HUB])
-    deployment.wait(lambda: "REFUSED" in certificates_log(deployment), "refusal", seconds=20)
+    deployment.wait(lambda: "REJECTED" in certificates_log(deployment), "refusal", seconds=20)
     said = certificates_log(deployment)
-    assert "the one in use stays" in said
+    assert "the current one stays" in said
     assert f"does not cover {AUTH}, {CAS}" in said
     key = deployment.folder / "deployment" / "certs" / "server.key"
     key.write_text("not a key")

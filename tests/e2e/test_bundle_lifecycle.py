@@ -245,7 +245,7 @@ class TestTheEndOfALab:
         # Forgotten while Alice worked, and the new time holds at once.
         deployment.wait(lambda: not deployment.labs(), "bob's lab stopped by the new setting", HUB_WAIT)
         bob.restart_lab()
-        warning = bob.page.locator(".jp-toast-message", has_text="nobody is using it").first
+        warning = bob.page.locator(".jp-toast-message", has_text="it is not in use").first
         warning.wait_for(timeout=(IDLE + 20) * 1000)
         bob.screenshot("warned-of-idleness")
         bob.page.locator(".jp-toast-button", has_text="Keep it running").first.dispatch_event("click")

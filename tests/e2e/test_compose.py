@@ -289,7 +289,7 @@ def test_the_demo_refuses_a_name_of_the_world_with_a_sentence(deployment: Deploy
         "run", "--rm", "--no-deps", "cas", check=False, changed={"HUB_HOST": "jupyter.example.org"}
     )
     assert done.returncode == 1
-    assert "refuses to run" in done.stderr
+    assert "does not run" in done.stderr
     assert "jupyter.example.org" in done.stderr
 
 
@@ -298,7 +298,7 @@ def test_nothing_starts_beside_the_demo_under_a_name_of_the_world(deployment: De
         "run", "--rm", "--no-deps", "prepare", check=False, changed={"AUTH_HOST": "auth.example.org"}
     )
     assert done.returncode == 1
-    assert "does not run beside auth.example.org, because everybody knows its passwords" in done.stderr
+    assert "does not run together with auth.example.org, because its passwords are public" in done.stderr
 
 
 def test_the_documented_command_shows_what_the_services_said(deployment: Deployment) -> None:

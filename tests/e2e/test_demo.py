@@ -197,7 +197,7 @@ def test_a_part_that_dies_ends_the_demo_with_its_last_words(tmp_path: Path) -> N
 
         cas.kill()
 
-        demo.read_until("cas ended by itself (exit -9)")
+        demo.read_until("cas ended unexpectedly (exit -9)")
         assert demo.process.wait(GONE_WITHIN) == 1
         assert demo.process.stdout
         assert "cas | CAS is ready" in demo.process.stdout.read()
@@ -218,7 +218,7 @@ def test_a_taken_port_is_one_sentence_with_a_remedy(tmp_path: Path, family: int,
 
     assert demo.process.returncode == 1
     assert printed.count("\n") == 1, printed
-    assert f"port {port} is taken" in printed
+    assert f"port {port} is in use" in printed
     assert "DEMO_PORT=9443 make demo" in printed
     assert list(tmp_path.iterdir()) == []
 

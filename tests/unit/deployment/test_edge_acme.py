@@ -1,4 +1,4 @@
-"""What is set for ACME, for the dashboard and for the limit: a fault is one sentence before the start."""
+"""Settings of ACME, the dashboard and the rate limit: an error is one sentence before the start."""
 
 import base64
 import hashlib
@@ -25,78 +25,81 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 def fault(environ: dict[str, str], capsys: Capsys) -> str:
     assert prepare.main(environ) == 1
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1, told
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1, printed
     assert not Path(environ["SECRETS_DIR"]).exists()
-    return told
+    return printed
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("settings", "message"),
     [
-        ({}, "asked of Let's Encrypt by the http challenge"),
-        ({"ACME_CHALLENGE": "tls"}, "asked of Let's Encrypt by the tls challenge"),
-        ({"ACME_CA_SERVER": "https://ca.example.org/acme/directory"}, "asked of https://ca.example.org/acme/directory"),
-        ({"ACME_CERT_HOURS": "24"}, "self-signed until they are there"),
+        ({}, "requested from Let's Encrypt with the http challenge"),
+        ({"ACME_CHALLENGE": "tls"}, "requested from Let's Encrypt with the tls challenge"),
+        (
+            {"ACME_CA_SERVER": "https://ca.example.org/acme/directory"},
+            "requested from https://ca.example.org/acme/directory",
+        ),
+        ({"ACME_CERT_HOURS": "24"}, "self-signed until they are issued"),
     ],
 )
-def test_what_will_be_asked_of_whom_is_told(
-    environ: dict[str, str], capsys: Capsys, asked: dict[str, str], said: str
+def test_log_names_acme_authority_and_challenge(
+    environ: dict[str, str], capsys: Capsys, settings: dict[str, str], message: str
 ) -> None:
-    assert prepare.main(environ | {"ACME_EMAIL": "hostmaster@example.org"} | asked) == 0
-    assert said in capsys.readouterr().out
+    assert prepare.main(environ | {"ACME_EMAIL": "hostmaster@example.org"} | settings) == 0
+    assert message in capsys.readouterr().out
 
 
-def test_without_an_address_nobody_is_asked(environ: dict[str, str], capsys: Capsys) -> None:
+def test_no_acme_request_without_email(environ: dict[str, str], capsys: Capsys) -> None:
     assert prepare.main(environ | {"ACME_EMAIL": "", "ACME_CHALLENGE": "http"}) == 0
     assert "ACME" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("settings", "message"),
     [
         ({"ACME_CHALLENGE": "dns"}, "ACME_CHALLENGE is 'dns'"),
         ({"ACME_EMAIL": "hostmaster"}, "ACME_EMAIL is 'hostmaster'"),
-        ({"ACME_EMAIL": "a@b.org,c@d.org"}, "the one address"),
-        ({"ACME_CA_SERVER": "http://ca.example.org/dir"}, "write the https:// address"),
-        ({"ACME_CA_SERVER": "ca.example.org"}, "write the https:// address"),
+        ({"ACME_EMAIL": "a@b.org,c@d.org"}, "set the e-mail address"),
+        ({"ACME_CA_SERVER": "http://ca.example.org/dir"}, "set the https:// URL"),
+        ({"ACME_CA_SERVER": "ca.example.org"}, "set the https:// URL"),
         ({"ACME_CERT_HOURS": "0"}, "ACME_CERT_HOURS is '0'"),
         ({"ACME_CERT_HOURS": "a day"}, "ACME_CERT_HOURS is 'a day'"),
         ({"ACME_CA_FILE": "/nowhere/ca.crt"}, "/nowhere/ca.crt cannot be read"),
-        ({"TLS_HOSTS": "jupyter.localhost,auth.example.org"}, "jupyter.localhost is no name that a public authority"),
-        ({"TLS_HOSTS": "jupyter,auth.example.org"}, "jupyter is no name that a public authority"),
+        ({"TLS_HOSTS": "jupyter.localhost,auth.example.org"}, "jupyter.localhost is no public host name"),
+        ({"TLS_HOSTS": "jupyter,auth.example.org"}, "jupyter is no public host name"),
         ({"ACME_EMAIL": "", "ACME_CA_SERVER": "https://ca.example.org/"}, "ACME_EMAIL is empty"),
         ({"DASHBOARD": "yes"}, "DASHBOARD is 'yes'"),
         ({"AUTH_RATE_PER_MINUTE": "-1"}, "AUTH_RATE_PER_MINUTE is '-1'"),
     ],
 )
-def test_a_setting_that_cannot_work_stops_the_start_with_a_sentence(
-    environ: dict[str, str], capsys: Capsys, asked: dict[str, str], said: str
+def test_invalid_setting_stops_start_with_message(
+    environ: dict[str, str], capsys: Capsys, settings: dict[str, str], message: str
 ) -> None:
-    assert said in fault(environ | {"ACME_EMAIL": "hostmaster@example.org"} | asked, capsys)
+    assert message in fault(environ | {"ACME_EMAIL": "hostmaster@example.org"} | settings, capsys)
 
 
-def test_an_authority_of_ones_own_may_issue_for_names_of_ones_own(environ: dict[str, str], tmp_path: Path) -> None:
+def test_private_authority_issues_for_private_names(environ: dict[str, str], tmp_path: Path) -> None:
     root = tmp_path / "ca.crt"
     root.write_bytes(self_signed_pair(("ca.lan",), now=prepare.datetime.now(prepare.UTC))[0])
     own = {"ACME_EMAIL": "a@b.lan", "ACME_CA_SERVER": "https://ca.lan/acme", "ACME_CA_FILE": str(root)}
     assert prepare.main(environ | own | {"TLS_HOSTS": "jupyter.lan,auth.lan"}) == 0
 
 
-def test_a_root_that_is_none_is_refused(environ: dict[str, str], tmp_path: Path, capsys: Capsys) -> None:
+def test_invalid_root_certificate_is_rejected(environ: dict[str, str], tmp_path: Path, capsys: Capsys) -> None:
     (tmp_path / "ca.crt").write_text("no certificate")
     own = {"ACME_EMAIL": "a@b.lan", "ACME_CA_SERVER": "https://ca.lan/acme", "ACME_CA_FILE": str(tmp_path / "ca.crt")}
-    assert "ca.crt holds no PEM certificate" in fault(environ | own, capsys)
+    assert "ca.crt contains no PEM certificate" in fault(environ | own, capsys)
 
 
-def test_own_files_and_an_authority_are_one_too_many(environ: dict[str, str], tmp_path: Path, capsys: Capsys) -> None:
+def test_own_files_with_acme_are_rejected(environ: dict[str, str], tmp_path: Path, capsys: Capsys) -> None:
     for name in ("server.crt", "server.key"):
         (tmp_path / name).touch()
     own = {"OWN_CERT_FILE": str(tmp_path / "server.crt"), "OWN_KEY_FILE": str(tmp_path / "server.key")}
-    assert "take the file away" in fault(environ | own | {"ACME_EMAIL": "a@example.org"}, capsys)
+    assert "remove the file" in fault(environ | own | {"ACME_EMAIL": "a@example.org"}, capsys)
 
 
-def test_the_dashboard_has_a_password_only_when_it_is_asked_for(environ: dict[str, str], capsys: Capsys) -> None:
+def test_dashboard_password_exists_only_with_dashboard(environ: dict[str, str], capsys: Capsys) -> None:
     prepare.main(environ)
     assert not list(Path(environ["SECRETS_DIR"]).glob("dashboard*"))
 

@@ -1,4 +1,4 @@
-"""Which certificate the edge serves: the site's own if it is sound, else one of our making that is kept."""
+"""The served certificate: the site's own if it is valid, else a self-signed one that is kept."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def give_own(tmp_path: Path) -> Give:
-    """Put a certificate and its key where the site puts its own."""
+    """Write a certificate and its key to the site's paths."""
 
     def give(cert: bytes, key: bytes) -> None:
         (tmp_path / "own").mkdir(exist_ok=True)
@@ -46,12 +46,12 @@ def contents(folder: str) -> dict[str, bytes]:
 
 
 def fault(environ: dict[str, str], capsys: Capsys) -> str:
-    """The one sentence that a refused start leaves."""
+    """Return the single error message of a rejected start."""
     assert prepare.main(environ) == 1
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1, told
-    assert "Traceback" not in told
-    return told
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1, message
+    assert "Traceback" not in message
+    return message
 
 
 def served(environ: dict[str, str]) -> x509.Certificate:
@@ -61,7 +61,7 @@ def served(environ: dict[str, str]) -> x509.Certificate:
 # ── A certificate of our own making ──────────────────────────────────────────────────────────────────────────
 
 
-def test_without_own_files_the_certificate_is_self_signed_for_every_host(environ: dict[str, str]) -> None:
+def test_default_certificate_is_self_signed_for_all_hosts(environ: dict[str, str]) -> None:
     prepare.main(environ)
 
     leaf = served(environ)
@@ -72,7 +72,7 @@ def test_without_own_files_the_certificate_is_self_signed_for_every_host(environ
 
 
 @pytest.mark.parametrize("hosts", ["jupyter.localhost", "jupyter.localhost,auth.localhost,cas.localhost"])
-def test_other_hosts_get_another_certificate(environ: dict[str, str], hosts: str) -> None:
+def test_changed_hosts_get_new_certificate(environ: dict[str, str], hosts: str) -> None:
     prepare.main(environ)
     before = served(environ)
 
@@ -82,9 +82,7 @@ def test_other_hosts_get_another_certificate(environ: dict[str, str], hosts: str
 
 
 @pytest.mark.parametrize(("days_ago", "kept"), [(300, True), (370, False), (500, False)])
-def test_a_self_signed_certificate_is_renewed_a_month_before_its_end(
-    environ: dict[str, str], days_ago: int, kept: bool
-) -> None:
+def test_self_signed_renewal_a_month_before_expiry(environ: dict[str, str], days_ago: int, kept: bool) -> None:
     cert, key, _ = self_signed_pair(HOSTS, now=NOW - timedelta(days=days_ago))
     certs = Path(environ["CERTS_DIR"])
     certs.mkdir()
@@ -95,7 +93,7 @@ def test_a_self_signed_certificate_is_renewed_a_month_before_its_end(
     assert ((certs / "server.pem").read_bytes() == key + cert) is kept
 
 
-def test_a_damaged_certificate_of_an_earlier_start_is_replaced(environ: dict[str, str]) -> None:
+def test_damaged_served_certificate_is_replaced(environ: dict[str, str]) -> None:
     prepare.main(environ)
     certificate = Path(environ["CERTS_DIR"]) / "server.pem"
     certificate.chmod(0o600)
@@ -109,7 +107,7 @@ def test_a_damaged_certificate_of_an_earlier_start_is_replaced(environ: dict[str
 # ── The site's own certificate ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_own_files_are_served_as_they_are(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
+def test_own_files_are_served_unchanged(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
     cert, key, _ = self_signed_pair(("*.localhost",), now=NOW)
     issuer, _, _ = self_signed_pair(("ca.example.org",), now=NOW)
     give_own(cert + issuer, key)
@@ -120,7 +118,7 @@ def test_own_files_are_served_as_they_are(environ: dict[str, str], give_own: Giv
     assert "your own" in capsys.readouterr().out
 
 
-def test_own_files_replace_the_self_signed_ones_and_back(environ: dict[str, str], give_own: Give) -> None:
+def test_own_files_replace_self_signed_and_back(environ: dict[str, str], give_own: Give) -> None:
     prepare.main(environ)
     cert, key, _ = self_signed_pair(("*.localhost",), now=NOW)
     give_own(cert, key)
@@ -134,7 +132,7 @@ def test_own_files_replace_the_self_signed_ones_and_back(environ: dict[str, str]
     assert served(environ).issuer.rfc4514_string() == "CN=jupyter.localhost"
 
 
-def test_a_certificate_near_its_end_is_served_with_a_warning(
+def test_certificate_near_expiry_is_served_with_warning(
     environ: dict[str, str], give_own: Give, capsys: Capsys
 ) -> None:
     cert, key, _ = self_signed_pair(HOSTS, now=NOW - timedelta(days=390))
@@ -145,19 +143,19 @@ def test_a_certificate_near_its_end_is_served_with_a_warning(
     assert "DAYS LEFT" in capsys.readouterr().out
 
 
-def test_an_expired_certificate_is_refused(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
+def test_expired_certificate_is_rejected(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
     cert, key, _ = self_signed_pair(HOSTS, now=NOW - timedelta(days=400))
     give_own(cert, key)
 
-    told = fault(environ, capsys)
+    message = fault(environ, capsys)
 
-    assert environ["OWN_CERT_FILE"] in told
-    assert "expired on" in told
-    assert "renew" in told
+    assert environ["OWN_CERT_FILE"] in message
+    assert "expired on" in message
+    assert "renew" in message
     assert contents(environ["CERTS_DIR"]) == {}
 
 
-def test_a_certificate_of_tomorrow_is_refused(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
+def test_not_yet_valid_certificate_is_rejected(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
     cert, key, _ = self_signed_pair(HOSTS, now=NOW + timedelta(days=1))
     give_own(cert, key)
 
@@ -172,7 +170,7 @@ def test_a_certificate_of_tomorrow_is_refused(environ: dict[str, str], give_own:
         (("localhost", "*.jupyter.localhost", "auth.localhost"), "jupyter.localhost"),
     ],
 )
-def test_a_certificate_that_leaves_out_a_host_is_refused(
+def test_certificate_without_a_host_is_rejected(
     environ: dict[str, str],
     give_own: Give,
     capsys: Capsys,
@@ -185,18 +183,18 @@ def test_a_certificate_that_leaves_out_a_host_is_refused(
     assert f"does not cover {missing} " in fault(environ, capsys)
 
 
-def test_a_key_of_another_certificate_is_refused(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
+def test_mismatched_key_is_rejected(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
     cert, _, _ = self_signed_pair(HOSTS, now=NOW)
     _, key, _ = self_signed_pair(HOSTS, now=NOW)
     give_own(cert, key)
 
-    told = fault(environ, capsys)
+    message = fault(environ, capsys)
 
-    assert environ["OWN_KEY_FILE"] in told
-    assert "is not the key of" in told
+    assert environ["OWN_KEY_FILE"] in message
+    assert "is not the key of" in message
 
 
-def test_a_chain_in_the_wrong_order_is_refused_with_the_right_one(
+def test_misordered_chain_is_rejected_with_correct_order(
     environ: dict[str, str], give_own: Give, capsys: Capsys
 ) -> None:
     cert, key, _ = self_signed_pair(HOSTS, now=NOW)
@@ -206,7 +204,7 @@ def test_a_chain_in_the_wrong_order_is_refused_with_the_right_one(
     assert "number 2: put it first" in fault(environ, capsys)
 
 
-def test_a_key_with_a_passphrase_is_refused(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
+def test_encrypted_key_is_rejected(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
     cert, _, _ = self_signed_pair(HOSTS, now=NOW)
     locked = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM,
@@ -215,11 +213,11 @@ def test_a_key_with_a_passphrase_is_refused(environ: dict[str, str], give_own: G
     )
     give_own(cert, locked)
 
-    assert "protected by a passphrase" in fault(environ, capsys)
+    assert "encrypted with a passphrase" in fault(environ, capsys)
 
 
 @pytest.mark.parametrize(("cert_is", "key_is"), [("not pem", None), (None, "not pem"), ("", None), (None, "")])
-def test_files_that_are_no_pem_are_refused_by_name(
+def test_non_pem_files_are_rejected_by_name(
     environ: dict[str, str],
     give_own: Give,
     capsys: Capsys,
@@ -229,14 +227,14 @@ def test_files_that_are_no_pem_are_refused_by_name(
     cert, key, _ = self_signed_pair(HOSTS, now=NOW)
     give_own(cert if cert_is is None else cert_is.encode(), key if key_is is None else key_is.encode())
 
-    told = fault(environ, capsys)
+    message = fault(environ, capsys)
 
-    assert environ["OWN_CERT_FILE" if key_is is None else "OWN_KEY_FILE"] in told
-    assert "PEM" in told
+    assert environ["OWN_CERT_FILE" if key_is is None else "OWN_KEY_FILE"] in message
+    assert "PEM" in message
 
 
 @pytest.mark.parametrize("absent", ["OWN_CERT_FILE", "OWN_KEY_FILE"])
-def test_one_file_without_the_other_is_refused(
+def test_certificate_or_key_alone_is_rejected(
     environ: dict[str, str],
     give_own: Give,
     capsys: Capsys,
@@ -246,21 +244,21 @@ def test_one_file_without_the_other_is_refused(
     give_own(cert, key)
     Path(environ[absent]).unlink()
 
-    told = fault(environ, capsys)
+    message = fault(environ, capsys)
 
-    assert f"its partner {environ[absent]} is not" in told
+    assert f"{environ[absent]} does not" in message
 
 
-def test_a_folder_in_the_place_of_a_file_is_explained(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
+def test_directory_instead_of_file_is_explained(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
     cert, key, _ = self_signed_pair(HOSTS, now=NOW)
     give_own(cert, key)
     Path(environ["OWN_KEY_FILE"]).unlink()
     Path(environ["OWN_KEY_FILE"]).mkdir()
 
-    assert "is a folder, not a file" in fault(environ, capsys)
+    assert "is a directory, not a file" in fault(environ, capsys)
 
 
-def test_an_unreadable_file_is_refused(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
+def test_unreadable_file_is_rejected(environ: dict[str, str], give_own: Give, capsys: Capsys) -> None:
     cert, key, _ = self_signed_pair(HOSTS, now=NOW)
     give_own(cert, key)
     Path(environ["OWN_KEY_FILE"]).unlink()

@@ -1,4 +1,4 @@
-"""What happens before the first start: secrets made once and given to their readers only, one sentence a fault."""
+"""Preparation of a start: secrets are created once with minimal permissions, and an error is one sentence."""
 
 import base64
 import hashlib
@@ -30,16 +30,16 @@ def contents(folder: str) -> dict[str, bytes]:
 
 
 def fault(environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The one sentence that a refused start leaves."""
+    """Return the single error message of a rejected start."""
     assert prepare.main(environ) == 1
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1, told
-    assert "Traceback" not in told
-    return told
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1, message
+    assert "Traceback" not in message
+    return message
 
 
 @pytest.mark.parametrize("of", ["SECRETS_DIR", "CERTS_DIR", "METRICS_DIR"])
-def test_nothing_is_made_in_what_a_restore_left_half_done(
+def test_unfinished_restore_stops_preparation(
     environ: dict[str, str], tmp_path: Path, of: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environ["METRICS_DIR"] = str(tmp_path / "metrics")
@@ -52,7 +52,7 @@ def test_nothing_is_made_in_what_a_restore_left_half_done(
 # ── Secrets ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_first_start_makes_every_secret_and_each_is_different(environ: dict[str, str]) -> None:
+def test_first_start_creates_distinct_secrets(environ: dict[str, str]) -> None:
     assert prepare.main(environ) == 0
 
     made = contents(environ["SECRETS_DIR"])
@@ -63,7 +63,7 @@ def test_a_first_start_makes_every_secret_and_each_is_different(environ: dict[st
         assert len(bytes.fromhex(made[name].decode())) == 32
 
 
-def test_a_second_start_changes_neither_secret_nor_certificate(environ: dict[str, str]) -> None:
+def test_second_start_keeps_secrets_and_certificate(environ: dict[str, str]) -> None:
     prepare.main(environ)
     before = contents(environ["SECRETS_DIR"]), contents(environ["CERTS_DIR"])
 
@@ -72,7 +72,7 @@ def test_a_second_start_changes_neither_secret_nor_certificate(environ: dict[str
     assert (contents(environ["SECRETS_DIR"]), contents(environ["CERTS_DIR"])) == before
 
 
-def test_a_secret_of_the_administrators_own_is_kept(environ: dict[str, str]) -> None:
+def test_secret_of_administrator_is_kept(environ: dict[str, str]) -> None:
     Path(environ["SECRETS_DIR"]).mkdir()
     chosen = Path(environ["SECRETS_DIR"]) / "hub_client_secret"
     chosen.write_text("chosen by hand\n")
@@ -82,7 +82,7 @@ def test_a_secret_of_the_administrators_own_is_kept(environ: dict[str, str]) -> 
     assert chosen.read_text() == "chosen by hand\n"
 
 
-def test_the_password_file_of_traefiks_api_fits_the_password(environ: dict[str, str]) -> None:
+def test_traefik_api_password_file_matches_password(environ: dict[str, str]) -> None:
     prepare.main(environ)
     password = contents(environ["SECRETS_DIR"])["traefik_api_password"]
 
@@ -92,16 +92,14 @@ def test_the_password_file_of_traefiks_api_fits_the_password(environ: dict[str, 
     assert contents(environ["SECRETS_DIR"])["traefik_api_users"].decode() == f"someone:{{SHA}}{digest}\n"
 
 
-def test_an_empty_secret_is_a_fault_and_not_a_secret(
-    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_empty_secret_file_is_rejected(environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     Path(environ["SECRETS_DIR"]).mkdir()
     (Path(environ["SECRETS_DIR"]) / "bridge_secret_key").touch()
 
     assert "bridge_secret_key is empty" in fault(environ, capsys)
 
 
-def test_secrets_and_key_are_readable_by_their_owner_only_and_the_certificate_by_all(environ: dict[str, str]) -> None:
+def test_only_the_certificate_is_world_readable(environ: dict[str, str]) -> None:
     prepare.main(environ)
 
     for folder in (environ["SECRETS_DIR"], environ["CERTS_DIR"]):
@@ -110,7 +108,7 @@ def test_secrets_and_key_are_readable_by_their_owner_only_and_the_certificate_by
             assert stat.S_IMODE(path.stat().st_mode) == wanted, path
 
 
-def test_a_certificate_of_an_earlier_version_is_opened_for_reading(environ: dict[str, str]) -> None:
+def test_old_certificate_file_becomes_readable(environ: dict[str, str]) -> None:
     prepare.main(environ)
     certificate = Path(environ["CERTS_DIR"]) / "server.crt"
     certificate.chmod(0o400)
@@ -119,7 +117,7 @@ def test_a_certificate_of_an_earlier_version_is_opened_for_reading(environ: dict
     assert stat.S_IMODE(certificate.stat().st_mode) == 0o444
 
 
-def test_what_the_bridge_needs_is_readable_by_its_group_too(environ: dict[str, str]) -> None:
+def test_bridge_files_are_readable_by_its_group(environ: dict[str, str]) -> None:
     prepare.main(environ | {"BRIDGE_GID": str(os.getgid())})
 
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in Path(environ["SECRETS_DIR"]).iterdir()}
@@ -140,7 +138,7 @@ def test_no_secret_is_printed(environ: dict[str, str], capsys: pytest.CaptureFix
         assert secret.decode().strip() not in printed
 
 
-def test_no_half_written_file_is_left_when_writing_fails(
+def test_failed_write_leaves_no_partial_file(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def no_space(_descriptor: int) -> None:
@@ -152,25 +150,23 @@ def test_no_half_written_file_is_left_when_writing_fails(
     assert contents(environ["SECRETS_DIR"]) == {}
 
 
-# ── What is asked ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Settings ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_all_missing_settings_are_named_together(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_missing_settings_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "SECRETS_DIR, CERTS_DIR, TLS_HOSTS must be set" in fault({"TLS_HOSTS": ""}, capsys)
 
 
 @pytest.mark.parametrize("hosts", ["https://jupyter.localhost", "jupyter.localhost:8443", "jupyter localhost", "ä.org"])
-def test_what_is_no_host_name_is_refused(
-    environ: dict[str, str], capsys: pytest.CaptureFixture[str], hosts: str
-) -> None:
+def test_invalid_host_name_is_rejected(environ: dict[str, str], capsys: pytest.CaptureFixture[str], hosts: str) -> None:
     assert "is no host name" in fault(environ | {"TLS_HOSTS": hosts}, capsys)
 
 
-def test_no_host_at_all_is_refused(environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert "names no host" in fault(environ | {"TLS_HOSTS": " , "}, capsys)
+def test_empty_host_list_is_rejected(environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert "contains no host" in fault(environ | {"TLS_HOSTS": " , "}, capsys)
 
 
-def test_a_folder_that_cannot_be_written_is_named(
+def test_unwritable_directory_is_named(
     environ: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "certs").touch()
@@ -178,7 +174,7 @@ def test_a_folder_that_cannot_be_written_is_named(
     assert str(tmp_path / "certs") in fault(environ, capsys)
 
 
-def test_the_fixed_routes_are_put_where_traefik_watches(environ: dict[str, str], tmp_path: Path) -> None:
+def test_static_routes_are_copied_for_traefik(environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "dynamic").mkdir()
 
     prepare.main(environ | {"TRAEFIK_DYNAMIC_DIR": str(tmp_path / "dynamic")})
@@ -186,8 +182,8 @@ def test_the_fixed_routes_are_put_where_traefik_watches(environ: dict[str, str],
     assert (tmp_path / "dynamic" / "routes.yml").read_bytes() == SCRIPT.with_name("routes.yml").read_bytes()
 
 
-def test_the_script_runs_alone(environ: dict[str, str], tmp_path: Path) -> None:
-    """As in its container: no package around it, another working directory, nothing else in the environment."""
+def test_prepare_script_runs_alone(environ: dict[str, str], tmp_path: Path) -> None:
+    """Run it as in its container: as a script, in another directory, with a minimal environment."""
     done = subprocess.run(
         [sys.executable, str(SCRIPT)], env=environ, cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -196,7 +192,7 @@ def test_the_script_runs_alone(environ: dict[str, str], tmp_path: Path) -> None:
     assert done.stdout.count("\n") == 2
 
 
-def test_the_demo_is_refused_beside_a_host_of_the_world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_cas_is_rejected_beside_public_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     environ = {
         "SECRETS_DIR": str(tmp_path / "secrets"),
         "CERTS_DIR": str(tmp_path / "certs"),
@@ -205,5 +201,5 @@ def test_the_demo_is_refused_beside_a_host_of_the_world(tmp_path: Path, capsys: 
     }
 
     assert prepare.main(environ) == 1
-    assert "does not run beside jupyter.example.org" in capsys.readouterr().err
+    assert "does not run together with jupyter.example.org" in capsys.readouterr().err
     assert not (tmp_path / "secrets").exists()

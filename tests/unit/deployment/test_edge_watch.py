@@ -1,4 +1,4 @@
-"""A certificate that changes while everything runs: served if it is sound, refused with a line if it is not."""
+"""Reload of a changed certificate: a valid one is served, an invalid one is rejected with a log line."""
 
 import signal
 import subprocess
@@ -47,7 +47,7 @@ def give_own(tmp_path: Path) -> Give:
 
 @pytest.fixture
 def started(environ: dict[str, str], tmp_path: Path) -> "watch.Watch":
-    """As after `prepare`: the certificate is in place, the routes are where Traefik watches."""
+    """Return the watch after `prepare` has written certificate and routes."""
     assert prepare.main(environ) == 0
     return watch.Watch(watch.read_site(environ), tmp_path / "dynamic")
 
@@ -56,47 +56,45 @@ def served(environ: dict[str, str]) -> bytes:
     return (Path(environ["CERTS_DIR"]) / "server.pem").read_bytes()
 
 
-def looks(watching: "watch.Watch", times: int = 3, now: datetime = NOW) -> list[str]:
-    """What is said in that many looks."""
-    return [said for _ in range(times) if (said := watching.look(now))]
+def poll(watching: "watch.Watch", times: int = 3, now: datetime = NOW) -> list[str]:
+    """Return the log lines of several polls."""
+    return [line for _ in range(times) if (line := watching.poll(now))]
 
 
 def routes_identity(environ: dict[str, str]) -> int:
-    """Traefik notices a new file in place of the old one."""
+    """Return the inode of the routes; Traefik reloads a new one."""
     return (Path(environ["TRAEFIK_DYNAMIC_DIR"]) / "routes.yml").stat().st_ino
 
 
-def test_nothing_is_said_or_touched_while_nothing_changes(environ: dict[str, str], started: "watch.Watch") -> None:
+def test_unchanged_files_cause_no_log_and_no_write(environ: dict[str, str], started: "watch.Watch") -> None:
     before = served(environ), routes_identity(environ)
-    assert looks(started, 20) == []
+    assert poll(started, 20) == []
     assert (served(environ), routes_identity(environ)) == before
 
 
-def test_a_new_pair_is_served_and_traefik_told(environ: dict[str, str], started: "watch.Watch", give_own: Give) -> None:
-    looks(started)
-    told, routes = routes_identity(environ), (Path(environ["TRAEFIK_DYNAMIC_DIR"]) / "routes.yml").read_bytes()
+def test_new_pair_is_served_and_routes_are_rewritten(
+    environ: dict[str, str], started: "watch.Watch", give_own: Give
+) -> None:
+    poll(started)
+    inode, routes = routes_identity(environ), (Path(environ["TRAEFIK_DYNAMIC_DIR"]) / "routes.yml").read_bytes()
     cert, key, until = self_signed_pair(HOSTS, now=NOW)
     give_own(cert, key)
-    assert looks(started) == [
-        f"certificate replaced: your own {environ['OWN_CERT_FILE']}, valid until {until:%Y-%m-%d}"
-    ]
+    assert poll(started) == [f"certificate replaced: your own {environ['OWN_CERT_FILE']}, valid until {until:%Y-%m-%d}"]
     assert served(environ) == key + cert
-    assert routes_identity(environ) != told
+    assert routes_identity(environ) != inode
     assert (Path(environ["TRAEFIK_DYNAMIC_DIR"]) / "routes.yml").read_bytes() == routes
 
 
-def test_a_pair_is_not_judged_between_its_two_copies(
-    environ: dict[str, str], started: "watch.Watch", give_own: Give
-) -> None:
-    looks(started)
+def test_pair_is_not_validated_during_copy(environ: dict[str, str], started: "watch.Watch", give_own: Give) -> None:
+    poll(started)
     old, new = self_signed_pair(HOSTS, now=NOW), self_signed_pair(HOSTS, now=NOW)
     give_own(old[0], old[1])
-    looks(started)
+    poll(started)
     give_own(new[0], old[1])
-    assert looks(started, 1) == []
+    assert poll(started, 1) == []
     give_own(new[0], new[1])
-    (said,) = looks(started)
-    assert said.startswith("certificate replaced")
+    (line,) = poll(started)
+    assert line.startswith("certificate replaced")
     assert served(environ) == new[1] + new[0]
 
 
@@ -111,61 +109,57 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_pair_is_refused_once_and_the_old_one_goes_on(
+def test_invalid_pair_is_rejected_once_and_old_pair_stays(
     environ: dict[str, str], started: "watch.Watch", give_own: Give, kind: str
 ) -> None:
-    looks(started)
+    poll(started)
     before = served(environ), routes_identity(environ)
     good, other = self_signed_pair(HOSTS, now=NOW), self_signed_pair(HOSTS, now=NOW)
     give_own(*BROKEN[kind](good, other))
 
-    (said,) = looks(started, 10)
+    (line,) = poll(started, 10)
 
-    assert said.startswith("certificate REFUSED, the one in use stays (valid until 20")
-    assert "\n" not in said
-    assert "PRIVATE KEY-----\nA" not in said
+    assert line.startswith("certificate REJECTED, the current one stays (valid until 20")
+    assert "\n" not in line
+    assert "PRIVATE KEY-----\nA" not in line
     assert (served(environ), routes_identity(environ)) == before
 
 
-def test_a_missing_half_is_refused_and_a_missing_pair_replaced_by_nothing(
+def test_missing_own_files_keep_the_served_certificate(
     environ: dict[str, str], started: "watch.Watch", give_own: Give
 ) -> None:
     issuer, _, _ = self_signed_pair(("ca.example.org",), now=NOW)
     cert, key = issued_pair()
     give_own(cert + issuer, key)
-    looks(started)
+    poll(started)
     before = served(environ)
     Path(environ["OWN_KEY_FILE"]).unlink()
-    assert "partner" in looks(started)[0]
+    assert "provide both" in poll(started)[0]
     Path(environ["OWN_CERT_FILE"]).unlink()
-    assert looks(started)[0].startswith("your own certificate is gone, the one in use stays")
+    assert poll(started)[0].startswith("your own certificate is missing, the current one stays")
     assert served(environ) == before
 
 
-def test_a_self_signed_certificate_is_renewed_while_everything_runs(
-    environ: dict[str, str], started: "watch.Watch"
-) -> None:
-    looks(started)
+def test_self_signed_certificate_is_renewed_at_runtime(environ: dict[str, str], started: "watch.Watch") -> None:
+    poll(started)
     before = served(environ)
-    assert looks(started, now=NOW + timedelta(days=300)) == [
+    assert poll(started, now=NOW + timedelta(days=300)) == [
         "certificate: self-signed, kept from an earlier start, for jupyter.example.org, auth.example.org"
     ]
-    (said,) = looks(started, now=NOW + timedelta(days=370))
-    assert said.startswith("certificate replaced: new, self-signed")
+    (line,) = poll(started, now=NOW + timedelta(days=370))
+    assert line.startswith("certificate replaced: new, self-signed")
     assert served(environ) != before
 
 
-def test_the_last_days_of_an_own_certificate_are_told_every_day(
-    environ: dict[str, str], started: "watch.Watch", give_own: Give
-) -> None:
+def test_expiry_warning_is_logged_daily(environ: dict[str, str], started: "watch.Watch", give_own: Give) -> None:
     give_own(*self_signed_pair(HOSTS, now=NOW)[:2])
-    looks(started)
+    poll(started)
     late = NOW + timedelta(days=390, hours=-1)
-    said = [line for day in range(3) for line in looks(started, 5, now=late + timedelta(days=day))]
-    assert [line.rpartition(": ")[2] for line in said] == ["ONLY 7 DAYS LEFT", "ONLY 6 DAYS LEFT", "ONLY 5 DAYS LEFT"]
+    line = [line for day in range(3) for line in poll(started, 5, now=late + timedelta(days=day))]
+    assert [line.rpartition(": ")[2] for line in line] == ["ONLY 7 DAYS LEFT", "ONLY 6 DAYS LEFT", "ONLY 5 DAYS LEFT"]
 
 
-def test_the_script_runs_alone_and_ends_when_told(environ: dict[str, str], give_own: Give, tmp_path: Path) -> None:
+def test_watch_script_runs_alone_and_ends_on_sigterm(environ: dict[str, str], give_own: Give, tmp_path: Path) -> None:
     assert prepare.main(environ) == 0
     process = subprocess.Popen(
         [sys.executable, "-u", str(SCRIPT)], env=environ, cwd=tmp_path, stdout=subprocess.PIPE, text=True
@@ -183,7 +177,7 @@ def test_the_script_runs_alone_and_ends_when_told(environ: dict[str, str], give_
 
 
 def issued_pair() -> tuple[bytes, bytes]:
-    """A certificate that another key signed, as an authority's is."""
+    """Return a certificate that another key signed, like that of an authority."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

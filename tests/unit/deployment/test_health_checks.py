@@ -1,4 +1,4 @@
-"""What Docker runs in a container to learn whether it can serve: a call to itself, which no proxy has to do with."""
+"""Health checks of the containers: a request to the container itself, without a proxy."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
-# As Docker's client writes them into every container at a site with a proxy.
+# Docker's client sets these in every container on a host with a proxy.
 PROXY = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
 STATUSES = {"/readyz": 200, "/healthz": 200}
 
 
 class Service(HTTPServer):
-    """Answers each path with the status that is written beside it."""
+    """A server that responds to each path with its configured status."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answering)
@@ -36,7 +36,7 @@ class Answering(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Not in the output of the tests."""
+        """Keep the test output quiet."""
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def server() -> Iterator[Service]:
 
 
 def programs() -> dict[str, str]:
-    """Each that calls its own service, by whose it is."""
+    """Return the health check programs by service."""
     image = (ROOT / "bridge" / "Dockerfile").read_text()
     command = re.search(r"^HEALTHCHECK(?:.|\\\n)* CMD (\[.*\])$", image, re.MULTILINE)
     assert command
@@ -62,7 +62,7 @@ def programs() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ["image", "bridge", "cas"])
-def test_it_calls_itself_where_everything_else_goes_through_a_proxy(name: str, server: Service) -> None:
+def test_health_check_bypasses_proxy(name: str, server: Service) -> None:
     program = programs()[name].replace(":8000", f":{server.server_port}")
     environment = {**PROXY, "PASSERELLE_BIND": f"0.0.0.0:{server.server_port}"}
 
@@ -75,5 +75,5 @@ def test_it_calls_itself_where_everything_else_goes_through_a_proxy(name: str, s
     assert ends() != 0
 
 
-def test_these_are_all() -> None:
+def test_every_health_check_is_tested() -> None:
     assert set(programs()) == {"image", "bridge", "cas"}

@@ -1,4 +1,4 @@
-"""The page about the log tells of every event that the code has, with its fields, and of none that it has not."""
+"""Consistency of docs/audit.md with the log events of the code and their fields."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "audit.md"
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception", "log"}
 ROW = re.compile(r"^\| `([a-z_]+)` \| ([^|]*) \| ([^|]*) \| ([^|]+) \|$", re.MULTILINE)
-WRITTEN_AS = {"exc_info": "exception"}  # by the formatter
+WRITTEN_AS = {"exc_info": "exception"}  # renamed by the formatter
 
 
-def test_every_event_of_the_code_is_on_the_page_and_the_other_way_round() -> None:
+def test_audit_page_lists_exactly_the_log_events() -> None:
     assert set(_on_page()) == set(_in_code())
 
 
-def test_the_fields_are_those_of_the_code() -> None:
+def test_audit_page_lists_the_fields_of_events() -> None:
     assert {name: fields for name, (_, fields) in _on_page().items()} == _in_code()
 
 
-def test_every_row_has_a_level_that_there_is() -> None:
+def test_audit_page_levels_are_valid() -> None:
     for name, (levels, _) in _on_page().items():
         assert levels <= {"info", "warning", "error"}, name
         assert levels, name
@@ -31,7 +31,7 @@ def test_every_row_has_a_level_that_there_is() -> None:
 
 def _on_page() -> dict[str, tuple[set[str], set[str]]]:
     rows = ROW.findall(PAGE.read_text(encoding="utf-8"))
-    assert len(rows) == len({name for name, *_ in rows}), "an event stands on the page twice"
+    assert len(rows) == len({name for name, *_ in rows}), "an event is on the page twice"
     return {
         name: (set(re.split(r", | or ", levels)), set(re.findall(r"`([\w…]+)`", fields)))
         for name, levels, fields, _ in rows
@@ -63,7 +63,7 @@ def _log_calls(function: ast.FunctionDef) -> Iterator[ast.Call]:
 
 
 def _events(call: ast.Call, function: ast.FunctionDef) -> list[str]:
-    """The name of the event: a text, or a variable that the function gives one of several texts."""
+    """Return the names of the event: a literal, or the literals assigned to a variable."""
     argument = call.args[1 if ast.unparse(call.func) == "log.log" else 0]
     names = [node.value for node in ast.walk(_value(argument, function)) if isinstance(node, ast.Constant)]
     events = [name for name in names if isinstance(name, str)]
@@ -82,7 +82,7 @@ def _fields(call: ast.Call, function: ast.FunctionDef) -> Iterator[str]:
 
 
 def _value(node: ast.expr, function: ast.FunctionDef) -> ast.expr:
-    """A variable's value, where the function assigns it once; of a choice, the choices alone."""
+    """Return the value assigned to a variable; of a conditional expression, both branches."""
     if isinstance(node, ast.Name):
         given = [
             other.value

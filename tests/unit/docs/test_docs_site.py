@@ -1,5 +1,4 @@
-"""The site that `make docs` makes: built here as there, so that nothing in it leads nowhere, nothing is left out of the
-navigation, and reading it asks no other server for anything."""
+"""The site of `make docs`: links, navigation, and no external resources."""
 
 from __future__ import annotations
 
@@ -13,12 +12,12 @@ from markdown_it import MarkdownIt
 
 from tests.support.docs_site import PAGES, ROOT, build
 
-# What a browser fetches to show a page, as against what it opens when somebody follows a link.
+# Resources that a browser loads with a page, in contrast to links that a user follows.
 FETCHED = {("script", "src"), ("img", "src"), ("link", "href"), ("source", "src"), ("iframe", "src"), ("use", "href")}
 
 
 class Page(HTMLParser):
-    """What one HTML file fetches, links to and can be linked at."""
+    """Resources, links and anchors of an HTML file."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
@@ -50,39 +49,39 @@ def pages(site: Path) -> dict[Path, Page]:
     return {file: Page(file) for file in sorted(site.rglob("*.html"))}
 
 
-def test_every_page_of_the_repository_is_one_of_the_site(pages: dict[Path, Page], site: Path) -> None:
+def test_site_contains_every_page(pages: dict[Path, Page], site: Path) -> None:
     built = {file.relative_to(site).with_suffix(".md").as_posix() for file in pages}
 
     assert built - {"index.md", "search.md"} == {page.relative_to(ROOT).as_posix() for page in PAGES}
 
 
-def test_every_page_is_in_the_navigation(pages: dict[Path, Page], site: Path) -> None:
+def test_navigation_contains_every_page(pages: dict[Path, Page], site: Path) -> None:
     first = site / "docs" / "README.html"
     sidebar = re.search(r'<div class="sidebar-tree">.*?</div>', first.read_text("utf-8"), re.DOTALL)
     assert sidebar
-    led_to = {(first.parent / href).resolve() for href in re.findall(r'href="([^"#]+)"', sidebar[0])}
+    linked = {(first.parent / href).resolve() for href in re.findall(r'href="([^"#]+)"', sidebar[0])}
 
-    assert set(pages) - led_to - {site / "index.html", site / "search.html", first} == set()
+    assert set(pages) - linked - {site / "index.html", site / "search.html", first} == set()
 
 
-def test_every_link_and_every_anchor_of_the_site_is_there(pages: dict[Path, Page]) -> None:
-    """Apart from what Sphinx checks itself, and of what it makes itself."""
-    astray = []
+def test_site_links_and_anchors_exist(pages: dict[Path, Page]) -> None:
+    """Check links that Sphinx does not check, and those that it generates."""
+    broken = []
     for file, page in pages.items():
         for link in (*page.links, *page.fetches):
             address = urlsplit(link)
             target = (file.parent / unquote(address.path)).resolve() if address.path else file
-            if address.scheme or link == "#":  # that is furo's way to the top of the page
+            if address.scheme or link == "#":  # furo's link to the top of the page
                 continue
             if not target.is_file() or (
                 address.fragment and target.suffix == ".html" and unquote(address.fragment) not in pages[target].ids
             ):
-                astray.append(f"{file.name}: {link}")
+                broken.append(f"{file.name}: {link}")
 
-    assert astray == []
+    assert broken == []
 
 
-def test_nothing_is_fetched_from_another_server(pages: dict[Path, Page], site: Path) -> None:
+def test_site_loads_no_external_resource(pages: dict[Path, Page], site: Path) -> None:
     fetched = {name for page in pages.values() for name in page.fetches}
     from_styles = [
         address
@@ -94,39 +93,39 @@ def test_nothing_is_fetched_from_another_server(pages: dict[Path, Page], site: P
     assert [name for name in (*fetched, *from_styles) if re.match(r"(\w+:)?//", name)] == []
 
 
-def test_the_site_begins_at_its_index(site: Path) -> None:
+def test_site_index_redirects_to_first_page(site: Path) -> None:
     assert Page(site / "index.html").links == ["docs/README.html"]
 
 
-def test_every_column_has_a_name(site: Path) -> None:
-    """For whoever hears a table instead of seeing it."""
+def test_table_columns_have_headers(site: Path) -> None:
+    """Screen readers announce the headers of a table."""
     unnamed = [f for f in site.rglob("*.html") if re.search(r"<th[^>]*>(<p>\s*</p>)?</th>", f.read_text("utf-8"))]
 
     assert unnamed == []
 
 
-def test_a_fault_in_a_page_stops_the_build(tmp_path: Path) -> None:
-    """Three pages: the first, one with links that lead nowhere, and one that no section of the navigation names."""
+def test_page_errors_stop_site_build(tmp_path: Path) -> None:
+    """Build three pages: the first, one with broken links, and one missing from the navigation."""
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "website").symlink_to(ROOT / "docs" / "website")
-    astray = ["nowhere.md", "README.md#no-heading", "#not-here", "website/"]
-    links = "\n\n".join(f"[leads nowhere]({link})" for link in astray)
+    broken = ["nowhere.md", "README.md#no-heading", "#not-here", "website/"]
+    links = "\n\n".join(f"[broken]({link})" for link in broken)
     for name, text in {"README": "", "cas": links, "unnamed": ""}.items():
         (tmp_path / "docs" / f"{name}.md").write_text(f"# A heading\n\n{text}\n", "utf-8")
 
     done = build(tmp_path, tmp_path / "html")
 
     assert done.returncode == 1
-    told = [line for line in done.stderr.splitlines() if "WARNING" in line]
-    assert [line for line in told if "unnamed.md" in line and "toctree" in line]
+    warnings = [line for line in done.stderr.splitlines() if "WARNING" in line]
+    assert [line for line in warnings if "unnamed.md" in line and "toctree" in line]
     assert [
-        link for link in astray if not [line for line in told if f"'{link.partition('#')[2] or link}'" in line]
+        link for link in broken if not [line for line in warnings if f"'{link.partition('#')[2] or link}'" in line]
     ] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_links_to_elsewhere_are_addresses(page: Path) -> None:
-    """Nobody is asked whether they are there; http is for what runs on the reader's own machine."""
+def test_external_links_are_valid_urls(page: Path) -> None:
+    """Check the form of URLs without requests; http is allowed for localhost only."""
     for link in _links(page):
         address = urlsplit(link)
         if address.scheme or address.netloc:
@@ -135,8 +134,8 @@ def test_links_to_elsewhere_are_addresses(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_a_reference_style_link_has_its_address(page: Path) -> None:
-    """Without one, `[text][name]` is shown as it is written, and no generator says so."""
+def test_reference_links_are_defined(page: Path) -> None:
+    """Without a definition, `[text][name]` is shown literally, without a warning."""
     tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
     texts = [child.content for token in tokens for child in token.children or () if child.type == "text"]
 
@@ -144,8 +143,8 @@ def test_a_reference_style_link_has_its_address(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_nothing_that_it_says_is_taken_for_a_tag(page: Path) -> None:
-    """`<id>` outside of code is a tag that nobody sees."""
+def test_page_text_contains_no_html_tags(page: Path) -> None:
+    """`<id>` outside of code is an invisible tag."""
     tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
     every = [*tokens, *(child for token in tokens for child in token.children or ())]
 
@@ -153,7 +152,7 @@ def test_nothing_that_it_says_is_taken_for_a_tag(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_files_and_folders_of_ours_that_it_names_are_there(page: Path) -> None:
+def test_named_repository_paths_exist(page: Path) -> None:
     named = re.compile(
         r"(bridge|demo|docs|edge|hub|lab|monitoring|requirements|tests)/([\w.-]+/)*(\w+|[\w-]+\.(py|md))?"
     )

@@ -1,4 +1,4 @@
-"""What docs/install.md promises: each command on it is run by a test, and each page that it links to is there."""
+"""Consistency of docs/install.md: tests run each command, and linked pages exist."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ WHEEL, IMAGE, UNIT = "interop/test_wheel.py", "e2e/test_image.py", "interop/test
 FIRST_RUN = "unit/bridge/first_run/test_init.py"
 AUTH_METHOD = f"{WHEEL}::test_from_nothing_to_a_sign_in"
 AS_ROOT = f"{UNIT}::test_the_commands_for_root_make_what_the_units_user_can_use_and_nobody_else"
-# A new command has to be added here, and to a test that runs it. `systemctl` is run as far as that can be done without
-# systemd: its check of the unit, and the unit's command.
+# Add a new command here and to a test that runs it. `systemctl` is tested as far as possible without systemd: by the
+# verification of the unit, and by the unit's command.
 RUN_BY = {
     "python3 -m venv /opt/passerelle": AUTH_METHOD,
     "/opt/passerelle/bin/pip install --require-hashes -r requirements/bridge.txt": AUTH_METHOD,
@@ -31,18 +31,18 @@ RUN_BY = {
 }
 
 
-def test_every_command_is_one_that_a_test_runs() -> None:
+def test_install_page_commands_have_tests() -> None:
     found = [line for block in re.findall(r"^```sh\n(.*?)^```", TEXT, flags=re.M | re.S) for line in block.splitlines()]
     assert sorted(found) == sorted(RUN_BY)
 
 
-def test_those_tests_are_there() -> None:
+def test_install_page_tests_exist() -> None:
     tests = {test.removeprefix("tests/").partition("[")[0] for test in collected()}
     known = tests | {test.partition("::")[0] for test in tests}
     assert [test for test in RUN_BY.values() if test not in known] == []
 
 
-def test_init_tells_the_same_command_that_makes_the_user() -> None:
+def test_init_prints_documented_useradd_command() -> None:
     from bridge.first_run.setup import SetupError, find_owner
 
     try:
@@ -52,12 +52,12 @@ def test_init_tells_the_same_command_that_makes_the_user() -> None:
     assert told.replace("no-such-user-here", "passerelle") in blocks("systemd", "sh")[0].splitlines()
 
 
-def test_the_compose_file_is_one_that_fits_on_a_screen() -> None:
+def test_install_page_compose_file_is_short() -> None:
     (compose,) = blocks("A container", "yaml")
     assert compose.count("\n") <= 20
 
 
-def test_every_page_that_it_links_to_is_there() -> None:
+def test_install_page_links_exist() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", TEXT)
     assert links
     assert [link for link in links if not (PAGE.parent / link).exists()] == []

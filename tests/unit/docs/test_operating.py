@@ -1,4 +1,4 @@
-"""What docs/operating.md promises: each command on it is run by a test, and each page that it links to is there."""
+"""Consistency of docs/operating.md: tests run each command, and linked pages exist."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "operating.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 TO_CAS = "test_the_documented_command_writes_to_the_administrator_of_cas_before_anything_runs"
 NEW = "test_builds_and_starts_what_is_new_and_keeps_who_is_there"
-# A new command has to be added here, with a test that runs it.
+# Add a new command here with a test that runs it.
 COMPOSE, OPERATIONS = "e2e/test_compose.py::", "e2e/test_bundle_operations.py::"
 RUN_BY = {
     "docker compose up -d --build --wait": f"{COMPOSE}test_one_command_brings_up_every_service_healthy",
@@ -47,13 +47,13 @@ RUN_BY = {
     "docker compose -p hub-labs down": f"{COMPOSE}test_all_labs_stop_by_the_documented_command",
     "docker compose down": f"{COMPOSE}test_after_down_and_up_users_certificate_and_homes_are_the_same",
 }
-# What a call is a command of; words of the page that are an example's own.
+# Commands of the test methods, and example values on the page.
 METHODS = {"compose": "docker compose", "hub": "passerelle hub", "on_machine": "passerelle hub"}
 EXAMPLE = re.compile(r"/.*|\+.*|.*\(.*")
 
 
 def commands() -> set[str]:
-    """Of shell blocks and of sentences; `…` stands for what the sentence says."""
+    """Return the commands of shell blocks and of sentences; `…` stands for a placeholder."""
     blocks = re.findall(r"^ *```sh\n(.*?)^ *```", TEXT, flags=re.MULTILINE | re.DOTALL)
     lines = [line.strip() for block in blocks for line in block.splitlines()]
     inline = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL))
@@ -61,35 +61,35 @@ def commands() -> set[str]:
     return {text.removesuffix(" …") for text in started} - {"passerelle hub"}
 
 
-def test_every_command_is_one_that_a_test_runs() -> None:
+def test_operating_page_commands_have_tests() -> None:
     assert commands() == set(RUN_BY)
 
 
-def test_those_tests_are_there() -> None:
+def test_operating_page_tests_exist() -> None:
     known = {test.removeprefix("tests/").partition("[")[0] for test in collected()}
     assert [test for test in RUN_BY.values() if test not in known] == []
 
 
 @pytest.mark.parametrize("command", RUN_BY)
-def test_each_command_is_typed_in_its_test_or_in_what_that_builds_on(command: str) -> None:
-    typed = lines_of(RUN_BY[command])
-    assert any(wanted(command) <= line for line in typed), f"{wanted(command)} in none of {typed}"
+def test_documented_command_occurs_in_its_test(command: str) -> None:
+    lines = lines_of(RUN_BY[command])
+    assert any(words_of_command(command) <= line for line in lines), f"{words_of_command(command)} in none of {lines}"
 
 
-def test_another_command_is_found_missing() -> None:
-    typed = lines_of(RUN_BY["passerelle hub users"])
-    assert not any(wanted("passerelle hub users --no-sizes") <= line for line in typed)
-    assert not any(wanted("docker compose logs hub") <= line for line in typed)
+def test_undocumented_command_is_detected() -> None:
+    lines = lines_of(RUN_BY["passerelle hub users"])
+    assert not any(words_of_command("passerelle hub users --no-sizes") <= line for line in lines)
+    assert not any(words_of_command("docker compose logs hub") <= line for line in lines)
 
 
-def wanted(command: str) -> set[str]:
-    """The words that tell it from others."""
+def words_of_command(command: str) -> set[str]:
+    """Return the words that identify a command."""
     words = [re.sub(r"^hub-labs$", "-labs", word) for word in command.split() if not EXAMPLE.fullmatch(word)]
     return {{"-d": "--detach"}.get(word, word) for word in words}
 
 
 def lines_of(test: str) -> list[set[str]]:
-    """The words of each call and list in a test, in the fixtures it asks for and the functions that it calls."""
+    """Return the words of each call and list in a test, its fixtures and the functions that it calls."""
     file, *names = test.split("::")
     tree = ast.parse((PAGE.parents[1] / "tests" / file).read_text(encoding="utf-8"))
     found = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -106,8 +106,8 @@ def lines_of(test: str) -> list[set[str]]:
 
 
 def words_of(call: ast.AST) -> set[str]:
-    """Of the command that a call or a list spells out, as far as it does."""
-    # A list is what some call of compose goes on with.
+    """Return the words of the command in a call or a list."""
+    # A list contains further arguments of compose.
     words = ["docker", "compose"] if isinstance(call, ast.List) else []
     for node in ast.walk(call):
         if isinstance(node, ast.Attribute) and node.attr in METHODS:
@@ -119,7 +119,7 @@ def words_of(call: ast.AST) -> set[str]:
 
 
 @pytest.mark.parametrize("page", ["backup.md", "upgrade.md"])
-def test_what_is_typed_is_typed_where_the_deployment_is(page: str) -> None:
+def test_commands_start_in_site_directory(page: str) -> None:
     text = PAGE.with_name("hub").joinpath(page).read_text(encoding="utf-8")
     for block in re.findall(r"^```(?:sh)?\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
         first = re.search(r"(?:docker compose|passerelle hub) ", block)
@@ -128,12 +128,12 @@ def test_what_is_typed_is_typed_where_the_deployment_is(page: str) -> None:
         assert "/site" in line
 
 
-def test_a_command_of_every_week_can_be_typed_again_in_the_second() -> None:
+def test_backup_command_contains_the_date() -> None:
     (folder,) = re.findall(r"^passerelle hub backup (\S+.*)", TEXT, flags=re.MULTILINE)
     assert "$(date" in folder
 
 
 @pytest.mark.parametrize("page", [PAGE, PAGE.with_name("students.md"), *sorted((PAGE.parent / "hub").glob("*.md"))])
-def test_every_page_that_is_linked_to_is_there(page: Path) -> None:
+def test_linked_hub_pages_exist(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []

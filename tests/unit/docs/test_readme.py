@@ -1,4 +1,4 @@
-"""What the README promises of itself. Its commands are run by tests/e2e, which read them from the page."""
+"""Consistency of the README. tests/e2e reads its commands from the page and runs them."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,8 @@ from tests.support import readme
 ROOT = readme.README.parent
 
 
-def test_every_command_is_one_that_a_test_runs() -> None:
-    """A new command has to be added here, and to a test that runs it."""
+def test_readme_page_commands_have_tests() -> None:
+    """Add a new command here and to a test that runs it."""
     assert readme.commands() == [
         "docker compose up -d --build --wait",  # tests/e2e/test_compose.py
         "docker compose down",  # tests/e2e/test_compose.py
@@ -24,7 +24,7 @@ def test_every_command_is_one_that_a_test_runs() -> None:
     ]
 
 
-def test_a_newcomer_is_through_with_their_own_cas_within_sixty_lines() -> None:
+def test_readme_covers_own_cas_within_sixty_lines() -> None:
     lines = readme.text().splitlines()
     (start,) = (i for i, line in enumerate(lines) if line == "## Use it with your CAS")
     end = next(i for i, line in enumerate(lines) if i > start and line.startswith("## "))
@@ -32,14 +32,14 @@ def test_a_newcomer_is_through_with_their_own_cas_within_sixty_lines() -> None:
     assert end <= 60
 
 
-def test_every_page_that_it_links_to_is_there() -> None:
+def test_readme_page_links_exist() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", readme.text())
 
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_the_settings_that_it_names_are_in_the_env_file() -> None:
+def test_readme_settings_are_in_env_file() -> None:
     env = Path(ROOT / ".env").read_text(encoding="utf-8")
     named = set(re.findall(r"`([A-Z][A-Z_]{4,})`", readme.text()))
 

@@ -1,4 +1,4 @@
-"""The table of tested clients says what is installed here and which tests there are."""
+"""Consistency of the table of tested clients with the tests and the installed packages."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CLIENTS = ROOT / "tests" / "clients"
 FIELDS = ("client", "used", "package", "version", "file", *STEPS)
 
 
-def test_the_page_is_what_the_table_says() -> None:
+def test_page_matches_client_table() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `make docs`"
 
 
 @pytest.mark.parametrize("name", rows())
-def test_each_step_is_a_test_or_says_why_there_is_none(name: str) -> None:
+def test_client_steps_are_tests_or_explained(name: str) -> None:
     row = rows()[name]
     tree = ast.parse((CLIENTS / row["file"]).read_text(encoding="utf-8"))
     tests = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -37,7 +37,7 @@ def test_each_step_is_a_test_or_says_why_there_is_none(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", rows())
-def test_each_version_is_the_one_that_is_run(name: str) -> None:
+def test_client_versions_match_installed_packages(name: str) -> None:
     row = rows()[name]
     registry, _, package = row["package"].partition(":")
     if registry == "pypi":
@@ -50,18 +50,18 @@ def test_each_version_is_the_one_that_is_run(name: str) -> None:
         (found,) = re.findall(rf"^{package}==(\S+)", lock, flags=re.MULTILINE)
     else:
         assert registry == "debian"
-        # Not installed: then it was not run here either. What Debian mends beneath a version goes by itself.
+        # A package that is not installed was not tested here. Debian revisions of a version are ignored.
         found = (installed_package(package) or row["version"]).partition("-")[0]
 
     assert found == row["version"]
 
 
-def test_every_test_file_of_the_layer_is_in_the_table() -> None:
+def test_client_table_lists_every_test_file() -> None:
     files = {path.name for path in CLIENTS.glob("test_*.py")}
     assert files == {row["file"] for row in rows().values()}
 
 
-def test_the_recipes_that_were_run_say_so_and_no_others() -> None:
+def test_recipes_name_their_client_tests() -> None:
     rows_by_recipe = {row["recipe"]: row for row in rows().values() if "recipe" in row}
     run = {recipe.name: recipe.run_with for recipe in all_recipes() if recipe.run_with is not None}
 

@@ -1,4 +1,4 @@
-"""The table for readers of the old tutorial names tests, and they are there."""
+"""The tests named in the table for readers of the old tutorial exist."""
 
 import re
 from pathlib import Path
@@ -16,12 +16,12 @@ def tests() -> set[str]:
     return {name.partition("[")[0].removeprefix("tests/") for name in collected()}
 
 
-def test_there_is_a_row_for_each_step_of_the_tutorial() -> None:
+def test_every_tutorial_step_has_a_row() -> None:
     assert len(ROWS) == 34
 
 
 @pytest.mark.parametrize("row", ROWS, ids=range(1, len(ROWS) + 1))
-def test_each_row_is_shown_by_tests_that_exist(row: str, tests: set[str]) -> None:
+def test_tutorial_rows_name_existing_tests(row: str, tests: set[str]) -> None:
     file_and_names = re.findall(r"`((?:e2e|interop|unit|http)/[^`]+)`", row.split("|")[3])
     assert file_and_names
     by_name = {(name.split("::")[0], name.split("::")[-1]) for name in tests}

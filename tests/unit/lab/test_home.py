@@ -1,4 +1,4 @@
-"""The lab's half of the meter: what the server extension answers, and that JupyterLab takes the plugin as it is."""
+"""The home meter of the lab: responses of the server extension, and the plugin's registration."""
 
 import asyncio
 import importlib.util
@@ -23,15 +23,13 @@ def extension() -> ModuleType:
     return module
 
 
-def test_a_home_is_counted_as_the_hub_counts_it(extension: ModuleType, tmp_path: Path) -> None:
+def test_home_size_matches_measurement_of_hub(extension: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(b"x" * 3_000_000)
     used = asyncio.run(extension.Home(tmp_path, 1).used())
     assert 3_000_000 <= used < 3_200_000
 
 
-def test_it_is_counted_again_only_after_a_while_and_once_for_many_who_ask(
-    extension: ModuleType, tmp_path: Path
-) -> None:
+def test_home_size_is_cached_between_requests(extension: ModuleType, tmp_path: Path) -> None:
     now = [0.0]
 
     async def ask() -> None:
@@ -46,11 +44,11 @@ def test_it_is_counted_again_only_after_a_while_and_once_for_many_who_ask(
     asyncio.run(ask())
 
 
-def test_a_folder_that_cannot_be_counted_has_no_size(extension: ModuleType, tmp_path: Path) -> None:
+def test_unmeasurable_home_has_no_size(extension: ModuleType, tmp_path: Path) -> None:
     assert asyncio.run(extension.Home(tmp_path / "none", 1).used()) is None
 
 
-def test_jupyterlab_is_told_where_the_plugin_is() -> None:
+def test_home_plugin_is_registered_in_jupyterlab() -> None:
     package = json.loads((LAB_HOME / "labextension/package.json").read_text())
     build = package["jupyterlab"]["_build"]
     script = (LAB_HOME / "labextension" / build["load"]).read_text()

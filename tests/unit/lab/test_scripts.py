@@ -1,6 +1,6 @@
-"""What the lab's image adds to a base: with conda, with apt, with neither.
+"""Additions to the lab's base image: with conda, with apt, with neither.
 
-Only the installers are stood in for; tests/e2e/test_bundle_labs.py builds on Debian and computes in R.
+The installers are fakes; tests/e2e/test_bundle_labs.py builds on Debian and runs R.
 """
 
 import json
@@ -14,11 +14,11 @@ import pytest
 from lab.configure import main, merged
 
 LAB = Path(__file__).parents[3] / "lab"
-NEEDED = ("sh", "grep", "tr", "echo")  # of the machine itself; everything else is the base's
+NEEDED = ("sh", "grep", "tr", "echo")  # programs of the machine; all others belong to the base
 
 
 class Base:
-    """A base image as a folder of commands that write down how they were called."""
+    """A base image as a folder of commands that record their calls."""
 
     def __init__(self, folder: Path) -> None:
         self.bin = folder / "bin"
@@ -36,7 +36,7 @@ class Base:
         (self.bin / name).chmod(0o755)
 
     def add_installer(self, name: str) -> None:
-        """One that brings R, whose package is there from then on."""
+        """Add an installer that makes R available."""
         rscript = self.bin / "Rscript"
         made = f"printf '#!/bin/sh\\necho Rscript $* >> {self.calls}\\n' > {rscript}; /bin/chmod 755 {rscript}"
         self.add(name, f'case "$*" in *irkernel*) {made};; esac')
@@ -66,7 +66,7 @@ def built(base: Base, with_r: str) -> None:
         assert done.returncode == 0, done.stderr
 
 
-def test_a_debian_base_gets_r_and_git_from_debian(base: Base) -> None:
+def test_debian_base_installs_r_and_git_with_apt(base: Base) -> None:
     base.add_installer("apt-get")
     base.add("jupyter", "echo '{}'")
 
@@ -79,7 +79,7 @@ def test_a_debian_base_gets_r_and_git_from_debian(base: Base) -> None:
 
 
 @pytest.mark.parametrize("conda", ["mamba", "conda"])
-def test_a_conda_base_gets_r_from_conda_and_nothing_from_debian(base: Base, conda: str) -> None:
+def test_conda_base_installs_r_with_conda_only(base: Base, conda: str) -> None:
     base.add_installer(conda)
     base.add("apt-get")
     base.add("git")
@@ -92,7 +92,7 @@ def test_a_conda_base_gets_r_from_conda_and_nothing_from_debian(base: Base, cond
     assert not [call for call in base.called("Rscript") if "installspec" in call], "conda's package has done that"
 
 
-def test_a_base_that_has_r_keeps_it(base: Base) -> None:
+def test_base_with_r_is_unchanged(base: Base) -> None:
     for name in ("Rscript", "mamba", "git"):
         base.add(name)
     base.add("jupyter", 'echo \'{"kernelspecs": {"ir": {}}}\'')
@@ -103,7 +103,7 @@ def test_a_base_that_has_r_keeps_it(base: Base) -> None:
 
 
 @pytest.mark.parametrize("with_conda", [True, False])
-def test_r_can_be_left_out(base: Base, with_conda: bool) -> None:
+def test_r_is_optional(base: Base, with_conda: bool) -> None:
     base.add("apt-get")
     if with_conda:
         base.add("mamba")
@@ -114,15 +114,15 @@ def test_r_can_be_left_out(base: Base, with_conda: bool) -> None:
     assert not [call for call in base.called("apt-get") if "r-" in call.replace("apt-get", "").replace("--no-", "")]
 
 
-def test_a_base_without_conda_and_apt_is_refused_with_what_to_do(base: Base) -> None:
+def test_base_without_conda_and_apt_is_rejected(base: Base) -> None:
     done = base.run("system.sh", "yes")
 
     assert done.returncode == 1
-    assert "has no apt-get, from which to install git r-base-core r-cran-irkernel" in done.stderr
+    assert "has no apt-get to install git r-base-core r-cran-irkernel" in done.stderr
     assert "LAB_R=no" in done.stderr
 
 
-def test_r_that_could_not_be_installed_stops_the_build_with_a_sentence(base: Base) -> None:
+def test_failed_r_installation_stops_build(base: Base) -> None:
     base.add("mamba")
 
     done = base.run("r_kernel.sh", "yes")
@@ -133,14 +133,14 @@ def test_r_that_could_not_be_installed_stops_the_build_with_a_sentence(base: Bas
 
 
 @pytest.mark.parametrize("value", ["", "maybe", "YES", "yes; rm -rf /"])
-def test_a_setting_that_is_neither_yes_nor_no_is_told(base: Base, value: str) -> None:
+def test_lab_r_must_be_yes_or_no(base: Base, value: str) -> None:
     done = base.run("system.sh", value)
 
     assert done.returncode == 1
     assert f"LAB_R is '{value}' but must be yes or no" in done.stderr
 
 
-def test_settings_of_the_base_stay_beside_ours(tmp_path: Path) -> None:
+def test_base_settings_are_merged(tmp_path: Path) -> None:
     there = tmp_path / "etc/jupyter/jupyter_server_config.json"
     there.parent.mkdir(parents=True)
     there.write_text('{"ServerApp": {"x": 1}, "ResourceUseDisplay": {"track_disk_usage": true}}')
@@ -154,5 +154,5 @@ def test_settings_of_the_base_stay_beside_ours(tmp_path: Path) -> None:
     assert (tmp_path / "share/jupyter/lab/settings/overrides.json").exists()
 
 
-def test_ours_count_where_both_say_something() -> None:
+def test_our_settings_override_base_settings() -> None:
     assert merged({"a": {"b": 1}, "c": 2}, {"a": {"b": 0, "d": 3}, "c": {"e": 4}}) == {"a": {"b": 1, "d": 3}, "c": 2}

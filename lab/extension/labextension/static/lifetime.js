@@ -1,16 +1,16 @@
-/* Warns whoever is in this lab before it is stopped. A JupyterLab extension as the browser loads it: JupyterLab asks
-   `window._JUPYTERLAB[name]` for it, and lends its own modules. No build step: this file is all there is. */
+/* A JupyterLab extension that warns the user before the lab is stopped. JupyterLab loads it from
+   `window._JUPYTERLAB[name]` and provides the shared modules, so there is no build step. */
 "use strict";
 (() => {
-  const ASK_AT_MOST_EVERY = 300_000; // ms
-  const ASK_AGAIN_AFTER = 10_000; // when the hub did not answer, and while a warning stands
-  const TELL_OF_USE_EVERY = 20_000;
-  const SAVE_BEFORE_END = 45; // seconds
+  const POLL_MAX_MS = 300_000;
+  const RETRY_MS = 10_000; // after an error, and while a warning is shown
+  const REPORT_MS = 20_000;
+  const SAVE_BEFORE_END = 45; // seconds before the stop
   const FRENCH = {
-    "Your lab is stopped {when}: nobody is using it.": "Votre laboratoire sera arrêté {when} : personne ne l’utilise.",
-    "Your lab is stopped {when}: it reaches its maximum age.":
+    "Your lab will be stopped {when}: it is not in use.": "Votre laboratoire sera arrêté {when} : il n’est pas utilisé.",
+    "Your lab will be stopped {when}: it reaches its maximum age.":
       "Votre laboratoire sera arrêté {when} : il atteint son âge maximal.",
-    "Saved files stay. Programs that run end.": "Les fichiers enregistrés restent. Les programmes en cours s’arrêtent.",
+    "Saved files are kept. Running programs end.": "Les fichiers enregistrés sont conservés. Les programmes en cours s’arrêtent.",
     "in {n} minutes": "dans {n} minutes",
     "in a minute": "dans une minute",
     "in less than a minute": "dans moins d’une minute",
@@ -21,7 +21,7 @@
   const say = sentence => (isFrench && FRENCH[sentence]) || sentence;
 
   let shared;
-  const borrow = async name => {
+  const sharedModule = async name => {
     const versions = shared[name];
     return (await Object.values(versions)[0].get())();
   };
@@ -50,7 +50,7 @@
 
     const ask = async () => (await request("GET")).json();
 
-    const tellOfUse = async () => {
+    const reportUse = async () => {
       if (!used) return;
       used = false;
       await request("POST").catch(() => { used = true; });
@@ -64,59 +64,59 @@
       const keep = {
         label: say("Keep it running"),
         displayType: "accent",
-        callback: () => { used = true; void tellOfUse().then(ask).then(tell).catch(() => {}); },
+        callback: () => { used = true; void reportUse().then(ask).then(show).catch(() => {}); },
       };
       return reason === "idle" ? [keep, save] : [save];
     };
 
-    const warn = (told, seconds) => {
-      const sentence = told.why === "idle"
-        ? "Your lab is stopped {when}: nobody is using it."
-        : "Your lab is stopped {when}: it reaches its maximum age.";
-      const text = `${say(sentence).replace("{when}", when(seconds))} ${say("Saved files stay. Programs that run end.")}`;
-      if (shown && why === told.why && Notification.manager.has(shown)) {
+    const warn = (state, seconds) => {
+      const sentence = state.why === "idle"
+        ? "Your lab will be stopped {when}: it is not in use."
+        : "Your lab will be stopped {when}: it reaches its maximum age.";
+      const text = `${say(sentence).replace("{when}", when(seconds))} ${say("Saved files are kept. Running programs end.")}`;
+      if (shown && why === state.why && Notification.manager.has(shown)) {
         Notification.update({ id: shown, message: text });
-      } else if (why !== told.why) {  // whoever closed it has read it
+      } else if (why !== state.why) {  // a closed warning is not shown again
         hide();
-        shown = Notification.emit(text, "warning", { autoClose: false, actions: actions(told.why) });
-        why = told.why;
+        shown = Notification.emit(text, "warning", { autoClose: false, actions: actions(state.why) });
+        why = state.why;
       }
     };
 
-    const tell = told => {
-      if (told.announcement && told.announcement !== announced) {
-        announced = told.announcement;
+    const show = state => {
+      if (state.announcement && state.announcement !== announced) {
+        announced = state.announcement;
         Notification.emit(announced, "info", { autoClose: false });
       }
-      const left = told.stops_at === null ? Infinity : (Date.parse(told.stops_at) - Date.parse(told.now)) / 1000;
+      const left = state.stops_at === null ? Infinity : (Date.parse(state.stops_at) - Date.parse(state.now)) / 1000;
       if (left > SAVE_BEFORE_END) saved = false;
-      else if (told.why === "age" && !saved) {  // whoever is idle has been saved long ago
+      else if (state.why === "age" && !saved) {  // an idle lab has been autosaved before
         saved = true;
         app.commands.execute("docmanager:save-all");
       }
-      if (left <= told.warning) warn(told, Math.max(0, left));
+      if (left <= state.warning) warn(state, Math.max(0, left));
       else hide();
       return left;
     };
 
     const watch = async () => {
-      let pause = ASK_AT_MOST_EVERY;
+      let pause = POLL_MAX_MS;
       try {
-        await tellOfUse();
-        const told = await ask();
-        const untilWarning = (tell(told) - told.warning) * 1000;
-        pause = untilWarning > 0 ? Math.min(pause, untilWarning + 1000) : ASK_AGAIN_AFTER;
+        await reportUse();
+        const state = await ask();
+        const untilWarning = (show(state) - state.warning) * 1000;
+        pause = untilWarning > 0 ? Math.min(pause, untilWarning + 1000) : RETRY_MS;
       } catch {
-        // The hub restarts, or the lab is gone, of which JupyterLab itself speaks.
-        pause = ASK_AGAIN_AFTER;
+        // The hub restarts, or the lab has stopped, which JupyterLab reports itself.
+        pause = RETRY_MS;
       }
       setTimeout(watch, Math.max(pause, 2_000));
     };
-    // To read is use as well: keys, clicks, scrolling.
+    // Reading counts as use: keys, clicks, scrolling.
     for (const kind of ["keydown", "pointerdown", "wheel", "touchstart"]) {
       document.addEventListener(kind, () => { used = true; }, { capture: true, passive: true });
     }
-    setInterval(tellOfUse, TELL_OF_USE_EVERY);
+    setInterval(reportUse, REPORT_MS);
     void app.restored.then(watch);
   };
 
@@ -124,8 +124,8 @@
   window._JUPYTERLAB["passerelle-lab"] = {
     init: scope => { shared = scope; },
     get: async () => {
-      const { Notification } = await borrow("@jupyterlab/apputils");
-      const { ServerConnection } = await borrow("@jupyterlab/services");
+      const { Notification } = await sharedModule("@jupyterlab/apputils");
+      const { ServerConnection } = await sharedModule("@jupyterlab/services");
       const plugin = {
         id: "passerelle-lab:lifetime",
         description: "Warns before this lab is stopped",

@@ -1,19 +1,19 @@
-// How full the home is, in JupyterLab's status bar, and a word when it gets tight. As it stands: JupyterLab takes any
-// script that registers these two functions for a module of its own, so nothing is built.
+// A JupyterLab extension that shows the size of the home in the status bar, and warns near the limit. JupyterLab loads
+// any script that registers these two functions, so there is no build step.
 (() => {
-  const ASKS_EVERY = 60_000; // ms
-  const TIGHT = 0.8;
+  const POLL_MS = 60_000;
+  const WARNING_SHARE = 0.8;
   let shared;
 
-  // One of the modules that JupyterLab shares with its extensions.
+  // Returns a module that JupyterLab shares with extensions.
   const load = async (name) => {
     const versions = Object.values(shared[name] ?? {});
     const version = versions.find((one) => one.loaded) ?? versions[0];
-    if (!version) throw new Error(`JupyterLab shares no ${name}`);
+    if (!version) throw new Error(`JupyterLab does not share ${name}`);
     return (await version.get())();
   };
 
-  const inWords = (bytes) => {
+  const formatBytes = (bytes) => {
     const units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let step = 0;
     while (bytes >= 1024 && step < units.length - 1) {
@@ -23,7 +23,7 @@
     return `${bytes.toFixed(step && bytes < 100 ? 1 : 0)} ${units[step]}`;
   };
 
-  // What to say once, of each kind; null if there is nothing to say. JupyterLab cuts what is longer than 140 letters.
+  // Returns the notification to show once, or null. JupyterLab truncates messages at 140 characters.
   const warning = ({ used, limit, ends_at }) => {
     if (ends_at) {
       const time = new Date(ends_at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
@@ -42,12 +42,12 @@
         kind: "over",
         type: "error",
         message:
-          `Your home uses ${inWords(used)}, but its limit is ${inWords(limit)}. Delete files you do not need, ` +
+          `Your home uses ${formatBytes(used)}, but its limit is ${formatBytes(limit)}. Delete files you do not need, ` +
           "or your next start will be rejected.",
       };
     }
-    if (used >= TIGHT * limit) {
-      const message = `Your home is nearly full: ${inWords(used)} of ${inWords(limit)}.`;
+    if (used >= WARNING_SHARE * limit) {
+      const message = `Your home is nearly full: ${formatBytes(used)} of ${formatBytes(limit)}.`;
       return { kind: "tight", type: "warning", message };
     }
     return null;
@@ -66,9 +66,9 @@
     const show = (home) => {
       if (!home.limit || home.used === null) return;
       const full = home.used > home.limit;
-      item.node.textContent = `Home${full ? " over its limit" : ""}: ${inWords(home.used)} of ${inWords(home.limit)}`;
-      item.node.title = "What your files take on the disk, deleted ones in the trash included";
-      item.node.style.fontWeight = home.used >= TIGHT * home.limit ? "bold" : "";
+      item.node.textContent = `Home${full ? " over its limit" : ""}: ${formatBytes(home.used)} of ${formatBytes(home.limit)}`;
+      item.node.title = "Disk space of your files, including the trash";
+      item.node.style.fontWeight = home.used >= WARNING_SHARE * home.limit ? "bold" : "";
       const word = warning(home);
       if (word && word.kind !== said) {
         const { type, message } = word;
@@ -84,15 +84,15 @@
         const answer = await ServerConnection.makeRequest(url, {}, settings);
         if (answer.ok) show(await answer.json());
       } catch (error) {
-        console.debug("the size of the home is not known just now", error);
+        console.debug("the size of the home is currently unknown", error);
       }
     };
 
     statusBar.registerStatusItem("passerelle-home", { item, align: "left", rank: 90 });
-    // Not awaited: JupyterLab waits for its plugins before it is restored.
+    // Not awaited, because JupyterLab is restored only after its plugins are active.
     app.restored.then(() => {
       ask();
-      setInterval(ask, ASKS_EVERY);
+      setInterval(ask, POLL_MS);
       document.addEventListener("visibilitychange", ask);
     });
   };
