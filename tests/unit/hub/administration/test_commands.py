@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from bridge.cli.hub import find_folder, with_whole_paths
+from bridge.cli.hub import find_folder, with_absolute_folder
 from hub.administration import offboard, output, upgrade
 from hub.administration.backup import check_nothing_in_the_way, to_keep
 from hub.administration.engine import Engine
@@ -192,7 +192,7 @@ def test_the_deployments_folder_is_found_from_below_and_ones_own_settings_win(tm
     ],
 )
 def test_a_folder_is_meant_from_where_it_is_typed(typed: list[str], told: list[str]) -> None:
-    assert with_whole_paths(typed, Path("/here")) == told
+    assert with_absolute_folder(typed, Path("/here")) == told
 
 
 def test_a_dashboard_asks_only_the_provisioned_source_and_every_panel_says_what_it_is() -> None:
