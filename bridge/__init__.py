@@ -1,4 +1,30 @@
-"""Passerelle's bridge: a CAS user comes in, an OAuth2 / OpenID Connect identity goes out."""
+"""Passerelle's bridge: users sign in at CAS, and applications use OAuth2 / OpenID Connect.
+
+The routes, below the path of the issuer:
+
+    /authorize                       web.login          authorization endpoint
+    /cas/callback                    web.login          service URL: CAS returns the browser with a ticket
+    /consent                         web.consent        the user's decision
+    /token /userinfo                 web.api            for clients, as are /introspect and /revoke
+    /.well-known/…                   web.api            provider metadata and public keys
+    /logout /logout/done             web.logout         RP-initiated logout
+    /cas/logout                      web.single_logout  CAS ends a session
+    / /account/…                     web.account        the user's page
+    /healthz /readyz /metrics        web.operations     for monitoring
+    /login /userdata                 web.legacy_routes  endpoints of the predecessor
+
+One sign-in, in order:
+
+    1. /authorize      oauth.authorization_checks: client, redirect URI, PKCE, scope
+    2.                 web.cookies: a session that satisfies the request continues at step 7
+    3.                 store.pending_logins: save the pending login; redirect to the login page of CAS
+    4. /cas/callback   web.callback_context: consume the pending login with the ticket, once
+    5.                 cas.client: validate the ticket; cas.attributes: build the Identity
+    6.                 store.sessions: begin a session, or renew it for the same user
+    7.                 oauth.authorization_endpoint: access, consent; redirect to the client with a code
+    8. /token          oauth.grants: redeem the code, once; oauth.tokens: access token and ID token
+    9. /userinfo       oauth.claims: claims by scope
+"""
 
 from __future__ import annotations
 
@@ -14,16 +40,16 @@ from bridge.metrics import Metrics
 from bridge.oauth.claims import ClaimsPolicy
 from bridge.oauth.clients import ClientRegistry
 from bridge.oauth.keys import KeyRing, derived_key
-from bridge.oauth.provider_context import ProviderContext, new_secret
+from bridge.oauth.provider_context import ProviderContext
 from bridge.settings import Settings
 from bridge.store import SqlStore, Store
 from bridge.web import AppContext, register
-from bridge.web.appearance import appearance_of
+from bridge.web.appearance import load_appearance
 from bridge.web.context import Cas
 from bridge.web.operations import trust_proxies
 from bridge.web.rate_limits import FailureLimits
 
-MAXIMAL_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 
 
 def create_app(
@@ -34,13 +60,17 @@ def create_app(
     metrics: Metrics | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Flask:
-    """The only place where rooms meet.
+    """Build the application; the only place where the packages are connected.
 
-    :param store: instead of the one at `database_url`
-    :param cas: instead of a client for the CAS of the settings
-    :param metrics: instead of numbers that no other process adds to
-    :param clock: Unix seconds
-    :raises ConfigurationError: when the database or the keys in it cannot be used
+    Args:
+        settings: All settings.
+        store: Replaces the database of the settings.
+        cas: Replaces the client for the CAS of the settings.
+        metrics: Metrics shared between processes; by default those of this process.
+        clock: Returns Unix seconds.
+
+    Raises:
+        ConfigurationError: The database, its keys or the logo cannot be used.
     """
     store = store or SqlStore(settings.database_url.get_secret_value())
     cas = cas or CasClient.from_settings(settings, clock=clock)
@@ -57,29 +87,20 @@ def create_app(
         refresh_token_lifetime_seconds=settings.refresh_token_lifetime_seconds,
         grant_lifetime_seconds=settings.grant_lifetime_seconds,
         clock=clock,
-        new_secret=new_secret,
         derivation_key=derived_key(secret_key, "derived tokens"),
     )
-    app = Flask(__name__, static_url_path=f"{urlsplit(settings.issuer).path}/static")
-    app.config["MAX_CONTENT_LENGTH"] = MAXIMAL_BODY_BYTES
     context = AppContext(
         provider=provider,
-        addresses=CasEndpoints.from_settings(settings),
-        cas_logout=settings.cas_logout,
-        cas_service_state=settings.cas_service_state,
         cas=cas,
+        endpoints=CasEndpoints.from_settings(settings),
         claim_rules=settings.claim_rules,
-        cas_logout_ends_offline_access=settings.cas_logout_ends_offline_access,
-        store=store,
-        session_lifetime_seconds=settings.session_lifetime_seconds,
-        cookies_are_secure=settings.is_https,
-        appearance=appearance_of(
+        settings=settings,
+        appearance=load_appearance(
             accent_color=settings.accent_color,
             logo_file=settings.logo_file,
             support_contact=settings.support_contact,
         ),
         metrics=metrics or Metrics(),
-        metrics_token=None if settings.metrics_token is None else settings.metrics_token.get_secret_value(),
         limits=FailureLimits(
             client_failures=settings.client_failures_per_minute,
             address_failures=settings.address_failures_per_minute,
@@ -87,6 +108,8 @@ def create_app(
             bad_callbacks=settings.bad_callbacks_per_minute,
         ),
     )
+    app = Flask(__name__, static_url_path=f"{urlsplit(settings.issuer).path}/static")
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     register(app, context)
     trust_proxies(app, settings.proxy_hops)
     return app

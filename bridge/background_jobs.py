@@ -1,6 +1,6 @@
-"""What a worker does beside serving: purge, rotate keys by age, deliver logout tokens.
+"""Background jobs of a worker: purge, key rotation by age, delivery of logout tokens.
 
-Every worker does all of it; the store sees to it that each piece of work is done once.
+Every worker runs all of them; the store ensures that each piece of work is done once.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ DELIVERY_INTERVAL_SECONDS = 1
 PURGE_INTERVAL_SECONDS = 600
 TICK_SECONDS = 1
 
+Jobs = Mapping[Callable[[], None], int]
+"""Each job with its interval in seconds."""
+
 log = structlog.get_logger()
 
 
 def start_background_jobs(provider: ProviderContext, *, signing_key_max_age_seconds: int) -> None:
-    """In a thread of its own, until the process ends."""
+    """Start the jobs in two threads, which run until the process ends."""
 
     def purge() -> None:
         purged = provider.store.purge(now=provider.now())
@@ -33,28 +36,26 @@ def start_background_jobs(provider: ProviderContext, *, signing_key_max_age_seco
         for kid in provider.keys.rotate_by_age(signing_key_max_age_seconds):
             log.info("signing_key_added", kid=kid)
 
-    chores: Mapping[Callable[[], None], int] = {purge: PURGE_INTERVAL_SECONDS, rotate: PURGE_INTERVAL_SECONDS}
-    _start("housekeeping", chores, threading.Event())
-    # Apart: somebody waits for these, and a purge can take a second.
-    deliver: Mapping[Callable[[], None], int] = {Deliverer(provider).start_due: DELIVERY_INTERVAL_SECONDS}
-    _start("logout-tokens", deliver, provider.logout_queued)
+    _start("maintenance", {purge: PURGE_INTERVAL_SECONDS, rotate: PURGE_INTERVAL_SECONDS}, threading.Event())
+    # A separate thread, because a purge can take a second and would delay deliveries.
+    _start("logout-tokens", {Deliverer(provider).start_due: DELIVERY_INTERVAL_SECONDS}, provider.logout_queued)
 
 
-def _start(name: str, chores: Mapping[Callable[[], None], int], waking: threading.Event) -> None:
-    threading.Thread(target=_do_for_ever, args=(chores, waking), daemon=True, name=name).start()
+def _start(name: str, jobs: Jobs, wake_up: threading.Event) -> None:
+    threading.Thread(target=_run_forever, args=(jobs, wake_up), daemon=True, name=name).start()
 
 
-def _do_for_ever(chores: Mapping[Callable[[], None], int], waking: threading.Event) -> None:
-    """Each chore at its own pace, and all of them when somebody wakes us."""
-    due = dict.fromkeys(chores, time.monotonic())
+def _run_forever(jobs: Jobs, wake_up: threading.Event) -> None:
+    """Run each job at its interval, and all of them at once on `wake_up`."""
+    due = dict.fromkeys(jobs, time.monotonic())
     while True:
-        for chore, interval in chores.items():
-            if time.monotonic() >= due[chore]:
-                due[chore] = time.monotonic() + interval
+        for job, interval in jobs.items():
+            if time.monotonic() >= due[job]:
+                due[job] = time.monotonic() + interval
                 try:
-                    chore()
-                except Exception as error:  # noqa: BLE001  the next round may find the database well again
-                    log.warning("housekeeping_failed", chore=chore.__name__, detail=type(error).__name__)
-        if waking.wait(TICK_SECONDS):
-            waking.clear()
-            due = dict.fromkeys(chores, time.monotonic())
+                    job()
+                except Exception as error:  # noqa: BLE001  the next run may succeed, e.g. after a database restart
+                    log.warning("background_job_failed", job=job.__name__, detail=type(error).__name__)
+        if wake_up.wait(TICK_SECONDS):
+            wake_up.clear()
+            due = dict.fromkeys(jobs, time.monotonic())

@@ -1,4 +1,4 @@
-"""Starting: everything that can be wrong is found before the first worker, and said in one sentence."""
+"""The server: `passerelle serve` checks everything before the first worker starts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bridge.metrics import SHARED_DIRECTORY, open_shared_directory
 from bridge.settings import Settings
 from bridge.web.context import EXTENSION
 
-# A request that waits for CAS holds its thread for up to eight seconds.
+# A request that waits for CAS blocks its thread for up to eight seconds.
 THREADS_PER_WORKER = 16
 READY_TIMEOUT_SECONDS = 60
 WEAK_SECRET_LENGTH = 32
@@ -33,25 +33,28 @@ log = structlog.get_logger()
 
 
 def listening_address(host: str, port: int) -> str:
-    """The IP address to listen on, once it is sure that we can.
+    """Return the IP address to listen on, after a test that the port is free.
 
-    Asked without SO_REUSEPORT, which the workers use: with it a second bridge would share the first one's port.
+    The test does not use SO_REUSEPORT, as the workers do: it would let a second bridge share the port.
 
-    :raises ConfigurationError: naming the port and the remedy
+    Raises:
+        ConfigurationError: The port cannot be used; the text names the remedy.
     """
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError):
-        raise ConfigurationError([f"PASSERELLE_BIND: {host} is neither an IP address nor a known name"]) from None
+        raise ConfigurationError(
+            [f"PASSERELLE_BIND: {host} is neither an IP address nor a host name that resolves"]
+        ) from None
     with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
         except OSError as error:
             reasons = {
-                errno.EADDRINUSE: "another program listens there; stop it or choose another port",
-                errno.EACCES: "ports below 1024 need a privilege; choose another port",
-                errno.EADDRNOTAVAIL: "this machine has no such address; use one of its own, or 0.0.0.0 for all",
+                errno.EADDRINUSE: "the port is in use by another program; stop it or choose another port",
+                errno.EACCES: "ports below 1024 require a privilege; choose another port",
+                errno.EADDRNOTAVAIL: "this machine does not have that address; use one of its own, or 0.0.0.0 for all",
             }
             reason = reasons.get(error.errno or 0, error.strerror or str(error))
             raise ConfigurationError([f"PASSERELLE_BIND: cannot listen on {host}:{port}: {reason}"]) from None
@@ -61,19 +64,23 @@ def listening_address(host: str, port: int) -> str:
 def serve_forever(settings: Settings, *, settings_file: str = "") -> None:
     """Serve until SIGTERM or SIGINT.
 
-    :param settings_file: for the log, which tells what counts where nobody named it
-    :raises ConfigurationError: when the port, the database, the keys in it or the CA file cannot be used
+    Args:
+        settings: All settings.
+        settings_file: Path of the settings file, for the log.
+
+    Raises:
+        ConfigurationError: The port, the database, its keys or the CA file cannot be used.
     """
     configure_logging(settings.log_level)
     log.info("settings_read", file=settings_file)
-    os.umask(0o077)  # what a database file holds is nobody else's business
+    os.umask(0o077)  # only this user may read a new database file
     address = listening_address(settings.bind_host, settings.bind_port)
-    # Tables and keys are made here, once; the workers then find them.
-    store = create_app(settings).extensions[EXTENSION].store
-    _warn(settings, has_clients=bool(settings.clients) or any(not kept.disabled for kept in store.clients.all()))
+    # Creates tables and keys once, before the workers start.
+    store = create_app(settings).extensions[EXTENSION].provider.store
+    _log_warnings(settings, has_clients=bool(settings.clients) or any(not c.disabled for c in store.clients.all()))
     store.close()
-    multiprocessing.Process(target=_announce, args=(settings, os.getpid()), daemon=True).start()
-    with _shared_numbers():
+    multiprocessing.Process(target=_print_when_ready, args=(settings, os.getpid()), daemon=True).start()
+    with _shared_metrics():
         Server(
             "bridge.wsgi:application",
             factory=True,
@@ -89,36 +96,36 @@ def serve_forever(settings: Settings, *, settings_file: str = "") -> None:
 
 
 @contextmanager
-def _shared_numbers() -> Iterator[None]:
-    """A directory where the workers count together, as long as they live."""
+def _shared_metrics() -> Iterator[None]:
+    """Provide a directory in which the workers share their metrics."""
     try:
-        place = open_shared_directory()
-    except OSError as error:  # a container without any place to write still has to serve
+        directory = open_shared_directory()
+    except OSError as error:  # a container with a read-only file system must still serve
         os.environ.pop(SHARED_DIRECTORY, None)
-        log.warning("metrics_not_shared", detail=f"no directory for temporary files: {error.strerror}")
+        log.warning("metrics_not_shared", detail=f"cannot create a temporary directory: {error.strerror}")
         yield
         return
-    with place as path:
+    with directory as path:
         os.environ[SHARED_DIRECTORY] = path
         yield
 
 
-def _warn(settings: Settings, *, has_clients: bool) -> None:
-    """What works, but should not stay so."""
+def _log_warnings(settings: Settings, *, has_clients: bool) -> None:
+    """Log warnings about settings that are not fit for production."""
     if not settings.is_https:
-        log.warning("plain_http", detail="the issuer is http: cookies are not protected; for trying out only")
+        log.warning("plain_http", detail="the issuer uses http: cookies are not protected; use this for tests only")
     if len(settings.secret_key.get_secret_value()) < WEAK_SECRET_LENGTH:
-        log.warning("weak_secret_key", detail="use `openssl rand -hex 32`")
+        log.warning("weak_secret_key", detail="shorter than 32 characters; create one with `openssl rand -hex 32`")
     if not has_clients:
-        log.warning("no_clients", detail="no application is registered: `passerelle clients add --help` shows how")
+        log.warning("no_clients", detail="no application is registered; see `passerelle clients add --help`")
 
 
-def _announce(settings: Settings, server_pid: int) -> None:
-    """In a process of its own: print the line when a worker answers, and not before."""
+def _print_when_ready(settings: Settings, server_pid: int) -> None:
+    """Print a line when the first worker responds. Runs in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind_host, settings.bind_host)  # noqa: S104
-    give_up = time.monotonic() + READY_TIMEOUT_SECONDS
-    while os.getppid() == server_pid and time.monotonic() < give_up:
+    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+    while os.getppid() == server_pid and time.monotonic() < deadline:
         connection = http.client.HTTPConnection(host, settings.bind_port, timeout=5)
         try:
             connection.request("GET", "/readyz")
@@ -132,7 +139,7 @@ def _announce(settings: Settings, server_pid: int) -> None:
         time.sleep(0.05)
     if os.getppid() == server_pid:
         print(  # noqa: T201
-            f"Passerelle does not answer on {settings.bind} after {READY_TIMEOUT_SECONDS} s; see the log above.",
+            f"Passerelle does not respond on {settings.bind} after {READY_TIMEOUT_SECONDS} s; see the log above.",
             file=sys.stderr,
             flush=True,
         )

@@ -1,4 +1,4 @@
-"""A worker process: the application, and the housekeeping that goes on beside it."""
+"""A worker process: the WSGI application and its background jobs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
 def application() -> Flask:
-    """What a WSGI server calls once in each worker: `bridge.wsgi:application()`."""
+    """Build the application of this worker; the WSGI server calls `bridge.wsgi:application()` once."""
     end_with_parent()
-    # Until the server sets its own handler, a forked worker has the parent's, which only sets a flag of the parent's.
+    # A forked worker inherits the parent's handler until the server sets its own; that one only sets a flag.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     settings = load(os.environ)
     configure_logging(settings.log_level)
@@ -34,6 +34,6 @@ def application() -> Flask:
 
 
 def end_with_parent() -> None:
-    """A worker whose parent was killed would go on, and hold the port against the parent's successor."""
+    """Kill this worker when its parent is killed; otherwise it would keep the port from the next parent."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

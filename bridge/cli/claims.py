@@ -80,7 +80,7 @@ def _claims(settings: Settings, identity: Identity, client: Client, scope: str |
         email_verified=settings.email_verified,
         pairwise_key=derived_key(settings.secret_key.get_secret_value(), "pairwise subjects"),
     )
-    id_token = policy.id_token_claims(identity, " ".join(scopes), client, {})
+    id_token = policy.id_token_claims(identity, client, {})
     return {
         "identity": json.loads(identity.to_json()),
         "client": client.client_id,

@@ -1,5 +1,5 @@
-"""The OAuth2 / OpenID Connect provider: an identity and a request come in, codes, tokens and claims go out.
+"""The OAuth2 / OpenID Connect provider.
 
-Owns the clients, the ordered checks, the grants, the claims, the signing keys and the metadata. Authlib and
-joserfc live here only. Takes parameters and returns values: it never sees an HTTP request, a cookie or CAS.
+It owns the clients, the request checks, the grants, the claims, the signing keys and the metadata. Authlib and joserfc
+are used here only. Functions take parameters and return values: none sees an HTTP request, a cookie or CAS.
 """

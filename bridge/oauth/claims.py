@@ -1,8 +1,7 @@
-"""What an identity tells a client: by scope (OIDC Core §5.4) or by name (§5.5), under a subject (§8).
+"""Claims: by scope (OIDC Core §5.4), by name (§5.5), and subject identifiers (§8).
 
-Of all that CAS released nothing leaves here but what the client is registered for: the claims of its scopes, and those
-that its registration names. A pairwise client is told under names of its own, subject and session alike; what else
-it may compare is decided by its scopes, since `profile` and `email` tell who somebody is.
+A client receives only the claims of its registered scopes and those its registration names. A pairwise client gets
+its own `sub` and `sid`. The scopes `profile` and `email` still identify the user across clients.
 """
 
 from __future__ import annotations
@@ -30,25 +29,23 @@ CLAIMS_SUPPORTED = (*PROTOCOL_CLAIMS, *(name for names in CLAIMS_OF_SCOPE.values
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimsPolicy:
-    """How claims are made here.
-
-    :param email_verified: what to say of an address that CAS released
-    :param pairwise_key: for subjects that no two clients can compare
-    """
+    """The rules that turn an identity into claims."""
 
     email_verified: bool
+    """Value of `email_verified` for addresses from CAS."""
     pairwise_key: bytes
+    """HMAC key of pairwise subjects."""
 
     def subject(self, identity: Identity, client: Client) -> str:
-        """The `sub` for this client: the same forever, and a pairwise one for who is registered so."""
+        """Return the `sub` for a client."""
         return self.subject_of(identity.subject, client)
 
     def subject_of(self, subject: str, client: Client) -> str:
-        """Likewise, when the rest of the identity is not at hand."""
+        """Return the `sub` of a subject for a client: stable, and pairwise if it is registered so."""
         return self._of_sector("", subject, client)
 
     def sid_of(self, sid: str, client: Client) -> str:
-        """The `sid` for this client: one for all would let pairwise clients find out that they have the same user."""
+        """Return the `sid` for a client; a shared one would let pairwise clients correlate users."""
         return self._of_sector("sid", sid, client)
 
     def _of_sector(self, kind: str, value: str, client: Client) -> str:
@@ -61,23 +58,33 @@ class ClaimsPolicy:
     def userinfo_claims(
         self, identity: Identity, scope: str, client: Client, requested: Mapping[str, list[str]]
     ) -> dict[str, Any]:
-        """OIDC Core §5.3.2."""
+        """Return the claims for a userinfo response (OIDC Core §5.3.2).
+
+        Args:
+            identity: The user.
+            scope: Scopes of the access token, separated by spaces.
+            client: The client of the access token.
+            requested: Names from the claims parameter, by place.
+        """
         names = [*_of_scopes(scope.split()), *client.claims, *requested.get("userinfo", ())]
         return {"sub": self.subject(identity, client)} | self._named(identity, client, names)
 
-    def id_token_claims(
-        self, identity: Identity, scope: str, client: Client, requested: Mapping[str, list[str]]
-    ) -> dict[str, Any]:
-        """Who it is, how they signed in, and what was asked for by name; scopes are answered at userinfo (§5.4).
+    def id_token_claims(self, identity: Identity, client: Client, requested: Mapping[str, list[str]]) -> dict[str, Any]:
+        """Return the user's claims for an ID token; claims of scopes are in the userinfo response (§5.4).
 
-        None stands for what is not known.
+        Args:
+            identity: The user.
+            client: The audience.
+            requested: Names from the claims parameter, by place.
+
+        Returns:
+            The claims; an unknown `acr` or `amr` is None.
         """
-        del scope
-        told = {"sub": self.subject(identity, client), "acr": identity.acr, "amr": list(identity.amr) or None}
-        return told | self._named(identity, client, [*client.claims, *requested.get("id_token", ())])
+        claims = {"sub": self.subject(identity, client), "acr": identity.acr, "amr": list(identity.amr) or None}
+        return claims | self._named(identity, client, [*client.claims, *requested.get("id_token", ())])
 
     def _named(self, identity: Identity, client: Client, names: Iterable[str]) -> dict[str, Any]:
-        """Absent rather than empty, except groups, whose absence applications take for an error."""
+        """Omit claims without a value, except groups: applications treat missing groups as an error."""
         allowed = {*_of_scopes(client.scopes), *client.claims}
         values = {name: self._value(identity, name) for name in names if name in allowed}
         return {name: value for name, value in values.items() if value is not None}

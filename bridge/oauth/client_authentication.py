@@ -1,4 +1,4 @@
-"""Who calls the token endpoint: client_secret_basic, client_secret_post or a public client (RFC 6749 §2.3)."""
+"""Client authentication: client_secret_basic, client_secret_post or none (RFC 6749 §2.3)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bridge.oauth.parameters import Parameters
 
 
 def authenticate_client(parameters: Parameters, authorization_header: str | None, clients: ClientRegistry) -> Client:
-    """The client, proven.
+    """Return the authenticated client.
 
-    :param authorization_header: the HTTP header of that name, if it came
-    :raises InvalidClient: whatever was wrong, in the same words
-    :raises InvalidRequest: when the client used two methods at once
+    Raises:
+        InvalidClient: The client is unknown or its secret is wrong; both have the same description.
+        InvalidRequest: The client used two methods at once.
     """
     client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
     if authorization_header is not None:
@@ -29,16 +29,17 @@ def authenticate_client(parameters: Parameters, authorization_header: str | None
         client_id = header_id
     client = clients.get(client_id or "")
     if client is None:
-        hash_secret(secret or "")  # an unknown client must not be told by its quicker answer
+        hash_secret(secret or "")  # equal response time for unknown clients
         raise InvalidClient(detail=clients.absence_reason(client_id or ""))
     client.check_secret(secret)
     return client
 
 
 def basic_credentials(header: str) -> tuple[str, str]:
-    """client_id and secret, unproven. RFC 6749 §2.3.1: both halves are form-encoded before they are joined.
+    """Return client_id and secret, unverified. Both are form-encoded before they are joined (RFC 6749 §2.3.1).
 
-    :raises InvalidClient: when the header holds no such thing
+    Raises:
+        InvalidClient: The header holds no Basic credentials.
     """
     scheme, _, encoded = header.partition(" ")
     try:

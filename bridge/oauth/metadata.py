@@ -1,4 +1,4 @@
-"""What the provider says of itself: OIDC Discovery §3 and RFC 8414 §2, one document for both."""
+"""The provider metadata: one document for OIDC Discovery §3 and RFC 8414 §2."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 
 
 def provider_metadata(issuer: str) -> dict[str, Any]:
-    """Every URL comes from the configured issuer, none from a request."""
+    """Return the metadata. Every URL comes from the configured issuer, none from a request."""
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",

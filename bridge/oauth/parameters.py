@@ -1,21 +1,27 @@
-"""Request parameters: one value each, none twice (RFC 6749 §3.1, §3.2)."""
+"""Request parameters: one value for each, none repeated (RFC 6749 §3.1, §3.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import NewType
+from urllib.parse import urlencode
 
 from bridge.errors import InvalidRequest
 
-# What came twice, and with which values, is all that a check may need of the raw request.
 Parameters = NewType("Parameters", dict[str, str])
 
 
 def single_values(pairs: Iterable[tuple[str, str]]) -> tuple[Parameters, tuple[str, ...]]:
-    """The parameters that came with a value, and the names of those that came more than once.
+    """Split a request into values and repeated names.
 
-    An empty value counts as absent (RFC 6749 §3.1); of a repeated parameter the first value is kept, so that
-    whoever reports the fault can still find the client.
+    An empty value counts as absent (RFC 6749 §3.1). The first value of a repeated parameter is kept, because the
+    error response needs the client and its redirect URI.
+
+    Args:
+        pairs: The parameters as they were sent.
+
+    Returns:
+        The values, and the names that were sent more than once.
     """
     values: dict[str, str] = {}
     repeated: dict[str, None] = {}
@@ -30,13 +36,18 @@ def single_values(pairs: Iterable[tuple[str, str]]) -> tuple[Parameters, tuple[s
 
 
 def check_not_repeated(repeated: Iterable[str], known: Iterable[str]) -> None:
-    """Unknown parameters are ignored, even when they come twice."""
+    """Reject repeated parameters; unknown ones are ignored, even when repeated."""
     if names := [name for name in repeated if name in set(known)]:
-        raise InvalidRequest(f"Send the parameter {names[0]} once; it came several times.")
+        raise InvalidRequest(f"The parameter {names[0]} was sent more than once.")
 
 
 def required(parameters: Mapping[str, str], name: str) -> str:
-    """The value of a parameter that has to be there."""
+    """Return the value of a required parameter."""
     if value := parameters.get(name):
         return value
     raise InvalidRequest(f"The parameter {name} is missing.")
+
+
+def add_query(uri: str, parameters: Mapping[str, str]) -> str:
+    """Add parameters to the query of a URI, whose own query is kept byte for byte."""
+    return f"{uri}{'&' if '?' in uri else '?'}{urlencode(parameters)}"

@@ -1,4 +1,4 @@
-"""What every endpoint of the provider works with: one value, put together by `create_app`."""
+"""The dependencies of the provider's endpoints, built once by `create_app`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,9 @@ from bridge.oauth.keys import KeyRing
 from bridge.store import Store
 
 
-def new_secret() -> str:
-    """256 random bits, safe in URLs: codes, tokens, cookie values."""
-    return secrets.token_urlsafe(32)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderContext:
-    """The provider's name, its rooms, and the lifetimes (seconds) that clients may override."""
+    """The issuer, the store, the clock and the provider's services; lifetimes are in seconds."""
 
     issuer: str
     clients: ClientRegistry
@@ -31,23 +26,36 @@ class ProviderContext:
     keys: KeyRing
     claims: ClaimsPolicy
     access_token_lifetime_seconds: int
+    """Default for clients that set none of their own."""
     refresh_token_lifetime_seconds: int
-    """Idle time after which a refresh token expires; every rotation starts it anew."""
+    """Idle time after which a refresh token expires; every rotation restarts it. Clients may override it."""
     grant_lifetime_seconds: int
-    """After which a user has to sign in again, however often tokens were refreshed."""
+    """Age at which a grant expires, however often its tokens were refreshed."""
     clock: Callable[[], float]
-    new_secret: Callable[[], str]
+    """Unix seconds."""
     logout_queued: threading.Event = field(default_factory=threading.Event)
-    """Set when logout tokens wait that nobody need wait for: whoever delivers them in this process wakes up."""
+    """Set when logout tokens were queued; wakes the delivery thread of this process."""
     derivation_key: bytes
-    """For tokens that have to come out the same when a lost answer is asked for again."""
+    """Key of `derived_secret`."""
 
     def now(self) -> int:
-        """Unix seconds."""
+        """Return the current time in whole Unix seconds."""
         return int(self.clock())
 
+    def new_secret(self) -> str:
+        """Return 256 random bits, safe in URLs: codes, tokens, cookie values."""
+        return secrets.token_urlsafe(32)
+
     def derived_secret(self, purpose: str, *parts: str) -> str:
-        """256 bits that only we can compute from `parts`, one of which has to be a secret itself."""
+        """Derive 256 bits that only the bridge can compute.
+
+        Args:
+            purpose: Label that keeps the values of different uses apart.
+            *parts: Input of the derivation; at least one must be a secret itself.
+
+        Returns:
+            The same value for the same input, safe in URLs.
+        """
         message = "\0".join((purpose, *parts)).encode()
         digest = hmac.new(self.derivation_key, message, hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -85,7 +85,7 @@ def id_token(provider: ProviderContext, client: Client, issue: Issue, *, refresh
         "at_hash": create_half_hash(issue.access_token, client.id_token_signed_response_alg).decode(),
         "nonce": None if refreshed else request.nonce,
     }
-    claims |= provider.claims.id_token_claims(grant.identity, issue.scope, client, request.claims)
+    claims |= provider.claims.id_token_claims(grant.identity, client, request.claims)
     present = {name: value for name, value in claims.items() if value is not None}
     return provider.keys.sign(present, algorithm=client.id_token_signed_response_alg)
 

@@ -1,7 +1,6 @@
-"""HTTP: parse, call a room, render.
+"""The HTTP layer: routes, cookies, pages and error responses.
 
-Owns the routes, the cookies, the pages and the way an error becomes an answer. Knows nothing of XML, SQL or
-signatures: what a request means is decided in `oauth` and `cas`, what is remembered in `store`.
+It knows no XML, SQL or signatures: `oauth` and `cas` decide what a request means, and `store` keeps state.
 """
 
 from bridge.web.context import AppContext

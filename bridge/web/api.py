@@ -1,4 +1,4 @@
-"""The endpoints that programs call: JSON in every answer, errors included."""
+"""The endpoints for clients: every response is JSON, errors included."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bridge.errors import InvalidRequest, OAuthError, TokenReused
 from bridge.oauth import endpoints
 from bridge.oauth.metadata import provider_metadata
 from bridge.web.context import current_context
-from bridge.web.operations import count_token_response, requested_grant_type
-from bridge.web.rate_limit_decorators import bad_tokens_limited, guesses_limited
+from bridge.web.operations import count_token_response, grant_type_label
+from bridge.web.rate_limit_decorators import limit_bad_tokens, limit_secret_guesses
 
 PUBLIC_DOCUMENT_SECONDS = 3600
 
@@ -22,9 +22,9 @@ log = structlog.get_logger()
 
 
 @blueprint.post("/token")
-@guesses_limited
+@limit_secret_guesses
 def token() -> Response:
-    """Token endpoint, RFC 6749 §3.2. Parameters in the query are ignored."""
+    """Serve the token endpoint (RFC 6749 §3.2). Query parameters are ignored."""
     context = current_context()
     try:
         client, answer = endpoints.token(context.provider, *_form())
@@ -32,35 +32,35 @@ def token() -> Response:
         if isinstance(error, TokenReused):
             log.warning("reuse_detected", what=error.what, client=error.client_id, subject=error.subject)
         detail = error.detail or error.wire_description
-        log.warning("token_refused", grant_type=requested_grant_type(), error=error.code, detail=detail)
+        log.warning("token_refused", grant_type=grant_type_label(), error=error.code, detail=detail)
         count_token_response(context, error.code)
         raise
     count_token_response(context, "issued")
-    log.info("token_issued", client=client, grant_type=requested_grant_type(), scope=answer.get("scope", ""))
+    log.info("token_issued", client=client, grant_type=grant_type_label(), scope=answer.get("scope", ""))
     return jsonify(answer)
 
 
 @blueprint.route("/userinfo", methods=["GET", "POST"])
-@bad_tokens_limited
+@limit_bad_tokens
 def userinfo() -> Response:
-    """Userinfo endpoint, OIDC Core §5.3: token in the header, or in the body of a POST."""
+    """Serve the userinfo endpoint (OIDC Core §5.3): token in the header, or in the body of a POST."""
     body = request.form.items(multi=True) if request.method == "POST" else ()
     return jsonify(endpoints.userinfo(current_context().provider, body, request.headers.get("Authorization")))
 
 
 @blueprint.post("/introspect")
-@guesses_limited
+@limit_secret_guesses
 def introspect() -> Response:
-    """RFC 7662."""
+    """Serve the introspection endpoint (RFC 7662)."""
     answer = endpoints.introspection(current_context().provider, *_form())
     log.info("introspected", active=answer["active"])
     return jsonify(answer)
 
 
 @blueprint.post("/revoke")
-@guesses_limited
+@limit_secret_guesses
 def revoke() -> Response:
-    """RFC 7009."""
+    """Serve the revocation endpoint (RFC 7009)."""
     log.info("revoked", client=endpoints.revocation(current_context().provider, *_form()))
     return Response(status=200)
 
@@ -68,25 +68,25 @@ def revoke() -> Response:
 @blueprint.get("/.well-known/openid-configuration")
 @blueprint.get("/.well-known/oauth-authorization-server")
 def metadata() -> Response:
-    """OIDC Discovery §4 and RFC 8414 §3."""
-    return _public(provider_metadata(current_context().issuer))
+    """Return the provider metadata (OIDC Discovery §4, RFC 8414 §3)."""
+    return _public(provider_metadata(current_context().provider.issuer))
 
 
 @blueprint.get("/.well-known/jwks.json")
 def jwks() -> Response:
-    """RFC 7517 §5."""
+    """Return the public keys (RFC 7517 §5)."""
     return _public(current_context().provider.keys.jwks())
 
 
 def _form() -> tuple[Iterable[tuple[str, str]], str | None]:
-    """The parameters of the body, and the Authorization header."""
+    """Return the parameters of the body, and the Authorization header."""
     if request.mimetype != "application/x-www-form-urlencoded":
         raise InvalidRequest("Send the parameters in a body of type application/x-www-form-urlencoded.")
     return request.form.items(multi=True), request.headers.get("Authorization")
 
 
 def _public(document: dict[str, Any]) -> Response:
-    """For caches; `cors` adds: for any page on any origin."""
+    """Return a document that caches may keep."""
     response = jsonify(document)
     response.headers["Cache-Control"] = f"public, max-age={PUBLIC_DOCUMENT_SECONDS}"
     return response

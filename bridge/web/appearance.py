@@ -1,7 +1,6 @@
-"""What an institution may change of the pages: a logo, one colour, whom to ask.
+"""The appearance of the pages: logo, accent colour and support contact.
 
-The colour is taken as it was meant, but never so that a text cannot be read: links and buttons get a lighter or
-darker shade of it where the background asks for one (WCAG 2.2, 1.4.3).
+Links and buttons get a lighter or darker shade of the colour where the contrast requires it (WCAG 2.2, 1.4.3).
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from pathlib import Path
 
 from bridge.errors import ConfigurationError
 
-LEGIBLE = 4.5  # contrast ratio of ordinary text, WCAG 2.2 level AA
-LOGO_MAXIMAL_BYTES = 512 * 1024
-# The backgrounds of bridge.css that are hardest to read on: the page by day, a card by night.
+MIN_CONTRAST = 4.5  # ratio for normal text, WCAG 2.2 level AA
+MAX_LOGO_BYTES = 512 * 1024
+# The backgrounds of bridge.css with the least contrast: the page in light mode, a card in dark mode.
 LIGHT_BACKGROUND = "#f3f4f6"
 DARK_BACKGROUND = "#1c232d"
 THEME = """:root {{ --accent: {light}; --on-accent: {on_light}; }}
@@ -23,7 +22,7 @@ THEME = """:root {{ --accent: {light}; --on-accent: {on_light}; }}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logo:
-    """A picture that is served as nothing but that."""
+    """A logo and its media type."""
 
     content: bytes
     media_type: str
@@ -31,19 +30,16 @@ class Logo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appearance:
-    """The look of every page."""
+    """The appearance of every page."""
 
     theme: str
-    """A stylesheet that sets the colours of links and buttons."""
+    """Stylesheet with the colours of links and buttons."""
     logo: Logo | None
     support_contact: str
 
 
-def appearance_of(*, accent_color: str, logo_file: Path | None, support_contact: str) -> Appearance:
-    """Read once, at the start.
-
-    :raises ConfigurationError: when the logo cannot be shown
-    """
+def load_appearance(*, accent_color: str, logo_file: Path | None, support_contact: str) -> Appearance:
+    """Read the logo and compute the theme; raise ConfigurationError if the logo is not usable."""
     return Appearance(
         theme=theme(accent_color),
         logo=None if logo_file is None else read_logo(logo_file),
@@ -52,13 +48,13 @@ def appearance_of(*, accent_color: str, logo_file: Path | None, support_contact:
 
 
 def read_logo(path: Path) -> Logo:
-    """The type is told by the content: a name can say anything."""
+    """Read a logo. Its media type comes from the content, not from the file name."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigurationError([f"PASSERELLE_LOGO_FILE: cannot read {path}: {error.strerror}"]) from None
-    if len(content) > LOGO_MAXIMAL_BYTES:
-        raise ConfigurationError([f"PASSERELLE_LOGO_FILE: {path} is larger than {LOGO_MAXIMAL_BYTES // 1024} kB"])
+    if len(content) > MAX_LOGO_BYTES:
+        raise ConfigurationError([f"PASSERELLE_LOGO_FILE: {path} is larger than {MAX_LOGO_BYTES // 1024} kB"])
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return Logo(content=content, media_type="image/png")
     if b"<svg" in content[:4096]:
@@ -67,31 +63,37 @@ def read_logo(path: Path) -> Logo:
 
 
 def theme(accent_color: str) -> str:
-    """The generated part of the stylesheet."""
-    light = legible(accent_color, LIGHT_BACKGROUND, towards="#000000")
-    dark = legible(accent_color, DARK_BACKGROUND, towards="#ffffff")
+    """Return the generated part of the stylesheet."""
+    light = legible_shade(accent_color, LIGHT_BACKGROUND, towards="#000000")
+    dark = legible_shade(accent_color, DARK_BACKGROUND, towards="#ffffff")
     return THEME.format(light=light, on_light=text_on(light), dark=dark, on_dark=text_on(dark))
 
 
-def legible(color: str, background: str, *, towards: str) -> str:
-    """The nearest shade of a colour, on the way to black or white, that can be read on a background."""
-    steps = (mixed(color, towards, share / 20) for share in range(21))
-    return next(shade for shade in steps if contrast(shade, background) >= LEGIBLE)
+def legible_shade(color: str, background: str, *, towards: str) -> str:
+    """Return the nearest shade towards black or white with enough contrast on a background."""
+    steps = (mix(color, towards, share / 20) for share in range(21))
+    return next(shade for shade in steps if contrast(shade, background) >= MIN_CONTRAST)
 
 
 def text_on(background: str) -> str:
-    """White or black, whichever can be read better; one of them always can."""
+    """Return white or black, whichever has more contrast; one of them always has enough."""
     return max("#ffffff", "#000000", key=lambda text: contrast(text, background))
 
 
 def contrast(one: str, other: str) -> float:
-    """WCAG 2.2, "contrast ratio": from 1 to 21."""
+    """Return the contrast ratio of WCAG 2.2, from 1 to 21."""
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def mixed(color: str, other: str, share: float) -> str:
-    """A colour with a share of another in it."""
+def mix(color: str, other: str, share: float) -> str:
+    """Mix two colours.
+
+    Args:
+        color: The first, as #rrggbb.
+        other: The second, as #rrggbb.
+        share: Share of the second, from 0 to 1.
+    """
     channels = [round(a + (b - a) * share) for a, b in zip(_channels(color), _channels(other), strict=True)]
     return "#{:02x}{:02x}{:02x}".format(*channels)
 
@@ -101,6 +103,6 @@ def _channels(color: str) -> tuple[int, int, int]:
 
 
 def _luminance(color: str) -> float:
-    """WCAG 2.2, "relative luminance"."""
+    """Return the relative luminance of WCAG 2.2."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in _channels(color))]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,9 +1,9 @@
-"""Asking the user whether an application may have what it asks for (OIDC Core §3.1.2.4)."""
+"""The consent page (OIDC Core §3.1.2.4)."""
 
 from __future__ import annotations
 
 import structlog
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, render_template, request
 
 from bridge.errors import LoginNotFound
 from bridge.oauth import authorization_endpoint as endpoint
@@ -12,52 +12,44 @@ from bridge.oauth.clients import Client
 from bridge.store import Session
 from bridge.web import cookies
 from bridge.web.context import AppContext, current_context
-from bridge.web.forms import check_form_token, form_token
-from bridge.web.responses import answer_client, content_security_policy, source_of
+from bridge.web.responses import authorization_response, form_action_source, with_form_policy
 
 blueprint = Blueprint("consent", __name__)
 log = structlog.get_logger()
 
 
-def ask_for_consent(
+def consent_page(
     context: AppContext, authorization: AuthorizationRequest, client: Client, session: Session
 ) -> Response:
-    """The page. The request travels in the form and is checked again when it comes back: nothing is stored."""
+    """Return the page. Its form holds the request, which is checked again when it is posted: nothing is stored."""
     page = render_template(
         "consent.html",
         client=client,
         identity=session.identity,
-        scopes=endpoint.scopes_to_agree_to(authorization, client),
+        scopes=endpoint.consent_scopes(authorization, client),
+        redirect_uri=authorization.redirect_uri,
         parameters=authorization.to_parameters(),
-        token=form_token(context, session, "consent"),
+        token=cookies.form_token(context, session, "consent"),
     )
-    response = make_response(page)
-    allowed = f"'self' {source_of(authorization.redirect_uri)}"
-    response.headers["Content-Security-Policy"] = content_security_policy(form_action=allowed)
-    return response
+    return with_form_policy(page, "'self'", form_action_source(authorization.redirect_uri))
 
 
 @blueprint.post("/consent")
 def consent() -> Response:
-    """The user's answer."""
+    """Handle the user's decision."""
     context = current_context()
+    provider = context.provider
     session = cookies.current_session(request, context)
     if session is None:
         raise LoginNotFound(detail="consent without a session")
-    check_form_token(context, session, "consent", request.form.get("form_token"))
+    cookies.check_form_token(context, session, "consent", request.form.get("form_token"))
     sent = [(name, value) for name, value in request.form.items(multi=True) if name not in ("form_token", "decision")]
-    authorization = endpoint.check_request(context.provider, sent)
-    client = endpoint.check_still_registered(context.provider, authorization)
-    endpoint.check_access(context.provider, authorization, client, session)
-    agreed = request.form.get("decision") == "allow"
-    log.info("consent", client=client.client_id, subject=session.identity.subject, agreed=agreed)
+    authorization, client = endpoint.check_request(provider, sent)
+    endpoint.check_access(provider, authorization, client, session)
+    subject, agreed = session.identity.subject, request.form.get("decision") == "allow"
+    log.info("consent", client=client.client_id, subject=subject, agreed=agreed)
     if not agreed:
-        description = "The user does not want to share this with the application."
-        raise endpoint.refused(context.provider, authorization, "access_denied", description)
-    context.store.grants.remember_consent(
-        client.client_id,
-        session.identity.subject,
-        " ".join(endpoint.scopes_to_agree_to(authorization, client)),
-        now=context.now(),
-    )
-    return answer_client(endpoint.issue_code(context.provider, authorization, session))
+        raise endpoint.refused(provider, authorization, "access_denied", "The user denied consent.")
+    scope = " ".join(endpoint.consent_scopes(authorization, client))
+    provider.store.grants.remember_consent(client.client_id, subject, scope, now=provider.now())
+    return authorization_response(endpoint.issue_code(provider, authorization, session))

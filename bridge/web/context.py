@@ -1,4 +1,4 @@
-"""What the routes work with, reached by one typed function."""
+"""The dependencies of the routes, built once by `create_app`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from bridge.cas.endpoints import CasEndpoints
 from bridge.cas.protocol import ValidatedTicket
 from bridge.metrics import Metrics
 from bridge.oauth.provider_context import ProviderContext
-from bridge.settings import ClaimRules
-from bridge.store import Store
+from bridge.settings import ClaimRules, Settings
 from bridge.web.appearance import Appearance
 from bridge.web.rate_limits import FailureLimits
 
@@ -20,47 +19,29 @@ EXTENSION = "passerelle"
 
 
 class Cas(Protocol):
-    """What a sign-in needs of CAS."""
+    """The CAS operations of a sign-in."""
 
     def validate(self, service: str, ticket: str, *, renew_since: float | None) -> ValidatedTicket:
-        """Whom a ticket stands for; see `bridge.cas.client.CasClient`."""
+        """Validate a ticket; see `bridge.cas.client.CasClient`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppContext:
-    """The rooms, wired by `create_app`."""
+    """The provider, CAS and what only the HTTP layer needs.
+
+    The provider owns the issuer, the store, the clock and the random source.
+    """
 
     provider: ProviderContext
-    addresses: CasEndpoints
-    cas_logout: str
-    """`chain`, `return` or `none`."""
-    cas_service_state: str
-    """`query` or `cookie`."""
     cas: Cas
+    endpoints: CasEndpoints
     claim_rules: ClaimRules
-    cas_logout_ends_offline_access: bool
-    store: Store
-    session_lifetime_seconds: int
-    cookies_are_secure: bool
+    settings: Settings
     appearance: Appearance
     metrics: Metrics
-    metrics_token: str | None
     limits: FailureLimits
-
-    @property
-    def issuer(self) -> str:
-        """The public base URL."""
-        return self.provider.issuer
-
-    def new_secret(self) -> str:
-        """A fresh unguessable string."""
-        return self.provider.new_secret()
-
-    def now(self) -> int:
-        """Unix seconds."""
-        return self.provider.now()
 
 
 def current_context() -> AppContext:
-    """The bridge of the running application."""
+    """Return the context of the running application."""
     return cast(AppContext, current_app.extensions[EXTENSION])

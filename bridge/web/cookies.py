@@ -1,83 +1,98 @@
-"""The cookies: of a browser that began a login, of one that is signed in, and of one that has signed out.
+"""Cookies for the login, the session and the sign-out of a browser, and form tokens bound to the session.
 
-The first two hold a random id and nothing else, the third says "yes". `__Host-` keeps other hosts of the same domain
-from planting them; browsers accept that prefix only with https, so a plain http issuer (loopback only) gets plain
-names. The prefix wants the whole host as the cookie's path: below a path the name has that path in it, so that two
-bridges on one host do not take each other's cookies for theirs.
+The login and session cookies hold a random id, the sign-out cookie holds "yes". The prefix `__Host-` stops other
+hosts of the same domain from setting them. Browsers accept the prefix with https only, so a plain http issuer
+(loopback) uses names without it. The prefix also requires the path `/`. Below a path, the cookie name contains that
+path, so that two bridges on one host do not share cookies.
 """
 
 from __future__ import annotations
 
+import hmac
 from urllib.parse import quote, urlsplit
 
 from flask import Request, Response
 
+from bridge.errors import InvalidFormToken
 from bridge.store import Session, fingerprint
 from bridge.web.context import AppContext
 
 LOGIN_LIFETIME_SECONDS = 600
-MAXIMAL_VALUE_LENGTH = 128
+MAX_VALUE_CHARS = 128
 
 
 def browser_id(request: Request, context: AppContext) -> str | None:
-    """The id of the browser that began a login; the same for all its tabs."""
+    """Return the id of a browser that began a login; all its tabs share it."""
     return _value(request, _name(context, "login"))
 
 
-def remember_browser(response: Response, context: AppContext, browser: str) -> None:
-    """Bind the login that begins now to this browser."""
+def set_browser_id(response: Response, context: AppContext, browser: str) -> None:
+    """Bind pending logins to this browser."""
     _set(response, context, "login", browser, LOGIN_LIFETIME_SECONDS)
 
 
 def current_session(request: Request, context: AppContext) -> Session | None:
-    """The session of this browser, if it is signed in."""
+    """Return the live session of this browser."""
     value = _value(request, _name(context, "session"))
-    return None if value is None else context.store.sessions.find(fingerprint(value), now=context.now())
+    if value is None:
+        return None
+    return context.provider.store.sessions.find(fingerprint(value), now=context.provider.now())
 
 
-def signed_in(response: Response, context: AppContext, session_id: str) -> Response:
-    """The response that signs this browser in; the id is always a fresh one."""
-    _set(response, context, "session", session_id, context.session_lifetime_seconds)
+def set_session(response: Response, context: AppContext, session_id: str) -> Response:
+    """Sign this browser in, with a fresh id."""
+    _set(response, context, "session", session_id, context.settings.session_lifetime_seconds)
     _delete(response, context, "signed-out")
     return response
 
 
-def sign_out(response: Response, context: AppContext) -> None:
-    """Let this browser forget its session."""
+def delete_session(response: Response, context: AppContext) -> None:
+    """Remove the session cookie."""
     _delete(response, context, "session")
 
 
-def want_new_login(response: Response, context: AppContext) -> None:
-    """Whoever signs in next in this browser has to say who they are, although CAS may still know the last user."""
-    _set(response, context, "signed-out", "yes", context.session_lifetime_seconds)
+def require_new_login(response: Response, context: AppContext) -> None:
+    """Require a password for the next sign-in in this browser, even if CAS still has a session."""
+    _set(response, context, "signed-out", "yes", context.settings.session_lifetime_seconds)
 
 
-def wants_new_login(request: Request, context: AppContext) -> bool:
-    """Whether `want_new_login` was the last word, or this browser's session was ended from elsewhere."""
+def new_login_required(request: Request, context: AppContext) -> bool:
+    """Return whether the user signed out, here or by ending this session from elsewhere."""
     if _value(request, _name(context, "signed-out")) is not None:
         return True
     value = _value(request, _name(context, "session"))
-    return value is not None and context.store.sessions.has_ended(fingerprint(value))
+    return value is not None and context.provider.store.sessions.has_ended(fingerprint(value))
+
+
+def form_token(context: AppContext, session: Session, purpose: str) -> str:
+    """Return the value of the hidden field `form_token`, which only the bridge's own pages know."""
+    return context.provider.derived_secret("form", purpose, session.cookie_hash)
+
+
+def check_form_token(context: AppContext, session: Session, purpose: str, unverified: str | None) -> None:
+    """Raise InvalidFormToken for a form of another page or of an earlier session."""
+    if not hmac.compare_digest(form_token(context, session, purpose).encode(), (unverified or "").encode()):
+        raise InvalidFormToken(detail=f"wrong form token for {purpose}")
 
 
 def _name(context: AppContext, purpose: str) -> str:
-    # A path has dots of its own, and two paths are not to have one name.
-    place = quote(urlsplit(context.issuer).path).replace(".", "%2E").replace("/", ".")
-    return f"{'__Host-' if context.cookies_are_secure else ''}passerelle-{purpose}{place}"
+    # Dots of the path are escaped, so that different paths have different names.
+    path = quote(urlsplit(context.provider.issuer).path).replace(".", "%2E").replace("/", ".")
+    return f"{'__Host-' if context.settings.is_https else ''}passerelle-{purpose}{path}"
 
 
 def _value(request: Request, name: str) -> str | None:
     value = request.cookies.get(name)
-    return value if value and len(value) <= MAXIMAL_VALUE_LENGTH else None
+    return value if value and len(value) <= MAX_VALUE_CHARS else None
 
 
 def _set(response: Response, context: AppContext, purpose: str, value: str, max_age: int) -> None:
-    # Lax, not Strict: the way back from CAS and from applications is a cross-site navigation.
+    # Lax, not Strict: redirects from CAS and applications are cross-site navigations.
     response.set_cookie(
         _name(context, purpose),
         value,
         max_age=max_age,
-        secure=context.cookies_are_secure,
+        secure=context.settings.is_https,
         httponly=True,
         samesite="Lax",
         path="/",
@@ -86,5 +101,5 @@ def _set(response: Response, context: AppContext, purpose: str, value: str, max_
 
 def _delete(response: Response, context: AppContext, purpose: str) -> None:
     response.delete_cookie(
-        _name(context, purpose), path="/", secure=context.cookies_are_secure, httponly=True, samesite="Lax"
+        _name(context, purpose), path="/", secure=context.settings.is_https, httponly=True, samesite="Lax"
     )

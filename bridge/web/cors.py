@@ -1,11 +1,10 @@
-"""Which answers the scripts of other origins may read (Fetch standard, CORS protocol; RFC 9700 §2.6).
+"""CORS headers: the responses that scripts of other origins may read (Fetch standard; RFC 9700 §2.6).
 
-- The public documents: everybody's.
-- Token, userinfo and revocation: those of origins where a public client is registered to send its users, since
-  such an application runs in the browser and has nothing but a script to call with.
-- Everything that a browser goes to itself (authorization, consent, sign-out, pages): nobody's, ever.
+- Public documents: any origin.
+- Token, userinfo and revocation: origins of the redirect URIs of public clients, which run in the browser.
+- Pages and redirects (authorization, consent, sign-out): no origin.
 
-No credentials are allowed anywhere: these endpoints look at no cookie.
+Credentials are never allowed, because these endpoints read no cookie.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ PREFLIGHT_SECONDS = 600
 
 
 def add_cors_headers(response: Response) -> Response:
-    """To every answer of these endpoints, errors included: an application has to read why it was refused."""
+    """Add the headers to every response of these endpoints, so that applications can read errors as well."""
     endpoint = request.endpoint or ""
     if endpoint in PUBLIC:
         response.headers["Access-Control-Allow-Origin"] = "*"
         _answer_preflight(response, PUBLIC[endpoint])
     elif endpoint in FOR_BROWSER_APPLICATIONS:
-        response.vary.add("Origin")  # with one or without: a cache must not mix them up
+        response.vary.add("Origin")  # even without one, because caches must keep both apart
         origin = request.headers.get("Origin")
         if origin is not None and origin in current_context().provider.clients.browser_origins():
             response.headers["Access-Control-Allow-Origin"] = origin

@@ -1,4 +1,4 @@
-"""How an error becomes an answer: a page for people, JSON for programs, a redirect where the client is proven."""
+"""Error responses: pages for browsers, JSON for programs, redirects to verified clients."""
 
 from __future__ import annotations
 
@@ -21,85 +21,87 @@ from bridge.errors import (
     OAuthError,
     RateLimitExceeded,
 )
-from bridge.oauth.authorization_endpoint import Answer
+from bridge.oauth.authorization_endpoint import AuthorizationResponse
 from bridge.web.context import current_context
-from bridge.web.operations import reason_of
-from bridge.web.pages import told
-from bridge.web.rate_limit_decorators import SECONDS_TO_WAIT
-from bridge.web.responses import answer_client
+from bridge.web.operations import error_reason
+from bridge.web.pages import localized_description
+from bridge.web.rate_limit_decorators import RETRY_AFTER_SECONDS
+from bridge.web.responses import authorization_response
 from passerelle_common.i18n import gettext_noop
 
 log = structlog.get_logger()
 
-NO_SUCH_PAGE = gettext_noop("Check the address, or go back to the application that sent you here.")
+NOT_FOUND = gettext_noop("Check the address, or go back to the application that sent you here.")
 TITLES = {
     400: gettext_noop("This request cannot be continued"),
-    403: gettext_noop("You are not let in"),
-    404: gettext_noop("There is nothing at this address"),
-    405: gettext_noop("This address does not take such a request"),
+    403: gettext_noop("Access denied"),
+    404: gettext_noop("Page not found"),
+    405: gettext_noop("This address does not support this request"),
     413: gettext_noop("The request is too large"),
     429: gettext_noop("Too many attempts"),
-    500: gettext_noop("Something went wrong here"),
-    502: gettext_noop("The central sign-in service did not answer as it should"),
+    500: gettext_noop("Something went wrong"),
+    502: gettext_noop("The central sign-in service did not respond correctly"),
 }
 BEARER_ENDPOINTS = ("api.userinfo", "api.userdata")
-# Where there is more to say than what happened; the first that fits.
-PAGES = {InvalidFormToken: "error.html", LoginNotFound: "interrupted.html", AccessDenied: "not_admitted.html"}
+# Pages with more than a description; the first match is used.
+PAGES = {InvalidFormToken: "error.html", LoginNotFound: "login_interrupted.html", AccessDenied: "access_denied.html"}
 
 
 def register_error_handlers(app: Flask) -> None:
-    """One renderer for each root."""
-    app.register_error_handler(BridgeError, answer_bridge_error)
-    app.register_error_handler(HTTPException, answer_http_error)
-    app.register_error_handler(Exception, answer_unexpected_error)
+    """Register one handler for each root exception."""
+    app.register_error_handler(BridgeError, handle_bridge_error)
+    app.register_error_handler(HTTPException, handle_http_error)
+    app.register_error_handler(Exception, handle_unexpected_error)
 
 
-def answer_bridge_error(error: BridgeError) -> Response:
-    """The tree of `bridge.errors`."""
-    current_context().metrics.count_refusal(reason_of(error))
+def handle_bridge_error(error: BridgeError) -> Response:
+    """Respond to an error of `bridge.errors`."""
+    current_context().metrics.count_refusal(error_reason(error))
     if isinstance(error, AuthorizationRejected):
         log.info("authorization_refused", error=error.detail, description=error.description)
-        answer = Answer(redirect_uri=error.redirect_uri, parameters=error.answer, response_mode=error.response_mode)
-        return answer_client(answer)
-    if not (isinstance(error, OAuthError) and request.endpoint == "api.token"):  # which has told already
-        _record(error)
+        answer = AuthorizationResponse(
+            redirect_uri=error.redirect_uri, parameters=error.answer, response_mode=error.response_mode
+        )
+        return authorization_response(answer)
+    if not (isinstance(error, OAuthError) and request.endpoint == "api.token"):  # the token view logs its own
+        _log(error)
     response = _json(error) if _is_for_programs() else _page(error.status, error)
     if isinstance(error, RateLimitExceeded):
-        response.headers["Retry-After"] = str(SECONDS_TO_WAIT)
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
 
-def answer_http_error(error: HTTPException) -> Response:
-    """Werkzeug's own: no such address, wrong method, body too large."""
+def handle_http_error(error: HTTPException) -> Response:
+    """Respond to an error of Werkzeug: unknown address, wrong method, body too large."""
     status = error.code or 500
     if _is_for_programs():
         described = InvalidRequest(error.description or error.name)
         response = jsonify(error=described.code, error_description=described.wire_description)
         response.status_code = status
     else:
-        response = _page(status, BridgeError(NO_SUCH_PAGE))
+        response = _page(status, BridgeError(NOT_FOUND))
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value
     return response
 
 
-def answer_unexpected_error(error: Exception) -> Response:
-    """A fault of ours: the log has all of it, the answer nothing."""
+def handle_unexpected_error(error: Exception) -> Response:
+    """Log a defect of the bridge in full; the response reveals nothing."""
     log.error("unexpected_error", exc_info=error)
-    return answer_bridge_error(BridgeError(detail=type(error).__name__))
+    return handle_bridge_error(BridgeError(detail=type(error).__name__))
 
 
 def _is_for_programs() -> bool:
     if request.blueprint not in (None, "single_logout"):
         return request.blueprint in ("api", "health")
-    return "text/html" not in request.headers.get("Accept", "")  # browsers always ask for it
+    return "text/html" not in request.headers.get("Accept", "")  # browsers always send it
 
 
-def _record(error: BridgeError) -> None:
+def _log(error: BridgeError) -> None:
     level = logging.ERROR if error.status >= 500 else logging.WARNING
     if isinstance(error, (MissingToken, InvalidToken)):
-        level = logging.INFO  # how every client finds out that its token has expired
+        level = logging.INFO  # clients learn in this way that a token has expired
     endpoint = (request.endpoint or "none").rpartition(".")[2]
     log.log(
         level, "refused", kind=type(error).__name__, endpoint=endpoint, detail=error.detail or error.wire_description
@@ -111,7 +113,7 @@ def _page(status: int, error: BridgeError) -> Response:
     page = render_template(
         template,
         title=TITLES.get(status, TITLES[400 if status < 500 else 500]),
-        description=told(error),
+        description=localized_description(error),
         request_id=g.request_id,
     )
     return make_response(page, status)
@@ -122,9 +124,9 @@ def _json(error: BridgeError) -> Response:
     response = jsonify(body)
     response.status_code = error.status
     if request.endpoint in BEARER_ENDPOINTS and isinstance(error, OAuthError):
-        # RFC 6750 §3: the code goes into the challenge as well.
-        facts = [f'{name}="{value}"' for name, value in body.items()]
-        response.headers["WWW-Authenticate"] = ", ".join(['Bearer realm="passerelle"', *facts])
+        # RFC 6750 §3: the challenge contains the code as well.
+        challenge = [f'{name}="{value}"' for name, value in body.items()]
+        response.headers["WWW-Authenticate"] = ", ".join(['Bearer realm="passerelle"', *challenge])
     elif isinstance(error, InvalidClient):
         response.headers["WWW-Authenticate"] = 'Basic realm="passerelle", charset="UTF-8"'
     return response

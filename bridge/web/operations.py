@@ -1,6 +1,6 @@
-"""What those who run the bridge look at: `/metrics`, and the numbers behind it as requests pass.
+"""Operation endpoints: `/healthz`, `/readyz` and `/metrics`, and the measurement of requests.
 
-Who may read them: whoever knows the token of the settings; without one, only this very machine, asking directly.
+`/metrics` requires the token of the settings. Without a token, only direct requests from this machine may read it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, request
+import structlog
+from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -23,56 +24,77 @@ from bridge.oauth.grants import GRANTS
 from bridge.settings import is_loopback
 from bridge.web.context import AppContext, current_context
 
-# A proxy in front would make everybody a caller from this machine. Not every proxy says that it is one; of the
-# common ones, each sends at least one of these or hands the public host name on.
+# With a proxy in front, every caller has this machine's address. Common proxies send at least one of these headers or
+# forward the public host name.
 PROXY_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Proto", "X-Forwarded-Host", "Via")
 HELP = {
-    "sessions": "Browsers signed in just now. Every host on one database tells the same number.",
-    "logout_deliveries_waiting": "Logout tokens that still have to reach a client, given up or not.",
-    "logout_deliveries_given_up": "Logout tokens that were given up: `passerelle logout-deliveries list` lists them.",
+    "sessions": "Live sessions. Every host on one database reports the same number.",
+    "logout_deliveries_waiting": "Logout tokens that were not delivered yet, including those given up.",
+    "logout_deliveries_given_up": "Logout tokens that were given up: `passerelle logout-deliveries list` shows them.",
 }
 
+health = Blueprint("health", __name__)
+log = structlog.get_logger()
 
-def watch(app: Flask, path: str) -> None:
-    """Give `app` its /metrics and time its requests.
 
-    Without a blueprint, so that whoever may not read them gets the very answer of an address where nothing is.
+@health.get("/healthz")
+def healthz() -> Response:
+    """Report that this process responds."""
+    return jsonify(status="alive")
+
+
+@health.get("/readyz")
+def readyz() -> tuple[Response, int] | Response:
+    """Report whether the store responds. CAS is left out, because restarting the bridge does not repair CAS."""
+    try:
+        current_context().provider.store.check()
+    except Exception as error:  # noqa: BLE001  any exception of a database driver means the same here
+        log.error("not_ready", detail=type(error).__name__)
+        return jsonify(status="not ready", reason="the database does not respond"), 503
+    return jsonify(status="ready")
+
+
+def init_operations(app: Flask, path: str) -> None:
+    """Add `/metrics` and the measurement of requests.
+
+    There is no blueprint, so that an unauthorized caller gets the response of an unknown address.
     """
     app.add_url_rule(f"{path}/metrics", "metrics", metrics)
     if path:
         app.add_url_rule("/metrics", "root_metrics", metrics)
-    app.before_request(begin)
-    app.after_request(finish)
+    app.before_request(start_timer)
+    app.after_request(record_request)
 
 
 def trust_proxies(app: Flask, hops: int) -> None:
-    """Who calls, as the proxies in front tell it. Nothing else is taken from them: URLs come from the issuer alone."""
+    """Take the client address from proxies. Nothing else is taken: URLs come from the issuer only."""
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=0, x_host=0, x_port=0, x_prefix=0)  # type: ignore[method-assign]
 
 
 def metrics() -> Response:
-    """Everything that is counted, for Prometheus."""
+    """Return all metrics for Prometheus."""
     context = current_context()
-    check_may_read(context)
-    totals = context.store.totals(now=context.now())
+    check_metrics_access(context)
+    totals = context.provider.store.totals(now=context.provider.now())
     body = context.metrics.render({name: (HELP[name], value) for name, value in totals.items()})
     return Response(body, content_type=CONTENT_TYPE)
 
 
-def check_may_read(context: AppContext) -> None:
-    """Raise NotFound, which tells nothing, for whoever may not."""
-    if context.metrics_token is None:
-        allowed = comes_from_this_machine()
+def check_metrics_access(context: AppContext) -> None:
+    """Raise NotFound for unauthorized callers."""
+    token = context.settings.metrics_token
+    if token is None:
+        allowed = is_local_request()
     else:
-        expected = f"Bearer {context.metrics_token}".encode()
+        expected = f"Bearer {token.get_secret_value()}".encode()
         allowed = hmac.compare_digest(expected, request.headers.get("Authorization", "").encode())
     if not allowed:
         raise NotFound
 
 
-def comes_from_this_machine() -> bool:
-    """Directly, and addressed to it: a proxy on the same machine must not make the numbers public."""
+def is_local_request() -> bool:
+    """Return whether the request comes from this machine directly, not through a proxy on it."""
     try:
         loopback = ip_address(request.remote_addr or "").is_loopback
         addressed = is_loopback(urlsplit(f"//{request.headers.get('Host', '')}").hostname)
@@ -81,13 +103,13 @@ def comes_from_this_machine() -> bool:
     return loopback and addressed and not any(name in request.headers for name in PROXY_HEADERS)
 
 
-def begin() -> None:
-    """The clock starts."""
+def start_timer() -> None:
+    """Start the measurement of a request."""
     g.began = time.perf_counter()
 
 
-def finish(response: Response) -> Response:
-    """The clock stops."""
+def record_request(response: Response) -> Response:
+    """Record the duration and status of a request."""
     if "began" in g:
         endpoint = (request.endpoint or "none").rpartition(".")[2]
         current_context().metrics.observe_request(endpoint, response.status_code, time.perf_counter() - g.began)
@@ -95,31 +117,31 @@ def finish(response: Response) -> Response:
 
 
 @contextmanager
-def validation(context: AppContext) -> Iterator[None]:
-    """Around asking CAS about a ticket: how long it takes, and what becomes of it."""
+def measure_validation(context: AppContext) -> Iterator[None]:
+    """Record the duration and outcome of a ticket validation."""
     began, outcome = time.perf_counter(), "signed_in"
     try:
         yield
     except BridgeError as error:
-        outcome = reason_of(error)
+        outcome = error_reason(error)
         raise
     finally:
         context.metrics.count_sign_in(outcome, time.perf_counter() - began)
 
 
 def count_token_response(context: AppContext, outcome: str) -> None:
-    """The token endpoint answers: `issued`, or an error code."""
-    context.metrics.count_token_response(requested_grant_type(), outcome)
+    """Count a token response as `issued` or by its error code."""
+    context.metrics.count_token_response(grant_type_label(), outcome)
 
 
-def requested_grant_type() -> str:
-    """One that we know, or `other`."""
+def grant_type_label() -> str:
+    """Return the supported grant_type of the request, or `other`."""
     grant_type = request.form.get("grant_type", "")
     return grant_type if grant_type in GRANTS else "other"
 
 
-def reason_of(error: BridgeError) -> str:
-    """A name for the kind of refusal: the error's own, or the code when the error is told to the client."""
+def error_reason(error: BridgeError) -> str:
+    """Return a metric label for an error: its class name, or the code that the client receives."""
     if isinstance(error, AuthorizationRejected):
         return error.detail
     if type(error) is OAuthError:

@@ -1,4 +1,4 @@
-"""Around the views where somebody may guess: what counts as a failure there, and whose it is. See `failures`."""
+"""Decorators that apply the rate limits of `rate_limits` to views."""
 
 from __future__ import annotations
 
@@ -9,80 +9,72 @@ from ipaddress import IPv6Address, ip_address
 from typing import ParamSpec
 
 from flask import Response, request
+from limits import RateLimitItem
 
-from bridge.errors import (
-    InvalidClient,
-    InvalidToken,
-    LoginNotFound,
-    TicketMalformed,
-    TicketRejected,
-)
+from bridge.errors import BridgeError, InvalidClient, InvalidToken, LoginNotFound, TicketMalformed, TicketRejected
 from bridge.oauth.client_authentication import basic_credentials
 from bridge.web.context import current_context
+from bridge.web.rate_limits import FailureLimits
 
-SECONDS_TO_WAIT = 60
-# A secret as long as those that `passerelle clients` makes is looked at whatever failed before: nobody finds it by
-# trying, and nobody can keep its client out by failing in its name or from its address.
-UNGUESSABLE_LENGTH = 32
-IPV6_SITE_BITS = 64  # a single customer has as many addresses as that leaves
+RETRY_AFTER_SECONDS = 60
+# Secrets as long as those of `passerelle clients` cannot be guessed, so the limit does not apply to them. An attacker
+# can thus not lock a client out by failing with its client_id or from its address.
+UNGUESSABLE_SECRET_CHARS = 32
+IPV6_SITE_BITS = 64  # one customer owns the remaining bits
 
 P = ParamSpec("P")
 View = Callable[P, Response]
 
 
-def guesses_limited(view: View[P]) -> View[P]:
-    """Around a view where clients prove who they are."""
+def limit_secret_guesses(view: View[P]) -> View[P]:
+    """Limit wrong client secrets at a view."""
 
     @functools.wraps(view)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
-        shown, address = _shown_secret(), caller()
-        if shown is None:  # nothing is guessed at: a public client, or none
+    def limited(*args: P.args, **kwargs: P.kwargs) -> Response:
+        credentials, address = _client_and_secret_length(), caller()
+        if credentials is None:  # a public client or none: no secret to guess
             return view(*args, **kwargs)
-        client, length = shown
+        client, length = credentials
         limits = current_context().limits
-        if length < UNGUESSABLE_LENGTH:
+        if length < UNGUESSABLE_SECRET_CHARS:
             limits.check_client(client, address)
         try:
             return view(*args, **kwargs)
         except InvalidClient:
-            limits.client_failed(client, address)
+            limits.record_client_failure(client, address)
             raise
 
-    return guarded
+    return limited
 
 
-def bad_tokens_limited(view: View[P]) -> View[P]:
-    """Around a view that takes an access token."""
+def limit_bad_tokens(view: View[P]) -> View[P]:
+    """Limit invalid access tokens at a view."""
+    return _limit_failures(view, lambda limits: limits.bad_tokens, InvalidToken)
 
+
+def limit_bad_callbacks(view: View[P]) -> View[P]:
+    """Limit invalid tickets and states at the callback."""
+    failures = (LoginNotFound, TicketMalformed, TicketRejected)
+    return _limit_failures(view, lambda limits: limits.bad_callbacks, *failures)
+
+
+def _limit_failures(
+    view: View[P], limit: Callable[[FailureLimits], RateLimitItem], *failures: type[BridgeError]
+) -> View[P]:
     @functools.wraps(view)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
+    def limited(*args: P.args, **kwargs: P.kwargs) -> Response:
         try:
             return view(*args, **kwargs)
-        except InvalidToken:
+        except failures:
             limits = current_context().limits
-            limits.check_failure(limits.bad_tokens, caller())
+            limits.record_failure(limit(limits), caller())
             raise
 
-    return guarded
-
-
-def bad_callbacks_limited(view: View[P]) -> View[P]:
-    """Around the view where CAS sends browsers back to."""
-
-    @functools.wraps(view)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
-        try:
-            return view(*args, **kwargs)
-        except (LoginNotFound, TicketMalformed, TicketRejected):
-            limits = current_context().limits
-            limits.check_failure(limits.bad_callbacks, caller())
-            raise
-
-    return guarded
+    return limited
 
 
 def caller() -> str:
-    """Whose failures count together: an IPv4 address, or an IPv6 site."""
+    """Return the key for the caller's failures: an IPv4 address, or an IPv6 site."""
     text = request.remote_addr or ""
     try:
         address = ip_address(text)
@@ -93,13 +85,13 @@ def caller() -> str:
     return text
 
 
-def _shown_secret() -> tuple[str, int] | None:
-    """The client_id that a secret came with, as a hash: what callers send must not fill the memory. And its length."""
+def _client_and_secret_length() -> tuple[str, int] | None:
+    """Return the hash of the client_id, because its length is not limited, and the length of the secret."""
     if (header := request.headers.get("Authorization")) is not None:
         try:
             client_id, secret = basic_credentials(header)
         except InvalidClient:
-            client_id = secret = ""  # the view will say so too, and all such count as one client
+            client_id = secret = ""  # the view rejects it too; all of these count as one client
     elif "client_secret" in request.form:
         client_id, secret = request.form.get("client_id", ""), request.form["client_secret"]
     else:

@@ -1,14 +1,14 @@
-"""How often one may fail: what stops whoever tries secrets, and nobody else.
+"""Rate limits for failures: guessed client secrets, invalid tokens and invalid callbacks.
 
-Only failures count, so any number of good sign-ins may come from one address. Two kinds of secret, two answers:
+Only failures count, so any number of successful sign-ins may come from one address.
 
-- a client secret may have been chosen by a person. Who failed too often is not looked at until the minute is over,
-  right or wrong, or the guess after the limit would still be told from the others. One client and address together
-  are stopped first, then the address; other callers of that client go on.
-- access tokens, states and tickets are 256 bits of chance, which nobody guesses. Good ones always pass, because one
-  hub asks for hundreds of users from one address; from some number on, bad ones are answered 429 instead.
+- Client secrets may be chosen by a person. Once the limit is reached, correct and wrong secrets are rejected alike
+  until the minute is over, so the limit is no oracle. First one client from one address is limited, then the address;
+  other addresses of that client are not affected.
+- Access tokens, states and tickets have 256 random bits and cannot be guessed. Valid ones always pass, because one hub
+  asks for hundreds of users from one address. Above the limit, invalid ones are answered with 429.
 
-Counted in the memory of each worker: the numbers of the settings hold for each of them.
+The counters are in the memory of each worker, so the limits of the settings apply to each worker.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from bridge.errors import RateLimitExceeded
 class FailureLimits:
     """The failures of the last minute.
 
-    :param client_failures: of one client_id from one address
-    :param address_failures: of any client from one address
-    :param bad_tokens: from one address
-    :param bad_callbacks: from one address
+    Args:
+        client_failures: Allowed failures a minute of one client_id from one address.
+        address_failures: Allowed failures a minute of all clients from one address.
+        bad_tokens: Allowed invalid tokens a minute from one address.
+        bad_callbacks: Allowed invalid callbacks a minute from one address.
     """
 
     def __init__(self, *, client_failures: int, address_failures: int, bad_tokens: int, bad_callbacks: int) -> None:
@@ -39,20 +40,20 @@ class FailureLimits:
 
     @functools.cached_property
     def _window(self) -> FixedWindowRateLimiter:
-        # At the first use: it starts a thread, and the process that forks the workers must have none.
+        # Created on first use: it starts a thread, and the process that forks the workers must have none.
         return FixedWindowRateLimiter(MemoryStorage())
 
     def check_client(self, client: str, address: str) -> None:
-        """Raise RateLimitExceeded when this client from this address, or this address, failed too often."""
+        """Raise RateLimitExceeded if this address, or this client from it, has reached its limit."""
         if not (self._window.test(self._address, address) and self._window.test(self._client, client, address)):
             raise RateLimitExceeded(detail="client authentication")
 
-    def client_failed(self, client: str, address: str) -> None:
-        """Remember a wrong secret."""
+    def record_client_failure(self, client: str, address: str) -> None:
+        """Count a wrong secret."""
         self._window.hit(self._address, address)
         self._window.hit(self._client, client, address)
 
-    def check_failure(self, limit: RateLimitItem, address: str) -> None:
-        """Remember a failure; raise RateLimitExceeded when there were too many before."""
+    def record_failure(self, limit: RateLimitItem, address: str) -> None:
+        """Count a failure; raise RateLimitExceeded above the limit."""
         if not self._window.hit(limit, address):
             raise RateLimitExceeded(detail=str(limit.namespace))

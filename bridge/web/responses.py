@@ -1,4 +1,4 @@
-"""Sending a browser on, and back to a client."""
+"""Redirects and authorization responses, and the content security policy of pages with forms."""
 
 from __future__ import annotations
 
@@ -8,45 +8,52 @@ from urllib.parse import urlsplit
 from flask import Response, make_response, render_template
 from werkzeug.datastructures import Headers
 
-from bridge.oauth.authorization import in_query
-from bridge.oauth.authorization_endpoint import Answer
+from bridge.oauth.authorization_endpoint import AuthorizationResponse
+from bridge.oauth.parameters import add_query
 
 
 class RawRedirect(Response):
-    """A redirect URI has to be used byte for byte; Werkzeug would write it anew, host and special characters."""
+    """A redirect that sends the URI byte for byte; Werkzeug would normalize it."""
 
     def __init__(self, location: str) -> None:
         super().__init__(status=303, headers={"Location": location, "Content-Length": "0"})
         del self.headers["Content-Type"]  # there is no body
 
-    def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ARG002  the signature is Werkzeug's
+    def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ARG002  Werkzeug's signature
+        """Return the headers unchanged."""
         return self.headers
 
 
 def see_other(location: str) -> Response:
-    """303: the next request is a GET whatever this one was (RFC 9700 §4.12).
+    """Redirect with a 303, so that the next request is a GET (RFC 9700 §4.12).
 
-    Without a body, which would repeat the code that stands in the address.
+    The response has no body, which would repeat the code in the URI.
     """
     return RawRedirect(location)
 
 
-def answer_client(answer: Answer) -> Response:
-    """By redirect, or by a form that the browser posts (OAuth 2.0 Form Post Response Mode §2)."""
+def authorization_response(answer: AuthorizationResponse) -> Response:
+    """Redirect, or return a form for the browser to post (OAuth 2.0 Form Post Response Mode §2)."""
     if answer.response_mode == "query":
-        return see_other(in_query(answer.redirect_uri, answer.parameters))
+        return see_other(add_query(answer.redirect_uri, answer.parameters))
     page = render_template("form_post.html", action=answer.redirect_uri, parameters=answer.parameters)
+    return with_form_policy(page, form_action_source(answer.redirect_uri), script="'self'")
+
+
+def with_form_policy(page: str, *form_actions: str, script: str = "'none'") -> Response:
+    """Return a page whose form may lead to these sources."""
     response = make_response(page)
-    response.headers["Content-Security-Policy"] = content_security_policy(
-        form_action=source_of(answer.redirect_uri), script="'self'"
-    )
+    sources = " ".join(dict.fromkeys(form_actions))
+    response.headers["Content-Security-Policy"] = content_security_policy(form_action=sources, script=script)
     return response
 
 
 def content_security_policy(*, form_action: str = "'self'", script: str = "'none'") -> str:
-    """Nothing from elsewhere, in no frame (RFC 9700 §4.16).
+    """Return a policy that forbids foreign content and frames (RFC 9700 §4.16).
 
-    :param form_action: where forms may lead; browsers hold redirects after a form to it as well
+    Args:
+        form_action: Allowed targets of forms; browsers apply it to redirects after a form as well.
+        script: Allowed sources of scripts.
     """
     return (
         f"default-src 'none'; style-src 'self'; img-src 'self'; script-src {script}; form-action {form_action}; "
@@ -54,10 +61,10 @@ def content_security_policy(*, form_action: str = "'self'", script: str = "'none
     )
 
 
-def source_of(uri: str) -> str:
-    """Where a form may lead that ends at this URI: anywhere by its scheme.
+def form_action_source(uri: str) -> str:
+    """Return the CSP source for a form that ends at a URI: its scheme.
 
-    Browsers hold every redirect after a form to the policy, and what an application does behind its redirect URI is
-    its own; nor can a policy name an IPv6 address.
+    A host would be too narrow, because the policy also covers redirects behind the URI. A policy cannot name an
+    IPv6 address either.
     """
     return f"{urlsplit(uri).scheme}:" + ("" if uri.startswith("https:") else " https:")

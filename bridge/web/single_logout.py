@@ -1,8 +1,7 @@
-"""Single logout: CAS says that a session is over, and ours ends with all that was given out under it.
+"""Single logout: CAS ends a session, and the bridge ends its own with everything issued under it.
 
-CAS names the ticket; whoever knows it is CAS, so nothing else is asked for: no cookie, no form token, no address. The
-answer is the same whether we know the ticket or not, and comes before any client is told, because CAS keeps the user
-waiting until all have answered.
+The request names the ticket. Only CAS knows it, so no cookie, form token or address is checked. Known and unknown
+tickets get the same response. It is sent before clients are notified, because the user waits for all services.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from bridge.cas.logout_request import (
 )
 from bridge.cas.protocol import ticket_fingerprint
 from bridge.errors import LogoutRequestMalformed, TicketMalformed
-from bridge.oauth.authorization import in_query
 from bridge.oauth.logout import end_by_ticket
+from bridge.oauth.parameters import add_query
 from bridge.web.context import current_context
 from bridge.web.responses import see_other
 from passerelle_common.i18n import gettext_noop
 
-# What may stand in a script as the name of a function, and no more.
+# A JavaScript function name.
 _FUNCTION = re.compile(r"[A-Za-z0-9_$.]{1,64}")
 RELAY_STATE_MAX_CHARS = 512
 
@@ -40,38 +39,38 @@ log = structlog.get_logger()
 
 @blueprint.post("/cas/logout")
 def back_channel() -> Response:
-    """CAS itself calls (CAS protocol §2.3.3)."""
+    """Handle a back-channel logout by CAS (CAS protocol §2.3.3)."""
     _end_session_of(_message_in_body, channel="back")
     return Response(status=200, mimetype="text/plain")
 
 
 @blueprint.post("/cas/callback")
 def back_channel_at_service() -> Response:
-    """The same, from servers that know no other address of ours than the service URL."""
-    request.get_data()  # kept for whoever reads it next; parsing the form alone would use it up
+    """Handle a back-channel logout at the service URL, for servers that know no other address."""
+    request.get_data()  # cached, because parsing the form consumes the body
     if "ticket" in request.form:
         raise TicketMalformed(
             gettext_noop(
-                "The central sign-in service (CAS) sent you back by a form, which this site does not take. "
-                "Tell the administrator: CAS must send browsers back by a redirect (method=GET)."
+                "The central sign-in service (CAS) sent you back with a form, which this site does not support. "
+                "Contact the administrator: CAS must use a redirect (method=GET)."
             ),
-            detail="a ticket came by POST: CAS is set to method=POST",
+            detail="the ticket was sent by POST: CAS is configured for method=POST",
         )
     return back_channel()
 
 
 @blueprint.get("/cas/logout")
 def front_channel() -> Response:
-    """The browser carries the message, as a script, a picture or a stop on its way through several services."""
-    if request.method == "HEAD":  # comes with every GET route; whoever only looks must not end anything
+    """Handle a front-channel logout: the browser carries the message as a script, an image or a redirect."""
+    if request.method == "HEAD":  # link previews must not end a session
         raise MethodNotAllowed(["GET", "POST"])
     context = current_context()
     _end_session_of(_message_in_query, channel="front")
-    if relay_state := request.args.get("RelayState"):  # CAS 4.0 leads the browser from service to service
-        go_on = {"_eventId": "next", "RelayState": relay_state[:RELAY_STATE_MAX_CHARS]}
-        return see_other(in_query(context.addresses.logout_url(), go_on))
+    if relay_state := request.args.get("RelayState"):  # CAS 4.0 redirects the browser from service to service
+        parameters = {"_eventId": "next", "RelayState": relay_state[:RELAY_STATE_MAX_CHARS]}
+        return see_other(add_query(context.endpoints.logout_url(), parameters))
     name = request.args.get("callback", "")
-    # The comment in front keeps the answer from being taken for a file of another kind that begins with the name.
+    # The leading comment stops content sniffing of attacker-chosen first bytes.
     script = f"/**/{name}({{}});" if _FUNCTION.fullmatch(name) else ""
     return Response(script, mimetype="text/javascript")
 
@@ -93,7 +92,7 @@ def _end_session_of(read: Callable[[], bytes], *, channel: str) -> None:
     except LogoutRequestMalformed:
         context.metrics.count_single_logout("malformed")
         raise
-    offline_too = context.cas_logout_ends_offline_access
+    offline_too = context.settings.cas_logout_ends_offline_access
     ended = end_by_ticket(context.provider, ticket, offline_too=offline_too)
     if not ended and ticket.startswith(PROBE_TICKET_PREFIX):
         context.metrics.count_single_logout("checked")

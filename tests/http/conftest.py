@@ -32,7 +32,7 @@ def database_with_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made once, because an RSA key costs more than most tests."""
     database = tmp_path_factory.mktemp("bridge") / "bridge.sqlite3"
     app = create_app(load(environment("http://127.0.0.1:9/cas", database)))
-    app.extensions[EXTENSION].store.close()
+    app.extensions[EXTENSION].provider.store.close()
     return database
 
 

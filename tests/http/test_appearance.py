@@ -9,7 +9,7 @@ import pytest
 
 import bridge
 from bridge.errors import ConfigurationError
-from bridge.web.appearance import DARK_BACKGROUND, LEGIBLE, LIGHT_BACKGROUND, contrast, read_logo, theme
+from bridge.web.appearance import DARK_BACKGROUND, MIN_CONTRAST, LIGHT_BACKGROUND, contrast, read_logo, theme
 from tests.http.conftest import MakeBridge
 from tests.support.bridge.actors import Browser
 from tests.support.bridge.html_forms import parse_tags
@@ -26,8 +26,8 @@ SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>ale
 def test_whatever_the_colour_texts_can_be_read(color: str) -> None:
     light, dark = re.findall(r"--accent: (#\w{6}); --on-accent: (#\w{6})", theme(color))
     for (accent, text), background in ((light, LIGHT_BACKGROUND), (dark, DARK_BACKGROUND)):
-        assert contrast(accent, background) >= LEGIBLE
-        assert contrast(text, accent) >= LEGIBLE
+        assert contrast(accent, background) >= MIN_CONTRAST
+        assert contrast(text, accent) >= MIN_CONTRAST
 
 
 def test_a_colour_that_can_be_read_is_left_as_it_is() -> None:

@@ -44,7 +44,7 @@ def kid_of(token: str, keys: dict[str, Any]) -> str:
 
 
 def do_housekeeping(bridge: Running) -> list[str]:
-    return list(bridge.app.extensions[EXTENSION].authority.keys.rotate_by_age(MAX_AGE))
+    return list(bridge.app.extensions[EXTENSION].provider.keys.rotate_by_age(MAX_AGE))
 
 
 def test_at_every_moment_of_a_rotation_a_jwks_of_two_hours_ago_verifies_the_id_token_row64(
@@ -68,7 +68,7 @@ def test_two_workers_agree_on_jwks_and_signer_within_half_a_minute_row64(make_br
     one, other = make_bridge(), make_bridge()
     other.clock.now = one.clock.now
     before = jwks(other)
-    one.app.extensions[EXTENSION].authority.keys.rotate("RS256")
+    one.app.extensions[EXTENSION].provider.keys.rotate("RS256")
     assert jwks(one) != before
     for each in (one, other):
         each.clock.advance(31)
@@ -80,7 +80,7 @@ def test_an_id_token_of_before_a_rotation_verifies_until_the_key_is_forgotten_ro
     bridge: Running, browser: Browser, hub: App
 ) -> None:
     old = id_token(bridge, browser, hub)
-    bridge.app.extensions[EXTENSION].authority.keys.rotate("RS256")
+    bridge.app.extensions[EXTENSION].provider.keys.rotate("RS256")
     bridge.clock.advance(PUBLISHED_AHEAD_SECONDS + RETIRED_KEPT_SECONDS - 1)
     do_housekeeping(bridge)
     kid = kid_of(old, jwks(bridge))
@@ -98,7 +98,7 @@ def test_the_jwks_may_not_be_cached_for_as_long_as_a_new_key_waits_row64_row66(b
 @pytest.mark.parametrize("rotated", [False, True])
 def test_the_jwks_has_kid_use_and_alg_and_nothing_private_row63(bridge: Running, rotated: bool) -> None:
     if rotated:
-        bridge.app.extensions[EXTENSION].authority.keys.rotate("ES256")
+        bridge.app.extensions[EXTENSION].provider.keys.rotate("ES256")
     keys = jwks(bridge)["keys"]
     assert len({key["kid"] for key in keys}) == len(keys)
     for key in keys:

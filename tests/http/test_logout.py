@@ -134,7 +134,7 @@ def test_a_hint_that_is_not_ours_is_refused_without_a_server_error(alice: Person
 
 def test_a_logout_token_does_not_pass_for_an_id_token(alice: Person) -> None:
     hint = alice.sign_in()["id_token"]
-    keys = alice.running.app.extensions[EXTENSION].authority.keys
+    keys = alice.running.app.extensions[EXTENSION].provider.keys
     disguised = keys.sign(claims_in(hint) | {"events": {}}, algorithm="RS256", typ="logout+jwt")
 
     assert alice.sign_out(id_token_hint=disguised).status == 400

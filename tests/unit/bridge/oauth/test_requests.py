@@ -12,17 +12,16 @@ from hypothesis import strategies as st
 
 from bridge.errors import AuthorizationRejected, InvalidRequest, InvalidToken, MissingToken
 from bridge.identity import Identity
-from bridge.oauth.authorization import (
-    AuthorizationRequest,
+from bridge.oauth.authorization import AuthorizationRequest
+from bridge.oauth.authorization_checks import (
     check_authorization_request,
     check_claims,
     check_max_age,
-    in_query,
-    with_state,
+    response_parameters,
 )
-from bridge.oauth.bearer import bearer_token
 from bridge.oauth.claims import CLAIMS_SUPPORTED, ClaimsPolicy
-from bridge.oauth.parameters import Parameters, check_not_repeated, required, single_values
+from bridge.oauth.endpoints import bearer_token
+from bridge.oauth.parameters import Parameters, add_query, check_not_repeated, required, single_values
 from tests.unit.bridge.oauth.test_clients import CLIENTS, HUB
 
 ISSUER = "https://auth.example.org"
@@ -47,7 +46,9 @@ ALICE = Identity(
 
 
 def checked(**changes: str) -> AuthorizationRequest:
-    return check_authorization_request(Parameters({**SENT, **changes}), (), CLIENTS, issuer=ISSUER)
+    request, client = check_authorization_request(Parameters({**SENT, **changes}), (), CLIENTS, issuer=ISSUER)
+    assert client.client_id == request.client_id
+    return request
 
 
 def told(identity: Identity, scope: str, *, email_verified: bool = True) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def test_each_parameter_has_one_value_and_repeated_ones_are_named() -> None:
 
 def test_repeated_parameters_are_refused_if_they_are_known_row49_row50() -> None:
     check_not_repeated(("x", "y"), ("a", "b"))
-    with pytest.raises(InvalidRequest, match="parameter b once"):
+    with pytest.raises(InvalidRequest, match="parameter b was sent more than once"):
         check_not_repeated(("x", "b"), ("a", "b"))
 
 
@@ -115,7 +116,8 @@ def test_a_request_survives_the_store_unchanged(request: AuthorizationRequest) -
 )
 def test_a_request_sent_again_passes_as_the_same(changes: dict[str, str]) -> None:
     request = checked(**changes)
-    assert check_authorization_request(Parameters(request.to_parameters()), (), CLIENTS, issuer=ISSUER) == request
+    again, _ = check_authorization_request(Parameters(request.to_parameters()), (), CLIENTS, issuer=ISSUER)
+    assert again == request
 
 
 @pytest.mark.parametrize(
@@ -128,12 +130,12 @@ def test_a_request_sent_again_passes_as_the_same(changes: dict[str, str]) -> Non
     ],
 )
 def test_an_answer_is_added_to_the_query_as_it_is(uri: str, joined: str) -> None:
-    assert in_query(uri, with_state({"code": "c"}, None, ISSUER)) == f"{joined}&iss=https%3A%2F%2Fauth.example.org"
+    assert add_query(uri, response_parameters({"code": "c"}, None, ISSUER)) == f"{joined}&iss=https%3A%2F%2Fauth.example.org"
 
 
 @given(state=st.text())
 def test_state_is_echoed_exactly_and_cannot_break_out_row31(state: str) -> None:
-    location = in_query("https://a.example/cb", with_state({"code": "c"}, state, ISSUER))
+    location = add_query("https://a.example/cb", response_parameters({"code": "c"}, state, ISSUER))
     assert location.isascii()
     assert location.isprintable()
     assert dict(parse_qsl(urlsplit(location).query, keep_blank_values=True)) == {
