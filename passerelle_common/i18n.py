@@ -95,7 +95,7 @@ def negotiate_language(accept_language: str) -> str:
     candidates = []
     for position, item in enumerate(accept_language.split(",")[:MAX_ACCEPTED_LANGUAGES]):
         tag, _, parameter = item.strip().partition(";")
-        language = tag.strip().lower().partition("-")[0]
+        language = tag.strip().lower().replace("_", "-").partition("-")[0]
         if language in LANGUAGES:
             candidates.append((-_quality(parameter), position, language))
     accepted = [language for quality, _, language in sorted(candidates) if quality < 0]

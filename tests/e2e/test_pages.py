@@ -135,8 +135,8 @@ def test_a_person_lets_an_application_in_and_ends_it(visit: Visit) -> None:
     page = visit.page
     page.goto(f"{visit.bridge.url}/")
     page.get_by_role("heading", name="Cahiers de calcul").wait_for()
-    page.get_by_role("button", name="End this access").click()
-    page.get_by_text("None at the moment.").wait_for()
+    page.get_by_role("button", name="End access").click()
+    page.get_by_text("No applications.").wait_for()
     assert page.url == f"{visit.bridge.url}/"
     page.reload()  # of a GET: nothing is sent twice
     assert page.get_by_role("heading", name="Cahiers de calcul").count() == 0

@@ -73,7 +73,7 @@ def test_applications_are_listed_in_words_and_can_be_ended(bridge: Running, hub:
     page = browser.get("/").text
     assert "JupyterHub" in page
     assert "Your e-mail address" in page
-    assert "Your name and user name" not in page
+    assert "Your name and username" not in page
     assert hub.fetch_userinfo(token).status == 200
     answer = browser.post(END_ACCESS, find_form(page, END_ACCESS).fields)
     assert answer.location == f"{ISSUER}/"
@@ -199,5 +199,5 @@ def test_the_page_is_french_for_who_reads_french(bridge: Running, hub: App) -> N
     page = browser.get("/", **{"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5"})
     assert '<html lang="fr">' in page.text
     assert page.headers["Content-Language"] == "fr"
-    for text in ("Votre compte", "Mettre fin à cet accès", "Votre adresse électronique", "il y a"):
+    for text in ("Votre compte", "Mettre fin à l’accès", "Votre adresse électronique", "il y a"):
         assert text in page.text

@@ -122,14 +122,14 @@ def test_a_fault_of_ours_is_a_500_that_tells_nothing(
 
 
 def test_pages_say_what_to_do_next(bridge: Running) -> None:
-    assert "Tell the people who run that application" in get(bridge.wire, "/authorize?client_id=nobody").text
+    assert "Contact the support of that application" in get(bridge.wire, "/authorize?client_id=nobody").text
     assert "Go back to the application and sign in again" in get(bridge.wire, "/cas/callback?ticket=ST-1").text
 
 
 def test_the_start_page_explains_the_address(bridge: Running) -> None:
     answer = get(bridge.wire, "/")
     assert answer.status == 200
-    assert "Applications send you here to sign in" in answer.text
+    assert "You are not signed in" in answer.text
 
 
 def test_options_and_head_do_no_harm(bridge: Running) -> None:

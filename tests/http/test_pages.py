@@ -92,7 +92,7 @@ def test_ui_locales_go_before_the_browser(bridge: Running, asks: App, ui_locales
 def test_ui_locales_are_remembered_on_the_way_through_cas(bridge: Running, closed: App) -> None:
     page = Browser(bridge.wire).sign_in(closed.authorization_url(ui_locales="fr"))
     assert page.status == 403
-    assert "Cette application ne vous est pas ouverte" in page.text
+    assert "Pas d’accès à cette application" in page.text
     assert "The Cluster" in page.text
 
 
@@ -113,12 +113,12 @@ def test_programs_get_english_whatever_their_user_reads(bridge: Running, asks: A
     page = browser.sign_in(asks.authorization_url(ui_locales="fr"))
     refusal = browser.post("/consent", find_form(page.text, "/consent").fields | {"decision": "deny"}, **french)
     assert refusal.parameters["error"] == "access_denied"
-    assert refusal.parameters["error_description"].startswith("The user does not want")
+    assert refusal.parameters["error_description"].startswith("The user denied consent")
 
 
 def test_what_only_a_program_can_mend_stays_english_and_says_so(bridge: Running) -> None:
     page = Browser(bridge.wire).get("/authorize", **{"Accept-Language": "fr"}).text
-    assert "Prévenez ses responsables" in page
+    assert "Contactez l’assistance de cette application" in page
     assert '<span lang="en">The parameter client_id is missing.</span>' in page
 
 
@@ -212,19 +212,19 @@ def test_addresses_lie_below_the_path_of_the_issuer(make_bridge: MakeBridge) -> 
 
 def test_consent_says_in_words_and_values_what_is_shared(bridge: Running, asks: App, cas: ScriptedCas) -> None:
     page = Browser(bridge.wire).sign_in(asks.authorization_url(scope="openid email groups offline_access")).text
-    for text in ("alice@example.org", "staff", "The groups that you belong to", "even while you are away"):
+    for text in ("alice@example.org", "staff", "Your groups", "while you are signed out"):
         assert text in page
     assert "Alice Liddell" in page
-    assert "Your name and user name" not in page
+    assert "Your name and username" not in page
     assert "offline_access" not in re.sub("<input[^>]*>", "", page), "scopes are for programs"
-    assert "You then go on to asks.example.org" in page
+    assert "You will continue to asks.example.org" in page
     assert "Not you? Sign out" in page
 
 
 def test_whoever_is_not_admitted_reads_whom_to_ask(bridge: Running, closed: App) -> None:
     page = Browser(bridge.wire).sign_in(closed.authorization_url())
     assert page.status == 403
-    for text in ("You are signed in as alice, but The Cluster is not open to you", "mailto:help@example.org"):
+    for text in ("You are signed in as alice, but this account does not have access to The Cluster", "mailto:help@example.org"):
         assert text in page.text
     assert ("a", {"class": "button", "href": "/logout"}) in parse_tags(page.text)
     assert page.headers["X-Request-Id"] in page.text
@@ -234,7 +234,7 @@ def test_an_interrupted_sign_in_says_what_to_do(bridge: Running) -> None:
     page = Browser(bridge.wire).get("/cas/callback?state=x&ticket=ST-1")
     assert page.status == 400
     assert "Your sign-in was interrupted" in page.text
-    assert "Let your browser keep cookies of auth.example.org" in page.text
+    assert "Allow cookies for auth.example.org" in page.text
     assert page.headers["X-Request-Id"] in page.text
 
 
@@ -244,7 +244,7 @@ def test_an_interrupted_sign_in_says_what_to_do(bridge: Running) -> None:
         ("help@example.org", '<a href="mailto:help@example.org">help@example.org</a>'),
         ("https://example.org/help", '<a href="https://example.org/help">https://example.org/help</a>'),
         ("Room 3, tel. 42", "Room 3, tel. 42"),
-        ("javascript:alert(1)", " javascript:alert(1)"),
+        ("javascript:alert(1)", "\njavascript:alert(1)</p>"),
     ],
 )
 def test_the_contact_is_a_link_where_it_can_be(make_bridge: MakeBridge, contact: str, shown: str) -> None:

@@ -59,7 +59,7 @@ def test_one_line_says_that_it_serves_and_a_signal_ends_every_process_soon(live_
     process = live_bridge.process
     assert process is not None
     assert process.stdout is not None
-    assert Wire(live_bridge.url, port=live_bridge.port).ask("GET", "/readyz").status == 200
+    assert Wire(live_bridge.url, port=live_bridge.port).send("GET", "/readyz").status == 200
     assert len(members_of(process.pid)) >= 3
     process.send_signal(how)
     # Docker kills after ten seconds; a worker that was just starting must not have missed the signal.
@@ -89,7 +89,7 @@ def test_a_whole_sign_in_leaves_json_lines_and_no_secret_in_the_log_row73(live_b
 def test_a_host_name_can_be_listened_on(live_bridge: LiveBridge) -> None:
     live_bridge.environment["PASSERELLE_BIND"] = f"localhost:{live_bridge.port}"
     with live_bridge:
-        assert Wire(live_bridge.url, port=live_bridge.port).ask("GET", "/healthz").status == 200
+        assert Wire(live_bridge.url, port=live_bridge.port).send("GET", "/healthz").status == 200
 
 
 def test_the_database_is_for_its_owner_alone_row65(live_bridge: LiveBridge, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_two_bridges_started_at_once_on_one_database_make_one_key_of_each_kind_r
             for bridge in bridges
         ]
         assert all(b"serves" in process.stdout.readline() for process in starts if process.stdout)
-        keys = [Wire(bridge.url, port=bridge.port).ask("GET", "/.well-known/jwks.json").json for bridge in bridges]
+        keys = [Wire(bridge.url, port=bridge.port).send("GET", "/.well-known/jwks.json").json for bridge in bridges]
     finally:
         for process in starts:
             process.terminate()

@@ -67,12 +67,12 @@ def test_every_fault_is_listed_at_once_and_no_secret_with_them(live_bridge: Live
 def test_a_taken_port_is_named(live_bridge: LiveBridge) -> None:
     with socket.create_server(("127.0.0.1", live_bridge.port)):
         said = refused(live_bridge)
-    assert f"PASSERELLE_BIND: cannot listen on 127.0.0.1:{live_bridge.port}: another program listens there" in said
+    assert f"PASSERELLE_BIND: cannot listen on 127.0.0.1:{live_bridge.port}: the port is in use by another program" in said
 
 
 def test_a_second_bridge_does_not_share_the_port(live_bridge: LiveBridge) -> None:
     with live_bridge:
-        assert "another program listens there" in refused(live_bridge)
+        assert "the port is in use by another program" in refused(live_bridge)
 
 
 @pytest.mark.parametrize("bind", ["192.0.2.1:8000", "no-such-host.invalid:8000", f"{'a' * 70}:8000", "a..b:8000"])
@@ -111,7 +111,7 @@ def test_another_secret_key_is_noticed_at_the_start(live_bridge: LiveBridge) -> 
     assert "PASSERELLE_SECRET_KEY: the signing keys in the database were encrypted with another one" in said
     assert "another key, long enough" not in said
     with live_bridge:
-        assert Wire(live_bridge.url, port=live_bridge.port).ask("GET", "/readyz").status == 200
+        assert Wire(live_bridge.url, port=live_bridge.port).send("GET", "/readyz").status == 200
 
 
 def test_a_ca_file_that_cannot_be_read_is_named(live_bridge: LiveBridge, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_group_with_similar_name_gives_no_access_cas13(site: Site) -> None:
     refused = person.sign_in(site.app(person, "admins").authorization_url(scope=SCOPE))
     assert "administration-student" in site.cas.user.attributes["memberOf"]
     assert (refused.status, refused.is_page) == (403, True)
-    assert "is not open to you" in refused.text
+    assert "does not have access to" in refused.text
 
 
 def test_cas_session_skips_password_and_keeps_auth_time(site: Site) -> None:
