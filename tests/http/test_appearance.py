@@ -9,7 +9,7 @@ import pytest
 
 import bridge
 from bridge.errors import ConfigurationError
-from bridge.web.appearance import DARK_BACKGROUND, MIN_CONTRAST, LIGHT_BACKGROUND, contrast, read_logo, theme
+from bridge.web.appearance import DARK_BACKGROUND, LIGHT_BACKGROUND, MIN_CONTRAST, contrast, read_logo, theme
 from tests.http.conftest import MakeBridge
 from tests.support.bridge.actors import Browser
 from tests.support.bridge.html_forms import parse_tags

@@ -224,7 +224,10 @@ def test_consent_says_in_words_and_values_what_is_shared(bridge: Running, asks: 
 def test_whoever_is_not_admitted_reads_whom_to_ask(bridge: Running, closed: App) -> None:
     page = Browser(bridge.wire).sign_in(closed.authorization_url())
     assert page.status == 403
-    for text in ("You are signed in as alice, but this account does not have access to The Cluster", "mailto:help@example.org"):
+    for text in (
+        "You are signed in as alice, but this account does not have access to The Cluster",
+        "mailto:help@example.org",
+    ):
         assert text in page.text
     assert ("a", {"class": "button", "href": "/logout"}) in parse_tags(page.text)
     assert page.headers["X-Request-Id"] in page.text

@@ -67,7 +67,9 @@ def test_every_fault_is_listed_at_once_and_no_secret_with_them(live_bridge: Live
 def test_a_taken_port_is_named(live_bridge: LiveBridge) -> None:
     with socket.create_server(("127.0.0.1", live_bridge.port)):
         said = refused(live_bridge)
-    assert f"PASSERELLE_BIND: cannot listen on 127.0.0.1:{live_bridge.port}: the port is in use by another program" in said
+    assert (
+        f"PASSERELLE_BIND: cannot listen on 127.0.0.1:{live_bridge.port}: the port is in use by another program" in said
+    )
 
 
 def test_a_second_bridge_does_not_share_the_port(live_bridge: LiveBridge) -> None:

@@ -130,7 +130,10 @@ def test_a_request_sent_again_passes_as_the_same(changes: dict[str, str]) -> Non
     ],
 )
 def test_an_answer_is_added_to_the_query_as_it_is(uri: str, joined: str) -> None:
-    assert add_query(uri, response_parameters({"code": "c"}, None, ISSUER)) == f"{joined}&iss=https%3A%2F%2Fauth.example.org"
+    assert (
+        add_query(uri, response_parameters({"code": "c"}, None, ISSUER))
+        == f"{joined}&iss=https%3A%2F%2Fauth.example.org"
+    )
 
 
 @given(state=st.text())
