@@ -58,7 +58,7 @@ def test_ticket_in_another_browser_is_rejected_row38_cas21(
     for victim in (with_no_login, with_another):
         answer = victim.get(callback)
         assert answer.status == 400
-        assert "began in another browser" in answer.text
+        assert "was started in another browser" in answer.text
         assert "__Host-passerelle-session" not in victim.cookies
     assert not cas.validations
     assert hub.extract_code(browser.get(callback)), "whoever began can still go on"
@@ -98,7 +98,7 @@ def test_pending_login_expires_after_ten_minutes(bridge: Running, browser: Brows
     bridge.clock.advance(601)
     answer = browser.get(callback)
     assert answer.status == 400
-    assert "waited too long" in answer.text
+    assert "has expired" in answer.text
     assert not cas.validations
 
 
@@ -128,7 +128,7 @@ def test_replay_without_session_is_rejected_cas22(browser: Browser, hub: App) ->
     browser.cookies.pop("__Host-passerelle-session")
     answer = browser.get(callback)
     assert answer.status == 400
-    assert "it was finished before" in answer.text
+    assert "it is already complete" in answer.text
 
 
 def test_used_ticket_restarts_login_once_cas19(browser: Browser, hub: App, cas: ScriptedCas) -> None:

@@ -177,7 +177,7 @@ def test_the_deployments_folder_is_found_from_below_and_ones_own_settings_win(tm
     assert find_folder(tmp_path / "deployment/certs/x", "") == tmp_path
     (tmp_path / "deployment/site/.env").touch()
     assert find_folder(tmp_path / "deployment/certs/x", "") == tmp_path / "deployment" / "site"
-    with pytest.raises(Exception, match=r"there is no compose\.yml in"):
+    with pytest.raises(Exception, match="No compose.yml found"):
         find_folder(tmp_path, str(tmp_path / "certs"))
 
 
