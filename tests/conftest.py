@@ -144,6 +144,7 @@ def _missing(thing: str) -> str | None:
         "synapse": status.missing_synapse,
         "prometheus": status.missing_prometheus,
         "acme": status.missing_acme,
+        "restic": status.missing_restic,
         "images": lambda: status.missing_images(list(status.image_names().values())),
     }
     return checks[thing]()

@@ -1,7 +1,10 @@
-"""The administrator's command, `passerelle hub …`: backup, restore, users, offboard, upgrade.
+"""The administrator's commands, `passerelle hub …`: backup, restore, users, offboard, upgrade.
 
-Two halves. The modules here run where the command is typed, in a container of the hub's image beside the running hub:
-they look at the engine, decide, ask and print. `inside/` runs in a one-shot container that sees the volumes of this
-deployment and nothing else: no network, no Docker socket. It reads and writes, and says what it does as one JSON
-object a line.
+The modules here run in a container beside the hub: they query the Docker engine, decide, ask and print. The package
+`worker` runs in a one-shot container that mounts the volumes of this deployment and has neither a network nor the
+Docker socket. It reads and writes, and reports events as one JSON object per line.
 """
+
+
+class AdministrationError(Exception):
+    """An error that ends a command; the text says what happened, why, and what to do next."""

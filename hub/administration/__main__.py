@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import click
 from docker.errors import DockerException
 
+from hub.administration import AdministrationError
 from hub.administration.backup import backup, restore
-from hub.administration.faults import AdministrationError
 from hub.administration.offboard import offboard
 from hub.administration.upgrade import upgrade
 from hub.administration.users import users
@@ -29,18 +29,18 @@ class HubGroup(ExpectedErrorsGroup):
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Passerelle's commands beside the hub."""
+    """Administer Passerelle beside the hub."""
 
 
 @main.group(cls=HubGroup)
 def hub() -> None:
-    """Look after this deployment."""
+    """Administer this deployment: backup, restore, users, offboard, upgrade."""
 
 
 for command in (backup, restore, users, offboard, upgrade):
     hub.add_command(command)
 
 if __name__ == "__main__":
-    # `docker stop` of this container is an interruption like any other: the one-shot container is ended as well.
+    # `docker stop` of this container interrupts the command, which then stops its one-shot container.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(prog_name="passerelle"))

@@ -1,189 +1,262 @@
-"""`passerelle hub backup` and `restore`."""
+"""The commands `passerelle hub backup` and `passerelle hub restore`."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import PurePosixPath
 from typing import Any
 
 import click
 
-from hub.administration import output
-from hub.administration.engine import Engine, Inside
-from hub.administration.faults import AdministrationError
-from hub.administration.names import KINDS, NOT_KEPT, Volume, size
+from hub.administration import AdministrationError, output
+from hub.administration.engine import Engine
+from hub.administration.volume_names import KINDS, NOT_BACKED_UP, Volume, escape, volume_of
+from hub.administration.worker_container import WorkerMounts, run_worker
+from hub.storage.quota import format_size
 
+DEFAULT_FOLDER = "backups"
+DEFAULT_PASSWORD_FILE = "backup-password"  # noqa: S105  a file's name
 INCOMPLETE = 3
-# They write to what a restore writes to; Traefik only reads.
-MUST_REST = ("hub", "bridge", "cas", "grafana")
-ON_A_SERVER = ("postgresql", "postgres")
+# They write to the volumes that a restore overwrites; Traefik only reads.
+WRITING_SERVICES = ("hub", "bridge", "cas", "grafana")
+SERVER_DATABASES = ("postgresql", "postgres")
+COUNT = click.IntRange(0)
 
 
 @click.command()
-@click.argument("folder", required=False)
-@click.option(
-    "--exclude", multiple=True, metavar="PATTERN", help="Leave out of homes and courses, e.g. .cache; repeat it."
-)
-@click.option("--compress", is_flag=True, help="gzip: less space, and slower.")
+@click.argument("folder", default=DEFAULT_FOLDER, required=False)
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Exclude from homes and courses, as in .cache.")
 @click.option("--only-databases", is_flag=True, help="Users, sessions, clients and keys; no secrets, no homes.")
-@click.option("--resume", is_flag=True, help="Go on with one that was interrupted.")
-@click.option("--without-bridge-database", is_flag=True, help="It is on a server of yours, which you back up there.")
-@click.option("--dry-run", is_flag=True, help="Say what would be written and how much; write nothing.")
-@click.option("--json", "wants_json", is_flag=True, help="The result as JSON; progress goes to standard error.")
+@click.option("--without-bridge-database", is_flag=True, help="You back up the bridge's PostgreSQL server yourself.")
+@click.option("--keep-daily", type=COUNT, default=0, metavar="N", help="Keep the backups of N days, delete older ones.")
+@click.option("--keep-weekly", type=COUNT, default=0, metavar="N", help="Also keep one backup a week for N weeks.")
+@click.option("--keep-monthly", type=COUNT, default=0, metavar="N", help="Also keep one backup a month for N months.")
+@click.option("--list", "list_only", is_flag=True, help="List the backups in FOLDER.")
+@click.option("--dry-run", is_flag=True, help="Show what would be backed up and its size; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON; progress goes to standard error.")
 def backup(  # noqa: PLR0917  one for each option
-    folder: str | None,
+    folder: str,
     exclude: tuple[str, ...],
-    compress: bool,
     only_databases: bool,
-    resume: bool,
     without_bridge_database: bool,
+    keep_daily: int,
+    keep_weekly: int,
+    keep_monthly: int,
+    list_only: bool,
     dry_run: bool,
-    wants_json: bool,
+    as_json: bool,
 ) -> None:
-    """Write everything that a restore needs into FOLDER on this machine; all services and labs go on.
+    """Back up this deployment into FOLDER on this machine; services and labs keep running.
 
-    Without FOLDER it is backups/ and the time, beside .env. Ends with 3 if files could not be read.
+    FOLDER is an encrypted restic repository, backups/ beside .env by default. Each run adds what has changed. The exit
+    status is 3 if files could not be read.
     """
     engine = Engine.open()
-    check_bridge_database(engine, left_out=without_bridge_database)
-    chosen = to_keep(engine.volumes())
-    if dry_run:
-        _say_what_would_be(engine, chosen, wants_json, only_databases)
+    where = engine.machine_path(folder)
+    if list_only:
+        list_backups(engine, where, as_json)
         return
-    if resume and folder is None:
-        raise click.UsageError("Name the folder of the backup to go on with.")
-    where = engine.on_machine(folder or f"backups/{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-    came = write_backup(engine, where, exclude=exclude, compress=compress, resume=resume, only_databases=only_databases)
-    told = {"folder": where} | {name: value for name, value in came.items() if name != "event"}
-    if wants_json:
-        output.as_json(told)
+    check_bridge_database(engine, excluded=without_bridge_database)
+    if dry_run:
+        _print_plan(engine, backed_up_volumes(engine, only_databases), as_json)
+        return
+    keep = {"daily": keep_daily, "weekly": keep_weekly, "monthly": keep_monthly} if keep_daily else {}
+    if (keep_weekly or keep_monthly) and not keep_daily:
+        raise click.UsageError("--keep-weekly and --keep-monthly need --keep-daily.")
+    result = write_backup(engine, where, exclude=exclude, only_databases=only_databases, keep=keep)
+    if as_json:
+        output.print_json({"folder": where, **result})
     else:
-        click.echo(f"{told['parts']} parts, {size(told['bytes'])}, written and read again: {where}")
-        if told["changed"]:
-            click.echo(
-                f"In {told['changed']} of them files changed while they were read: {where}/manifest.json names them."
-            )
-        click.echo("It holds keys and passwords in clear: keep it where nobody but you can read it.")
-    if told["unread"]:
-        output.say(
-            f"NOT COMPLETE: not every file could be read in {', '.join(told['unread'])}; manifest.json names them."
+        click.echo(
+            f"Backup {result['snapshot']} in {where}: {format_size(result['bytes'])}, of which "
+            f"{format_size(result['stored'])} were new."
         )
+    if result["unread"]:
+        output.print_note(f"INCOMPLETE: {len(result['unread'])} files could not be read: {result['unread'][0]} …")
         raise SystemExit(INCOMPLETE)
 
 
 @click.command()
-@click.argument("folder")
-@click.option("--force", is_flag=True, help="Write over what is there; it is lost.")
+@click.argument("folder", default=DEFAULT_FOLDER, required=False)
+@click.option("--snapshot", default="", metavar="ID", help="The backup to restore; the newest without it.")
+@click.option("--force", is_flag=True, help="Overwrite existing data, which is lost.")
 @click.option("--only-databases", is_flag=True, help="Users, sessions, clients and keys: to go back after an upgrade.")
-@click.option("--dry-run", is_flag=True, help="Check the backup, say what would be written; write nothing.")
-@click.option("--yes", is_flag=True, help="With --force: do not ask.")
-def restore(folder: str, force: bool, only_databases: bool, dry_run: bool, yes: bool) -> None:
-    """Lay out the backup in FOLDER in this project, which has to be empty and at rest."""
+@click.option("--home", default="", metavar="USER", help="Restore this user's home only; services keep running.")
+@click.option("--settings-to", default="", metavar="DIRECTORY", help="Write the settings files there; restore no data.")
+@click.option("--dry-run", is_flag=True, help="Check the backup and show what would be written; write nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation with --force.")
+def restore(  # noqa: PLR0917  one for each option
+    folder: str,
+    snapshot: str,
+    force: bool,
+    only_databases: bool,
+    home: str,
+    settings_to: str,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Restore a backup in FOLDER into this project, whose services and labs must be stopped."""
     engine = Engine.open()
-    where = engine.on_machine(folder)
-    check_at_rest(engine)
-    told = output.result(
-        engine.inside("describe", {"project": engine.project}, _sees(engine.volumes(), where, "restore", to_read=True))
-    )
-    places = [str(place) for place in told["places"] if not only_databases or str(place).startswith("service/")]
-    _say_what_is_there(told, where)
-    check_nothing_in_the_way(told["in_the_way"], force=force, project=engine.project)
-    if dry_run:
-        click.echo(f"Nothing was written. Without --dry-run these would be: {', '.join(places)}.")
+    where, home = engine.machine_path(folder), escape(home)
+    password = password_file(engine)
+    if settings_to:
+        mounts = WorkerMounts(target=where, password=password, output=engine.machine_path(settings_to))
+        files = output.result(run_worker(engine, "settings", mounts, snapshot=snapshot))["files"]
+        click.echo(f"{len(files)} settings files are in {mounts.output}: {', '.join(files)}")
         return
-    if told["in_the_way"] and not yes:
-        click.confirm("All of this is lost. Go on?", abort=True)
-    volumes = [engine.make_volume(place) for place in places]
-    wish = {"jupyterhub": version("jupyterhub"), "force": force, "only_databases": only_databases}
+    if home:
+        engine.wait_until_unused(volume_of(engine.project, f"home/{home}").name)
+    else:
+        check_stopped(engine)
+    mounts = WorkerMounts(tuple(engine.volumes()), target=where, password=password, settings=True)
+    scope: dict[str, Any] = {"only_databases": only_databases, "home": home}
+    found = output.result(run_worker(engine, "describe", mounts, project=engine.project, snapshot=snapshot, **scope))
+    _print_description(found, where)
+    check_overwritten(found["overwritten"], force=force, project=engine.project)
+    if dry_run:
+        click.echo(f"Nothing was written. Without --dry-run, this would write: {', '.join(found['places'])}.")
+        return
+    if found["overwritten"] and not yes:
+        click.confirm("All of this will be lost. Continue?", abort=True)
+    volumes = tuple(engine.create_volume(place) for place in found["places"])
+    mounts = WorkerMounts(volumes, frozenset(KINDS), target=where, password=password)
+    options = {"snapshot": found["snapshot"], "jupyterhub": version("jupyterhub"), "force": force, **scope}
     try:
-        done = output.result(engine.inside("restore", wish, _sees(volumes, where, "restore")))
-    except (AdministrationError, KeyboardInterrupt) as fault:
+        output.result(run_worker(engine, "restore", mounts, **options))
+    except (AdministrationError, KeyboardInterrupt) as error:
         raise AdministrationError(
-            f"{str(fault).rstrip('.') or 'interrupted'}. Nothing runs on what is half there: the same command goes on "
-            "where it stopped."
+            f"{str(error).rstrip('.') or 'interrupted'}. No service starts on an unfinished restore; the same command "
+            "continues it."
         ) from None
-    click.echo(f"{done['parts']} parts, {size(done['bytes'])}, are back. Now: docker compose up -d --build --wait")
+    then = "" if home else " Next: docker compose up -d --build --wait"
+    click.echo(f"Restored {len(volumes)} volumes from backup {found['snapshot']}.{then}")
 
 
-def write_backup(engine: Engine, where: str, **wish: Any) -> dict[str, Any]:
-    """Write one and return what came out."""
-    chosen = to_keep(engine.volumes())
-    if wish["only_databases"]:
-        chosen = [one for one in chosen if one.kind == "service"]
+def write_backup(engine: Engine, where: str, *, only_databases: bool, **options: Any) -> dict[str, Any]:
+    """Write a backup into a repository on the machine, and return the worker's result."""
     images = {name: str(one.attrs["Config"]["Image"]) for name, one in engine.services().items()}
-    wish |= {"project": engine.project, "checkout": engine.folders()["/checkout"]}
-    wish |= {"versions": {"jupyterhub": version("jupyterhub"), **images}}
+    mounts = WorkerMounts(
+        tuple(backed_up_volumes(engine, only_databases)),
+        # SQLite writes to the index of a database that it reads.
+        writable_kinds=frozenset({"service"}),
+        target=where,
+        target_writable=True,
+        password=create_password(engine),
+        settings=True,
+    )
+    options |= {"project": engine.project, "checkout": engine.checkout(), "only_databases": only_databases}
+    options["versions"] = {"jupyterhub": version("jupyterhub"), **images}
     try:
-        return output.result(engine.inside("backup", wish, _sees(chosen, where, "backup")))
+        return output.result(run_worker(engine, "backup", mounts, **options))
     except KeyboardInterrupt:
-        raise AdministrationError(f"interrupted. Go on by: passerelle hub backup {where} --resume") from None
+        raise AdministrationError("interrupted: the same command continues it.") from None
 
 
-def to_keep(volumes: Sequence[Volume]) -> list[Volume]:
-    """Without what is made anew at each start."""
-    return [one for one in volumes if not (one.kind == "service" and one.of in NOT_KEPT)]
+def list_backups(engine: Engine, where: str, as_json: bool) -> None:
+    """Print the backups in a repository."""
+    mounts = WorkerMounts(target=where, password=password_file(engine))
+    rows = [output.fields_of(event) for event in output.follow(run_worker(engine, "snapshots", mounts))]
+    if as_json:
+        output.print_json(rows)
+    else:
+        heading = ("BACKUP", "TAKEN", "PROJECT", "CONTENT", "SIZE")
+        lines = [
+            (row["snapshot"], row["taken"][:19], row["project"], row["content"], format_size(row["bytes"]))
+            for row in rows
+        ]
+        output.print_table([heading, *lines])
 
 
-def check_bridge_database(engine: Engine, *, left_out: bool) -> None:
-    """Raise if the bridge keeps its sessions where this command cannot see them, and nobody said that it is known."""
+def password_file(engine: Engine) -> str:
+    """Return the path of the repositories' password on the machine; a relative one starts in the checkout."""
+    named = os.environ.get("HUB_BACKUP_PASSWORD_FILE", "").strip()
+    return (
+        os.path.normpath(PurePosixPath(engine.checkout(), named))
+        if named
+        else f"{engine.folder}/{DEFAULT_PASSWORD_FILE}"
+    )
+
+
+def create_password(engine: Engine) -> str:
+    """Create the password file unless it exists, remind the administrator to copy it, and return its path."""
+    path = PurePosixPath(password_file(engine))
+    mounts = WorkerMounts(target=str(path.parent), target_writable=True)
+    if output.result(run_worker(engine, "password", mounts, name=path.name))["created"]:
+        output.print_note(
+            f"Created {path}, the password of your backups. Copy it to another place now, not beside the backups.\n"
+            "Without it no backup can be read, and if only this machine has it, it is lost together with the machine."
+        )
+    return str(path)
+
+
+def backed_up_volumes(engine: Engine, only_databases: bool) -> list[Volume]:
+    """Return the volumes that a backup reads."""
+    kinds = ("service",) if only_databases else KINDS
+    return [one for one in engine.volumes(*kinds) if not (one.kind == "service" and one.of in NOT_BACKED_UP)]
+
+
+def check_bridge_database(engine: Engine, *, excluded: bool) -> None:
+    """Raise if the bridge uses a database server, unless the administrator excluded it.
+
+    Raises:
+        AdministrationError: With how to back up the server.
+    """
     bridge = engine.services().get("bridge")
     environment = dict(line.partition("=")[::2] for line in (bridge.attrs["Config"]["Env"] or [])) if bridge else {}
     address = str(environment.get("PASSERELLE_DATABASE_URL", ""))
-    if address.startswith(ON_A_SERVER) and not left_out:
+    if address.startswith(SERVER_DATABASES) and not excluded:
         raise AdministrationError(
-            "the bridge's database is on a PostgreSQL server, which this command does not reach: back it up there "
-            "(pg_dump --format=custom), then run this with --without-bridge-database."
+            "the bridge's database is on a PostgreSQL server, which this command does not back up: run "
+            "`pg_dump --format=custom` there, then this command with --without-bridge-database."
         )
 
 
-def check_at_rest(engine: Engine) -> None:
-    """Raise if anything writes to what a restore writes to."""
-    if busy := [name for name in MUST_REST if name in engine.services()]:
-        raise AdministrationError(f"{', '.join(busy)} run on what would be written: first `docker compose down`.")
+def check_stopped(engine: Engine) -> None:
+    """Raise if anything runs that writes to the volumes of a restore.
+
+    Raises:
+        AdministrationError: With the command that stops it.
+    """
+    if running := [name for name in WRITING_SERVICES if name in engine.services()]:
+        raise AdministrationError(f"{', '.join(running)} are running: stop them first with `docker compose down`.")
     if labs := engine.labs():
         raise AdministrationError(
-            f"{len(labs)} labs run, {labs[0]} among them: first `docker compose -p {engine.project}-labs down`."
+            f"{len(labs)} labs are running, such as {labs[0]}: stop them first with "
+            f"`docker compose -p {engine.project}-labs down`."
         )
 
 
-def check_nothing_in_the_way(found: Sequence[dict[str, Any]], *, force: bool, project: str) -> None:
-    """Raise, naming what would be lost, unless that is wanted."""
+def check_overwritten(found: Sequence[dict[str, Any]], *, force: bool, project: str) -> None:
+    """Print what a restore overwrites; raise without `force`.
+
+    Raises:
+        AdministrationError: With the list, and the alternatives.
+    """
     if not found:
         return
-    lines = [f"  {one['place']}: {one['files']} entries, {size(one['bytes'])}" for one in found]
-    lost = "\n".join([f"The project {project} is not empty. Written over would be:", *lines])
+    lines = [f"  {one['place']}: {one['files']} entries, {format_size(one['bytes'])}" for one in found]
+    text = "\n".join([f"the project {project} is not empty. This would be overwritten:", *lines])
     if not force:
-        raise AdministrationError(
-            f"{lost}\nName an empty project (COMPOSE_PROJECT_NAME), or add --force: it is lost then."
-        )
-    output.say(lost)
+        raise AdministrationError(f"{text}\nUse an empty project (COMPOSE_PROJECT_NAME), or lose this with --force.")
+    output.print_note(text)
 
 
-def _sees(volumes: Sequence[Volume], where: str, what: str, *, to_read: bool = False) -> Inside:
-    # Readers of a live database write to its index, so that a backup has to be able to, there and nowhere else.
-    writable = frozenset({"service"} if what == "backup" else set() if to_read else KINDS)
-    return Inside(tuple(volumes), writable, where, makes_target=what == "backup", settings=True)
-
-
-def _say_what_would_be(engine: Engine, chosen: Sequence[Volume], wants_json: bool, only_databases: bool) -> None:
-    if only_databases:
-        chosen = [one for one in chosen if one.kind == "service"]
-    rows = [
-        event for event in output.follow(engine.inside("sizes", {}, Inside(tuple(chosen)))) if event["event"] == "size"
-    ]
-    if wants_json:
-        output.as_json([{"place": row["place"], "bytes": row["bytes"]} for row in rows])
+def _print_plan(engine: Engine, volumes: Sequence[Volume], as_json: bool) -> None:
+    events = output.follow(run_worker(engine, "sizes", WorkerMounts(tuple(volumes))))
+    rows = [{"place": event["place"], "bytes": event["bytes"]} for event in events]
+    if as_json:
+        output.print_json(rows)
         return
-    output.table([(row["place"], size(row["bytes"])) for row in rows])
-    click.echo(f"{len(rows)} volumes, {size(sum(row['bytes'] for row in rows))}. Nothing was written.")
+    output.print_table([(row["place"], format_size(row["bytes"])) for row in rows])
+    click.echo(f"{len(rows)} volumes, {format_size(sum(row['bytes'] for row in rows))}. Nothing was written.")
 
 
-def _say_what_is_there(told: dict[str, Any], where: str) -> None:
-    state = f"ended {told['ended']}" if told["ended"] else "NOT WHOLE"
-    click.echo(f"{where}: of {told['project']}, begun {told['began']}, {state}, {size(told['bytes'])}.")
-    if told["settings"]:
+def _print_description(found: dict[str, Any], where: str) -> None:
+    click.echo(f"{where}: backup {found['snapshot']} of {found['project']}, {found['taken']}.")
+    if found["settings"]:
         click.echo(
-            f"Its settings are not the ones here: {', '.join(told['settings'])}. They are left alone; what the backup "
-            f"has is in {where}/settings."
+            f"Its settings differ from the current ones: {', '.join(found['settings'])}. They are not restored; "
+            "--settings-to DIRECTORY extracts them."
         )

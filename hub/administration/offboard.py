@@ -1,4 +1,4 @@
-"""`passerelle hub offboard`: somebody left. Their home is archived and read again before anything of it is deleted."""
+"""The command `passerelle hub offboard`, for users who left."""
 
 from __future__ import annotations
 
@@ -9,192 +9,226 @@ from typing import Any
 
 import click
 
-from hub.administration import free_volume, output
-from hub.administration.engine import Engine, Inside
-from hub.administration.faults import AdministrationError
-from hub.administration.names import Volume, escape, size, volume_name
-from hub.administration.running_hub import RunningHub
-from hub.administration.user_records import Traces
-from hub.administration.users_db import database
+from hub.administration import AdministrationError, output
+from hub.administration.backup import create_password, password_file
+from hub.administration.engine import Engine
+from hub.administration.hub_api import HubApi
+from hub.administration.users import database_path
+from hub.administration.volume_names import Volume, escape, volume_of
+from hub.administration.worker_container import WorkerMounts, run_worker
+from hub.storage.quota import format_size, ledger_in
+from hub.web.terms_store import acceptances_in
 
 BRIDGE = "bridge"
-USUAL_DAYS = 180
+DEFAULT_RETENTION_DAYS = 180
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is of somebody."""
+    """What offboarding will remove.
+
+    Attributes:
+        user: The name of the user.
+        known: Whether the hub knows the user.
+        labs: Names of the user's labs.
+        subjects: The bridge's subjects for that name.
+        home: The volume of the home, if there is one.
+        days: Retention of the archive.
+        folder: Repository of the archives on the machine.
+        has_records: Whether the hub keeps records of the user beside its database.
+    """
 
     user: str
     known: bool
     labs: tuple[str, ...]
     subjects: tuple[str, ...]
-    """What the bridge calls them."""
     home: Volume | None
     days: int
     folder: str
-    noted: bool = False
-    """The hub has notes of them beside its database."""
+    has_records: bool = False
 
     @property
     def steps(self) -> list[str]:
-        """What will be done, in this order."""
+        """Return descriptions of the steps, in their order."""
         home = self.home
-        found = [
+        steps = [
             f"end every session and all access of {', '.join(self.subjects)} at the bridge" if self.subjects else "",
             f"stop {len(self.labs)} running lab{'s' * (len(self.labs) != 1)}" if self.labs else "",
             f"delete {self.user} from the hub, with tokens and memberships" if self.known else "",
-            f"archive the home into {self.folder} and keep it for {self.days} days" if home else "",
+            f"archive the home in {self.folder} and keep it for {self.days} days" if home else "",
             f"delete the volume {home.name}" if home else "",
-            f"forget which terms of use {self.user} accepted, and how large the home was" if home or self.noted else "",
+            f"delete the records of {self.user}: accepted terms of use, size of the home"
+            if home or self.has_records
+            else "",
         ]
-        return [step for step in found if step]
+        return [step for step in steps if step]
 
 
 @click.command()
 @click.argument("user", required=False)
-@click.option(
-    "--archive", "folder", default="archives", show_default="archives/ beside .env", help="Folder of archives."
-)
-@click.option("--keep-days", type=click.IntRange(0, 36500), help="How long; HUB_OFFBOARD_RETENTION_DAYS without it.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--list", "wants_list", is_flag=True, help="The archives that there are, and until when.")
-@click.option("--purge-expired", is_flag=True, help="Delete archives whose time has come: for a daily timer.")
-@click.option("--json", "wants_json", is_flag=True, help="The result as JSON.")
+@click.option("--archive", "folder", default="archives", show_default="archives/ beside .env", help="The archives.")
+@click.option("--keep-days", type=click.IntRange(0, 36500), help="Retention; HUB_OFFBOARD_RETENTION_DAYS without it.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--list", "list_only", is_flag=True, help="List the archives and when they expire.")
+@click.option("--purge-expired", is_flag=True, help="Delete expired archives; for a daily timer.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def offboard(  # noqa: PLR0917  one for each option
     user: str | None,
     folder: str,
     keep_days: int | None,
     dry_run: bool,
     yes: bool,
-    wants_list: bool,
+    list_only: bool,
     purge_expired: bool,
-    wants_json: bool,
+    as_json: bool,
 ) -> None:
-    """Take USER out of bridge and hub, keep their home as an archive for a while, and free its volume.
+    """Remove USER from bridge and hub, archive the home for a limited time, and delete its volume.
 
-    Says what it will do and asks. It cannot take an account away at CAS: do that first, or whoever has one there
-    and is in an allowed group signs in again, to an empty home.
+    The command shows its steps and asks for confirmation. It cannot remove the account at CAS: do that first, or the
+    user can sign in again to an empty home.
     """
-    if bool(user) == (wants_list or purge_expired) or (wants_list and purge_expired):
-        raise click.UsageError("Name one user, or give one of --list and --purge-expired.")
+    if bool(user) == (list_only or purge_expired) or (list_only and purge_expired):
+        raise click.UsageError("Name one user, or pass one of --list and --purge-expired.")
     engine = Engine.open()
-    where = engine.on_machine(folder)
+    where = engine.machine_path(folder)
     if user is None:
-        _archives(engine, where, purge=purge_expired and not dry_run, expired=purge_expired, wants_json=wants_json)
+        print_archives(engine, where, purge=purge_expired and not dry_run, expired_only=purge_expired, as_json=as_json)
         return
-    plan = look(engine, RunningHub(), user, where, days_to_keep(keep_days))
+    hub = HubApi()
+    plan = make_plan(engine, hub, user, where, retention_days(keep_days))
     if not plan.steps:
-        raise AdministrationError(f"there is nothing of {user!r}: `passerelle hub users` names everybody.")
+        raise AdministrationError(f"there is no data of {user!r}: `passerelle hub users` lists all users.")
     for number, step in enumerate(plan.steps, 1):
-        output.say(f"{number}. {step}")
+        output.print_note(f"{number}. {step}")
     if dry_run:
-        click.echo("Nothing was done.")
+        click.echo("Nothing was changed.")
         return
     if not yes:
         click.confirm(f"Offboard {user}?", abort=True)
-    told = carry_out(engine, RunningHub(), plan)
-    if wants_json:
-        output.as_json(told)
+    result = carry_out(engine, hub, plan)
+    if as_json:
+        output.print_json(result)
     else:
-        click.echo(
-            f"{user} is out." + (f" The home is in {where}/{told['file']} until {told['until']}." if told else "")
-        )
+        archive = f" The home is archive {result['archive']} in {where} until {result['until']}." if result else ""
+        click.echo(f"{user} is offboarded.{archive}")
 
 
-def days_to_keep(wanted: int | None) -> int:
-    """What was asked for, or what .env says."""
+def retention_days(option: int | None) -> int:
+    """Return the retention of an archive: the option, else HUB_OFFBOARD_RETENTION_DAYS, else the default."""
     text = os.environ.get("HUB_OFFBOARD_RETENTION_DAYS", "").strip()
-    if wanted is not None or not text:
-        return USUAL_DAYS if wanted is None else wanted
+    if option is not None or not text:
+        return DEFAULT_RETENTION_DAYS if option is None else option
     if not text.isdigit():
-        raise AdministrationError(
-            f"HUB_OFFBOARD_RETENTION_DAYS is {text!r}, which is no number of days: mend it in .env."
-        )
+        raise AdministrationError(f"HUB_OFFBOARD_RETENTION_DAYS is {text!r}, not a number of days: correct it in .env.")
     return int(text)
 
 
-def look(engine: Engine, hub: RunningHub, user: str, where: str, days: int) -> Plan:
-    """What there is of somebody."""
+def make_plan(engine: Engine, hub: HubApi, user: str, where: str, days: int) -> Plan:
+    """Find what there is of a user."""
     known = hub.user(user)
-    homes = {one.of: one for one in engine.volumes() if one.kind == "home"}
+    homes = {volume.of: volume for volume in engine.volumes("home")}
     return Plan(
         user=user,
         known=known is not None,
         labs=tuple((known or {}).get("servers", {})),
-        subjects=tuple(subjects_of(engine, user)),
+        subjects=tuple(find_subjects(engine, user)),
         home=homes.get(escape(user)),
         days=days,
         folder=where,
-        noted=_traces(engine, user).there(),
+        has_records=has_records(engine, user),
     )
 
 
-def subjects_of(engine: Engine, user: str) -> list[str]:
-    """By what names the bridge knows a user of the hub, which writes every name in lower case.
+def find_subjects(engine: Engine, user: str) -> list[str]:
+    """Return the bridge's subjects for a user of the hub, whose name is in lower case there.
 
-    :raises AdministrationError: if it does not say
+    Raises:
+        AdministrationError: If the bridge does not answer.
     """
     if BRIDGE not in engine.services() and os.environ.get("AUTH_METHOD", "") not in ("", BRIDGE):
-        output.say("note: the bridge does not run, so that no access of theirs is ended there.")
+        output.print_note("note: the bridge does not run, so no access is ended there.")
         return []
-    status, said = engine.execute(BRIDGE, "passerelle", "sessions", "subjects", "--json", "--", user)
+    status, text = engine.execute(BRIDGE, "passerelle", "sessions", "subjects", "--json", "--", user)
     try:
         if status == 0:
-            return [str(one["subject"]) for one in json.loads(said)]
+            return [str(one["subject"]) for one in json.loads(text)]
     except (ValueError, KeyError, TypeError):
         pass
-    raise AdministrationError(f"the bridge does not say whether it knows {user}: {_last_line(said)}")
+    raise AdministrationError(f"the bridge does not report the sessions of {user}: {_last_line(text)}")
 
 
-def carry_out(engine: Engine, hub: RunningHub, plan: Plan) -> dict[str, Any]:
-    """Do it; run again, it goes on where it stopped."""
+def carry_out(engine: Engine, hub: HubApi, plan: Plan) -> dict[str, Any]:
+    """Offboard a user; run again after an interruption, it continues.
+
+    Returns:
+        The archive's id, expiry and size in bytes; empty if there was no home.
+    """
     end_access(engine, plan.user)
     if plan.known:
         hub.stop_labs(plan.user)
         hub.delete_user(plan.user)
-    told: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     if plan.home is not None:
-        free_volume.wait_until_free(engine, plan.home.name)
-        wish = {"of": plan.home.of, "user": plan.user, "days": plan.days}
-        told = output.result(
-            engine.inside("archive", wish, Inside((plan.home,), target=plan.folder, makes_target=True))
-        )
-        free_volume.remove(engine, plan.home.name)
-    _traces(engine, plan.user).forget()
-    return {name: value for name, value in told.items() if name != "event"}
+        engine.wait_until_unused(plan.home.name)
+        mounts = WorkerMounts((plan.home,), target=plan.folder, target_writable=True, password=create_password(engine))
+        options = {"project": engine.project, "home": plan.home.of, "days": plan.days}
+        result = output.result(run_worker(engine, "archive", mounts, **options))
+        engine.remove_volume(plan.home.name)
+    # Not before the home is gone, because a measurement would record it again.
+    delete_records(engine, plan.user)
+    return result
 
 
 def end_access(engine: Engine, user: str) -> None:
-    """End every session and take back all access, offline access as well; raise if any is left."""
-    said = ""
-    for subject in subjects_of(engine, user):
-        _, said = engine.execute(BRIDGE, "passerelle", "sessions", "end", f"--subject={subject}", "--all-access")
-    # What counts is what is left: a session may have ended by itself, or a new one have begun.
-    if left := subjects_of(engine, user):
+    """End every session and revoke all access, offline access included.
+
+    Raises:
+        AdministrationError: If the bridge still has access of the user afterwards.
+    """
+    text = ""
+    for subject in find_subjects(engine, user):
+        _, text = engine.execute(BRIDGE, "passerelle", "sessions", "end", f"--subject={subject}", "--all-access")
+    # Look again instead of counting: a session may have expired, or a new one begun.
+    if remaining := find_subjects(engine, user):
         raise AdministrationError(
-            f"the bridge still has access of {', '.join(left)}: {_last_line(said)} If they sign in again and again, "
-            "take their account away first. Run this again."
+            f"the bridge still has access of {', '.join(remaining)}: {_last_line(text)} If the user keeps signing in, "
+            "remove the account at CAS first. Then run this again."
         )
 
 
-def _traces(engine: Engine, user: str) -> Traces:
-    return Traces(database().parent, user, volume_name(engine.project, f"home/{escape(user)}"))
+def has_records(engine: Engine, user: str) -> bool:
+    """Return whether the hub has accepted terms or a measured size of a user's home."""
+    data_dir = database_path().parent
+    return acceptances_in(data_dir).has_any(user) or ledger_in(data_dir).has(_home_name(engine, user))
 
 
-def _last_line(said: str) -> str:
-    return (said.strip().splitlines() or ["it said nothing."])[-1]
+def delete_records(engine: Engine, user: str) -> None:
+    """Delete a user's accepted terms and the measured size of the home."""
+    data_dir = database_path().parent
+    acceptances_in(data_dir).delete(user)
+    ledger_in(data_dir).delete(_home_name(engine, user))
 
 
-def _archives(engine: Engine, where: str, *, purge: bool, expired: bool, wants_json: bool) -> None:
-    sees = Inside(target=where, makes_target=True)
-    events = list(output.follow(engine.inside("purge" if purge else "archives", {}, sees)))
-    rows = [event for event in events if event["event"] == "archive" and (event["expired"] or not expired)]
-    if wants_json:
-        output.as_json([{name: value for name, value in row.items() if name != "event"} for row in rows])
+def print_archives(engine: Engine, where: str, *, purge: bool, expired_only: bool, as_json: bool) -> None:
+    """Print the archives in a repository; delete the expired ones before with `purge`."""
+    mounts = WorkerMounts(target=where, target_writable=purge, password=password_file(engine))
+    events = output.follow(run_worker(engine, "purge" if purge else "archives", mounts))
+    rows = [output.fields_of(event) for event in events if event["expired"] or not expired_only]
+    if as_json:
+        output.print_json(rows)
     elif rows:
         heading = ("ARCHIVE", "USER", "SIZE", "DELETED" if purge else "UNTIL")
-        output.table([heading, *((row["file"], row["user"], size(row["bytes"]), row["until"]) for row in rows)])
+        output.print_table(
+            [heading, *((row["archive"], row["user"], format_size(row["bytes"]), row["until"]) for row in rows)]
+        )
     else:
-        click.echo("No archive has to go." if expired else "There are no archives.")
+        click.echo("No archive has expired." if expired_only else "There are no archives.")
+
+
+def _home_name(engine: Engine, user: str) -> str:
+    return volume_of(engine.project, f"home/{escape(user)}").name
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no output."])[-1]

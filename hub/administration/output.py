@@ -1,4 +1,4 @@
-"""What people see of a command: progress on standard error, answers on standard output."""
+"""Output of the commands: progress and notes on standard error, results on standard output."""
 
 from __future__ import annotations
 
@@ -10,84 +10,88 @@ from typing import Any
 
 import click
 
-from hub.administration.names import size
+from hub.storage.quota import format_size
 
-EVERY = 10.0  # seconds between two lines of progress where no terminal can redraw one
+PLAIN_INTERVAL = 10.0  # seconds between two lines of progress where no terminal can redraw one
 
 
 def follow(events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Show progress, hand on the rest."""
-    shown = _Line()
+    """Show progress and notes, and yield the other events."""
+    line = _StatusLine()
     try:
         for event in events:
-            if text := _progress(event):
-                shown.show(text, lasting=event["event"] == "note")
+            if text := _progress_text(event):
+                line.show(text, permanent=event["event"] == "note")
             else:
                 yield event
     finally:
-        shown.end()
+        line.clear()
 
 
 def result(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Show progress until the end, and return what came out."""
+    """Show progress until the end, and return the last event's fields."""
     last: dict[str, Any] = {}
     for event in follow(events):
         last = event
-    return last
+    return fields_of(last)
 
 
-def table(rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as they need; names come from outside, and nothing in them may steer a terminal."""
-    clean = [["".join(c if c.isprintable() else "?" for c in cell) or "-" for cell in row] for row in rows]
+def fields_of(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event without its kind."""
+    return {name: value for name, value in event.items() if name != "event"}
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in aligned columns."""
+    clean = [[printable(cell) or "-" for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*clean, strict=True)]
     for row in clean:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def as_json(value: Any) -> None:
-    """For scripts."""
+def print_json(value: Any) -> None:
+    """Print a result for scripts."""
     click.echo(json.dumps(value, indent=2))
 
 
-def say(text: str) -> None:
-    """Beside the answer."""
-    click.echo(text, err=True)
+def print_note(text: str) -> None:
+    """Print a line on standard error."""
+    click.echo(printable(text, keep="\n"), err=True)
 
 
-def _progress(event: dict[str, Any]) -> str:
+def printable(text: str, keep: str = "") -> str:
+    """Replace control characters, because users choose names and could send commands to the terminal."""
+    return "".join(letter if letter.isprintable() or letter in keep else "?" for letter in text)
+
+
+def _progress_text(event: dict[str, Any]) -> str:
     kind, what = event["event"], event.get("what", "")
-    count = f"{event['number']} of {event['of']}: " if "number" in event else ""
     texts: dict[str, Callable[[], str]] = {
-        "progress": lambda: (
-            f"{what}: {size(event['done'])}" + (f" of {size(event['total'])}" if event["total"] else "")
-        ),
-        "measure": lambda: f"measuring {count}{what}",
-        "part": lambda: f"{count}{what}",
-        "check": lambda: f"checking {count}{what}",
+        "progress": lambda: f"{what}: {format_size(event['done'])} of {format_size(event['total'])}",
+        "check": lambda: f"checking {what}",
         "database": lambda: f"database {what}",
-        "room": lambda: f"up to {size(event['needed'])} to write, {size(max(event['free'], 0))} free",
         "note": lambda: f"note: {event['text']}",
     }
     return texts[kind]() if kind in texts else ""
 
 
-class _Line:
-    """One line that is redrawn on a terminal, and a line now and then elsewhere."""
+class _StatusLine:
+    """A line that is redrawn on a terminal, and printed now and then elsewhere."""
 
     def __init__(self) -> None:
-        self._terminal, self._width, self._shown = sys.stderr.isatty(), 0, 0.0
+        self._terminal, self._width, self._shown_at = sys.stderr.isatty(), 0, 0.0
 
-    def show(self, text: str, *, lasting: bool) -> None:
-        text = "".join(letter if letter.isprintable() else "?" for letter in text)
-        if self._terminal and not lasting:
+    def show(self, text: str, *, permanent: bool) -> None:
+        text = printable(text)
+        if self._terminal and not permanent:
             click.echo("\r" + text.ljust(self._width), err=True, nl=False)
             self._width = len(text)
-        elif lasting or time.monotonic() - self._shown >= EVERY:
-            self.end()
+        elif permanent or time.monotonic() - self._shown_at >= PLAIN_INTERVAL:
+            self.clear()
             click.echo(text, err=True)
-            self._shown = time.monotonic()
+            self._shown_at = time.monotonic()
 
-    def end(self) -> None:
+    def clear(self) -> None:
         if self._terminal and self._width:
             click.echo("\r" + " " * self._width + "\r", err=True, nl=False)
             self._width = 0

@@ -1,7 +1,7 @@
-"""`passerelle hub upgrade`: what a new checkout changes, and the way back laid before the first step.
+"""The command `passerelle hub upgrade`: what a new checkout changes, and the way back.
 
-Building and starting is compose's: `passerelle hub upgrade` on the machine itself (bridge/cli/hub.py) calls this, then
-compose. In a container, this says what to type.
+Compose builds and starts. `passerelle hub upgrade` on the machine (bridge/cli/hub.py) runs this command, then Compose;
+in a container, this command prints the remaining steps.
 """
 
 from __future__ import annotations
@@ -10,125 +10,130 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import IO, Any
 
 import click
 
-from hub.administration import output
-from hub.administration.backup import write_backup
-from hub.administration.engine import Engine, Inside
-from hub.administration.faults import AdministrationError
-from hub.administration.worker.checkout import IMAGES
+from hub.administration import AdministrationError, output
+from hub.administration.backup import DEFAULT_FOLDER, write_backup
+from hub.administration.engine import Engine
+from hub.administration.worker.settings import IMAGES
+from hub.administration.worker_container import WorkerMounts, run_worker
 
-KEPT_TAG = "before-upgrade"
-# Values are shown, except of what may be one.
-SHOWN_AT_MOST = 100
+IMAGE_TAG = "before-upgrade"
+MAX_SHOWN = 100  # characters of a value
 SECRET = re.compile(r"SECRET|PASSWORD|TOKEN|KEY", re.I)
 LIST_MIGRATIONS = "import os, bridge.store.migrations.versions as v; print('\\n'.join(os.listdir(v.__path__[0])))"
 
 
 @dataclass(frozen=True)
 class Service:
-    """As it runs, or as it would."""
+    """A service as it runs, or as Compose would run it; `built_in` are variables that its image sets."""
 
     image: str
     environment: Mapping[str, str]
     built_in: Collection[str] = field(default=())
-    """Names of the environment that are the image's own."""
 
 
 @click.command()
 @click.option("--config", type=click.File("r"), help="`docker compose config --format json`, '-' for standard input.")
-@click.option("--dry-run", is_flag=True, help="Only say what would change.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def upgrade(config: IO[str] | None, dry_run: bool, yes: bool) -> None:
-    """Compare this checkout with what runs, back the databases up, and keep the images to go back to."""
+    """Compare this checkout with what runs, back up the databases, and tag the current images."""
     engine = Engine.open()
-    for line in look(engine, read_config(config.read()) if config else None) or ["Nothing that can be seen changes."]:
+    for line in find_changes(engine, parse_config(config.read()) if config else None) or ["No visible changes."]:
         click.echo(line)
     if dry_run:
         return
     if not yes:
-        click.confirm("Back the databases up and keep the present images?", abort=True)
-    where = engine.on_machine(f"backups/{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{KEPT_TAG}")
-    write_backup(engine, where, only_databases=True)
-    kept = engine.keep_images(IMAGES, KEPT_TAG)
-    click.echo(f"The databases are in {where}; the images stay as {', '.join(kept)}.")
-    click.echo("\n".join(next_steps(engine.project, engine.folder, where)))
+        click.confirm("Back up the databases and tag the current images?", abort=True)
+    where = engine.machine_path(DEFAULT_FOLDER)
+    snapshot = write_backup(engine, where, only_databases=True)["snapshot"]
+    images = engine.tag_images(IMAGES, IMAGE_TAG)
+    click.echo(f"The databases are backup {snapshot} in {where}; the images are tagged {', '.join(images)}.")
+    click.echo("\n".join(next_steps(engine.project, engine.folder, snapshot)))
 
 
-def next_steps(project: str, folder: str, where: str) -> list[str]:
-    """Forward, and back."""
+def next_steps(project: str, folder: str, snapshot: str) -> list[str]:
+    """Return the commands that complete the upgrade, and those that undo it."""
     return [
         f"Both in   {folder}",
         "Forward:  docker compose build && docker compose up -d --wait",
         "Back:     git checkout the version from before, then",
         f"          docker compose down && docker compose -p {project}-labs down",
         "          docker compose build",
-        f"          docker compose run --rm --no-deps hub passerelle hub restore {where} --only-databases --force",
+        "          docker compose run --rm --no-deps hub passerelle hub restore "
+        f"--snapshot {snapshot} --only-databases --force",
         "          docker compose up -d --wait",
     ]
 
 
-def look(engine: Engine, wanted: Mapping[str, Service] | None) -> list[str]:
-    """A line for each thing that would be another."""
-    last = engine.last_containers()
-    told = output.result(engine.inside("checkout", {}, Inside(settings=True)))
+def find_changes(engine: Engine, wanted: Mapping[str, Service] | None) -> list[str]:
+    """Return a line for each package, migration, image and setting that the checkout changes.
+
+    Args:
+        engine: The engine.
+        wanted: Compose's configuration; None to compare packages and migrations only.
+    """
+    containers = engine.services(running_only=False)
+    checkout = output.result(run_worker(engine, "checkout", WorkerMounts(settings=True)))
     lines = []
-    for name, text in told["requirements"].items():
-        if name in last:
-            present = versions(engine.read(last[name], "/opt/passerelle/requirements.txt"))
-            lines += package_changes(name, present, versions(text))
+    for name, text in checkout["requirements"].items():
+        if name in containers:
+            present = parse_lock(engine.read_file(containers[name], "/opt/passerelle/requirements.txt"))
+            lines += package_changes(name, present, parse_lock(text))
     if "bridge" in engine.services():
-        status, said = engine.execute("bridge", "python", "-c", LIST_MIGRATIONS)
-        present_migrations = {line.removesuffix(".py") for line in said.split()} if status == 0 else set()
-        lines += migration_changes(present_migrations, told["migrations"]) if present_migrations else []
+        status, text = engine.execute("bridge", "python", "-c", LIST_MIGRATIONS)
+        migrations = {line.removesuffix(".py") for line in text.split()} if status == 0 else set()
+        lines += migration_changes(migrations, checkout["migrations"]) if migrations else []
     if wanted is not None:
-        running = {name: as_it_runs(one, engine.image_environment(one)) for name, one in engine.services().items()}
+        running = {name: read_service(one, engine.image_variables(one)) for name, one in engine.services().items()}
         lines += service_changes(running, wanted)
     return lines
 
 
-def versions(lock: str) -> dict[str, str]:
-    """Package → version, of a lock file."""
-    return dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", lock, flags=re.MULTILINE))
+def parse_lock(text: str) -> dict[str, str]:
+    """Return the versions of the packages in a lock file."""
+    return dict(re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", text, flags=re.MULTILINE))
 
 
 def package_changes(image: str, present: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """What the image would have in another version."""
-    changed = [
-        f"{image}: {name} {present.get(name, 'is new,')} → {new.get(name, 'taken away')}"
-        if name in present
-        else f"{image}: {name} {new[name]} is new"
-        for name in sorted({*present, *new})
-        if present.get(name) != new.get(name)
-    ]
-    return changed if present else []
+    """Return a line for each package of an image that changes."""
+    lines = []
+    for name in sorted({*present, *new}) if present else ():
+        if name not in present:
+            lines.append(f"{image}: {name} {new[name]} is new")
+        elif present[name] != new.get(name):
+            lines.append(f"{image}: {name} {present[name]} → {new.get(name, 'removed')}")
+    return lines
 
 
 def migration_changes(present: Collection[str], new: Sequence[str]) -> list[str]:
-    """What the bridge's database would go through, and whether it can."""
-    coming = [name for name in new if name not in present]
-    gone = sorted(name for name in present if name[:1].isdigit() and name not in new)
-    if gone:
+    """Return a line for each migration of the bridge's database.
+
+    Raises:
+        AdministrationError: If the checkout is older than the database.
+    """
+    unknown = sorted(name for name in present if name[:1].isdigit() and name not in new)
+    if unknown:
         raise AdministrationError(
-            f"this checkout is older than what runs: it does not know {gone[-1]}, which the bridge's database has gone "
-            "through. To go back, restore a backup from before: `passerelle hub restore … --only-databases --force`."
+            f"this checkout is older than what runs: it lacks the migration {unknown[-1]} of the bridge's database. To "
+            "go back, restore an older backup: `passerelle hub restore --snapshot … --only-databases --force`."
         )
-    return [f"bridge: its database is changed by {name}" for name in coming]
+    return [f"bridge: migration {name} changes the database" for name in new if name not in present]
 
 
 def service_changes(running: Mapping[str, Service], wanted: Mapping[str, Service]) -> list[str]:
-    """Services, images and settings."""
+    """Return a line for each service, image and setting that changes."""
     lines = [
-        f"{name}: runs, and is not in this configuration (a profile that is off?)"
+        f"{name}: runs but is not in this configuration (an inactive profile?)"
         for name in sorted({*running} - {*wanted})
     ]
     for name, service in sorted(wanted.items()):
         now = running.get(name)
         if now is None:
-            continue  # of a profile that is off, or one that ends by itself
+            continue  # of an inactive profile, or one that ends by itself
         if service.image and service.image != now.image:
             lines.append(f"{name}: image {now.image} → {service.image}")
         lines += [f"{name}: {line}" for line in setting_changes(now, service.environment)]
@@ -136,43 +141,42 @@ def service_changes(running: Mapping[str, Service], wanted: Mapping[str, Service
 
 
 def setting_changes(now: Service, wanted: Mapping[str, str]) -> list[str]:
-    """Of the environment that compose gives a service."""
+    """Return a line for each environment variable that changes; values of secrets are not shown."""
     present = {key: value for key, value in now.environment.items() if key not in now.built_in or key in wanted}
     lines = []
     for key in sorted({*present, *wanted}):
         before, after = present.get(key), wanted.get(key)
         if before == after:
             continue
-        if SECRET.search(key) or max(len(before or ""), len(after or "")) > SHOWN_AT_MOST:
+        if SECRET.search(key) or max(len(before or ""), len(after or "")) > MAX_SHOWN:
             lines.append(f"{key} changes")
         else:
             lines.append(f"{key} {_shown(before)} → {_shown(after)}")
     return lines
 
 
-def _shown(value: str | None) -> str:
-    return "(unset)" if value is None else repr(value)
-
-
-def read_config(text: str) -> dict[str, Service]:
-    """What compose would run."""
+def parse_config(text: str) -> dict[str, Service]:
+    """Parse the output of `docker compose config --format json`."""
     try:
-        services = json.loads(text)["services"]
         return {
             name: Service(
-                image=str(one.get("image", "")),
-                environment={key: str(value or "") for key, value in (one.get("environment") or {}).items()},
+                image=str(service.get("image", "")),
+                environment={key: str(value or "") for key, value in (service.get("environment") or {}).items()},
             )
-            for name, one in services.items()
+            for name, service in json.loads(text)["services"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError):
         raise AdministrationError(
-            "that is no configuration: pipe `docker compose config --format json` into it."
+            "this is not a Compose configuration: pipe `docker compose config --format json` into the command."
         ) from None
 
 
-def as_it_runs(container: Any, built_in: Collection[str]) -> Service:
-    """What an engine says of a container."""
+def read_service(container: Any, built_in: Collection[str]) -> Service:
+    """Return a service as its container runs."""
     lines = container.attrs["Config"]["Env"] or []
     environment = dict(line.partition("=")[::2] for line in lines)
     return Service(container.attrs["Config"]["Image"], environment, built_in)
+
+
+def _shown(value: str | None) -> str:
+    return "(unset)" if value is None else repr(value)

@@ -1,94 +1,134 @@
-"""`passerelle hub users`: who has what, how big, last seen."""
+"""The command `passerelle hub users`: users of the hub's database, with homes and quotas."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
-from hub.administration import output
-from hub.administration.engine import Engine, Inside
-from hub.administration.names import size, unescape
-from hub.administration.users_db import Person, database, people
-from hub.config.hub_toml import HubToml, bytes_of, read_declared
+from hub.administration import AdministrationError, output
+from hub.administration.engine import Engine
+from hub.administration.volume_names import unescape
+from hub.administration.worker_container import WorkerMounts, run_worker
+from hub.config.hub_toml import HubToml, read_declared
+from hub.storage.quota import format_size, limit_of
 
-DECLARED = Path("/etc/passerelle/hub.toml")
+HUB_TOML = Path("/etc/passerelle/hub.toml")
 SIZE = re.compile(r"\d+(?:\.\d+)?[KMGT]", re.I)
+QUERY = """
+SELECT users.name, users.admin, users.last_activity,
+       (SELECT json_group_array(groups.name) FROM user_group_map
+         JOIN groups ON groups.id = user_group_map.group_id WHERE user_group_map.user_id = users.id),
+       (SELECT json_group_array(spawners.name) FROM spawners
+         WHERE spawners.user_id = users.id AND spawners.server_id IS NOT NULL)
+FROM users ORDER BY users.name
+"""
+
+
+@dataclass(frozen=True)
+class User:
+    """A user of the hub; `last_seen` is UTC or empty, `servers` are running labs, the default one named ''."""
+
+    name: str
+    admin: bool
+    groups: tuple[str, ...]
+    last_seen: str
+    servers: tuple[str, ...]
 
 
 @click.command()
-@click.option("--no-sizes", is_flag=True, help="Do not measure homes, which takes a while if they are big.")
-@click.option("--json", "wants_json", is_flag=True, help="One JSON array, sizes in bytes.")
-def users(no_sizes: bool, wants_json: bool) -> None:
-    """Everybody whom the hub knows, and every home that is there, also of those whom it knows no more."""
+@click.option("--no-sizes", is_flag=True, help="Do not measure homes, which takes long if they are large.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, with sizes in bytes.")
+def users(no_sizes: bool, as_json: bool) -> None:
+    """List the hub's users and all homes, including homes of deleted users."""
     engine = Engine.open()
-    homes = [one for one in engine.volumes() if one.kind == "home"]
-    measured: dict[str, int | None] = {unescape(one.of) or one.of: None for one in homes}
+    homes = engine.volumes("home")
+    sizes: dict[str, int | None] = {unescape(home.of) or home.of: None for home in homes}
     if homes and not no_sizes:
-        for event in output.follow(engine.inside("sizes", {}, Inside(tuple(homes)))):
-            of = str(event["place"]).removeprefix("home/")
-            measured[unescape(of) or of] = int(event["bytes"])
-    declared = read_declared(DECLARED if DECLARED.is_file() else None)
-    rows = everybody(people(database()), measured, declared, usual=usual_quota(os.environ.get("LAB_HOME_QUOTA", "")))
-    if wants_json:
-        output.as_json(rows)
+        for event in output.follow(run_worker(engine, "sizes", WorkerMounts(tuple(homes)))):
+            escaped = str(event["place"]).removeprefix("home/")
+            sizes[unescape(escaped) or escaped] = int(event["bytes"])
+    declared = read_declared(HUB_TOML if HUB_TOML.is_file() else None)
+    default = os.environ.get("LAB_HOME_QUOTA", "").strip()
+    rows = user_rows(read_users(database_path()), sizes, declared, default=default if SIZE.fullmatch(default) else "")
+    if as_json:
+        output.print_json(rows)
     elif rows:
-        output.table([("NAME", "ADMIN", "GROUPS", "LAST SEEN", "RUNNING", "HOME", "QUOTA"), *map(_cells, rows)])
+        output.print_table([("NAME", "ADMIN", "GROUPS", "LAST SEEN", "RUNNING", "HOME", "QUOTA"), *map(_cells, rows)])
     else:
-        click.echo("Nobody has signed in yet.")
+        click.echo("No user has signed in yet.")
 
 
-def usual_quota(text: str) -> int | None:
-    """What .env grants to everybody whose groups say nothing."""
-    return bytes_of(text.strip()) if SIZE.fullmatch(text.strip()) else None
+def database_path() -> Path:
+    """Return the path of the hub's database."""
+    return Path(os.environ.get("HUB_DATA_DIR", "/data"), "jupyterhub.sqlite")
 
 
-def everybody(
-    known: Iterable[Person], homes: Mapping[str, int | None], declared: HubToml, *, usual: int | None = None
+def read_users(path: Path) -> list[User]:
+    """Read all users from the hub's database, by name.
+
+    Raises:
+        AdministrationError: If the database is missing or unreadable.
+    """
+    if not path.is_file():
+        raise AdministrationError("the hub has no database yet: start it once (docker compose up -d).")
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=30)) as hub:
+            rows = hub.execute(QUERY).fetchall()
+    except sqlite3.Error as error:
+        raise AdministrationError(f"the hub's database cannot be read: {error}.") from None
+    return [
+        User(
+            name=name,
+            admin=bool(admin),
+            groups=tuple(sorted(json.loads(groups))),
+            last_seen=f"{seen[:19]}Z".replace(" ", "T") if seen else "",
+            servers=tuple(sorted(json.loads(servers))),
+        )
+        for name, admin, seen, groups, servers in rows
+    ]
+
+
+def user_rows(
+    known: Iterable[User], homes: Mapping[str, int | None], declared: HubToml, *, default: str = ""
 ) -> list[dict[str, Any]]:
-    """A row for each person, and for each home without one."""
-    rows = [
+    """Return a row for each user, and for each home without one.
+
+    Args:
+        known: The hub's users.
+        homes: Sizes of homes in bytes by user; None if not measured.
+        declared: The groups' quotas.
+        default: The quota of users whose groups have none, such as `10G`.
+    """
+    users = {user.name: user for user in known}
+    missing = [User(name, admin=False, groups=(), last_seen="", servers=()) for name in sorted({*homes} - {*users})]
+    return [
         {
-            "name": person.name,
-            "known": True,
-            "admin": person.admin,
-            "groups": list(person.groups),
-            "last_seen": person.last_seen or None,
-            "running": list(person.servers),
-            "has_home": person.name in homes,
-            "home_bytes": homes.get(person.name),
-            "quota_bytes": quota_of(person.groups, declared, usual),
+            "name": user.name,
+            "known": user.name in users,
+            "admin": user.admin,
+            "groups": list(user.groups),
+            "last_seen": user.last_seen or None,
+            "running": list(user.servers),
+            "has_home": user.name in homes,
+            "home_bytes": homes.get(user.name),
+            "quota_bytes": limit_of(user.groups, declared, default) if user.name in users else None,
         }
-        for person in known
+        for user in (*users.values(), *missing)
     ]
-    names = {row["name"] for row in rows}
-    nobody: dict[str, Any] = {
-        "known": False,
-        "admin": False,
-        "groups": [],
-        "last_seen": None,
-        "running": [],
-        "quota_bytes": None,
-    }
-    rows += [
-        {"name": name, **nobody, "has_home": True, "home_bytes": count}
-        for name, count in sorted(homes.items())
-        if name not in names
-    ]
-    return rows
-
-
-def quota_of(groups: Iterable[str], declared: HubToml, usual: int | None = None) -> int | None:
-    """The most that a group of theirs grants."""
-    return max((bytes_of(rules.quota) for rules in declared.rules_of(list(groups)) if rules.quota), default=usual)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    home = "none" if not row["has_home"] else "there" if row["home_bytes"] is None else size(row["home_bytes"])
+    home = "none" if not row["has_home"] else "exists" if row["home_bytes"] is None else format_size(row["home_bytes"])
     return (
         row["name"] if row["known"] else f"{row['name']} (not in the hub)",
         "admin" if row["admin"] else "",
@@ -96,5 +136,5 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["last_seen"] or "never",
         ", ".join(name or "lab" for name in row["running"]),
         home,
-        "" if row["quota_bytes"] is None else size(row["quota_bytes"]),
+        "" if row["quota_bytes"] is None else format_size(row["quota_bytes"]),
     )

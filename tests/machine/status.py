@@ -38,6 +38,7 @@ ENABLE = {
     "apereo": "tests/machine/prepare cas",
     "synapse": "tests/machine/prepare synapse",
     "acme": "tests/machine/prepare acme",
+    "restic": "tests/machine/prepare restic",
     "node": "install Node.js 20 or newer with npm, and let npm reach a registry",
 }
 PROMETHEUS_STAND_IN = "passerelle-stand-in/prometheus:trixie"
@@ -177,6 +178,17 @@ def pebble_program() -> Path | None:
     return found[-1] if found else None
 
 
+def missing_restic() -> str | None:
+    """Return why backups cannot be tested, or None if the program of the hub's image is there."""
+    return None if restic_program() else f"restic is not in {state_folder()}"
+
+
+def restic_program() -> Path | None:
+    """Return the program that `prepare restic` built, the newest if there are several."""
+    found = sorted(state_folder().glob("restic-*/restic"), key=lambda program: program.stat().st_mtime)
+    return found[-1] if found else None
+
+
 def installed_package(name: str) -> str | None:
     """The version of a Debian package, or None where it, or Debian, is not there."""
     return _answer(["dpkg-query", "--show", "--showformat", "${Version}", name], ENGINE_SECONDS) or None
@@ -246,6 +258,7 @@ def _report() -> int:
         ("apereo", missing_apereo(), str(apereo_home()), ENABLE["apereo"]),
         ("synapse", missing_synapse(), str(synapse_python()), ENABLE["synapse"]),
         ("acme", missing_acme(), str(pebble_program()), ENABLE["acme"]),
+        ("restic", missing_restic(), str(restic_program()), ENABLE["restic"]),
         ("node", missing_node(), "npm reaches a registry", ENABLE["node"]),
     ]
     for part, reason, found, remedy in lines:

@@ -1,218 +1,141 @@
-"""Write, or go on writing, a backup of what is mounted here.
+"""Backups of a deployment: one snapshot with databases, settings and volumes.
 
-Databases first: whoever is in a home of the backup is then in its database, or signs in anew. Each part is a file of
-its own with its checksum in the manifest, so that a backup that was interrupted goes on behind its last whole part.
+Databases are copied first, so that the owner of every home in the snapshot is in its database or signs in again.
 """
 
 from __future__ import annotations
 
-import errno
 import re
-import shutil
-from dataclasses import dataclass
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from hub.administration.faults import AdministrationError
-from hub.administration.names import KINDS, size
-from hub.administration.worker import archive, databases
-from hub.administration.worker.events import Progress, tell
-from hub.administration.worker.manifest import NAME, Manifest, Part, moment, read_manifest, write_manifest
-from hub.administration.worker.places import TARGET, VOLUMES
-from hub.administration.worker.settings import check_is_meant, keep_settings
+from hub.administration import AdministrationError
+from hub.administration.volume_names import KINDS
+from hub.administration.worker import databases, repository, runtime
+from hub.administration.worker.manifest import DatabaseCopy, Manifest, current_time
+from hub.administration.worker.runtime import emit, mounted_volumes, place_of
+from hub.administration.worker.settings import check_project, copy_settings
 
-SPARE = 64 << 20  # bytes that are left free on the disk of the backup
+FULL, DATABASES = "full", "databases"
+"""Tags of snapshots."""
 
 
 @dataclass(frozen=True)
 class BackupRequest:
-    """What is asked of a backup."""
+    """The options of a backup.
+
+    Attributes:
+        project: The Compose project.
+        versions: Versions of JupyterHub and of the images.
+        exclude: restic's patterns for homes, courses and the public folder.
+        only_databases: Leave out volumes.
+        checkout: The checkout's folder on the machine; settings may name files by absolute paths.
+        keep: Numbers of daily, weekly and monthly snapshots to keep; empty keeps all.
+    """
 
     project: str
     versions: dict[str, str]
-    exclude: tuple[str, ...] = ()
-    compress: bool = False
-    resume: bool = False
+    exclude: Sequence[str] = ()
     only_databases: bool = False
     checkout: str = ""
-    """Its folder on the machine: settings may name files by their whole paths."""
+    keep: dict[str, int] = field(default_factory=dict)
 
 
-def back_up(wish: BackupRequest) -> None:
-    """All of it, then read again and compared."""
-    check_is_meant(wish.project)
-    _check_is_worth_it(wish)
-    manifest = _begin(wish)
-    TARGET.chmod(0o700)  # not before it is known for one of ours: it could be anybody's
-    folders = [] if wish.only_databases else mounted()
-    _check_room(folders, manifest, compress=wish.compress)
-    try:
-        manifest = _take_databases(manifest)
-        manifest = keep_settings(manifest, wish.checkout)
-        write_manifest(TARGET, manifest)
-        for number, folder in enumerate(folders, 1):
-            tell("part", what=_place(folder), number=number, of=len(folders))
-            manifest = _take_folder(manifest, folder, wish)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise AdministrationError(
-            "the disk of the backup is full. What is whole is kept: make room, then go on with the same command and "
-            "--resume."
-        ) from None
-    check_files(manifest)
-    manifest = manifest.model_copy(update={"ended": moment()})
-    write_manifest(TARGET, manifest)
-    tell(
-        "result",
-        parts=len(manifest.parts),
-        bytes=sum(part.bytes for part in manifest.parts),
-        changed=sum(bool(part.changed) for part in manifest.parts),
-        unread=[part.place for part in manifest.parts if part.unread],
+def back_up(request: BackupRequest) -> None:
+    """Write a snapshot, check the repository, and remove snapshots that are no longer kept."""
+    check_project(request.project)
+    _check_not_empty(request)
+    repository.init_repository()
+    _check_owner(request.project)
+    volumes = [] if request.only_databases else mounted_volumes(*KINDS)
+    runtime.STAGING.mkdir(parents=True, exist_ok=True)
+    copies = [copy for volume in mounted_volumes("service") for copy in _copy_databases(volume)]
+    manifest = Manifest(
+        project=request.project,
+        taken=current_time(),
+        versions=request.versions,
+        excluded=tuple(request.exclude),
+        only_databases=request.only_databases,
+        places=tuple(sorted({copy.place for copy in copies} | {place_of(volume) for volume in volumes})),
+        databases=tuple(copies),
+        settings=copy_settings(request.checkout),
     )
-
-
-def mounted() -> list[Path]:
-    """The volumes that are mounted here, services first."""
-    return [path for kind in KINDS for path in sorted((VOLUMES / kind).glob("*")) if path.is_dir()]
-
-
-def check_files(manifest: Manifest) -> None:
-    """Raise unless every file is on the disk as the manifest says."""
-    for number, part in enumerate(manifest.parts, 1):
-        tell("check", what=part.file, number=number, of=len(manifest.parts))
-        path = TARGET / part.file
-        progress = Progress(f"checking {part.file}", part.bytes)
-        if not path.is_file() or archive.sha256_of(path, progress.add) != part.sha256:
-            raise AdministrationError(
-                f"{part.file} is not as it was written: the backup is damaged. Make a new one, on another disk."
-            )
-
-
-def sizes() -> None:
-    """How much each volume takes, told one by one."""
-    folders = mounted()
-    for number, folder in enumerate(folders, 1):
-        tell("size", place=_place(folder), bytes=archive.allocated(folder), number=number, of=len(folders))
-
-
-def _begin(wish: BackupRequest) -> Manifest:
-    if not (TARGET / NAME).exists():
-        if left := sorted(path.name for path in TARGET.iterdir()):
-            raise AdministrationError(f"the folder is not empty ({', '.join(left[:3])}): name a new one.")
-        fresh = Manifest(
-            project=wish.project,
-            began=moment(),
-            versions=wish.versions,
-            excluded=wish.exclude,
-            only_databases=wish.only_databases,
-        )
-        write_manifest(TARGET, fresh)
-        return fresh
-    manifest = read_manifest(TARGET)
-    if manifest.ended is not None:
-        raise AdministrationError(f"there is a whole backup in that folder, of {manifest.ended}: name a new one.")
-    if not wish.resume:
-        raise AdministrationError(
-            f"there is a backup in that folder that was interrupted, begun {manifest.began}: go on with --resume, or "
-            "name a new folder."
-        )
-    if (manifest.project, manifest.excluded, manifest.only_databases) != (
-        wish.project,
-        wish.exclude,
-        wish.only_databases,
-    ):
-        raise AdministrationError(
-            "the interrupted backup in that folder is of another project or was asked for differently: name a new one."
-        )
-    whole = tuple(part for part in manifest.parts if (TARGET / part.file).is_file())
-    return manifest.model_copy(update={"parts": whole, "versions": wish.versions})
-
-
-def _check_is_worth_it(wish: BackupRequest) -> None:
-    """Raise if nobody has ever used this: a night's backup of the wrong project would be found out too late."""
-    where = "service" if wish.only_databases else "service/hub-data"
-    if not databases.find_databases(VOLUMES / where) and not any((VOLUMES / "home").glob("*")):
-        raise AdministrationError(
-            f"the project {wish.project} has neither a hub's database nor a home, so that it is hardly the one that "
-            "you mean: type the command in the folder of its .env (cd deployment/site), and start it once before."
-        )
-
-
-def _check_room(folders: list[Path], manifest: Manifest, *, compress: bool) -> None:
-    needed = 0
-    for number, folder in enumerate(folders, 1):
-        if manifest.part(_file(folder, compress=compress)) is None:
-            tell("measure", what=_place(folder), number=number, of=len(folders))
-            needed += archive.allocated(folder)
-    free = shutil.disk_usage(TARGET).free - SPARE
-    tell("room", needed=needed, free=free)
-    if not compress and needed > free:
-        raise AdministrationError(
-            f"the disk of the backup has {size(max(free, 0))} free and up to {size(needed)} are needed: make room, "
-            "name a folder on another disk, leave something out (--exclude), or try --compress."
-        )
-
-
-def _take_databases(manifest: Manifest) -> Manifest:
-    """Always anew: the whole backup is then as young as they are."""
-    for volume in sorted((VOLUMES / "service").glob("*")):
-        for number, source in enumerate(databases.find_databases(volume)):
-            path = str(source.relative_to(volume))
-            file = f"database/{volume.name}/{number}-{re.sub(r'[^A-Za-z0-9_.-]', '_', source.name)}"
-            tell("database", what=f"{volume.name}/{path}")
-            databases.copy_database(source, TARGET / file)
-            stat = source.stat()
-            part = Part(
-                file=file,
-                place=_place(volume),
-                kind="database",
-                bytes=(TARGET / file).stat().st_size,
-                sha256=archive.sha256_of(TARGET / file),
-                taken=moment(),
-                path=path,
-                owner=(stat.st_uid, stat.st_gid),
-                mode=stat.st_mode & 0o7777,
-                schema_version=databases.schema_of(TARGET / file),
-            )
-            manifest = manifest.having(part)
-            write_manifest(TARGET, manifest)
-    return manifest
-
-
-def _take_folder(manifest: Manifest, folder: Path, wish: BackupRequest) -> Manifest:
-    file = _file(folder, compress=wish.compress)
-    if manifest.part(file) is not None:
-        return manifest  # whole, from before the interruption
-    # What services keep is never left out by a pattern that was meant for homes.
-    exclude = list(wish.exclude)
-    if folder.parent.name == "service":
-        exclude = [
-            f"./{path.relative_to(folder)}{end}"
-            for path in databases.find_databases(folder)
-            for end in ("", *databases.BESIDE)
-        ]
-    progress = Progress(_place(folder))
-    written = archive.write_tar(folder, TARGET / file, exclude=exclude, compress=wish.compress, tick=progress.add)
-    for line in written.unread:
-        tell("note", text=f"{_place(folder)}: {line}")
-    part = Part(
-        file=file,
-        place=_place(folder),
-        kind="folder",
-        bytes=written.bytes,
-        sha256=written.sha256,
-        taken=moment(),
-        changed=written.changed,
-        unread=written.unread,
+    manifest.write()
+    tag = DATABASES if request.only_databases else FULL
+    exclude = [*_database_files(copies), *_user_patterns(request.exclude)]
+    result = repository.create_snapshot(
+        [runtime.STAGING, *volumes], project=request.project, tags=[tag], exclude=exclude
     )
-    manifest = manifest.having(part)
-    write_manifest(TARGET, manifest)
-    return manifest
+    if request.keep:
+        keep = [f"--keep-{period}={count}" for period, count in request.keep.items() if count]
+        repository.forget("--tag", FULL, "--host", request.project, "--group-by", "host", *keep)
+    repository.check_repository()
+    unread = [path.removeprefix(f"{runtime.VOLUMES}/") for path in result.unread]
+    emit("result", snapshot=result.snapshot, bytes=result.bytes, stored=result.stored, unread=unread)
 
 
-def _place(folder: Path) -> str:
-    return f"{folder.parent.name}/{folder.name}"
+def emit_sizes() -> None:
+    """Report the size of each mounted volume."""
+    folders = mounted_volumes(*KINDS)
+    for number, folder in enumerate(folders, 1):
+        emit("size", place=place_of(folder), bytes=allocated_bytes(folder), number=number, of=len(folders))
 
 
-def _file(folder: Path, *, compress: bool) -> str:
-    return f"{_place(folder)}.tar{'.gz' if compress else ''}"
+def allocated_bytes(folder: Path) -> int:
+    """Return the bytes that a folder takes on its disk; unreadable parts count as 0."""
+    command = ["du", "--summarize", "--block-size=1", "--one-file-system", str(folder)]
+    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  no shell
+    first = done.stdout.split(b"\t", 1)[0]
+    return int(first) if first.isdigit() else 0
+
+
+def _check_not_empty(request: BackupRequest) -> None:
+    """Raise if the project was never used: a nightly backup of the wrong project would be noticed too late."""
+    place = "service" if request.only_databases else "service/hub-data"
+    if not databases.find_databases(runtime.VOLUMES / place) and not mounted_volumes("home"):
+        raise AdministrationError(
+            f"the project {request.project} has neither a hub database nor a home, so it is probably not the one you "
+            "want: run this in the folder of your .env (deployment/site), and start the deployment once before."
+        )
+
+
+def _check_owner(project: str) -> None:
+    others = {one.project for one in repository.snapshots(FULL, DATABASES)} - {project}
+    if others:
+        raise AdministrationError(
+            f"that folder contains backups of {', '.join(sorted(others))}: name another one for {project}."
+        )
+
+
+def _copy_databases(volume: Path) -> list[DatabaseCopy]:
+    copies = []
+    for number, source in enumerate(databases.find_databases(volume)):
+        path = str(source.relative_to(volume))
+        file = f"database/{volume.name}/{number}-{re.sub(r'[^A-Za-z0-9_.-]', '_', source.name)}"
+        emit("database", what=f"{volume.name}/{path}")
+        databases.copy_database(source, runtime.STAGING / file)
+        status = source.stat()
+        copy = DatabaseCopy(
+            file=file,
+            place=place_of(volume),
+            path=path,
+            owner=(status.st_uid, status.st_gid),
+            mode=status.st_mode & 0o7777,
+            schema_version=databases.schema_version(runtime.STAGING / file),
+        )
+        copies.append(copy)
+    return copies
+
+
+def _database_files(copies: Sequence[DatabaseCopy]) -> list[str]:
+    """Return patterns for the live databases, whose copies are in the staging folder."""
+    live = (f"{runtime.VOLUMES / copy.place / copy.path}" for copy in copies)
+    return [re.sub(r"([*?\[\]\\])", r"\\\1", f"{path}{end}") for path in live for end in ("", *databases.COMPANIONS)]
+
+
+def _user_patterns(patterns: Sequence[str]) -> list[str]:
+    """Apply the administrator's patterns to users' volumes only, never to what services store."""
+    roots = [f"{runtime.VOLUMES}/{kind}/*/**" for kind in KINDS if kind != "service"]
+    return [f"{root}/{pattern.strip('/')}" for root in roots for pattern in patterns]

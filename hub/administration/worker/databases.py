@@ -1,7 +1,6 @@
-"""SQLite databases that somebody writes to at this moment, copied as of one moment.
+"""Consistent copies of SQLite databases that are in use.
 
-By SQLite itself, as root: the files that it may have to make beside a database get the database's owner then, so that
-nothing foreign is left in the way of the service.
+SQLite itself copies them. It runs as root, so that files it creates beside a database get the database's owner.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from hub.administration.faults import AdministrationError
+from hub.administration import AdministrationError
 
 HEADER = b"SQLite format 3\0"
-BESIDE = ("-wal", "-shm", "-journal")
-BUSY = 30  # seconds
-# What a restored hub must not believe: that labs run. On the same engine they would be another deployment's.
+COMPANIONS = ("-wal", "-shm", "-journal")
+LOCK_TIMEOUT = 30  # seconds
+# A restored hub must not believe that labs run: on the same engine they would belong to another deployment.
 FORGET_LABS = (
     "DELETE FROM servers WHERE id IN (SELECT server_id FROM spawners WHERE server_id IS NOT NULL)",
     "UPDATE spawners SET server_id = NULL, state = NULL, started = NULL",
@@ -25,12 +24,12 @@ FORGET_LABS = (
 
 
 def find_databases(volume: Path) -> list[Path]:
-    """The databases of a volume; links are not followed."""
+    """Return the databases in a volume; links are not followed."""
     found = []
     for folder, _, names in os.walk(volume):
         for name in names:
             path = Path(folder, name)
-            if path.is_file() and not path.is_symlink() and not name.endswith(BESIDE):
+            if path.is_file() and not path.is_symlink() and not name.endswith(COMPANIONS):
                 with path.open("rb") as stream:
                     if stream.read(len(HEADER)) == HEADER:
                         found.append(path)
@@ -38,35 +37,30 @@ def find_databases(volume: Path) -> list[Path]:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Write a copy as of one moment, checked whole, in one file."""
+    """Copy a database as of one moment into one file, and check the copy.
+
+    Raises:
+        AdministrationError: If the database is damaged or stays locked.
+    """
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = target.with_name(f".{target.name}.part")
-    draft.unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o600))
     try:
         # "rw", because readers of a database with a write-ahead log write to its index.
         address = f"file:{quote(str(source))}?mode=rw"
-        with closing(sqlite3.connect(address, uri=True, timeout=BUSY)) as live, closing(sqlite3.connect(draft)) as copy:
+        with (
+            closing(sqlite3.connect(address, uri=True, timeout=LOCK_TIMEOUT)) as live,
+            closing(sqlite3.connect(target)) as copy,
+        ):
             live.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
-            check(copy, source)
-        draft.replace(target)
+            (answer,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
     except sqlite3.Error as error:
         raise AdministrationError(f"the database {source.name} cannot be copied: {error}.") from None
-    finally:
-        for left in (draft, *(draft.with_name(draft.name + end) for end in BESIDE)):
-            left.unlink(missing_ok=True)
-
-
-def check(database: sqlite3.Connection, source: Path) -> None:
-    """Raise unless SQLite finds it whole."""
-    (answer,) = database.execute("PRAGMA integrity_check(1)").fetchone()
     if answer != "ok":
         raise AdministrationError(f"the database {source.name} is damaged: {answer}.")
 
 
-def schema_of(path: Path) -> str:
-    """The migration that a database is at; empty if it knows of none."""
+def schema_version(path: Path) -> str:
+    """Return the migration that a database is at; empty if it has none."""
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)) as database:
         try:
             row = database.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -76,7 +70,7 @@ def schema_of(path: Path) -> str:
 
 
 def forget_labs(path: Path) -> None:
-    """Take from a copy of the hub's database that any lab runs."""
+    """Mark all labs as stopped in a copy of the hub's database."""
     with closing(sqlite3.connect(path)) as database, database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if {"servers", "spawners"} <= tables:

@@ -1,98 +1,86 @@
-"""What a backup says of itself: manifest.json, rewritten after each part, so that an interrupted one can go on."""
+"""The manifest of a backup: a JSON file in its snapshot, with everything that restic cannot know."""
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Literal
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from hub.administration.faults import AdministrationError
-from hub.administration.worker.archive import write_bytes
+from hub.administration import AdministrationError
+from hub.administration.worker import repository, runtime
 
 NAME = "manifest.json"
-_FILE = r"^(service|public|course|home|database)(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$"
+_NAME = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
 
 
-class _Told(BaseModel):
+def _check_relative(path: str) -> str:
+    parts = PurePosixPath(path)
+    if not path or parts.is_absolute() or ".." in parts.parts:
+        raise ValueError("leads out of its volume: do not trust this backup")
+    return path
+
+
+RelativePath = Annotated[str, AfterValidator(_check_relative)]
+Place = Annotated[str, Field(pattern=rf"^(service|public|course|home)/{_NAME}$")]
+
+
+class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Part(_Told):
-    """A file of the backup."""
+class DatabaseCopy(_Record):
+    """A copy of a database: its file below the staging folder, and where it belongs."""
 
-    file: str = Field(pattern=_FILE)
-    place: str = Field(pattern=r"^(service|public|course|home)/[A-Za-z0-9_-][A-Za-z0-9_.-]*$")
-    """The volume that it belongs to, by its name in every deployment."""
-    kind: Literal["folder", "database"]
-    bytes: int = Field(ge=0)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    taken: datetime
-    path: str = ""
-    """Of a database: where it is in its volume."""
-    owner: tuple[int, int] = (0, 0)
-    mode: int = 0o600
+    file: str = Field(pattern=rf"^database/{_NAME}/{_NAME}$")
+    place: str = Field(pattern=rf"^service/{_NAME}$")
+    path: RelativePath
+    owner: tuple[int, int]
+    mode: int
     schema_version: str = ""
-    changed: tuple[str, ...] = ()
-    unread: tuple[str, ...] = ()
 
 
-class Manifest(_Told):
-    """The whole."""
+class Manifest(_Record):
+    """The facts of a backup; `places` are the volumes it contains, by their names in every deployment."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     project: str
-    began: datetime
-    ended: datetime | None = None
+    taken: datetime
     versions: dict[str, str] = Field(default_factory=dict)
     excluded: tuple[str, ...] = ()
     only_databases: bool = False
-    parts: tuple[Part, ...] = ()
-    settings: tuple[str, ...] = ()
-    """Files of the checkout, kept under settings/."""
+    places: tuple[Place, ...] = ()
+    databases: tuple[DatabaseCopy, ...] = ()
+    settings: tuple[RelativePath, ...] = ()
 
-    def part(self, file: str) -> Part | None:
-        """The part of this file."""
-        return next((part for part in self.parts if part.file == file), None)
-
-    def having(self, part: Part) -> Manifest:
-        """With this part in the place of an older one."""
-        others = tuple(other for other in self.parts if other.file != part.file)
-        return self.model_copy(update={"parts": (*others, part)})
+    def write(self) -> None:
+        """Write the manifest into the staging folder."""
+        (runtime.STAGING / NAME).write_bytes(self.model_dump_json(indent=2).encode() + b"\n")
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """What the backup in this folder says."""
-    path = folder / NAME
+def read_manifest(snapshot: str) -> Manifest:
+    """Read the manifest of a snapshot.
+
+    Raises:
+        AdministrationError: If this version cannot read it.
+    """
+    return parse_manifest(repository.read_file(snapshot, runtime.STAGING / NAME))
+
+
+def parse_manifest(text: bytes) -> Manifest:
+    """Validate a manifest; see `read_manifest`."""
     try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise AdministrationError(
-            f"there is no {NAME} in that folder: name the folder that `passerelle hub backup` wrote."
-        ) from None
-    except OSError as error:
-        raise AdministrationError(f"{NAME} cannot be read ({error.strerror}).") from None
+        return Manifest.model_validate_json(text)
     except ValidationError as error:
-        what = "; ".join(
+        reasons = "; ".join(
             f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)[:3]
         )
         raise AdministrationError(
-            f"{NAME} is not one that this version can read ({what}): use the version of Passerelle that wrote it."
+            f"this version cannot read that backup's {NAME} ({reasons}): use the version of Passerelle that wrote it."
         ) from None
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Replace it in one step, and on the disk before anybody is told."""
-    write_bytes(manifest.model_dump_json(indent=2).encode() + b"\n", folder / NAME)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def moment() -> datetime:
-    """Now, to the second."""
+def current_time() -> datetime:
+    """Return the time in UTC, to the second."""
     return datetime.now(UTC).replace(microsecond=0)

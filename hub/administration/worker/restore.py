@@ -1,7 +1,7 @@
-"""Lay a backup out in the volumes that are mounted here.
+"""Restores of a backup into the mounted volumes.
 
-Nothing is written before everything has been read and compared. What is whole in the target is marked there, so that
-an interrupted restore, run again, goes on behind it.
+Nothing is written before the whole snapshot has been read and verified. Volumes are marked meanwhile, so that no
+service starts on a part of a restore, and an interrupted one continues when it is run again.
 """
 
 from __future__ import annotations
@@ -9,194 +9,212 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from hub.administration.faults import AdministrationError
-from hub.administration.names import size
-from hub.administration.worker import archive, databases
-from hub.administration.worker.backup import check_files
-from hub.administration.worker.events import Progress, tell
-from hub.administration.worker.manifest import Manifest, Part, read_manifest
-from hub.administration.worker.places import TARGET, VOLUMES
-from hub.administration.worker.settings import check_is_meant, check_no_strangers, different_settings
+from hub.administration import AdministrationError
+from hub.administration.worker import databases, repository, runtime
+from hub.administration.worker.backup import DATABASES, FULL, allocated_bytes
+from hub.administration.worker.manifest import DatabaseCopy, Manifest, read_manifest
+from hub.administration.worker.offboard import ARCHIVE
+from hub.administration.worker.runtime import emit
+from hub.administration.worker.settings import changed_settings, check_no_demo_users, check_project
 from hub.config.restore_marker import MARK
+from hub.storage.quota import format_size
 
 HUB_DATABASE = "service/hub-data"
-UNDER_WAY = MARK
+EMPTIED = "emptied"  # line in a marker: the volume contains nothing but restored files
+KEPT_NAMES = (MARK, "lost+found")
 
 
 @dataclass(frozen=True)
-class BackupRequest:
-    """What is asked of a restore."""
+class RestoreRequest:
+    """The options of a restore; `home` is the escaped name of a user whose home alone is restored."""
 
+    snapshot: str
     jupyterhub: str
     force: bool = False
     only_databases: bool = False
+    home: str = ""
+
+    def places(self, manifest: Manifest) -> list[str]:
+        """Return the places that this restore writes to."""
+        if self.home:
+            return [place for place in manifest.places if place == f"home/{self.home}"]
+        if self.only_databases:
+            return sorted({copy.place for copy in manifest.databases})
+        return list(manifest.places)
 
 
-def describe(project: str) -> None:
-    """What the backup holds and what is in the way of it in this project: told before anything is done."""
-    check_is_meant(project)
-    manifest = read_manifest(TARGET)
-    check_no_strangers(manifest)
-    in_the_way = []
-    places = sorted({part.place for part in manifest.parts})
+def describe(project: str, snapshot: str, only_databases: bool, home: str) -> None:
+    """Report what a backup contains, and what a restore of it would overwrite in this project."""
+    check_project(project)
+    chosen = find_snapshot(snapshot, only_databases=only_databases, home=home)
+    manifest = read_manifest(chosen.id)
+    if not home:
+        check_no_demo_users(chosen.id, manifest)
+    places = RestoreRequest(chosen.id, "", only_databases=only_databases, home=home).places(manifest)
+    overwritten = []
     for place in places:
-        folder = VOLUMES / place
-        if folder.is_dir() and not _is_marked(folder, manifest) and (names := _contents(folder)):
-            in_the_way.append({"place": place, "files": len(names), "bytes": archive.allocated(folder)})
-    tell(
+        folder = runtime.VOLUMES / place
+        if folder.is_dir() and not _is_marked(folder, chosen.id) and (names := _contents(folder)):
+            overwritten.append({"place": place, "files": len(names), "bytes": allocated_bytes(folder)})
+    free = shutil.disk_usage(runtime.STAGING.parent).free
+    if chosen.size > free and not only_databases and not home:
+        emit("note", text=f"the backup has {format_size(chosen.size)}, and {format_size(free)} are free on the disk.")
+    emit(
         "backup",
+        snapshot=chosen.id,
         project=manifest.project,
-        began=manifest.began.isoformat(),
-        ended=None if manifest.ended is None else manifest.ended.isoformat(),
+        taken=manifest.taken.isoformat(),
         versions=manifest.versions,
         places=places,
-        only_databases=manifest.only_databases,
-        bytes=sum(part.bytes for part in manifest.parts),
-        in_the_way=in_the_way,
-        settings=different_settings(manifest),
+        bytes=chosen.size,
+        overwritten=overwritten,
+        settings=changed_settings(chosen.id, manifest),
     )
 
 
-def restore(wish: BackupRequest) -> None:
-    """All of it."""
-    manifest = read_manifest(TARGET)
-    check_manifest(manifest, wish)
-    parts = [part for part in manifest.parts if not wish.only_databases or part.kind == "database"]
-    check_files(manifest.model_copy(update={"parts": tuple(parts)}))
-    places = sorted({part.place for part in parts})
-    # Whoever looks into the hub's volume alone is to see the mark as long as there is any.
-    last = sorted(places, key=lambda place: place == HUB_DATABASE)
-    _check_room(parts)
-    if not wish.force:
+def find_snapshot(wanted: str, *, only_databases: bool = False, home: str = "") -> repository.Snapshot:
+    """Return a snapshot of the repository.
+
+    Args:
+        wanted: The beginning of its id; empty for the newest one that fits.
+        only_databases: Whether a backup of databases alone fits too.
+        home: The escaped name of a user; an archive of their home then fits too.
+    """
+    tags = [FULL, *([DATABASES] if only_databases or wanted else []), *([ARCHIVE] if home else [])]
+    found = repository.snapshots(*tags)
+    if wanted:
+        found = [one for one in found if one.id.startswith(wanted[: len(one.id)])]
+    elif home:
+        found = [one for one in found if ARCHIVE not in one.tags or f"home={home}" in one.tags]
+    if not found:
+        raise AdministrationError(
+            f"there is no backup {wanted} in that folder: `passerelle hub backup FOLDER --list` lists them."
+            if wanted
+            else "there is no such backup in that folder: name the folder that `passerelle hub backup` wrote."
+        )
+    return found[-1]
+
+
+def restore(request: RestoreRequest) -> None:
+    """Restore a snapshot; run again after an interruption, it continues."""
+    manifest = read_manifest(request.snapshot)
+    check_manifest(manifest, request)
+    places = request.places(manifest)
+    copies = [copy for copy in manifest.databases if copy.place in places]
+    folders = [] if request.only_databases else [runtime.VOLUMES / place for place in places]
+    if not request.force:
         for place in places:
-            _check_is_free(VOLUMES / place, manifest)
-    # Marked before anything is written: what was there is no longer anybody's data, and a second run may go on.
-    for place in reversed(last):
-        _mark(VOLUMES / place, manifest)
-    for number, place in enumerate(places, 1):
-        tell("part", what=place, number=number, of=len(places))
-        # The databases go where the folder has been laid out.
-        of_place = sorted((part for part in parts if part.place == place), key=lambda part: part.kind != "folder")
-        _restore_place(VOLUMES / place, of_place)
-    # At the very end, or a second run would take those that are done for somebody else's data.
-    for place in last:
-        (VOLUMES / place / UNDER_WAY).unlink(missing_ok=True)
-    tell("result", parts=len(parts), bytes=sum(part.bytes for part in parts))
+            _check_free(runtime.VOLUMES / place, request.snapshot)
+    repository.verify_snapshot(request.snapshot, str(runtime.STAGING) if request.only_databases else "/")
+    # The hub looks at its own volume only, so that one is marked first and unmarked last.
+    order = sorted(places, key=lambda place: place != HUB_DATABASE)
+    for place in order:
+        _mark(runtime.VOLUMES / place, request.snapshot)
+    for folder in folders:
+        _empty(folder)
+    repository.restore_snapshot(request.snapshot, [*folders, *([runtime.STAGING / "database"] if copies else [])])
+    for copy in copies:
+        _put_database(runtime.VOLUMES / copy.place, copy)
+    # All at the very end: a second run would otherwise take a finished volume for other data.
+    for place in reversed(order):
+        (runtime.VOLUMES / place / MARK).unlink(missing_ok=True)
+    emit("result", places=places)
 
 
-def check_manifest(manifest: Manifest, wish: BackupRequest) -> None:
-    """Raise unless the backup is whole and of no later version than what shall run on it."""
-    if manifest.ended is None:
+def extract_settings(snapshot: str) -> None:
+    """Write the settings files of a backup into the output folder."""
+    chosen = find_snapshot(snapshot, only_databases=True)
+    repository.extract_folder(chosen.id, runtime.STAGING / "settings", runtime.OUTPUT)
+    emit("result", snapshot=chosen.id, files=list(read_manifest(chosen.id).settings))
+
+
+def check_manifest(manifest: Manifest, request: RestoreRequest) -> None:
+    """Raise unless this checkout can run what the backup contains.
+
+    Raises:
+        AdministrationError: With what to do instead.
+    """
+    if not request.places(manifest):
         raise AdministrationError(
-            "that backup was interrupted before it was whole: finish it with `passerelle hub backup … --resume`, or "
-            "take an older one."
+            "that backup does not contain it: `passerelle hub backup FOLDER --list` lists others."
         )
+    if request.home:
+        return
     theirs = manifest.versions.get("jupyterhub", "0")
-    if _version(theirs) > _version(wish.jupyterhub):
+    if _version(theirs) > _version(request.jupyterhub):
         raise AdministrationError(
-            f"that backup was made with JupyterHub {theirs} and this checkout has {wish.jupyterhub}, which cannot read "
-            "its database: take the checkout that it was made with, or a newer one."
+            f"that backup was made with JupyterHub {theirs}; this checkout has {request.jupyterhub}, which cannot read "
+            "its database: use the checkout that made the backup, or a newer one."
         )
-    if manifest.only_databases and not wish.only_databases:
-        raise AdministrationError("that backup has databases only, as an upgrade makes it: add --only-databases.")
-    for part in manifest.parts:
-        inside = PurePosixPath(part.path)
-        if inside.is_absolute() or ".." in inside.parts or (part.kind == "database") != bool(part.path):
-            raise AdministrationError(
-                f"the manifest says that {part.file} belongs outside its volume: do not trust it."
-            )
+    if manifest.only_databases and not request.only_databases:
+        raise AdministrationError("that backup contains databases only: add --only-databases.")
 
 
-def _restore_place(folder: Path, parts: list[Part]) -> None:
-    done = _read_mark(folder)
-    for part in parts:
-        if part.sha256 in done:
-            continue
-        if part.kind == "folder":
-            _empty(folder)
-            progress = Progress(part.place, part.bytes)
-            archive.extract_tar(TARGET / part.file, folder, tick=progress.add)
-        else:
-            _put_database(folder, part)
-        with (folder / UNDER_WAY).open("a") as stream:
-            stream.write(f"{part.sha256}\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-
-
-def _put_database(folder: Path, part: Part) -> None:
-    target = folder / part.path
+def _put_database(folder: Path, copy: DatabaseCopy) -> None:
+    target = folder / copy.path
     if any(parent.is_symlink() for parent in target.parents if parent.is_relative_to(folder)):
-        raise AdministrationError(f"{part.path} lies behind a link in its volume: remove the link.")
+        raise AdministrationError(f"{copy.path} lies behind a link in its volume: remove the link.")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".restore-") as work:
         draft = Path(work, "database")
-        shutil.copyfile(TARGET / part.file, draft)
-        if part.place == HUB_DATABASE:
+        shutil.copyfile(runtime.STAGING / copy.file, draft)
+        if copy.place == HUB_DATABASE:
             databases.forget_labs(draft)
-        draft.chmod(part.mode)
-        os.chown(draft, *part.owner)
-        for end in databases.BESIDE:
+        draft.chmod(copy.mode)
+        os.chown(draft, *copy.owner)
+        for end in databases.COMPANIONS:
             target.with_name(target.name + end).unlink(missing_ok=True)
         draft.replace(target)
 
 
-def _check_is_free(folder: Path, manifest: Manifest) -> None:
-    if folder.is_dir() and not _is_marked(folder, manifest) and _contents(folder):
-        raise AdministrationError(f"{folder.relative_to(VOLUMES)} is not empty: nothing was written.")
+def _check_free(folder: Path, snapshot: str) -> None:
+    if folder.is_dir() and not _is_marked(folder, snapshot) and _contents(folder):
+        raise AdministrationError(f"{folder.relative_to(runtime.VOLUMES)} is not empty: nothing was written.")
 
 
-def _mark(folder: Path, manifest: Manifest) -> None:
+def _mark(folder: Path, snapshot: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    if _is_marked(folder, manifest):
-        return
-    mark = folder / UNDER_WAY
-    mark.unlink(missing_ok=True)
-    mark.touch(mode=0o600)
-    mark.write_text(_sign(manifest), encoding="ascii", errors="replace")
+    if not _is_marked(folder, snapshot):
+        mark = folder / MARK
+        mark.unlink(missing_ok=True)
+        mark.touch(mode=0o600)
+        mark.write_text(f"{snapshot}\n", encoding="ascii")
 
 
-def _is_marked(folder: Path, manifest: Manifest) -> bool:
-    """By us, for this backup: a user could have a file of that name in their home, but not one of root's."""
-    mark = folder / UNDER_WAY
-    ours = mark.is_file() and not mark.is_symlink() and mark.lstat().st_uid == 0
-    return ours and mark.read_text(encoding="ascii", errors="replace").startswith(_sign(manifest))
+def _is_marked(folder: Path, snapshot: str) -> bool:
+    """Return whether a restore of this snapshot has begun here; only root's marker counts, not a user's file."""
+    return _mark_lines(folder)[:1] == [snapshot]
 
 
-def _sign(manifest: Manifest) -> str:
-    """Which backup it is."""
-    return f"{manifest.began:%Y%m%dT%H%M%SZ}-{sha256(manifest.project.encode()).hexdigest()}\n"
-
-
-def _read_mark(folder: Path) -> set[str]:
-    return set((folder / UNDER_WAY).read_text(encoding="ascii", errors="replace").split())
+def _mark_lines(folder: Path) -> Sequence[str]:
+    mark = folder / MARK
+    if mark.is_symlink() or not mark.is_file() or mark.lstat().st_uid != 0:
+        return []
+    return mark.read_text(encoding="ascii", errors="replace").split()
 
 
 def _contents(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.name not in (UNDER_WAY, "lost+found"))
+    return sorted(path.name for path in folder.iterdir() if path.name not in KEPT_NAMES)
 
 
 def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.name in (UNDER_WAY, "lost+found"):
-            continue
+    """Empty a volume once; after an interruption its content is already restored files."""
+    if EMPTIED in _mark_lines(folder):
+        return
+    for name in _contents(folder):
+        path = folder / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _check_room(parts: list[Part]) -> None:
-    needed = sum(part.bytes for part in parts if not part.file.endswith(".gz"))
-    free = shutil.disk_usage(VOLUMES / parts[0].place).free if parts else 0
-    if needed > free:
-        raise AdministrationError(
-            f"the volumes' disk has {size(free)} free and {size(needed)} are needed: make room; nothing was written."
-        )
+    with (folder / MARK).open("a", encoding="ascii") as stream:
+        stream.write(f"{EMPTIED}\n")
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -1,23 +1,25 @@
-"""What an administrator wrote: .env, every file that it names, certificates, notices.
+"""The administrator's files in the checkout: settings, certificates, notices, and what an upgrade would bring.
 
-Kept with a backup as files, because a restored deployment begins with them; and read, so that the demo of a checkout
-is not taken for the deployment whose settings are in its folder deployment/site/.
+Settings are part of a backup, because a restored deployment begins with them. They are also read, so that the demo of
+a checkout is not mistaken for the deployment in deployment/site/.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from hub.administration.faults import AdministrationError
-from hub.administration.worker import archive
-from hub.administration.worker.events import tell
+from hub.administration import AdministrationError
+from hub.administration.worker import repository, runtime
 from hub.administration.worker.manifest import Manifest
-from hub.administration.worker.places import CHECKOUT, SITE, TARGET
+from hub.administration.worker.runtime import emit
 
-KEPT = (
+IMAGES = ("hub", "bridge", "lab")
+MIGRATIONS = "bridge/store/migrations/versions"
+SETTINGS_PATTERNS = (
     ".env",
     "*.env",
     ".env.*",
@@ -27,110 +29,135 @@ KEPT = (
     "deployment/conf.d/*",
     "deployment/notices/*",
 )
-NO_SETTINGS = frozenset({".gitkeep", "pyproject.toml", "README.md"})
-AT_MOST = 1 << 20  # bytes of one file
-# Its content is somebody else's to keep, and no setting.
-NO_FILE = frozenset({"LAB_PUBLIC_FOLDER"})
+EXCLUDED_NAMES = frozenset({".gitkeep", "pyproject.toml", "README.md"})
+MAX_SIZE = 1 << 20  # bytes of one file
+SITE_PREFIX = "deployment/site/"
+# Values that name a path but no settings file: a folder, and the password that opens the backup itself.
+EXCLUDED_SETTINGS = frozenset({"LAB_PUBLIC_FOLDER", "HUB_BACKUP_PASSWORD_FILE"})
 _LINE = re.compile(
     r"\s*(?:export\s+)?(?P<name>\w+)\s*=\s*(?:'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\"|(?P<bare>.*?))\s*(?:\s#.*)?"
 )
 
 
-def values(path: Path) -> dict[str, str]:
-    """What an .env says, as it is written there; nothing if it is not there."""
-    if not path.is_file():
-        return {}
-    found = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        if match := _LINE.fullmatch(line):
-            found[match["name"]] = match["single"] or match["double"] or match["bare"] or ""
+def parse_env(text: str) -> dict[str, str]:
+    """Return the variables of an .env file, as Compose reads them."""
+    matches = (_LINE.fullmatch(line) for line in text.splitlines())
+    return {match["name"]: match["single"] or match["double"] or match["bare"] or "" for match in matches if match}
+
+
+def read_env(*paths: Path) -> dict[str, str]:
+    """Return the variables of these .env files; missing files count as empty, and the last one wins."""
+    found: dict[str, str] = {}
+    for path in paths:
+        if path.is_file():
+            found |= parse_env(path.read_text(encoding="utf-8", errors="replace"))
     return found
 
 
-def keep_settings(manifest: Manifest, checkout: str) -> Manifest:
-    """Copy them into the backup, with owners and rights.
+def copy_settings(checkout: str) -> tuple[str, ...]:
+    """Copy the settings files into the staging folder, with their owners and modes.
 
-    :param checkout: where CHECKOUT is on the machine
+    Args:
+        checkout: The checkout's folder on the machine.
+
+    Returns:
+        Their names, relative to the checkout.
     """
-    kept = []
+    copied = []
     for name, path in sorted({**dict(_usual_files()), **dict(_named_files(checkout))}.items()):
-        if path.stat().st_size > AT_MOST:
-            tell("note", text=f"{name} is larger than a setting and not in the backup: keep it yourself.")
+        status = path.stat()
+        if status.st_size > MAX_SIZE:
+            emit("note", text=f"{name} is too large for a settings file and is not in the backup: keep a copy.")
             continue
-        copy = TARGET / "settings" / name
-        archive.write_bytes(path.read_bytes(), copy)
-        # The bridge reads some of them as a user of its own: what is laid out again has to be as open as it was.
-        os.chown(copy, path.stat().st_uid, path.stat().st_gid)
-        copy.chmod(path.stat().st_mode & 0o777)
-        kept.append(f"settings/{name}")
-    return manifest.model_copy(update={"settings": tuple(kept)})
+        copy = runtime.STAGING / "settings" / name
+        copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.copyfile(path, copy)
+        # The bridge reads some of them as another user, so their permissions must survive a restore.
+        os.chown(copy, status.st_uid, status.st_gid)
+        copy.chmod(status.st_mode & 0o777)
+        copied.append(name)
+    return tuple(copied)
 
 
-def different_settings(manifest: Manifest) -> list[str]:
-    """Which files of settings here are not as the backup has them."""
-    different = []
+def changed_settings(snapshot: str, manifest: Manifest) -> list[str]:
+    """Return the settings files that differ from those in a snapshot."""
+    changed = []
     for name in manifest.settings:
-        rest = name.removeprefix("settings/")
-        here = (
-            SITE / rest.removeprefix("deployment/site/")
-            if rest.startswith("deployment/site/") and SITE.is_dir()
-            else CHECKOUT / rest
-        )
-        kept = TARGET / name
-        if not here.is_file() or (kept.is_file() and here.read_bytes() != kept.read_bytes()):
-            different.append(rest)
-    return different
+        current = runtime.CHECKOUT / name
+        if name.startswith(SITE_PREFIX) and runtime.SITE.is_dir():
+            current = runtime.SITE / name.removeprefix(SITE_PREFIX)
+        if not current.is_file() or current.read_bytes() != _read_setting(snapshot, name):
+            changed.append(name)
+    return changed
 
 
-def check_is_meant(project: str) -> None:
-    """Raise if this is the checkout's own project, and site/ has the settings of another."""
-    theirs = "" if SITE.is_dir() else values(CHECKOUT / "deployment/site/.env").get("COMPOSE_PROJECT_NAME", "")
-    if theirs and theirs != project:
+def check_project(project: str) -> None:
+    """Raise if this is the checkout's own project although deployment/site/ has the settings of another.
+
+    Raises:
+        AdministrationError: With the folder to use.
+    """
+    env = {} if runtime.SITE.is_dir() else read_env(runtime.CHECKOUT / SITE_PREFIX / ".env")
+    other = env.get("COMPOSE_PROJECT_NAME", "")
+    if other and other != project:
         raise AdministrationError(
-            f"This is the project {project}, the checkout's own, and yours is {theirs}: type the command in its folder "
-            "(cd deployment/site)."
+            f"this command runs for {project}, the project of the checkout, but your deployment is {other}: run it in "
+            "the folder deployment/site."
         )
 
 
-def check_no_strangers(manifest: Manifest) -> None:
-    """Raise if the demo's users, whose passwords everybody knows, would come to homes that they had no part in."""
-    kept = TARGET / "settings"
-    if _demo(CHECKOUT / ".env", SITE / ".env") and not _demo(kept / ".env", kept / "deployment/site/.env"):
+def check_no_demo_users(snapshot: str, manifest: Manifest) -> None:
+    """Raise if users of the demo's CAS, whose passwords are public, would get the homes of real users.
+
+    Raises:
+        AdministrationError: With what to do first.
+    """
+    current = read_env(runtime.CHECKOUT / ".env", runtime.SITE / ".env")
+    names = (name for name in (".env", f"{SITE_PREFIX}.env") if name in manifest.settings)
+    saved: dict[str, str] = {}
+    for name in names:
+        saved |= parse_env(_read_setting(snapshot, name).decode(errors="replace"))
+    if current.get("CAS_HOST") and not saved.get("CAS_HOST"):
         raise AdministrationError(
-            f"Here runs the demo's CAS (CAS_HOST), whose passwords everybody knows, and the backup is of "
-            f"{manifest.project}, which had none: take the settings of the backup over first, and type this in the "
-            "folder of its .env (cd deployment/site)."
+            f"this project runs the demo's CAS (CAS_HOST), whose passwords are public, and the backup of "
+            f"{manifest.project} does not: restore its settings first (--settings-to), then run this in the folder of "
+            "its .env (deployment/site)."
         )
 
 
-def _demo(*written: Path) -> str:
-    """The host of the demo's CAS, if it is on; the last file that says something holds."""
-    said: dict[str, str] = {}
-    for path in written:
-        said |= values(path)
-    return said.get("CAS_HOST", "")
+def emit_checkout() -> None:
+    """Report the locked requirements of the images and the migrations of the bridge."""
+    locks = {name: runtime.CHECKOUT / "requirements" / f"{name}.txt" for name in IMAGES}
+    emit(
+        "checkout",
+        requirements={name: path.read_text(encoding="utf-8") for name, path in locks.items() if path.is_file()},
+        migrations=sorted(path.stem for path in (runtime.CHECKOUT / MIGRATIONS).glob("[0-9]*.py")),
+    )
+
+
+def _read_setting(snapshot: str, name: str) -> bytes:
+    return repository.read_file(snapshot, runtime.STAGING / "settings" / name)
 
 
 def _usual_files() -> Iterator[tuple[str, Path]]:
-    for root, under in ((CHECKOUT, ""), (SITE, "deployment/site/")):
-        for path in {path for pattern in KEPT for path in root.glob(pattern)}:
-            name = f"{under}{path.relative_to(root)}"
+    for root, prefix in ((runtime.CHECKOUT, ""), (runtime.SITE, SITE_PREFIX)):
+        for path in {path for pattern in SETTINGS_PATTERNS for path in root.glob(pattern)}:
+            name = f"{prefix}{path.relative_to(root)}"
             if path.is_symlink() and not path.exists():
-                tell("note", text=f"{name} leads out of the checkout and is not in the backup: keep it yourself.")
-            elif path.is_file() and path.name not in NO_SETTINGS:
+                emit("note", text=f"{name} is a link out of the checkout and not in the backup: keep a copy.")
+            elif path.is_file() and path.name not in EXCLUDED_NAMES:
                 yield name, path
 
 
 def _named_files(checkout: str) -> Iterator[tuple[str, Path]]:
-    """Those that .env names, wherever in the checkout they are; relative names are from there, in site/ as well."""
-    base = PurePosixPath(checkout or CHECKOUT)
-    said = values(CHECKOUT / ".env") | values(SITE / ".env")
-    for name, value in said.items():
-        if not value.startswith(("./", "../", "/")) or name in NO_FILE:
+    """Yield files in the checkout that .env names; relative names start there, also in deployment/site/.env."""
+    base = PurePosixPath(checkout or runtime.CHECKOUT)
+    for name, value in read_env(runtime.CHECKOUT / ".env", runtime.SITE / ".env").items():
+        if not value.startswith(("./", "../", "/")) or name in EXCLUDED_SETTINGS:
             continue
         on_machine = PurePosixPath(os.path.normpath(base / value))
-        path = CHECKOUT / on_machine.relative_to(base) if on_machine.is_relative_to(base) else None
+        path = runtime.CHECKOUT / on_machine.relative_to(base) if on_machine.is_relative_to(base) else None
         if path is not None and path.is_file():
             yield str(on_machine.relative_to(base)), path
         elif path is None or path.is_symlink():
-            tell("note", text=f"{value} ({name}) is not in the checkout and so not in the backup: keep it yourself.")
+            emit("note", text=f"{value} ({name}) is outside the checkout and not in the backup: keep a copy.")

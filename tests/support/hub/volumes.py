@@ -1,14 +1,19 @@
-"""Folders as the one-shot container of the administrator's commands sees them."""
+"""Folders as the one-shot container of the administrator's commands mounts them."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
-from hub.administration.worker import backup, checkout, offboard, places, restore, settings
+from hub.administration.worker import repository, runtime
+from tests.machine.status import restic_program
+from tests.support.hub.weak_key import PASSWORD, quick_repository
 
+run_restic = repository._run
 HUB_TABLES = """
 CREATE TABLE users (name TEXT); INSERT INTO users VALUES ('bob');
 CREATE TABLE servers (id INTEGER); INSERT INTO servers VALUES (1), (2);
@@ -18,18 +23,28 @@ CREATE TABLE spawners (server_id INTEGER, state TEXT, started TEXT); INSERT INTO
 
 @pytest.fixture
 def volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("volumes", "target", "checkout", "site"):
-        (tmp_path / name).mkdir()
-    for module in (places, settings, backup, restore, offboard, checkout):
-        for name in ("volumes", "target", "checkout", "site"):
-            if hasattr(module, name.upper()):
-                monkeypatch.setattr(module, name.upper(), tmp_path / name)
+    """Create the empty mount points, and put the tested restic on the PATH."""
+    for name in ("volumes", "target", "checkout", "site", "output", "staging/files"):
+        (tmp_path / name).mkdir(parents=True)
+        monkeypatch.setattr(runtime, name.partition("/")[0].upper(), tmp_path / name)
+    monkeypatch.setattr(runtime, "PASSWORD", tmp_path / "password")
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    if restic := restic_program():
+        monkeypatch.setenv("PATH", str(restic.parent), prepend=":")
+        monkeypatch.setattr(repository, "_run", partial(_run_quickly, restic))
     return tmp_path / "volumes"
+
+
+def _run_quickly(restic: Path, *arguments: str, **options: bool) -> bytes:
+    if arguments != ("init",):
+        return run_restic(*arguments, **options)
+    copytree(quick_repository(restic), runtime.TARGET, dirs_exist_ok=True)
+    return b""
 
 
 @pytest.fixture
 def filled(volumes: Path) -> Iterator[Path]:
-    """A hub whose database is open, and a home."""
+    """Create a hub whose database is open, and a home."""
     hub, home = volumes / "service/hub-data", volumes / "home/bob"
     hub.mkdir(parents=True)
     home.mkdir(parents=True)

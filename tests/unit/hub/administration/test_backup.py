@@ -1,6 +1,5 @@
-"""Backup and restore on folders as the one-shot container sees them: real tar, real SQLite, no engine."""
+"""Backups on folders as the one-shot container mounts them: real restic, real SQLite, no engine."""
 
-import errno
 import json
 import os
 import sqlite3
@@ -10,235 +9,201 @@ from pathlib import Path
 
 import pytest
 
-from hub.administration.faults import AdministrationError
-from hub.administration.worker import archive, backup, places, restore
-from hub.administration.worker.manifest import Manifest, read_manifest, write_manifest
-from hub.config.restore_marker import restore_in_progress
-from tests.support.hub.volumes import filled, volumes
+from hub.administration import AdministrationError
+from hub.administration.worker import repository, runtime
+from hub.administration.worker.backup import BackupRequest, back_up
+from hub.administration.worker.manifest import read_manifest
+from tests.support.hub.backups import REQUEST, backup, backup_and_read_events, file_names, write
+from tests.support.hub.volumes import filled, run_restic, volumes
 
 __all__ = ["filled", "volumes"]  # fixtures
 
-WISH = backup.BackupRequest(project="hub", versions={"jupyterhub": "6.1.1"})
-BACK = restore.BackupRequest(jupyterhub="6.1.1")
+pytestmark = pytest.mark.needs("restic")
 
 
-def empty(volumes: Path) -> None:
-    volumes.rename(volumes.with_name("before"))
-    for place in ("service/hub-data", "home/bob"):
-        (volumes / place).mkdir(parents=True)
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
 
 
-def test_everything_comes_back_and_no_lab_is_believed_to_run(filled: Path) -> None:
-    backup.back_up(WISH)
-    empty(filled)
-    restore.restore(BACK)
-
-    home = filled / "home/bob"
-    assert sorted(path.name for path in home.iterdir()) == [".cache", "bad\nname", "kept.txt", "link"]
-    assert (home / "link").readlink() == Path("/etc/passwd")
-    assert (home / "kept.txt").stat().st_mode & 0o777 == 0o640
-    assert (filled / "service/hub-data/cookie_secret").read_text() == "secret"
-    with closing(sqlite3.connect(filled / "service/hub-data/jupyterhub.sqlite")) as database:
-        assert database.execute("SELECT name FROM users").fetchall() == [("bob",)]
-        assert database.execute("SELECT id FROM servers").fetchall() == [(1,)]
-        assert database.execute("SELECT server_id, state FROM spawners").fetchall() == [(None, None)]
-
-
-def test_a_copy_of_a_database_is_of_one_moment_while_somebody_writes(filled: Path) -> None:
+def test_database_copy_is_consistent_during_a_write(filled: Path) -> None:
     database = filled / "service/hub-data/jupyterhub.sqlite"
     with closing(sqlite3.connect(database)) as writer:
         writer.execute("INSERT INTO users VALUES ('not yet committed')")
-        backup.back_up(WISH)
+        snapshot = backup()
         writer.rollback()
-    (part,) = (part for part in read_manifest(places.TARGET).parts if part.kind == "database")
-    with closing(sqlite3.connect(places.TARGET / part.file)) as copy:
-        assert copy.execute("SELECT name FROM users").fetchall() == [("bob",)]
-    names = subprocess.run(
-        ["tar", "-tf", places.TARGET / "service/hub-data.tar"], capture_output=True, text=True, check=True
-    ).stdout
-    assert "sqlite" not in names
+    (copy,) = read_manifest(snapshot).databases
+    repository.extract_folder(snapshot, runtime.STAGING / "database", runtime.OUTPUT)
+    with closing(sqlite3.connect(runtime.OUTPUT / copy.file.removeprefix("database/"))) as restored:
+        assert restored.execute("SELECT name FROM users").fetchall() == [("bob",)]
+    assert not any("sqlite" in name for name in file_names(snapshot, filled / "service"))
 
 
-def test_patterns_leave_out_of_homes_and_never_of_what_services_keep(filled: Path) -> None:
-    backup.back_up(backup.BackupRequest("hub", {}, exclude=(".cache", "cookie_secret", "*.txt")))
-    listed = {
-        place: subprocess.run(
-            ["tar", "-tf", places.TARGET / f"{place}.tar"], capture_output=True, text=True, check=True
-        ).stdout
-        for place in ("home/bob", "service/hub-data")
-    }
-    assert ".cache" not in listed["home/bob"]
-    assert "kept.txt" not in listed["home/bob"]
-    assert "cookie_secret" in listed["service/hub-data"]
+def test_patterns_exclude_from_homes_but_never_from_services(filled: Path) -> None:
+    write(filled / "home/bob/deep/.cache/other")
+    write(filled / "service/hub-data/.cache/needed")
+    snapshot = backup(exclude=[".cache", "cookie_secret", "*.txt"])
+    homes, services = file_names(snapshot, filled / "home"), file_names(snapshot, filled / "service")
+    assert {"bad\nname", "link"} <= set(homes)
+    assert not {".cache", "big", "other", "kept.txt"} & set(homes)
+    assert {"cookie_secret", "needed"} <= set(services)
 
 
-def test_nobody_else_may_read_a_backup(filled: Path) -> None:
+def test_repository_is_encrypted_and_readable_by_root_only(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "_run", run_restic)
     usual = os.umask(0o022)
     try:
-        backup.back_up(WISH)
+        runtime.TARGET.chmod(0o755)
+        backup()
     finally:
         os.umask(usual)
-    assert places.TARGET.stat().st_mode & 0o777 == 0o700
-    files = [path for path in places.TARGET.rglob("*") if path.is_file()]
-    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    files = [path for path in runtime.TARGET.rglob("*") if path.is_file()]
+    assert mode(runtime.TARGET) == 0o700
+    assert {mode(path) & 0o077 for path in files} <= {0}
+    assert not any(b"secret" in path.read_bytes() or b"kept" in path.read_bytes() for path in files)
 
 
-def test_settings_are_kept_as_files_and_a_restore_says_where_they_differ(
-    filled: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (places.CHECKOUT / ".env").write_text("HUB_HOST=a\n")
-    (places.SITE / "hub.toml").write_text("# mine\n")
-    backup.back_up(WISH)
-    (places.CHECKOUT / ".env").write_text("HUB_HOST=b\n")
-    capsys.readouterr()
-    restore.describe("hub")
-
-    told = json.loads(capsys.readouterr().out)
-    assert (places.TARGET / "settings/deployment/site/hub.toml").read_text() == "# mine\n"
-    assert told["settings"] == [".env"]
-    assert [one["place"] for one in told["in_the_way"]] == ["home/bob", "service/hub-data"]
+def test_wrong_password_is_reported(filled: Path) -> None:
+    backup()
+    runtime.PASSWORD.write_text("wrong\n")
+    with pytest.raises(AdministrationError, match="HUB_BACKUP_PASSWORD_FILE"):
+        backup()
 
 
-def test_a_full_disk_leaves_whole_parts_and_says_how_to_go_on(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(archive.Hashed, "write", full)
-    with pytest.raises(AdministrationError, match=r"disk of the backup is full.*--resume"):
-        backup.back_up(WISH)
-    assert list(places.TARGET.rglob("*.tar*")) == []
-    monkeypatch.undo()
+def test_password_is_created_once_for_root_only(volumes: Path) -> None:
+    assert repository.create_password("backup-password")
+    path = runtime.TARGET / "backup-password"
+    created = path.read_text()
+    assert not repository.create_password("backup-password")
+    assert (path.read_text(), mode(path)) == (created, 0o600)
+    assert len(created) > 40
 
 
-def test_what_does_not_fit_is_told_before_it_is_begun(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "allocated", lambda _: 2**60)
-    with pytest.raises(AdministrationError, match=r"free and up to 2097152.0 TiB are needed"):
-        backup.back_up(WISH)
+def test_password_is_not_in_the_process_list(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    popen = subprocess.Popen
+
+    class Recorder(popen):  # type: ignore[misc,valid-type]
+        def __init__(self, command: list[str], **options: object) -> None:
+            commands.append(command)
+            super().__init__(command, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", Recorder)
+    backup()
+    assert commands
+    assert "correct horse" not in str(commands)
 
 
-def test_a_second_run_begins_anew_only_where_there_is_nothing(filled: Path) -> None:
-    backup.back_up(WISH)
-    with pytest.raises(AdministrationError, match="there is a whole backup in that folder"):
-        backup.back_up(WISH)
+@pytest.mark.parametrize("name", ["index.html", "manifest.json"])
+def test_rejected_folder_keeps_its_mode(filled: Path, name: str) -> None:
+    runtime.TARGET.chmod(0o755)
+    (runtime.TARGET / name).write_text('{"name": "of a web application"}')
+    with pytest.raises(AdministrationError, match="the folder is not empty"):
+        backup()
+    assert mode(runtime.TARGET) == 0o755
 
 
-def test_an_interrupted_backup_goes_on_and_is_not_laid_out(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = archive.write_tar
-
-    def interrupted(source: Path, *arguments: object, **options: object) -> archive.Written:
-        if source.name == "bob":
-            raise KeyboardInterrupt
-        return usual(source, *arguments, **options)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(archive, "write_tar", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            backup.back_up(WISH)
-    with pytest.raises(AdministrationError, match="interrupted before it was whole"):
-        restore.restore(BACK)
-    with pytest.raises(AdministrationError, match="go on with --resume"):
-        backup.back_up(WISH)
-    with pytest.raises(AdministrationError, match="asked for differently"):
-        backup.back_up(backup.BackupRequest("other", {}, resume=True))
-    before = (places.TARGET / "service/hub-data.tar").stat().st_mtime_ns
-    backup.back_up(backup.BackupRequest("hub", {"jupyterhub": "6.1.1"}, resume=True))
-
-    assert (places.TARGET / "service/hub-data.tar").stat().st_mtime_ns == before
-    assert read_manifest(places.TARGET).ended
+def test_folder_with_backups_of_another_project_is_rejected(filled: Path) -> None:
+    backup()
+    with pytest.raises(AdministrationError, match="contains backups of hub: name another one for other"):
+        backup(project="other")
 
 
-def test_an_interrupted_restore_goes_on(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    backup.back_up(WISH)
-    empty(filled)
+def test_second_backup_stores_only_what_changed(filled: Path) -> None:
+    (filled / "home/bob/data").write_bytes(os.urandom(3_000_000))
+    first = backup_and_read_events()[-1]
+    (filled / "home/bob/kept.txt").write_text("changed")
+    second = backup_and_read_events()[-1]
+    assert first["stored"] > 3_000_000
+    assert second["stored"] < 100_000
+    assert second["bytes"] > 3_000_000
 
-    def interrupted(*_: object, **__: object) -> None:
+
+def test_interrupted_backup_leaves_no_snapshot_and_no_lock(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (filled / "home/bob/data").write_bytes(os.urandom(40_000_000))
+    environment = repository._environment() | {"RESTIC_PROGRESS_FPS": "60"}
+
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(restore, "_put_database", interrupted)
+        patch.setattr(repository, "_environment", lambda: environment)
+        patch.setattr(repository, "_emit_progress", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            restore.restore(BACK)
-    assert (filled / "home/bob/kept.txt").exists()
-    restore.restore(BACK)
-
-    assert (filled / "service/hub-data/jupyterhub.sqlite").exists()
-    assert list(filled.rglob(restore.UNDER_WAY)) == []
-
-
-def test_nobody_starts_on_what_an_interrupted_restore_left_until_it_is_whole(
-    filled: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The hub looks into its own volume alone: it is marked first and for longest."""
-    (filled / "service/secrets").mkdir()
-    backup.back_up(WISH)
-    empty(filled)
-    hub_data, lasts = filled / "service/hub-data", []
-    usual = restore._mark
-
-    def interrupted(folder: Path, manifest: Manifest) -> None:
-        usual(folder, manifest)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(restore, "_mark", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            restore.restore(BACK)
-    assert restore_in_progress(hub_data)
-
-    unlink = Path.unlink
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", lambda path, **options: (lasts.append(path), unlink(path, **options)))
-        restore.restore(BACK)
-    assert [path for path in lasts if path.name == restore.UNDER_WAY][-1].parent == hub_data
-    assert restore_in_progress(hub_data) is None
+            backup()
+    assert repository.snapshots("full") == []
+    assert not list((runtime.TARGET / "locks").iterdir())
+    snapshot = backup()
+    assert [one.id for one in repository.snapshots("full")] == [snapshot]
 
 
-def test_what_one_backup_left_half_done_is_in_the_way_of_another(
-    filled: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    backup.back_up(WISH)
-    manifest = read_manifest(places.TARGET)
-    empty(filled)
-
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(restore, "_put_database", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            restore.restore(BACK)
-
-    def in_the_way() -> list[str]:
-        capsys.readouterr()
-        restore.describe("hub")
-        return [one["place"] for one in json.loads(capsys.readouterr().out)["in_the_way"]]
-
-    assert in_the_way() == []
-    write_manifest(places.TARGET, manifest.model_copy(update={"began": manifest.began.replace(year=2001)}))
-    assert in_the_way() == ["home/bob", "service/hub-data"]
-    with pytest.raises(AdministrationError, match="is not empty: nothing was written"):
-        restore.restore(BACK)
-    assert (filled / "home/bob/kept.txt").exists()
-    restore.restore(restore.BackupRequest(jupyterhub="6.1.1", force=True))
-    assert list(filled.rglob(restore.UNDER_WAY)) == []
+@pytest.mark.needs("mounts")
+def test_full_disk_is_reported_with_what_to_do(filled: Path) -> None:
+    (filled / "home/bob/data").write_bytes(os.urandom(8_000_000))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", runtime.TARGET], check=True)
+    try:
+        with pytest.raises(AdministrationError, match=r"no space left on device.*Make room, then run the same command"):
+            backup()
+    finally:
+        subprocess.run(["umount", runtime.TARGET], check=True)
 
 
-def test_nothing_is_written_over_without_force_and_all_of_it_with(filled: Path) -> None:
-    backup.back_up(WISH)
-    (filled / "home/bob/later.txt").write_text("written after the backup")
-    with pytest.raises(AdministrationError, match="home/bob is not empty: nothing was written"):
-        restore.restore(BACK)
-    assert (filled / "home/bob/later.txt").exists()
-    assert list(filled.rglob(restore.UNDER_WAY)) == []
-    restore.restore(restore.BackupRequest(jupyterhub="6.1.1", force=True))
+def test_unreadable_files_are_reported(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapper = filled.parent / "bin"
+    write(
+        wrapper / "restic",
+        '#!/bin/sh\ncase " $* " in *\' backup \'*) ;; *) exec "$RESTIC" "$@";; esac\n'
+        'printf \'{"message_type":"error","error":{"message":"permission denied"},"item":"%s/home/bob/x"}\\n\' '
+        f'{filled} >&2\n"$RESTIC" "$@"\nexit 3\n',
+    ).chmod(0o755)
+    restic = subprocess.run(["which", "restic"], capture_output=True, text=True, check=True).stdout.strip()
+    monkeypatch.setenv("RESTIC", restic)
+    monkeypatch.setenv("PATH", str(wrapper), prepend=":")
+    assert backup_and_read_events()[-1]["unread"] == ["home/bob/x"]
 
-    assert not (filled / "home/bob/later.txt").exists()
-    assert (filled / "home/bob/kept.txt").read_text() == "kept"
+
+def test_damaged_repository_is_reported_by_the_next_backup(filled: Path) -> None:
+    backup()
+    for pack in (runtime.TARGET / "data").rglob("[0-9a-f]" * 64):
+        pack.chmod(0o600)
+        pack.unlink()
+    with pytest.raises(AdministrationError, match="restic: "):
+        backup()
 
 
-def test_a_compressed_backup_comes_back_too(filled: Path) -> None:
-    backup.back_up(backup.BackupRequest("hub", {}, compress=True))
-    assert (places.TARGET / "home/bob.tar.gz").exists()
-    empty(filled)
-    restore.restore(BACK)
-    assert (filled / "home/bob/kept.txt").read_text() == "kept"
+def test_retention_deletes_older_backups_and_keeps_databases(filled: Path) -> None:
+    first, databases = backup(), backup(only_databases=True)
+    last = backup(keep={"daily": 1, "weekly": 0, "monthly": 0})
+    assert [one.id for one in repository.snapshots("full")] == [last]
+    assert [one.id for one in repository.snapshots("databases")] == [databases]
+    assert first != last
+
+
+@pytest.mark.parametrize("only_databases", [False, True])
+def test_unused_project_is_not_backed_up(volumes: Path, only_databases: bool) -> None:
+    (volumes / "service/hub-data").mkdir(parents=True)
+    with pytest.raises(
+        AdministrationError, match=r"project demo has neither a hub database nor a home.*deployment/site"
+    ):
+        back_up(BackupRequest("demo", {}, only_databases=only_databases))
+    assert list(runtime.TARGET.iterdir()) == []
+
+
+def test_home_without_hub_database_is_backed_up(volumes: Path) -> None:
+    (volumes / "home/bob").mkdir(parents=True)
+    assert read_manifest(backup()).places == ("home/bob",)
+
+
+def test_databases_only_backup_reads_no_volume(filled: Path) -> None:
+    snapshot = backup(only_databases=True)
+    assert read_manifest(snapshot).places == ("service/hub-data",)
+    assert "cookie_secret" not in file_names(snapshot, Path("/"))
+    assert REQUEST.project == read_manifest(snapshot).project
+
+
+def test_sizes_are_reported_by_volume(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from hub.administration.worker.backup import emit_sizes
+
+    emit_sizes()
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["place"] for event in events] == ["service/hub-data", "home/bob"]
+    assert all(event["bytes"] > 0 for event in events)

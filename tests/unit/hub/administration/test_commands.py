@@ -1,23 +1,23 @@
-"""What the administrator's commands decide and print, without an engine."""
+"""Decisions and output of the administrator's commands, without an engine."""
 
 import json
 import re
 import sqlite3
 import stat
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 from prometheus_client import CollectorRegistry, generate_latest
 
 from bridge.cli.hub import find_folder, with_absolute_folder
-from hub.administration import offboard, output, upgrade
-from hub.administration.backup import check_nothing_in_the_way, to_keep
+from hub.administration import AdministrationError, offboard, output, upgrade
+from hub.administration.backup import backed_up_volumes, backup, check_bridge_database, check_overwritten
 from hub.administration.engine import Engine
-from hub.administration.faults import AdministrationError
-from hub.administration.names import Volume
-from hub.administration.users import everybody, usual_quota
-from hub.administration.users_db import people
+from hub.administration.users import read_users, user_rows
+from hub.administration.volume_names import Volume
 from hub.config.hub_toml import GroupRules, HubToml
 from hub.config.services import keep_token, measure, roles, services
 
@@ -32,15 +32,15 @@ INSERT INTO spawners VALUES (1, '', 7), (1, 'gpu', NULL), (2, '', NULL);
 """
 
 
-def test_people_are_told_with_groups_and_what_runs(tmp_path: Path) -> None:
+def test_users_are_listed_with_groups_and_running_labs(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as database:
         database.executescript(SCHEMA)
-    ann, bob = people(tmp_path / "hub.sqlite")
+    ann, bob = read_users(tmp_path / "hub.sqlite")
     assert (ann.name, ann.admin, ann.last_seen, ann.groups, ann.servers) == ("ann", True, "", (), ())
     assert (bob.last_seen, bob.groups, bob.servers) == ("2026-11-01T10:00:00Z", ('cn=a,ou="x"', "students"), ("",))
 
     declared = HubToml(groups={"students": GroupRules(quota="2G"), "staff": GroupRules(quota="9G")})
-    rows = everybody([ann, bob], {"bob": 5, "left": 7}, declared, usual=usual_quota("1g"))
+    rows = user_rows([ann, bob], {"bob": 5, "left": 7}, declared, default="1g")
     assert [(row["name"], row["known"], row["home_bytes"], row["quota_bytes"]) for row in rows] == [
         ("ann", True, None, 1024**3),
         ("bob", True, 5, 2 * 1024**3),
@@ -49,52 +49,60 @@ def test_people_are_told_with_groups_and_what_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"not a database, but long enough to be taken for one at first sight"])
-def test_a_database_that_is_none_is_one_sentence(tmp_path: Path, content: bytes | None) -> None:
+def test_missing_or_invalid_database_is_reported(tmp_path: Path, content: bytes | None) -> None:
     if content:
         (tmp_path / "hub.sqlite").write_bytes(content)
     with pytest.raises(AdministrationError, match=r"hub('s| has no) database"):
-        people(tmp_path / "hub.sqlite")
+        read_users(tmp_path / "hub.sqlite")
 
 
-def test_what_is_made_anew_is_not_kept_and_a_course_of_that_name_is() -> None:
+def test_generated_volumes_are_excluded_but_not_courses() -> None:
     found = [Volume("service", "traefik-dynamic", "x"), Volume("course", "prometheus-data", "y")]
-    assert to_keep(found) == [found[1]]
+    engine = SimpleNamespace(volumes=lambda *kinds: [one for one in found if one.kind in kinds])
+    assert backed_up_volumes(engine, only_databases=False) == [found[1]]  # type: ignore[arg-type]
+    assert backed_up_volumes(engine, only_databases=True) == []  # type: ignore[arg-type]
 
 
-def test_what_would_be_lost_is_named() -> None:
+@pytest.mark.parametrize(("address", "rejected"), [("postgresql+psycopg://x/y", True), ("sqlite:////data/x", False)])
+def test_bridge_database_on_a_server_must_be_excluded(address: str, rejected: bool) -> None:
+    bridge = SimpleNamespace(attrs={"Config": {"Env": [f"PASSERELLE_DATABASE_URL={address}"]}})
+    engine = SimpleNamespace(services=lambda: {"bridge": bridge})
+    check_bridge_database(engine, excluded=True)  # type: ignore[arg-type]
+    with pytest.raises(AdministrationError, match="pg_dump") if rejected else nullcontext():
+        check_bridge_database(engine, excluded=False)  # type: ignore[arg-type]
+
+
+def test_weekly_retention_needs_daily_retention(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = SimpleNamespace(services=dict, machine_path=str)
+    monkeypatch.setattr(Engine, "open", lambda: engine)
+    result = CliRunner().invoke(backup, ["/x", "--keep-weekly", "4"])
+    assert result.exit_code == 2
+    assert "need --keep-daily" in result.output
+
+
+def test_overwritten_data_is_listed() -> None:
     lost = [{"place": "home/bob", "files": 3, "bytes": 2048}]
     with pytest.raises(AdministrationError, match=r"home/bob: 3 entries, 2\.0 KiB"):
-        check_nothing_in_the_way(lost, force=False, project="hub")
-    check_nothing_in_the_way(lost, force=True, project="hub")
-    check_nothing_in_the_way([], force=False, project="hub")
+        check_overwritten(lost, force=False, project="hub")
+    check_overwritten(lost, force=True, project="hub")
+    check_overwritten([], force=False, project="hub")
 
 
-def test_a_folder_is_one_of_the_machine() -> None:
-    class Own:
-        labels = {"com.docker.compose.project": "hub", "com.docker.compose.project.working_dir": "/opt/hub"}  # noqa: RUF012
-
-    engine = Engine(None, Own())
-    assert engine.on_machine("backups/x") == "/opt/hub/backups/x"
-    assert engine.on_machine("/srv/x") == "/srv/x"
-    with pytest.raises(AdministrationError, match="whole path"):
-        engine.on_machine("../x")
-
-
-def test_the_retention_is_a_number_of_days(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retention_is_a_number_of_days(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUB_OFFBOARD_RETENTION_DAYS", "30")
-    assert (offboard.days_to_keep(None), offboard.days_to_keep(0)) == (30, 0)
-    monkeypatch.setenv("HUB_OFFBOARD_RETENTION_DAYS", "ever")
-    with pytest.raises(AdministrationError, match="no number of days"):
-        offboard.days_to_keep(None)
+    assert (offboard.retention_days(None), offboard.retention_days(0)) == (30, 0)
+    monkeypatch.setenv("HUB_OFFBOARD_RETENTION_DAYS", "forever")
+    with pytest.raises(AdministrationError, match="not a number of days"):
+        offboard.retention_days(None)
     monkeypatch.delenv("HUB_OFFBOARD_RETENTION_DAYS")
-    assert offboard.days_to_keep(None) == 180
+    assert offboard.retention_days(None) == 180
 
 
-def test_an_upgrade_names_packages_images_and_settings() -> None:
+def test_upgrade_lists_packages_images_and_settings() -> None:
     now = upgrade.Service("traefik:v1", {"A": "1", "PATH": "/bin", "OLD": "x", "API_TOKEN": "s3cret"}, {"PATH"})
     new = upgrade.Service("traefik:v2", {"A": "2", "NEW": "y", "API_TOKEN": "other"})
     assert upgrade.service_changes({"edge": now, "gone": now}, {"edge": new, "off": new}) == [
-        "gone: runs, and is not in this configuration (a profile that is off?)",
+        "gone: runs but is not in this configuration (an inactive profile?)",
         "edge: image traefik:v1 → traefik:v2",
         "edge: A '1' → '2'",
         "edge: API_TOKEN changes",
@@ -102,55 +110,55 @@ def test_an_upgrade_names_packages_images_and_settings() -> None:
         "edge: OLD 'x' → (unset)",
     ]
     lock = "# x\njupyterhub==6.1.1 \\\n    --hash=sha256:1\na-b==1 ; python_version < '3.12' \\\n"
-    assert upgrade.versions(lock) == {"jupyterhub": "6.1.1", "a-b": "1"}
+    assert upgrade.parse_lock(lock) == {"jupyterhub": "6.1.1", "a-b": "1"}
     assert upgrade.package_changes("hub", {"a": "1", "b": "1"}, {"a": "2", "c": "1"}) == [
         "hub: a 1 → 2",
-        "hub: b 1 → taken away",
+        "hub: b 1 → removed",
         "hub: c 1 is new",
     ]
 
 
-def test_the_way_back_is_printed_as_the_page_has_it() -> None:
+def test_printed_way_back_matches_the_documentation() -> None:
     page = (ROOT / "docs/hub/upgrade.md").read_text()
     (block,) = re.findall(r"^```sh\n(cd \S+\ngit checkout .*?)^```", page, flags=re.MULTILINE | re.DOTALL)
-    there, _, *steps = block.splitlines()
-    printed = upgrade.next_steps("PROJECT", "/opt/passerelle/site", "backups/…-before-upgrade")
-    assert printed[0].split()[-1] == there.removeprefix("cd ")
+    folder, _, *steps = block.splitlines()
+    printed = upgrade.next_steps("PROJECT", "/opt/passerelle/site", "BACKUP")
+    assert printed[0].split()[-1] == folder.removeprefix("cd ")
     assert [line.strip() for line in printed[3:]] == steps
 
 
-def test_an_older_checkout_than_the_database_is_refused() -> None:
+def test_checkout_older_than_the_database_is_rejected() -> None:
     assert upgrade.migration_changes({"0001_a", "__init__"}, ["0001_a", "0002_b"]) == [
-        "bridge: its database is changed by 0002_b"
+        "bridge: migration 0002_b changes the database"
     ]
-    with pytest.raises(AdministrationError, match="older than what runs: it does not know 0002_b"):
+    with pytest.raises(AdministrationError, match="older than what runs: it lacks the migration 0002_b"):
         upgrade.migration_changes({"0001_a", "0002_b"}, ["0001_a"])
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"services": 3}', '{"services": {"hub": 1}}'])
-def test_what_is_no_configuration_is_one_sentence(text: str) -> None:
+def test_invalid_configuration_is_reported(text: str) -> None:
     with pytest.raises(AdministrationError, match="pipe `docker compose config"):
-        upgrade.read_config(text)
+        upgrade.parse_config(text)
 
 
-def test_names_of_files_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     output.result([{"event": "note", "text": "home/bob: \x1b[2Jgone"}, {"event": "result", "parts": 1}])
-    output.table([("\x1b]0;x\x07",)])
-    said = capsys.readouterr()
-    assert "\x1b" not in said.out + said.err
-    assert "home/bob: ?[2Jgone" in said.err
+    output.print_table([("\x1b]0;x\x07",)])
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.out + printed.err
+    assert "home/bob: ?[2Jgone" in printed.err
 
 
-def test_the_token_of_the_command_is_made_once_and_for_its_owner(tmp_path: Path) -> None:
+def test_administration_token_is_created_once_for_root_only(tmp_path: Path) -> None:
     token = keep_token(tmp_path)
     assert keep_token(tmp_path) == token
     assert len(token) == 64
     assert stat.S_IMODE((tmp_path / "administration_token").stat().st_mode) == 0o600
-    (tmp_path / "administration_token").write_text("")  # by a hub that was killed there
+    (tmp_path / "administration_token").write_text("")  # by a hub that was killed
     assert len(keep_token(tmp_path)) == 64
 
 
-def test_each_service_may_do_what_it_is_for(tmp_path: Path) -> None:
+def test_each_service_has_its_own_scopes(tmp_path: Path) -> None:
     found = services(tmp_path, "t0ken")
     scopes = {role["name"]: role["scopes"] for role in roles(found)}
     assert scopes["prometheus"] == ["read:metrics"]
@@ -158,7 +166,7 @@ def test_each_service_may_do_what_it_is_for(tmp_path: Path) -> None:
     assert [one["name"] for one in services(tmp_path, "")] == ["administration"]
 
 
-def test_disk_and_running_labs_are_metrics_however_often_the_configuration_is_read(tmp_path: Path) -> None:
+def test_metrics_are_registered_once(tmp_path: Path) -> None:
     registry = CollectorRegistry()
     measure(tmp_path, registry)
     measure(tmp_path, registry)
@@ -170,7 +178,7 @@ def test_disk_and_running_labs_are_metrics_however_often_the_configuration_is_re
     assert "passerelle_running_labs 1.0" in generate_latest(registry).decode()
 
 
-def test_the_deployments_folder_is_found_from_below_and_ones_own_settings_win(tmp_path: Path) -> None:
+def test_deployment_folder_is_found_and_site_wins(tmp_path: Path) -> None:
     (tmp_path / "compose.yml").touch()
     (tmp_path / "deployment" / "site").mkdir(parents=True)
     (tmp_path / "deployment/certs/x").mkdir(parents=True)
@@ -182,7 +190,7 @@ def test_the_deployments_folder_is_found_from_below_and_ones_own_settings_win(tm
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "passed"),
     [
         (["backup", "x", "--exclude", "y", "--json"], ["backup", "/here/x", "--exclude", "y", "--json"]),
         (["backup", "--exclude", "y", "../x"], ["backup", "--exclude", "y", "/x"]),
@@ -191,11 +199,11 @@ def test_the_deployments_folder_is_found_from_below_and_ones_own_settings_win(tm
         ([], []),
     ],
 )
-def test_a_folder_is_meant_from_where_it_is_typed(typed: list[str], told: list[str]) -> None:
-    assert with_absolute_folder(typed, Path("/here")) == told
+def test_folders_are_relative_to_the_current_folder(typed: list[str], passed: list[str]) -> None:
+    assert with_absolute_folder(typed, Path("/here")) == passed
 
 
-def test_a_dashboard_asks_only_the_provisioned_source_and_every_panel_says_what_it_is() -> None:
+def test_dashboard_panels_are_described_and_use_one_source() -> None:
     dashboard = json.loads((ROOT / "deployment/monitoring/dashboards/passerelle.json").read_text())
     assert (
         "uid: passerelle-prometheus" in (ROOT / "deployment/monitoring/grafana/datasources/passerelle.yml").read_text()

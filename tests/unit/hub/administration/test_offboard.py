@@ -1,4 +1,4 @@
-"""Offboarding: nobody is called out while the bridge knows of them, or while somebody is at their home."""
+"""Offboarding ends all access first, and waits until the home is unused."""
 
 import json
 from collections.abc import Iterator
@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 from docker.errors import APIError  # type: ignore[import-untyped]
 
-from hub.administration import free_volume, offboard
+from hub.administration import AdministrationError, engine, offboard
 from hub.administration.engine import Engine
-from hub.administration.faults import AdministrationError
-from hub.administration.names import Volume
-from hub.administration.user_records import Traces
+from hub.administration.volume_names import Volume
 from hub.storage.quota import Usage, ledger_in
 from hub.storage.volumes import LABEL
 from hub.web.terms import Terms
@@ -25,18 +23,18 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Bridge:
-    """`passerelle sessions …` in the bridge's container, as far as offboarding asks it."""
+    """`passerelle sessions …` in the bridge's container."""
 
-    def __init__(self, *subjects: str, ends: bool = True, status: int = 0, said: str = "") -> None:
-        self.subjects, self.ends, self.status, self.said = list(subjects), ends, status, said
+    def __init__(self, *subjects: str, ends: bool = True, status: int = 0, output: str = "") -> None:
+        self.subjects, self.ends, self.status, self.output = list(subjects), ends, status, output
         self.ended: list[str] = []
 
     def answer(self, words: list[str]) -> tuple[int, bytes]:
         assert words[:2] == ["passerelle", "sessions"]
         if words[2] == "subjects":
             assert words[3:] == ["--json", "--", "bob"]
-            told = self.said or json.dumps([{"subject": one} for one in self.subjects])
-            return self.status, told.encode()
+            output = self.output or json.dumps([{"subject": one} for one in self.subjects])
+            return self.status, output.encode()
         assert words[2] == "end"
         assert words[4] == "--all-access"
         subject = words[3].removeprefix("--subject=")
@@ -48,17 +46,17 @@ class Bridge:
 
 
 class Containers:
-    """One look after the other at who has the home's volume."""
+    """The containers that use the home's volume, one answer after the other."""
 
-    def __init__(self, *looks: dict[str, bool]) -> None:
-        self.looks = list(looks)
+    def __init__(self, *answers: dict[str, bool]) -> None:
+        self.answers = list(answers)
 
     def __call__(self) -> list[Any]:
-        look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
-        return [SimpleNamespace(name=name, labels={LABEL: "hub"} if tool else {}) for name, tool in look.items()]
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return [SimpleNamespace(name=name, labels={LABEL: "hub"} if tool else {}) for name, tool in answer.items()]
 
 
-def engine_with(bridge: Bridge | None, at_home: Containers, removed: list[str], refusals: int = 0) -> Engine:
+def engine_with(bridge: Bridge | None, users: Containers, removed: list[str], refusals: int = 0) -> Engine:
     class Own:
         labels = {"com.docker.compose.project": "hub"}  # noqa: RUF012
 
@@ -71,7 +69,7 @@ def engine_with(bridge: Bridge | None, at_home: Containers, removed: list[str], 
             filters = filters or {}
             if "volume" in filters:
                 assert filters == {"volume": HOME.name}
-                return at_home()
+                return users()
             runs = SimpleNamespace(
                 labels={"com.docker.compose.service": "bridge"},
                 exec_run=bridge.answer if bridge else None,
@@ -99,94 +97,94 @@ def plan(**changed: Any) -> offboard.Plan:
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("AUTH_METHOD", raising=False)
-    monkeypatch.setattr(free_volume, "LOOKS_EVERY", 0)
+    monkeypatch.setattr(engine, "POLL_INTERVAL", 0)
     return tmp_path
 
 
 def carry_out(engine: Engine, wanted: offboard.Plan) -> dict[str, Any]:
-    return offboard.carry_out(engine, SimpleNamespace(), wanted)  # type: ignore[arg-type]  # the hub is not asked
+    return offboard.carry_out(engine, SimpleNamespace(), wanted)  # type: ignore[arg-type]  # the user is not in the hub
 
 
-NOBODY = Containers({})
+UNUSED = Containers({})
 
 
-def test_every_subject_of_the_name_loses_sessions_and_access() -> None:
+def test_every_subject_of_the_name_loses_its_access() -> None:
     bridge = Bridge("Bob", "4711")
-    carry_out(engine_with(bridge, NOBODY, []), plan())
+    carry_out(engine_with(bridge, UNUSED, []), plan())
     assert bridge.ended == ["Bob", "4711"]
 
 
-def test_nobody_is_out_while_the_bridge_knows_of_them() -> None:
+def test_remaining_access_at_the_bridge_is_an_error() -> None:
     with pytest.raises(AdministrationError, match=r"still has access of Bob: Error: the database is locked"):
-        carry_out(engine_with(Bridge("Bob", ends=False), NOBODY, []), plan())
+        carry_out(engine_with(Bridge("Bob", ends=False), UNUSED, []), plan())
 
 
 @pytest.mark.parametrize(
-    "bridge", [Bridge(status=1, said="Error: the database cannot be reached"), Bridge(said="Traceback …"), None]
+    "bridge", [Bridge(status=1, output="Error: the database cannot be reached"), Bridge(output="Traceback …"), None]
 )
-def test_a_bridge_that_does_not_answer_is_no_bridge_without_sessions(bridge: Bridge | None) -> None:
-    engine = engine_with(bridge, NOBODY, [])
+def test_bridge_that_does_not_answer_stops_offboarding(bridge: Bridge | None) -> None:
+    fake = engine_with(bridge, UNUSED, [])
     with pytest.raises(AdministrationError, match=r"bridge"):
-        offboard.subjects_of(engine, "bob")
+        offboard.find_subjects(fake, "bob")
     with pytest.raises(AdministrationError, match=r"bridge"):
-        carry_out(engine, plan())
+        carry_out(fake, plan())
 
 
-def test_a_bridge_that_nobody_signs_in_by_may_be_off(
+def test_stopped_bridge_is_accepted_with_another_sign_in(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AUTH_METHOD", "ldap")
-    assert offboard.subjects_of(engine_with(None, NOBODY, []), "bob") == []
+    assert offboard.find_subjects(engine_with(None, UNUSED, []), "bob") == []
     assert "bridge does not run" in capsys.readouterr().err
 
 
-def test_what_the_hub_noted_is_forgotten_with_the_rest(data: Path) -> None:
+def test_records_of_the_hub_are_deleted(data: Path) -> None:
     terms = Terms("v1", {"en": "Be kind."}, is_markdown=False)
     for user in ("bob", "ann"):
         acceptances_in(data).accept(user, terms)
         ledger_in(data).write(f"hub-home-{user}", Usage(1, 1.0))
-    bobs = Traces(data, "bob", HOME.name)
-    assert bobs.there()
-    assert plan(home=HOME).steps[-1] == plan(noted=True).steps[0]  # a home is measured when its lab stops
-    assert plan(noted=True).steps == ["forget which terms of use bob accepted, and how large the home was"]
+    hub = engine_with(Bridge(), UNUSED, [])
+    assert offboard.has_records(hub, "bob")
+    assert plan(home=HOME).steps[-1] == plan(has_records=True).steps[0]  # a home is measured when its lab stops
+    assert plan(has_records=True).steps == ["delete the records of bob: accepted terms of use, size of the home"]
 
-    carry_out(engine_with(Bridge(), NOBODY, []), plan(noted=True))
-    assert not bobs.there()
+    carry_out(hub, plan(has_records=True))
+    assert not offboard.has_records(hub, "bob")
     assert acceptances_in(data).when("bob", "v1", since=BEGAN) is None
-    assert Traces(data, "ann", "hub-home-ann").there()
+    assert offboard.has_records(hub, "ann")
 
 
-def test_no_database_of_acceptances_is_made_by_asking(data: Path) -> None:
-    traces = Traces(data, "bob", HOME.name)
-    assert not traces.there()
-    traces.forget()
+def test_looking_for_records_creates_no_database(data: Path) -> None:
+    hub = engine_with(None, UNUSED, [])
+    assert not offboard.has_records(hub, "bob")
+    offboard.delete_records(hub, "bob")
     assert list(data.iterdir()) == []
 
 
-def test_a_home_that_is_being_measured_is_waited_for() -> None:
-    at_home = Containers({"tool": True}, {"tool": True}, {})
-    free_volume.wait_until_free(engine_with(None, at_home, []), HOME.name)
-    assert at_home.looks == [{}]
+def test_measurement_of_the_home_is_waited_for() -> None:
+    users = Containers({"tool": True}, {"tool": True}, {})
+    engine_with(None, users, []).wait_until_unused(HOME.name)
+    assert users.answers == [{}]
 
 
-def test_whoever_else_is_at_a_home_is_named_and_nothing_is_archived() -> None:
-    with pytest.raises(AdministrationError, match=r"in use by a-lab: stop that"):
+def test_home_in_use_is_not_archived() -> None:
+    with pytest.raises(AdministrationError, match=r"in use by a-lab: remove it"):
         carry_out(engine_with(Bridge(), Containers({"tool": True, "a-lab": False}), []), plan(home=HOME))
 
 
-def test_a_measurement_that_never_ends_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(free_volume, "WITHIN", 0)
-    with pytest.raises(AdministrationError, match=r"measured by tool for too long"):
-        free_volume.wait_until_free(engine_with(None, Containers({"tool": True}), []), HOME.name)
+def test_waiting_for_a_measurement_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MEASUREMENT_TIMEOUT", 0)
+    with pytest.raises(AdministrationError, match=r"measurement of hub-home-bob \(tool\) does not end"):
+        engine_with(None, Containers({"tool": True}), []).wait_until_unused(HOME.name)
 
 
-def test_a_measurement_that_begins_meanwhile_does_not_keep_the_volume() -> None:
+def test_volume_is_removed_after_a_late_measurement() -> None:
     removed: list[str] = []
-    at_home = Containers({}, {"tool": True}, {"tool": True}, {})
-    free_volume.remove(engine_with(None, at_home, removed, refusals=1), HOME.name)
+    users = Containers({}, {"tool": True}, {"tool": True}, {})
+    engine_with(None, users, removed, refusals=1).remove_volume(HOME.name)
     assert removed == [HOME.name]
 
 
-def test_a_volume_that_the_engine_keeps_for_another_reason_is_told() -> None:
+def test_volume_that_cannot_be_removed_is_reported() -> None:
     with pytest.raises(AdministrationError, match="cannot be removed: volume is in use"):
-        free_volume.remove(engine_with(None, NOBODY, [], refusals=9), HOME.name)
+        engine_with(None, UNUSED, [], refusals=9).remove_volume(HOME.name)

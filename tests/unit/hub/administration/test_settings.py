@@ -1,112 +1,100 @@
-"""Which settings a backup has, and which deployment is meant: read from .env as the administrator wrote it."""
+"""Settings files in a backup, and the deployment that .env files name."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from hub.administration.faults import AdministrationError
-from hub.administration.worker import backup, places, restore, settings
+from hub.administration import AdministrationError
+from hub.administration.worker import repository, restore, runtime
+from hub.administration.worker.backup import back_up
 from hub.administration.worker.manifest import read_manifest
+from hub.administration.worker.settings import EXCLUDED_SETTINGS, check_project, parse_env, read_env
+from tests.support.hub.backups import REQUEST, backup, backup_and_read_events, write
 from tests.support.hub.volumes import filled, volumes
 
 __all__ = ["filled", "volumes"]  # fixtures
 
-WISH = backup.BackupRequest(project="hub", versions={"jupyterhub": "6.1.1"}, checkout="/opt/passerelle")
+needs_restic = pytest.mark.needs("restic")
 
 
-def write(path: Path, text: str = "x") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
+def describe(project: str) -> None:
+    restore.describe(project, "", only_databases=False, home="")
 
 
-def test_every_file_that_env_names_comes_back_as_it_was(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    checkout = places.CHECKOUT
+@needs_restic
+def test_files_named_in_env_are_in_the_backup(filled: Path) -> None:
+    checkout = runtime.CHECKOUT
     write(checkout / ".env", "# a comment\nBRIDGE_CONFIG_FILE='./rules/bridge.toml' # mine\nCAS_HOST=\n")
     write(
-        places.SITE / ".env",
+        runtime.SITE / ".env",
         "CAS_PROXY_FILE=./cas-proxy\nexport AUTH_SECRET_FILE=/opt/passerelle/private/../private/secret\n"
         "CAS_CA_FILE=/etc/ssl/cas.pem\nHUB_CONFIG_FILE=../elsewhere.toml\nHUB_TERMS_FILE=terms.md\n"
-        "LAB_BASE_IMAGE=registry/a:1\nLAB_PUBLIC_FOLDER=/srv/public\n",
+        "LAB_BASE_IMAGE=registry/a:1\nLAB_PUBLIC_FOLDER=/srv/public\nHUB_BACKUP_PASSWORD_FILE=./backup-password\n",
     )
     write(checkout / "cas-proxy", "http://u:p@proxy").chmod(0o640)
-    for name in (
-        "rules/bridge.toml",
-        "private/secret",
-        "deployment/notices/terms.md",
-        "deployment/notices/announcement.fr.txt",
-    ):
+    names = ("rules/bridge.toml", "private/secret", "deployment/notices/terms.md", "backup-password")
+    for name in (*names, "deployment/notices/announcement.fr.txt"):
         write(checkout / name)
-    backup.back_up(WISH)
+    events = backup_and_read_events()
 
-    kept = {name.removeprefix("settings/") for name in read_manifest(places.TARGET).settings}
-    assert kept == {
+    snapshot = events[-1]["snapshot"]
+    assert set(read_manifest(snapshot).settings) == {
         *(".env", "deployment/site/.env", "cas-proxy", "rules/bridge.toml", "private/secret"),
         *("deployment/notices/terms.md", "deployment/notices/announcement.fr.txt"),
     }
-    copy = places.TARGET / "settings/cas-proxy"
+    repository.extract_folder(snapshot, runtime.STAGING / "settings", runtime.OUTPUT)
+    copy = runtime.OUTPUT / "cas-proxy"
     assert (copy.read_text(), copy.stat().st_mode & 0o777) == ("http://u:p@proxy", 0o640)
-    notes = [
-        told["text"] for line in capsys.readouterr().out.splitlines() if "note" in (told := json.loads(line))["event"]
-    ]
-    assert notes == [
-        "/etc/ssl/cas.pem (CAS_CA_FILE) is not in the checkout and so not in the backup: keep it yourself.",
-        "../elsewhere.toml (HUB_CONFIG_FILE) is not in the checkout and so not in the backup: keep it yourself.",
+    assert [event["text"] for event in events if event["event"] == "note"] == [
+        "/etc/ssl/cas.pem (CAS_CA_FILE) is outside the checkout and not in the backup: keep a copy.",
+        "../elsewhere.toml (HUB_CONFIG_FILE) is outside the checkout and not in the backup: keep a copy.",
     ]
 
 
-def test_a_link_that_leads_out_of_the_checkout_is_told(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (places.CHECKOUT / "deployment/certs").mkdir(parents=True)
-    (places.CHECKOUT / "deployment/certs/server.key").symlink_to("/nowhere/live/privkey.pem")
-    backup.back_up(WISH)
-    assert "deployment/certs/server.key leads out of the checkout" in capsys.readouterr().out
+def test_password_file_is_never_in_a_backup() -> None:
+    assert "HUB_BACKUP_PASSWORD_FILE" in EXCLUDED_SETTINGS
 
 
-@pytest.mark.parametrize("only_databases", [False, True])
-def test_a_project_of_nobody_is_not_backed_up(volumes: Path, only_databases: bool) -> None:
-    (volumes / "service/hub-data").mkdir(parents=True)
-    with pytest.raises(
-        AdministrationError, match=r"project demo has neither a hub's database nor a home.*cd deployment/site"
-    ):
-        backup.back_up(backup.BackupRequest("demo", {}, only_databases=only_databases))
-    assert list(places.TARGET.iterdir()) == []
+@needs_restic
+def test_link_out_of_the_checkout_is_reported(filled: Path) -> None:
+    (runtime.CHECKOUT / "deployment/certs").mkdir(parents=True)
+    (runtime.CHECKOUT / "deployment/certs/server.key").symlink_to("/nowhere/live/privkey.pem")
+    assert "deployment/certs/server.key is a link out of the checkout" in str(backup_and_read_events())
 
 
-def test_a_home_is_worth_a_backup_wherever_the_hub_has_its_database(volumes: Path) -> None:
-    (volumes / "home/bob").mkdir(parents=True)
-    backup.back_up(WISH)
-    assert read_manifest(places.TARGET).ended
+def test_demo_is_not_mistaken_for_the_deployment_of_site(volumes: Path) -> None:
+    runtime.SITE.rmdir()  # not mounted: the command runs in the checkout
+    write(runtime.CHECKOUT / "deployment/site/.env", "COMPOSE_PROJECT_NAME=hub\n")
+    with pytest.raises(AdministrationError, match=r"for passerelle, the project of.*your deployment is hub.*deploym"):
+        check_project("passerelle")
+    check_project("hub")  # by docker compose --env-file deployment/site/.env
 
 
-def test_the_demo_is_not_taken_for_the_deployment_of_site(filled: Path) -> None:
-    places.SITE.rmdir()  # not mounted: the command was typed in the checkout
-    write(places.CHECKOUT / "deployment/site/.env", "COMPOSE_PROJECT_NAME=hub\n")
-    demo = backup.BackupRequest("passerelle", {})
-    with pytest.raises(AdministrationError, match=r"This is the project passerelle.*yours is hub.*cd deployment/site"):
-        backup.back_up(demo)
-    with pytest.raises(AdministrationError, match=r"yours is hub"):
-        restore.describe("passerelle")
-    backup.back_up(WISH)  # by docker compose --env-file deployment/site/.env
+@pytest.mark.parametrize("command", [lambda: back_up(REQUEST), lambda: describe("hub")])
+def test_backup_and_restore_check_the_project(volumes: Path, command: "object") -> None:
+    runtime.SITE.rmdir()
+    write(runtime.CHECKOUT / "deployment/site/.env", "COMPOSE_PROJECT_NAME=other\n")
+    with pytest.raises(AdministrationError, match="your deployment is other"):
+        command()  # type: ignore[operator]
 
 
-def test_homes_of_real_people_are_not_laid_out_beside_the_demos_users(
-    filled: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write(places.CHECKOUT / ".env", "CAS_HOST=cas.localhost\n")
-    write(places.SITE / ".env", "CAS_HOST=\n")
-    backup.back_up(WISH)
-    restore.describe("hub")  # with the settings that it was made with
+@needs_restic
+def test_real_homes_are_not_restored_beside_demo_users(filled: Path) -> None:
+    write(runtime.CHECKOUT / ".env", "CAS_HOST=cas.localhost\n")
+    write(runtime.SITE / ".env", "CAS_HOST=\n")
+    backup()
+    describe("hub")  # with the settings of the backup
 
-    (places.SITE / ".env").unlink()
-    with pytest.raises(AdministrationError, match=r"the demo's CAS.*take the settings of the backup over"):
-        restore.describe("passerelle")
+    (runtime.SITE / ".env").unlink()
+    with pytest.raises(AdministrationError, match=r"the demo's CAS.*restore its settings first \(--settings-to\)"):
+        describe("passerelle")
 
 
-def test_a_backup_of_the_demo_goes_into_a_demo(filled: Path) -> None:
-    write(places.CHECKOUT / ".env", "CAS_HOST=cas.localhost\n")
-    backup.back_up(WISH)
-    restore.describe("another")
+@needs_restic
+def test_demo_backup_is_restored_into_a_demo(filled: Path) -> None:
+    write(runtime.CHECKOUT / ".env", "CAS_HOST=cas.localhost\n")
+    backup()
+    describe("another")
 
 
 @pytest.mark.parametrize(
@@ -123,9 +111,9 @@ def test_a_backup_of_the_demo_goes_into_a_demo(filled: Path) -> None:
         ("A", None),
     ],
 )
-def test_a_line_of_env_is_read_as_compose_reads_it(tmp_path: Path, line: str, value: str | None) -> None:
-    assert settings.values(write(tmp_path / ".env", line + "\n")).get("A") == value
+def test_env_lines_are_read_as_compose_does(line: str, value: str | None) -> None:
+    assert parse_env(line + "\n").get("A") == value
 
 
-def test_an_env_that_is_not_there_says_nothing(tmp_path: Path) -> None:
-    assert settings.values(tmp_path / ".env") == {}
+def test_missing_env_counts_as_empty(tmp_path: Path) -> None:
+    assert read_env(tmp_path / ".env") == {}

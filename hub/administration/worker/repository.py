@@ -1,0 +1,244 @@
+"""A restic repository: encrypted, deduplicated snapshots in the folder that is mounted at TARGET.
+
+restic encrypts, compresses and verifies. A snapshot appears only when it is whole. restic saves its index every few
+minutes, so that a run after an interruption stores little again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from hub.administration import AdministrationError
+from hub.administration.worker import runtime
+from hub.administration.worker.runtime import emit
+from passerelle_common.atomic_write import atomic_write
+
+UNREAD_FILES = 3  # restic's exit status for a snapshot that lacks files
+_ERRORS = {
+    10: "there is no backup in that folder: name the folder that `passerelle hub backup` wrote.",
+    11: "another command uses that repository: wait until it has ended, then run this again.",
+    12: "the password does not fit that repository: name the file with its password in HUB_BACKUP_PASSWORD_FILE.",
+}
+_SHUTDOWN_TIMEOUT = 15  # seconds for restic to remove its lock
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot as restic lists it; `time` is RFC 3339, `size` in bytes before deduplication."""
+
+    id: str
+    time: str
+    project: str
+    tags: tuple[str, ...]
+    size: int
+
+
+@dataclass
+class BackupResult:
+    """The snapshot that a backup made, with sizes in bytes; `stored` is what it added to the repository."""
+
+    snapshot: str = ""
+    bytes: int = 0
+    stored: int = 0
+    unread: list[str] = field(default_factory=list)
+
+
+def create_password(name: str) -> bool:
+    """Create a password file in TARGET unless it exists, and return whether it was created."""
+    path = runtime.TARGET / name
+    if path.exists():
+        return False
+    with atomic_write(path) as stream:
+        stream.write(secrets.token_urlsafe(32).encode() + b"\n")
+    return True
+
+
+def init_repository() -> None:
+    """Create the repository unless TARGET has one.
+
+    Raises:
+        AdministrationError: If the folder contains anything else.
+    """
+    if (runtime.TARGET / "config").is_file() and (runtime.TARGET / "keys").is_dir():
+        if any((runtime.TARGET / "locks").glob("*")):
+            _run("unlock")  # removes locks of killed processes
+        return
+    if names := sorted(path.name for path in runtime.TARGET.iterdir()):
+        raise AdministrationError(f"the folder is not empty ({', '.join(names[:3])}): name a new one.")
+    _run("init")
+    runtime.TARGET.chmod(0o700)
+
+
+def snapshots(*tags: str) -> list[Snapshot]:
+    """Return the snapshots with any of these tags, the oldest first."""
+    found = json.loads(_run("--no-lock", "snapshots", *(f"--tag={tag}" for tag in tags)))
+    return [
+        Snapshot(
+            id=str(one["short_id"]),
+            time=str(one["time"]),
+            project=str(one["hostname"]),
+            tags=tuple(one.get("tags") or ()),
+            size=int((one.get("summary") or {}).get("total_bytes_processed", 0)),
+        )
+        for one in sorted(found, key=lambda one: str(one["time"]))
+    ]
+
+
+def create_snapshot(
+    folders: Sequence[Path], *, project: str, tags: Sequence[str], exclude: Sequence[str] = ()
+) -> BackupResult:
+    """Write a snapshot of these folders.
+
+    Args:
+        folders: What to read.
+        project: The Compose project, kept as restic's host name.
+        tags: Tags of the snapshot.
+        exclude: restic's patterns, with absolute paths.
+    """
+    result = BackupResult()
+    options = [f"--tag={tag}" for tag in tags] + [f"--exclude={pattern}" for pattern in exclude]
+    sources = [f"--host={project}", "--group-by=host,tags", "--one-file-system", *options, "--", *map(str, folders)]
+    for message in _stream("backup", *sources, allowed=UNREAD_FILES):
+        match message["message_type"]:
+            case "status":
+                _emit_progress("backup", message, "bytes_done")
+            case "error":
+                result.unread.append(str(message.get("item", "")))
+            case "summary":
+                result.snapshot = str(message["snapshot_id"])[:8]
+                result.bytes, result.stored = int(message["total_bytes_processed"]), int(message["data_added_packed"])
+    result.unread = list(dict.fromkeys(result.unread))  # restic reports some files twice
+    return result
+
+
+def read_file(snapshot: str, path: Path) -> bytes:
+    """Return the content of a file in a snapshot."""
+    return _run("--no-lock", "dump", snapshot, str(path))
+
+
+def verify_snapshot(snapshot: str, path: str = "/") -> None:
+    """Read and decrypt everything below a path of a snapshot.
+
+    Raises:
+        AdministrationError: If anything is missing or damaged.
+    """
+    emit("check", what=f"snapshot {snapshot}")
+    _run("--no-lock", "dump", snapshot, path, discard=True)
+
+
+def restore_snapshot(snapshot: str, folders: Sequence[Path]) -> None:
+    """Restore these folders of a snapshot to where they were, with owners, modes, ACLs and holes.
+
+    Files that are already complete are verified and left alone, so that an interrupted restore continues.
+    """
+    include = [f"--include={folder}" for folder in folders]
+    # Labs cannot set attributes in other namespaces, and the container has no right to.
+    attributes = ["--include-xattr=user.*", "--include-xattr=system.posix_acl_*"]
+    for message in _stream("--no-lock", "restore", snapshot, "--target=/", "--sparse", *include, *attributes):
+        if message["message_type"] == "status":
+            _emit_progress("restore", message, "bytes_restored")
+
+
+def extract_folder(snapshot: str, folder: Path, target: Path) -> None:
+    """Restore the content of a folder of a snapshot into another folder."""
+    _run("--no-lock", "restore", f"{snapshot}:{folder}", f"--target={target}")
+
+
+def check_repository() -> None:
+    """Check the repository's structure, and a seventh of its data: another one each day, so all of it each week."""
+    emit("check", what="the repository")
+    _run("check", f"--read-data-subset={date.today().toordinal() % 7 + 1}/7")  # noqa: DTZ011  any day will do
+
+
+def forget(*options: str) -> None:
+    """Remove snapshots that restic's options select, and the data that no other snapshot uses."""
+    _run("forget", "--prune", *options)
+
+
+def _emit_progress(what: str, message: dict[str, Any], done: str) -> None:
+    emit("progress", what=what, done=int(message.get(done, 0)), total=int(message.get("total_bytes", 0)))
+
+
+def _stream(*arguments: str, allowed: int = 0) -> Iterator[dict[str, Any]]:
+    """Run restic and yield its messages; raise at the end if it failed."""
+    problems: list[str] = []
+    with subprocess.Popen(  # noqa: S603  no shell
+        _command(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment()
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                message = _parse(line)
+                if problem := _problem(message):
+                    problems.append(problem)
+                yield message
+        except BaseException:
+            # As on Ctrl-C, restic removes its lock and keeps what it has stored.
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=_SHUTDOWN_TIMEOUT)
+            raise
+    if process.returncode not in (0, allowed):
+        raise _error(process.returncode, problems)
+
+
+def _run(*arguments: str, discard: bool = False) -> bytes:
+    """Run restic and return its output."""
+    output = subprocess.DEVNULL if discard else subprocess.PIPE
+    done = subprocess.run(  # noqa: S603  no shell
+        _command(arguments), stdout=output, stderr=subprocess.PIPE, env=_environment(), check=False
+    )
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").splitlines()
+        raise _error(done.returncode, [problem for line in lines if (problem := _problem(_parse(line)))])
+    return done.stdout or b""
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    return ["restic", "--json", "--no-cache", f"--repo={runtime.TARGET}", *arguments]
+
+
+def _environment() -> dict[str, str]:
+    temporary = runtime.STAGING.parent
+    return {
+        **os.environ,
+        "RESTIC_PASSWORD_FILE": str(runtime.PASSWORD),
+        "RESTIC_PROGRESS_FPS": "1",
+        "TMPDIR": str(temporary),
+        "HOME": str(temporary),
+    }
+
+
+def _parse(line: str) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        message = None
+    return message if isinstance(message, dict) else {"message_type": "text", "text": line.strip()}
+
+
+def _problem(message: dict[str, Any]) -> str:
+    match message.get("message_type"):
+        case "error":
+            return f"{message.get('item', '')}: {(message.get('error') or {}).get('message', '')}"
+        case "exit_error":
+            return str(message.get("message", ""))
+        case "text":
+            return str(message["text"])
+    return ""
+
+
+def _error(status: int, problems: Sequence[str]) -> AdministrationError:
+    said = "; ".join(problems[:3]).removeprefix("Fatal: ").rstrip(".") or f"restic ended with {status}"
+    if "no space left on device" in said:
+        said += ". Make room, then run the same command again: it continues where it stopped"
+    return AdministrationError(_ERRORS.get(status) or f"restic: {said}.")

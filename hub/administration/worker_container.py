@@ -1,0 +1,138 @@
+"""The one-shot container that reads and writes volumes for the administrator's commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from docker.errors import APIError, DockerException, NotFound
+from docker.types import Mount
+
+from hub.administration import AdministrationError
+from hub.administration.engine import Engine, explanation
+from hub.administration.volume_names import Volume
+
+# What root needs to read and write files of any owner.
+CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID")
+STOP_TIMEOUT = 20  # seconds
+
+
+@dataclass(frozen=True)
+class WorkerMounts:
+    """What the container mounts; everything is read-only unless it is named here as writable.
+
+    Attributes:
+        volumes: Volumes of the deployment.
+        writable_kinds: Kinds of volumes that it may write to.
+        target: A folder of the machine.
+        target_writable: Whether it may create the target and write to it.
+        output: Another folder of the machine, to write to.
+        password: The file with a repository's password.
+        settings: Whether to mount the folders of compose.yml and of .env.
+    """
+
+    volumes: tuple[Volume, ...] = ()
+    writable_kinds: frozenset[str] = frozenset()
+    target: str = ""
+    target_writable: bool = False
+    output: str = ""
+    password: str = ""
+    settings: bool = False
+
+    def binds(self) -> dict[str, dict[str, str]]:
+        """Return the folders that the engine may create."""
+        found = {self.target: "/target"} if self.target_writable else {}
+        if self.output:
+            found[self.output] = "/output"
+        return {folder: {"bind": destination, "mode": "rw"} for folder, destination in found.items()}
+
+    def mounts(self, engine: Engine) -> list[Any]:
+        """Return the mounts that must exist, and an anonymous volume for copies."""
+        folders = {} if self.target_writable else {"/target": self.target}
+        folders["/password"] = self.password
+        if self.settings:
+            folders["/checkout"] = engine.checkout()
+            folders["/site"] = engine.folder if engine.folder != folders["/checkout"] else ""
+        return [
+            Mount("/staging", None, type="volume"),
+            *(
+                Mount(f"/volumes/{one.place}", one.name, type="volume", read_only=one.kind not in self.writable_kinds)
+                for one in self.volumes
+            ),
+            *(Mount(place, folder, type="bind", read_only=True) for place, folder in folders.items() if folder),
+        ]
+
+
+def run_worker(engine: Engine, action: str, mounts: WorkerMounts, **options: Any) -> Iterator[dict[str, Any]]:
+    """Run an action in the container and yield its events.
+
+    Raises:
+        AdministrationError: If it reports an error or ends without a result.
+    """
+    container = _create(engine, action, mounts, options)
+    try:
+        output = container.attach(stdout=True, stderr=True, stream=True, logs=True)
+        container.start()
+        yield from _parse_events(output)
+        if container.wait()["StatusCode"]:
+            raise AdministrationError(f"the container of `{action}` was killed: run the command again.")
+    finally:
+        # An interruption of this process interrupts the container.
+        with suppress(DockerException, OSError):
+            container.stop(timeout=STOP_TIMEOUT)
+        with suppress(DockerException, OSError):
+            container.remove(force=True, v=True)
+
+
+def _parse_events(output: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    rest, other = b"", []
+    for chunk in output:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            try:
+                event = json.loads(line)
+                kind = event["event"]
+            except (ValueError, TypeError, KeyError):
+                other.append(line.decode(errors="replace"))
+                continue
+            if kind == "error":
+                raise AdministrationError(str(event["text"]))
+            yield event
+    if other:
+        raise AdministrationError(f"the container ended unexpectedly: {other[-1]}")
+
+
+def _create(engine: Engine, action: str, mounts: WorkerMounts, options: dict[str, Any]) -> Any:
+    # The fixed name prevents two commands from writing at the same time.
+    name = f"{engine.project}-administration"
+    with suppress(NotFound):
+        previous = engine.client.containers.get(name)
+        if previous.status == "running":
+            raise AdministrationError(
+                f"another command runs in the container {name}: wait, or stop it with `docker stop {name}`."
+            )
+        previous.remove(force=True, v=True)
+    try:
+        return engine.client.containers.create(
+            engine.own.attrs["Image"],
+            entrypoint=["python", "-m", "hub.administration.worker"],
+            command=[action, json.dumps(options)],
+            name=name,
+            hostname=name,
+            user="0:0",
+            network_mode="none",
+            read_only=True,
+            tmpfs={"/tmp": ""},  # noqa: S108  the container's own
+            cap_drop=["ALL"],
+            cap_add=list(CAPABILITIES),
+            security_opt=["no-new-privileges:true"],
+            cpu_shares=256,  # labs come first
+            mounts=mounts.mounts(engine),
+            volumes=mounts.binds(),
+            log_config={"type": "json-file", "config": {"max-size": "10m", "max-file": "1"}},
+        )
+    except APIError as error:
+        raise AdministrationError(f"the engine cannot create the worker container: {explanation(error)}.") from None

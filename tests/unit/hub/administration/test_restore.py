@@ -1,0 +1,255 @@
+"""Restores on folders as the one-shot container mounts them: real restic, real SQLite, no engine."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.administration import AdministrationError
+from hub.administration.worker import restore, runtime
+from hub.administration.worker.manifest import Manifest, parse_manifest, read_manifest
+from hub.administration.worker.offboard import ArchiveRequest, archive_home
+from hub.administration.worker.restore import RestoreRequest, describe, find_snapshot
+from hub.config.restore_marker import MARK, restore_in_progress
+from tests.support.hub.backups import backup, write
+from tests.support.hub.volumes import filled, volumes
+
+__all__ = ["filled", "volumes"]  # fixtures
+
+pytestmark = pytest.mark.needs("restic")
+
+
+def clear(volumes: Path) -> None:
+    volumes.rename(volumes.with_name("before"))
+    for place in ("service/hub-data", "home/bob"):
+        (volumes / place).mkdir(parents=True)
+
+
+def run_restore(snapshot: str, **options: Any) -> None:
+    restore.restore(RestoreRequest(snapshot, jupyterhub="6.1.1", **options))
+
+
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def described(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
+    def describe_backup(**options: Any) -> dict[str, Any]:
+        capsys.readouterr()
+        defaults = {"project": "hub", "snapshot": "", "only_databases": False, "home": ""}
+        describe(**{**defaults, **options})
+        return dict(json.loads(capsys.readouterr().out.splitlines()[-1]))
+
+    return describe_backup
+
+
+def test_everything_is_restored_and_no_lab_is_running(filled: Path) -> None:
+    with (filled / "home/bob/sparse").open("wb") as stream:
+        stream.truncate(50_000_000)
+    os.link(filled / "home/bob/kept.txt", filled / "home/bob/hard link")
+    os.chown(filled / "home/bob/kept.txt", 1000, 100)
+    os.setxattr(filled / "home/bob/kept.txt", "user.note", b"mine")
+    snapshot = backup()
+    clear(filled)
+    run_restore(snapshot)
+
+    home = filled / "home/bob"
+    assert sorted(path.name for path in home.iterdir()) == [
+        *(".cache", "bad\nname", "hard link", "kept.txt", "link", "sparse")
+    ]
+    assert (home / "link").readlink() == Path("/etc/passwd")
+    status = (home / "kept.txt").stat()
+    assert (status.st_mode & 0o777, status.st_uid, status.st_gid, status.st_nlink) == (0o640, 1000, 100, 2)
+    assert os.getxattr(home / "kept.txt", "user.note") == b"mine"
+    assert (home / "sparse").stat().st_blocks * 512 < 1_000_000
+    assert (filled / "service/hub-data/cookie_secret").read_text() == "secret"
+    with closing(sqlite3.connect(filled / "service/hub-data/jupyterhub.sqlite")) as database:
+        assert database.execute("SELECT name FROM users").fetchall() == [("bob",)]
+        assert database.execute("SELECT id FROM servers").fetchall() == [(1,)]
+        assert database.execute("SELECT server_id, state FROM spawners").fetchall() == [(None, None)]
+
+
+def test_interrupted_restore_continues(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = backup()
+    clear(filled)
+    with monkeypatch.context() as patch:
+        patch.setattr(restore, "_put_database", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_restore(snapshot)
+    assert (filled / "home/bob/kept.txt").exists()
+    (filled / "home/bob/kept.txt").write_text("torn")
+    run_restore(snapshot)
+
+    assert (filled / "home/bob/kept.txt").read_text() == "kept"
+    assert (filled / "service/hub-data/jupyterhub.sqlite").exists()
+    assert list(filled.rglob(MARK)) == []
+
+
+def test_hub_volume_is_marked_first_and_unmarked_last(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (filled / "service/secrets").mkdir()
+    snapshot = backup()
+    clear(filled)
+    hub_data, unlinked = filled / "service/hub-data", []
+    mark = restore._mark
+
+    def mark_and_interrupt(folder: Path, snapshot: str) -> None:
+        mark(folder, snapshot)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(restore, "_mark", mark_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_restore(snapshot)
+    assert restore_in_progress(hub_data)
+
+    unlink = Path.unlink
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda path, **options: (unlinked.append(path), unlink(path, **options)))
+        run_restore(snapshot)
+    assert [path for path in unlinked if path.name == MARK][-1].parent == hub_data
+    assert restore_in_progress(hub_data) is None
+
+
+def test_partial_restore_blocks_another_backup(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, described: Callable[..., dict[str, Any]]
+) -> None:
+    first, second = backup(), backup()
+    clear(filled)
+    with monkeypatch.context() as patch:
+        patch.setattr(restore, "_put_database", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_restore(first)
+
+    assert described(snapshot=first)["overwritten"] == []
+    assert [one["place"] for one in described(snapshot=second)["overwritten"]] == ["home/bob", "service/hub-data"]
+    with pytest.raises(AdministrationError, match="is not empty: nothing was written"):
+        run_restore(second)
+    assert (filled / "home/bob/kept.txt").exists()
+    run_restore(second, force=True)
+    assert list(filled.rglob(MARK)) == []
+
+
+def test_marker_of_a_user_does_not_count(filled: Path) -> None:
+    snapshot = backup()
+    os.chown(write(filled / f"home/bob/{MARK}", f"{snapshot}\nemptied\n"), 1000, 1000)
+    with pytest.raises(AdministrationError, match="home/bob is not empty"):
+        run_restore(snapshot)
+
+
+def test_existing_data_is_overwritten_only_with_force(filled: Path) -> None:
+    snapshot = backup()
+    (filled / "home/bob/later.txt").write_text("written after the backup")
+    with pytest.raises(AdministrationError, match="home/bob is not empty: nothing was written"):
+        run_restore(snapshot)
+    assert (filled / "home/bob/later.txt").exists()
+    assert list(filled.rglob(MARK)) == []
+    run_restore(snapshot, force=True)
+
+    assert not (filled / "home/bob/later.txt").exists()
+    assert (filled / "home/bob/kept.txt").read_text() == "kept"
+
+
+def test_damaged_backup_is_rejected_before_anything_is_written(filled: Path) -> None:
+    (filled / "home/bob/data").write_bytes(os.urandom(1_000_000))
+    snapshot = backup()
+    pack = max((runtime.TARGET / "data").rglob("[0-9a-f]" * 64), key=lambda path: path.stat().st_size)
+    content = bytearray(pack.read_bytes())
+    content[len(content) // 2] ^= 1
+    pack.chmod(0o600)
+    pack.write_bytes(content)
+    with pytest.raises(AdministrationError, match="restic: "):
+        run_restore(snapshot, force=True)
+    assert (filled / "home/bob/kept.txt").exists()
+    assert list(filled.rglob(MARK)) == []
+
+
+def test_one_home_is_restored_while_others_stay(filled: Path, described: Callable[..., dict[str, Any]]) -> None:
+    write(filled / "home/ann/mine.txt", "as of the backup")
+    snapshot = backup()
+    write(filled / "home/ann/mine.txt", "later")
+    (filled / "home/bob/kept.txt").unlink()
+    assert [one["place"] for one in described(home="bob")["overwritten"]] == ["home/bob"]
+    run_restore(snapshot, home="bob", force=True)
+    assert (filled / "home/bob/kept.txt").read_text() == "kept"
+    assert (filled / "home/ann/mine.txt").read_text() == "later"
+    with pytest.raises(AdministrationError, match="does not contain it"):
+        run_restore(snapshot, home="zoe")
+
+
+def test_archived_home_is_restored(filled: Path, described: Callable[..., dict[str, Any]]) -> None:
+    write(filled / "home/ann/mine.txt")
+    for home in ("bob", "ann"):
+        archive_home(ArchiveRequest("hub", home, 30))
+    (filled / "home/bob/kept.txt").unlink()
+    run_restore(described(home="bob")["snapshot"], home="bob", force=True)
+    assert (filled / "home/bob/kept.txt").read_text() == "kept"
+
+
+def test_databases_are_restored_without_the_rest(filled: Path) -> None:
+    backup()
+    snapshot = backup(only_databases=True)
+    (filled / "service/hub-data/jupyterhub.sqlite").unlink()
+    (filled / "service/hub-data/cookie_secret").write_text("new")
+    run_restore(snapshot, only_databases=True, force=True)
+    assert (filled / "service/hub-data/jupyterhub.sqlite").exists()
+    assert (filled / "service/hub-data/cookie_secret").read_text() == "new"
+    with pytest.raises(AdministrationError, match="add --only-databases"):
+        run_restore(snapshot)
+
+
+def test_newest_backup_that_fits_is_chosen(filled: Path) -> None:
+    full, databases = backup(), backup(only_databases=True)
+    assert find_snapshot("").id == full
+    assert find_snapshot("", only_databases=True).id == databases
+    assert find_snapshot(databases[:4]).id == databases
+    with pytest.raises(AdministrationError, match="no backup 0000000 in that folder"):
+        find_snapshot("0000000")
+
+
+def test_folder_without_backups_is_reported(volumes: Path) -> None:
+    with pytest.raises(AdministrationError, match="there is no backup in that folder"):
+        find_snapshot("")
+
+
+def test_backup_of_a_later_jupyterhub_is_rejected(filled: Path) -> None:
+    snapshot = backup(versions={"jupyterhub": "6.10.0"})
+    with pytest.raises(AdministrationError, match=r"made with JupyterHub 6\.10\.0; this checkout has 6\.9\.1"):
+        restore.restore(RestoreRequest(snapshot, jupyterhub="6.9.1"))
+
+
+def test_settings_are_compared_and_extracted(filled: Path, described: Callable[..., dict[str, Any]]) -> None:
+    (runtime.CHECKOUT / ".env").write_text("HUB_HOST=a\n")
+    (runtime.SITE / "hub.toml").write_text("# mine\n")
+    backup()
+    (runtime.CHECKOUT / ".env").write_text("HUB_HOST=b\n")
+    found = described()
+    restore.extract_settings("")
+
+    assert found["settings"] == [".env"]
+    assert [one["place"] for one in found["overwritten"]] == ["home/bob", "service/hub-data"]
+    assert (runtime.OUTPUT / "deployment/site/hub.toml").read_text() == "# mine\n"
+    assert (runtime.OUTPUT / ".env").read_text() == "HUB_HOST=a\n"
+
+
+@pytest.mark.parametrize("path", ["../../etc/shadow", "/etc/shadow", "a/../../b", ""])
+def test_manifest_cannot_point_outside_its_volume(filled: Path, path: str) -> None:
+    text = json.loads(read_manifest(backup()).model_dump_json())
+    for changed in ({"databases": [text["databases"][0] | {"path": path}]}, {"places": [f"home/{path}"]}):
+        with pytest.raises(AdministrationError, match="this version cannot read"):
+            parse_manifest(json.dumps(text | changed).encode())
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}'])
+def test_invalid_manifest_is_reported(text: str) -> None:
+    with pytest.raises(AdministrationError, match="use the version of Passerelle that wrote it"):
+        parse_manifest(text.encode())
+
+
+def test_manifest_needs_neither_places_nor_databases() -> None:
+    assert Manifest.model_validate({"project": "x", "taken": "2026-01-01T00:00:00Z"}).places == ()
