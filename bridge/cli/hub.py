@@ -19,6 +19,10 @@ RUN = ("run", "--rm", "--no-deps")
 COMMAND = ("hub", "passerelle", "hub")
 # Commands with a folder argument, which compose needs as an absolute path.
 FOLDER_COMMANDS = frozenset({"backup", "restore"})
+# Their options with a value that is no folder.
+VALUE_OPTIONS = frozenset(
+    {"--exclude", "--keep-daily", "--keep-weekly", "--keep-monthly", "--snapshot", "--home"},
+)
 
 
 @click.command(
@@ -71,9 +75,8 @@ def with_absolute_folder(arguments: Sequence[str], here: Path) -> list[str]:
     resolved = list(arguments)
     if not resolved or resolved[0] not in FOLDER_COMMANDS:
         return resolved
-    takes_value = {"--exclude"}
     for number, word in enumerate(resolved[1:], 1):
-        if not word.startswith("-") and resolved[number - 1] not in takes_value:
+        if not word.startswith("-") and resolved[number - 1] not in VALUE_OPTIONS:
             resolved[number] = os.path.normpath(here / word)
     return resolved
 

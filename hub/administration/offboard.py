@@ -25,7 +25,7 @@ DEFAULT_RETENTION_DAYS = 180
 
 @dataclass(frozen=True)
 class Plan:
-    """What offboarding will remove.
+    """The data of a user that offboarding will remove.
 
     Attributes:
         user: The name of the user.

@@ -22,7 +22,7 @@ STOP_TIMEOUT = 20  # seconds
 
 @dataclass(frozen=True)
 class WorkerMounts:
-    """What the container mounts; everything is read-only unless it is named here as writable.
+    """The mounts of the container, read-only unless they are named as writable.
 
     Attributes:
         volumes: Volumes of the deployment.

@@ -240,7 +240,7 @@ class TestTheLimitOfAHome:
         expect(bob.page.locator("#passerelle-home")).to_contain_text(
             re.compile(r"Home over its limit: [23]\d\.\d MiB of 20\.0 MiB"), timeout=90_000
         )
-        expect(bob.page.locator(".Toastify")).to_contain_text("your next start will be refused")
+        expect(bob.page.locator(".Toastify")).to_contain_text("your next start will be rejected")
         bob.screenshot("home-over-its-limit")
 
     def test_the_next_start_is_refused_with_a_way_out(self, deployment: Deployment, bob: Journey) -> None:
@@ -248,7 +248,7 @@ class TestTheLimitOfAHome:
         deployment.wait(lambda: known_size(deployment, "bob") > 20 * 2**20, "measured home of bob")
         bob.goto(deployment.url(HUB, "/hub/home"))
         bob.page.locator("#start").click()
-        expect(bob.page.locator("body")).to_contain_text("20.0 MiB is all it may hold", timeout=30_000)
+        expect(bob.page.locator("body")).to_contain_text("of 20.0 MiB, so your lab cannot start", timeout=30_000)
         expect(bob.page.get_by_role("link", name="Start in cleanup mode").first).to_be_visible()
         bob.screenshot("start-over-the-limit")
         assert f"{deployment.project}-lab-bob" not in deployment.labs()

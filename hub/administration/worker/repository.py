@@ -240,5 +240,5 @@ def _problem(message: dict[str, Any]) -> str:
 def _error(status: int, problems: Sequence[str]) -> AdministrationError:
     said = "; ".join(problems[:3]).removeprefix("Fatal: ").rstrip(".") or f"restic ended with {status}"
     if "no space left on device" in said:
-        said += ". Make room, then run the same command again: it continues where it stopped"
+        said += ". Free space, then run the same command again: it continues"
     return AdministrationError(_ERRORS.get(status) or f"restic: {said}.")

@@ -27,19 +27,13 @@ RUN_BY = {
     "docker compose restart hub": (
         "e2e/test_bundle_storage.py::TestRemoval::test_somebody_no_longer_in_a_course_loses_it_at_the_next_start"
     ),
-    "passerelle hub backup /srv/backup/$(date +%F)": (
-        f"{OPERATIONS}test_a_restore_into_an_empty_project_brings_everything_back"
-    ),
-    "passerelle hub users": f"{OPERATIONS}test_users_are_told_with_what_they_have",
-    "passerelle hub offboard --purge-expired": (
-        f"{OPERATIONS}TestOffboarding::test_ends_with_the_archive_when_its_time_has_come"
-    ),
-    "passerelle hub offboard bob --dry-run": f"{OPERATIONS}TestOffboarding::test_is_told_before_it_is_done",
+    "passerelle hub backup /srv/backup": (f"{OPERATIONS}test_backup_is_restored_into_an_empty_project"),
+    "passerelle hub users": f"{OPERATIONS}test_users_are_listed_with_labs_and_homes",
+    "passerelle hub offboard --purge-expired": (f"{OPERATIONS}TestOffboarding::test_archive_is_restored_and_expires"),
+    "passerelle hub offboard bob --dry-run": f"{OPERATIONS}TestOffboarding::test_dry_run_lists_the_steps",
     "passerelle hub upgrade --dry-run": f"{OPERATIONS}TestUpgrade::{NEW}",
     "passerelle hub upgrade": f"{OPERATIONS}TestUpgrade::{NEW}",
-    "docker compose run --rm --no-deps hub passerelle hub": (
-        f"{OPERATIONS}test_an_interrupted_backup_goes_on_behind_its_last_whole_part"
-    ),
+    "docker compose run --rm --no-deps hub passerelle hub": (f"{OPERATIONS}test_interrupted_backup_is_continued"),
     "docker compose logs hub": (
         "e2e/test_bundle_lifecycle.py::TestTheEndOfALab::test_is_announced_in_a_forgotten_lab_and_a_click_keeps_it"
     ),
@@ -128,9 +122,9 @@ def test_commands_start_in_site_directory(page: str) -> None:
         assert "/site" in line
 
 
-def test_backup_command_contains_the_date() -> None:
-    (folder,) = re.findall(r"^passerelle hub backup (\S+.*)", TEXT, flags=re.MULTILINE)
-    assert "$(date" in folder
+def test_page_reminds_of_the_backup_password() -> None:
+    before = TEXT[: TEXT.index("passerelle hub backup /srv/backup")]
+    assert "Keep a copy of `backup-password` on another machine" in before[-200:]
 
 
 @pytest.mark.parametrize("page", [PAGE, PAGE.with_name("students.md"), *sorted((PAGE.parent / "hub").glob("*.md"))])

@@ -122,7 +122,7 @@ def test_printed_way_back_matches_the_documentation() -> None:
     page = (ROOT / "docs/hub/upgrade.md").read_text()
     (block,) = re.findall(r"^```sh\n(cd \S+\ngit checkout .*?)^```", page, flags=re.MULTILINE | re.DOTALL)
     folder, _, *steps = block.splitlines()
-    printed = upgrade.next_steps("PROJECT", "/opt/passerelle/site", "BACKUP")
+    printed = upgrade.next_steps("PROJECT", "/opt/passerelle/deployment/site", "BACKUP")
     assert printed[0].split()[-1] == folder.removeprefix("cd ")
     assert [line.strip() for line in printed[3:]] == steps
 
@@ -185,7 +185,7 @@ def test_deployment_folder_is_found_and_site_wins(tmp_path: Path) -> None:
     assert find_folder(tmp_path / "deployment/certs/x", "") == tmp_path
     (tmp_path / "deployment/site/.env").touch()
     assert find_folder(tmp_path / "deployment/certs/x", "") == tmp_path / "deployment" / "site"
-    with pytest.raises(Exception, match="No compose.yml found"):
+    with pytest.raises(Exception, match=r"No compose\.yml found"):
         find_folder(tmp_path, str(tmp_path / "certs"))
 
 
@@ -195,6 +195,9 @@ def test_deployment_folder_is_found_and_site_wins(tmp_path: Path) -> None:
         (["backup", "x", "--exclude", "y", "--json"], ["backup", "/here/x", "--exclude", "y", "--json"]),
         (["backup", "--exclude", "y", "../x"], ["backup", "--exclude", "y", "/x"]),
         (["restore", "/srv/x"], ["restore", "/srv/x"]),
+        (["backup", "--keep-daily", "14", "x"], ["backup", "--keep-daily", "14", "/here/x"]),
+        (["restore", "--home", "bob", "--snapshot", "1a2b"], ["restore", "--home", "bob", "--snapshot", "1a2b"]),
+        (["restore", "x", "--settings-to", "y"], ["restore", "/here/x", "--settings-to", "/here/y"]),
         (["offboard", "bob"], ["offboard", "bob"]),
         ([], []),
     ],

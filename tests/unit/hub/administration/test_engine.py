@@ -104,7 +104,7 @@ def test_worker_reports_events_and_is_removed() -> None:
 @pytest.mark.parametrize(
     ("output", "status", "message"),
     [
-        (b'{"event": "error", "text": "no room"}\n', 1, "no room"),
+        (b'{"event": "error", "text": "no space"}\n', 1, "no space"),
         (b"Traceback\nMemoryError\n", 1, "ended unexpectedly: MemoryError"),
         (b"", 137, "was killed"),
     ],
