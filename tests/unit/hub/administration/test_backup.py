@@ -141,7 +141,9 @@ def test_full_disk_is_reported_with_what_to_do(filled: Path) -> None:
     (filled / "home/bob/data").write_bytes(os.urandom(8_000_000))
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", runtime.TARGET], check=True)
     try:
-        with pytest.raises(AdministrationError, match=r"no space left on device.*Free space, then run the same command"):
+        with pytest.raises(
+            AdministrationError, match=r"no space left on device.*Free space, then run the same command"
+        ):
             backup()
     finally:
         subprocess.run(["umount", runtime.TARGET], check=True)
