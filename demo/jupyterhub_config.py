@@ -11,11 +11,16 @@ from pathlib import Path
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 
 from demo.processes import end_with_parent
+from hub.base_config import configure_hub
+from hub.config.field_types import SettingsError
+from hub.config.settings import HubSettings, load_settings
 from hub.spawner.base import LifecycleMixin
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
-hub_folder = Path(__file__).resolve().parent.parent / "hub"
-load_subconfig("base_config.py", path=str(hub_folder))  # type: ignore[name-defined]  # noqa: F821
+try:
+    configure_hub(c, load_settings(os.environ, HubSettings))
+except SettingsError as fault:
+    sys.exit(str(fault))
 
 homes = Path(os.environ["DEMO_HOMES_DIR"])
 hub_pid = os.getpid()

@@ -1,75 +1,111 @@
-"""JupyterHub's configuration but for where labs run: who comes in, by which routes, what is kept, what is stopped.
+"""JupyterHub's configuration without the spawner: authentication, routing, stored data, culling and services.
 
-Environment in, `c.X` out; `hub/config/settings.py` lists the environment. Loaded by `jupyterhub_config.py` (labs in
-containers) and by the demo (labs as plain processes).
+`jupyterhub_config.py` (labs in containers) and the demo (labs as processes) both call `configure_hub`.
 """
 
-import os
+from __future__ import annotations
+
 import sys
 from pathlib import Path
+from typing import Any
 
 from traitlets.log import get_logger
 
-from hub.auth.configure import configure
-from hub.auth.settings import read_sign_in
-from hub.config.lifecycle import read_lifecycle
+from hub.auth.configure import configure_auth
 from hub.config.proxy import EdgeProxy
-from hub.config.services import measure, roles, services
-from hub.config.settings import Reader, SettingsError, read_hub
+from hub.config.services import build_roles, build_services, register_metrics
+from hub.config.settings import HubSettings
+from hub.culler import api
+from hub.culler.policy import Lifetimes, Limits
+from hub.web import rendering, terms_handlers
+from hub.web.announcements import Announcement
+from hub.web.terms import TermsInForce
+from hub.web.terms_store import acceptances_in
 
-c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
+CULLER_SCOPES = [
+    "list:users",
+    "read:users:name",
+    "read:users:groups",
+    "read:users:activity",
+    "read:servers",
+    "delete:servers",
+]
 
-reader = Reader(os.environ)
-hub = read_hub(reader)
-read_lifecycle(reader)  # so that its faults are told together with these
-sign_in = read_sign_in(reader)
-try:
-    reader.check()
-    configure(c, hub, sign_in)
-except SettingsError as fault:
-    sys.exit(str(fault))
 
-# ── Who comes in ─────────────────────────────────────────────────────────────────────────────────────────────
-if not (hub.everyone_is_allowed or hub.allowed_groups):
-    who = "members of AUTH_ADMIN_GROUPS" if hub.admin_groups else "nobody, because AUTH_ADMIN_GROUPS is empty as well"
-    get_logger().warning(f"AUTH_ALLOWED_GROUPS is empty, so {who} may sign in; '*' lets in everyone who can sign in")
+def configure_hub(c: Any, settings: HubSettings) -> None:
+    """Set all configuration that does not depend on the spawner.
 
-# ── By which routes ──────────────────────────────────────────────────────────────────────────────────────────
-# Known, not guessed from requests: it decides the callback, absolute links and whether cookies are Secure.
-c.JupyterHub.public_url = f"{hub.public_url}/"
-c.JupyterHub.hub_bind_url = hub.bind_url
-c.JupyterHub.hub_connect_url = hub.api_connect_url
-c.JupyterHub.proxy_class = EdgeProxy
-c.EdgeProxy.should_start = False
-c.EdgeProxy.enable_setup_dynamic_config = False  # deployment/edge/routes.yml has the API's route and password
-c.EdgeProxy.dynamic_config_file = hub.traefik_dynamic_file
-c.EdgeProxy.traefik_entrypoint = "websecure"
-c.EdgeProxy.traefik_api_url = hub.traefik_api_url
-c.EdgeProxy.traefik_api_username = hub.traefik_api_user
-c.EdgeProxy.traefik_api_password = hub.traefik_api_password
+    Raises:
+        SettingsError: The authentication provider or the terms of use are not available.
+    """
+    configure_auth(c, settings)
+    _warn_without_allowed_groups(settings)
+    _configure_proxy(c, settings)
+    server = settings.server
+    c.JupyterHub.db_url = f"sqlite:///{server.data_dir}/jupyterhub.sqlite"
+    c.JupyterHub.upgrade_db = True  # JupyterHub keeps a copy of the old file
+    c.JupyterHub.cookie_secret_file = f"{server.data_dir}/cookie_secret"
+    c.JupyterHub.cleanup_servers = False  # labs survive a restart of the hub
+    # Named servers use the same home as the user's default server.
+    c.JupyterHub.allow_named_servers = server.named_server_limit > 0
+    c.JupyterHub.named_server_limit_per_user = server.named_server_limit
+    c.Spawner.default_url = "/lab"
+    c.Spawner.http_timeout = 60
+    # Includes the wait in the start queue (hub/spawner/start_queue.py); each step of a start has a timeout of its own.
+    c.Spawner.start_timeout = 1800
+    c.JupyterHub.concurrent_spawn_limit = 0  # the start queue limits starts and rejects none
+    c.Spawner.args = []
+    _configure_pages_and_culling(c, settings)
+    services = build_services(server.data_dir, server.metrics_token)
+    if services:
+        c.JupyterHub.services.extend(services)
+        c.JupyterHub.load_roles.extend(build_roles(services))
+    register_metrics(server.data_dir)
 
-# ── What is kept ─────────────────────────────────────────────────────────────────────────────────────────────
-c.JupyterHub.db_url = f"sqlite:///{hub.data_dir}/jupyterhub.sqlite"
-c.JupyterHub.upgrade_db = True  # a copy of the old file stays beside it
-c.JupyterHub.cookie_secret_file = f"{hub.data_dir}/cookie_secret"
-# A restart of the hub is nobody's business but the administrator's: labs go on, and are found again.
-c.JupyterHub.cleanup_servers = False
 
-# ── What labs do; when they stop, and what people see before a start, is a file of its own ───────────────────
-c.Spawner.default_url = "/lab"
-# Beside everybody's one lab, all with the same home.
-c.JupyterHub.allow_named_servers = hub.named_servers > 0
-c.JupyterHub.named_server_limit_per_user = hub.named_servers
-c.Spawner.http_timeout = 60
-# A turn in the queue of starts (hub/spawner/start_queue.py) included; each part of a start has a limit of its own. Nobody is told to
-# come back later: whoever asks is in the queue.
-c.Spawner.start_timeout = 1800
-c.JupyterHub.concurrent_spawn_limit = 0
-c.Spawner.args = []
-load_subconfig("lifecycle_config.py", path=str(Path(__file__).parent))  # type: ignore[name-defined]  # noqa: F821
+def _warn_without_allowed_groups(settings: HubSettings) -> None:
+    if settings.auth.allowed:
+        return
+    users = "only members of AUTH_ADMIN_GROUPS have" if settings.auth.admin_groups else "no user has"
+    get_logger().warning(f"AUTH_ALLOWED_GROUPS is empty, so {users} access; '*' grants access to all users")
 
-# ── Who looks after it ───────────────────────────────────────────────────────────────────────────────────────
-if operators := services(hub.data_dir, hub.metrics_token):
-    c.JupyterHub.services.extend(operators)
-    c.JupyterHub.load_roles.extend(roles(operators))
-measure(hub.data_dir)
+
+def _configure_proxy(c: Any, settings: HubSettings) -> None:
+    # Set explicitly rather than derived from requests: callback, absolute links and Secure cookies depend on it.
+    c.JupyterHub.public_url = f"{settings.server.public_url}/"
+    c.JupyterHub.hub_bind_url = settings.server.bind_url
+    c.JupyterHub.hub_connect_url = settings.server.api_connect_url
+    c.JupyterHub.proxy_class = EdgeProxy
+    c.EdgeProxy.should_start = False
+    c.EdgeProxy.enable_setup_dynamic_config = False  # deployment/edge/routes.yml holds the API's route and password
+    c.EdgeProxy.dynamic_config_file = settings.traefik.dynamic_file
+    c.EdgeProxy.traefik_entrypoint = "websecure"
+    c.EdgeProxy.traefik_api_url = settings.traefik.api_url
+    c.EdgeProxy.traefik_api_username = settings.traefik.api_user
+    c.EdgeProxy.traefik_api_password = settings.traefik.api_password.get_secret_value()
+
+
+def _configure_pages_and_culling(c: Any, settings: HubSettings) -> None:
+    server, notices, cull = settings.server, settings.notices, settings.cull
+    lifetimes = Lifetimes(Limits(cull.idle_timeout, cull.max_age), settings.config_file.content)
+    announcement = Announcement(notices.announcement, notices.folder)
+    routes = api.routes_of(lifetimes, cull.warning, announcement)
+    if notices.terms_file and notices.folder:
+        gate = terms_handlers.TermsGate(
+            TermsInForce(notices.folder, notices.terms_file), acceptances_in(server.data_dir)
+        )
+        routes += terms_handlers.routes_of(gate)
+        c.LifecycleMixin.check_terms = lambda user: gate.check(user, f"{server.public_url}/hub/terms")
+    rendering.init_templates(announcement, notices.support_contact)
+    rendering.add_routes(routes)
+    c.JupyterHub.template_paths = [str(Path(__file__).parent / "web" / "templates")]
+    c.LifecycleMixin.lifetimes = lifetimes
+    if lifetimes.shortest:
+        # A lab that reports no activity counts as idle, so a short limit needs frequent reports.
+        c.Spawner.environment.update({"JUPYTERHUB_ACTIVITY_INTERVAL": str(lifetimes.report_interval)})
+        arguments = [f"--idle-timeout={cull.idle_timeout}", f"--max-age={cull.max_age}"]
+        if settings.config_file.path:
+            arguments.append(f"--hub-toml={settings.config_file.path}")
+        command = [sys.executable, "-m", "hub.culler.service", *arguments]
+        c.JupyterHub.services = [{"name": "culler", "command": command}]
+        c.JupyterHub.load_roles = [{"name": "culler", "services": ["culler"], "scopes": CULLER_SCOPES}]

@@ -19,7 +19,7 @@ from hub.administration import AdministrationError, output
 from hub.administration.engine import Engine
 from hub.administration.volume_names import unescape
 from hub.administration.worker_container import WorkerMounts, run_worker
-from hub.config.hub_toml import HubToml, read_declared
+from hub.config.hub_toml import HubToml, read_hub_toml
 from hub.storage.quota import format_size, limit_of
 
 HUB_TOML = Path("/etc/passerelle/hub.toml")
@@ -57,7 +57,7 @@ def users(no_sizes: bool, as_json: bool) -> None:
         for event in output.follow(run_worker(engine, "sizes", WorkerMounts(tuple(homes)))):
             escaped = str(event["place"]).removeprefix("home/")
             sizes[unescape(escaped) or escaped] = int(event["bytes"])
-    declared = read_declared(HUB_TOML if HUB_TOML.is_file() else None)
+    declared = read_hub_toml(HUB_TOML if HUB_TOML.is_file() else None)
     default = os.environ.get("LAB_HOME_QUOTA", "").strip()
     rows = user_rows(read_users(database_path()), sizes, declared, default=default if SIZE.fullmatch(default) else "")
     if as_json:

@@ -1,11 +1,10 @@
-"""Who a name belongs to, where names can be changed by those who bear them.
+"""Binding of hub accounts to provider accounts, for providers where users can change their names.
 
-The account here, and with it the home, goes by the name that the provider tells. At GitHub, GitLab and most OpenID
-Connect providers people rename themselves, and the name of before is free for anybody. So the first sign-in keeps the
-number that never changes (`sub`, `id`) beside the tokens; whoever comes with the name but not the number is refused.
+A hub account and its home are keyed by the username from the provider. At GitHub, GitLab and most OpenID Connect
+providers, users can rename themselves, and the old name becomes available to others. The first sign-in therefore
+stores the permanent id (`sub`, `id`), and a later sign-in with the same name but another id is rejected.
 
-Not so with the bridge, LDAP and PAM: there the institution gives out the names and nobody changes their own, and what
-the bridge has for an id is made of that name.
+The bridge, LDAP and PAM need no binding: there the institution assigns the names.
 """
 
 from __future__ import annotations
@@ -13,22 +12,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-IDENTITY = "identity"
-"""Where the stored state says it: the provider's address, and the number there."""
+from passerelle_common.i18n import gettext_noop
 
-REFUSED = (
-    "The account {name} of this hub was made for somebody else, who had this name at the provider before. If it is "
-    "yours (you have a new account there), or to get one of your own, ask the people who run this hub."
+IDENTITY = "identity"
+"""Key in the stored auth state for the provider's URL and the permanent id there."""
+
+ACCOUNT_CONFLICT = gettext_noop(
+    "The account %(name)s of this hub belongs to another user, who had this name at the provider before. If it is "
+    "yours, or to get an account of your own, ask the administrator of this hub."
 )
 
 
-def identity_of(place: str, facts: Mapping[str, Any], claim: str) -> list[str] | None:
-    """What is kept of the facts that a provider told."""
-    number = facts.get(claim)
-    return [place, str(number)] if place and number not in (None, "") else None
+def provider_identity(provider: str, claims: Mapping[str, Any], id_claim: str) -> list[str] | None:
+    """Return the identity to store: the provider's URL and the permanent id from the claims."""
+    permanent_id = claims.get(id_claim)
+    return [provider, str(permanent_id)] if provider and permanent_id not in (None, "") else None
 
 
-def is_another(place: str, kept: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether these states are two persons'. Nothing kept, or kept of another provider, says nothing."""
-    before = kept.get(IDENTITY)
-    return bool(place and before and before[0] == place and before != now.get(IDENTITY))
+def is_other_account(provider: str, stored: Mapping[str, Any], current: Mapping[str, Any]) -> bool:
+    """Return whether two auth states belong to different accounts of this provider.
+
+    A stored state without an identity, or with one of another provider, is no evidence.
+    """
+    identity = stored.get(IDENTITY)
+    return bool(provider and identity and identity[0] == provider and identity != current.get(IDENTITY))

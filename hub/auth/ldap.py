@@ -1,8 +1,8 @@
-"""Signing in with a password that an LDAP directory knows, and asking the directory again while somebody is signed in.
+"""LDAP authentication and revalidation against the directory.
 
-`ldapauthenticator` proves the password. The person's entry and groups are read by the search account (or anonymously),
-at the sign-in and ever after alike, because nobody keeps passwords: a directory that does not let that account read
-refuses everybody at once, instead of freezing everybody's groups.
+`ldapauthenticator` verifies the password. The search account (or an anonymous bind) reads the user's entry and groups,
+at sign-in and on revalidation, because the hub stores no passwords. If the search account may not read, all sign-ins
+fail at once; otherwise groups would silently become outdated.
 """
 
 from __future__ import annotations
@@ -21,41 +21,44 @@ from tornado import web
 from traitlets import Unicode
 
 from hub.auth.groups import GroupsAuthenticator
-from hub.auth.refresh import Finding, Model, Verdict
+from hub.auth.refresh import AuthModel, Outcome, Revalidation
+from passerelle_common.i18n import gettext_noop
 
-CONNECT_WITHIN = 5  # seconds
-ANSWER_WITHIN = 10
-NO_ATTRIBUTE = "1.1"  # RFC 4511 §4.5.1.8
-SUCCESS, NO_SUCH_OBJECT = 0, 32  # result codes
-DIRECTORY = "ldap"
+CONNECT_TIMEOUT = 5  # seconds
+RESPONSE_TIMEOUT = 10  # seconds
+NO_ATTRIBUTES = "1.1"  # RFC 4511 §4.5.1.8
+SUCCESS, NO_SUCH_OBJECT = 0, 32  # result codes of RFC 4511 appendix A
+LOGIN = "ldap"
+"""Key in the stored auth state for the name that the user typed."""
+UNAVAILABLE = gettext_noop("The directory that verifies passwords does not respond. Try again in a few minutes.")
 
 
 class DirectoryError(Exception):
-    """The directory gave no answer that can be used; the text is for the log."""
+    """No usable response from the directory; the message is for the log."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A person in the directory."""
+    """A user's entry in the directory."""
 
     dn: str
     groups: frozenset[str]
 
 
 class LdapAuthenticator(GroupsAuthenticator, LDAPAuthenticator):  # type: ignore[misc]  # no types there
-    """LDAP."""
+    """LDAP authenticator."""
 
-    group_base = Unicode(help="The branch that holds the groups.").tag(config=True)
-    group_name_attribute = Unicode("cn", help="What of a group's entry is its name.").tag(config=True)
+    group_base = Unicode(help="The search base for groups.").tag(config=True)
+    group_name_attribute = Unicode("cn", help="The attribute with the name of a group.").tag(config=True)
 
     def get_connection(self, userdn: str | None, password: str | None) -> ldap3.Connection | None:
-        """As the base class, with time limits and without following referrals to where nobody checked TLS."""
+        """Connect with timeouts; follow no referral, because TLS is not verified for its target."""
         server = ldap3.Server(
             self.server_address,
             port=self.server_port,
             use_ssl=self.tls_strategy == TlsStrategy.on_connect,
             tls=ldap3.Tls(**self.tls_kwargs),
-            connect_timeout=CONNECT_WITHIN,
+            connect_timeout=CONNECT_TIMEOUT,
             get_info=ldap3.NONE,
         )
         starts_tls = self.tls_strategy == TlsStrategy.before_bind
@@ -65,87 +68,96 @@ class LdapAuthenticator(GroupsAuthenticator, LDAPAuthenticator):  # type: ignore
                 user=userdn,
                 password=password,
                 auto_bind=ldap3.AUTO_BIND_TLS_BEFORE_BIND if starts_tls else ldap3.AUTO_BIND_NO_TLS,
-                receive_timeout=ANSWER_WITHIN,
+                receive_timeout=RESPONSE_TIMEOUT,
                 auto_referrals=False,
-                check_names=False,  # else every connection begins by reading the whole schema
+                check_names=False,  # otherwise, each connection reads the whole schema first
                 read_only=True,
             )
         except LDAPBindError:
             return None
 
-    async def authenticate(self, handler: Any, data: dict[str, str]) -> Model | None:
-        """Prove the password, then read entry and groups; in a thread, because ldap3 waits."""
+    async def authenticate(self, handler: Any, data: dict[str, str]) -> AuthModel | None:
+        """Verify the password, then read entry and groups, in a thread because ldap3 blocks."""
         try:
-            proven = await asyncio.to_thread(
+            verified = await asyncio.to_thread(
                 lambda: asyncio.run(super(GroupsAuthenticator, self).authenticate(handler, data))
             )
-            if proven is None:
+            if verified is None:
                 return None
-            entry = await asyncio.to_thread(self.look_up, proven["name"])
+            entry = await asyncio.to_thread(self.find_entry, verified["name"])
         except (LDAPException, DirectoryError, OSError) as error:
-            self.log.error("The directory did not answer: %s", error)
-            raise web.HTTPError(
-                503, "The directory that knows the passwords does not answer. Try again in a few minutes."
-            ) from None
+            self.log.error("No response from the directory: %s", error)
+            raise web.HTTPError(503, UNAVAILABLE) from None
         if entry is None:
             self.log.error(
-                "%s has a password but the search account finds no entry: see AUTH_LDAP_SEARCH_USER", data["username"]
+                "Rejected %s: the search account cannot find the entry; see AUTH_LDAP_SEARCH_USER", data["username"]
             )
             return None
-        name = self.normalize_username(proven["name"])
-        return await self.note_refusal(handler, self.model_of(name, entry.groups, {DIRECTORY: proven["name"]}))
+        model = self.build_auth_model(
+            self.normalize_username(verified["name"]), entry.groups, {LOGIN: verified["name"]}
+        )
+        return await self.revoke_if_denied(handler, model)
 
-    async def ask_again(self, user: Any, auth_state: dict[str, Any]) -> Finding:
-        """Read the entry and the groups of now."""
-        login = auth_state.get(DIRECTORY)
+    async def revalidate(self, user: Any, auth_state: dict[str, Any]) -> Revalidation:
+        """Read the current entry and groups."""
+        login = auth_state.get(LOGIN)
         if not login:
-            return Finding(Verdict.UNCERTAIN, reason="signed in another way before")
+            return Revalidation(Outcome.UNCERTAIN, reason="signed in with another method")
         try:
-            entry = await asyncio.to_thread(self.look_up, login)
+            entry = await asyncio.to_thread(self.find_entry, login)
         except (LDAPException, DirectoryError, OSError) as error:
-            return Finding(Verdict.UNANSWERED, reason=f"directory: {error}")
+            return Revalidation(Outcome.UNAVAILABLE, reason=f"directory: {error}")
         if entry is None:
-            return Finding(Verdict.GONE, reason="no such entry in the directory")
-        return Finding(Verdict.CONFIRMED, self.model_of(user.name, entry.groups, {DIRECTORY: login}))
+            return Revalidation(Outcome.REVOKED, reason="no such entry in the directory")
+        return Revalidation(Outcome.CONFIRMED, self.build_auth_model(user.name, entry.groups, {LOGIN: login}))
 
-    def look_up(self, login: str) -> Entry | None:
-        """The entry of the person who signs in by this name; None if there is none, or more than one.
+    def find_entry(self, login: str) -> Entry | None:
+        """Find the entry for a login name.
 
-        :raises DirectoryError: when the search account is refused
-        :raises LDAPException: when the directory does not answer
+        Returns:
+            The entry with its groups, or None unless exactly one entry matches.
+
+        Raises:
+            DirectoryError: The directory rejects the search account or a search.
+            LDAPException: The directory does not respond.
         """
         connection = self.get_connection(self.lookup_dn_search_user, self.lookup_dn_search_password)
         if connection is None:
-            raise DirectoryError("it refuses the search account: see AUTH_LDAP_SEARCH_USER and AUTH_SECRET_FILE")
+            raise DirectoryError("it rejects the search account; see AUTH_LDAP_SEARCH_USER and AUTH_SECRET_FILE")
         with connection:
-            found = [one for place in self._places(login) for one in search(connection, *place, NO_ATTRIBUTE)]
+            found = [one for base in self._user_searches(login) for one in search(connection, *base, NO_ATTRIBUTES)]
             if len(found) != 1:
                 return None
             dn: str = found[0]["dn"]
             if not self.group_base:
                 return Entry(dn, frozenset())
-            wanted = self.group_search_filter.format(userdn=escape_filter_chars(dn), uid=escape_filter_chars(login))
-            groups = search(connection, self.group_base, wanted, ldap3.SUBTREE, self.group_name_attribute)
+            group_filter = self.group_search_filter.format(
+                userdn=escape_filter_chars(dn), uid=escape_filter_chars(login)
+            )
+            groups = search(connection, self.group_base, group_filter, ldap3.SUBTREE, self.group_name_attribute)
             values = (value for group in groups for value in group["raw_attributes"].get(self.group_name_attribute, ()))
             return Entry(dn, frozenset(value.decode("utf-8", "replace") for value in values))
 
-    def _places(self, login: str) -> list[tuple[str, str, str]]:
+    def _user_searches(self, login: str) -> list[tuple[str, str, str]]:
+        """Return the base, filter and scope of each search for a login name."""
         if self.lookup_dn:
-            wanted = f"({self.user_attribute}={escape_filter_chars(login)})"
-            return [(self.user_search_base, wanted, ldap3.SUBTREE)]
+            return [(self.user_search_base, f"({self.user_attribute}={escape_filter_chars(login)})", ldap3.SUBTREE)]
         return [
             (template.format(username=escape_rdn(login)), "(objectClass=*)", ldap3.BASE)
             for template in self.bind_dn_template
         ]
 
 
-def search(connection: ldap3.Connection, base: str, wanted: str, scope: str, attribute: str) -> list[dict[str, Any]]:
-    """The entries; none where there is no such place.
+def search(
+    connection: ldap3.Connection, base: str, search_filter: str, scope: str, attribute: str
+) -> list[dict[str, Any]]:
+    """Return the entries found, or none if the base does not exist.
 
-    :raises DirectoryError: when the directory says anything but what it found: half a list of groups is none
+    Raises:
+        DirectoryError: The result is not a success. A partial list of groups is not returned.
     """
-    connection.search(base, wanted, search_scope=scope, attributes=[attribute])
+    connection.search(base, search_filter, search_scope=scope, attributes=[attribute])
     result = connection.result
     if result["result"] not in (SUCCESS, NO_SUCH_OBJECT):
-        raise DirectoryError(f"a search below {base} ended with {result['description']}")
+        raise DirectoryError(f"a search below {base} returned {result['description']}")
     return [one for one in connection.response or () if one["type"] == "searchResEntry"]

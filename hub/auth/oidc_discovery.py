@@ -1,4 +1,4 @@
-"""Where an OpenID Connect provider has its endpoints: asked at the start of the hub, and kept for when it is down."""
+"""OpenID Connect discovery at the start of the hub, with a stored copy for outages of the provider."""
 
 from __future__ import annotations
 
@@ -12,54 +12,62 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from hub.config.settings import SettingsError
+from hub.config.auth_settings import LOOPBACK
+from hub.config.field_types import SettingsError
+from passerelle_common.atomic_write import atomic_write
 
 WELL_KNOWN = "/.well-known/openid-configuration"
-ANSWER_WITHIN = 10  # seconds
-LONGEST_ANSWER = 256 * 1024
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+TIMEOUT = 10  # seconds
+MAX_RESPONSE_SIZE = 256 * 1024  # bytes
 
 
 @dataclass(frozen=True)
 class Provider:
-    """What the hub needs of the discovery document."""
+    """Endpoints from a discovery document."""
 
     authorize_url: str
     token_url: str
     userinfo_url: str
     end_session_url: str
     basic_auth: bool
-    """Whether the secret goes into a header: what the specification assumes where a provider says nothing."""
+    """Whether the client secret is sent in the Authorization header, the default of the specification."""
 
 
-def discover(url: str, *, ca_file: Path | None, kept_in: Path) -> Provider:
-    """Ask the provider; what it said last time, if it does not answer.
+def discover(url: str, *, ca_file: Path | None, cache: Path) -> Provider:
+    """Fetch the discovery document, or use the stored copy if the provider does not respond.
 
-    :param url: the issuer, or the whole address of its discovery document
-    :raises SettingsError: in one sentence
+    Args:
+        url: The issuer, or the URL of its discovery document.
+        ca_file: Certificates to trust instead of the system's.
+        cache: File for the stored copy.
+
+    Raises:
+        SettingsError: There is no valid document and no stored copy.
     """
     issuer = url.removesuffix(WELL_KNOWN)
-    where = issuer + WELL_KNOWN
+    document_url = issuer + WELL_KNOWN
     try:
-        document = fetch(where, ca_file=ca_file)
-        provider = provider_of(document, issuer=issuer)
+        document = fetch(document_url, ca_file=ca_file)
+        provider = parse_document(document, issuer=issuer)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        kept = _read(kept_in)
-        if kept is not None and kept.get("issuer", "").rstrip("/") == issuer:
-            return provider_of(kept, issuer=issuer)
+        copy = _read_copy(cache)
+        if copy is not None and copy.get("issuer", "").rstrip("/") == issuer:
+            return parse_document(copy, issuer=issuer)
         reason = getattr(error, "reason", None) or error
         raise SettingsError(
-            f"the hub cannot start, AUTH_URL does not lead to an OpenID Connect provider: {where}: {reason} "
+            f"the hub cannot start: AUTH_URL does not lead to an OpenID Connect provider: {document_url}: {reason} "
             "(see .env, and AUTH_CA_FILE there if a private authority issued its certificate)."
         ) from None
-    _keep(kept_in, document)
+    with atomic_write(cache) as file:
+        file.write(json.dumps(document).encode())
     return provider
 
 
-def provider_of(document: dict[str, Any], *, issuer: str) -> Provider:
-    """Read a discovery document.
+def parse_document(document: dict[str, Any], *, issuer: str) -> Provider:
+    """Parse a discovery document.
 
-    :raises ValueError: when it is not this issuer's, lacks an endpoint, or has one where a secret could be overheard
+    Raises:
+        ValueError: It belongs to another issuer, or an endpoint is missing or not https.
     """
     if str(document.get("issuer", "")).rstrip("/") != issuer:
         raise ValueError(f"it is the document of {document.get('issuer')!r}, not of {issuer!r}")
@@ -81,28 +89,22 @@ def provider_of(document: dict[str, Any], *, issuer: str) -> Provider:
 
 
 def fetch(url: str, *, ca_file: Path | None) -> dict[str, Any]:
-    """One JSON object by GET."""
+    """Fetch a JSON object."""
     context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
     request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310  http or https, see settings
-    with urllib.request.urlopen(request, timeout=ANSWER_WITHIN, context=context) as answer:  # noqa: S310
-        body = answer.read(LONGEST_ANSWER + 1)
-    if len(body) > LONGEST_ANSWER:
-        raise ValueError("the answer is too long")
+    with urllib.request.urlopen(request, timeout=TIMEOUT, context=context) as response:  # noqa: S310
+        body = response.read(MAX_RESPONSE_SIZE + 1)
+    if len(body) > MAX_RESPONSE_SIZE:
+        raise ValueError("the response is too long")
     document = json.loads(body)
     if not isinstance(document, dict):
-        raise ValueError("the answer is no JSON object")
+        raise ValueError("the response is not a JSON object")
     return document
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read_copy(path: Path) -> dict[str, Any] | None:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return document if isinstance(document, dict) else None
-
-
-def _keep(path: Path, document: dict[str, Any]) -> None:
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(document), encoding="utf-8")
-    draft.replace(path)

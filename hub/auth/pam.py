@@ -1,4 +1,4 @@
-"""Signing in with the accounts of a machine (PAM), to try the hub out where there is nothing else yet."""
+"""PAM authentication against this machine's accounts, for trying out the hub."""
 
 from __future__ import annotations
 
@@ -10,53 +10,53 @@ from typing import Any
 from jupyterhub.auth import PAMAuthenticator
 
 from hub.auth.groups import GroupsAuthenticator
-from hub.auth.refresh import Finding, Model, Verdict
+from hub.auth.refresh import AuthModel, Outcome, Revalidation
 
-FIRST_PERSON, NOBODY = 1000, 65534  # as Debian numbers accounts
-
-
-def has_people() -> bool:
-    """Whether any account here is a person's."""
-    return any(FIRST_PERSON <= account.pw_uid < NOBODY for account in pwd.getpwall())
+USER_IDS = range(1000, 65534)  # Debian's range for user accounts, as opposed to system accounts
 
 
-def groups_of(name: str) -> frozenset[str] | None:
-    """The groups of an account; None if there is none of a person by this name."""
+def has_user_accounts() -> bool:
+    """Return whether this machine has any user account."""
+    return any(account.pw_uid in USER_IDS for account in pwd.getpwall())
+
+
+def account_groups(name: str) -> frozenset[str] | None:
+    """Return the groups of a user account, or None if there is no user account with this name."""
     try:
         account = pwd.getpwnam(name)
     except KeyError:
         return None
-    if not FIRST_PERSON <= account.pw_uid < NOBODY:
+    if account.pw_uid not in USER_IDS:
         return None
-    numbers = set(os.getgrouplist(name, account.pw_gid))
-    return frozenset(group.gr_name for group in grp.getgrall() if group.gr_gid in numbers)
+    group_ids = set(os.getgrouplist(name, account.pw_gid))
+    return frozenset(group.gr_name for group in grp.getgrall() if group.gr_gid in group_ids)
 
 
 class PamAuthenticator(GroupsAuthenticator, PAMAuthenticator):  # type: ignore[misc]  # no types there
-    """PAM. System accounts, root among them, are nobody here."""
+    """PAM authenticator that rejects system accounts, including root."""
 
-    async def authenticate(self, handler: Any, data: dict[str, str]) -> Model | None:
-        """PAM proves the password, the machine knows the groups."""
+    async def authenticate(self, handler: Any, data: dict[str, str]) -> AuthModel | None:
+        """Verify the password with PAM, then read the groups of the account."""
         name = await PAMAuthenticator.authenticate(self, handler, data)
-        groups = groups_of(name) if name else None
-        model = None if groups is None else self.model_of(self.normalize_username(name), groups, {})
-        return await self.note_refusal(handler, model)
+        groups = account_groups(name) if name else None
+        model = None if groups is None else self.build_auth_model(self.normalize_username(name), groups, {})
+        return await self.revoke_if_denied(handler, model)
 
-    async def ask_again(self, user: Any, _auth_state: dict[str, Any]) -> Finding:
-        """The groups of now."""
-        groups = groups_of(user.name)
+    async def revalidate(self, user: Any, _auth_state: dict[str, Any]) -> Revalidation:
+        """Read the current groups of the account."""
+        groups = account_groups(user.name)
         if groups is None:
-            return Finding(Verdict.GONE, reason="no such account on this machine")
-        return Finding(Verdict.CONFIRMED, self.model_of(user.name, groups, {}))
+            return Revalidation(Outcome.REVOKED, reason="no such account on this machine")
+        return Revalidation(Outcome.CONFIRMED, self.build_auth_model(user.name, groups, {}))
 
-    def is_admin(self, _handler: Any, authentication: Model) -> bool:
-        """By group, as everywhere."""
+    def is_admin(self, _handler: Any, authentication: AuthModel) -> bool:
+        """Return whether the user's groups grant administration rights."""
         return bool(authentication["admin"])
 
-    def check_allowed_groups(self, _username: str, _authentication: Model | None = None) -> bool:
-        """`GroupsAuthenticator` has looked already."""
+    def check_allowed_groups(self, _username: str, _authentication: AuthModel | None = None) -> bool:
+        """Return False, because `GroupsAuthenticator.check_allowed` checks groups."""
         return False
 
     def system_user_exists(self, _user: Any) -> bool:
-        """Labs are containers: nobody needs an account where the hub runs."""
+        """Return True: labs are containers, so the hub needs no local accounts."""
         return True

@@ -1,9 +1,9 @@
-"""Asking again who somebody is, while they are signed in: what every kind of sign-in shares.
+"""Periodic revalidation of signed-in users, shared by all authentication methods.
 
-JupyterHub asks its authenticator at every request of a user whose facts are older than `auth_refresh_age`. As it comes,
-nobody is asked there whether the user may still enter, an outage of the provider signs everybody out, and two requests
-at once spend one refresh token twice. Here a kind of sign-in only says what it found (`ask_again`); what follows from
-it is decided in one place, below.
+JupyterHub calls `refresh_user` on each request of a user whose authentication is older than `auth_refresh_age`. Its own
+implementations do not recheck access, sign all users out during an outage of the provider, and spend one refresh token
+twice for two parallel requests. Here, a method only revalidates (`revalidate`), and `AuthRefreshMixin` applies the
+outcome.
 """
 
 from __future__ import annotations
@@ -21,182 +21,184 @@ from tornado import web
 from tornado.httputil import url_concat
 
 OUTAGE_GRACE = 3600
-"""Seconds for which the last answer counts while the provider gives none."""
+"""Seconds for which the last confirmation is valid while the provider does not respond."""
 LAB_GRACE = 8 * 3600
-"""Seconds for which a lab that is open can be used when only its user's browser could bring fresh facts."""
-ONE_RENEWAL_WITHIN = 10
-"""Seconds: a browser that comes back with facts that are too old again is not sent on its way a second time."""
-LONGEST_NEXT = 1500
-PAGES_OF_THE_SIGN_IN = ("login", "logout", "oauth_login", "oauth_callback")
-CLIENT_OF_THE_HUB = "jupyterhub"
-AS_OF = "as_of"
-"""Where the stored state says when the provider confirmed it, in Unix seconds."""
+"""Seconds for which an open lab stays usable when only the user's browser could renew the authentication."""
+RENEWAL_INTERVAL = 10
+"""Minimum seconds between two redirects of a user to the provider, which prevents redirect loops."""
+MAX_NEXT_LENGTH = 1500
+AUTH_PAGES = ("login", "logout", "oauth_login", "oauth_callback")
+HUB_CLIENT_ID = "jupyterhub"
+CONFIRMED_AT = "as_of"
+"""Key in the stored auth state for the time of the provider's last confirmation, in Unix seconds."""
 
-Model = dict[str, Any]
+AuthModel = dict[str, Any]
 
 
-class Verdict(enum.Enum):
-    """What asking again brought."""
+class Outcome(enum.Enum):
+    """Outcome of a revalidation."""
 
-    CONFIRMED = "the facts of now"
-    GONE = "the provider says no: the access was taken back, or the user is no more"
-    ENDED = "the sign-in is over at the provider, by somebody's will or by time"
-    LAPSED = "nobody has confirmed it for too long"
-    UNCERTAIN = "only a new sign-in can tell"
-    UNANSWERED = "the provider gave no answer that can be used"
+    CONFIRMED = "the provider confirmed the user"
+    REVOKED = "the user's access was revoked"
+    ENDED = "the user's session at the provider has ended"
+    LAPSED = "the last confirmation is too old"
+    UNCERTAIN = "only a new sign-in can confirm the user"
+    UNAVAILABLE = "the provider did not respond"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A verdict, with the new facts or the reason for the log."""
+class Revalidation:
+    """An outcome with the new authentication model, or with the reason for the log."""
 
-    verdict: Verdict
-    model: Model | None = None
+    outcome: Outcome
+    auth_model: AuthModel | None = None
     reason: str = ""
 
 
-def settled(finding: Finding, *, as_of: float, now: float) -> Verdict:
-    """The verdict that counts, of facts that were last confirmed at `as_of`. Time alone never says no."""
-    verdict = finding.verdict
-    if verdict is Verdict.UNANSWERED and now - as_of > OUTAGE_GRACE:
-        verdict = Verdict.UNCERTAIN
-    if verdict is Verdict.UNCERTAIN and now - as_of > LAB_GRACE:
-        verdict = Verdict.LAPSED
-    return verdict
+def apply_grace(outcome: Outcome, *, confirmed_at: float, now: float) -> Outcome:
+    """Return the outcome that applies to a user who was last confirmed at this time (Unix seconds).
+
+    Elapsed time alone never revokes access.
+    """
+    if outcome is Outcome.UNAVAILABLE and now - confirmed_at > OUTAGE_GRACE:
+        outcome = Outcome.UNCERTAIN
+    if outcome is Outcome.UNCERTAIN and now - confirmed_at > LAB_GRACE:
+        outcome = Outcome.LAPSED
+    return outcome
 
 
-def tokens_of_labs(user: Any) -> set[int]:
-    """The numbers of the tokens by which this user's running labs themselves speak to the hub."""
-    kept = {spawner.api_token for spawner in user.spawners.values() if spawner.api_token}
-    return {found.id for token in kept if (found := orm.APIToken.find(user.db, token)) is not None}
+def lab_token_ids(user: Any) -> set[int]:
+    """Return the ids of the API tokens that the user's running labs use."""
+    tokens = {spawner.api_token for spawner in user.spawners.values() if spawner.api_token}
+    return {found.id for token in tokens if (found := orm.APIToken.find(user.db, token)) is not None}
 
 
-def is_of_a_browser(token: Any) -> bool:
-    """Whether somebody got it by passing the sign-in in a browser; those made on purpose belong to the hub itself."""
-    return bool(token.session_id or token.client_id != CLIENT_OF_THE_HUB)
+def is_browser_token(token: Any) -> bool:
+    """Return whether a sign-in in a browser issued the token; the hub itself issues those made on request."""
+    return bool(token.session_id or token.client_id != HUB_CLIENT_ID)
 
 
 def is_navigation(handler: Any) -> bool:
-    """Whether a person waits for a page, on their own account, and could be sent elsewhere without losing anything."""
+    """Return whether the request loads a page, so that a redirect loses no data."""
     headers = handler.request.headers
     wants_page = headers.get("Sec-Fetch-Mode", "navigate") == "navigate" and "text/html" in headers.get("Accept", "")
     page = handler.request.path.removeprefix(handler.hub.base_url).partition("/")[0]
-    return bool(handler.request.method == "GET" and wants_page and page not in PAGES_OF_THE_SIGN_IN)
+    return bool(handler.request.method == "GET" and wants_page and page not in AUTH_PAGES)
 
 
 class AuthRefreshMixin:
-    """Mixed into an authenticator, in front of it."""
+    """Authenticator mixin, listed first: revalidates users and applies the outcome."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._asking: dict[str, asyncio.Task[Finding]] = {}
-        self._sent: dict[str, float] = {}
+        self._tasks: dict[str, asyncio.Task[Revalidation]] = {}
+        self._redirected_at: dict[str, float] = {}
 
-    async def ask_again(self, user: Any, auth_state: dict[str, Any]) -> Finding:
-        """What the provider says of this user now."""
+    async def revalidate(self, user: Any, auth_state: dict[str, Any]) -> Revalidation:
+        """Ask the provider for the user's current state."""
         raise NotImplementedError
 
-    def renewal_url(self, handler: Any) -> str | None:  # noqa: ARG002  for those that need it
-        """Where the browser gets fresh facts without being asked anything, if there is such a place."""
+    def renewal_url(self, handler: Any) -> str | None:  # noqa: ARG002  for subclasses
+        """Return the URL at which the provider confirms the user without interaction, if there is one."""
         return None
 
-    async def refresh_user(self, user: Any, handler: Any = None, **_: Any) -> Model | bool:
-        """True to go on with what is known, the new facts, or False: nobody without a new sign-in."""
+    async def refresh_user(self, user: Any, handler: Any = None, **_: Any) -> AuthModel | bool:
+        """Revalidate the user and return the new model, True to keep the current one, or False to reject."""
         auth_state = await user.get_auth_state() or {}
-        task = self._asking.get(user.name)
+        task = self._tasks.get(user.name)
         if task is None:
-            task = self._asking[user.name] = asyncio.ensure_future(self._find_out(user, auth_state))
-            task.add_done_callback(lambda _: self._asking.pop(user.name, None))
-        finding = await asyncio.shield(task)
-        log = self.log  # type: ignore[attr-defined]
-        verdict = settled(finding, as_of=auth_state.get(AS_OF, 0), now=time.time())
-        if verdict is Verdict.CONFIRMED and finding.model is not None:
-            return finding.model
+            task = self._tasks[user.name] = asyncio.ensure_future(self._revalidate_and_check(user, auth_state))
+            task.add_done_callback(lambda _: self._tasks.pop(user.name, None))
+        result = await asyncio.shield(task)
+        outcome = apply_grace(result.outcome, confirmed_at=auth_state.get(CONFIRMED_AT, 0), now=time.time())
+        if outcome is Outcome.CONFIRMED and result.auth_model is not None:
+            return result.auth_model
         if handler is not None and not hasattr(handler, "_token_authenticated"):
-            # JupyterHub 6.1 reads this of every handler whose user is refused, and sets it for API requests alone.
+            # JupyterHub 6.1 reads this attribute of every handler with a rejected user, but sets it for API requests only.
             handler._token_authenticated = False
-        log.info("Asked again about %s: %s (%s)", user.name, verdict.value, finding.reason)
-        if verdict is Verdict.UNANSWERED:
+        self.log.info("Revalidated %s: %s (%s)", user.name, outcome.value, result.reason)  # type: ignore[attr-defined]
+        if outcome is Outcome.UNAVAILABLE:
             return True
-        if verdict in (Verdict.GONE, Verdict.ENDED):
-            if (await user.get_auth_state() or {}).get(AS_OF) != auth_state.get(AS_OF):
-                return True  # they signed in anew while the old tokens were asked about
-            self._let_go(user, all_tokens=verdict is Verdict.GONE)
+        if outcome in (Outcome.REVOKED, Outcome.ENDED):
+            if (await user.get_auth_state() or {}).get(CONFIRMED_AT) != auth_state.get(CONFIRMED_AT):
+                return True  # a new sign-in completed during the revalidation of the old tokens
+            self._revoke_user_tokens(user, all_tokens=outcome is Outcome.REVOKED)
         elif handler is not None:
-            self._send_on(user, handler)
-        if verdict is not Verdict.UNCERTAIN and getattr(handler, "_jupyterhub_user", None) is user:
-            # JupyterHub lets a request by token pass, unless it is told to be strict.
+            self._redirect_to_provider(user, handler)
+        if outcome is not Outcome.UNCERTAIN and getattr(handler, "_jupyterhub_user", None) is user:
+            # Without strict mode, JupyterHub would accept a request that carries a token.
             handler._token_authenticated = False
         return False
 
-    async def note_refusal(self, handler: Any, model: Model | None) -> Model | None:
-        """At a sign-in: somebody whom the facts of now do not let in must not go on by the cookie of before."""
-        if model is None or handler is None:
-            return model
-        name = self.normalize_username(model["name"])  # type: ignore[attr-defined]
-        if not await self._may_enter(model | {"name": name}) and (user := handler.find_user(name)) is not None:
-            self._let_go(user)
-        return model
+    async def revoke_if_denied(self, handler: Any, auth_model: AuthModel | None) -> AuthModel | None:
+        """At a sign-in, revoke the existing cookies and tokens of a user who no longer has access."""
+        if auth_model is None or handler is None:
+            return auth_model
+        name = self.normalize_username(auth_model["name"])  # type: ignore[attr-defined]
+        if not await self._has_access(auth_model | {"name": name}) and (user := handler.find_user(name)) is not None:
+            self._revoke_user_tokens(user)
+        return auth_model
 
-    async def _find_out(self, user: Any, auth_state: dict[str, Any]) -> Finding:
+    async def _revalidate_and_check(self, user: Any, auth_state: dict[str, Any]) -> Revalidation:
         try:
-            finding = await self.ask_again(user, auth_state)
+            result = await self.revalidate(user, auth_state)
         except Exception as error:
-            # A fault of ours or an answer of a shape that nobody thought of: no reason to sign everybody out.
-            self.log.exception("Asking again about %s failed", user.name)  # type: ignore[attr-defined]
-            return Finding(Verdict.UNANSWERED, reason=type(error).__name__)
-        if finding.model is None:
-            return finding
-        if finding.model["name"] != user.name:
-            return Finding(Verdict.GONE, reason="the account has another name now")
-        if not await self._may_enter(finding.model):
-            return Finding(Verdict.GONE, reason="in no group that may enter, or blocked")
-        return finding
+            # A defect here or an unexpected response must not sign all users out.
+            self.log.exception("Revalidation of %s failed", user.name)  # type: ignore[attr-defined]
+            return Revalidation(Outcome.UNAVAILABLE, reason=type(error).__name__)
+        if result.auth_model is None:
+            return result
+        if result.auth_model["name"] != user.name:
+            return Revalidation(Outcome.REVOKED, reason="the provider account has another name now")
+        if not await self._has_access(result.auth_model):
+            return Revalidation(Outcome.REVOKED, reason="not in a group with access, or blocked")
+        return result
 
-    async def _may_enter(self, model: Model) -> bool:
-        """The checks of a sign-in, which JupyterHub leaves out when it refreshes."""
-        name = model["name"]
+    async def _has_access(self, auth_model: AuthModel) -> bool:
+        """Run the access checks of a sign-in, which JupyterHub omits on a refresh."""
+        name = auth_model["name"]
         try:
-            if not await maybe_future(self.check_blocked_users(name, model)):  # type: ignore[attr-defined]
+            if not await maybe_future(self.check_blocked_users(name, auth_model)):  # type: ignore[attr-defined]
                 return False
-            return bool(await maybe_future(self.check_allowed(name, model)))  # type: ignore[attr-defined]
-        except web.HTTPError as refusal:
-            if refusal.status_code != 403:
+            return bool(await maybe_future(self.check_allowed(name, auth_model)))  # type: ignore[attr-defined]
+        except web.HTTPError as error:
+            if error.status_code != 403:
                 raise
             return False
 
-    def _let_go(self, user: Any, *, all_tokens: bool = True) -> None:
-        """Take back what lets this user in: the cookies of all browsers, and every token but those of running labs.
+    def _revoke_user_tokens(self, user: Any, *, all_tokens: bool = True) -> None:
+        """Revoke the user's cookies and API tokens, except the tokens of running labs.
 
-        Those that the user made for scripts stay where only the sign-in is over: they are refused until the next one,
-        and whoever comes back in the morning need not make them anew.
+        A lab keeps running, without access for its user, until it is culled: a group that is missing from a directory
+        for a minute must not end a computation. Its token stays valid, so that the lab works again after a new sign-in.
 
-        A lab goes on, unreachable, until it is culled: a directory that has lost a group for a minute must not cost
-        anybody an afternoon's computation. The lab's own token stays, so that it works again for whoever comes back.
+        Args:
+            user: JupyterHub's user.
+            all_tokens: False keeps the tokens that the user requested for scripts. They are rejected until the next
+                sign-in, and the user need not create them again.
         """
         db = user.db
-        own = tokens_of_labs(user)
+        lab_tokens = lab_token_ids(user)
         for token in list(user.orm_user.api_tokens):
-            if token.id not in own and (all_tokens or is_of_a_browser(token)):
+            if token.id not in lab_tokens and (all_tokens or is_browser_token(token)):
                 db.delete(token)
         user.orm_user.cookie_id = secrets.token_hex(16)
         db.commit()
 
-    def _send_on(self, user: Any, handler: Any) -> None:
-        """Send the browser round by the provider, which asks nothing while it knows the user: nobody notices.
+    def _redirect_to_provider(self, user: Any, handler: Any) -> None:
+        """Redirect the browser to the provider, which confirms the user without interaction during its session.
 
-        While the request is prepared only; later, JupyterHub has begun an answer of its own. Once in a while at most:
-        else provider and hub could send a browser back and forth, and of five tabs that open at once only one sign-in
-        can end well.
+        This happens only while the request is prepared, because JupyterHub has begun a response of its own later. The
+        interval prevents redirect loops and lets only one of several open tabs start a sign-in.
         """
         target = self.renewal_url(handler)
-        own = getattr(handler, "_jupyterhub_user", None) is user and not handler._token_authenticated
-        if target is None or not own or handler.expanded_scopes or not is_navigation(handler):
+        own_page = getattr(handler, "_jupyterhub_user", None) is user and not handler._token_authenticated
+        if target is None or not own_page or handler.expanded_scopes or not is_navigation(handler):
             return
         now = time.monotonic()
-        if now - self._sent.get(user.name, -ONE_RENEWAL_WITHIN) < ONE_RENEWAL_WITHIN:
+        if now - self._redirected_at.get(user.name, -RENEWAL_INTERVAL) < RENEWAL_INTERVAL:
             return
-        self._sent[user.name] = now
+        self._redirected_at[user.name] = now
         here = handler.request.uri
         home = url_path_join(handler.hub.base_url, "home")
-        handler.redirect(url_concat(target, {"next": here if len(here) <= LONGEST_NEXT else home}))
+        handler.redirect(url_concat(target, {"next": here if len(here) <= MAX_NEXT_LENGTH else home}))

@@ -1,8 +1,7 @@
-"""Whether the hub is healthy, for `docker compose up --wait`: it answers, and the edge has once led people to it.
+"""Health check for `docker compose up --wait`: the hub responds, and Traefik has routed to it once.
 
-The second is not known from the first: Traefik takes up the routes of the hub a moment after they are written, and
-until then people are told that there is no such page. Asked once a start only, because a fault of the edge later on is
-not the fault of the hub.
+Traefik loads the hub's routes a moment after they are written, and returns 404 until then. The check asks Traefik until
+the first success only, because a later fault of Traefik is not a fault of the hub.
 """
 
 from __future__ import annotations
@@ -15,33 +14,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-HUB = "http://127.0.0.1:8081"
-EDGE = "https://traefik"
-WAS_REACHED = Path("/tmp/passerelle-hub-was-reached")  # noqa: S108  the container's own, and gone at its next start
-SECONDS = 1.5  # for each of two questions: compose.yml gives both four
+HUB_URL = "http://127.0.0.1:8081"
+EDGE_URL = "https://traefik"
+ROUTED_MARK = Path("/tmp/passerelle-hub-was-reached")  # noqa: S108  in the container, so removed when it is recreated
+TIMEOUT = 1.5  # seconds for each of two requests; compose.yml allows four for both
 
 
-def fault(hub: str, edge: str, public_host: str, was_reached: Path) -> str | None:
-    """What is not as it should be, as a sentence for `docker inspect`."""
-    if said := _refusal(hub, ""):
-        return f"The hub does not answer: {said}"
-    if was_reached.exists():
+def find_fault(hub_url: str, edge_url: str, public_host: str, routed_mark: Path) -> str | None:
+    """Return why the hub is unhealthy, as a sentence for `docker inspect`, or None."""
+    if fault := _request_fault(hub_url, ""):
+        return f"The hub does not respond: {fault}"
+    if routed_mark.exists():
         return None
-    if said := _refusal(edge, public_host):
-        return f"Traefik does not lead to the hub as {public_host}: {said}"
-    was_reached.touch()
+    if fault := _request_fault(edge_url, public_host):
+        return f"Traefik does not route {public_host} to the hub: {fault}"
+    routed_mark.touch()
     return None
 
 
-def _refusal(address: str, host: str) -> str | None:
-    parts = urlsplit(address)
+def _request_fault(url: str, host: str) -> str | None:
+    parts = urlsplit(url)
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
-        # Asked is whether there is a way; whose certificate browsers see is not decided here.
-        anybody = ssl._create_unverified_context()  # noqa: S323  see above
-        connection = http.client.HTTPSConnection(parts.netloc, timeout=SECONDS, context=anybody)
+        # The check is about the route; the certificate need not be valid for the internal name.
+        context = ssl._create_unverified_context()  # noqa: S323  see above
+        connection = http.client.HTTPSConnection(parts.netloc, timeout=TIMEOUT, context=context)
     else:
-        connection = http.client.HTTPConnection(parts.netloc, timeout=SECONDS)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
     try:
         connection.request("GET", "/hub/health", headers={"Host": host} if host else {})
         status = connection.getresponse().status
@@ -49,15 +48,15 @@ def _refusal(address: str, host: str) -> str | None:
         return f"{error or type(error).__name__}"
     finally:
         connection.close()
-    return None if status == 200 else f"it says {status}"
+    return None if status == 200 else f"status {status}"
 
 
-def main(environment: Mapping[str, str] = os.environ) -> int:
-    """The exit status: 0 for healthy."""
-    told = fault(HUB, EDGE, urlsplit(environment["HUB_PUBLIC_URL"]).netloc, WAS_REACHED)
-    if told:
-        print(told)  # noqa: T201  for `docker inspect`
-    return int(told is not None)
+def main(environ: Mapping[str, str] = os.environ) -> int:
+    """Print the fault, if any, and return the exit status."""
+    fault = find_fault(HUB_URL, EDGE_URL, urlsplit(environ["HUB_PUBLIC_URL"]).netloc, ROUTED_MARK)
+    if fault:
+        print(fault)  # noqa: T201  for `docker inspect`
+    return int(fault is not None)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What an administrator declares about groups, images and courses: the file `hub.toml`, read once, checked as a whole.
+"""The administrator's declarations in `hub.toml`: images, rules for groups, and courses.
 
-Everything that is one value for everybody is in .env (`hub/config/settings.py`); here is what differs from group to group. A
-file that is absent declares nothing. Group names are those that the sign-in brings, compared exactly.
+Settings with one value for the whole hub are in `.env` (`hub/config/settings.py`); this file holds what differs between
+groups. Group names are compared exactly with those from the sign-in.
 """
 
 from __future__ import annotations
@@ -10,72 +10,64 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from hub.config.settings import SIZE, SettingsError
+from hub.config.field_types import SettingsError, Size
 
-# Parts of folder names, volume names and addresses.
+# Course names become parts of folder names, volume names and URLs.
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
 
-def _check_size(text: str) -> str:
-    if not SIZE.fullmatch(text):
-        raise ValueError("must be a number and K, M, G or T, such as 512M or 4G")
-    return text.upper()
-
-
-Size = Annotated[str, AfterValidator(_check_size)]
-
-
-class _Declared(BaseModel):
+class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Image(_Declared):
-    """An image that labs can be started from."""
+class Image(_Section):
+    """An image that a lab can start from."""
 
     name: str = Field(min_length=1, max_length=80)
-    """What people choose by."""
+    """The label on the spawn form."""
     image: str = Field(default="", max_length=255)
-    """As `docker images` names it; empty: the one that compose builds from lab/Dockerfile."""
+    """Image reference as in `docker images`; empty for the image that compose builds from lab/Dockerfile."""
     description: str = ""
     groups: tuple[str, ...] = ()
-    """Who may choose it; empty: everybody."""
+    """Groups that may choose the image; empty for all users."""
 
 
-class GroupRules(_Declared):
-    """What the members of a group get, where it is not what everybody gets. Of several groups, the most generous
-    value of each kind counts.
+class GroupRules(_Section):
+    """Values for the members of a group, in place of the hub's defaults.
+
+    The most generous value applies to a user in several groups.
     """
 
     memory: Size | None = None
     cpu: float | None = Field(default=None, gt=0, le=1024)
     processes: int | None = Field(default=None, ge=32)
     gpus: tuple[str, ...] = ()
-    """Device ids as `nvidia-smi -L` numbers them; never a count, which would give everybody the first one."""
+    """Device ids as listed by `nvidia-smi -L`; a count would give all users the first device."""
     quota: Size | None = None
-    """Of the home."""
+    """Maximum size of the home volume."""
     max_age: int | None = Field(default=None, ge=0)
-    """Seconds after which a lab is stopped even while it is used; 0 for never."""
+    """Seconds after which a lab is culled even if it is in use; 0 for never."""
     idle_timeout: int | None = Field(default=None, ge=0)
-    """Seconds without activity after which it is stopped; 0 for never."""
+    """Seconds without activity after which a lab is culled; 0 for never."""
 
 
-class Course(_Declared):
-    """A folder that a course shares: teachers write, students read."""
+class Course(_Section):
+    """A shared folder that teachers can write and students can read."""
 
     title: str = ""
     students: tuple[str, ...] = ()
     teachers: tuple[str, ...] = Field(min_length=1)
 
 
-class HubToml(_Declared):
-    """The whole file."""
+class HubToml(_Section):
+    """The content of `hub.toml`."""
 
     images: tuple[Image, ...] = ()
-    """In the order in which they are offered; the first that a user may choose is theirs if they choose none."""
+    """Images in the order of the spawn form; the first one allowed for a user is their default."""
     groups: Mapping[str, GroupRules] = Field(default_factory=dict)
     courses: Mapping[str, Course] = Field(default_factory=dict)
 
@@ -84,7 +76,7 @@ class HubToml(_Declared):
     def _check_image_names(cls, images: tuple[Image, ...]) -> tuple[Image, ...]:
         names = [image.name for image in images]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two images have the same name ({', '.join(twice)}), by which people choose")
+            raise ValueError(f"two images have the same name ({', '.join(twice)})")
         return images
 
     @field_validator("courses")
@@ -95,19 +87,23 @@ class HubToml(_Declared):
                 raise ValueError(f"{name}: must be 1 to 40 lower case letters, digits and '-', such as algebra-1")
         return courses
 
-    def rules_of(self, groups: Collection[str]) -> list[GroupRules]:
-        """The rules that somebody in these groups is under."""
+    def rules_for(self, groups: Collection[str]) -> list[GroupRules]:
+        """Return the rules for a user in these groups."""
         return [rules for name, rules in self.groups.items() if name in groups]
 
-    def images_of(self, groups: Collection[str]) -> list[Image]:
-        """The images that they may choose."""
+    def images_for(self, groups: Collection[str]) -> list[Image]:
+        """Return the images that a user in these groups may choose."""
         return [image for image in self.images if not image.groups or not set(groups).isdisjoint(image.groups)]
 
 
-def read_declared(path: Path | None) -> HubToml:
-    """The file, or nothing declared.
+def read_hub_toml(path: Path | None) -> HubToml:
+    """Read and check the file.
 
-    :raises SettingsError: with every fault in one sentence
+    Args:
+        path: The file; None stands for a file without declarations.
+
+    Raises:
+        SettingsError: The file cannot be read or is invalid; the message lists all faults.
     """
     if path is None:
         return HubToml()
@@ -123,9 +119,4 @@ def read_declared(path: Path | None) -> HubToml:
             f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}"
             for one in error.errors(include_url=False, include_input=False)
         )
-    raise SettingsError(f"the hub cannot start, {path.name} is wrong: {fault} (see HUB_CONFIG_FILE in .env).")
-
-
-def bytes_of(size: str) -> int:
-    """A size in bytes; K is 1024."""
-    return int(float(size[:-1]) * 1024 ** ("KMGT".index(size[-1].upper()) + 1))
+    raise SettingsError(f"{path.name} is wrong: {fault}")

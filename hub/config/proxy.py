@@ -1,7 +1,6 @@
-"""Traefik as the hub's proxy: writes the route of every lab into a file that Traefik watches.
+"""Proxy class that writes the routes of hub and labs to a file that Traefik watches.
 
-Traefik belongs to the deployment, not to the hub: it is started by others, keeps the last routes while the hub is
-down, and needs no Docker socket. This class adds what the package leaves open: whose host the routes are.
+The deployment starts Traefik, which keeps the last routes while the hub is down and needs no Docker socket.
 """
 
 from typing import Any
@@ -14,25 +13,25 @@ HEADERS_MIDDLEWARE = "hub-headers@file"  # deployment/edge/routes.yml
 
 
 class EdgeProxy(TraefikFileProviderProxy):  # type: ignore[misc]  # the package carries no types
-    """Routes for the hub's own host only.
+    """File-provider proxy that limits routes to the hub's own host.
 
-    Without a host in its rule, /user/<name>/ would also answer on the bridge's host: a user's pages there could
-    read what belongs to the sign-in.
+    Without a host in its rule, /user/<name>/ would also match on the bridge's host, and a user's pages would share an
+    origin with the sign-in service.
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        # JupyterHub passes the address it would bind a proxy of its own to; the public one is what counts here.
+        # JupyterHub passes the bind URL of a proxy of its own; Traefik serves the public URL.
         super().__init__(**{**kwargs, "public_url": kwargs["app"].public_url})
 
     @default("dynamic_config")
-    def _routes_of_the_last_run(self) -> dict[str, Any]:
-        """The routes as the file has them, for the host of today: it may have moved since they were written."""
+    def _load_routes(self) -> dict[str, Any]:
+        """Load the routes from the file and update them to the current host."""
         config: dict[str, Any] = super()._load_dynamic_config()
         for alias, route in config["jupyterhub"]["routes"].items():
-            fresh, _ = self._dynamic_config_for_route(route["routespec"], route["target"], route["data"])
-            config["http"]["routers"][alias] = fresh["http"]["routers"][alias]
+            current, _ = self._dynamic_config_for_route(route["routespec"], route["target"], route["data"])
+            config["http"]["routers"][alias] = current["http"]["routers"][alias]
         if config["jupyterhub"]["routes"]:
-            # The hub writes a route when its target changes, and takes these for written.
+            # The hub assumes that loaded routes are in the file, and writes a route only when its target changes.
             self.dynamic_config_handler.atomic_dump(config)
         return config
 
@@ -40,8 +39,8 @@ class EdgeProxy(TraefikFileProviderProxy):  # type: ignore[misc]  # the package 
         self, routespec: str, target: str, data: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         if "`" in unquote(routespec):
-            # Traefik's rules quote with backticks: one in a path could end the quotation and write its own rule.
-            raise ValueError(f"a route must not hold a backtick: {routespec!r}")
+            # Traefik's rules quote with backticks, so a backtick in a path could inject a rule.
+            raise ValueError(f"a route must not contain a backtick: {routespec!r}")
         traefik_config, hub_config = super()._dynamic_config_for_route(routespec, target, data)
         host = urlsplit(self.public_url).hostname
         for router in traefik_config["http"]["routers"].values():

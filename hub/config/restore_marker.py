@@ -1,7 +1,7 @@
-"""A restore that was interrupted: nobody may work on volumes that are half of one thing and half of another.
+"""Marker of a restore in progress, so that no service uses partly restored volumes.
 
-A volume that a restore writes to is marked, the hub's own first and for longest. `deployment/edge/prepare.py` looks likewise, so
-that after a whole restore that was interrupted no service starts.
+A restore marks each volume that it writes to; it marks the hub's volume first and unmarks it last.
+`deployment/edge/prepare.py` checks the marker as well, so that no service starts after an interrupted restore.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ MARK = ".restore-under-way"
 
 
 def restore_in_progress(data_dir: Path) -> str | None:
-    """Why the hub cannot start, if it cannot."""
+    """Return an error message if a restore was interrupted."""
     if not (data_dir / MARK).exists():
         return None
     return (
-        "the hub cannot start, a restore into this project was interrupted: `docker compose down`, then the same "
-        "command again, `passerelle hub restore …`, which goes on where it stopped."
+        "the hub cannot start: a restore into this project was interrupted. Run `docker compose down`, then repeat the "
+        "same `passerelle hub restore …` command, which continues where it stopped."
     )

@@ -1,8 +1,7 @@
-"""What the hub offers to those who look after it: a token for the administrator's command, one for Prometheus, and
-two numbers that it does not tell by itself.
+"""JupyterHub services and metrics for administration.
 
-The first token is made here, once, in the hub's own volume: it deletes users, and nobody but the hub reads it. The
-second only reads numbers; `prepare` makes it, because the bridge and Traefik ask for the same one.
+The services are API tokens without a process. The administration token can delete users, so the hub creates it in its
+own volume. The metrics token only reads; `prepare` creates it, because the bridge and Traefik use the same one.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
+from pydantic import SecretStr
 
 ADMINISTRATION, PROMETHEUS = "administration", "prometheus"
 SCOPES = {
@@ -26,19 +26,19 @@ SCOPES = {
 
 
 def token_file(data_dir: Path) -> Path:
-    """Where the administrator's command finds its token."""
+    """Return the path of the administration token."""
     return data_dir / "administration_token"
 
 
-def keep_token(data_dir: Path) -> str:
-    """The token in that file; a new one only if there is none."""
+def load_or_create_token(data_dir: Path) -> str:
+    """Return the administration token; create the file if there is none."""
     path = token_file(data_dir)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         if token := path.read_text(encoding="ascii").strip():
             return token
-        # Made by a hub that was killed before it wrote.
+        # The hub that created the file was killed before it wrote the token.
         descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
     token = secrets.token_hex(32)
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
@@ -46,35 +46,37 @@ def keep_token(data_dir: Path) -> str:
     return token
 
 
-def services(data_dir: Path, metrics_token: str) -> list[dict[str, Any]]:
-    """As `c.JupyterHub.services` wants them."""
-    # Where there is no such folder no hub can run; its configuration can still be looked at.
-    found = [{"name": ADMINISTRATION, "api_token": keep_token(data_dir)}] if data_dir.is_dir() else []
-    return [*found, {"name": PROMETHEUS, "api_token": metrics_token}] if metrics_token else found
+def build_services(data_dir: Path, metrics_token: SecretStr | None) -> list[dict[str, Any]]:
+    """Return the value for `c.JupyterHub.services`."""
+    # Without its data folder a hub cannot run, but its configuration can still be loaded.
+    services = [{"name": ADMINISTRATION, "api_token": load_or_create_token(data_dir)}] if data_dir.is_dir() else []
+    if metrics_token:
+        services.append({"name": PROMETHEUS, "api_token": metrics_token.get_secret_value()})
+    return services
 
 
-def roles(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """As `c.JupyterHub.load_roles` wants them, for these services: each may do what it is for."""
-    return [{"name": one["name"], "services": [one["name"]], "scopes": SCOPES[one["name"]]} for one in found]
+def build_roles(services: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the value for `c.JupyterHub.load_roles`: one role for each service."""
+    names = [service["name"] for service in services]
+    return [{"name": name, "services": [name], "scopes": SCOPES[name]} for name in names]
 
 
-def measure(data_dir: Path, registry: CollectorRegistry = REGISTRY) -> None:
-    """Add to the hub's metrics how full the disk is that holds volumes, homes among them, and how many labs run.
+def register_metrics(data_dir: Path, registry: CollectorRegistry = REGISTRY) -> None:
+    """Add disk usage of the volumes and the number of running labs to the hub's metrics.
 
-    The hub has a number of running servers as well; it counts a start that failed as one that stopped, and so ends
-    below zero.
+    JupyterHub's own count of running servers falls below zero, because it counts a failed start as a stop.
     """
     if "passerelle_disk_bytes" in getattr(registry, "_names_to_collectors", {}):
-        return  # the configuration is read once more by some of the hub's commands
-    gauge = Gauge("passerelle_disk_bytes", "The disk of the volumes, homes among them.", ("state",), registry=registry)
-    gauge.labels("total").set_function(lambda: shutil.disk_usage(data_dir).total)
-    gauge.labels("free").set_function(lambda: shutil.disk_usage(data_dir).free)
-    labs = Gauge("passerelle_running_labs", "Labs that run just now, by the hub's database.", registry=registry)
-    labs.set_function(lambda: running_labs(data_dir / "jupyterhub.sqlite"))
+        return  # some JupyterHub commands load the configuration twice
+    disk = Gauge("passerelle_disk_bytes", "Disk space of the volumes, including homes.", ("state",), registry=registry)
+    disk.labels("total").set_function(lambda: shutil.disk_usage(data_dir).total)
+    disk.labels("free").set_function(lambda: shutil.disk_usage(data_dir).free)
+    labs = Gauge("passerelle_running_labs", "Running labs, from the hub's database.", registry=registry)
+    labs.set_function(lambda: count_running_labs(data_dir / "jupyterhub.sqlite"))
 
 
-def running_labs(database: Path) -> float:
-    """How many labs run; no number if the database cannot be asked just now."""
+def count_running_labs(database: Path) -> float:
+    """Return the number of running labs, or NaN if the database cannot be read."""
     try:
         with closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=1)) as hub:
             (count,) = hub.execute("SELECT count(*) FROM spawners WHERE server_id IS NOT NULL").fetchone()

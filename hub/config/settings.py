@@ -1,178 +1,183 @@
-"""The hub's settings: the only reader of its environment and of its secret files."""
+"""Settings of the hub: environment variables and secret files, read once at start and passed on.
+
+A variable with an empty value counts as unset, because compose passes an empty string for what `.env` lacks.
+"""
+
+from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Annotated, TypeVar
 
-EVERYONE = "*"
-SIZE = re.compile(r"\d+(?:\.\d+)?[KMGT]", re.I)
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
+from hub.config.auth_settings import AuthSettings
+from hub.config.field_types import GroupNames, SecretFile, Settings, SettingsError, Size, Url, YesOrNo, list_faults
+from hub.config.hub_toml import HubToml, read_hub_toml
 
-class SettingsError(Exception):
-    """What keeps the hub from starting: one sentence that names every fault and where to mend it."""
-
-
-@dataclass(frozen=True)
-class HubSettings:
-    """Who may come in and where the hub's neighbours are."""
-
-    public_url: str
-    auth_public_url: str
-    auth_internal_url: str
-    oauth_client_id: str
-    oauth_client_secret: str
-    admin_groups: frozenset[str]
-    allowed_groups: frozenset[str]
-    everyone_is_allowed: bool
-    bind_url: str
-    api_connect_url: str
-    data_dir: Path
-    traefik_dynamic_file: str
-    traefik_api_url: str
-    traefik_api_user: str
-    traefik_api_password: str
-    config_file: Path | None
-    named_servers: int
-    metrics_token: str
+PUBLIC_VOLUME = "volume"
+INTERNAL_SUFFIX = "-internal"  # compose.yml gives this suffix to the network without internet access
+# Docker accepts these characters in `source:target:mode`; the spawner would expand braces.
+_FOLDER = re.compile(r"/[^:{}\x00-\x1f]+")
 
 
-@dataclass(frozen=True)
-class LabSettings:
-    """What a lab's container is made from and what it may take."""
-
-    project: str
-    image: str
-    network: str
-    mem_limit: str
-    cpu_limit: float
-    pids_limit: int
+def _load_hub_toml(path: object) -> HubToml:
+    try:
+        return read_hub_toml(Path(str(path)))
+    except SettingsError as fault:
+        raise ValueError(f"names a file that cannot be used: {fault}") from None
 
 
-class Reader:
-    """Reads names out of an environment and remembers every fault, so that all of them are told at once.
+class ServerSettings(Settings):
+    """URLs, stored data and options of the JupyterHub process."""
 
-    An empty value counts as unset: that is what compose makes of a variable that .env does not have.
-    """
+    public_url: Url = Field(validation_alias="HUB_PUBLIC_URL")
+    bind_url: Url = Field("http://0.0.0.0:8081", validation_alias="HUB_BIND_URL")
+    api_connect_url: Url = Field(validation_alias="HUB_API_CONNECT_URL")
+    data_dir: Path = Field(validation_alias="HUB_DATA_DIR")
+    conf_dir: Path | None = Field(None, validation_alias="HUB_CONF_DIR")
+    named_server_limit: int = Field(0, ge=0, validation_alias="HUB_NAMED_SERVER_LIMIT")
+    metrics_token: SecretFile | None = Field(None, validation_alias="METRICS_TOKEN_FILE")
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self._missing: list[str] = []
-        self._wrong: list[str] = []
 
-    def text(self, name: str, default: str | None = None) -> str:
-        """A value as it stands; without a default it is required."""
-        value = self._environ.get(name, "").strip() or default
-        if value is None:
-            self._missing.append(name)
-            return ""
-        return value
+class TraefikSettings(Settings):
+    """Access to Traefik, the proxy in front of the hub and the labs."""
 
-    def url(self, name: str, default: str | None = None) -> str:
-        """A base address, without a slash at its end."""
-        value = self.text(name, default).rstrip("/")
-        parts = urlsplit(value)
-        if value and not (parts.scheme in ("http", "https") and parts.hostname):
-            self._wrong.append(f"{name} is no http or https address")
-        return value
+    dynamic_file: str = Field(validation_alias="TRAEFIK_DYNAMIC_FILE")
+    api_url: Url = Field(validation_alias="TRAEFIK_API_URL")
+    api_user: str = Field("hub", validation_alias="TRAEFIK_API_USER")
+    api_password: SecretFile = Field(validation_alias="TRAEFIK_API_PASSWORD_FILE")
 
-    def path(self, name: str) -> Path | None:
-        """A file that need not be named."""
-        value = self.text(name, "")
-        return Path(value) if value else None
 
-    def secret(self, name: str) -> str:
-        """The content of the file that the variable names; the file, not the value, may be told."""
-        path = self.text(name)
-        try:
-            secret = Path(path).read_text(encoding="utf-8").strip() if path else ""
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not text"
-            self._wrong.append(f"{name} names {path}, which cannot be read ({reason})")
-            return ""
-        if path and not secret:
-            self._wrong.append(f"{name} names {path}, which is empty")
-        return secret
+class CullSettings(Settings):
+    """Default culling limits in seconds; 0 disables a limit."""
 
-    def number(self, name: str, default: str, *, least: float) -> float:
-        """A number not below what makes sense."""
-        value = self.text(name, default)
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
-        if not number >= least:  # also true for "nan"
-            self._wrong.append(f"{name} is {value!r} but must be a number from {least:g} up")
-            return least
-        return number
+    idle_timeout: int = Field(3600, ge=0, validation_alias="CULL_IDLE_TIMEOUT_SECONDS")
+    max_age: int = Field(0, ge=0, validation_alias="CULL_MAX_AGE_SECONDS")
+    warning: int = Field(600, ge=0, validation_alias="CULL_WARNING_SECONDS")
 
-    def size(self, name: str, default: str) -> str:
-        """An amount of memory or disk, with its unit in upper case; empty if that is the default."""
-        value = self.text(name, default)
-        if value and not SIZE.fullmatch(value):
-            self.refuse(f"{name} is {value!r} but must be a number and K, M, G or T, such as 10G")
-            return default
-        return value.upper()
 
-    def choice(self, name: str, default: str, allowed: Collection[str]) -> str:
-        """One of a few words."""
-        value = self.text(name, default)
-        if value not in allowed:
-            self.refuse(f"{name} is {value!r} but must be one of: {', '.join(allowed)}")
-            return default
-        return value
+class NoticeSettings(Settings):
+    """Announcement, terms of use and support contact."""
 
-    def refuse(self, fault: str) -> None:
-        """Remember a fault that a caller found in a value."""
-        self._wrong.append(fault)
+    # A mounted folder shows edits at once; a single mounted file would keep the content it had at start.
+    folder: Path | None = Field(None, validation_alias="NOTICES_DIR")
+    announcement: str = Field("", validation_alias="HUB_ANNOUNCEMENT")
+    terms_file: str = Field("", validation_alias="HUB_TERMS_FILE")
+    support_contact: str = Field("", validation_alias="HUB_SUPPORT_CONTACT")
 
-    def groups(self, name: str) -> frozenset[str]:
-        """Group names separated by ";": the names of LDAP groups hold commas."""
-        return frozenset(group.strip() for group in self.text(name, "").split(";") if group.strip())
+    @field_validator("terms_file")
+    @classmethod
+    def _check_terms_file(cls, name: str, info: ValidationInfo) -> str:
+        if name and (Path(name).name != name or Path(name).suffix not in (".md", ".txt")):
+            raise ValueError("must be the name of a .md or .txt file in deployment/notices/")
+        if name and info.data.get("folder") is None:
+            raise ValueError("is set but NOTICES_DIR, its folder, is not")
+        return name
 
-    def check(self) -> None:
-        """Raise one sentence if anything was missing or wrong."""
-        faults = ([f"not set: {', '.join(dict.fromkeys(self._missing))}"] if self._missing else []) + self._wrong
-        if faults:
-            raise SettingsError(
-                f"the hub cannot start, its environment is wrong: {'; '.join(faults)} "
-                "(see .env and the service `hub` in compose.yml)."
+
+class LabSettings(Settings):
+    """Defaults of lab containers."""
+
+    project: str = Field(validation_alias="PROJECT_NAME")
+    image: str = Field(validation_alias="LAB_IMAGE")
+    base_network: str = Field(validation_alias="LAB_NETWORK")
+    internet: YesOrNo = Field("yes", validation_alias="LAB_INTERNET")
+    mem_limit: Size = Field("2G", validation_alias="LAB_MEM_LIMIT")
+    cpu_limit: float = Field(1.0, ge=0.01, allow_inf_nan=False, validation_alias="LAB_CPU_LIMIT")
+    pids_limit: int = Field(512, ge=32, validation_alias="LAB_PIDS_LIMIT")
+
+    @property
+    def network(self) -> str:
+        """Return the network for labs.
+
+        Both networks exist in every deployment, and hub and Traefik are on both. A changed setting therefore applies to
+        labs started afterwards and disconnects none.
+        """
+        return self.base_network if self.internet == "yes" else f"{self.base_network}{INTERNAL_SUFFIX}"
+
+
+class StorageSettings(Settings):
+    """Volumes, shared folders and quotas."""
+
+    project: str = Field(validation_alias="PROJECT_NAME")
+    data_dir: Path = Field(validation_alias="HUB_DATA_DIR")
+    tool_image: str = Field("", validation_alias="TOOL_IMAGE", validate_default=True)
+    home_quota: Size | None = Field(None, validation_alias="LAB_HOME_QUOTA")
+    public_folder: str = Field("", validation_alias="LAB_PUBLIC_FOLDER")
+    admin_groups: GroupNames = Field(frozenset(), validation_alias="AUTH_ADMIN_GROUPS")
+
+    @field_validator("tool_image")
+    @classmethod
+    def _default_tool_image(cls, image: str, info: ValidationInfo) -> str:
+        return image or f"{info.data.get('project')}-hub"
+
+    @field_validator("public_folder")
+    @classmethod
+    def _check_public_folder(cls, folder: str, info: ValidationInfo) -> str:
+        if folder == PUBLIC_VOLUME:
+            return f"{info.data.get('project')}-public"
+        if folder and (not _FOLDER.fullmatch(folder) or ".." in Path(folder).parts):
+            raise ValueError(
+                f"must be {PUBLIC_VOLUME!r} or the absolute path of a folder on this machine, without '..', ':', '{{' "
+                "or '}'"
             )
+        return folder
 
 
-def read_hub(read: Reader) -> HubSettings:
-    """The settings that every hub needs, wherever its labs run."""
-    allowed = read.groups("AUTH_ALLOWED_GROUPS")
-    return HubSettings(
-        public_url=read.url("HUB_PUBLIC_URL"),
-        auth_public_url=read.url("AUTH_PUBLIC_URL"),
-        auth_internal_url=read.url("AUTH_INTERNAL_URL"),
-        oauth_client_id=read.text("OAUTH_CLIENT_ID"),
-        oauth_client_secret=read.secret("OAUTH_CLIENT_SECRET_FILE"),
-        admin_groups=read.groups("AUTH_ADMIN_GROUPS"),
-        allowed_groups=allowed - {EVERYONE},
-        everyone_is_allowed=EVERYONE in allowed,
-        bind_url=read.url("HUB_BIND_URL", "http://0.0.0.0:8081"),
-        api_connect_url=read.url("HUB_API_CONNECT_URL"),
-        data_dir=Path(read.text("HUB_DATA_DIR")),
-        traefik_dynamic_file=read.text("TRAEFIK_DYNAMIC_FILE"),
-        traefik_api_url=read.url("TRAEFIK_API_URL"),
-        traefik_api_user=read.text("TRAEFIK_API_USER", "hub"),
-        traefik_api_password=read.secret("TRAEFIK_API_PASSWORD_FILE"),
-        config_file=read.path("HUB_CONFIG_FILE"),
-        named_servers=int(read.number("HUB_NAMED_SERVER_LIMIT", "0", least=0)),
-        metrics_token=read.secret("METRICS_TOKEN_FILE") if read.text("METRICS_TOKEN_FILE", "") else "",
-    )
+class ConfigFileSettings(Settings):
+    """The file `hub.toml`: images, group rules and courses."""
+
+    path: Path | None = Field(None, validation_alias="HUB_CONFIG_FILE")
+    content: Annotated[HubToml, BeforeValidator(_load_hub_toml)] = Field(HubToml(), validation_alias="HUB_CONFIG_FILE")
 
 
-def read_labs(read: Reader) -> LabSettings:
-    """The settings of labs in containers."""
-    return LabSettings(
-        project=read.text("PROJECT_NAME"),
-        image=read.text("LAB_IMAGE"),
-        network=read.text("LAB_NETWORK"),
-        mem_limit=read.size("LAB_MEM_LIMIT", "2G"),
-        cpu_limit=read.number("LAB_CPU_LIMIT", "1.0", least=0.01),
-        pids_limit=int(read.number("LAB_PIDS_LIMIT", "512", least=32)),
-    )
+class HubSettings(Settings):
+    """Settings of every hub, wherever its labs run."""
+
+    server: ServerSettings
+    auth: AuthSettings
+    traefik: TraefikSettings
+    cull: CullSettings
+    notices: NoticeSettings
+    config_file: ConfigFileSettings
+
+
+class DeploymentSettings(HubSettings):
+    """Settings of a hub whose labs are containers."""
+
+    lab: LabSettings
+    storage: StorageSettings
+
+
+class VolumeServiceSettings(Settings):
+    """Settings of the service that prepares and measures volumes."""
+
+    storage: StorageSettings
+    config_file: ConfigFileSettings
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load_settings(environ: Mapping[str, str], model: type[S]) -> S:
+    """Read settings from environment variables and the files that they name.
+
+    Args:
+        environ: Environment variables; a blank value counts as unset.
+        model: The settings to read; each field is a group of variables.
+
+    Returns:
+        The settings, complete and checked.
+
+    Raises:
+        SettingsError: A setting is missing or invalid; the message names all faults.
+    """
+    values = {"AUTH_METHOD": "bridge"} | {name: text.strip() for name, text in environ.items() if text.strip()}
+    try:
+        return model.model_validate(dict.fromkeys(model.model_fields, values))
+    except ValidationError as error:
+        raise SettingsError(
+            f"the hub cannot start: {'; '.join(list_faults(error))} (see .env and the service `hub` in compose.yml)."
+        ) from None

@@ -1,8 +1,7 @@
-"""What a lab itself says to the hub and asks it: that it is used, and when it will be stopped, so that it can warn.
+"""API handlers for running labs: activity reports, and the time of the next stop for the warning inside the lab.
 
-Both go on while nobody may enter the lab: a computation is not ended because its owner sleeps.
-
-By the limits of now and the groups of now: a lab that runs while a setting changes is told the new time.
+Both accept a lab's token after its owner's authentication has expired, so that a computation continues. They apply the
+current limits and groups, so a changed setting affects running labs.
 """
 
 from __future__ import annotations
@@ -16,46 +15,46 @@ from jupyterhub.apihandlers.users import ActivityAPIHandler
 from jupyterhub.scopes import needs_scope
 from tornado import web
 
-from hub.auth.refresh import tokens_of_labs
-from hub.culler.policy import Lifetimes, stop_of
+from hub.auth.refresh import lab_token_ids
+from hub.culler.policy import Lifetimes, next_stop
 from hub.web.announcements import Announcement
 from hub.web.rendering import Route, request_language
 
 
-class SpokenToByLabs(APIHandler):  # type: ignore[misc]  # JupyterHub carries no types
-    """To be mixed in, in front. At these addresses alone a lab's own token is good whatever became of its owner."""
+class LabTokenMixin(APIHandler):  # type: ignore[misc]  # JupyterHub carries no types
+    """Handler mixin, listed first. The lab's token outlives its owner's authentication."""
 
     async def refresh_auth(self, user: Any, force: bool = False) -> Any:
-        """Ask as ever, with all that follows for the owner; but let the lab speak."""
-        fresh, token = await super().refresh_auth(user, force), self.get_token()
-        if fresh is not None or token is None or token.id not in tokens_of_labs(user):
-            return fresh
-        self._token_authenticated = True  # a request of the owner's browser would have to show its cookie twice
+        """Revalidate the owner, with all consequences, but accept the lab's own token."""
+        refreshed, token = await super().refresh_auth(user, force), self.get_token()
+        if refreshed is not None or token is None or token.id not in lab_token_ids(user):
+            return refreshed
+        self._token_authenticated = True  # a browser's request would need an XSRF cookie
         return user
 
 
-class ActivityHandler(SpokenToByLabs, ActivityAPIHandler):  # type: ignore[misc]
-    """`/hub/api/users/NAME/activity`, JupyterHub's own: without these reports a lab counts as idle and is stopped."""
+class ActivityHandler(LabTokenMixin, ActivityAPIHandler):  # type: ignore[misc]
+    """`/hub/api/users/NAME/activity`: JupyterHub's handler of activity reports, which prevent culling."""
 
 
-class LifetimeHandler(SpokenToByLabs):
-    """`/hub/api/users/NAME/lifetime?server=`, with the right that every lab has: to report its own use."""
+class LifetimeHandler(LabTokenMixin):
+    """`/hub/api/users/NAME/lifetime?server=`, for the scope that every lab has."""
 
     def initialize(self, lifetimes: Lifetimes, warning: int, announcement: Announcement) -> None:
-        """Given by the route."""
+        """Store the arguments of the route."""
         self.lifetimes, self.warning, self.announcement = lifetimes, warning, announcement
 
     @needs_scope("users:activity")  # type: ignore[untyped-decorator]
     def get(self, user_name: str) -> None:
-        """The next stop of a running lab."""
+        """Return when a running lab will be stopped."""
         user = self.find_user(user_name)
         spawner = None if user is None else user.spawners.get(self.get_argument("server", ""))
         if spawner is None or not spawner.ready or spawner.orm_spawner.started is None:
             raise web.HTTPError(404, "no such lab is running")
         row = spawner.orm_spawner
-        limits = self.lifetimes.of({group.name for group in user.groups})
-        stop = stop_of(_in_utc(row.started), _in_utc(row.last_activity), limits)
-        answer: dict[str, Any] = {
+        limits = self.lifetimes.limits_for({group.name for group in user.groups})
+        stop = next_stop(_in_utc(row.started), _in_utc(row.last_activity), limits)
+        body: dict[str, Any] = {
             "now": datetime.now(UTC).isoformat(),
             "started": _in_utc(row.started).isoformat(),
             "last_activity": _in_utc(row.last_activity or row.started).isoformat(),
@@ -64,18 +63,18 @@ class LifetimeHandler(SpokenToByLabs):
             "warning": self.warning,
             "announcement": self.announcement.in_language(request_language(self.request)),
         }
-        self.finish(json.dumps(answer))
+        self.finish(json.dumps(body))
 
 
 def _in_utc(moment: Any) -> Any:
-    """JupyterHub keeps times in UTC without saying so."""
+    """Add the time zone, which JupyterHub's database omits."""
     return moment.replace(tzinfo=UTC) if moment is not None else None
 
 
 def routes_of(lifetimes: Lifetimes, warning: int, announcement: Announcement) -> list[Route]:
-    """The two addresses."""
-    given = {"lifetimes": lifetimes, "warning": warning, "announcement": announcement}
+    """Return the routes of both handlers."""
+    arguments = {"lifetimes": lifetimes, "warning": warning, "announcement": announcement}
     return [
-        (r"/api/users/([^/]+)/lifetime", LifetimeHandler, given),
+        (r"/api/users/([^/]+)/lifetime", LifetimeHandler, arguments),
         (r"/api/users/([^/]+)/activity", ActivityHandler, {}),
     ]

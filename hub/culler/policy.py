@@ -1,7 +1,7 @@
-"""How long a lab may live: pure decisions, for the service that stops labs and for the warning inside them.
+"""Culling policy: limits by group, and the time at which a lab stops.
 
-Two clocks run: how long nobody has used it, and how long ago it was started. Everybody's limits come from .env; the
-groups of hub.toml put their own in place of them, and of several groups the most generous counts.
+Two limits apply: the time without activity, and the age since the start. Defaults come from .env. A group of `hub.toml`
+overrides them for its members; the most generous value applies to a user in several groups.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Literal
 from hub.config.hub_toml import HubToml
 
 NEVER = 0
-REPORT_AT_MOST_EVERY = 300  # seconds: what a lab does by itself
+MAX_REPORT_INTERVAL = 300  # seconds; JupyterHub's default for activity reports
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds; 0 for never."""
+    """Limits in seconds; 0 for never."""
 
     idle_timeout: int = NEVER
     max_age: int = NEVER
@@ -27,7 +27,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Stop:
-    """When a lab will be stopped if nothing changes, and by which of the two clocks."""
+    """The time at which a lab stops without further activity, and the limit that applies."""
 
     at: datetime
     why: Literal["idle", "age"]
@@ -35,48 +35,48 @@ class Stop:
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """The limits of everybody."""
+    """Limits of all users: the defaults and the rules for groups."""
 
-    everybody: Limits
-    declared: HubToml
+    default: Limits
+    hub_toml: HubToml
 
-    def of(self, groups: Collection[str]) -> Limits:
-        """The limits of somebody in these groups."""
-        rules = self.declared.rules_of(groups)
+    def limits_for(self, groups: Collection[str]) -> Limits:
+        """Return the limits of a user in these groups."""
+        rules = self.hub_toml.rules_for(groups)
         return Limits(
-            idle_timeout=_most_generous((one.idle_timeout for one in rules), self.everybody.idle_timeout),
-            max_age=_most_generous((one.max_age for one in rules), self.everybody.max_age),
+            idle_timeout=_most_generous((rule.idle_timeout for rule in rules), self.default.idle_timeout),
+            max_age=_most_generous((rule.max_age for rule in rules), self.default.max_age),
         )
 
     @property
     def shortest(self) -> int:
-        """The shortest limit that anybody can be under, or 0 if nobody is under any."""
-        every = [self.everybody.idle_timeout, self.everybody.max_age]
-        for rules in self.declared.groups.values():
-            every += [rules.idle_timeout or NEVER, rules.max_age or NEVER]
-        return min((seconds for seconds in every if seconds), default=NEVER)
+        """Return the shortest limit of any user, or 0 without limits."""
+        limits = [self.default.idle_timeout, self.default.max_age]
+        for rules in self.hub_toml.groups.values():
+            limits += [rules.idle_timeout or NEVER, rules.max_age or NEVER]
+        return min((seconds for seconds in limits if seconds), default=NEVER)
 
     @property
-    def ends_idle_labs(self) -> bool:
-        """Whether anybody's lab is stopped because nobody uses it."""
-        groups = self.declared.groups.values()
-        return bool(self.everybody.idle_timeout) or any(rules.idle_timeout for rules in groups)
+    def culls_idle_labs(self) -> bool:
+        """Return whether any user has an idle timeout."""
+        groups = self.hub_toml.groups.values()
+        return bool(self.default.idle_timeout) or any(rules.idle_timeout for rules in groups)
 
     @property
-    def report_every(self) -> int:
-        """How often labs must tell the hub of their use, so that the shortest limit is kept to within a sixth."""
-        return max(1, min(REPORT_AT_MOST_EVERY, self.shortest // 6)) if self.shortest else REPORT_AT_MOST_EVERY
+    def report_interval(self) -> int:
+        """Return the seconds between activity reports of a lab: at most a sixth of the shortest limit."""
+        return max(1, min(MAX_REPORT_INTERVAL, self.shortest // 6)) if self.shortest else MAX_REPORT_INTERVAL
 
 
-def _most_generous(values: Iterable[int | None], everybody: int) -> int:
-    given = [value for value in values if value is not None]
-    if not given:
-        return everybody
-    return NEVER if NEVER in given else max(given)
+def _most_generous(values: Iterable[int | None], default: int) -> int:
+    limits = [value for value in values if value is not None]
+    if not limits:
+        return default
+    return NEVER if NEVER in limits else max(limits)
 
 
-def stop_of(started: datetime, last_activity: datetime | None, limits: Limits) -> Stop | None:
-    """When this lab's time is over; None if never."""
+def next_stop(started: datetime, last_activity: datetime | None, limits: Limits) -> Stop | None:
+    """Return when a lab stops under these limits, or None for never."""
     stops = []
     if limits.idle_timeout:
         stops.append(Stop((last_activity or started) + timedelta(seconds=limits.idle_timeout), "idle"))
@@ -86,19 +86,19 @@ def stop_of(started: datetime, last_activity: datetime | None, limits: Limits) -
 
 
 def idle_arguments(limits: Limits) -> list[str]:
-    """What tells a lab to end its own kernels and terminals.
+    """Return the lab's arguments that cull idle kernels and terminals inside it.
 
-    Those of a lab that is in use, forgotten or connected to a forgotten tab; a kernel that computes is never ended.
-    They have a quarter more than the lab itself: the end of a kernel counts as use, and would keep an idle lab alive.
+    A kernel that computes is never culled. The timeout is a quarter longer than the lab's own, because the end of a
+    kernel counts as activity and would keep an idle lab running.
     """
     if not limits.idle_timeout:
         return []
-    after = limits.idle_timeout + max(1, limits.idle_timeout // 4)
-    look = max(1, min(300, limits.idle_timeout // 6))
+    timeout = limits.idle_timeout + max(1, limits.idle_timeout // 4)
+    interval = max(1, min(300, limits.idle_timeout // 6))
     return [
-        f"--MappingKernelManager.cull_idle_timeout={after}",
-        f"--MappingKernelManager.cull_interval={look}",
+        f"--MappingKernelManager.cull_idle_timeout={timeout}",
+        f"--MappingKernelManager.cull_interval={interval}",
         "--MappingKernelManager.cull_connected=True",
-        f"--TerminalManager.cull_inactive_timeout={after}",
-        f"--TerminalManager.cull_interval={look}",
+        f"--TerminalManager.cull_inactive_timeout={timeout}",
+        f"--TerminalManager.cull_interval={interval}",
     ]

@@ -1,8 +1,7 @@
-"""Stops labs whose time is over: a service of the hub, a process of its own with no right but to look and to stop.
+"""Service of the hub that culls labs: a separate process that may only list users and stop servers.
 
-It asks the hub every few seconds who runs what, decides by `hub/culler/policy.py`, and stops through the hub's API, as an
-administrator would. Whatever goes wrong is told in the log and tried again: the next round starts from what is true
-then.
+Every few seconds it lists the running labs, applies `hub/culler/policy.py` and stops labs through the hub's API. A
+failure is logged and retried in the next round.
 """
 
 from __future__ import annotations
@@ -23,19 +22,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from hub.config.hub_toml import read_declared
-from hub.culler.policy import NEVER, Lifetimes, Limits, Stop, stop_of
+from hub.config.hub_toml import read_hub_toml
+from hub.culler.policy import NEVER, Lifetimes, Limits, Stop, next_stop
 
-LOOK_AT_MOST_EVERY = 60  # seconds
-AT_ONCE = 10  # stops; the hub waits up to ten seconds for each
-ANSWER_WITHIN = 60  # seconds
+MAX_INTERVAL = 60  # seconds between two rounds
+PARALLEL_STOPS = 10  # the hub waits up to ten seconds for each
+TIMEOUT = 60  # seconds
 
-log = logging.getLogger("culling")
+log = logging.getLogger("culler")
 
 
 @dataclass(frozen=True)
-class Due:
-    """A lab whose time is over."""
+class OverdueLab:
+    """A lab that has reached a limit."""
 
     user: str
     server: str
@@ -43,129 +42,139 @@ class Due:
 
     @property
     def path(self) -> str:
-        """Where the hub's API stops it."""
+        """Return the path in the hub's API that stops the lab."""
         user = quote(self.user, safe="")
         return f"/users/{user}/servers/{quote(self.server, safe='')}" if self.server else f"/users/{user}/server"
 
 
-def time_of(text: str) -> datetime:
-    """A time as the hub's API writes it."""
+def parse_time(text: str) -> datetime:
+    """Parse a time from the hub's API; a time without a zone is UTC."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class Reports:
-    """Whether the labs have had the time to report: while the hub, this service or the machine was away, none could.
+class ActivityReports:
+    """Tracks whether all labs have had time to report activity.
 
-    What the hub knows of their use is then as old as the outage, and a lab that computes looks idle.
+    After an outage of the hub, this service or the machine, the last reports are as old as the outage, and a lab that
+    computes would look idle.
     """
 
-    def __init__(self, report_every: int, look_every: int) -> None:
-        self._heard_within = timedelta(seconds=2 * report_every)
-        self._gap = timedelta(seconds=look_every) + self._heard_within
+    def __init__(self, report_interval: int, poll_interval: int) -> None:
+        self._complete_after = timedelta(seconds=2 * report_interval)
+        self._max_gap = timedelta(seconds=poll_interval) + self._complete_after
         self._since: datetime | None = None
         self._last: datetime | None = None
 
-    def the_hub_answers(self, now: datetime) -> bool:
-        """Note it; True if it has for so long without a break that every lab has been heard."""
-        # The clock of the day, not the machine's uptime: a machine that slept reached nobody either.
-        is_first = self._since is None or self._last is None or now - self._last > self._gap
+    def record_response(self, now: datetime) -> bool:
+        """Record a response of the hub and return whether reports are complete."""
+        # Wall-clock time, because a suspended machine received no reports either.
+        is_first = self._since is None or self._last is None or now - self._last > self._max_gap
         if is_first or self._since is None or now < self._since:
             self._since = now
         self._last = now
-        return now - self._since >= self._heard_within
+        return now - self._since >= self._complete_after
 
-    def the_hub_is_away(self) -> None:
-        """Begin anew."""
+    def record_outage(self) -> None:
+        """Record an outage of the hub, after which all labs must report again."""
         self._since = None
 
 
-def find_due(users: list[dict[str, Any]], lifetimes: Lifetimes, now: datetime, *, all_heard: bool = True) -> list[Due]:
-    """The labs whose time is over, of users as the hub's API describes them; by age alone unless all were heard."""
-    due = []
+def find_overdue(
+    users: list[dict[str, Any]], lifetimes: Lifetimes, now: datetime, *, reports_complete: bool = True
+) -> list[OverdueLab]:
+    """Return the labs that have reached a limit.
+
+    Args:
+        users: User models of the hub's API.
+        lifetimes: The limits.
+        now: The current time.
+        reports_complete: False applies the maximum age only.
+    """
+    overdue = []
     for user in users:
-        limits = lifetimes.of(user.get("groups", ()))
-        if not all_heard:
+        limits = lifetimes.limits_for(user.get("groups", ()))
+        if not reports_complete:
             limits = replace(limits, idle_timeout=NEVER)
         for name, server in user.get("servers", {}).items():
             if server.get("pending") or not server.get("ready") or not server.get("started"):
                 continue
             active = server.get("last_activity")
-            stop = stop_of(time_of(server["started"]), time_of(active) if active else None, limits)
+            stop = next_stop(parse_time(server["started"]), parse_time(active) if active else None, limits)
             if stop is not None and stop.at <= now:
-                due.append(Due(user["name"], name, stop))
-    return due
+                overdue.append(OverdueLab(user["name"], name, stop))
+    return overdue
 
 
-class Hub:
-    """The hub's API, as this service may use it."""
+class HubClient:
+    """Client of the hub's API."""
 
     def __init__(self, url: str, token: str) -> None:
         self._url = url.rstrip("/")
         self._token = token
 
-    def running(self) -> Iterator[dict[str, Any]]:
-        """Everybody with a lab that is ready."""
+    def list_users(self) -> Iterator[dict[str, Any]]:
+        """Yield the users with a running lab, from all pages."""
         page: str | None = f"{self._url}/users?state=ready"
         while page:
-            answer = self._ask(page, accept="application/jupyterhub-pagination+json")
-            yield from answer["items"]
-            following = answer["_pagination"]["next"]
-            page = following["url"] if following else None
+            body = self._request(page, accept="application/jupyterhub-pagination+json")
+            yield from body["items"]
+            next_page = body["_pagination"]["next"]
+            page = next_page["url"] if next_page else None
 
-    def stop(self, due: Due) -> None:
-        """Stop one lab; another's failure must not keep the rest running."""
+    def stop(self, lab: OverdueLab) -> None:
+        """Stop a lab; a failure is only logged, so that other labs still stop."""
         try:
-            self._ask(self._url + due.path, method="DELETE")
+            self._request(self._url + lab.path, method="DELETE")
         except (OSError, ValueError) as error:
-            log.warning("%s/%s could not be stopped, the next round tries again: %s", due.user, due.server, error)
+            log.warning("cannot stop %s/%s, will retry: %s", lab.user, lab.server, error)
         else:
-            why = "nobody used it" if due.stop.why == "idle" else "it reached its maximum age"
-            log.info("stopped the lab %s/%s: %s (due at %s)", due.user, due.server, why, due.stop.at.isoformat())
+            reason = "idle" if lab.stop.why == "idle" else "maximum age"
+            log.info("stopped lab %s/%s: %s (due at %s)", lab.user, lab.server, reason, lab.stop.at.isoformat())
 
-    def _ask(self, url: str, *, method: str = "GET", accept: str = "application/json") -> Any:
+    def _request(self, url: str, *, method: str = "GET", accept: str = "application/json") -> Any:
         headers = {"Authorization": f"token {self._token}", "Accept": accept}
-        request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310  # the hub's own address
-        with urllib.request.urlopen(request, timeout=ANSWER_WITHIN) as response:  # noqa: S310
+        request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310  # the hub's own URL
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
             body = response.read()
         return json.loads(body) if body else None
 
 
-def watch(hub: Hub, lifetimes: Lifetimes) -> None:
-    """Look and stop, for ever."""
-    every = max(1, min(LOOK_AT_MOST_EVERY, lifetimes.shortest // 6))
-    reports = Reports(lifetimes.report_every, every)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+def run(hub: HubClient, lifetimes: Lifetimes) -> None:
+    """Cull in rounds, forever."""
+    interval = max(1, min(MAX_INTERVAL, lifetimes.shortest // 6))
+    reports = ActivityReports(lifetimes.report_interval, interval)
+    with ThreadPoolExecutor(PARALLEL_STOPS) as pool:
         while True:
-            look(hub, lifetimes, reports, pool)
-            time.sleep(every)
+            cull(hub, lifetimes, reports, pool)
+            time.sleep(interval)
 
 
-def look(hub: Hub, lifetimes: Lifetimes, reports: Reports, pool: ThreadPoolExecutor) -> None:
-    """One round."""
+def cull(hub: HubClient, lifetimes: Lifetimes, reports: ActivityReports, pool: ThreadPoolExecutor) -> None:
+    """Stop all overdue labs once."""
     try:
-        users = list(hub.running())
+        users = list(hub.list_users())
         now = datetime.now(UTC)
-        due = find_due(users, lifetimes, now, all_heard=reports.the_hub_answers(now))
+        overdue = find_overdue(users, lifetimes, now, reports_complete=reports.record_response(now))
     except (OSError, ValueError, KeyError) as error:
-        log.warning("the hub did not say who runs what, the next round asks again: %s", error)
-        reports.the_hub_is_away()
+        log.warning("cannot list running labs, will retry: %s", error)
+        reports.record_outage()
     else:
-        list(pool.map(hub.stop, due))
+        list(pool.map(hub.stop, overdue))
 
 
 def main() -> None:
-    """Limits by argument, so that `ps` tells what is in force; the token by the environment."""
+    """Run the service with limits from arguments, which `ps` shows, and the token from the environment."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--idle-timeout", type=int, required=True)
     parser.add_argument("--max-age", type=int, required=True)
-    parser.add_argument("--declared", type=Path, default=None)
-    given = parser.parse_args()
+    parser.add_argument("--hub-toml", type=Path, default=None)
+    arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s %(name)s] %(message)s")
-    hub = Hub(os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"])
-    lifetimes = Lifetimes(Limits(given.idle_timeout, given.max_age), read_declared(given.declared))
-    with suppress(KeyboardInterrupt):  # so the hub ends its services
-        watch(hub, lifetimes)
+    hub = HubClient(os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"])
+    limits = Limits(arguments.idle_timeout, arguments.max_age)
+    with suppress(KeyboardInterrupt):  # the hub stops its services with SIGINT
+        run(hub, Lifetimes(limits, read_hub_toml(arguments.hub_toml)))
 
 
 if __name__ == "__main__":

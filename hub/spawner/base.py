@@ -1,34 +1,37 @@
-"""What every lab has of a life, in a container or not: it starts after the terms, and ends what it leaves idle."""
+"""Spawner mixin shared by all labs: terms of use and culling inside the lab."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
+from jupyterhub.traitlets import Callable
 from jupyterhub.utils import maybe_future
+from traitlets import Instance
+from traitlets.config import Configurable
 
-from hub.culler.policy import Lifetimes, Limits, idle_arguments
-from hub.web.terms_handlers import TermsGate
-
-if TYPE_CHECKING:
-    from jupyterhub.spawner import Spawner
-else:
-    Spawner = object  # JupyterHub's own demands that each class of it can start and stop
+from hub.culler.policy import Lifetimes, idle_arguments
 
 
-class LifecycleMixin(Spawner):  # type: ignore[misc]  # JupyterHub carries no types
-    """To be mixed into a spawner. `lifecycle_config.py` sets what all labs share."""
+class LifecycleMixin(Configurable):
+    """Spawner mixin, listed first."""
 
-    lifetimes: ClassVar[Lifetimes | None] = None
-    terms: ClassVar[TermsGate | None] = None
-    terms_url: ClassVar[str] = ""
+    lifetimes = Instance(Lifetimes, allow_none=True, help="Culling limits of all users.").tag(config=True)
+    check_terms = Callable(
+        None,
+        allow_none=True,
+        help="Called with the user before a start; raises SpawnException unless they accepted the terms of use.",
+    ).tag(config=True)
 
     async def run_pre_spawn_hook(self) -> Any:
-        """The gate of the terms comes first; a hook that the administrator configures cannot take its place."""
-        if self.terms is not None:
-            self.terms.check(self.user, self.terms_url)
-        return await maybe_future(super().run_pre_spawn_hook())
+        """Check the terms of use before the administrator's hook, which cannot replace the check."""
+        if self.check_terms is not None:
+            self.check_terms(self.user)  # type: ignore[attr-defined]
+        return await maybe_future(super().run_pre_spawn_hook())  # type: ignore[misc]
 
     def get_args(self) -> list[str]:
-        """With what ends idle kernels and terminals after the time that the user's groups are given."""
-        limits = Limits() if self.lifetimes is None else self.lifetimes.of({group.name for group in self.user.groups})
-        return [*super().get_args(), *idle_arguments(limits)]
+        """Return the server's arguments, including the idle timeouts of kernels and terminals."""
+        arguments: list[str] = super().get_args()  # type: ignore[misc]
+        if self.lifetimes is None:
+            return arguments
+        groups = {group.name for group in self.user.groups}  # type: ignore[attr-defined]
+        return [*arguments, *idle_arguments(self.lifetimes.limits_for(groups))]

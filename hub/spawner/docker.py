@@ -27,7 +27,7 @@ from hub.spawner.progress import TellsProgress
 from hub.spawner.start_queue import turns_of_this_machine
 
 ENGINE_THREADS = 8  # the engine's client keeps ten connections
-ENGINE_ANSWERS_WITHIN = 60  # seconds; less than Spawner.start_timeout
+ENGINE_TIMEOUT = 60  # seconds; less than Spawner.start_timeout
 STOPS_WITHIN = 5  # seconds from SIGTERM to SIGKILL; a lab that is asked to stop has saved before
 LIVES_WITHIN = 90  # seconds; then JupyterHub waits on, for Spawner.http_timeout
 ANSWERS_WITHIN = 2  # seconds, after which is looked whether it still runs

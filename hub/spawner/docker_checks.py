@@ -1,4 +1,4 @@
-"""Asks the Docker engine, so that its absence, or an image's, is one sentence at the start of the hub."""
+"""Checks of the Docker engine and its images at the start of the hub."""
 
 import os
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from collections.abc import Callable
 import docker
 from docker.errors import DockerException
 
-ANSWER_WITHIN = 10  # seconds
-COUNTS_WORK = "org.passerelle.counts-work"
+TIMEOUT = 10  # seconds
+TRACKS_ACTIVITY_LABEL = "org.passerelle.counts-work"
 
 
 def has_image(name: str, connect: Callable[..., docker.DockerClient] = docker.from_env) -> bool:
-    """Whether containers can be made from it without a registry."""
-    client = connect(timeout=ANSWER_WITHIN)
+    """Return whether the image is on this server."""
+    client = connect(timeout=TIMEOUT)
     try:
         client.images.get(name)
     except (DockerException, OSError):
@@ -23,30 +23,30 @@ def has_image(name: str, connect: Callable[..., docker.DockerClient] = docker.fr
         client.close()
 
 
-def counts_work(name: str, connect: Callable[..., docker.DockerClient] = docker.from_env) -> bool:
-    """Whether labs from this image tell the hub of a kernel that computes in silence: what lab/Dockerfile adds does.
+def tracks_kernel_activity(name: str, connect: Callable[..., docker.DockerClient] = docker.from_env) -> bool:
+    """Return whether labs from this image report kernels that compute without output.
 
-    Of an image that is not there, or an engine that does not say, nothing is known; others tell of that.
+    The extension in lab/Dockerfile does. The result is True if it is unknown; another check reports a missing image.
     """
-    client = connect(timeout=ANSWER_WITHIN)
+    client = connect(timeout=TIMEOUT)
     try:
         labels = (client.images.get(name).attrs.get("Config") or {}).get("Labels") or {}
     except (DockerException, OSError):
         return True
     else:
-        return labels.get(COUNTS_WORK) == "yes"
+        return labels.get(TRACKS_ACTIVITY_LABEL) == "yes"
     finally:
         client.close()
 
 
 class EngineError(Exception):
-    """No Docker engine answers: one sentence with the remedy."""
+    """No response from a Docker engine; the message has the remedy."""
 
 
 def check_engine(connect: Callable[..., docker.DockerClient] = docker.from_env) -> None:
-    """Return if an engine answers where this process will look for it."""
+    """Raise EngineError unless the configured Docker engine responds."""
     try:
-        client = connect(timeout=ANSWER_WITHIN)
+        client = connect(timeout=TIMEOUT)
         try:
             client.ping()
         finally:
@@ -54,6 +54,6 @@ def check_engine(connect: Callable[..., docker.DockerClient] = docker.from_env) 
     except (DockerException, OSError):
         where = os.environ.get("DOCKER_HOST") or "/var/run/docker.sock"
         raise EngineError(
-            f"the hub cannot start, no Docker engine answers at {where}: start Docker, and give the service `hub` "
-            "the socket (`/var/run/docker.sock:/var/run/docker.sock` under its volumes in compose.yml)."
+            f"the hub cannot start: no Docker engine responds at {where}. Start Docker, and mount the socket in the "
+            "service `hub` (`/var/run/docker.sock:/var/run/docker.sock` under its volumes in compose.yml)."
         ) from None

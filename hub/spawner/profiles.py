@@ -35,7 +35,7 @@ def offered(declared: HubToml, groups: Collection[str], own_image: str) -> list[
     """
     if not declared.images:
         return [Image(name="Lab", image=own_image)]
-    theirs = declared.images_of(groups)
+    theirs = declared.images_for(groups)
     if not theirs:
         raise spawn_error(
             Message(NO_IMAGE),
@@ -125,10 +125,10 @@ def groups_of(lab: Any) -> frozenset[str]:
 
 
 def without_activity_tracking(
-    images: Collection[str], counts_work: Callable[[str], bool], lifetimes: Lifetimes
+    images: Collection[str], tracks_kernel_activity: Callable[[str], bool], lifetimes: Lifetimes
 ) -> list[str]:
     """From which of the images labs are stopped in the middle of a silent computation, because it is no use there."""
-    return [image for image in images if lifetimes.ends_idle_labs and not counts_work(image)]
+    return [image for image in images if lifetimes.culls_idle_labs and not tracks_kernel_activity(image)]
 
 
 def missing_images(images: Collection[str], is_there: Callable[[str], bool]) -> list[str]:

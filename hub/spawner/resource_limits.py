@@ -12,7 +12,8 @@ from typing import Any
 
 from docker.types import DeviceRequest
 
-from hub.config.hub_toml import GroupRules, HubToml, bytes_of
+from hub.config.field_types import parse_size
+from hub.config.hub_toml import GroupRules, HubToml
 from hub.spawner.profiles import groups_of
 
 
@@ -30,7 +31,7 @@ def most_generous(rules: Iterable[GroupRules]) -> Limits:
     """The limits of somebody who is under all of these rules."""
     several = list(rules)
     return Limits(
-        memory=max((bytes_of(one.memory) for one in several if one.memory is not None), default=None),
+        memory=max((parse_size(one.memory) for one in several if one.memory is not None), default=None),
         cpu=max((one.cpu for one in several if one.cpu is not None), default=None),
         processes=max((one.processes for one in several if one.processes is not None), default=None),
         # Each once, in the order of the file.
@@ -56,7 +57,7 @@ def limit_by_group(declared: HubToml) -> Callable[[Any], None]:
     """A hook for `Lab.before_start`."""
 
     def before_start(lab: Any) -> None:
-        limits = most_generous(declared.rules_of(groups_of(lab)))
+        limits = most_generous(declared.rules_for(groups_of(lab)))
         if limits.memory is not None:
             lab.mem_limit = limits.memory
         if limits.cpu is not None:

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 
-from hub.config.hub_toml import HubToml, bytes_of
-from hub.config.settings import Reader
+from hub.config.field_types import parse_size
+from hub.config.hub_toml import HubToml
 from passerelle_common.atomic_write import atomic_write
 from passerelle_common.i18n import Message, gettext_noop
 
@@ -103,15 +103,10 @@ def ledger_in(data_dir: Path) -> Ledger:
     return Ledger(data_dir / "homes")
 
 
-def read_quota(read: Reader) -> str:
-    """Read LAB_HOME_QUOTA, the limit for users whose groups have none; empty for no limit."""
-    return read.size("LAB_HOME_QUOTA", "")
-
-
 def limit_of(groups: Collection[str], declared: HubToml, default: str) -> int | None:
     """Return the limit of a user's home in bytes: the largest of their groups' limits, else the default."""
-    of_groups = [bytes_of(rules.quota) for rules in declared.rules_of(groups) if rules.quota]
-    return max(of_groups, default=bytes_of(default) if default else None)
+    of_groups = [parse_size(rules.quota) for rules in declared.rules_for(groups) if rules.quota]
+    return max(of_groups, default=parse_size(default) if default else None)
 
 
 class Start(Enum):

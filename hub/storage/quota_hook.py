@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from urllib.parse import quote
 
 from jupyterhub.spawner import SpawnException
 
 from hub.config.hub_toml import HubToml
-from hub.config.settings import Reader
+from hub.config.settings import StorageSettings
 from hub.spawner.docker import Lab
 from hub.storage.quota import (
     CLEANUP_CPU,
@@ -21,9 +20,8 @@ from hub.storage.quota import (
     ledger_in,
     limit_of,
     over_limit_message,
-    read_quota,
 )
-from hub.storage.volumes import ToolError, Volumes, read_tool_image
+from hub.storage.volumes import ToolError, Volumes
 from hub.web.errors import spawn_error
 from passerelle_common.i18n import Message
 
@@ -95,7 +93,7 @@ def apply_cleanup_mode(lab: Lab) -> None:
     lab.environment = {**lab.environment, "PASSERELLE_CLEANUP_SECONDS": str(CLEANUP_SECONDS)}
 
 
-def read_quota_hook(read: Reader, declared: HubToml) -> QuotaHook:
-    """Build the check from .env and hub.toml."""
-    project, data_dir = read.text("PROJECT_NAME"), Path(read.text("HUB_DATA_DIR"))
-    return QuotaHook(ledger_in(data_dir), Volumes(project, read_tool_image(read)), declared, read_quota(read))
+def build_quota_hook(storage: StorageSettings, hub_toml: HubToml) -> QuotaHook:
+    """Build the check from the settings."""
+    volumes = Volumes(storage.project, storage.tool_image)
+    return QuotaHook(ledger_in(storage.data_dir), volumes, hub_toml, storage.home_quota or "")

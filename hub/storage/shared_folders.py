@@ -6,15 +6,13 @@ restored without the courses, and `rm -r` in it cannot delete a course. Links in
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.config.hub_toml import Course, HubToml
-from hub.config.settings import Reader
+from hub.config.settings import StorageSettings
 from hub.storage import SHARED_GID
 
 if TYPE_CHECKING:  # the volume service imports this module and does not need JupyterHub
@@ -24,7 +22,6 @@ SHARED = "/srv"
 COURSES = f"{SHARED}/courses"
 PUBLIC = f"{SHARED}/public"
 HOME = "/home/jovyan"
-PUBLIC_VOLUME = "volume"
 
 # Runs in the lab, as its user, at every start. It removes links to folders that are no longer shared, and leaves
 # everything else of the same name alone.
@@ -34,8 +31,6 @@ LINK_SCRIPT = (
     f'elif [ "$(readlink "$name")" = "{SHARED}/$name" ]; then rm "$name"; fi; done'
 )
 LINK_COMMAND = f"sh -c {shlex.quote(LINK_SCRIPT)}"
-# Paths that Docker accepts in `source:target:mode`, without braces, which the spawner would format.
-_FOLDER = re.compile(r"/[^:{}\x00-\x1f]+")
 
 
 @dataclass(frozen=True)
@@ -87,16 +82,6 @@ class SharedFolders:
         return f"{self.project}-course-{course}"
 
 
-def read_shared_folders(read: Reader, declared: HubToml) -> SharedFolders:
-    """Read the shared folders from .env and hub.toml."""
-    project = read.text("PROJECT_NAME")
-    public = read.text("LAB_PUBLIC_FOLDER", "")
-    if public == PUBLIC_VOLUME:
-        public = f"{project}-public"
-    elif public and (not _FOLDER.fullmatch(public) or ".." in Path(public).parts):
-        read.refuse(
-            f"LAB_PUBLIC_FOLDER is {public!r} but must be {PUBLIC_VOLUME!r} or the absolute path of a folder on this "
-            "machine, without '..', ':', '{' or '}'"
-        )
-        public = ""
-    return SharedFolders(project, declared.courses, public, read.groups("AUTH_ADMIN_GROUPS"))
+def build_shared_folders(storage: StorageSettings, hub_toml: HubToml) -> SharedFolders:
+    """Build the shared folders from the settings."""
+    return SharedFolders(storage.project, hub_toml.courses, storage.public_folder, storage.admin_groups)

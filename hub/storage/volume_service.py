@@ -13,16 +13,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from hub.config.hub_toml import read_declared
-from hub.config.settings import Reader, SettingsError
+from hub.config.field_types import SettingsError
+from hub.config.settings import VolumeServiceSettings, load_settings
 from hub.storage.quota import Ledger, Usage, ledger_in
-from hub.storage.shared_folders import read_shared_folders
-from hub.storage.volumes import ToolError, Volumes, read_tool_image
+from hub.storage.shared_folders import build_shared_folders
+from hub.storage.volumes import ToolError, Volumes
 
 POLL_INTERVAL = 3  # seconds
 RUNNING_INTERVAL = 300
@@ -135,17 +134,16 @@ def volume_service(environ: Mapping[str, str]) -> dict[str, object]:
 def main() -> None:
     """Read the environment and run."""
     logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s %(name)s] %(message)s")
-    reader = Reader(os.environ)
     try:
-        shared = read_shared_folders(reader, read_declared(reader.path("HUB_CONFIG_FILE")))
-        image, data_dir = read_tool_image(reader), Path(reader.text("HUB_DATA_DIR"))
-        reader.check()
+        settings = load_settings(os.environ, VolumeServiceSettings)
     except SettingsError as error:
         sys.exit(str(error))
     # The hub ends its services by these signals; a traceback in the log would look like an error.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-    run(Volumes(shared.project, image), ledger_in(data_dir), shared.volumes())
+    storage = settings.storage
+    shared = build_shared_folders(storage, settings.config_file.content)
+    run(Volumes(storage.project, storage.tool_image), ledger_in(storage.data_dir), shared.volumes())
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import docker
 from docker.errors import DockerException, NotFound
 from requests.exceptions import RequestException
 
-from hub.config.settings import Reader
 from hub.storage import SHARED_GID
 
 LABEL = "org.passerelle.tool"
@@ -26,11 +25,6 @@ _START_ALLOWANCE = 10  # seconds for the engine to create the container and to r
 
 class ToolError(Exception):
     """A container for volumes failed; the text is for the log."""
-
-
-def read_tool_image(read: Reader) -> str:
-    """Read the image of these containers; by default the hub's, by the name that compose gives it."""
-    return read.text("TOOL_IMAGE", f"{read.text('PROJECT_NAME')}-hub")
 
 
 @dataclass(frozen=True)

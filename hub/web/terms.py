@@ -15,7 +15,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from hub.config.settings import SettingsError
+from hub.config.field_types import SettingsError
 from passerelle_common.i18n import LANGUAGES
 
 MAX_SIZE = 200_000  # bytes

@@ -229,9 +229,9 @@ class TestTheEndOfALab:
     ) -> None:
         with ThreadPoolExecutor(1) as beside_bob:  # one thread has one playwright
             beside_bob.submit(compute_until_the_end, deployment).result()
-        wait_for_log(deployment, "stopped the lab alice/: it reached its maximum age")
+        wait_for_log(deployment, "stopped lab alice/: maximum age")
         assert (
-            "stopped the lab bob" not in deployment.compose("logs", "hub").stdout
+            "stopped lab bob" not in deployment.compose("logs", "hub").stdout
         )  # 0: never, which is more generous than everybody's
         home = f"{deployment.project}-home-alice:/h"
         kept = deployment.docker("run", "--rm", "-v", home, f"{deployment.project}-lab", "cat", f"/h/{KEPT}")
@@ -253,7 +253,7 @@ class TestTheEndOfALab:
         kept = time.monotonic()
         deployment.wait(lambda: not deployment.labs(), "bob's lab stopped for idleness", IDLE * 3)
         assert time.monotonic() - kept > IDLE / 2
-        wait_for_log(deployment, "stopped the lab bob/: nobody used it")
+        wait_for_log(deployment, "stopped lab bob/: idle")
 
 
 def check_page(page: Page) -> None:

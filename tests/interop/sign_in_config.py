@@ -1,14 +1,16 @@
-"""The shipped configuration of the hub, without a proxy and without labs: the tests speak to the hub itself."""
+"""The hub's own configuration without proxy and labs; the tests send requests to the hub itself."""
 
 import os
 from pathlib import Path
 
 from jupyterhub.proxy import Proxy
 
-from hub.config.conf_d import read_site
+from hub.base_config import configure_hub
+from hub.config.conf_d import load_conf_d
+from hub.config.settings import HubSettings, load_settings
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
-load_subconfig("base_config.py", path=str(Path(__file__).parents[2] / "hub"))  # type: ignore[name-defined]  # noqa: F821
+configure_hub(c, load_settings(os.environ, HubSettings))
 
 
 class NoProxy(Proxy):
@@ -26,4 +28,4 @@ c.JupyterHub.default_url = "/hub/home"
 c.JupyterHub.spawner_class = "simple"
 c.JupyterHub.services = [{"name": "test", "api_token": os.environ["HUB_TEST_TOKEN"]}]
 c.JupyterHub.load_roles = [{"name": "test", "services": ["test"], "scopes": ["admin:users", "tokens"]}]
-read_site(Path(os.environ["HUB_CONF_DIR"]), c)
+load_conf_d(Path(os.environ["HUB_CONF_DIR"]), c)

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,11 +14,14 @@ import pytest
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
+from hub.base_config import configure_hub
+from hub.config.settings import HubSettings, load_settings
+
 HUB = Path(__file__).parents[3] / "hub"
 
 
 class Engine(http.server.BaseHTTPRequestHandler):
-    """As much of a Docker engine as answers a ping."""
+    """A Docker engine that only answers a ping."""
 
     def do_GET(self) -> None:
         body = json.dumps({"ApiVersion": "1.41", "MinAPIVersion": "1.12"}).encode()
@@ -69,23 +73,23 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def load(file: str = "jupyterhub_config.py") -> Config:
-    return PyFileConfigLoader(file, path=str(HUB)).load_config()
+def load() -> Config:
+    return PyFileConfigLoader("jupyterhub_config.py", path=str(HUB)).load_config()
 
 
 @pytest.mark.usefixtures("environment", "engine")
-def test_the_hub_does_not_start_on_what_a_restore_left_half_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hub_does_not_start_after_interrupted_restore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
     (tmp_path / ".restore-under-way").touch()
-    with pytest.raises(SystemExit, match=r"a restore into this project was interrupted.*the same command again"):
+    with pytest.raises(
+        SystemExit, match=r"a restore into this project was interrupted.*repeat the same `passerelle hub restore"
+    ):
         load()
     assert not (tmp_path / "administration_token").exists()
 
 
 @pytest.mark.usefixtures("environment", "engine")
-def test_the_browser_gets_public_addresses_and_the_hub_uses_internal_ones() -> None:
+def test_browser_uses_public_urls_and_hub_internal_ones() -> None:
     c = load()
 
     assert c.OAuthenticator.authorize_url == "https://auth.localhost/authorize"
@@ -95,7 +99,7 @@ def test_the_browser_gets_public_addresses_and_the_hub_uses_internal_ones() -> N
 
 
 @pytest.mark.usefixtures("environment", "engine")
-def test_labs_are_disposable_confined_and_keep_their_home() -> None:
+def test_lab_containers_are_isolated_and_removed() -> None:
     c = load().DockerSpawner
 
     assert c.remove is True
@@ -108,12 +112,12 @@ def test_labs_are_disposable_confined_and_keep_their_home() -> None:
 
 
 @pytest.mark.usefixtures("environment", "engine")
-def test_a_restart_of_the_hub_stops_no_lab() -> None:
+def test_labs_survive_hub_restart() -> None:
     assert load().JupyterHub.cleanup_servers is False
 
 
 @pytest.mark.usefixtures("environment", "engine")
-def test_only_the_named_groups_come_in() -> None:
+def test_only_allowed_groups_have_access() -> None:
     c = load()
 
     assert c.Authenticator.allow_all is False
@@ -124,16 +128,18 @@ def test_only_the_named_groups_come_in() -> None:
 
 
 @pytest.mark.usefixtures("environment", "engine")
-def test_everyone_comes_in_only_if_the_star_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_star_gives_all_users_access(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTH_ALLOWED_GROUPS", "*")
 
     assert load().Authenticator.allow_all is True
 
 
 @pytest.mark.usefixtures("environment", "engine")
-@pytest.mark.parametrize(("admins", "who"), [("jupyter-admins", "members of AUTH_ADMIN_GROUPS"), ("", "nobody")])
-def test_an_empty_list_of_allowed_groups_is_told_in_the_log(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, admins: str, who: str
+@pytest.mark.parametrize(
+    ("admins", "users"), [("jupyter-admins", "only members of AUTH_ADMIN_GROUPS have"), ("", "no user has")]
+)
+def test_empty_allowed_groups_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, admins: str, users: str
 ) -> None:
     monkeypatch.setenv("AUTH_ALLOWED_GROUPS", "")
     monkeypatch.setenv("AUTH_ADMIN_GROUPS", admins)
@@ -141,23 +147,23 @@ def test_an_empty_list_of_allowed_groups_is_told_in_the_log(
     c = load()
 
     assert (c.Authenticator.allow_all, c.OAuthenticator.allowed_groups) == (False, set())
-    assert f"AUTH_ALLOWED_GROUPS is empty, so {who}" in caplog.text
+    assert f"AUTH_ALLOWED_GROUPS is empty, so {users} access" in caplog.text
 
 
 @pytest.mark.usefixtures("environment", "engine")
 @pytest.mark.parametrize("name", ["alice", "jean-pierre@univ.example", "a.b_c", "7of9"])
-def test_ordinary_names_are_allowed(name: str) -> None:
+def test_usual_usernames_are_allowed(name: str) -> None:
     assert re.match(load().Authenticator.username_pattern, name)
 
 
 @pytest.mark.usefixtures("environment", "engine")
 @pytest.mark.parametrize("name", ["", "../etc", "a b", "a`) || Path(`/", "Alice", "é", "-rf", "a/b", "a{b}", "x" * 64])
-def test_names_that_would_be_more_than_a_name_are_not(name: str) -> None:
+def test_unsafe_usernames_are_rejected(name: str) -> None:
     assert not re.match(load().Authenticator.username_pattern, name)
 
 
 @pytest.mark.usefixtures("environment", "engine")
-def test_idle_labs_are_stopped_by_a_service_that_may_do_nothing_else() -> None:
+def test_culler_service_has_minimal_scopes() -> None:
     c = load()
 
     service, _volumes = c.JupyterHub.services
@@ -174,7 +180,7 @@ def test_idle_labs_are_stopped_by_a_service_that_may_do_nothing_else() -> None:
 
 
 @pytest.mark.usefixtures("environment", "engine")
-def test_an_idle_timeout_of_zero_stops_no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zero_idle_timeout_disables_culling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CULL_IDLE_TIMEOUT_SECONDS", "0")
 
     c = load()
@@ -184,19 +190,19 @@ def test_an_idle_timeout_of_zero_stops_no_lab(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("environment", "engine")
-def test_a_limit_of_one_group_alone_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_group_limit_alone_enables_culling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "hub.toml").write_text("[groups.exam]\nmax_age = 600\n")
     monkeypatch.setenv("CULL_IDLE_TIMEOUT_SECONDS", "0")
     monkeypatch.setenv("HUB_CONFIG_FILE", str(tmp_path / "hub.toml"))
 
     service, _volumes = load().JupyterHub.services
 
-    assert f"--declared={tmp_path / 'hub.toml'}" in service["command"]
+    assert f"--hub-toml={tmp_path / 'hub.toml'}" in service["command"]
 
 
 @pytest.mark.usefixtures("environment", "engine")
 @pytest.mark.parametrize("name", ["../terms.md", "/etc/passwd", "terms.html", "terms", ".md"])
-def test_terms_are_a_text_in_their_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+def test_terms_file_must_be_text_in_notices_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     monkeypatch.setenv("HUB_TERMS_FILE", name)
     monkeypatch.setenv("NOTICES_DIR", str(tmp_path))
 
@@ -205,7 +211,7 @@ def test_terms_are_a_text_in_their_folder(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 @pytest.mark.usefixtures("environment", "engine")
-def test_terms_that_are_named_but_not_there_stop_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_terms_file_stops_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HUB_TERMS_FILE", "terms.md")
     monkeypatch.setenv("NOTICES_DIR", str(tmp_path))
 
@@ -215,9 +221,7 @@ def test_terms_that_are_named_but_not_there_stop_the_hub(monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("host", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1"])
-def test_without_an_engine_the_hub_stops_with_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
-) -> None:
+def test_hub_stops_with_one_line_without_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("DOCKER_HOST", host)
     monkeypatch.setenv("PYTHONPATH", str(HUB.parent))
 
@@ -232,11 +236,11 @@ def test_without_an_engine_the_hub_stops_with_one_sentence(
 
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1, done.stderr
-    assert f"no Docker engine answers at {host}: start Docker" in done.stderr
+    assert f"no Docker engine responds at {host}. Start Docker" in done.stderr
 
 
 @pytest.mark.usefixtures("environment")
-def test_missing_settings_of_hub_and_labs_are_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_hub_and_lab_settings_are_in_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AUTH_INTERNAL_URL")
     monkeypatch.delenv("LAB_IMAGE")
 
@@ -245,16 +249,19 @@ def test_missing_settings_of_hub_and_labs_are_named_together(monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_part_that_the_demo_shares_needs_no_engine_and_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_base_config_needs_neither_engine_nor_image(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PROJECT_NAME", "LAB_IMAGE", "LAB_NETWORK"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
 
-    assert "DockerSpawner" not in load("base_config.py")
+    c = Config()
+    configure_hub(c, load_settings(os.environ, HubSettings))
+
+    assert "DockerSpawner" not in c
 
 
 @pytest.mark.usefixtures("environment", "engine")
-def test_a_lab_is_of_our_class_and_begins_with_its_image_and_its_limits() -> None:
+def test_lab_class_and_start_hooks() -> None:
     c = load()
 
     assert c.JupyterHub.spawner_class.__name__ == "Lab"
@@ -267,9 +274,7 @@ def test_a_lab_is_of_our_class_and_begins_with_its_image_and_its_limits() -> Non
 
 @pytest.mark.usefixtures("environment", "engine")
 @pytest.mark.parametrize(("value", "allowed", "limit"), [("", False, 0), ("0", False, 0), ("2", True, 2)])
-def test_named_labs_are_there_only_if_the_setting_says_how_many(
-    monkeypatch: pytest.MonkeyPatch, value: str, allowed: bool, limit: int
-) -> None:
+def test_named_servers_need_limit(monkeypatch: pytest.MonkeyPatch, value: str, allowed: bool, limit: int) -> None:
     monkeypatch.setenv("HUB_NAMED_SERVER_LIMIT", value)
 
     c = load().JupyterHub
@@ -289,9 +294,7 @@ def test_named_labs_are_there_only_if_the_setting_says_how_many(
         ("images = [\n", "it is not TOML"),
     ],
 )
-def test_a_wrong_hub_toml_stops_the_hub_with_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, fault: str
-) -> None:
+def test_invalid_hub_toml_stops_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, fault: str) -> None:
     (tmp_path / "hub.toml").write_text(text)
     monkeypatch.setenv("HUB_CONFIG_FILE", str(tmp_path / "hub.toml"))
 
@@ -300,7 +303,7 @@ def test_a_wrong_hub_toml_stops_the_hub_with_one_sentence(
 
 
 @pytest.mark.usefixtures("environment", "engine")
-def test_a_folder_in_place_of_hub_toml_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hub_toml_folder_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUB_CONFIG_FILE", str(tmp_path))
 
     with pytest.raises(SystemExit, match=r"cannot be read \(Is a directory\)"):

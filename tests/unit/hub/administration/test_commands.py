@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 from prometheus_client import CollectorRegistry, generate_latest
+from pydantic import SecretStr
 
 from bridge.cli.hub import find_folder, with_absolute_folder
 from hub.administration import AdministrationError, offboard, output, upgrade
@@ -19,7 +20,7 @@ from hub.administration.engine import Engine
 from hub.administration.users import read_users, user_rows
 from hub.administration.volume_names import Volume
 from hub.config.hub_toml import GroupRules, HubToml
-from hub.config.services import keep_token, measure, roles, services
+from hub.config.services import build_roles, build_services, load_or_create_token, register_metrics
 
 ROOT = Path(__file__).resolve().parents[4]
 SCHEMA = """
@@ -150,26 +151,26 @@ def test_names_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_administration_token_is_created_once_for_root_only(tmp_path: Path) -> None:
-    token = keep_token(tmp_path)
-    assert keep_token(tmp_path) == token
+    token = load_or_create_token(tmp_path)
+    assert load_or_create_token(tmp_path) == token
     assert len(token) == 64
     assert stat.S_IMODE((tmp_path / "administration_token").stat().st_mode) == 0o600
     (tmp_path / "administration_token").write_text("")  # by a hub that was killed
-    assert len(keep_token(tmp_path)) == 64
+    assert len(load_or_create_token(tmp_path)) == 64
 
 
 def test_each_service_has_its_own_scopes(tmp_path: Path) -> None:
-    found = services(tmp_path, "t0ken")
-    scopes = {role["name"]: role["scopes"] for role in roles(found)}
+    found = build_services(tmp_path, SecretStr("t0ken"))
+    scopes = {role["name"]: role["scopes"] for role in build_roles(found)}
     assert scopes["prometheus"] == ["read:metrics"]
     assert not any("admin" in scope for scope in scopes["administration"])
-    assert [one["name"] for one in services(tmp_path, "")] == ["administration"]
+    assert [one["name"] for one in build_services(tmp_path, None)] == ["administration"]
 
 
 def test_metrics_are_registered_once(tmp_path: Path) -> None:
     registry = CollectorRegistry()
-    measure(tmp_path, registry)
-    measure(tmp_path, registry)
+    register_metrics(tmp_path, registry)
+    register_metrics(tmp_path, registry)
     text = generate_latest(registry).decode()
     assert text.count("passerelle_disk_bytes{state=") == 2
     assert "passerelle_running_labs NaN" in text

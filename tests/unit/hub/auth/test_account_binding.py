@@ -1,4 +1,4 @@
-"""Whom an account belongs to, where people can change their names."""
+"""Binding of hub accounts to provider accounts."""
 
 from __future__ import annotations
 
@@ -8,47 +8,47 @@ import pytest
 from traitlets import import_item
 from traitlets.config import Config
 
-from hub.auth.account_binding import IDENTITY, is_another
-from hub.auth.configure import CLASSES
+from hub.auth.account_binding import IDENTITY, is_other_account
+from hub.auth.configure import AUTHENTICATORS
 
-PLACE = "https://sso.example.org"
+PROVIDER = "https://sso.example.org"
 
 
 @pytest.mark.parametrize(
-    ("kind", "facts", "kept"),
+    ("method", "claims", "identity"),
     [
-        ("oidc", {"sub": "7f-3", "preferred_username": "bob"}, [PLACE, "7f-3"]),
-        ("gitlab", {"sub": "42", "id": 42, "preferred_username": "bob"}, [PLACE, "42"]),
-        ("github", {"id": 42, "login": "bob"}, [PLACE, "42"]),
+        ("oidc", {"sub": "7f-3", "preferred_username": "bob"}, [PROVIDER, "7f-3"]),
+        ("gitlab", {"sub": "42", "id": 42, "preferred_username": "bob"}, [PROVIDER, "42"]),
+        ("github", {"id": 42, "login": "bob"}, [PROVIDER, "42"]),
         ("github", {"login": "bob"}, None),
     ],
 )
-def test_what_never_changes_about_a_person_is_kept(kind: str, facts: dict[str, Any], kept: list[str] | None) -> None:
+def test_permanent_id_is_stored(method: str, claims: dict[str, Any], identity: list[str] | None) -> None:
     config = Config()
-    config.OAuthRefreshMixin.renamed_at = PLACE
-    authenticator: Any = import_item(CLASSES[kind])(config=config)
-    state = authenticator.build_auth_state_dict({"access_token": "a", "scope": ""}, facts)
-    assert state.get(IDENTITY) == kept
+    config.OAuthRefreshMixin.renaming_provider = PROVIDER
+    authenticator: Any = import_item(AUTHENTICATORS[method])(config=config)
+    state = authenticator.build_auth_state_dict({"access_token": "a", "scope": ""}, claims)
+    assert state.get(IDENTITY) == identity
 
 
-@pytest.mark.parametrize("kind", ["bridge", "oidc"])
-def test_where_names_are_given_out_nothing_is(kind: str) -> None:
-    authenticator: Any = import_item(CLASSES[kind])(config=Config())
+@pytest.mark.parametrize("method", ["bridge", "oidc"])
+def test_no_id_is_stored_without_renaming(method: str) -> None:
+    authenticator: Any = import_item(AUTHENTICATORS[method])(config=Config())
     assert IDENTITY not in authenticator.build_auth_state_dict({"access_token": "a", "scope": ""}, {"sub": "bob"})
 
 
 @pytest.mark.parametrize(
-    ("place", "kept", "now", "another"),
+    ("provider", "stored", "current", "other"),
     [
-        (PLACE, {}, {IDENTITY: [PLACE, "1"]}, False),  # signed in before anything was kept
-        (PLACE, {IDENTITY: [PLACE, "1"]}, {IDENTITY: [PLACE, "1"]}, False),
-        (PLACE, {IDENTITY: [PLACE, "1"]}, {IDENTITY: [PLACE, "2"]}, True),
-        (PLACE, {IDENTITY: [PLACE, "1"]}, {}, True),
-        (PLACE, {IDENTITY: ["https://old.example.org", "1"]}, {IDENTITY: [PLACE, "2"]}, False),
-        ("", {IDENTITY: [PLACE, "1"]}, {}, False),
+        (PROVIDER, {}, {IDENTITY: [PROVIDER, "1"]}, False),  # signed in before ids were stored
+        (PROVIDER, {IDENTITY: [PROVIDER, "1"]}, {IDENTITY: [PROVIDER, "1"]}, False),
+        (PROVIDER, {IDENTITY: [PROVIDER, "1"]}, {IDENTITY: [PROVIDER, "2"]}, True),
+        (PROVIDER, {IDENTITY: [PROVIDER, "1"]}, {}, True),
+        (PROVIDER, {IDENTITY: ["https://old.example.org", "1"]}, {IDENTITY: [PROVIDER, "2"]}, False),
+        ("", {IDENTITY: [PROVIDER, "1"]}, {}, False),
     ],
 )
-def test_two_people_are_told_apart_by_what_was_kept_of_this_provider(
-    place: str, kept: dict[str, Any], now: dict[str, Any], another: bool
+def test_stored_id_distinguishes_accounts_of_one_provider(
+    provider: str, stored: dict[str, Any], current: dict[str, Any], other: bool
 ) -> None:
-    assert is_another(place, kept, now) is another
+    assert is_other_account(provider, stored, current) is other

@@ -1,4 +1,4 @@
-"""The hub's health: it answers, and the edge has once led to it."""
+"""Health check of the hub: it responds, and Traefik has routed to it once."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from hub.config.healthcheck import fault
+from hub.config.healthcheck import find_fault
 from tests.support.bridge.live_bridge import free_port
 
 PUBLIC = "jupyter.example.org:8443"
 
 
 class Server:
-    """Says what it is told to, and remembers which host it was asked for."""
+    """Returns a configurable status and records the Host headers."""
 
     def __init__(self) -> None:
         self.status, self.hosts = 200, list[str]()
@@ -36,7 +36,7 @@ class Server:
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
         self._thread.start()
 
-    def ends(self) -> None:
+    def close(self) -> None:
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
@@ -46,14 +46,14 @@ class Server:
 def hub() -> Iterator[Server]:
     server = Server()
     yield server
-    server.ends()
+    server.close()
 
 
 @pytest.fixture
 def edge() -> Iterator[Server]:
     server = Server()
     yield server
-    server.ends()
+    server.close()
 
 
 @pytest.fixture
@@ -61,32 +61,32 @@ def mark(tmp_path: Path) -> Path:
     return tmp_path / "was-reached"
 
 
-def test_a_hub_that_nobody_is_led_to_is_not_healthy_yet(hub: Server, edge: Server, mark: Path) -> None:
+def test_hub_without_route_is_unhealthy(hub: Server, edge: Server, mark: Path) -> None:
     edge.status = 404
-    assert fault(hub.url, edge.url, PUBLIC, mark) == f"Traefik does not lead to the hub as {PUBLIC}: it says 404"
+    assert find_fault(hub.url, edge.url, PUBLIC, mark) == f"Traefik does not route {PUBLIC} to the hub: status 404"
     assert not mark.exists()
 
 
-def test_people_are_led_to_it_by_its_public_name(hub: Server, edge: Server, mark: Path) -> None:
-    assert fault(hub.url, edge.url, PUBLIC, mark) is None
+def test_check_requests_public_host_from_traefik(hub: Server, edge: Server, mark: Path) -> None:
+    assert find_fault(hub.url, edge.url, PUBLIC, mark) is None
     assert edge.hosts == [PUBLIC]
 
 
-def test_a_fault_of_the_edge_later_on_is_not_the_hubs(hub: Server, edge: Server, mark: Path) -> None:
-    assert fault(hub.url, edge.url, PUBLIC, mark) is None
+def test_later_fault_of_traefik_is_ignored(hub: Server, edge: Server, mark: Path) -> None:
+    assert find_fault(hub.url, edge.url, PUBLIC, mark) is None
     edge.status = 502
-    assert fault(hub.url, edge.url, PUBLIC, mark) is None
+    assert find_fault(hub.url, edge.url, PUBLIC, mark) is None
     assert len(edge.hosts) == 1
 
 
-def test_a_hub_that_does_not_answer_is_not_healthy_however_it_was_reached(edge: Server, mark: Path) -> None:
+def test_unresponsive_hub_is_unhealthy(edge: Server, mark: Path) -> None:
     mark.touch()
-    told = fault(f"http://127.0.0.1:{free_port()}", edge.url, PUBLIC, mark)
-    assert told is not None
-    assert told.startswith("The hub does not answer: ")
+    message = find_fault(f"http://127.0.0.1:{free_port()}", edge.url, PUBLIC, mark)
+    assert message is not None
+    assert message.startswith("The hub does not respond: ")
 
 
-def test_an_edge_that_is_not_there_is_a_sentence(hub: Server, mark: Path) -> None:
-    told = fault(hub.url, f"https://127.0.0.1:{free_port()}", PUBLIC, mark)
-    assert told is not None
-    assert "Connection refused" in told
+def test_unreachable_traefik_is_reported(hub: Server, mark: Path) -> None:
+    message = find_fault(hub.url, f"https://127.0.0.1:{free_port()}", PUBLIC, mark)
+    assert message is not None
+    assert "Connection refused" in message

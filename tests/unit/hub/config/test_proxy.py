@@ -1,4 +1,4 @@
-"""The routes that the hub writes for Traefik: its own host only, and nothing that a user's name could smuggle in."""
+"""Routes that the hub writes for Traefik: limited to its host, and safe from injection by usernames."""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +11,7 @@ from hub.config.proxy import EdgeProxy
 
 
 def proxy(file: Path, public_url: str = "https://jupyter.localhost:8443/") -> EdgeProxy:
-    # As if the hub started Traefik itself: then it does not look for one.
+    # With should_start, the class does not wait for a running Traefik.
     return EdgeProxy(
         app=SimpleNamespace(public_url=public_url),
         public_url="http://:8000",
@@ -41,7 +41,7 @@ def routers(one: EdgeProxy) -> dict[str, dict[str, Any]]:
         ("/user/a%40b/", "Host(`jupyter.localhost`) && (( PathPrefix(`/user/a@b/`) || Path(`/user/a@b`) ))"),
     ],
 )
-def test_every_route_is_for_the_hubs_host_only(tmp_path: Path, routespec: str, rule: str) -> None:
+def test_routes_are_limited_to_hub_host(tmp_path: Path, routespec: str, rule: str) -> None:
     one = proxy(tmp_path / "hub.toml")
 
     write_route(one, routespec)
@@ -51,7 +51,7 @@ def test_every_route_is_for_the_hubs_host_only(tmp_path: Path, routespec: str, r
     assert router["entryPoints"] == ["websecure"]
 
 
-def test_hub_routes_carry_the_headers_that_the_edge_defines(tmp_path: Path) -> None:
+def test_routes_use_headers_middleware_of_edge(tmp_path: Path) -> None:
     one = proxy(tmp_path / "hub.toml")
 
     write_route(one, "/")
@@ -62,7 +62,7 @@ def test_hub_routes_carry_the_headers_that_the_edge_defines(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("routespec", ["/user/a`) || PathPrefix(`/auth/", "/user/a%60%29%20%7C%7C%20Path%28%60/"])
-def test_a_name_with_a_backtick_gets_no_route(tmp_path: Path, routespec: str) -> None:
+def test_route_with_backtick_is_rejected(tmp_path: Path, routespec: str) -> None:
     one = proxy(tmp_path / "hub.toml")
 
     with pytest.raises(ValueError, match="backtick"):
@@ -71,7 +71,7 @@ def test_a_name_with_a_backtick_gets_no_route(tmp_path: Path, routespec: str) ->
     assert routers(one) == {}
 
 
-def test_routes_survive_a_restart_of_the_hub(tmp_path: Path) -> None:
+def test_routes_survive_hub_restart(tmp_path: Path) -> None:
     write_route(proxy(tmp_path / "hub.toml"), "/user/alice/")
 
     again = proxy(tmp_path / "hub.toml")
@@ -81,7 +81,7 @@ def test_routes_survive_a_restart_of_the_hub(tmp_path: Path) -> None:
     assert routes["/user/alice/"]["data"] == {"user": "alice"}
 
 
-def test_routes_of_the_last_run_move_to_the_host_of_today(tmp_path: Path) -> None:
+def test_stored_routes_move_to_current_host(tmp_path: Path) -> None:
     write_route(proxy(tmp_path / "hub.toml", "https://old.example.org/"), "/user/alice/")
 
     again = proxy(tmp_path / "hub.toml", "https://new.example.org/")
@@ -89,5 +89,5 @@ def test_routes_of_the_last_run_move_to_the_host_of_today(tmp_path: Path) -> Non
     (router,) = routers(again).values()
     assert router["rule"].startswith("Host(`new.example.org`) && ")
     written = (tmp_path / "hub.toml").read_text()
-    assert "new.example.org" in written, "Traefik reads the file, and the hub takes the routes in it for right"
+    assert "new.example.org" in written, "the hub assumes that stored routes are in the file"
     assert "old.example.org" not in written

@@ -1,23 +1,28 @@
-"""What the hub reads from its environment, and how it says what is wrong with it."""
+"""The hub's settings: defaults, required variables, and one message for all faults."""
 
 from pathlib import Path
 
 import pytest
+import yaml
 
-from hub.config.lifecycle import read_lifecycle
-from hub.config.settings import HubSettings, Reader, SettingsError, read_hub, read_labs
+from hub.config.field_types import SettingsError
+from hub.config.settings import DeploymentSettings, HubSettings, load_settings
+
+COMPOSE = yaml.safe_load((Path(__file__).parents[4] / "compose.yml").read_text())
+LAB = {"PROJECT_NAME": "p", "LAB_IMAGE": "i", "LAB_NETWORK": "p-labs"}
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    (tmp_path / "client").write_text("client-secret-1\n")
-    (tmp_path / "api").write_text("api-secret-2\n")
+    for name, secret in {"client": "client-secret-1\n", "api": "api-secret-2\n", "key": "0f" * 32}.items():
+        (tmp_path / name).write_text(secret)
     return {
         "HUB_PUBLIC_URL": "https://jupyter.localhost:8443/",
         "AUTH_PUBLIC_URL": "https://auth.localhost:8443",
         "AUTH_INTERNAL_URL": "http://bridge:8000",
         "OAUTH_CLIENT_ID": "jupyterhub",
         "OAUTH_CLIENT_SECRET_FILE": str(tmp_path / "client"),
+        "HUB_CRYPT_KEY_FILE": str(tmp_path / "key"),
         "HUB_API_CONNECT_URL": "http://hub:8081",
         "HUB_DATA_DIR": "/data",
         "TRAEFIK_DYNAMIC_FILE": "/dynamic/hub.toml",
@@ -26,44 +31,36 @@ def environ(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def read(environ: dict[str, str]) -> HubSettings:
-    reader = Reader(environ)
-    settings = read_hub(reader)
-    read_lifecycle(reader)
-    reader.check()
-    return settings
+def load(environ: dict[str, str]) -> HubSettings:
+    return load_settings(environ, HubSettings)
 
 
-def fault(environ: dict[str, str]) -> str:
+def load_error(environ: dict[str, str], model: type[HubSettings] = HubSettings) -> str:
     with pytest.raises(SettingsError) as caught:
-        read(environ)
+        load_settings(environ, model)
     return str(caught.value)
 
 
-def test_the_smallest_environment_is_enough(environ: dict[str, str]) -> None:
-    settings = read(environ)
+def test_defaults(environ: dict[str, str]) -> None:
+    settings = load(environ)
 
-    assert settings.public_url == "https://jupyter.localhost:8443"
-    assert settings.oauth_client_secret == "client-secret-1"
-    assert settings.traefik_api_password == "api-secret-2"
-    assert settings.bind_url == "http://0.0.0.0:8081"
+    assert settings.server.public_url == "https://jupyter.localhost:8443"
+    assert settings.auth.method == "bridge"
+    assert settings.auth.client_secret.get_secret_value() == "client-secret-1"
+    assert settings.traefik.api_password.get_secret_value() == "api-secret-2"
+    assert settings.server.bind_url == "http://0.0.0.0:8081"
 
 
-def test_everything_missing_is_named_in_one_sentence() -> None:
-    reader = Reader({})
-    read_hub(reader)
-    read_labs(reader)
+def test_error_names_all_missing_variables() -> None:
+    message = load_error({}, DeploymentSettings)
 
-    with pytest.raises(SettingsError) as caught:
-        reader.check()
-
-    told = str(caught.value)
     for name in (
         "HUB_PUBLIC_URL",
         "AUTH_PUBLIC_URL",
         "AUTH_INTERNAL_URL",
         "OAUTH_CLIENT_ID",
         "OAUTH_CLIENT_SECRET_FILE",
+        "HUB_CRYPT_KEY_FILE",
         "HUB_API_CONNECT_URL",
         "HUB_DATA_DIR",
         "TRAEFIK_DYNAMIC_FILE",
@@ -73,88 +70,138 @@ def test_everything_missing_is_named_in_one_sentence() -> None:
         "LAB_IMAGE",
         "LAB_NETWORK",
     ):
-        assert name in told
-    assert "\n" not in told
+        assert message.count(f" {name}") == 1
+    assert "\n" not in message
 
 
-@pytest.mark.parametrize("empty", ["", "   "])
-def test_an_empty_value_counts_as_unset(environ: dict[str, str], empty: str) -> None:
-    assert "not set: OAUTH_CLIENT_ID" in fault(environ | {"OAUTH_CLIENT_ID": empty})
+@pytest.mark.parametrize("blank", ["", "   "])
+def test_blank_value_counts_as_unset(environ: dict[str, str], blank: str) -> None:
+    assert "not set: OAUTH_CLIENT_ID" in load_error(environ | {"OAUTH_CLIENT_ID": blank})
 
 
-def test_missing_and_wrong_are_told_together(environ: dict[str, str], tmp_path: Path) -> None:
+def test_error_combines_missing_and_invalid_values(environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "api").write_text(" \n")
+    (tmp_path / "hub.toml").write_text("[groups.staff]\ngpus = 1\n")
     del environ["HUB_DATA_DIR"]
 
-    told = fault(
+    message = load_error(
         environ
         | {
             "AUTH_PUBLIC_URL": "auth.localhost",
             "CULL_IDLE_TIMEOUT_SECONDS": "soon",
             "OAUTH_CLIENT_SECRET_FILE": "/none",
+            "HUB_CONFIG_FILE": str(tmp_path / "hub.toml"),
         }
     )
 
-    assert "not set: HUB_DATA_DIR" in told
-    assert "AUTH_PUBLIC_URL is no http or https address" in told
-    assert "CULL_IDLE_TIMEOUT_SECONDS is 'soon'" in told
-    assert "OAUTH_CLIENT_SECRET_FILE names /none, which cannot be read (No such file or directory)" in told
-    assert f"TRAEFIK_API_PASSWORD_FILE names {tmp_path / 'api'}, which is empty" in told
+    assert "not set: HUB_DATA_DIR" in message
+    assert "AUTH_PUBLIC_URL is 'auth.localhost' but must be an http or https URL" in message
+    assert "CULL_IDLE_TIMEOUT_SECONDS is 'soon' but must be a valid integer" in message
+    assert "OAUTH_CLIENT_SECRET_FILE names /none, which cannot be read (No such file or directory)" in message
+    assert f"TRAEFIK_API_PASSWORD_FILE names {tmp_path / 'api'}, which is empty" in message
+    assert "hub.toml is wrong: groups.staff.gpus" in message
 
 
-def test_a_fault_never_tells_a_secret(environ: dict[str, str]) -> None:
-    told = fault(environ | {"HUB_DATA_DIR": ""})
-
-    assert "client-secret-1" not in told
-    assert "api-secret-2" not in told
-
-
-def test_group_names_may_hold_commas(environ: dict[str, str]) -> None:
-    settings = read(
-        environ | {"AUTH_ADMIN_GROUPS": "cn=math,ou=groups; jupyter-admins ;;", "AUTH_ALLOWED_GROUPS": "staff"}
-    )
-
-    assert settings.admin_groups == {"cn=math,ou=groups", "jupyter-admins"}
-    assert settings.allowed_groups == {"staff"}
-    assert not settings.everyone_is_allowed
+def test_secrets_are_in_neither_errors_nor_repr(environ: dict[str, str]) -> None:
+    for text in (load_error(environ | {"HUB_DATA_DIR": ""}), repr(load(environ))):
+        assert "client-secret-1" not in text
+        assert "api-secret-2" not in text
+        assert "0f0f" not in text
 
 
-def test_a_star_lets_everyone_in_whom_cas_lets_in(environ: dict[str, str]) -> None:
-    settings = read(environ | {"AUTH_ALLOWED_GROUPS": "*"})
+def test_settings_are_immutable(environ: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load(environ).server.public_url = "https://evil.example"
 
-    assert settings.everyone_is_allowed
-    assert settings.allowed_groups == set()
+
+def test_group_names_may_contain_commas(environ: dict[str, str]) -> None:
+    groups = {"AUTH_ADMIN_GROUPS": "cn=math,ou=groups; jupyter-admins ;;", "AUTH_ALLOWED_GROUPS": "staff"}
+    auth = load(environ | groups).auth
+
+    assert auth.admin_groups == {"cn=math,ou=groups", "jupyter-admins"}
+    assert auth.allowed_groups == {"staff"}
+    assert not auth.allow_all
+
+
+def test_star_allows_all_users(environ: dict[str, str]) -> None:
+    auth = load(environ | {"AUTH_ALLOWED_GROUPS": "*"}).auth
+
+    assert auth.allow_all
+    assert auth.allowed_groups == set()
 
 
 @pytest.mark.parametrize("unset", [{}, {"AUTH_ALLOWED_GROUPS": "", "AUTH_ADMIN_GROUPS": ""}])
-def test_without_groups_nobody_is_let_in(environ: dict[str, str], unset: dict[str, str]) -> None:
-    settings = read(environ | unset)
+def test_no_user_has_access_without_groups(environ: dict[str, str], unset: dict[str, str]) -> None:
+    auth = load(environ | unset).auth
 
-    assert not settings.everyone_is_allowed
-    assert settings.allowed_groups == settings.admin_groups == set()
+    assert not auth.allow_all
+    assert auth.allowed_groups == auth.admin_groups == set()
 
 
 @pytest.mark.parametrize("value", ["-1", "nan", "1h"])
-def test_a_time_that_is_no_number_of_seconds_is_refused(environ: dict[str, str], value: str) -> None:
-    assert "CULL_IDLE_TIMEOUT_SECONDS" in fault(environ | {"CULL_IDLE_TIMEOUT_SECONDS": value})
+def test_invalid_number_of_seconds_is_rejected(environ: dict[str, str], value: str) -> None:
+    message = load_error(environ | {"CULL_IDLE_TIMEOUT_SECONDS": value})
+    assert f"CULL_IDLE_TIMEOUT_SECONDS is '{value}'" in message
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("LAB_CPU_LIMIT", "0"), ("LAB_CPU_LIMIT", "one"), ("LAB_PIDS_LIMIT", "5")),
+        *(("LAB_CPU_LIMIT", "0"), ("LAB_CPU_LIMIT", "one"), ("LAB_CPU_LIMIT", "nan"), ("LAB_PIDS_LIMIT", "5")),
         *(("LAB_MEM_LIMIT", value) for value in ("2GB", "2 G", "2048", "0", "-2G", "much")),
+        *(("LAB_HOME_QUOTA", value) for value in ("10", "10GB", "-1G", "ten", "G", "1e3G", "10 G")),
     ],
 )
-def test_a_limit_under_which_no_lab_can_run_is_refused(name: str, value: str) -> None:
-    reader = Reader({"PROJECT_NAME": "p", "LAB_IMAGE": "i", "LAB_NETWORK": "n", name: value})
-    read_labs(reader)
-
-    with pytest.raises(SettingsError, match=name):
-        reader.check()
+def test_invalid_lab_limit_is_rejected(environ: dict[str, str], name: str, value: str) -> None:
+    assert f"{name} is '{value}' but must be" in load_error(environ | LAB | {name: value}, DeploymentSettings)
 
 
-def test_a_limit_of_memory_may_be_written_small() -> None:
-    reader = Reader({"PROJECT_NAME": "p", "LAB_IMAGE": "i", "LAB_NETWORK": "n", "LAB_MEM_LIMIT": "1.5g"})
-    assert read_labs(reader).mem_limit == "1.5G"
-    reader.check()
+def test_size_unit_may_be_lower_case(environ: dict[str, str]) -> None:
+    settings = load_settings(environ | LAB | {"LAB_MEM_LIMIT": "1.5g"}, DeploymentSettings)
+    assert settings.lab.mem_limit == "1.5G"
+
+
+@pytest.mark.parametrize(("internet", "network"), [("", "p-labs"), ("yes", "p-labs"), ("no", "p-labs-internal")])
+def test_internet_setting_selects_network(environ: dict[str, str], internet: str, network: str) -> None:
+    settings = load_settings(environ | LAB | {"LAB_INTERNET": internet}, DeploymentSettings)
+    assert settings.lab.network == network
+
+
+@pytest.mark.parametrize("internet", ["No", "off", "false", "0", "internal"])
+def test_invalid_internet_setting_is_rejected(environ: dict[str, str], internet: str) -> None:
+    message = load_error(environ | LAB | {"LAB_INTERNET": internet}, DeploymentSettings)
+    assert f"LAB_INTERNET is '{internet}' but must be 'yes' or 'no'" in message
+
+
+def test_both_lab_networks_exist_and_one_is_internal() -> None:
+    prefix = "${COMPOSE_PROJECT_NAME}-labs"
+    assert COMPOSE["networks"]["labs"] == {"name": prefix}
+    assert COMPOSE["networks"]["labs-internal"] == {"name": f"{prefix}-internal", "internal": True}
+
+
+def test_only_hub_and_traefik_join_lab_networks() -> None:
+    for network in ("labs", "labs-internal"):
+        members = {name for name, one in COMPOSE["services"].items() if network in one.get("networks", [])}
+        assert members == {"hub", "traefik"}
+
+
+@pytest.mark.parametrize(
+    ("value", "folder"), [("", ""), ("volume", "p-public"), ("/data/public files", "/data/public files")]
+)
+def test_public_folder_is_volume_or_path(environ: dict[str, str], value: str, folder: str) -> None:
+    settings = load_settings(environ | LAB | {"LAB_PUBLIC_FOLDER": value}, DeploymentSettings)
+    assert settings.storage.public_folder == folder
+
+
+@pytest.mark.parametrize(
+    "value", ["public", "p-home-alice", "/a:/etc", "/a:ro", "relative/x", "/a/../etc", "/{username}", "/a\nb", "/"]
+)
+def test_invalid_public_folder_is_rejected(environ: dict[str, str], value: str) -> None:
+    message = load_error(environ | LAB | {"LAB_PUBLIC_FOLDER": value}, DeploymentSettings)
+    assert f"LAB_PUBLIC_FOLDER is {value!r} but must be" in message
+
+
+def test_tool_image_defaults_to_hub_image(environ: dict[str, str]) -> None:
+    assert load_settings(environ | LAB, DeploymentSettings).storage.tool_image == "p-hub"
+    custom = load_settings(environ | LAB | {"TOOL_IMAGE": "other"}, DeploymentSettings)
+    assert custom.storage.tool_image == "other"

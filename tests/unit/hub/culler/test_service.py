@@ -1,4 +1,4 @@
-"""The service that stops labs, against an HTTP server that answers as the hub's API does."""
+"""The culling service, against an HTTP server that imitates the hub's API."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ import pytest
 
 from hub.config.hub_toml import HubToml
 from hub.culler.policy import Lifetimes, Limits, Stop
-from hub.culler.service import Due, Hub, Reports, look
+from hub.culler.service import ActivityReports, HubClient, OverdueLab, cull
 
-DUE = Due("bob", "", Stop(datetime(2026, 11, 23, tzinfo=UTC), "idle"))
+OVERDUE = OverdueLab("bob", "", Stop(datetime(2026, 11, 23, tzinfo=UTC), "idle"))
 
 
 class Api(http.server.BaseHTTPRequestHandler):
-    """Two pages of users, and stops that are written down."""
+    """Serves two pages of users and records requests."""
 
-    asked: ClassVar[list[tuple[str, str, str]]]
+    requests: ClassVar[list[tuple[str, str, str]]]
     url: ClassVar[str]
-    answer = 204
-    looking = 200
+    stop_status = 204
+    list_status = 200
     servers: ClassVar[dict[str, Any]] = {}
 
     def do_GET(self) -> None:
         second = "offset=1" in self.path
         following = None if second else {"url": f"http://127.0.0.1:{self.server.server_port}/api/users?offset=1"}
         items = [{"name": "carol" if second else "bob", "servers": self.servers}]
-        self._reply(self.looking, {"items": items, "_pagination": {"next": following}})
+        self._reply(self.list_status, {"items": items, "_pagination": {"next": following}})
 
     def do_DELETE(self) -> None:
-        self._reply(self.answer, None)
+        self._reply(self.stop_status, None)
 
     def _reply(self, status: int, body: Any) -> None:
-        self.asked.append((self.command, self.path, self.headers["Authorization"]))
+        self.requests.append((self.command, self.path, self.headers["Authorization"]))
         text = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
@@ -53,7 +53,7 @@ class Api(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def api() -> Iterator[type[Api]]:
     class Fresh(Api):
-        asked: ClassVar[list[tuple[str, str, str]]] = []
+        requests: ClassVar[list[tuple[str, str, str]]] = []
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Fresh) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -62,81 +62,79 @@ def api() -> Iterator[type[Api]]:
         server.shutdown()
 
 
-def test_every_page_of_users_is_read(api: Any) -> None:
-    assert [user["name"] for user in Hub(api.url, "t0ken").running()] == ["bob", "carol"]
-    assert {authorization for _, _, authorization in api.asked} == {"token t0ken"}
+def test_all_pages_of_users_are_read(api: Any) -> None:
+    assert [user["name"] for user in HubClient(api.url, "t0ken").list_users()] == ["bob", "carol"]
+    assert {authorization for _, _, authorization in api.requests} == {"token t0ken"}
 
 
-def test_a_stop_is_asked_of_the_hub_and_told_in_the_log(api: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_stop_is_requested_and_logged(api: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    Hub(api.url, "t0ken").stop(DUE)
-    assert [(method, path) for method, path, _ in api.asked] == [("DELETE", "/api/users/bob/server")]
-    assert "stopped the lab bob/: nobody used it" in caplog.text
+    HubClient(api.url, "t0ken").stop(OVERDUE)
+    assert [(method, path) for method, path, _ in api.requests] == [("DELETE", "/api/users/bob/server")]
+    assert "stopped lab bob/: idle" in caplog.text
     assert "t0ken" not in caplog.text
 
 
-@pytest.mark.parametrize("answer", [400, 403, 500, 503])
-def test_a_stop_that_fails_is_told_and_ends_nothing_else(
-    api: Any, caplog: pytest.LogCaptureFixture, answer: int
-) -> None:
-    api.answer = answer
-    Hub(api.url, "t0ken").stop(DUE)
-    assert "bob/ could not be stopped, the next round tries again" in caplog.text
+@pytest.mark.parametrize("status", [400, 403, 500, 503])
+def test_failed_stop_is_logged(api: Any, caplog: pytest.LogCaptureFixture, status: int) -> None:
+    api.stop_status = status
+    HubClient(api.url, "t0ken").stop(OVERDUE)
+    assert "cannot stop bob/, will retry" in caplog.text
 
 
-def test_a_hub_that_is_away_is_told_and_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
-    Hub("http://127.0.0.1:1/api", "t0ken").stop(DUE)
-    assert "the next round tries again" in caplog.text
+def test_unreachable_hub_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    HubClient("http://127.0.0.1:1/api", "t0ken").stop(OVERDUE)
+    assert "will retry" in caplog.text
 
 
 @pytest.fixture
-def lab_from_before_the_outage(api: Any) -> Any:
-    """Bob's, which computes: its last report is from before the hub was away for two hours."""
+def lab_with_old_report(api: Any) -> Any:
+    """A lab that computes; its last report is from before a two-hour outage of the hub."""
     now = datetime.now(UTC)
     times = {"started": now - timedelta(hours=5), "last_activity": now - timedelta(hours=2)}
     api.servers = {"": {"ready": True, "pending": None, **{name: time.isoformat() for name, time in times.items()}}}
     return api
 
 
-def stopped(api: Any, reports: Reports, limits: Limits) -> list[str]:
+def stopped(api: Any, reports: ActivityReports, limits: Limits) -> list[str]:
     with ThreadPoolExecutor(1) as pool:
-        look(Hub(api.url, "t0ken"), Lifetimes(limits, HubToml()), reports, pool)
-    return [path for method, path, _ in api.asked if method == "DELETE"]
+        cull(HubClient(api.url, "t0ken"), Lifetimes(limits, HubToml()), reports, pool)
+    return [path for method, path, _ in api.requests if method == "DELETE"]
 
 
-def test_after_an_outage_of_the_hub_labs_have_the_time_to_report_before_one_counts_as_idle(
-    lab_from_before_the_outage: Any,
+def test_labs_may_report_after_hub_outage_before_culling(
+    lab_with_old_report: Any,
 ) -> None:
-    reports = Reports(report_every=300, look_every=60)
-    assert stopped(lab_from_before_the_outage, reports, Limits(idle_timeout=3600)) == []
+    reports = ActivityReports(report_interval=300, poll_interval=60)
+    assert stopped(lab_with_old_report, reports, Limits(idle_timeout=3600)) == []
 
 
-def test_a_lab_that_reports_nothing_even_then_is_idle(lab_from_before_the_outage: Any) -> None:
-    reports = Reports(report_every=300, look_every=60)
+def test_lab_without_report_after_outage_is_idle(lab_with_old_report: Any) -> None:
+    reports = ActivityReports(report_interval=300, poll_interval=60)
     began = datetime.now(UTC) - timedelta(seconds=660)
     for seconds in range(0, 660, 60):
-        reports.the_hub_answers(began + timedelta(seconds=seconds))
-    assert stopped(lab_from_before_the_outage, reports, Limits(idle_timeout=3600))
+        reports.record_response(began + timedelta(seconds=seconds))
+    assert stopped(lab_with_old_report, reports, Limits(idle_timeout=3600))
 
 
-def test_the_age_of_a_lab_is_known_without_its_reports(lab_from_before_the_outage: Any) -> None:
-    reports = Reports(report_every=300, look_every=60)
-    assert stopped(lab_from_before_the_outage, reports, Limits(max_age=3600))
+def test_maximum_age_applies_without_reports(lab_with_old_report: Any) -> None:
+    reports = ActivityReports(report_interval=300, poll_interval=60)
+    assert stopped(lab_with_old_report, reports, Limits(max_age=3600))
 
 
-def test_a_hub_that_fails_in_between_begins_the_wait_anew(lab_from_before_the_outage: Any) -> None:
-    reports = Reports(report_every=300, look_every=60)
-    reports.the_hub_answers(datetime.now(UTC) - timedelta(seconds=640))
-    lab_from_before_the_outage.looking = 503
-    assert stopped(lab_from_before_the_outage, reports, Limits(idle_timeout=3600)) == []
-    lab_from_before_the_outage.looking = 200
-    assert stopped(lab_from_before_the_outage, reports, Limits(idle_timeout=3600)) == []
+def test_hub_failure_restarts_reporting_period(lab_with_old_report: Any) -> None:
+    reports = ActivityReports(report_interval=300, poll_interval=60)
+    reports.record_response(datetime.now(UTC) - timedelta(seconds=640))
+    lab_with_old_report.list_status = 503
+    assert stopped(lab_with_old_report, reports, Limits(idle_timeout=3600)) == []
+    lab_with_old_report.list_status = 200
+    assert stopped(lab_with_old_report, reports, Limits(idle_timeout=3600)) == []
 
 
 @pytest.mark.parametrize("seconds", [3600, -3600])
-def test_a_machine_that_slept_or_whose_clock_was_set_begins_the_wait_anew(seconds: int) -> None:
-    reports, began = Reports(report_every=300, look_every=60), datetime(2026, 11, 23, tzinfo=UTC)
+def test_clock_jump_restarts_reporting_period(seconds: int) -> None:
+    reports, began = ActivityReports(report_interval=300, poll_interval=60), datetime(2026, 11, 23, tzinfo=UTC)
     for passed in range(0, 660, 60):
-        heard = reports.the_hub_answers(began + timedelta(seconds=passed))
-    assert heard
-    assert not reports.the_hub_answers(began + timedelta(seconds=600 + seconds))
+        complete = reports.record_response(began + timedelta(seconds=passed))
+    assert complete
+    assert not reports.record_response(began + timedelta(seconds=600 + seconds))

@@ -11,7 +11,7 @@ from jupyterhub.spawner import SpawnException
 
 from hub.config.hub_toml import GroupRules, HubToml, Image
 from hub.culler.policy import Lifetimes, Limits
-from hub.spawner.docker_checks import COUNTS_WORK, counts_work
+from hub.spawner.docker_checks import TRACKS_ACTIVITY_LABEL, tracks_kernel_activity
 from hub.spawner.profiles import (
     ImageChoice,
     choose,
@@ -188,7 +188,7 @@ def test_images_from_which_silent_work_is_no_use_are_told(
 @pytest.mark.parametrize(
     ("answer", "counts"),
     [
-        ((200, {"Id": "1", "Config": {"Labels": {COUNTS_WORK: "yes"}}}), True),
+        ((200, {"Id": "1", "Config": {"Labels": {TRACKS_ACTIVITY_LABEL: "yes"}}}), True),
         ((200, {"Id": "1", "Config": {"Labels": {"maintainer": "Jupyter"}}}), False),
         ((200, {"Id": "1", "Config": {"Labels": None}}), False),
         ((200, {"Id": "1", "Config": None}), False),
@@ -202,10 +202,10 @@ def test_the_engine_knows_the_images_that_count_it(
         threading.Thread(target=engine.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{engine.server_port}")
         engine.answers["/images/one/json"] = [answer]
-        assert counts_work("one") is counts
+        assert tracks_kernel_activity("one") is counts
         engine.shutdown()
 
 
 def test_the_lab_that_is_shipped_counts_it() -> None:
     dockerfile = (Path(__file__).parents[4] / "lab" / "Dockerfile").read_text(encoding="utf-8")
-    assert f'\nLABEL {COUNTS_WORK}="yes"\n' in dockerfile
+    assert f'\nLABEL {TRACKS_ACTIVITY_LABEL}="yes"\n' in dockerfile

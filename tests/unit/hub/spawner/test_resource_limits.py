@@ -20,7 +20,7 @@ DECLARED = HubToml(
 
 
 def limits(*groups: str) -> Limits:
-    return most_generous(DECLARED.rules_of(groups))
+    return most_generous(DECLARED.rules_for(groups))
 
 
 @pytest.mark.parametrize(

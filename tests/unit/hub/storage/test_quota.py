@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from hub.config.hub_toml import GroupRules, HubToml
-from hub.config.settings import Reader, SettingsError
 from hub.spawner.docker import Lab
-from hub.storage.quota import Ledger, Start, Usage, decide, format_size, limit_of, over_limit_message, read_quota
+from hub.storage.quota import Ledger, Start, Usage, decide, format_size, limit_of, over_limit_message
 from hub.storage.volume_service import (
     IDLE_INTERVAL,
     RUNNING_INTERVAL,
@@ -67,14 +66,6 @@ def test_over_limit_message_names_size_limit_and_cleanup() -> None:
 )
 def test_sizes_are_formatted_in_binary_units(size: int, words: str) -> None:
     assert format_size(size) == words
-
-
-@pytest.mark.parametrize("value", ["10", "10GB", "-1G", "ten", "G", "1e3G", "10 G"])
-def test_invalid_limit_is_a_settings_error(value: str) -> None:
-    reader = Reader({"LAB_HOME_QUOTA": value})
-    read_quota(reader)
-    with pytest.raises(SettingsError, match=r"LAB_HOME_QUOTA.*such as 10G"):
-        reader.check()
 
 
 class TestLedger:

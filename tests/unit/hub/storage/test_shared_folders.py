@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.config.hub_toml import Course, HubToml
-from hub.config.settings import Reader, SettingsError
-from hub.storage.shared_folders import HOME, LINK_SCRIPT, SHARED, Mount, SharedFolders, read_shared_folders
+from hub.config.hub_toml import Course
+from hub.storage.shared_folders import HOME, LINK_SCRIPT, SHARED, Mount, SharedFolders
 
 ALGEBRA = Course(teachers=("staff", "tutors"), students=("maths",))
 
@@ -49,25 +48,6 @@ def test_administrators_see_only_courses_of_their_groups() -> None:
 def test_volumes_are_declared_but_folders_of_machine_are_not() -> None:
     assert folders(public="p-public").volumes() == ["p-course-algebra", "p-public"]
     assert folders(public="/data/public").volumes() == ["p-course-algebra"]
-
-
-@pytest.mark.parametrize(
-    ("given", "public"), [("", ""), ("volume", "p-public"), ("/data/public files", "/data/public files")]
-)
-def test_public_folder_is_a_volume_or_a_folder(given: str, public: str) -> None:
-    reader = Reader({"PROJECT_NAME": "p", "LAB_PUBLIC_FOLDER": given})
-    assert read_shared_folders(reader, HubToml()).public == public
-    reader.check()
-
-
-@pytest.mark.parametrize(
-    "given", ["public", "p-home-alice", "/a:/etc", "/a:ro", "relative/x", "/a/../etc", "/{username}", "/a\nb", "/"]
-)
-def test_invalid_public_folder_is_a_settings_error(given: str) -> None:
-    reader = Reader({"PROJECT_NAME": "p", "LAB_PUBLIC_FOLDER": given})
-    read_shared_folders(reader, HubToml())
-    with pytest.raises(SettingsError, match="LAB_PUBLIC_FOLDER"):
-        reader.check()
 
 
 class TestLinks:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.config.settings import SettingsError
+from hub.config.field_types import SettingsError
 from hub.web.announcements import MAX_LENGTH, Announcement
 from hub.web.terms import MAX_SIZE, TermsInForce, read_terms
 from hub.web.terms_store import Acceptances

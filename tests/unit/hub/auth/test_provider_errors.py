@@ -1,4 +1,4 @@
-"""A provider that does not answer in time, as on a machine where a whole class starts."""
+"""Providers that time out or reject a sign-in."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ TOKEN = {"access_token": "x", "token_type": "Bearer"}
 
 
 class Provider(ThreadingHTTPServer):
-    """Is silent for as many requests as it is told to, and then knows who somebody is."""
+    """Drops a number of requests, then returns claims."""
 
     daemon_threads = True
-    silent_times = 0
+    drops = 0
     status = 200
 
     def __init__(self) -> None:
@@ -32,8 +32,8 @@ class Provider(ThreadingHTTPServer):
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                if provider.silent_times:
-                    provider.silent_times -= 1
+                if provider.drops:
+                    provider.drops -= 1
                     time.sleep(3 * PATIENCE)
                     return
                 self.send_response(provider.status)
@@ -54,67 +54,67 @@ def provider() -> Iterator[Provider]:
         server.shutdown()
 
 
-def asked(provider: Provider) -> dict[str, Any]:
-    async def ask() -> dict[str, Any]:
-        ours = OidcAuthenticator(
+def request_claims(provider: Provider) -> dict[str, Any]:
+    async def request() -> dict[str, Any]:
+        authenticator = OidcAuthenticator(
             userdata_url=f"http://127.0.0.1:{provider.server_port}/userinfo",
             http_request_kwargs={"request_timeout": PATIENCE},
         )
-        return await ours.token_to_user(TOKEN)
+        return await authenticator.token_to_user(TOKEN)
 
-    return asyncio.run(ask())
-
-
-def test_it_is_asked_once_more_because_the_code_is_spent(provider: Provider) -> None:
-    provider.silent_times = 1
-    assert asked(provider)["preferred_username"] == "bob"
+    return asyncio.run(request())
 
 
-def test_it_is_not_asked_for_ever(provider: Provider) -> None:
-    provider.silent_times = 3
+def test_userinfo_request_is_retried_once(provider: Provider) -> None:
+    provider.drops = 1
+    assert request_claims(provider)["preferred_username"] == "bob"
+
+
+def test_second_timeout_is_an_error(provider: Provider) -> None:
+    provider.drops = 3
     with pytest.raises(HTTPClientError) as caught:
-        asked(provider)
+        request_claims(provider)
     assert caught.value.code == 599
-    assert provider.silent_times == 1
+    assert provider.drops == 1
 
 
-def test_a_refusal_is_not_asked_again(provider: Provider) -> None:
+def test_rejection_is_not_retried(provider: Provider) -> None:
     provider.status = 403
     with pytest.raises(HTTPClientError) as caught:
-        asked(provider)
+        request_claims(provider)
     assert caught.value.code == 403
 
 
-def refused(code: int, body: bytes) -> HTTPClientError:
+def http_error(code: int, body: bytes) -> HTTPClientError:
     request = HTTPRequest("http://bridge/token")
     return HTTPClientError(code, response=HTTPResponse(request, code, buffer=io.BytesIO(body)))
 
 
 @pytest.mark.parametrize(
-    ("fault", "status", "told"),
+    ("fault", "status", "message"),
     [
         (HTTPClientError(599, "Timeout while connecting"), 503, SILENT),
-        (refused(400, b'{"error": "invalid_grant"}'), 400, SPENT),
+        (http_error(400, b'{"error": "invalid_grant"}'), 400, SPENT),
     ],
 )
-def test_whoever_signs_in_reads_what_to_do(fault: HTTPClientError, status: int, told: str) -> None:
+def test_sign_in_error_says_what_to_do(fault: HTTPClientError, status: int, message: str) -> None:
     with pytest.raises(web.HTTPError) as caught:
-        signs_in(fault)
-    assert (caught.value.status_code, caught.value.log_message) == (status, told)
+        sign_in(fault)
+    assert (caught.value.status_code, caught.value.log_message) == (status, message)
 
 
 @pytest.mark.parametrize("body", [b'{"error": "invalid_client"}', b"<html>", b"[]", b""])
-def test_a_fault_of_the_deployment_is_told_as_one(body: bytes) -> None:
+def test_misconfiguration_is_not_reported_as_expired_code(body: bytes) -> None:
     with pytest.raises(HTTPClientError):
-        signs_in(refused(400, body))
+        sign_in(http_error(400, body))
 
 
-def signs_in(fault: HTTPClientError) -> None:
-    class Refusing:
+def sign_in(fault: HTTPClientError) -> None:
+    class FailingAuthenticator:
         async def authenticate(self, *_: object, **__: object) -> None:
             raise fault
 
-    class Ours(OAuthRefreshMixin, Refusing):  # type: ignore[misc]  # as the real ones, without a provider
+    class Authenticator(OAuthRefreshMixin, FailingAuthenticator):  # type: ignore[misc]
         pass
 
-    asyncio.run(Ours().authenticate(None))
+    asyncio.run(Authenticator().authenticate(None))
