@@ -51,11 +51,11 @@ declared_images = sorted({image.image for image in hub_toml.images if image.imag
 lifetimes = Lifetimes(Limits(settings.cull.idle_timeout, settings.cull.max_age), hub_toml)
 for image in without_activity_tracking(declared_images, tracks_kernel_activity, lifetimes):
     get_logger().warning(
-        f"the image {image} of hub.toml does not report kernels that compute without output, so the hub culls such labs "
+        f"the image {image} of hub.toml does not report kernels that compute without output, so the hub culls its labs "
         "as idle: build the image with lab/Dockerfile, or give its groups a longer idle_timeout (docs/hub/labs.md)"
     )
 for image in missing_images(declared_images, has_image):
-    get_logger().warning(f"the image {image} of hub.toml is not on this server, so labs cannot start from it: pull it")
+    get_logger().warning(f"the image {image} of hub.toml is not on this server: pull it, or labs cannot start from it")
 c.DockerSpawner.image = lab.image
 c.DockerSpawner.pull_policy = "never"  # a start must not wait for a registry
 c.DockerSpawner.cmd = ["jupyterhub-singleuser"]

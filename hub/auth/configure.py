@@ -19,6 +19,7 @@ from hub.config.auth_settings import (
 )
 from hub.config.field_types import SettingsError
 from hub.config.settings import HubSettings, ServerSettings
+from passerelle_common.i18n import gettext_noop
 
 MAX_REFRESH_AGE = 300
 """Longest time in seconds between two revalidations of an active user."""
@@ -32,7 +33,7 @@ AUTHENTICATORS = {
     "ldap": "hub.auth.ldap.LdapAuthenticator",
     "pam": "hub.auth.pam.PamAuthenticator",
 }
-ACCESS_DENIED = (
+ACCESS_DENIED = gettext_noop(
     "You are signed in, but you do not have access to this hub. Ask its administrator to add you to a group with "
     "access, then sign in again."
 )
@@ -174,8 +175,8 @@ def _configure_pam(c: Any) -> None:
     c.PAMAuthenticator.open_sessions = False
     if not has_user_accounts():
         raise SettingsError(
-            "the hub cannot start: AUTH_METHOD is pam but the hub's container has no user accounts. Add compose.pam.yml, "
-            "which mounts the accounts of this machine (COMPOSE_FILE=compose.yml:compose.pam.yml in .env)."
+            "the hub cannot start: AUTH_METHOD is pam but the hub's container has no user accounts. Add "
+            "compose.pam.yml, which mounts the accounts of this machine (COMPOSE_FILE=compose.yml:compose.pam.yml in .env)."
         )
 
 

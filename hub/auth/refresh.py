@@ -114,7 +114,7 @@ class AuthRefreshMixin:
         if outcome is Outcome.CONFIRMED and result.auth_model is not None:
             return result.auth_model
         if handler is not None and not hasattr(handler, "_token_authenticated"):
-            # JupyterHub 6.1 reads this attribute of every handler with a rejected user, but sets it for API requests only.
+            # JupyterHub 6.1 reads this for every rejected user, but sets it for API requests only.
             handler._token_authenticated = False
         self.log.info("Revalidated %s: %s (%s)", user.name, outcome.value, result.reason)  # type: ignore[attr-defined]
         if outcome is Outcome.UNAVAILABLE:

@@ -1,4 +1,4 @@
-"""The site's own configuration: `*.py` files of `deployment/conf.d`, run in name order after all other configuration."""
+"""The site's own configuration: `*.py` files of `deployment/conf.d`, run in name order after all else."""
 
 from __future__ import annotations
 

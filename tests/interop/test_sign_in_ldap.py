@@ -128,7 +128,7 @@ def test_a_directory_that_is_down_or_hangs_signs_nobody_out_and_says_so_to_who_c
         assert ann.is_in()
         page = Visitor(hub).types("ben", PASSWORD)
         assert page.status_code == 503
-        assert "does not answer. Try again in a few minutes." in page.text
+        assert "does not respond. Try again in a few minutes." in page.text
     finally:
         ldap.start()
     ldap.hangs(True)
