@@ -1,6 +1,6 @@
-"""The hub of `make demo`: the deployment's own configuration, with labs as plain processes of whoever runs it.
+"""JupyterHub's configuration for `make demo`: the deployment's own, with labs as processes instead of containers.
 
-No isolation between users, and none is needed: they are all you.
+Labs run as the current user, without isolation from each other.
 """
 
 import os
@@ -16,7 +16,7 @@ from hub.config.field_types import SettingsError
 from hub.config.settings import HubSettings, load_settings
 from hub.spawner.base import LifecycleMixin
 
-c = get_config()  # type: ignore[name-defined]  # noqa: F821  # given by JupyterHub
+c = get_config()  # type: ignore[name-defined]  # noqa: F821  # provided by JupyterHub
 try:
     configure_hub(c, load_settings(os.environ, HubSettings))
 except SettingsError as fault:
@@ -27,7 +27,7 @@ hub_pid = os.getpid()
 
 
 class DemoSpawner(LifecycleMixin, SimpleLocalProcessSpawner):  # type: ignore[misc]  # JupyterHub carries no types
-    """Labs that end with the hub, even if it is killed."""
+    """Spawner of labs that end with the hub, even if the hub is killed."""
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:
         """Return a function that ties the lab to the hub's process."""

@@ -176,7 +176,7 @@ def _configure_pam(c: Any) -> None:
     if not has_user_accounts():
         raise SettingsError(
             "the hub cannot start: AUTH_METHOD is pam but the hub's container has no user accounts. Add "
-            "compose.pam.yml, which mounts the accounts of this machine (COMPOSE_FILE=compose.yml:compose.pam.yml in .env)."
+            "compose.pam.yml, which mounts this machine's accounts (COMPOSE_FILE=compose.yml:compose.pam.yml in .env)."
         )
 
 
