@@ -69,7 +69,7 @@ def _kind(error: Exception) -> str:
 
 def _read(url: str, fixed: Sequence[ClientSettings], clients_of: ClientsOf, check_keys: CheckKeys) -> Reading:
     try:
-        store = SqlStore.as_found(url)
+        store = SqlStore.open_existing(url)
         if not isinstance(store, SqlStore):
             return Reading(state=store, stored=None if store == "older" else Stored(clients=fixed))
         try:
@@ -91,7 +91,7 @@ def _all_of(store: Store, clients_of: ClientsOf, check_keys: CheckKeys) -> Store
         key_fault = "; ".join(error.faults)
     return Stored(
         clients=clients_of(store),
-        sessions=store.sessions.newest(limit=SESSIONS_READ),
+        sessions=store.sessions.list_newest(limit=SESSIONS_READ),
         last_ended_by_cas=store.sessions.last_ended_by_cas(),
         kids=[key.kid for key in store.keys.all()],
         key_fault=key_fault,

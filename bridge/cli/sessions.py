@@ -28,7 +28,11 @@ def sessions() -> None:
 def list_sessions(subject: str | None, wants_json: bool) -> None:
     """List the active sessions, newest first."""
     with open_store() as (_, store):
-        found = store.sessions.all(now=now()) if subject is None else store.sessions.of_subject(subject, now=now())
+        found = (
+            store.sessions.list_active(now=now())
+            if subject is None
+            else store.sessions.list_by_subject(subject, now=now())
+        )
     _print([_session_row(session) for session in found], wants_json, "There are no sessions.")
 
 
@@ -41,9 +45,9 @@ def list_subjects(username: str, wants_json: bool) -> None:
     `sessions end --subject` takes a subject, which can differ from the username.
     """
     with open_store() as (_, store):
-        identities = (session.identity for session in store.sessions.all(now=now()))
+        identities = (session.identity for session in store.sessions.list_active(now=now()))
         found = {identity.subject for identity in identities if identity.username.lower() == username.lower()}
-        found.update(store.grants.subjects_named(username))
+        found.update(store.grants.find_subjects(username))
     _print([{"subject": subject} for subject in sorted(found)], wants_json, "No session or grant has this username.")
 
 
@@ -69,7 +73,7 @@ def end_sessions(sid: str | None, subject: str | None, all_access: bool) -> None
         raise click.UsageError("--all-access requires --subject.")
     with open_store() as (settings, store):
         moment = now()
-        of_subject = () if subject is None else store.sessions.of_subject(subject, now=moment)
+        of_subject = () if subject is None else store.sessions.list_by_subject(subject, now=moment)
         sids = [session.sid for session in of_subject] if sid is None else [sid]
         clients = ClientRegistry(settings.clients, store, clock=now)
         ended = sum(end_stored_session(store, clients, each, now=moment) for each in sids)
@@ -94,7 +98,7 @@ def list_deliveries(wants_json: bool) -> None:
     `serve` retries with increasing intervals for a day. Failed deliveries are kept for a week.
     """
     with open_store() as (_, store):
-        found = store.deliveries.waiting()
+        found = store.deliveries.list_waiting()
     _print([_delivery_row(delivery) for delivery in found], wants_json, "There are no pending deliveries.")
 
 

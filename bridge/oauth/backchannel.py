@@ -1,8 +1,7 @@
-"""Telling clients that a session ended (OpenID Connect Back-Channel Logout 1.0 §2.4, §2.5, §2.8).
+"""Delivery of logout tokens to clients (OpenID Connect Back-Channel Logout 1.0 §2.4, §2.5, §2.8).
 
-Whom to tell waits in the store, so nothing is forgotten when the bridge is restarted, and every worker of every host
-delivers: what one has taken, no other takes. Each client that does not answer keeps its own few threads waiting and
-nobody else's.
+Deliveries wait in the store, so a restart loses none, and every worker leases and delivers them. The number of threads
+per client is limited, so a client that does not respond delays only its own deliveries.
 """
 
 from __future__ import annotations
@@ -21,57 +20,57 @@ from bridge.store import LogoutDelivery
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 TOKEN_LIFETIME_SECONDS = 120  # §2.4 recommends two minutes at most
 ATTEMPT_SECONDS = 5.0
-# How long others wait for a worker that was killed in the middle of an attempt.
+# After this time another worker retries the delivery of a worker that was killed.
 LEASE_SECONDS = 10
-PAUSES_SECONDS = (5, 30, 120, 600, 3600)  # the last one again and again
+RETRY_DELAYS_SECONDS = (5, 30, 120, 600, 3600)  # the last one repeats
 GIVE_UP_SECONDS = 24 * 3600
-AT_ONCE = 16
-AT_ONCE_PER_CLIENT = 4
+MAX_THREADS = 16
+MAX_THREADS_PER_CLIENT = 4
 
 log = structlog.get_logger()
 
 
 class Post(Protocol):
-    """How a form reaches a client; see `bridge.connection.post_form`."""
+    """Signature of `bridge.connection.post_form`."""
 
     def __call__(self, url: str, form: str, *, seconds: float) -> int:
-        """The status of the answer. Raises NoResponse."""
+        """Send a form and return the HTTP status; raise NoResponse if there is none."""
 
 
-class Undeliverable(Exception):  # noqa: N818  it says what happened
-    """The client does not know yet. The text is for the log and for `passerelle logout-deliveries list`."""
+class DeliveryError(Exception):
+    """A failed attempt. The text is for the log and for the list of deliveries."""
 
-    def __init__(self, why: str, *, cache_loggers: bool = False) -> None:
-        self.cache_loggers = cache_loggers
-        super().__init__(why)
+    def __init__(self, reason: str, *, is_final: bool = False) -> None:
+        self.is_final = is_final
+        super().__init__(reason)
 
 
 class Deliverer:
-    """Delivers what is due, several at once; `start_due` returns at once and is called again and again."""
+    """Delivers logout tokens in threads; `start_due` must be called regularly."""
 
     def __init__(self, provider: ProviderContext, *, post: Post = post_form) -> None:
-        self._authority = provider
+        self._provider = provider
         self._post = post
         self._lock = threading.Lock()
-        self._under_way: Counter[str] = Counter()
+        self._running: Counter[str] = Counter()
 
     def start_due(self) -> None:
-        """A thread for each delivery that is due, as long as there are threads left."""
-        while self._under_way.total() < AT_ONCE and (delivery := self._take()) is not None:
+        """Start a thread for each due delivery, up to the limit, and return at once."""
+        while self._running.total() < MAX_THREADS and (delivery := self._lease()) is not None:
             threading.Thread(target=self._work, args=(delivery,), daemon=True, name="logout-token").start()
 
-    def _take(self) -> LogoutDelivery | None:
-        """One that is due, of a client that does not keep us waiting."""
+    def _lease(self) -> LogoutDelivery | None:
+        """Lease one due delivery; skip clients at their limit."""
         with self._lock:
-            busy = [client_id for client_id, count in self._under_way.items() if count >= AT_ONCE_PER_CLIENT]
-            due = self._authority.store.deliveries.take_due(
-                now=self._authority.now(), lease=LEASE_SECONDS, limit=1, not_for=busy
+            busy = [client_id for client_id, count in self._running.items() if count >= MAX_THREADS_PER_CLIENT]
+            due = self._provider.store.deliveries.lease_due(
+                now=self._provider.now(), lease=LEASE_SECONDS, limit=1, excluded_clients=busy
             )
-            self._under_way.update(delivery.client_id for delivery in due)
+            self._running.update(delivery.client_id for delivery in due)
         return due[0] if due else None
 
     def _work(self, first: LogoutDelivery) -> None:
-        """Deliver, and go on with the next: a thread costs more than a delivery."""
+        """Deliver, and continue with the next one, because a thread costs more than a delivery."""
         delivery: LogoutDelivery | None = first
         try:
             while delivery is not None:
@@ -79,47 +78,53 @@ class Deliverer:
                     self._deliver(delivery)
                 finally:
                     self._release(delivery.client_id)
-                delivery = self._take()
-        except Exception as error:  # noqa: BLE001  the lease ends, and whoever takes it next may find things well
-            log.warning("logout_delivery_broke_off", detail=type(error).__name__)
+                delivery = self._lease()
+        except Exception as error:  # noqa: BLE001  the lease expires, and then a worker retries
+            log.warning("logout_delivery_interrupted", detail=type(error).__name__)
 
     def _release(self, client_id: str) -> None:
         with self._lock:
-            self._under_way[client_id] -= 1
-            if not self._under_way[client_id]:
-                del self._under_way[client_id]
+            self._running[client_id] -= 1
+            if not self._running[client_id]:
+                del self._running[client_id]
 
     def _deliver(self, delivery: LogoutDelivery) -> None:
         facts = {"client": delivery.client_id, "delivery": delivery.delivery_id, "attempt": delivery.attempts}
         try:
             self._attempt(delivery)
-        except Undeliverable as failure:
-            next_at = None if failure.cache_loggers else next_attempt(delivery, now=self._authority.now())
-            self._authority.store.deliveries.failed(delivery.delivery_id, error=str(failure), next_attempt_at=next_at)
+        except DeliveryError as failure:
+            next_at = None if failure.is_final else next_attempt(delivery, now=self._provider.now())
+            self._provider.store.deliveries.mark_failed(
+                delivery.delivery_id, error=str(failure), next_attempt_at=next_at
+            )
             event = "logout_delivery_failed" if next_at is not None else "logout_delivery_given_up"
             log.warning(event, **facts, error=str(failure), next_attempt_at=next_at)
         else:
-            self._authority.store.deliveries.delivered(delivery.delivery_id)
+            self._provider.store.deliveries.delete(delivery.delivery_id)
             log.info("logout_token_delivered", **facts)
 
     def _attempt(self, delivery: LogoutDelivery) -> None:
-        """Raise Undeliverable unless the client has taken the token (§2.8)."""
-        client = self._authority.clients.get(delivery.client_id)
+        """Send a logout token once (§2.8).
+
+        Raises:
+            DeliveryError: The client did not accept it.
+        """
+        client = self._provider.clients.get(delivery.client_id)
         if client is None or client.backchannel_logout_uri is None:
-            raise Undeliverable("the client is not registered for it any more", cache_loggers=True)
-        # Characters of base64url and dots: nothing in it needs to be encoded.
-        form = f"logout_token={logout_token(self._authority, client, delivery)}"
+            raise DeliveryError("the client has no back-channel logout URI any more", is_final=True)
+        # base64url and dots need no percent-encoding.
+        form = f"logout_token={logout_token(self._provider, client, delivery)}"
         try:
-            # Where it is registered now: whoever corrects a wrong address need not wait for another logout.
+            # The URI registered now, so that correcting it helps deliveries already queued.
             status = self._post(client.backchannel_logout_uri, form, seconds=ATTEMPT_SECONDS)
         except NoResponse as error:
-            raise Undeliverable(str(error)) from None
+            raise DeliveryError(str(error)) from None
         if status not in (200, 204):
-            raise Undeliverable(f"answered with status {status}" + " (not followed)" * (300 <= status < 400))
+            raise DeliveryError(f"answered with status {status}" + " (not followed)" * (300 <= status < 400))
 
 
 def logout_token(provider: ProviderContext, client: Client, delivery: LogoutDelivery) -> str:
-    """§2.4, for this client, with the subject as it knows it. No nonce: it must not pass for an ID token."""
+    """Return a signed logout token (§2.4), without nonce so that it cannot pass for an ID token."""
     now = provider.now()
     claims = {
         "iss": provider.issuer,
@@ -135,6 +140,6 @@ def logout_token(provider: ProviderContext, client: Client, delivery: LogoutDeli
 
 
 def next_attempt(delivery: LogoutDelivery, *, now: int) -> int | None:
-    """When to try again after this attempt; None when a day has brought nothing."""
-    moment = now + PAUSES_SECONDS[min(delivery.attempts, len(PAUSES_SECONDS)) - 1]
-    return moment if moment <= delivery.created_at + GIVE_UP_SECONDS else None
+    """Return the time of the next attempt, or None after a day of failures."""
+    retry_at = now + RETRY_DELAYS_SECONDS[min(delivery.attempts, len(RETRY_DELAYS_SECONDS)) - 1]
+    return retry_at if retry_at <= delivery.created_at + GIVE_UP_SECONDS else None

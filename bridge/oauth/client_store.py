@@ -171,7 +171,7 @@ class ClientStore:
         if client_id in self._fixed:
             raise ClientCommandError(f"{client_id} is defined in the settings: choose another client_id.")
         # With client credentials the client is its own subject (RFC 9700 §4.15), so it must not equal a user's.
-        if self._store.sessions.of_subject(client_id, now=self._now) or self._store.grants.access_of_subject(
+        if self._store.sessions.list_by_subject(client_id, now=self._now) or self._store.grants.list_client_access(
             client_id, now=self._now
         ):
             raise ClientCommandError(f"A user has the name {client_id}: choose another client_id.")

@@ -163,7 +163,7 @@ def end_by_ticket(provider: ProviderContext, ticket: str, *, offline_too: bool) 
         The `sid` of each ended session; empty if the ticket is unknown or its session had ended before.
     """
     ended = provider.store.sessions.end_by_ticket(
-        fingerprint(ticket), now=provider.now(), tell=_logout_uris(provider.clients), offline_too=offline_too
+        fingerprint(ticket), now=provider.now(), logout_uri=_logout_uris(provider.clients), include_offline=offline_too
     )
     if ended:
         provider.logout_queued.set()
@@ -174,7 +174,7 @@ def end_by_ticket(provider: ProviderContext, ticket: str, *, offline_too: bool) 
 
 def end_stored_session(store: Store, clients: ClientRegistry, sid: str, *, now: int) -> bool:
     """End a session without a provider, for commands; see `end_session`."""
-    return store.sessions.end(sid, now=now, tell=_logout_uris(clients)) is not None
+    return store.sessions.end(sid, now=now, logout_uri=_logout_uris(clients)) is not None
 
 
 def _logout_uris(clients: ClientRegistry) -> Callable[[str], str | None]:

@@ -1,9 +1,8 @@
-"""What must survive a restart, behind one interface of intentions.
+"""Storage of everything that must survive a restart, behind the `Store` interface.
 
-Owns the tables, every statement on them and the migrations; SQLAlchemy Core and alembic live here only. Knows
-nothing of HTTP, CAS or OAuth beyond the names of its records. Tickets, codes, tokens and cookie values arrive here as
-SHA-256 hashes (`fingerprint`), so that a copy of the database signs nobody in. Times are Unix seconds and always an
-argument.
+This package owns the tables, the statements and the migrations; only it imports SQLAlchemy and Alembic. It contains no
+HTTP, CAS or OAuth logic. Tickets, codes, tokens and cookie values arrive as SHA-256 hashes (`fingerprint`), so a copy
+of the database contains no credentials. Times are Unix seconds and always an argument.
 """
 
 from bridge.store.database import StoreFailure
@@ -14,15 +13,15 @@ from bridge.store.records import (
     ClientAccess,
     Grant,
     LogoutDelivery,
-    Minted,
     PendingLogin,
     RefreshToken,
     Session,
     SigningKey,
     StoredClient,
+    TokenRecords,
     fingerprint,
 )
-from bridge.store.results import AlreadyConsumed, Consumed, ExpiredLogin, UnknownLogin
+from bridge.store.results import AlreadyConsumed, Consumed, ExpiredLogin, Redeemed, Reused, Unknown, UnknownLogin
 from bridge.store.sql import NotReady, SqlStore
 
 __all__ = [
@@ -34,16 +33,19 @@ __all__ = [
     "ExpiredLogin",
     "Grant",
     "LogoutDelivery",
-    "Minted",
     "NotReady",
     "PendingLogin",
+    "Redeemed",
     "RefreshToken",
+    "Reused",
     "Session",
     "SigningKey",
     "SqlStore",
     "Store",
     "StoreFailure",
     "StoredClient",
+    "TokenRecords",
+    "Unknown",
     "UnknownLogin",
     "fingerprint",
 ]

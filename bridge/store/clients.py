@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from bridge.store.database import SqlRepository, columns_of, values_of
-from bridge.store.grant_revocation import FORGET_CONSENTS_TO_CLIENT, REVOKE_OF_CLIENT
+from bridge.store.grant_revocation import DELETE_CONSENTS_TO_CLIENT, REVOKE_OF_CLIENT
 from bridge.store.records import StoredClient
 from bridge.store.schema import stored_clients, versions
 
@@ -23,7 +23,7 @@ NEXT_VERSION_AFTER = NEXT_VERSION.where(versions.c.version == bindparam("seen"))
 
 
 class SqlClients(SqlRepository):
-    """`Clients`."""
+    """`Clients` on SQL."""
 
     def version(self) -> int:
         row = self._one(VERSION, {})
@@ -34,7 +34,7 @@ class SqlClients(SqlRepository):
 
     def put(self, client: StoredClient, *, now: int) -> None:
         with self._engine.begin() as connection:
-            connection.execute(NEXT_VERSION)  # first: whoever changes clients at the same time waits here
+            connection.execute(NEXT_VERSION)  # first, to lock against concurrent changes
             connection.execute(REMOVE_CLIENT, {"of_client": client.client_id})
             connection.execute(SAVE_CLIENT, values_of(client) | {"changed_at": now})
 
@@ -60,7 +60,7 @@ class SqlClients(SqlRepository):
             if put:
                 connection.execute(SAVE_CLIENT, [values_of(client) | {"changed_at": now} for client in put])
             for client_id in sorted(revoke):
-                connection.execute(FORGET_CONSENTS_TO_CLIENT, {"of_client": client_id})
+                connection.execute(DELETE_CONSENTS_TO_CLIENT, {"of_client": client_id})
             return sum(
                 int(connection.execute(REVOKE_OF_CLIENT, {"of_client": client_id, "now": now}).rowcount)
                 for client_id in sorted(revoke)

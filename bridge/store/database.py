@@ -1,4 +1,4 @@
-"""The connection to the database, and the few steps that every part of the store takes on it."""
+"""Database connections, and helpers shared by all repositories of the store."""
 
 from __future__ import annotations
 
@@ -27,32 +27,36 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from bridge.errors import ConfigurationError
 
-# SQLite's queue of writers is not a fair one: the unluckiest of many waits far longer than the average.
+# SQLite does not queue writers fairly: one of many waits far longer than the average.
 BUSY_TIMEOUT_SECONDS = 20
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_SIZE = 16  # as many as a worker has threads
 
-# For those who want to say in one sentence that the database failed, without knowing what it is made of.
+# Lets other packages catch database errors without importing SQLAlchemy.
 StoreFailure = SQLAlchemyError
 
 NOW: BindParameter[int] = bindparam("now")
 
 
-def open_engine(url: str, *, as_it_is: bool = False) -> Engine:
-    """An engine for this URL; nothing is connected yet.
+def open_engine(url: str, *, read_only: bool = False) -> Engine:
+    """Return an engine for a database URL, not connected yet.
 
-    :param as_it_is: leave an SQLite file in the mode that it has, for those who only look
-    :raises ConfigurationError: when it is none
+    Args:
+        url: An `sqlite:` or `postgresql:` URL.
+        read_only: Leave the journal mode of an SQLite file as it is.
+
+    Raises:
+        ConfigurationError: The URL is malformed.
     """
     if url.startswith("sqlite:"):
         engine = create_engine(_parsed(url), pool_size=POOL_SIZE, hide_parameters=True)
-        if not as_it_is:
+        if not read_only:
             event.listen(engine, "connect", _set_up_sqlite)
         return engine
     driver_url = _parsed(re.sub(r"^postgresql:", "postgresql+psycopg:", url))
     return create_engine(
         driver_url.set(query={"connect_timeout": str(CONNECT_TIMEOUT_SECONDS), **driver_url.query}),
-        # Named, because a server may have another default, and a stricter level fails where this one waits.
+        # A server may default to a stricter level, which fails where this one waits.
         isolation_level="READ COMMITTED",
         pool_size=POOL_SIZE,
         pool_pre_ping=True,
@@ -61,9 +65,10 @@ def open_engine(url: str, *, as_it_is: bool = False) -> Engine:
 
 
 def is_absent(engine: Engine) -> bool:
-    """Whether this is an SQLite file that does not exist yet, but could be made.
+    """Return whether the URL names an SQLite file that does not exist yet.
 
-    :raises OperationalError: when it could not
+    Raises:
+        OperationalError: The file cannot be created either.
     """
     if engine.dialect.name != "sqlite" or not (name := engine.url.database) or name.startswith("file:"):
         return False
@@ -71,12 +76,12 @@ def is_absent(engine: Engine) -> bool:
     if file.exists():
         return False
     if not os.access(file.parent, os.W_OK | os.X_OK):
-        raise OperationalError(None, None, PermissionError("unable to open or make the database file"))
+        raise OperationalError(None, None, PermissionError("unable to open or create the database file"))
     return True
 
 
 def _parsed(url: str) -> URL:
-    """Without its own words in the error, which quote the password."""
+    """Parse a URL; replace SQLAlchemy's error, because it quotes the password."""
     try:
         return make_url(url)
     except (ArgumentError, ValueError):
@@ -85,10 +90,10 @@ def _parsed(url: str) -> URL:
 
 
 class SqlRepository:
-    """One part of the store: statements of its own, the engine of all.
+    """Base class of the repositories, which share one engine.
 
-    A transaction that writes begins with a write: SQLite then lets it wait for its turn, while one that has read
-    before could only be refused. For PostgreSQL, all lock in this order: sessions, codes, refresh tokens, grants.
+    A transaction that writes must begin with a write. SQLite then waits for the lock; after a read it would fail.
+    For PostgreSQL, every transaction locks in this order: sessions, codes, refresh tokens, grants.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -108,30 +113,30 @@ class SqlRepository:
 
 
 def columns_of(table: Table, record: type) -> list[Column[Any]]:
-    """The columns that a record has, in the table's order."""
+    """Return the columns that are fields of a record class."""
     return [column for column in table.c if column.name in record.__slots__]  # type: ignore[attr-defined]
 
 
 def values_of(record: Any) -> dict[str, Any]:
-    """A record as the values of its row."""
+    """Return the fields of a record by name."""
     return {name: getattr(record, name) for name in record.__slots__}
 
 
 def labelled(columns: Iterable[Column[Any]], prefix: str) -> list[Any]:
-    """Columns of a joined table, told apart by a prefix."""
+    """Return the columns of a joined table under prefixed names."""
     return [column.label(f"{prefix}{column.name}") for column in columns]
 
 
-def of_prefix(row: Row[Any], columns: Iterable[Column[Any]], prefix: str) -> dict[str, Any]:
-    """Their values, as the record knows them."""
+def values_in(row: Row[Any], columns: Iterable[Column[Any]], prefix: str = "") -> dict[str, Any]:
+    """Return the values of these columns in a row, by their names without the prefix."""
     return {column.name: row._mapping[f"{prefix}{column.name}"] for column in columns}
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    """WAL lets readers go on while one writes.
+    """Set up WAL, so that readers continue while one connection writes.
 
-    With synchronous = NORMAL a commit is in the operating system's hands when it returns, so whatever kills the
-    process loses nothing; a power cut may lose the last moments before it, but never leaves a broken database.
+    With `synchronous = NORMAL`, commits survive the death of the process. A power cut may lose the last commits, but
+    does not corrupt the database.
     """
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
@@ -142,13 +147,13 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _switch_to_wal(cursor: Any) -> None:
-    """By hand until it works: of several that switch a new database at once, SQLite lets the losers fail unheard."""
-    give_up = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    """Retry until it works, because `busy_timeout` does not cover changes of `journal_mode`."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:

@@ -1,4 +1,4 @@
-"""What clients hold and users agreed to: looking at it, and taking it back."""
+"""Statements that list and revoke access, and on consents."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ HASH: BindParameter[str] = bindparam("hash")
 GRANT_ID: BindParameter[str] = bindparam("of_grant")
 
 
-def revocation(*which: ColumnElement[bool]) -> Update:
-    """Revokes grants, always in the same order: two that take back much at once must not wait for each other."""
-    locked = select(grants.c.grant_id).where(*which, grants.c.revoked_at.is_(None)).order_by(grants.c.grant_id)
+def revoke_where(*conditions: ColumnElement[bool]) -> Update:
+    """Return a statement that revokes grants; it locks them in one order, so that two of it cannot deadlock."""
+    locked = select(grants.c.grant_id).where(*conditions, grants.c.revoked_at.is_(None)).order_by(grants.c.grant_id)
     return (
         update(grants)
         .where(grants.c.grant_id.in_(locked.with_for_update(key_share=True)), grants.c.revoked_at.is_(None))
@@ -48,9 +48,9 @@ REVOKE_BY_REFRESH = (
     )
     .values(revoked_at=NOW)
 )
-REVOKE_OF_CLIENT = revocation(_OF_CLIENT)
-REVOKE_OF_CLIENT_AND_SUBJECT = revocation(_OF_CLIENT, grants.c.subject == bindparam("of_subject"))
-REVOKE_OF_SUBJECT = revocation(grants.c.subject == bindparam("of_subject"))
+REVOKE_OF_CLIENT = revoke_where(_OF_CLIENT)
+REVOKE_OF_CLIENT_AND_SUBJECT = revoke_where(_OF_CLIENT, grants.c.subject == bindparam("of_subject"))
+REVOKE_OF_SUBJECT = revoke_where(grants.c.subject == bindparam("of_subject"))
 _LATEST_ACCESS = (
     select(func.max(access_tokens.c.expires_at))
     .where(
@@ -80,19 +80,19 @@ ACCESS_OF_SUBJECT = (
     .where(grants.c.subject == bindparam("of_subject"), grants.c.revoked_at.is_(None))
     .order_by(grants.c.client_id, grants.c.created_at)
 )
-# For a command; a name is in the identity alone.
+# A full scan, for a command: only the identity contains the username.
 USERS_OF_GRANTS = select(grants.c.identity).where(grants.c.revoked_at.is_(None), grants.c.identity.is_not(None))
 _CONSENT = (consents.c.client_id == bindparam("of_client"), consents.c.subject == bindparam("of_subject"))
-CONSENTED = select(consents.c.scope).where(*_CONSENT)
-HOLD_CONSENT = update(consents).where(*_CONSENT).values(granted_at=NOW).returning(consents.c.scope)
+FIND_CONSENT = select(consents.c.scope).where(*_CONSENT)
+LOCK_CONSENT = update(consents).where(*_CONSENT).values(granted_at=NOW).returning(consents.c.scope)
 WIDEN_CONSENT = update(consents).where(*_CONSENT).values(scope=bindparam("wider"))
-FORGET_CONSENT = delete(consents).where(*_CONSENT)
-FORGET_CONSENTS_TO_CLIENT = delete(consents).where(consents.c.client_id == bindparam("of_client"))
+DELETE_CONSENT = delete(consents).where(*_CONSENT)
+DELETE_CONSENTS_TO_CLIENT = delete(consents).where(consents.c.client_id == bindparam("of_client"))
 SAVE_CONSENT = insert(consents)
 
 
 class GrantRevocation(SqlRepository):
-    """The half of `Grants` that gives nothing out."""
+    """The half of `Grants` that issues nothing."""
 
     def revoke_access_token(self, token_hash: str, *, client_id: str, now: int) -> bool:
         return self._execute(REVOKE_ACCESS, {"hash": token_hash, "of_client": client_id, "now": now}) > 0
@@ -103,23 +103,23 @@ class GrantRevocation(SqlRepository):
     def revoke_client_of_subject(self, client_id: str, subject: str, *, now: int) -> int:
         values = {"of_client": client_id, "of_subject": subject}
         with self._engine.begin() as connection:
-            connection.execute(FORGET_CONSENT, values)
+            connection.execute(DELETE_CONSENT, values)
             return int(connection.execute(REVOKE_OF_CLIENT_AND_SUBJECT, values | {"now": now}).rowcount)
 
     def revoke_subject(self, subject: str, *, now: int) -> int:
         return self._execute(REVOKE_OF_SUBJECT, {"of_subject": subject, "now": now})
 
-    def subjects_named(self, username: str) -> Sequence[str]:
-        found = [Identity.from_json(row.identity) for row in self._all(USERS_OF_GRANTS, {})]
-        return sorted({one.subject for one in found if one.username.lower() == username.lower()})
+    def find_subjects(self, username: str) -> Sequence[str]:
+        identities = [Identity.from_json(row.identity) for row in self._all(USERS_OF_GRANTS, {})]
+        return sorted({each.subject for each in identities if each.username.lower() == username.lower()})
 
     def revoke_client(self, client_id: str, *, now: int) -> int:
         with self._engine.begin() as connection:
-            # Whoever registers that name next has to be agreed to anew.
-            connection.execute(FORGET_CONSENTS_TO_CLIENT, {"of_client": client_id})
+            # A later client of the same name needs a consent of its own.
+            connection.execute(DELETE_CONSENTS_TO_CLIENT, {"of_client": client_id})
             return int(connection.execute(REVOKE_OF_CLIENT, {"of_client": client_id, "now": now}).rowcount)
 
-    def access_of_subject(self, subject: str, *, now: int) -> Sequence[ClientAccess]:
+    def list_client_access(self, subject: str, *, now: int) -> Sequence[ClientAccess]:
         merged: dict[str, ClientAccess] = {}
         for row in self._all(ACCESS_OF_SUBJECT, {"of_subject": subject, "now": now}):
             until = max(row.access_until or 0, row.refresh_until or 0)
@@ -134,21 +134,21 @@ class GrantRevocation(SqlRepository):
         return list(merged.values())
 
     def consented_scope(self, client_id: str, subject: str) -> str:
-        row = self._one(CONSENTED, {"of_client": client_id, "of_subject": subject})
+        row = self._one(FIND_CONSENT, {"of_client": client_id, "of_subject": subject})
         return "" if row is None else str(row.scope)
 
-    def remember_consent(self, client_id: str, subject: str, scope: str, *, now: int) -> None:
+    def add_consent(self, client_id: str, subject: str, scope: str, *, now: int) -> None:
         values = {"of_client": client_id, "of_subject": subject, "now": now}
         while True:
             try:
                 self._add_consent(values, scope)
             except IntegrityError:
-                continue  # the same user agreed to the same client in another tab just now: add to that
+                continue  # the user consented in another tab at the same time
             return
 
     def _add_consent(self, values: dict[str, Any], scope: str) -> None:
         with self._engine.begin() as connection:
-            known = connection.execute(HOLD_CONSENT, values).scalar_one_or_none()
+            known = connection.execute(LOCK_CONSENT, values).scalar_one_or_none()
             if known is not None:
                 connection.execute(WIDEN_CONSENT, values | {"wider": merge_scopes(known, scope)})
                 return
@@ -157,5 +157,5 @@ class GrantRevocation(SqlRepository):
 
 
 def merge_scopes(*scopes: str) -> str:
-    """All values of several scopes, each once, in the order of their first mention."""
+    """Return the union of several scopes, in the order of first occurrence."""
     return " ".join(dict.fromkeys(value for scope in scopes for value in scope.split()))

@@ -1,4 +1,7 @@
-"""What can be asked of a store, in intentions. Every method is one transaction; only `purge` takes several."""
+"""The store's interface. Every method is one transaction; only `purge` takes several.
+
+Times are Unix seconds, durations seconds.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,26 @@ from bridge.store.records import (
     ClientAccess,
     Grant,
     LogoutDelivery,
-    Minted,
     PendingLogin,
     RefreshToken,
     Session,
     SigningKey,
     StoredClient,
+    TokenRecords,
 )
-from bridge.store.results import AlreadyConsumed, Consumed, ExpiredLogin, UnknownLogin
+from bridge.store.results import (
+    AlreadyConsumed,
+    Consumed,
+    ExpiredLogin,
+    IssueT,
+    Redeemed,
+    Reused,
+    Unknown,
+    UnknownLogin,
+)
+
+LogoutUri = Callable[[str], str | None]
+"""Returns the back-channel logout URI of a client_id, if it has one."""
 
 
 class PendingLogins(Protocol):
@@ -55,47 +70,56 @@ class Sessions(Protocol):
     """Browsers signed in at the bridge."""
 
     def begin(self, session: Session, *, ticket_hash: str) -> bool:
-        """Sign a browser in. The ticket is how CAS names the session when it ends it.
+        """Store a session, and the ticket by which CAS ends it.
 
-        False when CAS has ended it since the ticket took its login, and nothing was changed.
+        Returns:
+            False, with nothing changed, if CAS ended the ticket's session after the login was consumed.
         """
 
     def renew(self, session: Session, *, ticket_hash: str) -> bool:
-        """The same user proved again who they are in the same browser: a new cookie, the same `sid`.
+        """Give a session a new cookie and identity after the user authenticated again; its `sid` stays.
 
-        Everything given out under the session stays; every ticket it ever had still ends it. False when it has
-        ended meanwhile, and nothing was changed: then a new one has to begin.
+        Grants of the session stay. Each of its tickets still ends it.
+
+        Returns:
+            False, with nothing changed, if the session has ended; then begin a new one.
         """
 
     def find(self, cookie_hash: str, *, now: int) -> Session | None:
-        """A session that has neither ended nor expired."""
+        """Return a session that has neither ended nor expired."""
 
     def has_ended(self, cookie_hash: str) -> bool:
-        """Whether this was a session that somebody other than CAS ended, and is still remembered."""
+        """Return whether this session was ended, but not by CAS."""
 
     def find_by_sid(self, sid: str, *, now: int) -> Session | None:
-        """Likewise, by its public name."""
+        """Return a session that has neither ended nor expired, by its `sid`."""
 
-    def all(self, *, now: int) -> Sequence[Session]:
-        """All live sessions, the newest first."""
+    def list_active(self, *, now: int) -> Sequence[Session]:
+        """Return all active sessions, newest first."""
 
-    def newest(self, *, limit: int) -> Sequence[Session]:
-        """The last that began, the newest first; ended and expired ones too, while they are remembered."""
+    def list_newest(self, *, limit: int) -> Sequence[Session]:
+        """Return the newest sessions, ended and expired ones included."""
 
-    def of_subject(self, subject: str, *, now: int) -> Sequence[Session]:
-        """All live sessions of a user, the newest first."""
+    def list_by_subject(self, subject: str, *, now: int) -> Sequence[Session]:
+        """Return a user's active sessions, newest first."""
 
     def last_ended_by_cas(self) -> int | None:
-        """When CAS last ended a session that is still remembered, in Unix seconds."""
+        """Return when CAS last ended a session."""
 
     def end(
-        self, sid: str, *, now: int, tell: Callable[[str], str | None] = lambda _client_id: None
+        self, sid: str, *, now: int, logout_uri: LogoutUri = lambda _client_id: None
     ) -> Sequence[tuple[str, str]] | None:
-        """End a session and revoke every grant under it that is not offline.
+        """End a session and revoke its grants, except those with offline access.
 
-        `tell` gives the address where a client wants to be told, if it does: a delivery to there is queued in the
-        same transaction, so that a bridge which is killed just then forgets nobody. (client_id, subject) of each
-        client that held a grant under it; None when it had ended before, so that nobody is told twice.
+        The logout tokens are queued in the same transaction, so that a crash loses none.
+
+        Args:
+            sid: The session's public identifier.
+            now: Unix seconds.
+            logout_uri: Returns where to send a client's logout token, if anywhere.
+
+        Returns:
+            The (client_id, subject) of each client with a grant, or None if the session had ended before.
         """
 
     def end_by_ticket(
@@ -103,127 +127,129 @@ class Sessions(Protocol):
         ticket_hash: str,
         *,
         now: int,
-        tell: Callable[[str], str | None] = lambda _client_id: None,
-        offline_too: bool = False,
+        logout_uri: LogoutUri = lambda _client_id: None,
+        include_offline: bool = False,
     ) -> Sequence[str]:
-        """CAS has ended what it gave this ticket for: end the session that it began or renewed, likewise.
+        """End the session that a ticket began or renewed, because CAS ended its own.
 
-        So end the user's other sessions in the same browser, for which CAS may have no name; and while the ticket's
-        own session is about to begin (which it then will not), all that the browser has. Also expired ones, because
-        what was given out under them may live on. With `offline_too` every grant under them is revoked, also under
-        those that ended before. The sids that ended by this.
+        The user's other sessions in the same browser end too, because CAS may not know their tickets. While the
+        ticket's session is about to begin, all sessions of the browser end, and that session will not begin. Expired
+        sessions are included, because their grants may still be valid.
+
+        Args:
+            ticket_hash: Hash of the ticket that CAS names.
+            now: Unix seconds.
+            logout_uri: Returns where to send a client's logout token, if anywhere.
+            include_offline: Revoke grants with offline access too, also those of sessions that ended before.
+
+        Returns:
+            The `sid` of each session that ended now.
         """
 
 
 class Grants(Protocol):
-    """What was allowed, and the codes and tokens given out for it."""
+    """Grants, and the codes and tokens issued under them."""
 
     def begin_with_code(self, grant: Grant, code: AuthorizationCode) -> None:
-        """Remember a grant, and the code that is handed to the browser for it.
+        """Store a grant and its authorization code; revoke the grant if its session has ended."""
 
-        When its session has ended meanwhile, it is revoked from the start.
-        """
-
-    def begin_with_token(self, grant: Grant, build_token_records: Minted) -> None:
-        """Remember a grant of a client that acts for itself, and its token."""
+    def begin_with_token(self, grant: Grant, records: TokenRecords) -> None:
+        """Store a grant without a user, and its access token (RFC 6749 §4.4)."""
 
     def redeem_code(
-        self,
-        code_hash: str,
-        *,
-        now: int,
-        mint: Callable[[AuthorizationCode, Grant], Minted],
-        reused: Callable[[Grant], None] = ...,
-    ) -> bool:
-        """Redeem a code, once: of many callers one gets True, and its tokens are stored in the same transaction.
+        self, code_hash: str, *, now: int, build: Callable[[Grant], IssueT]
+    ) -> Redeemed[IssueT] | Reused | Unknown:
+        """Redeem a code. Of concurrent callers, exactly one gets `Redeemed`; its tokens are stored with that.
 
-        `mint` may raise to refuse; the code is spent all the same and nothing is stored. A second redemption
-        revokes the whole grant (RFC 9700 §4.2.4) and tells `reused` of it. False also for an unknown or expired
-        code, and for one whose grant was revoked.
+        Any later redemption revokes the grant (RFC 9700 §4.2.4).
+
+        Args:
+            code_hash: Hash of the code.
+            now: Unix seconds.
+            build: Checks the request and builds the tokens. If it raises, the code is spent and no token is stored.
         """
 
     def rotate_refresh_token(
-        self,
-        token_hash: str,
-        *,
-        now: int,
-        grace: int,
-        mint: Callable[[RefreshToken, Grant], Minted],
-        reused: Callable[[Grant], None] = ...,
-    ) -> bool:
-        """Replace a refresh token, once: of many callers one stores the successor, in the same transaction.
+        self, token_hash: str, *, now: int, grace: int, build: Callable[[Grant], IssueT]
+    ) -> Redeemed[IssueT] | Reused | Unknown:
+        """Replace a refresh token. Of concurrent callers, exactly one stores the successor.
 
-        `mint` has to give the same tokens at every call: whoever repeats the request within `grace` seconds of
-        the rotation gets True as well, as long as the successor was not used yet, because an answer can be lost
-        on its way. Later, or after that, a repetition is reuse: the whole grant is revoked (RFC 9700 §4.14.2),
-        and `reused` is told of it.
-        `mint` may raise to refuse; then nothing changes.
+        A response can get lost, so a repetition within `grace` seconds is `Redeemed` too, until the successor is
+        used. Any other repetition is reuse and revokes the grant (RFC 9700 §4.14.2).
+
+        Args:
+            token_hash: Hash of the refresh token.
+            now: Unix seconds.
+            grace: Seconds after the rotation.
+            build: Checks the request and builds the tokens, the same ones at every call. If it raises, nothing
+                changes.
         """
 
     def find_access_token(self, token_hash: str, *, now: int) -> tuple[AccessToken, Grant] | None:
-        """A token that is neither expired nor revoked, and whose grant is not revoked."""
+        """Return an access token that is neither expired nor revoked, with its grant."""
 
     def find_refresh_token(self, token_hash: str, *, now: int) -> tuple[RefreshToken, Grant] | None:
-        """Likewise, and not replaced yet."""
+        """Return a refresh token that is neither expired, revoked nor rotated, with its grant."""
 
     def revoke_access_token(self, token_hash: str, *, client_id: str, now: int) -> bool:
-        """Take back one access token of this client; False when there is none."""
+        """Revoke one access token of this client; return False if it has none such."""
 
     def revoke_by_refresh_token(self, token_hash: str, *, client_id: str, now: int) -> bool:
-        """Take back a whole grant of this client by any of its refresh tokens; False when there is none."""
+        """Revoke the grant of any of this client's refresh tokens; return False if it has none such."""
 
     def revoke_client_of_subject(self, client_id: str, subject: str, *, now: int) -> int:
-        """Take back all that a user allowed a client; how many grants."""
+        """Revoke a user's grants to a client, and the consent; return the number of grants."""
 
     def revoke_subject(self, subject: str, *, now: int) -> int:
-        """Take back all that a user allowed anybody, offline access too; how many grants."""
+        """Revoke a user's grants to all clients, offline access included; return their number."""
 
-    def subjects_named(self, username: str) -> Sequence[str]:
-        """The subjects of all grants that are not revoked whose user has this name, in whatever case."""
+    def find_subjects(self, username: str) -> Sequence[str]:
+        """Return the subjects of active grants whose user has this name, ignoring case."""
 
     def revoke_client(self, client_id: str, *, now: int) -> int:
-        """Take back all that a client holds, and forget who agreed to it: it was removed or disabled."""
+        """Revoke all grants and consents of a client; return the number of grants."""
 
-    def access_of_subject(self, subject: str, *, now: int) -> Sequence[ClientAccess]:
-        """The applications that hold access to a user's data now."""
+    def list_client_access(self, subject: str, *, now: int) -> Sequence[ClientAccess]:
+        """Return the clients that have access to a user's data now."""
 
     def consented_scope(self, client_id: str, subject: str) -> str:
-        """The scopes that a user has agreed to give this client; empty for none."""
+        """Return the scope that a user consented to for a client; empty for none."""
 
-    def remember_consent(self, client_id: str, subject: str, scope: str, *, now: int) -> None:
-        """Add to what a user has agreed to."""
+    def add_consent(self, client_id: str, subject: str, scope: str, *, now: int) -> None:
+        """Add a scope to a user's consent for a client."""
 
 
 class Keys(Protocol):
     """Signing keys."""
 
     def add(self, key: SigningKey, *, after: str | None) -> bool:
-        """Keep this key as the successor of the newest of its algorithm, which has to be `after` (a kid).
+        """Add a key if the newest of its algorithm is still `after` (a kid).
 
-        False when another worker was faster, so that of many at once one adds.
+        Returns:
+            False if another worker added a key first.
         """
 
     def all(self) -> Sequence[SigningKey]:
-        """All keys, of each algorithm the last added first."""
+        """Return all keys, for each algorithm the newest first."""
 
     def remove(self, kid: str) -> None:
-        """Forget a key that nothing signed with it can outlive."""
+        """Delete a key."""
 
 
 class Clients(Protocol):
     """Clients that `passerelle clients` manages."""
 
     def version(self) -> int:
-        """Grows with every change, so that workers know when to read again."""
+        """Return a number that grows with every change, so that workers notice changes."""
 
     def all(self) -> Sequence[StoredClient]:
-        """All of them, by client_id."""
+        """Return all clients by client_id."""
 
     def put(self, client: StoredClient, *, now: int) -> None:
-        """Add or replace."""
+        """Add or replace a client."""
 
     def remove(self, client_id: str) -> bool:
-        """Forget; False when there is none."""
+        """Delete a client; return False if there is none."""
 
     def change_all(
         self,
@@ -234,29 +260,39 @@ class Clients(Protocol):
         seen: int,
         now: int,
     ) -> int | None:
-        """Add or replace these, forget those, and take back all that the third hold; how many grants.
+        """Change several clients at once, unless any client has changed since.
 
-        None, and nothing of it was done, when anything was changed since the version was `seen`.
+        Args:
+            put: Clients to add or replace.
+            remove: client_ids to delete.
+            revoke: client_ids whose grants and consents to revoke.
+            seen: The version on which the change is based.
+            now: Unix seconds.
+
+        Returns:
+            The number of revoked grants, or None if the version is another and nothing was done.
         """
 
 
 class Deliveries(Protocol):
-    """Logout tokens that have to reach clients."""
+    """The queue of logout tokens."""
 
     def queue(self, entries: Sequence[tuple[str, str, str, str]], *, now: int) -> None:
         """Add (client_id, sid, subject, uri) entries, due at once."""
 
-    def take_due(self, *, now: int, lease: int, limit: int, not_for: Collection[str] = ()) -> Sequence[LogoutDelivery]:
-        """Take what is due for `lease` seconds, except for these clients: of many workers, one gets each."""
+    def lease_due(
+        self, *, now: int, lease: int, limit: int, excluded_clients: Collection[str] = ()
+    ) -> Sequence[LogoutDelivery]:
+        """Lease due deliveries for `lease` seconds; no other worker gets them meanwhile."""
 
-    def delivered(self, delivery_id: int) -> None:
-        """The client knows; forget the entry."""
+    def delete(self, delivery_id: int) -> None:
+        """Delete a delivery that succeeded."""
 
-    def failed(self, delivery_id: int, *, error: str, next_attempt_at: int | None) -> None:
-        """Try again then, or never (None): the entry stays visible with its error."""
+    def mark_failed(self, delivery_id: int, *, error: str, next_attempt_at: int | None) -> None:
+        """Schedule the next attempt; with None the delivery is given up but stays listed with its error."""
 
-    def waiting(self) -> Sequence[LogoutDelivery]:
-        """All that is not delivered, the oldest first."""
+    def list_waiting(self) -> Sequence[LogoutDelivery]:
+        """Return all undelivered entries, oldest first."""
 
 
 class Store(Protocol):
@@ -276,13 +312,13 @@ class Store(Protocol):
     def deliveries(self) -> Deliveries: ...
 
     def purge(self, *, now: int) -> Mapping[str, int]:
-        """Delete what nobody can use any more, and could not for some minutes; how many rows of each table."""
+        """Delete rows that expired some minutes ago; return their number by table."""
 
     def totals(self, *, now: int) -> Mapping[str, int]:
-        """How many there are just now: `sessions`, `logout_deliveries_waiting`, `logout_deliveries_given_up`."""
+        """Count `sessions`, `logout_deliveries_waiting` and `logout_deliveries_given_up`."""
 
     def check(self) -> None:
-        """Raise when the database does not answer."""
+        """Raise `StoreFailure` if the database does not respond."""
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""

@@ -25,7 +25,7 @@ REMOVE_KEY = delete(signing_keys).where(signing_keys.c.kid == bindparam("of_kid"
 
 
 class SqlKeys(SqlRepository):
-    """`Keys`."""
+    """`Keys` on SQL."""
 
     def add(self, key: SigningKey, *, after: str | None) -> bool:
         newest = self._one(NEWEST_KEY, {"of_algorithm": key.algorithm})
@@ -33,7 +33,7 @@ class SqlKeys(SqlRepository):
             return False
         try:
             self._execute(ADD_KEY, values_of(key) | {"number": 1 if newest is None else newest.number + 1})
-        except IntegrityError:  # another worker has just taken that number
+        except IntegrityError:  # another worker has used this number
             return False
         return True
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Update, bindparam, exists, insert, select, update
+from sqlalchemy import Row, Update, bindparam, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bridge.store.database import NOW, SqlRepository, columns_of, values_of
+from bridge.store.database import NOW, SqlRepository, columns_of, values_in, values_of
 from bridge.store.records import PendingLogin
 from bridge.store.results import AlreadyConsumed, Consumed, ExpiredLogin, UnknownLogin
 from bridge.store.schema import pending_logins, session_tickets
@@ -74,7 +74,7 @@ class SqlPendingLogins(SqlRepository):
         row = self._one(FIND_LOGIN, values)
         if row is None:
             return UnknownLogin()
-        login = _login(row._mapping)
+        login = _login(row)
         return ExpiredLogin(login) if row.ticket_hash is None and login.expires_at <= now else AlreadyConsumed(login)
 
     def consume_newest(
@@ -85,11 +85,11 @@ class SqlPendingLogins(SqlRepository):
         if (consumed := self._consume(CONSUME_NEWEST_LOGIN, values)) is not None:
             return Consumed(consumed)
         row = self._one(FIND_LOGIN_BY_TICKET, values)
-        return UnknownLogin() if row is None else AlreadyConsumed(_login(row._mapping))
+        return UnknownLogin() if row is None else AlreadyConsumed(_login(row))
 
     def find(self, state_hash: str, *, browser_hash: str) -> PendingLogin | None:
         row = self._one(FIND_LOGIN, {"state": state_hash, "browser": browser_hash})
-        return None if row is None else _login(row._mapping)
+        return None if row is None else _login(row)
 
     def _consume(self, statement: Update, values: Mapping[str, Any]) -> PendingLogin | None:
         try:
@@ -97,8 +97,8 @@ class SqlPendingLogins(SqlRepository):
                 row = connection.execute(statement, values).one_or_none()
         except IntegrityError:  # the ticket has consumed another login
             return None
-        return None if row is None else _login(row._mapping)
+        return None if row is None else _login(row)
 
 
-def _login(columns: Mapping[Any, Any]) -> PendingLogin:
-    return PendingLogin(**{column.name: columns[column.name] for column in _LOGIN})
+def _login(row: Row[Any]) -> PendingLogin:
+    return PendingLogin(**values_in(row, _LOGIN))

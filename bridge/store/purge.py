@@ -1,4 +1,4 @@
-"""Deleting what nobody can use any more, so that no table grows for ever."""
+"""Deletion of expired rows."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from bridge.store.schema import (
     sessions,
 )
 
-# Everything stays this much longer than it is good for: the clock of another host may be behind ours.
-CLOCKS_APART_SECONDS = 300
-# A spent code, and a grant without tokens, are remembered this long: a replay then still finds what to revoke.
+# Rows stay this long after they expire, because the clock of another host may be slow.
+CLOCK_SKEW_SECONDS = 300
+# Redeemed codes and grants without tokens stay this long, so that a replay still finds the grant to revoke.
 KEPT_SECONDS = 24 * 3600
-# A logout token that was given up stays visible for a week.
+# Deliveries given up stay listed for a week.
 GIVEN_UP_KEPT_SECONDS = 7 * 24 * 3600
-# Rows in one transaction: whoever wants to write meanwhile waits for milliseconds.
+# Rows per transaction, so that other writers wait for milliseconds only.
 BATCH = 500
 
 
 class Purge:
-    """Deletes the rows of one table that meet all conditions, a few at a time.
+    """Deletion of the rows of one table that meet all conditions, in batches.
 
-    The conditions are asked again when the rows are deleted; rows that another worker is deleting are left to it.
+    The conditions are checked again at deletion. Rows locked by another worker are skipped.
     """
 
     def __init__(self, table: Table, *conditions: ColumnElement[bool]) -> None:
@@ -40,8 +40,8 @@ class Purge:
         self._delete = delete(table).where(key.in_(bindparam("chosen", expanding=True)), *conditions)
 
     def run(self, engine: Engine, *, now: int) -> int:
-        """How many rows there were."""
-        values = {"now": now - CLOCKS_APART_SECONDS}
+        """Delete the rows and return their number."""
+        values = {"now": now - CLOCK_SKEW_SECONDS}
         deleted = 0
         while True:
             with engine.begin() as connection:
@@ -57,15 +57,15 @@ def _without(children: Sequence[Column[str]], parent: Column[str]) -> list[Colum
 
 
 _newer = grants.alias("newer")
-# When a session ends, each client that held something under it is told: one grant of each has to tell which.
-_TELLS_WHOM_TO_TELL = exists().where(
+# When a session ends, each client with a grant gets a logout token: keep the newest grant of each client.
+_NAMES_CLIENT_TO_NOTIFY = exists().where(
     sessions.c.sid == grants.c.sid, sessions.c.ended_at.is_(None), sessions.c.expires_at > NOW
 ) & ~exists().where(
     _newer.c.sid == grants.c.sid, _newer.c.client_id == grants.c.client_id, _newer.c.created_at > grants.c.created_at
 )
 
-# Children first. A rotated refresh token stays until it would have expired: its reuse has to be seen. A session
-# stays, ended or not, while anything given out under it lives: CAS may still end it by its ticket.
+# Children first. A rotated refresh token stays until its expiry, so that reuse is detected. A session stays while it
+# has active grants, because CAS may still end it by its ticket.
 PURGES = (
     Purge(pending_logins, pending_logins.c.expires_at <= NOW),
     Purge(access_tokens, access_tokens.c.expires_at <= NOW),
@@ -75,7 +75,7 @@ PURGES = (
         grants,
         grants.c.created_at <= NOW - KEPT_SECONDS,
         *_without([access_tokens.c.grant_id, refresh_tokens.c.grant_id, codes.c.grant_id], grants.c.grant_id),
-        ~_TELLS_WHOM_TO_TELL,
+        ~_NAMES_CLIENT_TO_NOTIFY,
     ),
     Purge(
         sessions,

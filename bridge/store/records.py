@@ -1,4 +1,4 @@
-"""What is stored. Times are Unix seconds; a `…_hash` is a `fingerprint`."""
+"""Stored records. Times are Unix seconds; a `…_hash` is a `fingerprint`."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from bridge.identity import Identity
 
 
 def fingerprint(secret: str) -> str:
-    """SHA-256 in hexadecimal: how tickets, codes, tokens and cookie values are kept.
+    """Return the SHA-256 hash of a ticket, code, token or cookie value, in hexadecimal.
 
-    They are random with 128 bits or more, so a fast hash without salt gives nothing away.
+    These have 128 random bits or more, so a fast hash without salt is safe.
     """
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingLogin:
-    """An authorization waiting for CAS."""
+    """An authorization request waiting for CAS."""
 
     state_hash: str
     browser_hash: str
-    """Of the cookie that only the browser which began holds: a ticket from elsewhere is refused."""
+    """Hash of the login cookie; binds the callback to the browser."""
     service: str
-    """The service URL as it was sent to CAS; tickets are validated with this very string."""
+    """The service URL sent to CAS; the ticket is validated with this exact string."""
     request: str
-    """The authorization request, as its own room writes it."""
+    """The serialized authorization request."""
     renew: bool
-    """Whether CAS was told to ask for the password again."""
+    """Sent to CAS with `renew=true`."""
     gateway: bool
-    """Whether CAS was told to ask nothing at all."""
+    """Sent to CAS with `gateway=true`."""
     attempt: int
-    """1, or 2 after the one silent restart."""
+    """1, or 2 after the automatic restart."""
     created_at: int
     expires_at: int
 
@@ -42,42 +42,39 @@ class Session:
     """A browser signed in at the bridge."""
 
     sid: str
-    """Its public name: the `sid` of ID tokens and logout tokens. Gives no access."""
+    """Public identifier, from which the `sid` claim is derived. It grants no access."""
     cookie_hash: str
     identity: Identity
     auth_time: int | None
-    """When the user proved who they are; None when CAS does not say."""
+    """Time of authentication, or None if CAS does not report it."""
     created_at: int
     expires_at: int
     browser_hash: str | None = None
-    """Of the cookie that the sign-in began with, as in `PendingLogin`."""
+    """Hash of the login cookie, as in `PendingLogin`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a user (or nobody) allowed a client to do: all that codes and tokens have in common.
-
-    Revoking it takes back every code and token that was given out under it, at once.
-    """
+    """An authorization that a client has. Its codes and tokens are revoked with it."""
 
     grant_id: str
     client_id: str
     sid: str | None
-    """The session that it came from; None for a client that acts for itself."""
+    """The session it was made in; None without a user."""
     identity: Identity | None
-    """The user; None for a client that acts for itself."""
+    """The user; None for the client credentials grant."""
     scope: str
     request: str
-    """The authorization request that it answers, as its own room writes it; empty without one."""
+    """The serialized authorization request; empty without one."""
     auth_time: int | None
     offline: bool
-    """Whether it outlives the session (offline_access)."""
+    """Outlives the session (`offline_access`)."""
     created_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationCode:
-    """A code on its way through the browser to a client."""
+    """An authorization code."""
 
     code_hash: str
     grant_id: str
@@ -87,7 +84,7 @@ class AuthorizationCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """An access token that was given out."""
+    """An issued access token."""
 
     token_hash: str
     grant_id: str
@@ -98,7 +95,7 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshToken:
-    """A refresh token that was given out; the first use replaces it."""
+    """An issued refresh token; the first use rotates it."""
 
     token_hash: str
     grant_id: str
@@ -107,8 +104,8 @@ class RefreshToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Minted:
-    """What one request at the token endpoint gives out, to be stored in the transaction that pays for it."""
+class TokenRecords:
+    """The records of the tokens in one response."""
 
     access_token: AccessToken
     refresh_token: RefreshToken | None = None
@@ -116,14 +113,14 @@ class Minted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:
-    """A private key, encrypted by the room that uses it."""
+    """An encrypted private key."""
 
     kid: str
     algorithm: str
     encrypted_private_jwk: str
     created_at: int
     active_from: int
-    """It is published from `created_at` on and signs from here on, until a later one does."""
+    """When it starts to sign; it is published from `created_at` on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,13 +129,13 @@ class StoredClient:
 
     client_id: str
     document: str
-    """Its settings as JSON, secrets hashed."""
+    """The settings as JSON, secrets hashed."""
     disabled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogoutDelivery:
-    """A client that has to be told that a session ended (OIDC Back-Channel Logout)."""
+    """A logout token to deliver to a client (OIDC Back-Channel Logout)."""
 
     delivery_id: int
     client_id: str
@@ -148,13 +145,13 @@ class LogoutDelivery:
     created_at: int
     attempts: int
     next_attempt_at: int | None
-    """None when it was given up."""
+    """None if given up."""
     last_error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientAccess:
-    """That an application holds access to a user's data now, for the user's own page."""
+    """An application with access to a user's data, for the account page."""
 
     client_id: str
     scope: str

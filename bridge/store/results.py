@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
-from bridge.store.records import PendingLogin
+from bridge.store.records import Grant, PendingLogin, TokenRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +32,33 @@ class ExpiredLogin:
 @dataclass(frozen=True, slots=True)
 class UnknownLogin:
     """This browser has no such login."""
+
+
+class Issue(Protocol):
+    """Tokens built for one response, with the records to store."""
+
+    @property
+    def records(self) -> TokenRecords:
+        """Return the records, secrets hashed."""
+
+
+IssueT = TypeVar("IssueT", bound=Issue)
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed(Generic[IssueT]):
+    """The code or refresh token was valid; the records of the new tokens are stored."""
+
+    issue: IssueT
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """The code or refresh token was used before; its grant is revoked now."""
+
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No valid code or refresh token has this hash: it is unknown, expired or revoked."""

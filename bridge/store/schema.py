@@ -1,4 +1,4 @@
-"""The tables. A change here needs a migration (`make migration`), and a test compares the two."""
+"""Table definitions. Every change needs a migration (`make migration`); a test compares the two."""
 
 from sqlalchemy import (
     BigInteger,
@@ -15,10 +15,10 @@ from sqlalchemy import (
 )
 
 HASH = String(64)
-# SQLite numbers rows by itself only in a column of exactly this type.
+# SQLite generates ids only in a column of exactly this type.
 ROW_ID = BigInteger().with_variant(Integer, "sqlite")
 
-# Named, so that migrations can find them on every database.
+# Constraint names are the same on every database, so that migrations can refer to them.
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -40,9 +40,9 @@ pending_logins = Table(
     Column("attempt", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
-    # Set by the one callback that takes the login. Unique: a ticket is good for one login, whatever CAS says.
+    # Set when the login is consumed. Unique: a ticket consumes one login, even if CAS validates it twice.
     Column("ticket_hash", HASH, unique=True),
-    # CAS has ended its session before ours began.
+    # Set if CAS ends its session before the session here begins.
     Column("ended_at", BigInteger),
 )
 
@@ -58,7 +58,7 @@ sessions = Table(
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("ended_at", BigInteger),
     Column("ended_by_cas", Boolean, nullable=False, server_default=false()),
-    # Of the cookie that the sign-in began with: tells which sessions one browser has. Absent: of an older version.
+    # Hash of the login cookie, common to the sessions of one browser. NULL before migration 0002.
     Column("browser_hash", HASH, index=True),
 )
 
@@ -136,7 +136,7 @@ signing_keys = Table(
     metadata,
     Column("kid", String(64), primary_key=True),
     Column("algorithm", String(16), nullable=False),
-    # Counts the keys of an algorithm, so that two workers cannot both add the next one.
+    # Sequence number per algorithm, so that two workers cannot both add the next key.
     Column("number", Integer, nullable=False),
     Column("encrypted_private_jwk", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -153,7 +153,7 @@ stored_clients = Table(
     Column("changed_at", BigInteger, nullable=False),
 )
 
-# One row a name: how often something was changed that workers keep in memory.
+# Change counters of what workers cache in memory.
 versions = Table(
     "versions",
     metadata,
@@ -171,7 +171,7 @@ logout_deliveries = Table(
     Column("uri", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
-    # Absent: given up; the row stays for whoever looks.
+    # NULL: given up, kept for listing.
     Column("next_attempt_at", BigInteger, index=True),
     Column("last_error", Text, nullable=False),
 )

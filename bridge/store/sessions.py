@@ -1,13 +1,14 @@
-"""Browsers signed in at the bridge, and the tickets by which CAS ends that."""
+"""Statements on sessions, and on the tickets by which CAS ends them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
     BindParameter,
     Connection,
+    Row,
     Update,
     bindparam,
     exists,
@@ -22,7 +23,8 @@ from sqlalchemy import (
 from bridge.identity import Identity
 from bridge.store.database import NOW, SqlRepository, columns_of, values_of
 from bridge.store.deliveries import QUEUE, delivery_rows
-from bridge.store.grant_revocation import revocation
+from bridge.store.grant_revocation import revoke_where
+from bridge.store.interface import LogoutUri
 from bridge.store.records import Session
 from bridge.store.schema import grants, pending_logins, session_tickets, sessions
 
@@ -34,36 +36,34 @@ _RENEWED = ("cookie_hash", "identity", "auth_time", "expires_at", "browser_hash"
 RENEW_SESSION = (
     update(sessions)
     .where(sessions.c.sid == bindparam("of_sid"), sessions.c.ended_at.is_(None))
-    .values(
-        {name: bindparam(f"new_{name}") for name in _RENEWED},
-    )
+    .values({name: bindparam(f"new_{name}") for name in _RENEWED})
 )
-_LIVE = (sessions.c.ended_at.is_(None), sessions.c.expires_at > NOW)
-FIND_SESSION = select(*_SESSION).where(sessions.c.cookie_hash == bindparam("cookie"), *_LIVE)
+_ACTIVE = (sessions.c.ended_at.is_(None), sessions.c.expires_at > NOW)
+FIND_SESSION = select(*_SESSION).where(sessions.c.cookie_hash == bindparam("cookie"), *_ACTIVE)
 HAS_ENDED = select(sessions.c.sid).where(
     sessions.c.cookie_hash == bindparam("cookie"), sessions.c.ended_at.is_not(None), sessions.c.ended_by_cas.is_(False)
 )
-FIND_BY_SID = select(*_SESSION).where(sessions.c.sid == bindparam("of_sid"), *_LIVE)
+FIND_BY_SID = select(*_SESSION).where(sessions.c.sid == bindparam("of_sid"), *_ACTIVE)
 NEWEST_SESSIONS = select(*_SESSION).order_by(sessions.c.created_at.desc()).limit(bindparam("count"))
-ALL_SESSIONS = select(*_SESSION).where(*_LIVE).order_by(sessions.c.created_at.desc())
-SESSIONS_OF_SUBJECT = (
+ACTIVE_SESSIONS = select(*_SESSION).where(*_ACTIVE).order_by(sessions.c.created_at.desc())
+ACTIVE_SESSIONS_OF_SUBJECT = (
     select(*_SESSION)
-    .where(sessions.c.subject == bindparam("of_subject"), *_LIVE)
+    .where(sessions.c.subject == bindparam("of_subject"), *_ACTIVE)
     .order_by(sessions.c.created_at.desc())
 )
-# The session of a ticket begins, or CAS ends it: whichever comes second waits here, and finds what the first has done.
-BEGIN_OF_TICKET = (
+# Locks the login of a ticket, so that beginning its session and ending it by CAS wait for each other.
+LOCK_LOGIN_OF_TICKET = (
     update(pending_logins)
     .where(pending_logins.c.ticket_hash == bindparam("ticket"))
     .values(ended_at=pending_logins.c.ended_at)
     .returning(pending_logins.c.ended_at)
 )
-END_OF_TICKET = (
+END_LOGIN_OF_TICKET = (
     update(pending_logins).where(pending_logins.c.ticket_hash == bindparam("ticket")).values(ended_at=bindparam("at"))
 )
-# What a ticket stands for: the session that it began or renewed; the others of the same user in the same browser, for
-# which CAS may have no name; and where its own sign-in is not written down yet, those that the browser has. Also past
-# their end: what was given out under them may live on, and CAS can still take it back.
+# The sessions of a ticket: the one it began or renewed, and the user's others in the same browser, whose tickets CAS
+# may not know. Before its own session is stored, all active sessions of the browser. Ended and expired sessions are
+# included, because grants may outlive them.
 _NAMED, _OTHER = sessions.alias("named"), sessions.alias("other")
 _TICKET: BindParameter[str] = bindparam("ticket")
 _OF_TICKET = union(
@@ -81,7 +81,7 @@ _OF_TICKET = union(
     ),
 ).subquery("of_ticket")
 SIDS_OF_TICKET = select(_OF_TICKET.c.sid).order_by(_OF_TICKET.c.sid)
-IS_ANYTHING_LEFT = union_all(
+HAS_ACTIVE_GRANTS_OR_SESSIONS = union_all(
     select(pending_logins.c.ticket_hash).where(
         pending_logins.c.ticket_hash == _TICKET, pending_logins.c.ended_at.is_(None)
     ),
@@ -93,7 +93,7 @@ IS_ANYTHING_LEFT = union_all(
         | exists().where(
             grants.c.sid == sessions.c.sid,
             grants.c.revoked_at.is_(None),
-            grants.c.offline.is_(False) | bindparam("offline_too"),
+            grants.c.offline.is_(False) | bindparam("include_offline"),
         )
     ),
 ).limit(1)
@@ -103,126 +103,126 @@ END_SESSION = (
     .values(ended_at=NOW, ended_by_cas=bindparam("by_cas"))
     .returning(sessions.c.sid)
 )
-CAS_ENDS_IT_TOO = (
+MARK_ENDED_BY_CAS = (
     update(sessions)
     .where(sessions.c.sid == bindparam("of_sid"), sessions.c.ended_by_cas.is_(False))
     .values(ended_by_cas=True)
 )
 LAST_ENDED_BY_CAS = select(func.max(sessions.c.ended_at)).where(sessions.c.ended_by_cas)
-HOLDERS_OF_SESSION = (
+CLIENTS_OF_SESSION = (
     select(grants.c.client_id, grants.c.subject)
     .where(grants.c.sid == bindparam("of_sid"), grants.c.subject.is_not(None))
     .distinct()
 )
-REVOKE_GRANTS_OF_SESSION = revocation(grants.c.sid == bindparam("of_sid"))
-REVOKE_GRANTS_BUT_OFFLINE = revocation(grants.c.sid == bindparam("of_sid"), grants.c.offline.is_(False))
+REVOKE_GRANTS_OF_SESSION = revoke_where(grants.c.sid == bindparam("of_sid"))
+REVOKE_ONLINE_GRANTS_OF_SESSION = revoke_where(grants.c.sid == bindparam("of_sid"), grants.c.offline.is_(False))
 
 
 class SqlSessions(SqlRepository):
-    """`Sessions`."""
+    """`Sessions` on SQL."""
 
     def begin(self, session: Session, *, ticket_hash: str) -> bool:
-        row = values_of(session) | {"subject": session.identity.subject, "identity": session.identity.to_json()}
         with self._engine.begin() as connection:
-            if _cas_has_ended(connection, ticket_hash):
+            if _is_ended_by_cas(connection, ticket_hash):
                 return False
-            connection.execute(SAVE_SESSION, row)
+            connection.execute(SAVE_SESSION, _row(session))
             connection.execute(SAVE_TICKET, {"ticket_hash": ticket_hash, "sid": session.sid})
         return True
 
     def renew(self, session: Session, *, ticket_hash: str) -> bool:
-        row = {
-            "of_sid": session.sid,
-            "new_cookie_hash": session.cookie_hash,
-            "new_identity": session.identity.to_json(),
-            "new_auth_time": session.auth_time,
-            "new_expires_at": session.expires_at,
-            "new_browser_hash": session.browser_hash,
-        }
+        values = _row(session)
+        row = {"of_sid": session.sid} | {f"new_{name}": values[name] for name in _RENEWED}
         with self._engine.begin() as connection:
-            if _cas_has_ended(connection, ticket_hash) or connection.execute(RENEW_SESSION, row).rowcount == 0:
+            if _is_ended_by_cas(connection, ticket_hash) or connection.execute(RENEW_SESSION, row).rowcount == 0:
                 return False
             connection.execute(SAVE_TICKET, {"ticket_hash": ticket_hash, "sid": session.sid})
         return True
 
     def find(self, cookie_hash: str, *, now: int) -> Session | None:
         row = self._one(FIND_SESSION, {"cookie": cookie_hash, "now": now})
-        return None if row is None else _session(row._mapping)
+        return None if row is None else _session(row)
 
     def has_ended(self, cookie_hash: str) -> bool:
         return self._one(HAS_ENDED, {"cookie": cookie_hash}) is not None
 
     def find_by_sid(self, sid: str, *, now: int) -> Session | None:
         row = self._one(FIND_BY_SID, {"of_sid": sid, "now": now})
-        return None if row is None else _session(row._mapping)
+        return None if row is None else _session(row)
 
-    def all(self, *, now: int) -> Sequence[Session]:
-        return [_session(row._mapping) for row in self._all(ALL_SESSIONS, {"now": now})]
+    def list_active(self, *, now: int) -> Sequence[Session]:
+        return [_session(row) for row in self._all(ACTIVE_SESSIONS, {"now": now})]
 
-    def newest(self, *, limit: int) -> Sequence[Session]:
-        return [_session(row._mapping) for row in self._all(NEWEST_SESSIONS, {"count": limit})]
+    def list_newest(self, *, limit: int) -> Sequence[Session]:
+        return [_session(row) for row in self._all(NEWEST_SESSIONS, {"count": limit})]
 
-    def of_subject(self, subject: str, *, now: int) -> Sequence[Session]:
-        return [_session(row._mapping) for row in self._all(SESSIONS_OF_SUBJECT, {"of_subject": subject, "now": now})]
+    def list_by_subject(self, subject: str, *, now: int) -> Sequence[Session]:
+        return [_session(row) for row in self._all(ACTIVE_SESSIONS_OF_SUBJECT, {"of_subject": subject, "now": now})]
 
     def last_ended_by_cas(self) -> int | None:
         row = self._one(LAST_ENDED_BY_CAS, {})
         return None if row is None else row[0]
 
     def end(
-        self, sid: str, *, now: int, tell: Callable[[str], str | None] = lambda _client_id: None
+        self, sid: str, *, now: int, logout_uri: LogoutUri = lambda _client_id: None
     ) -> Sequence[tuple[str, str]] | None:
         with self._engine.begin() as connection:
-            return _end(connection, sid, now, tell, REVOKE_GRANTS_BUT_OFFLINE)
+            return _end(connection, sid, now, logout_uri, REVOKE_ONLINE_GRANTS_OF_SESSION)
 
     def end_by_ticket(
         self,
         ticket_hash: str,
         *,
         now: int,
-        tell: Callable[[str], str | None] = lambda _client_id: None,
-        offline_too: bool = False,
+        logout_uri: LogoutUri = lambda _client_id: None,
+        include_offline: bool = False,
     ) -> Sequence[str]:
-        # Asked without writing: anybody can name tickets here, and writers wait for one another.
-        if self._one(IS_ANYTHING_LEFT, {"ticket": ticket_hash, "offline_too": offline_too}) is None:
+        # Checked without a lock, because unauthenticated clients can send any ticket.
+        if (
+            self._one(HAS_ACTIVE_GRANTS_OR_SESSIONS, {"ticket": ticket_hash, "include_offline": include_offline})
+            is None
+        ):
             return ()
-        revoke = REVOKE_GRANTS_OF_SESSION if offline_too else REVOKE_GRANTS_BUT_OFFLINE
+        revoke = REVOKE_GRANTS_OF_SESSION if include_offline else REVOKE_ONLINE_GRANTS_OF_SESSION
         ended = []
         with self._engine.begin() as connection:
-            connection.execute(END_OF_TICKET, {"ticket": ticket_hash, "at": now})
+            connection.execute(END_LOGIN_OF_TICKET, {"ticket": ticket_hash, "at": now})
             for sid in connection.execute(SIDS_OF_TICKET, {"ticket": ticket_hash}).scalars().all():
-                if _end(connection, sid, now, tell, revoke, by_cas=True) is not None:
+                if _end(connection, sid, now, logout_uri, revoke, by_cas=True) is not None:
                     ended.append(sid)
-                else:  # over before, but what was to outlive it need not outlive this
-                    connection.execute(CAS_ENDS_IT_TOO, {"of_sid": sid})
+                else:  # the session had ended before, but its grants may not outlive the CAS session
+                    connection.execute(MARK_ENDED_BY_CAS, {"of_sid": sid})
                     connection.execute(revoke, {"of_sid": sid, "now": now})
         return ended
 
 
-def _cas_has_ended(connection: Connection, ticket_hash: str) -> bool:
-    """Whether the ticket was ended while it was validated. Waits for whoever is ending it."""
-    return connection.execute(BEGIN_OF_TICKET, {"ticket": ticket_hash}).scalar_one_or_none() is not None
+def _is_ended_by_cas(connection: Connection, ticket_hash: str) -> bool:
+    """Return whether CAS ended its session after the login was consumed; wait for a transaction that does so."""
+    return connection.execute(LOCK_LOGIN_OF_TICKET, {"ticket": ticket_hash}).scalar_one_or_none() is not None
 
 
 def _end(
     connection: Connection,
     sid: str,
     now: int,
-    tell: Callable[[str], str | None],
+    logout_uri: LogoutUri,
     revoke: Update,
     *,
     by_cas: bool = False,
 ) -> Sequence[tuple[str, str]] | None:
-    """The (client_id, subject) that held something; None when it has ended before."""
+    """Return the (client_id, subject) of each client with a grant, or None if the session had ended before."""
     if connection.execute(END_SESSION, {"of_sid": sid, "now": now, "by_cas": by_cas}).one_or_none() is None:
         return None
-    holders = connection.execute(HOLDERS_OF_SESSION, {"of_sid": sid}).all()
+    clients = connection.execute(CLIENTS_OF_SESSION, {"of_sid": sid}).all()
     connection.execute(revoke, {"of_sid": sid, "now": now})
-    told = [(row.client_id, sid, row.subject, uri) for row in holders if (uri := tell(row.client_id))]
-    if told:
-        connection.execute(QUEUE, delivery_rows(told, now))
-    return [(row.client_id, row.subject) for row in holders]
+    entries = [(row.client_id, sid, row.subject, uri) for row in clients if (uri := logout_uri(row.client_id))]
+    if entries:
+        connection.execute(QUEUE, delivery_rows(entries, now))
+    return [(row.client_id, row.subject) for row in clients]
 
 
-def _session(columns: Mapping[Any, Any]) -> Session:
-    return Session(**{**columns, "identity": Identity.from_json(columns["identity"])})
+def _session(row: Row[Any]) -> Session:
+    return Session(**{**row._mapping, "identity": Identity.from_json(row.identity)})
+
+
+def _row(session: Session) -> dict[str, Any]:
+    return values_of(session) | {"subject": session.identity.subject, "identity": session.identity.to_json()}

@@ -1,6 +1,6 @@
 """The store on SQLAlchemy Core: SQLite by default, PostgreSQL by URL.
 
-Every statement is built once, when its module is imported: building one costs more than running it.
+Statements are module constants, because building one costs more than running it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from bridge.store.database import NOW, is_absent, open_engine
 from bridge.store.deliveries import SqlDeliveries
 from bridge.store.grants import SqlGrants
 from bridge.store.keys import SqlKeys
-from bridge.store.migrations import age_of, as_click_error, bring_up_to_date
+from bridge.store.migrations import as_config_error, migrate, schema_state
 from bridge.store.pending_logins import SqlPendingLogins
 from bridge.store.purge import PURGES
 from bridge.store.schema import logout_deliveries, sessions, signing_keys
 from bridge.store.sessions import SqlSessions
 
 NotReady = Literal["absent", "empty", "older"]
-"""Why a store cannot be read yet, though one that is opened for use would be made or brought up to date."""
+"""Why `open_existing` cannot read a database that `SqlStore(url)` would create or migrate."""
 
 TOTALS = select(
     select(func.count()).where(sessions.c.expires_at > NOW, sessions.c.ended_at.is_(None)).label("sessions"),
@@ -33,39 +33,39 @@ TOTALS = select(
 
 
 class SqlStore:
-    """`Store` on a database that SQLAlchemy reaches."""
+    """`Store` on SQL."""
 
     def __init__(self, url: str) -> None:
-        """Connect, and bring the tables up to date.
+        """Connect, and migrate the database.
 
-        :param url: an SQLAlchemy URL
-        :raises ConfigurationError: when the database cannot be reached, written, or is newer than this version
+        Raises:
+            ConfigurationError: The database cannot be reached or written, or is newer than this version.
         """
         engine = open_engine(url)
         try:
-            bring_up_to_date(engine)
+            migrate(engine)
         except ConfigurationError:
             engine.dispose()
             raise
         self._use(engine)
 
     @classmethod
-    def as_found(cls, url: str) -> SqlStore | NotReady:
-        """The store as it is, for those who only look: nothing is made, and no table is changed.
+    def open_existing(cls, url: str) -> SqlStore | NotReady:
+        """Open a database without creating or migrating it.
 
-        :param url: an SQLAlchemy URL
-        :raises ConfigurationError: when `SqlStore(url)` could not use it
+        Raises:
+            ConfigurationError: `SqlStore(url)` could not use the database.
         """
-        engine = open_engine(url, as_it_is=True)
+        engine = open_engine(url, read_only=True)
         try:
-            with as_click_error(engine):
-                age = "absent" if is_absent(engine) else age_of(engine)
+            with as_config_error(engine):
+                state = "absent" if is_absent(engine) else schema_state(engine)
         except ConfigurationError:
             engine.dispose()
             raise
-        if age != "current":
+        if state != "current":
             engine.dispose()
-            return age
+            return state
         store = cls.__new__(cls)
         store._use(engine)
         return store

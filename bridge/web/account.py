@@ -84,7 +84,7 @@ def sign_out_everywhere() -> Response:
 
 def live_sessions(context: AppContext, session: Session) -> list[Session]:
     """Return all live sessions of the user, the newest first."""
-    found = context.provider.store.sessions.of_subject(session.identity.subject, now=context.provider.now())
+    found = context.provider.store.sessions.list_by_subject(session.identity.subject, now=context.provider.now())
     return list(found)
 
 
@@ -92,7 +92,7 @@ def applications_with_access(context: AppContext, session: Session) -> list[tupl
     """Return the applications by name; one that is no longer registered is listed by its client_id."""
     provider = context.provider
     found = []
-    for access in provider.store.grants.access_of_subject(session.identity.subject, now=provider.now()):
+    for access in provider.store.grants.list_client_access(session.identity.subject, now=provider.now()):
         client = provider.clients.get(access.client_id)
         found.append((access.client_id if client is None else client.client_name, access))
     return sorted(found, key=lambda named: named[0].casefold())

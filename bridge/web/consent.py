@@ -51,5 +51,5 @@ def consent() -> Response:
     if not agreed:
         raise endpoint.refused(provider, authorization, "access_denied", "The user denied consent.")
     scope = " ".join(endpoint.consent_scopes(authorization, client))
-    provider.store.grants.remember_consent(client.client_id, subject, scope, now=provider.now())
+    provider.store.grants.add_consent(client.client_id, subject, scope, now=provider.now())
     return authorization_response(endpoint.issue_code(provider, authorization, session))

@@ -20,7 +20,7 @@ SECONDS_MAX = 20
 def sessions(site: Site) -> set[str]:
     """Of the browsers that are signed in."""
     with closing(SqlStore(site.bridge.environment["PASSERELLE_DATABASE_URL"])) as store:
-        return {session.sid for session in store.sessions.all(now=int(time.time()))}
+        return {session.sid for session in store.sessions.list_active(now=int(time.time()))}
 
 
 def ends(site: Site, sid: str) -> None:

@@ -1,7 +1,9 @@
-"""Records as the rooms above would store them; every keyword changes a field."""
+"""Sample records; keyword arguments change fields."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bridge.identity import Identity
@@ -12,13 +14,16 @@ from bridge.store import (
     Consumed,
     ExpiredLogin,
     Grant,
-    Minted,
     PendingLogin,
+    Redeemed,
     RefreshToken,
+    Reused,
     Session,
     SigningKey,
     Store,
     StoredClient,
+    TokenRecords,
+    Unknown,
     UnknownLogin,
     fingerprint,
 )
@@ -87,9 +92,9 @@ def grant(name: str = "grant", **changes: Any) -> Grant:
 
 
 def own_grant(name: str = "own", **changes: Any) -> Grant:
-    """Of a client that acts for itself."""
-    nobody: dict[str, Any] = {"sid": None, "identity": None, "auth_time": None, "request": "", "offline": True}
-    return grant(name, **{**nobody, **changes})
+    """A grant without a user (client credentials)."""
+    userless: dict[str, Any] = {"sid": None, "identity": None, "auth_time": None, "request": "", "offline": True}
+    return grant(name, **{**userless, **changes})
 
 
 def code(secret: str = "code", **changes: Any) -> AuthorizationCode:
@@ -102,9 +107,14 @@ def code(secret: str = "code", **changes: Any) -> AuthorizationCode:
     return AuthorizationCode(**{**usual, **changes})
 
 
-def build_token_records(
-    secret: str, grant: Grant, *, now: int, refresh: bool = True, scope: str | None = None
-) -> Minted:
+@dataclass(frozen=True)
+class SampleIssue:
+    """What `build` returns: records, and no tokens in plain text."""
+
+    records: TokenRecords
+
+
+def issue(secret: str, grant: Grant, *, now: int, refresh: bool = True, scope: str | None = None) -> SampleIssue:
     """An access token of this name, and a refresh token `refresh NAME`."""
     access_token = AccessToken(
         token_hash=fingerprint(secret),
@@ -119,7 +129,7 @@ def build_token_records(
         issued_at=now,
         expires_at=now + REFRESH_LIFETIME,
     )
-    return Minted(access_token=access_token, refresh_token=refresh_token if refresh else None)
+    return SampleIssue(TokenRecords(access_token=access_token, refresh_token=refresh_token if refresh else None))
 
 
 def key(kid: str = "one", **changes: Any) -> SigningKey:
@@ -137,14 +147,14 @@ def client(client_id: str = "hub", **changes: Any) -> StoredClient:
 
 
 def begin(store: Store, name: str = "session", **changes: Any) -> Session:
-    """A session that a ticket of its own began."""
+    """Begin a session with a ticket of its own."""
     begun = session(name, **changes)
     store.sessions.begin(begun, ticket_hash=fingerprint(f"ticket of {name}"))
     return begun
 
 
 def allow(store: Store, name: str = "grant", secret: str = "code", **changes: Any) -> Grant:
-    """A grant, and a code for it."""
+    """Store a grant and a code for it."""
     allowed = grant(name, **changes)
     issued = {"issued_at": allowed.created_at, "expires_at": allowed.created_at + CODE_LIFETIME}
     store.grants.begin_with_code(allowed, code(secret, grant_id=name, **issued))
@@ -160,23 +170,26 @@ def consume(
 
 
 def redeem(store: Store, secret: str = "code", *, gives: str = "access", now: int = NOW + 1) -> bool:
-    """As the token endpoint does it: fresh tokens, of the name `gives`."""
-    return store.grants.redeem_code(
-        fingerprint(secret), now=now, mint=lambda _, grant: build_token_records(gives, grant, now=now)
-    )
+    """Redeem a code for new tokens of the name `gives`."""
+    result = store.grants.redeem_code(fingerprint(secret), now=now, build=lambda grant: issue(gives, grant, now=now))
+    return isinstance(result, Redeemed)
+
+
+def rotate(
+    store: Store, token: str, build: Callable[[Grant], SampleIssue], *, now: int = NOW + 2
+) -> Redeemed[SampleIssue] | Reused | Unknown:
+    return store.grants.rotate_refresh_token(fingerprint(token), now=now, grace=GRACE, build=build)
 
 
 def refresh(store: Store, token: str, *, now: int = NOW + 2, scope: str | None = None) -> bool:
-    """As the token endpoint does it: what comes out depends on what went in, and on the scope."""
+    """Refresh as the token endpoint does: the tokens depend on the presented one and on the scope."""
 
-    def mint(_: RefreshToken, grant: Grant) -> Minted:
-        fresh = build_token_records(f"after {token}", grant, now=now)
-        narrow = build_token_records(f"after {token} with {scope}", grant, now=now, scope=scope)
-        return Minted(
-            access_token=narrow.access_token if scope else fresh.access_token, refresh_token=fresh.refresh_token
-        )
+    def build(grant: Grant) -> SampleIssue:
+        records = issue(f"after {token}", grant, now=now).records
+        narrow = issue(f"after {token} with {scope}", grant, now=now, scope=scope).records
+        return SampleIssue(replace(records, access_token=narrow.access_token) if scope else records)
 
-    return store.grants.rotate_refresh_token(fingerprint(token), now=now, grace=GRACE, mint=mint)
+    return isinstance(rotate(store, token, build, now=now), Redeemed)
 
 
 def works(store: Store, access_token: str, *, now: int = NOW + 3) -> bool:
@@ -187,13 +200,13 @@ def refreshes(store: Store, refresh_token: str, *, now: int = NOW + 3) -> bool:
     return store.grants.find_refresh_token(fingerprint(refresh_token), now=now) is not None
 
 
-def never(*_: object) -> Minted:
-    raise AssertionError("nothing may be minted here")
+def never(_: Grant) -> SampleIssue:
+    raise AssertionError("no tokens may be built here")
 
 
-class RefusedError(Exception):
-    """What a mint raises that does not like who asks."""
+class RejectedError(Exception):
+    """Raised by a `build` that rejects the request."""
 
 
-def refuse(*_: object) -> Minted:
-    raise RefusedError
+def reject(_: Grant) -> SampleIssue:
+    raise RejectedError

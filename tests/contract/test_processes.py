@@ -1,4 +1,4 @@
-"""ProcessGroup processes on one database, as the workers of two bridges are."""
+"""Two processes on one database, like workers of two hosts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ store.close()
 """
 
 
-def test_threads_of_two_processes_agree_on_one_winner_row18_row25_row65(database: str) -> None:
+def test_one_process_wins_each_race_row18_row25_row65(database: str) -> None:
     store = SqlStore(database)
     allow(store)
     allow(store, "refreshed", "other code")
@@ -51,7 +51,7 @@ def test_threads_of_two_processes_agree_on_one_winner_row18_row25_row65(database
     with ProcessGroup(PROCESSES, CONTENDER, database, str(THREADS)) as contenders:
         contenders.wait_for("ready")
         contenders.send_line("go")
-        done = [each for said in contenders.outputs() for each in json.loads(said)]
+        done = [each for output in contenders.outputs() for each in json.loads(output)]
     assert len(done) == PROCESSES * THREADS
     won = {name: sum(each[name] for each in done) for name in done[0]}
     assert won == {"key": 1, "consumed": 1, "redeemed": 1, "refreshed": PROCESSES * THREADS}
@@ -59,6 +59,6 @@ def test_threads_of_two_processes_agree_on_one_winner_row18_row25_row65(database
     assert works(store, "after refresh access")
     assert refreshes(store, "refresh after refresh access")
     purged = store.purge(now=10**10)
-    assert purged["refresh_tokens"] == 1 + 2, "of the redemption, and one that was replaced by one"
+    assert purged["refresh_tokens"] == 1 + 2, "one from the code, and one with its single successor"
     assert purged["access_tokens"] == 1 + 2
     store.close()

@@ -1,4 +1,4 @@
-"""Many threads at once: exactly one wins, and nobody is locked out."""
+"""Concurrent threads: exactly one wins, and no statement fails or deadlocks."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ import pytest
 
 from bridge.store import (
     AlreadyConsumed,
-    AuthorizationCode,
     Consumed,
     Grant,
     LogoutDelivery,
-    Minted,
-    RefreshToken,
+    Redeemed,
+    Reused,
     SqlStore,
+    Unknown,
     fingerprint,
 )
 from tests.contract.records import (
     GRACE,
     NOW,
+    SampleIssue,
     allow,
     begin,
-    build_token_records,
     client,
     consume,
+    grant,
+    issue,
     key,
     login,
     redeem,
     refresh,
     refreshes,
+    rotate,
     session,
     works,
 )
@@ -42,64 +45,64 @@ Result = TypeVar("Result")
 MANY = 32
 
 
-def all_at_once(what: Callable[[int], Result]) -> list[Result]:
+def run_concurrently(action: Callable[[int], Result]) -> list[Result]:
     start = Barrier(MANY)
 
     def run(number: int) -> Result:
         start.wait()
-        return what(number)
+        return action(number)
 
     with ThreadPoolExecutor(MANY) as pool:
         return list(pool.map(run, range(MANY)))
 
 
-@pytest.mark.parametrize("time", range(3))
-def test_of_many_redemptions_one_wins_and_the_losers_mint_nothing_row18(store: SqlStore, time: int) -> None:
+@pytest.mark.parametrize("attempt", range(3))
+def test_one_concurrent_redemption_builds_tokens_row18(store: SqlStore, attempt: int) -> None:
     allow(store)
     given: list[str] = []
 
-    def attempt(number: int) -> bool:
-        def mint(_: AuthorizationCode, allowed: Grant) -> Minted:
+    def work(number: int) -> type:
+        def build(allowed: Grant) -> SampleIssue:
             given.append(f"token {number}")
-            return build_token_records(f"token {number}", allowed, now=NOW + 1)
+            return issue(f"token {number}", allowed, now=NOW + 1)
 
-        return store.grants.redeem_code(fingerprint("code"), now=NOW + 1, mint=mint)
+        return type(store.grants.redeem_code(fingerprint("code"), now=NOW + 1, build=build))
 
-    assert Counter(all_at_once(attempt)) == {True: 1, False: MANY - 1}
+    assert Counter(run_concurrently(work)) == {Redeemed: 1, Reused: 1, Unknown: MANY - 2}
     assert len(given) == 1
-    assert not works(store, given[0]), "the losers' replays revoked it (RFC 9700 §4.2.4)"
+    assert not works(store, given[0]), "the other redemptions are reuse and revoke it (RFC 9700 §4.2.4)"
     assert not refreshes(store, f"refresh {given[0]}")
 
 
-@pytest.mark.parametrize("time", range(3))
-def test_of_many_refreshes_one_stores_and_all_get_the_same_row25(store: SqlStore, time: int) -> None:
+@pytest.mark.parametrize("attempt", range(3))
+def test_concurrent_refreshes_get_same_tokens_row25(store: SqlStore, attempt: int) -> None:
     allow(store)
     redeem(store)
-    assert all(all_at_once(lambda _: refresh(store, "refresh access")))
+    assert all(run_concurrently(lambda _: refresh(store, "refresh access")))
     assert works(store, "after refresh access")
     assert refreshes(store, "refresh after refresh access")
     assert not refreshes(store, "refresh access")
-    assert store.purge(now=NOW * 2)["refresh_tokens"] == 2, "the first and its one successor"
+    assert store.purge(now=NOW * 2)["refresh_tokens"] == 2, "the first token and its one successor"
 
 
-def test_many_refreshes_for_several_scopes_store_one_access_token_each_row26(store: SqlStore) -> None:
+def test_concurrent_refreshes_store_one_token_per_scope_row26(store: SqlStore) -> None:
     allow(store, scope="a b c openid")
     redeem(store)
     scopes = ["a", "b", "c", None]
-    assert all(all_at_once(lambda number: refresh(store, "refresh access", scope=scopes[number % 4])))
+    assert all(run_concurrently(lambda number: refresh(store, "refresh access", scope=scopes[number % 4])))
     purged = store.purge(now=NOW * 2)
     assert (purged["refresh_tokens"], purged["access_tokens"]) == (2, 1 + len(scopes))
 
 
-def test_many_refreshes_past_the_grace_revoke_and_give_nothing_row24(store: SqlStore) -> None:
+def test_concurrent_refreshes_after_grace_revoke_grant_row24(store: SqlStore) -> None:
     allow(store)
     redeem(store)
     refresh(store, "refresh access")
-    assert not any(all_at_once(lambda _: refresh(store, "refresh access", now=NOW + 3 + GRACE)))
+    assert not any(run_concurrently(lambda _: refresh(store, "refresh access", now=NOW + 3 + GRACE)))
     assert not works(store, "after refresh access")
 
 
-def test_refreshing_while_the_grant_is_revoked_leaves_nothing_alive(store: SqlStore) -> None:
+def test_refresh_during_revocation_leaves_no_valid_token(store: SqlStore) -> None:
     allow(store)
     redeem(store)
 
@@ -108,33 +111,33 @@ def test_refreshing_while_the_grant_is_revoked_leaves_nothing_alive(store: SqlSt
             return store.grants.revoke_client_of_subject("hub", "alice", now=NOW + 2) > 0
         return refresh(store, "refresh access")
 
-    all_at_once(work)
+    run_concurrently(work)
     assert not works(store, "after refresh access")
     assert not refreshes(store, "refresh after refresh access")
 
 
-@pytest.mark.parametrize("time", range(3))
-def test_of_many_callbacks_one_claims_the_login(store: SqlStore, time: int) -> None:
+@pytest.mark.parametrize("attempt", range(3))
+def test_one_concurrent_callback_consumes_login(store: SqlStore, attempt: int) -> None:
     store.pending_logins.save(login())
-    results = all_at_once(lambda number: consume(store, ticket_hash=fingerprint(f"ST-{number % 2}")))
+    results = run_concurrently(lambda number: consume(store, ticket_hash=fingerprint(f"ST-{number % 2}")))
     assert Counter(results) == {Consumed(login()): 1, AlreadyConsumed(login()): MANY - 1}
 
 
-def test_one_ticket_claims_one_of_many_logins(store: SqlStore) -> None:
+def test_ticket_consumes_one_of_many_logins(store: SqlStore) -> None:
     for number in range(MANY):
         store.pending_logins.save(login(state_hash=fingerprint(f"state {number}")))
-    results = all_at_once(lambda number: consume(store, f"state {number}"))
+    results = run_concurrently(lambda number: consume(store, f"state {number}"))
     assert Counter(type(result) for result in results) == {Consumed: 1, AlreadyConsumed: MANY - 1}
 
 
-def test_a_session_that_many_end_at_once_ends_once(store: SqlStore) -> None:
+def test_concurrent_ends_end_session_once(store: SqlStore) -> None:
     begin(store)
     allow(store)
-    ended = all_at_once(lambda _: store.sessions.end(session().sid, now=NOW))
-    assert [list(told) for told in ended if told is not None] == [[("hub", "alice")]]
+    ended = run_concurrently(lambda _: store.sessions.end(session().sid, now=NOW))
+    assert [list(clients) for clients in ended if clients is not None] == [[("hub", "alice")]]
 
 
-def test_no_code_outlives_a_session_that_ends_while_codes_are_given_out(store: SqlStore) -> None:
+def test_no_code_outlives_session_ending_concurrently(store: SqlStore) -> None:
     begin(store)
 
     def work(number: int) -> None:
@@ -143,45 +146,45 @@ def test_no_code_outlives_a_session_that_ends_while_codes_are_given_out(store: S
         else:
             allow(store, f"grant {number}", f"code {number}")
 
-    all_at_once(work)
+    run_concurrently(work)
     assert not [number for number in range(MANY) if redeem(store, f"code {number}", gives=f"token {number}")]
 
 
-def test_of_many_workers_one_adds_the_next_key_row65(store: SqlStore) -> None:
-    assert Counter(all_at_once(lambda n: store.keys.add(key(f"first {n}"), after=None)))[True] == 1
+def test_one_worker_adds_next_key_row65(store: SqlStore) -> None:
+    assert Counter(run_concurrently(lambda n: store.keys.add(key(f"first {n}"), after=None)))[True] == 1
     (first,) = store.keys.all()
-    assert Counter(all_at_once(lambda n: store.keys.add(key(f"next {n}"), after=first.kid)))[True] == 1
+    assert Counter(run_concurrently(lambda n: store.keys.add(key(f"next {n}"), after=first.kid)))[True] == 1
     assert len(store.keys.all()) == 2
 
 
-def test_each_delivery_is_taken_by_one_worker(store: SqlStore) -> None:
+def test_delivery_is_leased_to_one_worker(store: SqlStore) -> None:
     store.deliveries.queue([(f"client {number}", "sid", "alice", "https://hub/") for number in range(100)], now=NOW)
 
     def work(_: int) -> list[LogoutDelivery]:
-        return [*store.deliveries.take_due(now=NOW, lease=30, limit=3)]
+        return [*store.deliveries.lease_due(now=NOW, lease=30, limit=3)]
 
-    taken = all_at_once(work)
-    assert max(len(batch) for batch in taken) == 3
-    numbers = [each.delivery_id for batch in taken for each in batch]
+    leased = run_concurrently(work)
+    assert max(len(batch) for batch in leased) == 3
+    numbers = [each.delivery_id for batch in leased for each in batch]
     assert len(numbers) == len(set(numbers)) >= MANY
-    assert {each.attempts for batch in taken for each in batch} == {1}
+    assert {each.attempts for batch in leased for each in batch} == {1}
 
 
-def test_consent_given_in_many_tabs_at_once_is_remembered_all(store: SqlStore) -> None:
-    all_at_once(lambda number: store.grants.remember_consent("hub", "alice", f"openid scope{number}", now=NOW))
-    agreed = store.grants.consented_scope("hub", "alice").split()
-    assert sorted(agreed) == sorted(["openid", *(f"scope{number}" for number in range(MANY))])
+def test_concurrent_consents_are_merged(store: SqlStore) -> None:
+    run_concurrently(lambda number: store.grants.add_consent("hub", "alice", f"openid scope{number}", now=NOW))
+    consented = store.grants.consented_scope("hub", "alice").split()
+    assert sorted(consented) == sorted(["openid", *(f"scope{number}" for number in range(MANY))])
 
 
-def test_a_client_that_many_put_at_once_is_there_once_and_every_change_counts(store: SqlStore) -> None:
+def test_concurrent_puts_count_as_one_version_each(store: SqlStore) -> None:
     before = store.clients.version()
-    all_at_once(lambda number: store.clients.put(client(document=f"{number}"), now=NOW))
+    run_concurrently(lambda number: store.clients.put(client(document=f"{number}"), now=NOW))
     assert len(store.clients.all()) == 1
     assert store.clients.version() == before + MANY
 
 
-def test_taking_back_much_in_many_ways_at_once_blocks_nobody(store: SqlStore) -> None:
-    """PostgreSQL would break a circle of waiting transactions by failing one of them."""
+def test_concurrent_revocations_do_not_deadlock(store: SqlStore) -> None:
+    """PostgreSQL would resolve a deadlock by failing one of the transactions."""
     for number in range(40):
         name = f"{number % 8}"
         if number < 8:
@@ -190,7 +193,7 @@ def test_taking_back_much_in_many_ways_at_once_blocks_nobody(store: SqlStore) ->
         redeem(store, f"code {number}", gives=f"token {number}")
 
     def work(number: int) -> None:
-        ways: list[Callable[[], object]] = [
+        operations: list[Callable[[], object]] = [
             lambda: store.sessions.end(f"sid of {number % 8}", now=NOW + 2),
             lambda: store.grants.revoke_client(f"client {number % 5}", now=NOW + 2),
             lambda: store.grants.revoke_client_of_subject(f"client {number % 5}", "alice", now=NOW + 2),
@@ -198,24 +201,24 @@ def test_taking_back_much_in_many_ways_at_once_blocks_nobody(store: SqlStore) ->
             lambda: refresh(store, f"refresh token {number}"),
             lambda: store.purge(now=NOW),
         ]
-        for offset in range(len(ways)):
-            ways[(number + offset) % len(ways)]()
+        for offset in range(len(operations)):
+            operations[(number + offset) % len(operations)]()
 
-    all_at_once(work)
+    run_concurrently(work)
     assert not [number for number in range(40) if works(store, f"token {number}")]
 
 
-def test_purging_at_once_deletes_each_row_once(store: SqlStore) -> None:
+def test_concurrent_purges_delete_each_row_once(store: SqlStore) -> None:
     for number in range(MANY):
         store.pending_logins.save(login(state_hash=fingerprint(f"{number}")))
         allow(store, f"grant {number}", f"code {number}")
-    purged = all_at_once(lambda _: store.purge(now=NOW * 2))
+    purged = run_concurrently(lambda _: store.purge(now=NOW * 2))
     assert sum(each["pending_logins"] for each in purged) == MANY
     store.purge(now=NOW * 2)
     assert not any(store.purge(now=NOW * 2).values())
 
 
-def test_writing_and_purging_at_once_locks_nobody_out(store: SqlStore) -> None:
+def test_writes_during_purge_do_not_fail(store: SqlStore) -> None:
     lock, done = Lock(), []
 
     def work(number: int) -> None:
@@ -230,19 +233,19 @@ def test_writing_and_purging_at_once_locks_nobody_out(store: SqlStore) -> None:
         with lock:
             done.append(number)
 
-    all_at_once(work)
+    run_concurrently(work)
     assert len(done) == MANY
 
 
-def test_mint_is_given_the_refresh_token_that_was_presented_however_many_ask(store: SqlStore) -> None:
+def test_concurrent_refreshes_build_for_same_grant(store: SqlStore) -> None:
     allow(store)
     redeem(store)
-    seen: list[RefreshToken] = []
+    seen: list[Grant] = []
 
-    def mint(token: RefreshToken, allowed: Grant) -> Minted:
-        seen.append(token)
-        return build_token_records("same", allowed, now=NOW + 2)
+    def build(allowed: Grant) -> SampleIssue:
+        seen.append(allowed)
+        return issue("same", allowed, now=NOW + 2)
 
-    hashed = fingerprint("refresh access")
-    assert all(all_at_once(lambda _: store.grants.rotate_refresh_token(hashed, now=NOW + 2, grace=GRACE, mint=mint)))
-    assert {token.token_hash for token in seen} == {hashed}
+    results = run_concurrently(lambda _: rotate(store, "refresh access", build))
+    assert results == [Redeemed(issue("same", grant(), now=NOW + 2))] * MANY
+    assert seen == [grant()] * MANY

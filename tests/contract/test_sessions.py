@@ -21,34 +21,34 @@ from tests.contract.records import (
 TICKET, OTHER_TICKET = fingerprint("ticket of session"), fingerprint("ticket of renewal")
 
 
-def test_a_session_comes_back_with_every_odd_character(store: Store) -> None:
+def test_session_round_trips_with_special_characters(store: Store) -> None:
     begin(store)
     assert store.sessions.find(session().cookie_hash, now=NOW) == session()
     assert store.sessions.find_by_sid(session().sid, now=NOW) == session()
 
 
 @pytest.mark.parametrize(("now", "found"), [(NOW + 8 * HOUR - 1, True), (NOW + 8 * HOUR, False)])
-def test_a_session_is_found_until_it_expires(store: Store, now: int, found: bool) -> None:
+def test_session_is_found_until_it_expires(store: Store, now: int, found: bool) -> None:
     begin(store)
     assert (store.sessions.find(session().cookie_hash, now=now) is not None) is found
     assert (store.sessions.find_by_sid(session().sid, now=now) is not None) is found
-    assert bool(store.sessions.of_subject("alice", now=now)) is found
+    assert bool(store.sessions.list_by_subject("alice", now=now)) is found
     assert store.sessions.find(fingerprint("another"), now=NOW) is None
     assert store.sessions.find_by_sid("another", now=NOW) is None
 
 
-def test_a_renewed_session_has_a_new_cookie_and_the_same_sid(store: Store) -> None:
+def test_renewed_session_has_new_cookie_and_same_sid(store: Store) -> None:
     begin(store)
     again = session(cookie_hash=fingerprint("new"), auth_time=NOW + 9, created_at=NOW + 9, expires_at=NOW + DAY)
     assert store.sessions.renew(again, ticket_hash=OTHER_TICKET) is True
     found = store.sessions.find(fingerprint("new"), now=NOW + 8 * HOUR)
     assert found is not None
-    assert (found.sid, found.auth_time, found.created_at) == (session().sid, NOW + 9, NOW), "it began when it began"
+    assert (found.sid, found.auth_time, found.created_at) == (session().sid, NOW + 9, NOW), "the start time stays"
     assert store.sessions.find(session().cookie_hash, now=NOW) is None
 
 
 @pytest.mark.parametrize("ticket", [TICKET, OTHER_TICKET], ids=["the first", "the second"])
-def test_every_ticket_of_a_renewed_session_ends_it_cas25(store: Store, ticket: str) -> None:
+def test_every_ticket_ends_renewed_session_cas25(store: Store, ticket: str) -> None:
     begin(store)
     store.sessions.renew(session(cookie_hash=fingerprint("new")), ticket_hash=OTHER_TICKET)
     assert list(store.sessions.end_by_ticket(fingerprint("another"), now=NOW)) == []
@@ -56,7 +56,7 @@ def test_every_ticket_of_a_renewed_session_ends_it_cas25(store: Store, ticket: s
     assert store.sessions.find_by_sid(session().sid, now=NOW) is None
 
 
-def test_what_was_given_out_under_a_session_survives_its_renewal(store: Store) -> None:
+def test_tokens_survive_renewal_of_session(store: Store) -> None:
     begin(store)
     allow(store)
     redeem(store)
@@ -65,7 +65,7 @@ def test_what_was_given_out_under_a_session_survives_its_renewal(store: Store) -
 
 
 @pytest.mark.parametrize("began", [True, False])
-def test_a_session_that_has_ended_or_never_was_is_not_renewed(store: Store, began: bool) -> None:
+def test_ended_or_unknown_session_is_not_renewed(store: Store, began: bool) -> None:
     if began:
         begin(store)
         store.sessions.end(session().sid, now=NOW)
@@ -74,36 +74,36 @@ def test_a_session_that_has_ended_or_never_was_is_not_renewed(store: Store, bega
     assert list(store.sessions.end_by_ticket(OTHER_TICKET, now=NOW)) == []
 
 
-def test_the_sessions_of_a_user_are_listed_the_newest_first(store: Store) -> None:
+def test_sessions_of_user_are_listed_newest_first(store: Store) -> None:
     for name, at in {"first": NOW - 2, "third": NOW, "second": NOW - 1}.items():
         begin(store, name, created_at=at)
     begin(store, "of another", identity=BOB)
     begin(store, "ended")
     store.sessions.end("sid of ended", now=NOW)
-    found = store.sessions.of_subject("alice", now=NOW)
+    found = store.sessions.list_by_subject("alice", now=NOW)
     assert [each.sid for each in found] == ["sid of third", "sid of second", "sid of first"]
 
 
-def test_an_ended_session_is_not_found_by_anything(store: Store) -> None:
+def test_ended_session_is_not_found(store: Store) -> None:
     begin(store)
     assert list(store.sessions.end(session().sid, now=NOW) or ()) == []
     assert store.sessions.find(session().cookie_hash, now=NOW) is None
     assert store.sessions.find_by_sid(session().sid, now=NOW) is None
-    assert list(store.sessions.of_subject("alice", now=NOW)) == []
+    assert list(store.sessions.list_by_subject("alice", now=NOW)) == []
     assert list(store.sessions.end_by_ticket(TICKET, now=NOW)) == []
 
 
-def test_the_end_of_a_session_names_each_client_that_held_something_once(store: Store) -> None:
+def test_session_end_returns_each_client_once(store: Store) -> None:
     begin(store)
     allow(store, "one", "code 1")
     allow(store, "two", "code 2")
     allow(store, "three", "code 3", client_id="portal", offline=True)
     allow(store, "four", "code 4", client_id="elsewhere", sid="another session")
-    told = store.sessions.end(session().sid, now=NOW)
-    assert sorted(told or ()) == [("hub", ALICE.subject), ("portal", ALICE.subject)]
+    clients = store.sessions.end(session().sid, now=NOW)
+    assert sorted(clients or ()) == [("hub", ALICE.subject), ("portal", ALICE.subject)]
 
 
-def test_a_session_ends_once_and_an_unknown_one_not_at_all(store: Store) -> None:
+def test_session_ends_once(store: Store) -> None:
     begin(store)
     allow(store)
     assert store.sessions.end(session().sid, now=NOW) is not None
@@ -111,7 +111,7 @@ def test_a_session_ends_once_and_an_unknown_one_not_at_all(store: Store) -> None
     assert store.sessions.end("another", now=NOW) is None
 
 
-def test_an_expired_session_can_still_be_ended_by_its_ticket(store: Store) -> None:
+def test_ticket_ends_expired_session(store: Store) -> None:
     begin(store, expires_at=NOW + 10)
     allow(store)
     redeem(store)
@@ -119,7 +119,7 @@ def test_an_expired_session_can_still_be_ended_by_its_ticket(store: Store) -> No
     assert not works(store, "access", now=NOW + 21)
 
 
-def test_the_end_of_a_session_takes_back_what_is_not_offline(store: Store) -> None:
+def test_session_end_keeps_offline_grants(store: Store) -> None:
     begin(store)
     begin(store, "another")
     allow(store)
@@ -133,8 +133,17 @@ def test_the_end_of_a_session_takes_back_what_is_not_offline(store: Store) -> No
     assert works(store, "another")
 
 
-def test_the_newest_sessions_are_found_whatever_became_of_them(store: Store) -> None:
+def test_newest_sessions_include_ended_ones(store: Store) -> None:
     for name, at in {"first": NOW - 3, "third": NOW - 1, "second": NOW - 2}.items():
         begin(store, name, created_at=at)
     store.sessions.end("sid of third", now=NOW)
-    assert [each.sid for each in store.sessions.newest(limit=2)] == ["sid of third", "sid of second"]
+    assert [each.sid for each in store.sessions.list_newest(limit=2)] == ["sid of third", "sid of second"]
+
+
+def test_active_sessions_are_listed_newest_first(store: Store) -> None:
+    for name, age in (("old", 20), ("new", 10), ("ended", 5)):
+        begin(store, name, created_at=NOW - age)
+    begin(store, "over", expires_at=NOW)
+    store.sessions.end(session("ended").sid, now=NOW)
+
+    assert [each.sid for each in store.sessions.list_active(now=NOW)] == [session("new").sid, session("old").sid]

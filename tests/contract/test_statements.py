@@ -1,4 +1,4 @@
-"""What the statements cost and what they leave behind: indexes, foreign keys, no secret in plain."""
+"""Statements: they use indexes, keep foreign keys and store no secret in plain text."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from tests.contract.records import (
     NOW,
     allow,
     begin,
-    build_token_records,
     consume,
+    issue,
     login,
     own_grant,
     redeem,
@@ -44,7 +44,7 @@ VALUES = {
     "of_client": "c", "of_subject": "s", "of_kid": "k", "of_algorithm": "a", "of_delivery": 1, "now": NOW,
     "most": 9, "leased_until": NOW, "next": "n", "new_cookie_hash": "c", "new_identity": "i", "new_auth_time": 1,
     "new_expires_at": 1, "by_cas": True, "at": NOW, "error": "e", "next_at": 1, "wider": "w",
-    "offline_too": True, "new_browser_hash": "b",
+    "include_offline": True, "new_browser_hash": "b",
 }  # fmt: skip
 HOT = {
     f"{module.__name__.rpartition('.')[2]}.{name}": statement
@@ -52,21 +52,21 @@ HOT = {
     for name, statement in vars(module).items()
     if name.isupper() and isinstance(statement, (Select, CompoundSelect, UpdateBase))
 }
-# What a statement has just chosen, of which there are few.
-CHOSEN = {"SCAN due", "SCAN newest", "SCAN of_ticket"}
-# All rows are wanted, or the table has a handful, or a command asks and no request.
+# Intermediate results of few rows.
+SMALL_RESULTS = {"SCAN due", "SCAN newest", "SCAN of_ticket"}
+# Statements that need all rows, read a small table, or run only in commands.
 SCANS = {
     "grant_revocation.USERS_OF_GRANTS",
     "sessions.LAST_ENDED_BY_CAS",
     "sessions.NEWEST_SESSIONS",
     "keys.ALL_KEYS",
     "clients.ALL_CLIENTS",
-    "deliveries.WAITING",
+    "deliveries.WAITING_DELIVERIES",
 }
 
 
 def steps(database: str, statement: Select[Any] | CompoundSelect[Any] | UpdateBase) -> list[str]:
-    """The plan of a statement on SQLite."""
+    """Return the query plan of a statement on SQLite."""
     engine = open_engine(database)
     try:
         compiled = statement.compile(engine)
@@ -81,12 +81,12 @@ def steps(database: str, statement: Select[Any] | CompoundSelect[Any] | UpdateBa
 
 
 @pytest.mark.parametrize("name", [name for name in HOT if name not in SCANS])
-def test_no_statement_reads_a_whole_table(name: str, sqlite: str) -> None:
-    assert not [step for step in steps(sqlite, HOT[name]) if step.startswith("SCAN") and step not in CHOSEN]
+def test_statement_scans_no_table(name: str, sqlite: str) -> None:
+    assert not [step for step in steps(sqlite, HOT[name]) if step.startswith("SCAN") and step not in SMALL_RESULTS]
 
 
 @pytest.mark.parametrize("purge", purge.PURGES, ids=lambda purge: purge.table.name)
-def test_a_purge_looks_only_at_what_is_old(purge: purge.Purge, sqlite: str) -> None:
+def test_purge_scans_no_table(purge: purge.Purge, sqlite: str) -> None:
     assert not [step for step in steps(sqlite, purge.choose) if step.startswith("SCAN")]
 
 
@@ -97,23 +97,23 @@ def sqlite(tmp_path: Path) -> str:
     return url
 
 
-def test_every_statement_that_takes_part_in_a_sign_in_is_among_those_that_are_looked_at() -> None:
+def test_plans_cover_statements_of_sign_in() -> None:
     assert {"pending_logins.CONSUME_LOGIN", "sessions.FIND_SESSION", "grants.REDEEM_CODE", "grants.FIND_ACCESS"} <= set(
         HOT
     )
-    assert {"grants.ROTATE", "grants.FIND_ANY_REFRESH", "grant_revocation.REVOKE_BY_REFRESH"} <= set(HOT)
+    assert {"grants.ROTATE", "grants.FIND_ROTATION", "grant_revocation.REVOKE_BY_REFRESH"} <= set(HOT)
 
 
-def test_a_token_without_a_grant_cannot_be_stored(store: SqlStore) -> None:
+def test_token_without_grant_violates_foreign_key(store: SqlStore) -> None:
     with pytest.raises(IntegrityError):
-        store.grants.begin_with_token(own_grant(), build_token_records("x", own_grant("another"), now=NOW))
+        store.grants.begin_with_token(own_grant(), issue("x", own_grant("another"), now=NOW).records)
 
 
 SECRETS = ("the state", "the browser", "ST-the-ticket", "cookie of session", "the code", "the access token")
 
 
-def leave_traces(store: SqlStore) -> None:
-    """One of everything, made of secrets."""
+def use_secrets(store: SqlStore) -> None:
+    """Store a record of each kind, derived from secrets."""
     store.pending_logins.save(login(state_hash=fingerprint("the state"), browser_hash=fingerprint("the browser")))
     hashes = {"browser_hash": fingerprint("the browser"), "ticket_hash": fingerprint("ST-the-ticket")}
     assert isinstance(consume(store, "the state", **hashes), Consumed)
@@ -123,9 +123,9 @@ def leave_traces(store: SqlStore) -> None:
     assert refresh(store, "refresh the access token", now=NOW + CODE_LIFETIME)
 
 
-def test_no_byte_of_the_sqlite_files_is_of_a_secret_row22(sqlite: str, tmp_path: Path) -> None:
+def test_sqlite_files_contain_no_secret_row22(sqlite: str, tmp_path: Path) -> None:
     store = SqlStore(sqlite)
-    leave_traces(store)
+    use_secrets(store)
     content = b"".join(file.read_bytes() for file in tmp_path.glob("bridge.sqlite3*"))
     store.close()
     assert b"alice@example.org" in content
@@ -133,10 +133,10 @@ def test_no_byte_of_the_sqlite_files_is_of_a_secret_row22(sqlite: str, tmp_path:
 
 
 @pytest.mark.needs("postgres")
-def test_no_line_of_a_postgres_dump_has_a_secret_row22(postgres: PostgresServer, template: str) -> None:
+def test_postgres_dump_contains_no_secret_row22(postgres: PostgresServer, template: str) -> None:
     name = postgres.create_database(template=template)
     store = SqlStore(postgres.url(name))
-    leave_traces(store)
+    use_secrets(store)
     store.close()
     with postgres.connect(name) as connection:
         tables = [row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]

@@ -45,13 +45,13 @@ def until(holds: Callable[[], object], within: float = 5.0) -> None:
 
 
 def nothing_waits(running: Running) -> bool:
-    return not running.store.deliveries.waiting()
+    return not running.store.deliveries.list_waiting()
 
 
 def failed(running: Running, attempts: int) -> LogoutDelivery:
     """The one delivery that waits, once it has failed as often."""
-    until(lambda: [d for d in running.store.deliveries.waiting() if d.attempts == attempts and d.last_error])
-    (delivery,) = running.store.deliveries.waiting()
+    until(lambda: [d for d in running.store.deliveries.list_waiting() if d.attempts == attempts and d.last_error])
+    (delivery,) = running.store.deliveries.list_waiting()
     return delivery
 
 
@@ -62,19 +62,19 @@ def verified(running: Running, token: str, algorithm: str) -> Any:
 
 
 def end_all(running: Running) -> None:
-    for session in running.store.sessions.all(now=int(running.clock())):
+    for session in running.store.sessions.list_active(now=int(running.clock())):
         end_session(authority_of(running), session.sid)
 
 
 def attempted(running: Running) -> LogoutDelivery:
     """The one delivery after one more attempt."""
-    (before,) = running.store.deliveries.waiting()
+    (before,) = running.store.deliveries.list_waiting()
     Deliverer(authority_of(running)).start_due()
-    until(lambda: running.store.deliveries.waiting()[0].attempts > before.attempts)
+    until(lambda: running.store.deliveries.list_waiting()[0].attempts > before.attempts)
     # The attempt leases it for some seconds; what comes after is another moment.
     leased = int(running.clock()) + LEASE_SECONDS
-    until(lambda: running.store.deliveries.waiting()[0].next_attempt_at != leased)
-    (after,) = running.store.deliveries.waiting()
+    until(lambda: running.store.deliveries.list_waiting()[0].next_attempt_at != leased)
+    (after,) = running.store.deliveries.list_waiting()
     return after
 
 

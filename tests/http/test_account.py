@@ -116,7 +116,7 @@ def test_a_session_of_somebody_else_cannot_be_ended(
     sign_in(bridge, hub)  # so that the page has a form to change
     cas.sign_in_as("bob", {})
     bob, _ = sign_in(bridge, hub)
-    (bobs,) = bridge.store.sessions.of_subject("bob", now=int(bridge.clock()))
+    (bobs,) = bridge.store.sessions.list_by_subject("bob", now=int(bridge.clock()))
     assert press(alice, END_SESSION, sid=bobs.sid) == 303
     assert is_signed_in(bob)
     assert events(logged, "session_ended_by_user")[0]["ended"] is False

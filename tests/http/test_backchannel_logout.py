@@ -126,7 +126,7 @@ def test_one_slow_application_delays_nobody(make: Make, hub: LogoutReceiver, wik
     told = wiki.hears(40)
     assert max(each.at for each in told) - began < 2.5
     assert len({verified(running, each.token, "ES256").claims["sid"] for each in told}) == 40
-    assert len(hub.told) <= 2 * backchannel.AT_ONCE_PER_CLIENT
+    assert len(hub.told) <= 2 * backchannel.MAX_THREADS_PER_CLIENT
 
 
 def test_of_many_workers_one_delivers_each(make: Make, hub: LogoutReceiver) -> None:
@@ -148,7 +148,7 @@ def test_what_a_killed_worker_had_taken_is_delivered_by_another(make: Make, hub:
     running = make(hub=hub.url)
     Person(running).sign_in()
     end_all(running)
-    taken = running.store.deliveries.take_due(now=int(running.clock()), lease=LEASE_SECONDS, limit=5)
+    taken = running.store.deliveries.lease_due(now=int(running.clock()), lease=LEASE_SECONDS, limit=5)
 
     deliver(running)
     assert (len(taken), hub.told) == (1, [])

@@ -136,7 +136,7 @@ def test_after_a_day_it_is_given_up_and_stays_visible(make: Make, hub: LogoutRec
     assert 22 * 3600 < running.clock() - began <= 24 * 3600
     assert [event["client"] for event in events(logged, "logout_delivery_given_up")] == ["hub"]
     running.store.purge(now=int(running.clock()))
-    assert running.store.deliveries.waiting()
+    assert running.store.deliveries.list_waiting()
     running.store.purge(now=int(running.clock()) + 7 * 24 * 3600)
     assert nothing_waits(running)
 

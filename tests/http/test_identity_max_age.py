@@ -84,7 +84,7 @@ def test_a_session_that_ended_is_told_apart(
     """CAS ended it: that it is too old as well does not make it one that merely waits for the browser."""
     online = tokens_of(notes, browser.get(notes.authorization_url(scope="openid groups")))
     strict.clock.advance(MAX_AGE)
-    session = strict.store.sessions.newest(limit=1)[0]
+    session = strict.store.sessions.list_newest(limit=1)[0]
     strict.store.sessions.end(session.sid, now=int(strict.clock()))
     answer = notes.refresh(online["refresh_token"])
     assert answer.json["error"] == "invalid_grant"

@@ -9,7 +9,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from bridge.oauth.keys import PUBLISHED_AHEAD_SECONDS, RETIRED_KEPT_SECONDS
+from bridge.oauth.keys import PUBLISH_AHEAD_SECONDS, RETIRED_KEPT_SECONDS
 from bridge.web.context import EXTENSION
 from tests.http.conftest import MakeBridge
 from tests.http.world import Running
@@ -81,7 +81,7 @@ def test_an_id_token_of_before_a_rotation_verifies_until_the_key_is_forgotten_ro
 ) -> None:
     old = id_token(bridge, browser, hub)
     bridge.app.extensions[EXTENSION].provider.keys.rotate("RS256")
-    bridge.clock.advance(PUBLISHED_AHEAD_SECONDS + RETIRED_KEPT_SECONDS - 1)
+    bridge.clock.advance(PUBLISH_AHEAD_SECONDS + RETIRED_KEPT_SECONDS - 1)
     do_housekeeping(bridge)
     kid = kid_of(old, jwks(bridge))
     bridge.clock.advance(1)
@@ -92,7 +92,7 @@ def test_an_id_token_of_before_a_rotation_verifies_until_the_key_is_forgotten_ro
 def test_the_jwks_may_not_be_cached_for_as_long_as_a_new_key_waits_row64_row66(bridge: Running) -> None:
     allowed = re.search(r"max-age=(\d+)", bridge.wire.send("GET", JWKS).headers["Cache-Control"])
     assert allowed is not None
-    assert 0 < int(allowed[1]) <= PUBLISHED_AHEAD_SECONDS / 2
+    assert 0 < int(allowed[1]) <= PUBLISH_AHEAD_SECONDS / 2
 
 
 @pytest.mark.parametrize("rotated", [False, True])

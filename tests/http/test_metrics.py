@@ -117,8 +117,8 @@ def test_labels_do_not_come_from_requests(numbers: Callable[[], Numbers], bridge
 
 def test_pending_logout_tokens_are_counted(numbers: Callable[[], Numbers], bridge: Running) -> None:
     bridge.store.deliveries.queue([("hub", "sid", "alice", "https://hub.example.org/out")] * 2, now=0)
-    first, _ = bridge.store.deliveries.waiting()
-    bridge.store.deliveries.failed(first.delivery_id, error="no", next_attempt_at=None)
+    first, _ = bridge.store.deliveries.list_waiting()
+    bridge.store.deliveries.mark_failed(first.delivery_id, error="no", next_attempt_at=None)
     found = numbers()
     assert value(found, "logout_deliveries_waiting") == 2
     assert value(found, "logout_deliveries_given_up") == 1

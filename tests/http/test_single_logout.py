@@ -170,7 +170,7 @@ def test_repeated_logout_request_is_idempotent_cas24(
     assert WAYS["form"](bridge, ticket).status == 200
     assert sorted(event["ended"] for event in events(logged, "single_logout")) == [0] * 8 + [1]
     assert len(events(logged, "session_ended")) == 1
-    assert len(bridge.store.deliveries.waiting()) == 1
+    assert len(bridge.store.deliveries.list_waiting()) == 1
 
 
 def test_ticket_in_a_form_is_rejected(bridge: Running, browser: Browser, hub: App, cas: ScriptedCas) -> None:

@@ -1,4 +1,4 @@
-"""What can be exchanged for tokens, one file each; a new grant is a file here and a line below."""
+"""Grant types of the token endpoint, one module each."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from bridge.oauth.grants import client_credentials, code, refresh
 from bridge.oauth.parameters import Parameters
 from bridge.oauth.provider_context import ProviderContext
 
-Grant = Callable[[ProviderContext, Client, Parameters], dict[str, Any]]
+GrantType = Callable[[ProviderContext, Client, Parameters], dict[str, Any]]
 
-GRANTS: Mapping[str, Grant] = {
+GRANTS: Mapping[str, GrantType] = {
     "authorization_code": code.respond,
     "refresh_token": refresh.respond,
     "client_credentials": client_credentials.respond,

@@ -1,4 +1,4 @@
-"""A client that acts for itself, without any user (RFC 6749 §4.4)."""
+"""Client credentials grant (RFC 6749 §4.4)."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from bridge.errors import InvalidScope, UnauthorizedClient
 from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters
 from bridge.oauth.provider_context import ProviderContext
-from bridge.oauth.tokens import Issue, build_token_records, token_response
+from bridge.oauth.tokens import build_token_issue, token_response
 from bridge.settings.client import SCOPES
 from bridge.store import Grant
 
-# They tell of a user, and here is none.
 USER_SCOPES = frozenset(SCOPES)
 
 
 def respond(provider: ProviderContext, client: Client, parameters: Parameters) -> dict[str, Any]:
-    """The token response, without refresh token (§4.4.3) and without ID token.
+    """Return a token response without refresh token (§4.4.3) and without ID token.
 
-    :raises UnauthorizedClient: for a public client
-    :raises InvalidScope: for scopes that it is not registered for
+    Raises:
+        UnauthorizedClient: The client is public.
+        InvalidScope: A scope is not registered for the client, or describes users.
     """
     if client.is_public:
-        raise UnauthorizedClient("A client without a secret cannot act for itself.")
-    now = provider.now()
+        raise UnauthorizedClient("Public clients cannot use the client credentials grant.")
     grant = Grant(
         grant_id=provider.new_secret(),
         client_id=client.client_id,
@@ -34,17 +33,17 @@ def respond(provider: ProviderContext, client: Client, parameters: Parameters) -
         request="",
         auth_time=None,
         offline=True,
-        created_at=now,
+        created_at=provider.now(),
     )
-    issue = Issue(grant=grant, scope=grant.scope, access_token=provider.new_secret(), refresh_token=None, now=now)
-    provider.store.grants.begin_with_token(grant, build_token_records(provider, client, issue))
+    issue = build_token_issue(provider, client, grant, scope=grant.scope, access_token=provider.new_secret())
+    provider.store.grants.begin_with_token(grant, issue.records)
     return token_response(provider, client, issue)
 
 
 def check_scope(parameters: Parameters, client: Client) -> str:
-    """What was asked for, of what the client may have without a user."""
+    """Return the requested scope, or all of the client's scopes that do not describe users."""
     allowed = [scope for scope in client.scopes if scope not in USER_SCOPES]
-    asked = parameters.get("scope", "").split() or allowed
-    if not set(asked) <= set(allowed):
-        raise InvalidScope("These scopes cannot be given to a client that acts for itself.")
-    return " ".join(dict.fromkeys(asked))
+    requested = parameters.get("scope", "").split() or allowed
+    if not set(requested) <= set(allowed):
+        raise InvalidScope("The client credentials grant does not include these scopes.")
+    return " ".join(dict.fromkeys(requested))

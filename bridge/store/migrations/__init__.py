@@ -1,6 +1,6 @@
-"""Brings the tables from whatever version they have to this one; each step is a file in `versions/`.
+"""Database migrations, one file per step in `versions/`.
 
-Run at every start. Several processes may start at once: one migrates, the others wait and find it done.
+They run at every start. If several processes start at once, one migrates and the others wait.
 """
 
 from __future__ import annotations
@@ -23,51 +23,56 @@ from bridge.errors import ConfigurationError
 from bridge.store.schema import metadata
 
 FOLDER = Path(__file__).parent
-Age = Literal["empty", "older", "current"]
-ADVISORY_LOCK = 0x50617373  # any number that no other program on the same database uses
+SchemaState = Literal["empty", "older", "current"]
+ADVISORY_LOCK = 0x50617373  # arbitrary; other programs on the database use others
 _WRITABLE = "it must exist or be creatable, and be writable"
-_BROKEN = "restore a backup; to begin with a new database, move it away"
-# By SQLite's own words.
+_BROKEN = "restore a backup; to start with a new database, move it away"
+# Keyed by SQLite's messages.
 _REMEDIES = {
     "file is not a database": _BROKEN,
     "malformed": _BROKEN,
-    "disk I/O error": "the disk fails or is full",
-    "is full": "make room on its disk",
-    "is locked": "another program is writing to it: wait until it is done, or end it",
+    "disk I/O error": "the disk is failing or full",
+    "is full": "free space on its disk",
+    "is locked": "another program is writing to it; wait until it has finished, or stop it",
 }
-# Alembic keeps the running migration in a module of its own, one a process.
+# Alembic keeps the running migration in module state, so one per process.
 _one_at_a_time = threading.Lock()
 
 
 class ForeignTablesError(Exception):
-    """There are tables of our names that no migration of ours made."""
+    """A table has one of our names but was not created by a migration."""
 
 
-def bring_up_to_date(engine: Engine, folder: Path = FOLDER) -> None:
-    """Migrate.
+def migrate(engine: Engine, folder: Path = FOLDER) -> None:
+    """Migrate the database to this version.
 
-    :raises ConfigurationError: when the database cannot be reached or written, is newer than this version, or has
-        tables that are not ours
+    Raises:
+        ConfigurationError: The database cannot be reached or written, is newer than this version, or has tables of
+            another program.
     """
-    with as_click_error(engine), _one_at_a_time, engine.connect() as connection:
-        if not _is_current(connection, folder):
+    with as_config_error(engine), _one_at_a_time, engine.connect() as connection:
+        if (
+            MigrationContext.configure(connection).get_current_revision()
+            != ScriptDirectory(str(folder)).get_current_head()
+        ):
             connection.rollback()
-            _migrate(connection, folder)
+            _run(connection, folder)
         _check_writable(connection)
 
 
-def age_of(engine: Engine, folder: Path = FOLDER) -> Age:
-    """How the tables compare with this version's, found out without changing anything.
+def schema_state(engine: Engine, folder: Path = FOLDER) -> SchemaState:
+    """Compare the tables with this version's, without changing anything.
 
-    :raises ConfigurationError: as `bring_up_to_date`
+    Raises:
+        ConfigurationError: As for `migrate`.
     """
-    with as_click_error(engine), engine.connect() as connection:
+    with as_config_error(engine), engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
         scripts = ScriptDirectory(str(folder))
         if found is None:
             _check_tables_are_ours(connection)
             return "empty"
-        scripts.get_revision(found)  # an unknown one is a newer version's
+        scripts.get_revision(found)  # raises for a revision of a newer version
         if found != scripts.get_current_head():
             return "older"
         _check_writable(connection)
@@ -75,54 +80,46 @@ def age_of(engine: Engine, folder: Path = FOLDER) -> Age:
 
 
 def _check_writable(connection: Connection) -> None:
-    """SQLite opens a read-only file without a word; something has to be written before it speaks."""
+    """Try a write, because SQLite opens a read-only file without an error."""
     connection.rollback()
     connection.exec_driver_sql("DELETE FROM signing_keys WHERE 0 = 1")
     connection.rollback()
 
 
 @contextmanager
-def as_click_error(engine: Engine) -> Iterator[None]:
-    """What is wrong with a database, and what to do.
-
-    :raises ConfigurationError: in place of alembic's and SQLAlchemy's errors
-    """
-    place = engine.url.render_as_string(hide_password=True)
+def as_config_error(engine: Engine) -> Iterator[None]:
+    """Raise Alembic's and SQLAlchemy's errors as a ConfigurationError that says what to do."""
+    url = engine.url.render_as_string(hide_password=True)
     try:
         yield
     except CommandError:
-        fault = f"{place} was written by a newer version of Passerelle; install that one again, or restore a backup"
+        fault = f"{url} was written by a newer version of Passerelle; install that version again, or restore a backup"
         raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"]) from None
     except ForeignTablesError as error:
         fault = (
-            f"{place} has a table {error} that no release of Passerelle made (another program, or a version from "
-            "before the first release); name an empty or new database"
+            f"{url} has a table {error} that no release of Passerelle created (it belongs to another program or to a "
+            "version before the first release); use an empty or new database"
         )
         raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"]) from None
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
         remedy = "start it, or correct host, port, database, user and password"
         if engine.dialect.name == "sqlite":
-            remedy = next((told for words, told in _REMEDIES.items() if words in reason), _WRITABLE)
-        raise ConfigurationError([f"PASSERELLE_DATABASE_URL: cannot use {place}: {reason}; {remedy}"]) from None
+            remedy = next((remedy for words, remedy in _REMEDIES.items() if words in reason), _WRITABLE)
+        raise ConfigurationError([f"PASSERELLE_DATABASE_URL: cannot use {url}: {reason}; {remedy}"]) from None
 
 
-def _is_current(connection: Connection, folder: Path) -> bool:
-    context = MigrationContext.configure(connection)
-    return context.get_current_revision() == ScriptDirectory(str(folder)).get_current_head()
-
-
-def _migrate(connection: Connection, folder: Path) -> None:
+def _run(connection: Connection, folder: Path) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     if connection.dialect.name != "sqlite":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         _upgrade(connection, config)
         return
-    # To change a table, SQLite copies it and drops the old one, and with it what other tables have of its rows.
+    # Alembic changes an SQLite table by copying and dropping it, which would cascade to the rows that refer to it.
     connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
     try:
-        # sqlite3 begins transactions before INSERT and the like alone; the write lock has to be ours from the start.
+        # sqlite3 starts a transaction at the first INSERT only; this takes the write lock at once.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         _upgrade(connection, config)
     finally:
@@ -137,7 +134,7 @@ def _upgrade(connection: Connection, config: Config) -> None:
 
 
 def _check_tables_are_ours(connection: Connection) -> None:
-    """A database without a version must be without our tables: a half-fitting one would fail later, and worse."""
+    """Reject a database without a revision that has tables of our names."""
     if MigrationContext.configure(connection).get_current_revision() is None:
         for name in sorted(set(inspect(connection).get_table_names()) & set(metadata.tables)):
             raise ForeignTablesError(name)

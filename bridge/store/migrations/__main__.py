@@ -1,7 +1,6 @@
-"""`python -m bridge.store.migrations MESSAGE`: write the migration from the last one's tables to the schema's.
+"""`python -m bridge.store.migrations MESSAGE`: write a migration after a change of `schema.py`.
 
-For whoever changes `schema.py`. What is written has to be read: a renamed column looks like one that went and one
-that came, and rows that are there already may need a value.
+Review the file: Alembic takes a renamed column for a dropped and an added one, and existing rows may need a value.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from bridge.store.database import open_engine
-from bridge.store.migrations import FOLDER, bring_up_to_date
+from bridge.store.migrations import FOLDER, migrate
 from bridge.store.schema import metadata
 
 
 def write_migration(message: str, folder: Path = FOLDER) -> Path | None:
-    """The new file, numbered; None when the migrations already make the tables of the schema."""
-    with tempfile.TemporaryDirectory() as place:
-        engine = open_engine(f"sqlite:///{place}/migrated.sqlite3")
+    """Write the next migration; return None if the migrations already create the tables of the schema."""
+    with tempfile.TemporaryDirectory() as directory:
+        engine = open_engine(f"sqlite:///{directory}/migrated.sqlite3")
         try:
-            bring_up_to_date(engine, folder)
+            migrate(engine, folder)
             with engine.connect() as connection:
                 if not compare_metadata(MigrationContext.configure(connection), metadata):
                     return None
@@ -37,23 +36,21 @@ def write_migration(message: str, folder: Path = FOLDER) -> Path | None:
                 written = command.revision(config, message, autogenerate=True, rev_id=f"{number:04}")
         finally:
             engine.dispose()
-    assert written is not None  # noqa: S101  None is for alembic's own hooks, and there are none
+    assert written is not None  # noqa: S101  only Alembic hooks return None
     assert not isinstance(written, list)  # noqa: S101
     return Path(written.path)
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status: 0 when a file was written."""
+    """Write a migration and return the exit status."""
     if len(arguments) != 1 or not arguments[0].strip():
-        sys.stderr.write('Say in a few words what changes: make migration m="sessions know their browser"\n')
+        sys.stderr.write('Describe the change: make migration m="add browser to sessions"\n')
         return 2
     written = write_migration(arguments[0].strip())
     if written is None:
-        sys.stderr.write(
-            "The migrations make exactly the tables of bridge/store/schema.py: there is nothing to write.\n"
-        )
+        sys.stderr.write("The migrations match bridge/store/schema.py; there is nothing to write.\n")
         return 1
-    sys.stdout.write(f"Wrote {written}. Read it, then run the tests.\n")
+    sys.stdout.write(f"Wrote {written}. Review it, then run the tests.\n")
     return 0
 
 

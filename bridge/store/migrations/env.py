@@ -1,4 +1,4 @@
-"""What alembic runs for each migration; the connection, and its transaction, come from `bring_up_to_date`."""
+"""Alembic environment; the connection and its transaction come from `migrate`."""
 
 from alembic import context
 
@@ -7,7 +7,7 @@ from bridge.store.schema import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    render_as_batch=True,  # SQLite changes a table by copying it
+    render_as_batch=True,  # SQLite cannot alter most columns, so Alembic copies the table
     transaction_per_migration=False,
 )
 context.run_migrations()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.oauth.clients import hash_secret
-from bridge.store import AccessToken, Grant, Minted, StoredClient, fingerprint
+from bridge.store import AccessToken, Grant, StoredClient, TokenRecords, fingerprint
 from tests.support.bridge.client_command import ClientCommand, command, empty_database
 from tests.support.bridge.client_files import PAGE, WIKI, apply, apply_json, documents, write_file
 
@@ -123,7 +123,7 @@ def test_removed_or_disabled_client_loses_its_grants(command: ClientCommand, tex
             created_at=0,
         )
         token = AccessToken(token_hash=fingerprint(name), grant_id=name, scope="", issued_at=0, expires_at=2**40)
-        store.grants.begin_with_token(grant, Minted(access_token=token, refresh_token=None))
+        store.grants.begin_with_token(grant, TokenRecords(access_token=token, refresh_token=None))
     store.close()
     done = apply(command, text, "--prune", "--yes")
     assert "Revoked grants: 1" in done.stderr

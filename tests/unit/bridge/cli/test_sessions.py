@@ -128,7 +128,7 @@ def test_all_sessions_of_a_subject_are_ended(store: SqlStore) -> None:
 
     assert sessions("end", "--subject", "alice").stdout == "2 sessions ended.\n"
     assert sids() == ["three"]
-    assert len(store.deliveries.waiting()) == 2
+    assert len(store.deliveries.list_waiting()) == 2
 
 
 def test_subjects_are_found_after_session_in_any_case(store: SqlStore) -> None:
@@ -162,8 +162,8 @@ def test_end_requires_session_or_subject(store: SqlStore, arguments: tuple[str, 
 
 def test_failed_delivery_shows_last_error(store: SqlStore) -> None:
     store.deliveries.queue([("hub", "sid", "alice", "https://hub.example.org/logout")], now=NOW)
-    (taken,) = store.deliveries.take_due(now=NOW, lease=10, limit=1)
-    store.deliveries.failed(taken.delivery_id, error="answered with status 500", next_attempt_at=None)
+    (taken,) = store.deliveries.lease_due(now=NOW, lease=10, limit=1)
+    store.deliveries.mark_failed(taken.delivery_id, error="answered with status 500", next_attempt_at=None)
 
     table = deliveries().stdout
     assert "never" in table

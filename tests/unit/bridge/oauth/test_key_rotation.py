@@ -10,7 +10,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
-from bridge.oauth.keys import PUBLISHED_AHEAD_SECONDS, REREAD_SECONDS, RETIRED_KEPT_SECONDS, KeyRing, key_states
+from bridge.oauth.keys import PUBLISH_AHEAD_SECONDS, REREAD_SECONDS, RETIRED_KEPT_SECONDS, KeyRing, key_states
 from bridge.store import SigningKey, SqlStore
 
 NOW = 1_800_000_000
@@ -96,8 +96,8 @@ def test_a_new_key_is_published_two_hours_before_it_signs_row64(ring: KeyRing, s
     assert states(ring) == {successor: "next", first: "signing"}
     clock.now += REREAD_SECONDS
     assert published(other_worker) == [successor, first], "every worker publishes it soon"
-    clock.now = NOW + PUBLISHED_AHEAD_SECONDS - 1
-    assert PUBLISHED_AHEAD_SECONDS - REREAD_SECONDS >= 2 * HOUR
+    clock.now = NOW + PUBLISH_AHEAD_SECONDS - 1
+    assert PUBLISH_AHEAD_SECONDS - REREAD_SECONDS >= 2 * HOUR
     assert signer(ring) == signer(other_worker) == first
     clock.now += 1
     assert signer(ring) == signer(other_worker) == successor
@@ -127,7 +127,7 @@ def test_a_removed_key_is_neither_published_nor_believed(ring: KeyRing) -> None:
 
 def test_keys_are_rotated_before_they_are_too_old(ring: KeyRing, clock: Clock) -> None:
     (first,) = published(ring)
-    clock.now = NOW + MAX_AGE - PUBLISHED_AHEAD_SECONDS - 1
+    clock.now = NOW + MAX_AGE - PUBLISH_AHEAD_SECONDS - 1
     assert ring.rotate_by_age(MAX_AGE) == []
     clock.now += 1
     added = ring.rotate_by_age(MAX_AGE)
@@ -183,7 +183,7 @@ def test_a_worker_that_looked_before_another_rotated_does_not_rotate_again(
 def test_a_retired_key_is_forgotten_when_nobody_asks_about_it_any_more(ring: KeyRing, clock: Clock) -> None:
     (first,) = published(ring)
     ring.rotate("ES256")
-    retired_at = NOW + PUBLISHED_AHEAD_SECONDS
+    retired_at = NOW + PUBLISH_AHEAD_SECONDS
     clock.now = retired_at + RETIRED_KEPT_SECONDS - 1
     ring.rotate_by_age(MAX_AGE)
     assert first in published(ring)

@@ -1,4 +1,4 @@
-"""What happens when CAS ends a session by its ticket: `Sessions.end_by_ticket` and what begins at the same moment."""
+"""`Sessions.end_by_ticket`, also while the session of the ticket begins."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.contract.records import ALICE, BOB, DAY, NOW, allow, begin, consume, 
 TICKET = fingerprint("ticket of session")
 
 
-@pytest.mark.parametrize("offline_too", [True, False])
-def test_everything_under_the_session_is_taken_back_cas24(store: Store, offline_too: bool) -> None:
+@pytest.mark.parametrize("include_offline", [True, False])
+def test_end_by_ticket_revokes_grants_cas24(store: Store, include_offline: bool) -> None:
     begin(store)
     begin(store, "another")
     for name, kept in {"first": {}, "second": {"client_id": "portal"}, "offline": {"offline": True}}.items():
@@ -23,35 +23,34 @@ def test_everything_under_the_session_is_taken_back_cas24(store: Store, offline_
     allow(store, "of another", "code of another", sid="sid of another")
     redeem(store, "code of another", gives="of another")
     allow(store, "not redeemed", "code not redeemed")
-    assert list(store.sessions.end_by_ticket(TICKET, now=NOW + 2, offline_too=offline_too)) == [session().sid]
+    assert list(store.sessions.end_by_ticket(TICKET, now=NOW + 2, include_offline=include_offline)) == [session().sid]
     for name in ("first", "second"):
         assert not works(store, name)
         assert not refreshes(store, f"refresh {name}")
-    assert works(store, "offline") is not offline_too
+    assert works(store, "offline") is not include_offline
     assert works(store, "of another")
     assert redeem(store, "code not redeemed", gives="late") is False
     assert store.sessions.find(session().cookie_hash, now=NOW) is None
 
 
-def test_each_client_that_wants_to_know_is_queued_once_cas24_cas25(store: Store) -> None:
+def test_each_client_is_queued_once_cas24_cas25(store: Store) -> None:
     begin(store)
-    for number, client_id in enumerate(["hub", "hub", "portal", "deaf"]):
+    for number, client_id in enumerate(["hub", "hub", "portal", "silent"]):
         allow(store, f"grant {number}", f"code {number}", client_id=client_id)
     addresses = {"hub": "https://hub.example/logout", "portal": "https://portal.example/logout"}
-    for _ in range(3):  # a replay changes nothing
-        store.sessions.end_by_ticket(TICKET, now=NOW, tell=addresses.get)
-    assert sorted((due.client_id, due.uri) for due in store.deliveries.waiting()) == sorted(addresses.items())
+    for _ in range(3):  # repetitions change nothing
+        store.sessions.end_by_ticket(TICKET, now=NOW, logout_uri=addresses.get)
+    assert sorted((due.client_id, due.uri) for due in store.deliveries.list_waiting()) == sorted(addresses.items())
 
 
-def test_a_ticket_ends_its_session_once(store: Store) -> None:
+def test_ticket_ends_its_session_once(store: Store) -> None:
     begin(store)
     assert list(store.sessions.end_by_ticket(TICKET, now=NOW)) == [session().sid]
     assert list(store.sessions.end_by_ticket(TICKET, now=NOW)) == []
     assert list(store.sessions.end_by_ticket(fingerprint("unknown"), now=NOW)) == []
 
 
-def test_whoever_was_signed_out_by_cas_need_not_prove_anything_twice(store: Store) -> None:
-    """CAS has forgotten them as well, so its next word is a fresh one."""
+def test_session_ended_by_cas_does_not_count_as_ended(store: Store) -> None:
     begin(store)
     begin(store, "another")
     store.sessions.end_by_ticket(TICKET, now=NOW)
@@ -60,7 +59,7 @@ def test_whoever_was_signed_out_by_cas_need_not_prove_anything_twice(store: Stor
     assert store.sessions.has_ended(session("another").cookie_hash) is True
 
 
-def test_the_last_time_that_cas_ended_a_session_is_remembered(store: Store) -> None:
+def test_last_end_by_cas_is_stored(store: Store) -> None:
     assert store.sessions.last_ended_by_cas() is None
     begin(store)
     begin(store, "another")
@@ -72,7 +71,7 @@ def test_the_last_time_that_cas_ended_a_session_is_remembered(store: Store) -> N
     assert store.sessions.last_ended_by_cas() == NOW + 5
 
 
-def test_a_session_does_not_begin_when_cas_ended_it_while_the_ticket_was_validated(store: Store) -> None:
+def test_session_does_not_begin_after_cas_ended_ticket(store: Store) -> None:
     store.pending_logins.save(login())
     assert consume(store, ticket_hash=TICKET) == Consumed(login())
     assert list(store.sessions.end_by_ticket(TICKET, now=NOW)) == []
@@ -81,8 +80,8 @@ def test_a_session_does_not_begin_when_cas_ended_it_while_the_ticket_was_validat
     assert store.sessions.begin(session(), ticket_hash=fingerprint("the next ticket")) is True
 
 
-def test_nor_is_one_renewed_then_and_what_the_browser_had_before_is_over_as_well(store: Store) -> None:
-    """CAS may have forgotten the older tickets, so that it will never name one of them."""
+def test_ticket_ended_before_renewal_ends_browser_sessions(store: Store) -> None:
+    """CAS may not know the older tickets any more."""
     begin(store, browser_hash=login().browser_hash)
     begin(store, "another")
     renewal = fingerprint("ticket of renewal")
@@ -95,42 +94,42 @@ def test_nor_is_one_renewed_then_and_what_the_browser_had_before_is_over_as_well
 
 
 @pytest.mark.parametrize(("identity", "is_ended"), [(ALICE, True), (BOB, False)], ids=["the same", "another"])
-def test_other_sessions_of_the_same_user_in_the_same_browser_end_too_cas25(
-    store: Store, identity: Identity, is_ended: bool
-) -> None:
-    """Two tabs that signed in at once have two, and CAS may remember one ticket of them alone."""
+def test_sessions_of_same_user_and_browser_end_cas25(store: Store, identity: Identity, is_ended: bool) -> None:
+    """Two tabs that sign in at once begin two sessions, and CAS may know only one of their tickets."""
     begin(store, browser_hash="one browser")
-    begin(store, "of the other tab", browser_hash="one browser", identity=identity)
+    begin(store, "other tab", browser_hash="one browser", identity=identity)
     begin(store, "elsewhere", browser_hash="another browser")
     ended = store.sessions.end_by_ticket(TICKET, now=NOW)
-    assert ("sid of of the other tab" in ended) is is_ended
+    assert ("sid of other tab" in ended) is is_ended
     assert store.sessions.find_by_sid("sid of elsewhere", now=NOW) is not None
 
 
-def test_sessions_of_before_browsers_were_remembered_end_one_by_one(store: Store) -> None:
+def test_sessions_without_browser_end_one_by_one(store: Store) -> None:
     begin(store, browser_hash=None)
     begin(store, "another", browser_hash=None)
     assert list(store.sessions.end_by_ticket(TICKET, now=NOW)) == [session().sid]
 
 
-@pytest.mark.parametrize("offline_too", [True, False])
-def test_what_outlived_the_end_of_its_session_need_not_outlive_that_at_cas(store: Store, offline_too: bool) -> None:
+@pytest.mark.parametrize("include_offline", [True, False])
+def test_end_by_cas_revokes_offline_grants_of_ended_session(store: Store, include_offline: bool) -> None:
     begin(store)
     allow(store, offline=True)
     redeem(store)
-    told: list[str] = []
-    store.sessions.end(session().sid, now=NOW + 2, tell=told.append)
+    notified: list[str] = []
+    store.sessions.end(session().sid, now=NOW + 2, logout_uri=notified.append)
     assert refreshes(store, "refresh access")
-    ended = store.sessions.end_by_ticket(TICKET, now=NOW + 3, tell=told.append, offline_too=offline_too)
-    assert list(ended) == [], "it was over before"
-    assert refreshes(store, "refresh access") is not offline_too
-    assert told == ["hub"], "nobody is told twice"
-    assert store.sessions.last_ended_by_cas() == NOW + 2, "CAS does report logouts"
+    ended = store.sessions.end_by_ticket(
+        TICKET, now=NOW + 3, logout_uri=notified.append, include_offline=include_offline
+    )
+    assert list(ended) == []
+    assert refreshes(store, "refresh access") is not include_offline
+    assert notified == ["hub"]
+    assert store.sessions.last_ended_by_cas() == NOW + 2
 
 
-@pytest.mark.parametrize("time", range(10))
-def test_beginning_and_ending_at_once_leaves_no_session(store: SqlStore, time: int) -> None:
-    """Whoever is first: a session that begins is found and ended, or does not begin."""
+@pytest.mark.parametrize("attempt", range(10))
+def test_concurrent_begin_and_end_leave_no_session(store: SqlStore, attempt: int) -> None:
+    """Either order is correct: the session is ended, or it does not begin."""
     store.pending_logins.save(login())
     consume(store, ticket_hash=TICKET)
     start = Barrier(2)
@@ -153,7 +152,7 @@ def test_beginning_and_ending_at_once_leaves_no_session(store: SqlStore, time: i
     assert store.sessions.find(session().cookie_hash, now=NOW) is None
 
 
-def test_the_mark_of_an_ended_login_goes_with_it(store: Store) -> None:
+def test_ended_login_is_purged(store: Store) -> None:
     store.pending_logins.save(login())
     consume(store, ticket_hash=TICKET)
     store.sessions.end_by_ticket(TICKET, now=NOW)

@@ -1,4 +1,4 @@
-"""Looking into a database without making or changing one."""
+"""Opening a database without creating or migrating it, and database URLs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECRET = "7c1e0b7d6a4f4e2d8c9b1a2f3e4d5c6b"
 
 def refusal(url: str) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        SqlStore.as_found(url)
+        SqlStore.open_existing(url)
     return caught.value.faults[0]
 
 
@@ -31,7 +31,7 @@ def run(file: Path, statement: str) -> None:
     connection.close()
 
 
-def made(folder: Path) -> Path:
+def create_database(folder: Path) -> Path:
     file = folder / "bridge.sqlite3"
     store = SqlStore(f"sqlite:///{file}")
     KeyRing(store, SECRET, lambda: NOW)
@@ -39,43 +39,43 @@ def made(folder: Path) -> Path:
     return file
 
 
-def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    assert SqlStore.as_found(f"sqlite:///{tmp_path}/none.sqlite3") == "absent"
+def test_missing_file_is_not_created(tmp_path: Path) -> None:
+    assert SqlStore.open_existing(f"sqlite:///{tmp_path}/none.sqlite3") == "absent"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_could_not_be_made_is_refused(tmp_path: Path) -> None:
+def test_file_that_cannot_be_created_is_rejected(tmp_path: Path) -> None:
     assert "must exist or be creatable" in refusal(f"sqlite:///{tmp_path}/nowhere/none.sqlite3")
 
 
-def test_an_empty_file_stays_empty(tmp_path: Path) -> None:
+def test_empty_file_stays_empty(tmp_path: Path) -> None:
     (tmp_path / "empty.sqlite3").touch()
-    assert SqlStore.as_found(f"sqlite:///{tmp_path}/empty.sqlite3") == "empty"
+    assert SqlStore.open_existing(f"sqlite:///{tmp_path}/empty.sqlite3") == "empty"
     assert (tmp_path / "empty.sqlite3").stat().st_size == 0
 
 
-def test_an_older_database_is_not_brought_up_to_date(tmp_path: Path) -> None:
-    file = made(tmp_path)
+def test_older_database_is_not_migrated(tmp_path: Path) -> None:
+    file = create_database(tmp_path)
     run(file, "UPDATE alembic_version SET version_num = '0001'")
     before = hashlib.sha256(file.read_bytes()).digest()
-    assert SqlStore.as_found(f"sqlite:///{file}") == "older"
+    assert SqlStore.open_existing(f"sqlite:///{file}") == "older"
     assert hashlib.sha256(file.read_bytes()).digest() == before
 
 
-def test_a_newer_database_and_one_of_others_are_refused_as_at_a_start(tmp_path: Path) -> None:
-    file = made(tmp_path)
+def test_newer_or_foreign_database_is_rejected(tmp_path: Path) -> None:
+    file = create_database(tmp_path)
     run(file, "UPDATE alembic_version SET version_num = '9999'")
     assert "newer version" in refusal(f"sqlite:///{file}")
     run(tmp_path / "other.sqlite3", "CREATE TABLE sessions (x)")
-    assert "no release of Passerelle made" in refusal(f"sqlite:///{tmp_path}/other.sqlite3")
+    assert "no release of Passerelle created" in refusal(f"sqlite:///{tmp_path}/other.sqlite3")
     (tmp_path / "text").write_text("no database" * 100)
     assert "not a database" in refusal(f"sqlite:///{tmp_path}/text")
 
 
-def test_the_store_that_is_found_can_be_read_and_its_keys_tried(tmp_path: Path) -> None:
-    file = made(tmp_path)
+def test_existing_store_is_read_without_change(tmp_path: Path) -> None:
+    file = create_database(tmp_path)
     before = hashlib.sha256(file.read_bytes()).digest()
-    store = SqlStore.as_found(f"sqlite:///{file}")
+    store = SqlStore.open_existing(f"sqlite:///{file}")
     assert isinstance(store, SqlStore)
     keys = store.keys.all()
     store.close()
@@ -97,7 +97,7 @@ def test_the_store_that_is_found_can_be_read_and_its_keys_tried(tmp_path: Path) 
         "sqlite://",
     ],
 )
-def test_a_database_url_that_cannot_be_read_is_a_fault_of_the_settings_that_quotes_nothing(url: str) -> None:
+def test_malformed_database_url_is_not_quoted(url: str) -> None:
     with pytest.raises(ValueError, match=r"must be|port has to be") as caught:
         check_database_url(url)
     assert "s3cret" not in str(caught.value)
@@ -114,12 +114,12 @@ def test_a_database_url_that_cannot_be_read_is_a_fault_of_the_settings_that_quot
         "sqlite:////var/lib/bridge.sqlite3",
     ],
 )
-def test_a_database_url_that_the_driver_reads_is_accepted(url: str) -> None:
+def test_database_url_of_driver_is_accepted(url: str) -> None:
     check_database_url(url)
     open_engine(url).dispose()
 
 
-def test_what_sqlalchemy_cannot_read_is_told_without_its_words() -> None:
+def test_sqlalchemy_error_is_not_quoted() -> None:
     with pytest.raises(ConfigurationError) as caught:
         open_engine("postgresql://u:s3cret@h:notaport/db")
     assert "s3cret" not in caught.value.faults[0]

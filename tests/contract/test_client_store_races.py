@@ -1,4 +1,4 @@
-"""`ClientStore`: two administrators, or an administrator and a script, at one client in the same moment."""
+"""`ClientStore`: concurrent commands that change the same client."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from tests.contract.records import NOW
 FACTS = {"client_id": "wiki", "client_name": "Wiki", "redirect_uris": ("https://wiki.example.org/cb",)}
 
 
-class Meanwhile:
-    """A real store in which, once, somebody else gets in between a reading and the writing that follows from it."""
+class InterruptedStore:
+    """A store that runs another change once, between the first read and the write based on it."""
 
-    def __init__(self, store: Store, does: Callable[[], object]) -> None:
-        self._store, self._does = store, [does]
+    def __init__(self, store: Store, change: Callable[[], object]) -> None:
+        self._store, self._changes = store, [change]
 
     @property
-    def clients(self) -> Meanwhile:
+    def clients(self) -> InterruptedStore:
         return self
 
     def all(self) -> Sequence[StoredClient]:
         found = self._store.clients.all()
-        while self._does:
-            self._does.pop()()
+        while self._changes:
+            self._changes.pop()()
         return found
 
     def __getattr__(self, name: str) -> Any:
@@ -41,11 +41,11 @@ def commands(store: Store) -> ClientStore:
     return ClientStore([], store, now=NOW)
 
 
-def interrupted(store: Store, does: Callable[[], object]) -> ClientStore:
-    return commands(cast(Store, Meanwhile(store, does)))
+def interrupted(store: Store, change: Callable[[], object]) -> ClientStore:
+    return commands(cast(Store, InterruptedStore(store, change)))
 
 
-def test_an_edit_does_not_enable_what_is_disabled_meanwhile(store: Store) -> None:
+def test_concurrent_edit_keeps_client_disabled(store: Store) -> None:
     commands(store).add(FACTS, public=False)
     interrupted(store, lambda: commands(store).disable("wiki")).edit("wiki", {"client_name": "New"})
     found = commands(store).find("wiki")
@@ -54,37 +54,39 @@ def test_an_edit_does_not_enable_what_is_disabled_meanwhile(store: Store) -> Non
     assert found.settings.client_name == "New"
 
 
-def test_an_edit_does_not_bring_back_a_secret_that_is_replaced_meanwhile(store: Store) -> None:
+def test_concurrent_edit_keeps_new_secret(store: Store) -> None:
     commands(store).add(FACTS, public=False)
-    told: list[str] = []
+    secrets: list[str] = []
     there = commands(store)
-    interrupted(store, lambda: told.append(there.rotate_secret("wiki", keep_old=False))).edit("wiki", {"consent": True})
+    interrupted(store, lambda: secrets.append(there.rotate_secret("wiki", keep_old=False))).edit(
+        "wiki", {"consent": True}
+    )
     settings = commands(store).find("wiki").settings
     assert settings is not None
-    assert settings.client_secret_hash == f"sha256:{hash_secret(told[0])}"
+    assert settings.client_secret_hash == f"sha256:{hash_secret(secrets[0])}"
     assert settings.consent
 
 
-def test_an_edit_does_not_bring_back_who_is_removed_meanwhile(store: Store) -> None:
+def test_concurrent_edit_keeps_client_removed(store: Store) -> None:
     commands(store).add(FACTS, public=False)
     with pytest.raises(ClientCommandError, match="There is no client 'wiki'"):
         interrupted(store, lambda: commands(store).remove("wiki")).edit("wiki", {"consent": True})
     assert commands(store).all() == []
 
 
-def test_a_changeover_keeps_the_secret_that_is_new_meanwhile(store: Store) -> None:
+def test_concurrent_rotations_keep_both_secrets(store: Store) -> None:
     commands(store).add(FACTS, public=False)
-    told: list[str] = []
+    secrets: list[str] = []
     there = commands(store)
-    mine = interrupted(store, lambda: told.append(there.rotate_secret("wiki", keep_old=False)))
-    told.append(mine.rotate_secret("wiki", keep_old=True))
+    mine = interrupted(store, lambda: secrets.append(there.rotate_secret("wiki", keep_old=False)))
+    secrets.append(mine.rotate_secret("wiki", keep_old=True))
     settings = commands(store).find("wiki").settings
     assert settings is not None
     known = [settings.former_secret_hash, settings.client_secret_hash]
-    assert known == [f"sha256:{hash_secret(secret)}" for secret in told]
+    assert known == [f"sha256:{hash_secret(secret)}" for secret in secrets]
 
 
-def test_a_name_that_is_taken_meanwhile_is_not_taken_again(store: Store) -> None:
+def test_concurrent_add_rejects_used_client_id(store: Store) -> None:
     other = {**FACTS, "redirect_uris": ("https://other.example.org/cb",)}
     with pytest.raises(ClientCommandError, match="There is a client wiki already"):
         interrupted(store, lambda: commands(store).add(FACTS, public=False)).add(other, public=True)
@@ -93,7 +95,7 @@ def test_a_name_that_is_taken_meanwhile_is_not_taken_again(store: Store) -> None
     assert settings.redirect_uris == FACTS["redirect_uris"]
 
 
-def test_of_many_at_once_none_is_lost(database: str) -> None:
+def test_concurrent_edits_are_all_applied(database: str) -> None:
     stores = [SqlStore(database) for _ in range(8)]
 
     def add(number: int) -> bool:
