@@ -1,4 +1,4 @@
-"""A bridge in this process, a CAS that really listens, a clock that tests move, and a search of every log line."""
+"""Fixtures: a bridge in this process, a listening CAS, a clock, and a search of the log for secrets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MakeBridge = Callable[..., Running]
 
 @pytest.fixture(scope="session")
 def database_with_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made once, because an RSA key costs more than most tests."""
+    """Create keys once, because an RSA key costs more than most tests."""
     database = tmp_path_factory.mktemp("bridge") / "bridge.sqlite3"
     app = create_app(load(environment("http://127.0.0.1:9/cas", database)))
     app.extensions[EXTENSION].provider.store.close()
@@ -44,7 +44,7 @@ def cas_server() -> Iterator[ScriptedCas]:
 
 @pytest.fixture
 def cas(cas_server: ScriptedCas) -> ScriptedCas:
-    """Plays no script, has seen no request, and knows Alice."""
+    """Return a CAS without a script or requests, where Alice is signed in."""
     cas_server.script, cas_server.signed_in = None, True
     cas_server.requests.clear()
     cas_server.sign_in_as("alice", ALICE)
@@ -53,9 +53,9 @@ def cas(cas_server: ScriptedCas) -> ScriptedCas:
 
 @pytest.fixture
 def logged() -> Iterator[list[str]]:
-    """Every line that is logged, as the bridge writes it."""
+    """Collect the log lines of the bridge."""
     lines: list[str] = []
-    structlog.reset_defaults()  # a command that ran in this process may have changed them
+    structlog.reset_defaults()  # an earlier command may have changed them
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -71,7 +71,7 @@ def logged() -> Iterator[list[str]]:
 
 
 def start(cas_url: str, database: Path, *, read_timeout: float = 5.0, **changes: str) -> Running:
-    """`read_timeout` is for CAS, the rest are settings."""
+    """Start a bridge; `read_timeout` is for CAS, the changes are settings."""
     settings = load(environment(cas_url, database) | {f"PASSERELLE_{name.upper()}": changes[name] for name in changes})
     clock, store = Clock(), SqlStore(settings.database_url.get_secret_value())
     proxy = None if settings.cas_proxy is None else settings.cas_proxy.get_secret_value()
@@ -93,7 +93,7 @@ def check_log_holds_no_secret(logged: list[str], *wires: Wire) -> None:
 
 @pytest.fixture
 def make_bridge(cas: ScriptedCas, database_with_keys: Path, tmp_path: Path, logged: list[str]) -> Iterator[MakeBridge]:
-    """Bridges of the test's own, on one database; see `start`."""
+    """Return a factory of bridges on one database; see `start`."""
     database = Path(shutil.copy(database_with_keys, tmp_path / "bridge.sqlite3"))
     running: list[Running] = []
 
@@ -119,7 +119,7 @@ def standing_bridge(
 
 @pytest.fixture
 def bridge(standing_bridge: Running, cas: ScriptedCas, logged: list[str]) -> Iterator[Running]:
-    """A bridge that knows nobody yet. The process behind it is shared: use `make_bridge` to break one."""
+    """Return an empty bridge. The application is shared: use `make_bridge` for destructive tests."""
     standing_bridge.store.purge(now=2**40)
     standing_bridge.clock.now = time.time()
     bridge = replace(standing_bridge, wire=Wire(ISSUER, app=standing_bridge.app))
@@ -129,7 +129,7 @@ def bridge(standing_bridge: Running, cas: ScriptedCas, logged: list[str]) -> Ite
 
 @pytest.fixture
 def live_bridge(cas: ScriptedCas, tmp_path: Path) -> Iterator[LiveBridge]:
-    """`passerelle serve` with two workers, not started yet; whatever is left of it at the end is killed."""
+    """Return `passerelle serve` with two workers, not started yet; the process is killed at the end."""
     bridge = LiveBridge(tmp_path, cas_url=cas.url, clients=CLIENTS, settings={"PASSERELLE_WORKERS": "2"})
     yield bridge
     if bridge.process is not None and bridge.process.poll() is None:
@@ -153,19 +153,19 @@ def portal(bridge: Running) -> App:
 
 @pytest.fixture
 def notes(bridge: Running) -> App:
-    """Refreshes its tokens."""
+    """A client with refresh tokens."""
     return App(bridge.wire, "notes", secret="the secret of notes", redirect_uri="https://notes.example.org/cb")
 
 
 @pytest.fixture
 def asks(bridge: Running) -> App:
-    """Its users are asked first."""
+    """A client that requires consent."""
     return App(bridge.wire, "asks", secret="the secret of asks", redirect_uri="https://asks.example.org/cb")
 
 
 @pytest.fixture
 def robot(bridge: Running) -> App:
-    """Acts for itself."""
+    """A client with client_credentials."""
     return App(bridge.wire, "robot", secret="the secret of the robot")
 
 
@@ -177,5 +177,5 @@ def cli(bridge: Running) -> App:
 
 @pytest.fixture
 def old(bridge: Running) -> App:
-    """A confidential client that was excused from PKCE and may not have every scope."""
+    """A confidential client without required PKCE and with few scopes."""
     return App(bridge.wire, "old", secret="old-secret-of-old", redirect_uri="https://old.example.org/cb")

@@ -1,4 +1,4 @@
-"""Every flow that there is, well and badly ended, with values that can be found again where they must not be."""
+"""Every flow, successful and failed, with recognisable secrets to search for."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ CLIENT = {
 
 
 class Actors:
-    """A browser and an application whose every word is a recognisable secret."""
+    """A browser and an application with recognisable secrets."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.browser = Browser(wire)
         self.app = App(wire, "app", secret=SECRET, redirect_uri="https://app.example.org/cb")
-        self.told = {"X-Forwarded-For": CALLER}
+        self.sent_headers = {"X-Forwarded-For": CALLER}
 
     def secret(self, value: str) -> str:
         self.wire.secrets.add(value)
         return value
 
-    def agrees(self, page: Response, decision: str = "allow") -> Response:
+    def give_consent(self, page: Response, decision: str = "allow") -> Response:
         hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text)
         form = {name: html.unescape(value) for name, value in hidden}
         self.secret(form["form_token"])
-        return self.browser.post("/consent", {**form, "decision": decision}, **self.told)
+        return self.browser.post("/consent", {**form, "decision": decision}, **self.sent_headers)
 
     def post(self, path: str, *, basic: str | None = None, **form: str) -> Response:
         usual = {"client_id": "app", "client_secret": SECRET} if basic is None else {}
         header = {} if basic is None else {"Authorization": basic}
-        answer = self.wire.send("POST", path, headers=FORM | self.told | header, body=urlencode(usual | form))
+        answer = self.wire.send("POST", path, headers=FORM | self.sent_headers | header, body=urlencode(usual | form))
         if path == "/token" and answer.status == 200:
             names = ("access_token", "refresh_token", "id_token")
             self.wire.secrets |= {answer.json[name] for name in names if name in answer.json}
@@ -59,11 +59,13 @@ class Actors:
         return self.post("/token", redirect_uri=self.app.redirect_uri, **form)
 
     def fetch_userinfo(self, token: str) -> Response:
-        return self.wire.send("GET", "/userinfo", headers=self.told | {"Authorization": f"Bearer {self.secret(token)}"})
+        return self.wire.send(
+            "GET", "/userinfo", headers=self.sent_headers | {"Authorization": f"Bearer {self.secret(token)}"}
+        )
 
 
 def drive_every_flow(bridge: Running, actors: Actors, cas: ScriptedCas) -> None:
-    """Everything that ends well, then everything that does not."""
+    """Run the successful flows, then the failing ones."""
     ends_well(bridge, actors)
     ends_badly(bridge, actors, cas)
 
@@ -71,26 +73,28 @@ def drive_every_flow(bridge: Running, actors: Actors, cas: ScriptedCas) -> None:
 def ends_well(bridge: Running, actors: Actors) -> None:
     browser, app = actors.browser, actors.app
     wants = {"scope": "openid profile offline_access"}
-    page = browser.get(browser.log_in_at_cas(browser.get(app.authorization_url(**wants), **actors.told)), **actors.told)
-    code = app.extract_code(actors.agrees(page))
+    page = browser.get(
+        browser.log_in_at_cas(browser.get(app.authorization_url(**wants), **actors.sent_headers)), **actors.sent_headers
+    )
+    code = app.extract_code(actors.give_consent(page))
     tokens = actors.redeem(code).json
     assert actors.fetch_userinfo(tokens["access_token"]).status == 200
     newer = actors.post("/token", grant_type="refresh_token", refresh_token=tokens["refresh_token"]).json
     assert actors.post("/introspect", token=newer["access_token"]).json["active"]
     assert actors.post("/revoke", token=newer["refresh_token"]).status == 200
     assert actors.post("/token", grant_type="client_credentials").status == 200
-    second = app.extract_code(browser.get(app.authorization_url(**wants, response_mode=None), **actors.told))
+    second = app.extract_code(browser.get(app.authorization_url(**wants, response_mode=None), **actors.sent_headers))
     again = actors.redeem(second).json
-    assert browser.get(app.authorization_url(**wants, response_mode="form_post"), **actors.told).status == 200
+    assert browser.get(app.authorization_url(**wants, response_mode="form_post"), **actors.sent_headers).status == 200
     logout = urlencode({"id_token_hint": again["id_token"], "post_logout_redirect_uri": "https://app.example.org/"})
-    assert browser.get(f"/logout?{logout}", **actors.told).status == 303
+    assert browser.get(f"/logout?{logout}", **actors.sent_headers).status == 303
 
 
 def ends_badly(bridge: Running, actors: Actors, cas: ScriptedCas) -> None:
     browser, app = actors.browser, actors.app
     page = browser.sign_in(app.authorization_url(scope="openid profile email groups"))
-    assert "error" in actors.agrees(page, "deny").parameters
-    code = app.extract_code(actors.agrees(browser.get(app.authorization_url(prompt="consent"))))
+    assert "error" in actors.give_consent(page, "deny").parameters
+    code = app.extract_code(actors.give_consent(browser.get(app.authorization_url(prompt="consent"))))
     tokens = actors.redeem(code).json
     assert actors.redeem(code).status == 400  # reuse
     assert actors.fetch_userinfo(tokens["access_token"]).status == 401
@@ -110,7 +114,7 @@ def ends_badly(bridge: Running, actors: Actors, cas: ScriptedCas) -> None:
     for cookie in ("", secrets.token_urlsafe(32)):
         ticket, state = actors.secret(f"ST-{secrets.token_hex(12)}"), actors.secret(secrets.token_urlsafe(32))
         jar = {"Cookie": f"__Host-passerelle-login={actors.secret(cookie)}"} if cookie else {}
-        bridge.wire.send("GET", f"/cas/callback?state={state}&ticket={ticket}", headers=actors.told | jar)
+        bridge.wire.send("GET", f"/cas/callback?state={state}&ticket={ticket}", headers=actors.sent_headers | jar)
     for script in (cas_scripts.redirects_to("https://elsewhere.example/"), None):
         cas.script = script
         other = Browser(bridge.wire)

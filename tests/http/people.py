@@ -1,4 +1,4 @@
-"""A person who signs in to several applications and out again, for the tests of logout."""
+"""A user who signs in to several applications and out again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SESSION_COOKIE = "__Host-passerelle-session"
 
 
 class Person:
-    """A browser, and what the applications that it signed in to were given."""
+    """A browser and the tokens of its applications."""
 
     def __init__(self, running: Running) -> None:
         self.running = running
@@ -59,8 +59,8 @@ class Person:
             return self.browser.get(f"{ISSUER}/logout?{urlencode(parameters)}")
         return self.browser.post("/logout", parameters)
 
-    def submits(self, page: Response) -> Response:
-        """The form of a page, which has to lead to our own address."""
+    def submit(self, page: Response) -> Response:
+        """Submit the form of a page of the bridge."""
         assert 'action="/logout"' in page.text
         return self.browser.post("/logout", fields(page))
 

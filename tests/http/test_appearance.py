@@ -1,4 +1,4 @@
-"""The look that an institution chooses: a colour that stays legible, a logo that stays a picture."""
+"""Tests of the appearance: accent colour and logo."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>ale
 @pytest.mark.parametrize(
     "color", ["#1d4ed8", "#000000", "#ffffff", "#ffe600", "#808080", "#e4002b", "#00FF00", "#777777"]
 )
-def test_whatever_the_colour_texts_can_be_read(color: str) -> None:
+def test_theme_has_enough_contrast_for_any_colour(color: str) -> None:
     light, dark = re.findall(r"--accent: (#\w{6}); --on-accent: (#\w{6})", theme(color))
     for (accent, text), background in ((light, LIGHT_BACKGROUND), (dark, DARK_BACKGROUND)):
         assert contrast(accent, background) >= MIN_CONTRAST
         assert contrast(text, accent) >= MIN_CONTRAST
 
 
-def test_a_colour_that_can_be_read_is_left_as_it_is() -> None:
+def test_legible_colour_is_unchanged() -> None:
     assert "--accent: #1d4ed8; --on-accent: #ffffff" in theme("#1d4ed8")
 
 
-def test_the_backgrounds_are_those_of_the_stylesheet() -> None:
+def test_theme_backgrounds_match_the_stylesheet() -> None:
     style = STYLESHEET.read_text()
     assert f"--page: {LIGHT_BACKGROUND}" in style
     assert f"--card: {DARK_BACKGROUND}" in style
 
 
-def test_the_colour_reaches_the_pages(make_bridge: MakeBridge) -> None:
+def test_accent_colour_is_in_the_theme(make_bridge: MakeBridge) -> None:
     browser = Browser(make_bridge(accent_color="#8b0000").wire)
     assert ("link", {"rel": "stylesheet", "href": "/static/theme.css"}) in parse_tags(browser.get("/").text)
     style = browser.get("/static/theme.css")
@@ -50,10 +50,10 @@ def test_the_colour_reaches_the_pages(make_bridge: MakeBridge) -> None:
 
 
 @pytest.mark.parametrize(("content", "media_type"), [(PNG, "image/png"), (SVG, "image/svg+xml")])
-def test_the_logo_is_a_picture_and_nothing_else(
+def test_logo_is_served_as_an_image_only(
     make_bridge: MakeBridge, tmp_path: Path, content: bytes, media_type: str
 ) -> None:
-    path = tmp_path / "logo.html"  # the name says nothing
+    path = tmp_path / "logo.html"  # the file name does not decide
     path.write_bytes(content)
     browser = Browser(make_bridge(logo_file=str(path)).wire)
     assert '<img src="/static/logo" alt="">' in browser.get("/").text
@@ -66,7 +66,7 @@ def test_the_logo_is_a_picture_and_nothing_else(
     assert "script" not in logo.headers["Content-Security-Policy"]
 
 
-def test_without_a_logo_there_is_none(make_bridge: MakeBridge) -> None:
+def test_no_logo_by_default(make_bridge: MakeBridge) -> None:
     browser = Browser(make_bridge().wire)
     assert "<img" not in browser.get("/").text
     assert browser.get("/static/logo", **HTML).status == 404
@@ -81,7 +81,7 @@ def test_without_a_logo_there_is_none(make_bridge: MakeBridge) -> None:
         (None, "cannot read"),
     ],
 )
-def test_a_logo_that_cannot_be_shown_stops_the_start(tmp_path: Path, content: bytes | None, fault: str) -> None:
+def test_invalid_logo_is_a_configuration_error(tmp_path: Path, content: bytes | None, fault: str) -> None:
     path = tmp_path / "logo.svg"
     if content is not None:
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Row 73 and the audit: every decision leaves a line with names that can be followed, and no line holds a secret."""
+"""Row 73: every decision is logged with names, and no log line has a secret."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def actors(bridge: Running) -> Actors:
 
 @pytest.fixture
 def other_logs(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """What libraries log, at the level where they tell most."""
+    """Collect the log of the libraries at the most verbose level."""
     caplog.set_level(logging.DEBUG)
     return caplog
 
 
-def test_every_line_is_on_the_page_with_its_fields_and_names(
+def test_every_event_is_documented_with_its_fields(
     bridge: Running, actors: Actors, cas: ScriptedCas, logged: list[str]
 ) -> None:
     drive_every_flow(bridge, actors, cas)
@@ -67,7 +67,7 @@ def test_every_line_is_on_the_page_with_its_fields_and_names(
     assert expected <= {event["event"] for event in seen}
 
 
-def test_decisions_say_for_whom_and_from_where_row39(bridge: Running, actors: Actors, logged: list[str]) -> None:
+def test_decisions_log_user_client_and_address_row39(bridge: Running, actors: Actors, logged: list[str]) -> None:
     ends_well(bridge, actors)
     seen = [json.loads(line) for line in logged]
     assert {event["remote"] for event in seen} == {CALLER}
@@ -81,19 +81,19 @@ def test_decisions_say_for_whom_and_from_where_row39(bridge: Running, actors: Ac
 
 
 @pytest.mark.parametrize("hops", ["0", "1", "2"])
-def test_who_calls_is_told_by_our_own_proxies_alone_row39(
+def test_only_trusted_proxies_set_the_client_address_row39(
     make_bridge: MakeBridge, logged: list[str], hops: str
 ) -> None:
     bridge = make_bridge(proxy_hops=hops)
     headers = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7, 192.0.2.44", "X-Real-Ip": "203.0.113.9"}
     client = bridge.app.test_client()
-    client.get("/authorize?client_id=nobody", headers=headers, environ_overrides={"REMOTE_ADDR": "10.0.0.1"})
+    client.get("/authorize?client_id=unknown", headers=headers, environ_overrides={"REMOTE_ADDR": "10.0.0.1"})
     expected = {"0": "10.0.0.1", "1": "192.0.2.44", "2": "198.51.100.7"}[hops]
     assert events(logged, "refused")[-1]["remote"] == expected
 
 
 @pytest.mark.parametrize("header", ["Host", "Proto", "Prefix", "Port"])
-def test_trusted_proxies_tell_who_calls_and_no_address_row39(make_bridge: MakeBridge, header: str) -> None:
+def test_trusted_proxies_do_not_set_urls_row39(make_bridge: MakeBridge, header: str) -> None:
     bridge = make_bridge(proxy_hops="1")
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
     forged = {f"X-Forwarded-{header}": {"Host": "evil.example", "Proto": "http", "Port": "81"}.get(header, "/evil")}
@@ -104,7 +104,7 @@ def test_trusted_proxies_tell_who_calls_and_no_address_row39(make_bridge: MakeBr
     assert trusted == {"x_for": 1}
 
 
-def test_no_log_holds_a_secret_row73(
+def test_no_log_line_has_a_secret_row73(
     bridge: Running, actors: Actors, cas: ScriptedCas, logged: list[str], other_logs: pytest.LogCaptureFixture
 ) -> None:
     drive_every_flow(bridge, actors, cas)
@@ -114,8 +114,8 @@ def test_no_log_holds_a_secret_row73(
     assert not [secret for secret in secrets_seen if secret in written]
 
 
-def test_the_trace_of_a_fault_holds_no_secret_row73(bridge: Running, actors: Actors, logged: list[str]) -> None:
-    """The database fails in the middle, with every parameter of the statement at hand."""
+def test_traceback_has_no_secret_row73(bridge: Running, actors: Actors, logged: list[str]) -> None:
+    """The exception of a failing database has every parameter of the statement."""
     page = actors.browser.sign_in(actors.app.authorization_url())
     code = actors.app.extract_code(actors.agrees(page))
     engine = create_engine(f"sqlite:///{bridge.database}")
@@ -129,7 +129,7 @@ def test_the_trace_of_a_fault_holds_no_secret_row73(bridge: Running, actors: Act
 
 
 @pytest.mark.parametrize("what", ["authorization code", "refresh token"])
-def test_reuse_stands_out_with_client_and_user_row17_row24(
+def test_token_reuse_is_logged_with_client_and_user_row17_row24(
     bridge: Running, actors: Actors, logged: list[str], what: str
 ) -> None:
     code = actors.app.extract_code(actors.agrees(actors.browser.sign_in(actors.app.authorization_url())))
@@ -145,7 +145,7 @@ def test_reuse_stands_out_with_client_and_user_row17_row24(
     assert facts == {"level": "warning", "what": what, "client": "app", "subject": "alice"}
 
 
-def test_an_application_that_was_disabled_is_not_called_unknown_in_the_log(bridge: Running, logged: list[str]) -> None:
+def test_disabled_client_is_logged_as_disabled(bridge: Running, logged: list[str]) -> None:
     off = {"client_id": "off", "client_secret_hash": "00" * 32, "redirect_uris": ["https://off.example.org/cb"]}
     bridge.store.clients.put(StoredClient(client_id="off", document=json.dumps(off), disabled=True), now=0)
     bridge.clock.advance(31)
@@ -157,43 +157,47 @@ def test_an_application_that_was_disabled_is_not_called_unknown_in_the_log(bridg
         headers={"Content-Type": "application/x-www-form-urlencoded"},
         body="grant_type=client_credentials&client_id=off",
     )
-    told = [json.loads(line).get("detail") for line in logged]
-    assert [detail for detail in told if detail] == ["client off is disabled"] * 3
+    details = [json.loads(line).get("detail") for line in logged]
+    assert [detail for detail in details if detail] == ["client off is disabled"] * 3
 
 
-def test_what_commands_change_is_told_by_those_who_serve(bridge: Running, logged: list[str]) -> None:
-    def asks() -> None:
+def test_client_changes_by_commands_are_logged_by_server(bridge: Running, logged: list[str]) -> None:
+    def reread_clients() -> None:
         bridge.clock.advance(31)
-        bridge.wire.send("GET", "/authorize?client_id=nobody")
+        bridge.wire.send("GET", "/authorize?client_id=unknown")
         bridge.wire.send("GET", "/.well-known/jwks.json")
 
-    asks()
+    reread_clients()
     added = {"client_id": "new", "client_secret_hash": "00" * 32, "redirect_uris": ["https://new.example.org/cb"]}
     for document in (added, added | {"consent": True}):
         bridge.store.clients.put(StoredClient(client_id="new", document=json.dumps(document), disabled=False), now=0)
-        asks()
-    for disabled, name in ((True, "new"), (True, "off"), (False, "new")):  # "off" is nobody's business: it never worked
+        reread_clients()
+    for disabled, name in (
+        (True, "new"),
+        (True, "off"),
+        (False, "new"),
+    ):  # "off" was never enabled, so its change is not logged
         document = json.dumps(added | {"client_id": name})
         bridge.store.clients.put(StoredClient(client_id=name, document=document, disabled=disabled), now=0)
-        asks()
+        reread_clients()
     bridge.store.clients.remove("new")
-    asks()
-    told = [
+    reread_clients()
+    details = [
         {name: event[name] for name in ("added", "changed", "disabled", "enabled", "removed") if event[name]}
         for event in events(logged, "clients_changed")
     ]
-    assert told == [
+    assert details == [
         *({"added": ["new"]}, {"changed": ["new"]}, {"disabled": ["new"]}),
         *({"enabled": ["new"]}, {"removed": ["new"]}),
     ]
     retired = bridge.store.keys.all()[0].kid
     bridge.store.keys.remove(retired)
-    asks()
+    reread_clients()
     (event,) = events(logged, "signing_keys_changed")
     assert (event["added"], event["removed"]) == ([], [retired])
 
 
-def test_a_live_bridge_at_debug_level_writes_json_and_no_secret_row73(cas: ScriptedCas, tmp_path: Path) -> None:
+def test_debug_log_is_json_without_secrets_row73(cas: ScriptedCas, tmp_path: Path) -> None:
     settings = {"PASSERELLE_LOG_LEVEL": "debug"}
     with LiveBridge(tmp_path, cas_url=cas.url, clients=[CLIENT], settings=settings) as bridge:
         wire = Wire(bridge.url, port=bridge.port)

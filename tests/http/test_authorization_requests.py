@@ -1,4 +1,4 @@
-"""Faults of a proven application are told to it through the browser, before anybody signs in."""
+"""Faults of a verified client are returned to it before a login."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("error", "changes"), [pytest.param(error, changes, id=name) for name, error, changes in REFUSED]
 )
-def test_the_application_is_told_what_is_wrong(
+def test_error_response_names_the_fault(
     browser: Browser, hub: App, cas: ScriptedCas, error: str, changes: dict[str, str | None]
 ) -> None:
-    told = browser.get(hub.authorization_url(**changes)).parameters
-    assert told["error"] == error
-    assert told["state"] == changes.get("state", hub.state)  # row 31
-    assert told["iss"] == "https://auth.example.org"  # row 29
-    assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+", told["error_description"])  # row 57
-    assert set(told) == {"error", "error_description", "state", "iss"}
+    parameters = browser.get(hub.authorization_url(**changes)).parameters
+    assert parameters["error"] == error
+    assert parameters["state"] == changes.get("state", hub.state)  # row 31
+    assert parameters["iss"] == "https://auth.example.org"  # row 29
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+", parameters["error_description"])  # row 57
+    assert set(parameters) == {"error", "error_description", "state", "iss"}
     assert not cas.requests
 
 
@@ -72,21 +72,21 @@ def test_the_application_is_told_what_is_wrong(
     "name",
     ["response_type", "scope", "state", "nonce", "code_challenge", "code_challenge_method", "prompt", "max_age"],
 )
-def test_a_repeated_parameter_is_refused_row49(browser: Browser, hub: App, name: str) -> None:
+def test_repeated_parameter_is_rejected_row49(browser: Browser, hub: App, name: str) -> None:
     usual = hub.request().get(name, "login" if name == "prompt" else "1")
     for second in (usual, ""):
-        told = browser.get(hub.authorization_url((name, second), **{name: usual})).parameters
-        assert told["error"] == "invalid_request"
-        assert name in told["error_description"]
+        parameters = browser.get(hub.authorization_url((name, second), **{name: usual})).parameters
+        assert parameters["error"] == "invalid_request"
+        assert name in parameters["error_description"]
 
 
-def test_a_public_client_needs_pkce_before_login_row9(browser: Browser, cli: App, cas: ScriptedCas) -> None:
-    told = browser.get(cli.authorization_url(code_challenge=None, code_challenge_method=None)).parameters
-    assert told["error"] == "invalid_request"
+def test_public_client_needs_pkce_before_login_row9(browser: Browser, cli: App, cas: ScriptedCas) -> None:
+    parameters = browser.get(cli.authorization_url(code_challenge=None, code_challenge_method=None)).parameters
+    assert parameters["error"] == "invalid_request"
     assert not cas.requests
 
 
-def test_unknown_parameters_are_ignored_even_twice_row50(browser: Browser, hub: App) -> None:
+def test_unknown_parameters_are_ignored_row50(browser: Browser, hub: App) -> None:
     request = hub.authorization_url(
         ("resource", "a"), ("resource", "b"), claims='{"userinfo":{}}', ui_locales="fr", acr_values="1"
     )
@@ -100,29 +100,29 @@ def test_empty_parameters_count_as_absent(browser: Browser, hub: App) -> None:
     )
 
 
-def test_the_nonce_and_scope_may_be_as_long_as_promised(browser: Browser, hub: App) -> None:
+def test_state_and_nonce_may_have_4096_characters(browser: Browser, hub: App) -> None:
     long = "Ö" * 4096
     answer = browser.sign_in(hub.authorization_url(state=long, nonce=long))
     assert answer.parameters["state"] == long
 
 
-def test_unknown_scopes_are_left_out_and_the_answer_says_so_row52(browser: Browser, hub: App) -> None:
+def test_unknown_scopes_are_ignored_and_reported_row52(browser: Browser, hub: App) -> None:
     code = hub.extract_code(browser.sign_in(hub.authorization_url(scope="openid write offline_access email")))
     assert hub.redeem(code).json["scope"] == "openid email"
 
 
-def test_a_client_gets_no_scope_that_it_is_not_registered_for_row52(browser: Browser, old: App) -> None:
+def test_unregistered_scopes_are_not_granted_row52(browser: Browser, old: App) -> None:
     code = old.extract_code(browser.sign_in(old.authorization_url()))
     assert old.redeem(code).json["scope"] == "openid profile"
     assert browser.get(old.authorization_url(scope="email groups")).parameters["error"] == "invalid_scope"
 
 
-def test_without_the_parameter_scope_the_registered_ones_are_given(browser: Browser, old: App) -> None:
+def test_default_scope_is_every_registered_scope(browser: Browser, old: App) -> None:
     code = old.extract_code(browser.sign_in(old.authorization_url(scope=None)))
     assert old.redeem(code).json["scope"] == "openid profile"
 
 
-def test_prompt_none_gives_a_code_to_the_signed_in_row59_cas23(
+def test_prompt_none_with_session_returns_code_row59_cas23(
     browser: Browser, hub: App, portal: App, cas: ScriptedCas
 ) -> None:
     browser.sign_in(hub.authorization_url())
@@ -130,7 +130,7 @@ def test_prompt_none_gives_a_code_to_the_signed_in_row59_cas23(
     assert len(cas.requests) == 2
 
 
-def test_prompt_none_refuses_a_session_older_than_max_age_row59(bridge: Running, browser: Browser, hub: App) -> None:
+def test_prompt_none_rejects_session_over_max_age_row59(bridge: Running, browser: Browser, hub: App) -> None:
     browser.sign_in(hub.authorization_url())
     bridge.clock.advance(61)
     assert browser.get(hub.authorization_url(prompt="none", max_age="60")).parameters["error"] == "login_required"
@@ -138,7 +138,7 @@ def test_prompt_none_refuses_a_session_older_than_max_age_row59(bridge: Running,
 
 
 @pytest.mark.parametrize("changes", [{"prompt": "login"}, {"prompt": "select_account"}, {"max_age": "0"}])
-def test_a_fresh_login_is_asked_of_cas_with_renew_row60(
+def test_prompt_login_and_max_age_send_renew_to_cas_row60(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, changes: dict[str, str]
 ) -> None:
     browser.sign_in(hub.authorization_url())

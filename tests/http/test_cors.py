@@ -1,4 +1,4 @@
-"""Row 66: scripts of other origins read the public documents, and those of public clients the answers to them."""
+"""Row 66: CORS for public documents and for public clients."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ SPA = "https://spa.example.org"
 PUBLIC = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"]
 FOR_SPAS = ["/token", "/userinfo", "/revoke"]
 NOBODYS = ["/authorize", "/login", "/consent", "/logout", "/", "/cas/callback", "/introspect", "/metrics", "/healthz"]
-STRANGERS = [
-    pytest.param("https://evil.example", id="a-stranger"),
-    pytest.param("null", id="a-sandboxed-page"),
-    pytest.param("http://spa.example.org", id="the-same-host-without-tls"),
-    pytest.param("https://spa.example.org:8443", id="another-port"),
-    pytest.param("https://spa.example.org.evil.example", id="a-longer-name"),
-    pytest.param("https://xspa.example.org", id="a-name-that-ends-alike"),
-    pytest.param("https://SPA.example.org", id="a-spelling-that-no-browser-sends"),
-    pytest.param("https://hub.example.org", id="a-client-with-a-secret"),
-    pytest.param("*", id="a-star"),
+UNKNOWN_ORIGINS = [
+    pytest.param("https://evil.example", id="unknown-origin"),
+    pytest.param("null", id="sandboxed-page"),
+    pytest.param("http://spa.example.org", id="http-instead-of-https"),
+    pytest.param("https://spa.example.org:8443", id="other-port"),
+    pytest.param("https://spa.example.org.evil.example", id="longer-domain"),
+    pytest.param("https://xspa.example.org", id="same-suffix"),
+    pytest.param("https://SPA.example.org", id="upper-case"),
+    pytest.param("https://hub.example.org", id="confidential-client"),
+    pytest.param("*", id="wildcard"),
 ]
 
 
 @pytest.fixture
 def bridge(make_bridge: MakeBridge) -> Running:
-    """The usual clients, and an application that runs in the browser."""
+    """Return a bridge with a browser application as an additional client."""
     uris = [f"{SPA}/app/cb", "https://[2001:DB8::1]:444/cb", "org.example.app:/cb"]
     return make_bridge(clients=json.dumps([*CLIENTS, {"client_id": "spa", "redirect_uris": uris}]))
 
@@ -40,8 +40,8 @@ def bridge(make_bridge: MakeBridge) -> Running:
 @pytest.fixture
 def ask(bridge: Running) -> Callable[..., Response]:
     def ask(method: str, path: str, origin: str | None, body: str = "", **headers: str) -> Response:
-        told = ({} if origin is None else {"Origin": origin}) | (FORM if body else {}) | headers
-        return bridge.wire.send(method, path, headers=told, body=body)
+        sent_headers = ({} if origin is None else {"Origin": origin}) | (FORM if body else {}) | headers
+        return bridge.wire.send(method, path, headers=sent_headers, body=body)
 
     return ask
 
@@ -55,7 +55,7 @@ def cors_headers(answer: Response) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", PUBLIC)
 @pytest.mark.parametrize("origin", [None, SPA, "https://evil.example"])
-def test_public_documents_are_for_everybody_and_cached_row66(ask: Ask, path: str, origin: str | None) -> None:
+def test_public_documents_allow_any_origin_row66(ask: Ask, path: str, origin: str | None) -> None:
     answer = ask("GET", path, origin)
     assert cors_headers(answer) == {"Access-Control-Allow-Origin": "*"}
     assert "max-age" in answer.headers["Cache-Control"]
@@ -63,7 +63,7 @@ def test_public_documents_are_for_everybody_and_cached_row66(ask: Ask, path: str
 
 
 @pytest.mark.parametrize(("path", "methods"), [("/token", "POST"), ("/userinfo", "GET, POST"), ("/revoke", "POST")])
-def test_a_browser_application_may_ask_beforehand_row66(ask: Ask, path: str, methods: str) -> None:
+def test_preflight_of_browser_application_succeeds_row66(ask: Ask, path: str, methods: str) -> None:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     answer = ask("OPTIONS", path, SPA, **asked)
     assert answer.status in (200, 204)
@@ -74,7 +74,7 @@ def test_a_browser_application_may_ask_beforehand_row66(ask: Ask, path: str, met
     assert "Origin" in answer.headers["Vary"]
 
 
-def test_a_browser_application_reads_all_it_needs_row66(ask: Ask, bridge: Running, browser: Browser) -> None:
+def test_browser_application_can_read_responses_row66(ask: Ask, bridge: Running, browser: Browser) -> None:
     spa = App(bridge.wire, "spa", redirect_uri=f"{SPA}/app/cb")
     code = spa.extract_code(browser.sign_in(spa.authorization_url()))
     form = {
@@ -99,7 +99,7 @@ def test_a_browser_application_reads_all_it_needs_row66(ask: Ask, bridge: Runnin
 
 
 @pytest.mark.parametrize("path", FOR_SPAS)
-def test_refusals_can_be_read_too_row66(ask: Ask, path: str) -> None:
+def test_browser_application_can_read_errors_row66(ask: Ask, path: str) -> None:
     answers = [ask("POST", path, SPA, "x=y"), ask("POST", path, SPA), ask("DELETE", path, SPA)]
     assert all(400 <= answer.status < 500 for answer in answers)
     assert [cors_headers(answer).get("Access-Control-Allow-Origin") for answer in answers[:2]] == [SPA] * 2
@@ -107,8 +107,8 @@ def test_refusals_can_be_read_too_row66(ask: Ask, path: str) -> None:
 
 @pytest.mark.parametrize("path", FOR_SPAS)
 @pytest.mark.parametrize("method", ["OPTIONS", "POST"])
-@pytest.mark.parametrize("origin", STRANGERS)
-def test_a_stranger_reads_nothing_row66(ask: Ask, path: str, method: str, origin: str) -> None:
+@pytest.mark.parametrize("origin", UNKNOWN_ORIGINS)
+def test_unknown_origin_gets_no_cors_headers_row66(ask: Ask, path: str, method: str, origin: str) -> None:
     answer = ask(method, path, origin, "x=y" if method == "POST" else "")
     assert not cors_headers(answer)
     assert "Origin" in answer.headers["Vary"], "a cache would hand this answer to the application too"
@@ -117,12 +117,12 @@ def test_a_stranger_reads_nothing_row66(ask: Ask, path: str, method: str, origin
 @pytest.mark.parametrize("path", NOBODYS)
 @pytest.mark.parametrize("method", ["OPTIONS", "GET", "POST"])
 @pytest.mark.parametrize("origin", [SPA, "https://evil.example", "null"])
-def test_nobody_reads_where_browsers_go_themselves_row66(ask: Ask, path: str, method: str, origin: str) -> None:
-    told = {"Access-Control-Request-Method": "POST"} if method == "OPTIONS" else {}
-    assert not cors_headers(ask(method, path, origin, **told))
+def test_pages_and_redirects_have_no_cors_headers_row66(ask: Ask, path: str, method: str, origin: str) -> None:
+    sent_headers = {"Access-Control-Request-Method": "POST"} if method == "OPTIONS" else {}
+    assert not cors_headers(ask(method, path, origin, **sent_headers))
 
 
-def test_a_client_that_gets_a_secret_loses_its_origin_row66(make_bridge: MakeBridge) -> None:
+def test_client_with_new_secret_loses_its_origin_row66(make_bridge: MakeBridge) -> None:
     client = {"client_id": "spa", "redirect_uris": [f"{SPA}/cb"], "client_secret": "not in a browser"}
     bridge = make_bridge(clients=json.dumps([client]))
     assert not cors_headers(bridge.wire.send("OPTIONS", "/token", headers={"Origin": SPA}))
@@ -139,5 +139,5 @@ def test_a_client_that_gets_a_secret_loses_its_origin_row66(make_bridge: MakeBri
         ("org.example.app:/cb", None),
     ],
 )
-def test_an_origin_is_written_as_browsers_write_it(uri: str, origin: str | None) -> None:
+def test_origin_is_serialized_like_browsers_do(uri: str, origin: str | None) -> None:
     assert url_origin(uri) == origin

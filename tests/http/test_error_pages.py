@@ -1,4 +1,4 @@
-"""Every answer: pages for people, JSON for programs, safe headers, and nothing of what is inside."""
+"""Tests of error responses: pages, JSON and security headers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests.http.world import Running, events
 from tests.support.bridge.actors import App, Browser, Wire
 
 HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
-PAGES = ["/", "/authorize", "/authorize?client_id=nobody", "/cas/callback", "/nowhere", "/authorize/deeper", "/token"]
+PAGES = ["/", "/authorize", "/authorize?client_id=unknown", "/cas/callback", "/nowhere", "/authorize/deeper", "/token"]
 
 
 class Addresses(HTMLParser):
-    """Everything that a page would load or lead to."""
+    """Collects every URL of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ def get(wire: Wire, path: str, **headers: str) -> Any:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_cannot_be_framed_and_hand_no_address_on_row33_row34(bridge: Running, path: str) -> None:
+def test_pages_forbid_frames_and_referrers_row33_row34(bridge: Running, path: str) -> None:
     answer = get(bridge.wire, path)
     assert answer.is_page
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
@@ -46,7 +46,7 @@ def test_pages_cannot_be_framed_and_hand_no_address_on_row33_row34(bridge: Runni
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_load_nothing_from_elsewhere_and_run_nothing_row33(bridge: Running, path: str) -> None:
+def test_pages_load_no_foreign_content_or_script_row33(bridge: Running, path: str) -> None:
     page = Addresses()
     page.feed(get(bridge.wire, path).text)
     assert page.found == ["/static/bridge.css", "/static/theme.css"]
@@ -56,7 +56,7 @@ def test_pages_load_nothing_from_elsewhere_and_run_nothing_row33(bridge: Running
 
 
 @pytest.mark.parametrize("path", PAGES[1:])
-def test_error_pages_hold_the_number_that_the_log_has(bridge: Running, logged: list[str], path: str) -> None:
+def test_error_page_has_the_request_id_of_the_log(bridge: Running, logged: list[str], path: str) -> None:
     answer = get(bridge.wire, path)
     number = answer.headers["X-Request-Id"]
     assert re.search(f"<code>{number}</code>", answer.text)
@@ -64,11 +64,11 @@ def test_error_pages_hold_the_number_that_the_log_has(bridge: Running, logged: l
         assert [event["request_id"] for event in events(logged, "refused")] == [number]
 
 
-def test_every_request_has_its_own_number(bridge: Running) -> None:
+def test_every_request_has_its_own_id(bridge: Running) -> None:
     assert len({get(bridge.wire, "/nowhere").headers["X-Request-Id"] for _ in range(20)}) == 20
 
 
-def test_a_request_cannot_choose_its_number(bridge: Running) -> None:
+def test_request_cannot_choose_its_id(bridge: Running) -> None:
     answer = get(bridge.wire, "/nowhere", **{"X-Request-Id": "<script>"})
     assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["X-Request-Id"])
 
@@ -83,25 +83,25 @@ def test_a_request_cannot_choose_its_number(bridge: Running) -> None:
         ('";=,;q=x', None),
     ],
 )
-def test_an_unknown_address_answers_in_the_askers_language(bridge: Running, accept: str, kind: str | None) -> None:
+def test_unknown_address_responds_in_accepted_format(bridge: Running, accept: str, kind: str | None) -> None:
     answer = get(bridge.wire, "/nowhere", Accept=accept)
     assert answer.status == 404
     assert kind is None or answer.headers["Content-Type"] == kind
 
 
 @pytest.mark.parametrize("path", ["/token", "/userinfo"])
-def test_programs_get_json_whatever_they_accept(bridge: Running, path: str) -> None:
+def test_api_errors_are_json_for_any_accept_header(bridge: Running, path: str) -> None:
     answer = bridge.wire.send("POST", path, headers={"Accept": "text/html"})
     assert answer.status in (400, 401)
     assert isinstance(answer.json, dict)
 
 
 @pytest.mark.parametrize("path", ["/authorize", "/cas/callback?ticket=ST-1&state=x"])
-def test_people_get_pages_whatever_their_browser_accepts(bridge: Running, path: str) -> None:
+def test_browser_errors_are_pages_for_any_accept_header(bridge: Running, path: str) -> None:
     assert get(bridge.wire, path, Accept="application/json").is_page
 
 
-def test_a_fault_of_ours_is_a_500_that_tells_nothing(
+def test_unexpected_error_is_a_500_without_details(
     bridge: Running, browser: Browser, hub: App, logged: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object, **__: object) -> None:
@@ -114,25 +114,25 @@ def test_a_fault_of_ours_is_a_500_that_tells_nothing(
     assert (page.status, answer.status) == (500, 500)
     assert page.is_page
     assert answer.json["error"] == "server_error"
-    for told in (page.text, answer.text):
-        assert "the-inner-workings" not in told
-        assert "Traceback" not in told
+    for body in (page.text, answer.text):
+        assert "the-inner-workings" not in body
+        assert "Traceback" not in body
     assert all("the-inner-workings" in event["exception"] for event in events(logged, "unexpected_error"))
     assert len(events(logged, "unexpected_error")) == 2
 
 
-def test_pages_say_what_to_do_next(bridge: Running) -> None:
-    assert "Contact the support of that application" in get(bridge.wire, "/authorize?client_id=nobody").text
+def test_error_pages_explain_the_next_step(bridge: Running) -> None:
+    assert "Contact the support of that application" in get(bridge.wire, "/authorize?client_id=unknown").text
     assert "Go back to the application and sign in again" in get(bridge.wire, "/cas/callback?ticket=ST-1").text
 
 
-def test_the_start_page_explains_the_address(bridge: Running) -> None:
+def test_start_page_explains_the_address(bridge: Running) -> None:
     answer = get(bridge.wire, "/")
     assert answer.status == 200
     assert "You are not signed in" in answer.text
 
 
-def test_options_and_head_do_no_harm(bridge: Running) -> None:
+def test_options_and_head_are_harmless(bridge: Running) -> None:
     for path in ("/authorize", "/token", "/userinfo", "/cas/callback", "/.well-known/openid-configuration"):
         assert bridge.wire.send("OPTIONS", path).status == 200
     assert bridge.wire.send("HEAD", "/").body == b""

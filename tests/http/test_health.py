@@ -1,4 +1,4 @@
-"""Alive is not the same as able to serve."""
+"""Tests of `/healthz` and `/readyz`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tests.http.conftest import MakeBridge
 from tests.http.world import Running, events
 
 
-def test_a_process_that_answers_is_alive_and_ready(bridge: Running) -> None:
+def test_healthz_and_readyz_respond(bridge: Running) -> None:
     assert bridge.wire.send("GET", "/healthz").json == {"status": "alive"}
     assert bridge.wire.send("GET", "/readyz").json == {"status": "ready"}
 
 
-def test_without_its_database_it_is_alive_but_not_ready(make_bridge: MakeBridge, logged: list[str]) -> None:
+def test_without_database_alive_but_not_ready(make_bridge: MakeBridge, logged: list[str]) -> None:
     bridge = make_bridge()
     bridge.store.close()
     for path in bridge.database.parent.glob(f"{bridge.database.name}*"):
@@ -26,12 +26,12 @@ def test_without_its_database_it_is_alive_but_not_ready(make_bridge: MakeBridge,
     assert event["level"] == "error"
 
 
-def test_it_is_ready_without_cas(make_bridge: MakeBridge) -> None:
+def test_ready_without_cas(make_bridge: MakeBridge) -> None:
     assert make_bridge(cas_url="http://127.0.0.1:9/cas").wire.send("GET", "/readyz").status == 200
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/sign-in/healthz", "/sign-in/readyz"])
-def test_probes_need_not_know_the_public_path(make_bridge: MakeBridge, path: str) -> None:
+def test_probes_work_outside_the_issuer_path(make_bridge: MakeBridge, path: str) -> None:
     assert make_bridge(issuer="https://www.example.org/sign-in").wire.send("GET", path).status == 200
 
 

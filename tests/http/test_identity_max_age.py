@@ -1,4 +1,4 @@
-"""What CAS said about a user counts for as long as a client wants: then the browser passes CAS again, unasked."""
+"""Tests of `identity_max_age_seconds`: after that time CAS confirms the identity again, without a password."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WITHOUT_STAFF = {**ALICE, "groups": ("guests",)}
 
 @pytest.fixture
 def strict(make_bridge: MakeBridge) -> Running:
-    """`notes` wants recent facts; `hub` does not care."""
+    """Return a bridge where `notes` sets the limit and `hub` does not."""
     changed = [
         {**client, "identity_max_age_seconds": MAX_AGE, "scopes": ["openid", "groups", "offline_access"]}
         if client["client_id"] == "notes"
@@ -51,7 +51,7 @@ def tokens(browser: Browser, notes: App) -> dict[str, Any]:
     return tokens_of(notes, browser.sign_in(notes.authorization_url(scope="openid groups offline_access")))
 
 
-def test_tokens_end_when_the_facts_are_too_old(strict: Running, notes: App, tokens: dict[str, Any]) -> None:
+def test_tokens_expire_at_identity_max_age(strict: Running, notes: App, tokens: dict[str, Any]) -> None:
     assert tokens["expires_in"] == MAX_AGE
     strict.clock.advance(MAX_AGE - 2)
     assert notes.fetch_userinfo(tokens["access_token"]).status == 200
@@ -60,7 +60,7 @@ def test_tokens_end_when_the_facts_are_too_old(strict: Running, notes: App, toke
     assert notes.query_token(tokens["access_token"]).json == {"active": False}
 
 
-def test_a_refresh_gives_no_token_that_lasts_longer(strict: Running, notes: App, tokens: dict[str, Any]) -> None:
+def test_refresh_does_not_extend_identity_max_age(strict: Running, notes: App, tokens: dict[str, Any]) -> None:
     strict.clock.advance(MAX_AGE - 100)
     fresh = notes.refresh(tokens["refresh_token"]).json
     assert fresh["expires_in"] == 100
@@ -68,20 +68,18 @@ def test_a_refresh_gives_no_token_that_lasts_longer(strict: Running, notes: App,
     assert notes.fetch_userinfo(fresh["access_token"]).status == 401
 
 
-def test_a_refresh_is_refused_when_the_facts_are_too_old_and_says_what_to_do(
-    strict: Running, notes: App, tokens: dict[str, Any]
-) -> None:
-    """With offline_access as well: it outlives the session, not what is known about the user."""
+def test_refresh_over_identity_max_age_explains_the_remedy(strict: Running, notes: App, tokens: dict[str, Any]) -> None:
+    """The limit applies to offline_access as well."""
     strict.clock.advance(MAX_AGE)
     answer = notes.refresh(tokens["refresh_token"])
     assert (answer.status, answer.json["error"]) == (400, "invalid_grant")
     assert "send them to the authorization endpoint again" in answer.json["error_description"]
 
 
-def test_a_session_that_ended_is_told_apart(
+def test_ended_session_has_another_description(
     strict: Running, browser: Browser, notes: App, cas: ScriptedCas, tokens: dict[str, Any]
 ) -> None:
-    """CAS ended it: that it is too old as well does not make it one that merely waits for the browser."""
+    """A session that CAS ended is not reported as one whose identity is too old."""
     online = tokens_of(notes, browser.get(notes.authorization_url(scope="openid groups")))
     strict.clock.advance(MAX_AGE)
     session = strict.store.sessions.list_newest(limit=1)[0]
@@ -91,7 +89,7 @@ def test_a_session_that_ended_is_told_apart(
     assert "authorization endpoint" not in answer.json["error_description"]
 
 
-def test_the_browser_passes_cas_silently_and_brings_the_groups_of_now(
+def test_silent_cas_visit_updates_the_groups(
     strict: Running, browser: Browser, notes: App, cas: ScriptedCas, tokens: dict[str, Any]
 ) -> None:
     assert "staff" in notes.fetch_userinfo(tokens["access_token"]).json["groups"]
@@ -105,16 +103,14 @@ def test_the_browser_passes_cas_silently_and_brings_the_groups_of_now(
     assert fresh["expires_in"] == MAX_AGE
 
 
-def test_prompt_none_asks_cas_by_its_gateway(
-    strict: Running, browser: Browser, notes: App, tokens: dict[str, Any]
-) -> None:
+def test_prompt_none_uses_cas_gateway(strict: Running, browser: Browser, notes: App, tokens: dict[str, Any]) -> None:
     strict.clock.advance(MAX_AGE)
     there = browser.get(notes.authorization_url(scope="openid", prompt="none"))
     assert asks_cas(there)
     assert there.parameters["gateway"] == "true"
 
 
-def test_a_browser_that_comes_by_passes_cas_unless_it_just_did(
+def test_session_is_revalidated_unless_it_is_fresh(
     strict: Running, browser: Browser, notes: App, tokens: dict[str, Any]
 ) -> None:
     strict.clock.advance(50)
@@ -123,7 +119,7 @@ def test_a_browser_that_comes_by_passes_cas_unless_it_just_did(
     assert asks_cas(browser.get(notes.authorization_url(scope="openid")))
 
 
-def test_other_clients_go_on_with_the_session_they_have(
+def test_other_clients_keep_using_the_session(
     strict: Running, browser: Browser, notes: App, hub: App, tokens: dict[str, Any]
 ) -> None:
     strict.clock.advance(3 * MAX_AGE)
@@ -133,10 +129,10 @@ def test_other_clients_go_on_with_the_session_they_have(
     assert tokens_of(hub, answer)["expires_in"] == 3600
 
 
-def test_a_session_of_an_older_version_does_not_count_as_recent(
+def test_session_without_timestamp_is_not_fresh(
     strict: Running, browser: Browser, notes: App, tokens: dict[str, Any]
 ) -> None:
-    """It was stored without the time at which CAS said so."""
+    """An older version stored sessions without that time."""
     import sqlite3
 
     with sqlite3.connect(strict.database) as database:
@@ -148,7 +144,7 @@ def test_a_session_of_an_older_version_does_not_count_as_recent(
 
 
 @pytest.mark.parametrize("seconds", [0, 9, 31 * 24 * 3600])
-def test_a_time_that_makes_no_sense_stops_the_start(make_bridge: MakeBridge, seconds: int) -> None:
+def test_invalid_identity_max_age_stops_the_start(make_bridge: MakeBridge, seconds: int) -> None:
     clients = json.dumps([{**CLIENTS[0], "identity_max_age_seconds": seconds}])
     with pytest.raises(Exception, match="identity_max_age_seconds"):
         make_bridge(clients=clients)

@@ -1,4 +1,4 @@
-"""One sign-in from the application's button to the person's name."""
+"""Tests of one complete sign-in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.bridge.actors import App, Browser, Wire
 from tests.support.cas.scripted_cas import ScriptedCas
 
 
-def test_a_cas_user_arrives_at_the_application(browser: Browser, hub: App) -> None:
+def test_cas_user_gets_signed_in_at_the_application(browser: Browser, hub: App) -> None:
     code = hub.extract_code(browser.sign_in(hub.authorization_url()))
     tokens = hub.redeem(code)
     assert tokens.status == 200
@@ -26,7 +26,7 @@ def test_a_cas_user_arrives_at_the_application(browser: Browser, hub: App) -> No
     }
 
 
-def test_cas_is_asked_with_the_very_service_it_was_given(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+def test_cas_validates_the_service_url_it_was_given(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     browser.sign_in(hub.authorization_url())
     login, validation = cas.requests
     assert validation.value("service") == login.value("service")
@@ -34,19 +34,19 @@ def test_cas_is_asked_with_the_very_service_it_was_given(browser: Browser, hub: 
     assert "renew" not in login.query | validation.query
 
 
-def test_a_signed_in_browser_gets_a_code_without_cas(browser: Browser, hub: App, portal: App, cas: ScriptedCas) -> None:
+def test_session_returns_code_without_cas(browser: Browser, hub: App, portal: App, cas: ScriptedCas) -> None:
     browser.sign_in(hub.authorization_url())
     assert portal.extract_code(browser.get(portal.authorization_url()))
     assert len(cas.requests) == 2
 
 
-def test_a_session_ends_after_its_lifetime(bridge: Running, browser: Browser, hub: App) -> None:
+def test_session_ends_after_its_lifetime(bridge: Running, browser: Browser, hub: App) -> None:
     browser.sign_in(hub.authorization_url())
     bridge.clock.advance(8 * 3600 + 1)
     browser.log_in_at_cas(browser.get(hub.authorization_url()))
 
 
-def test_the_authorization_endpoint_takes_post_like_get_row61(browser: Browser, hub: App) -> None:
+def test_authorization_endpoint_accepts_post_row61(browser: Browser, hub: App) -> None:
     callback = browser.log_in_at_cas(browser.post("/authorize", hub.request()))
     assert hub.extract_code(browser.get(callback))
     assert hub.extract_code(browser.post("/authorize", hub.request()))
@@ -55,18 +55,18 @@ def test_the_authorization_endpoint_takes_post_like_get_row61(browser: Browser, 
 @pytest.mark.parametrize(
     "state", ["a b+c%20d&e=f;g/?#", "Zoë ☃ \U0001f6b2", "%41%zz", "line\r\nSet-Cookie: a=b", "nul\x00", "'\"<>\\`{}|^"]
 )
-def test_state_comes_back_as_it_was_sent_row31(browser: Browser, hub: App, state: str) -> None:
+def test_state_is_returned_unchanged_row31(browser: Browser, hub: App, state: str) -> None:
     assert browser.sign_in(hub.authorization_url(state=state)).parameters["state"] == state
     assert browser.get(hub.authorization_url(state=state)).parameters["state"] == state
     assert browser.get(hub.authorization_url(state=state, response_type="token")).parameters["state"] == state
 
 
-def test_without_a_state_none_comes_back(browser: Browser, hub: App) -> None:
+def test_no_state_is_returned_without_one(browser: Browser, hub: App) -> None:
     assert set(browser.sign_in(hub.authorization_url(state=None)).parameters) == {"code", "iss"}
 
 
 def test_every_redirect_is_a_303_row32(browser: Browser, hub: App) -> None:
-    """`Response.location` asserts the status: after a POST, 307 would hand the form on, and 302 might."""
+    """`Response.location` asserts the status: after a POST, 307 would repeat the form, and 302 might."""
     to_cas = browser.post("/authorize", hub.request())
     back = browser.get(browser.log_in_at_cas(to_cas))
     refused = browser.post("/authorize", hub.request(scope="nothing"))
@@ -75,11 +75,11 @@ def test_every_redirect_is_a_303_row32(browser: Browser, hub: App) -> None:
     assert refused.location
 
 
-def test_redirects_have_no_body_that_repeats_the_address(browser: Browser, hub: App) -> None:
+def test_redirects_have_no_body(browser: Browser, hub: App) -> None:
     assert browser.sign_in(hub.authorization_url()).body == b""
 
 
-def test_cookies_are_bound_to_this_host_and_hidden_from_scripts_row37(browser: Browser, hub: App) -> None:
+def test_cookies_are_host_bound_and_http_only_row37(browser: Browser, hub: App) -> None:
     begun = browser.get(hub.authorization_url())
     done = browser.get(browser.log_in_at_cas(begun))
     names = []
@@ -91,7 +91,7 @@ def test_cookies_are_bound_to_this_host_and_hidden_from_scripts_row37(browser: B
     assert names == ["__Host-passerelle-login", "__Host-passerelle-session"]
 
 
-def test_a_new_sign_in_changes_the_session_id_row37(browser: Browser, hub: App) -> None:
+def test_new_sign_in_changes_the_session_id_row37(browser: Browser, hub: App) -> None:
     browser.cookies["__Host-passerelle-session"] = "planted-by-somebody-else"
     browser.sign_in(hub.authorization_url())
     first = browser.cookies["__Host-passerelle-session"]
@@ -99,7 +99,7 @@ def test_a_new_sign_in_changes_the_session_id_row37(browser: Browser, hub: App) 
     assert len({"planted-by-somebody-else", first, browser.cookies["__Host-passerelle-session"]}) == 3
 
 
-def test_two_tabs_that_sign_in_at_once_both_arrive_cas21(browser: Browser, hub: App, portal: App) -> None:
+def test_concurrent_sign_ins_in_two_tabs_succeed_cas21(browser: Browser, hub: App, portal: App) -> None:
     one, other = browser.get(hub.authorization_url()), browser.get(portal.authorization_url())
     callbacks = browser.log_in_at_cas(one), browser.log_in_at_cas(other)
     assert portal.extract_code(browser.get(callbacks[1]))
@@ -107,7 +107,7 @@ def test_two_tabs_that_sign_in_at_once_both_arrive_cas21(browser: Browser, hub: 
 
 
 @pytest.mark.parametrize("forged", ["Host", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Forwarded-Prefix"])
-def test_forged_host_headers_change_no_address_row39_cas20(browser: Browser, hub: App, forged: str) -> None:
+def test_forged_host_header_changes_no_url_row39_cas20(browser: Browser, hub: App, forged: str) -> None:
     value = {"X-Forwarded-Proto": "http", "Forwarded": "host=evil.example;proto=http"}.get(forged, "evil.example")
     begun = browser.get(hub.authorization_url(), **{forged: value})
     callback = browser.log_in_at_cas(begun)
@@ -118,13 +118,13 @@ def test_forged_host_headers_change_no_address_row39_cas20(browser: Browser, hub
 
 
 @pytest.mark.parametrize("path", ["/cas//callback", "//cas/callback", "/static//bridge.css"])
-def test_no_address_is_made_from_the_host_header_row39(bridge: Running, path: str) -> None:
-    """Werkzeug's own redirects are: to http, and with the query, which may hold a ticket."""
+def test_no_url_is_built_from_the_host_header_row39(bridge: Running, path: str) -> None:
+    """Werkzeug's own redirects use it: they lead to http and repeat the query, which may contain a ticket."""
     answer = bridge.wire.send("GET", f"{path}?ticket=ST-1&state=x", headers={"Host": "evil.example"})
     assert "Location" not in answer.headers
 
 
-def test_an_issuer_with_a_path_works_row40(make_bridge: MakeBridge) -> None:
+def test_issuer_with_path_works_row40(make_bridge: MakeBridge) -> None:
     bridge = make_bridge(issuer="https://www.example.org/sign-in")
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
     tokens = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json
@@ -132,14 +132,14 @@ def test_an_issuer_with_a_path_works_row40(make_bridge: MakeBridge) -> None:
     assert bridge.wire.send("GET", "/authorize").status == 404
 
 
-def test_an_http_issuer_on_loopback_works_with_plain_cookies(make_bridge: MakeBridge) -> None:
+def test_http_issuer_on_loopback_has_plain_cookies(make_bridge: MakeBridge) -> None:
     bridge = make_bridge(issuer="http://127.0.0.1:8000")
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
     assert hub.extract_code(browser.sign_in(hub.authorization_url()))
     assert set(browser.cookies) == {"passerelle-login", "passerelle-session"}
 
 
-def test_a_login_can_be_finished_after_a_restart(make_bridge: MakeBridge) -> None:
+def test_login_continues_after_a_restart(make_bridge: MakeBridge) -> None:
     before = make_bridge()
     browser, hub = Browser(before.wire), App(before.wire, secret=HUB_SECRET)
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
@@ -149,7 +149,7 @@ def test_a_login_can_be_finished_after_a_restart(make_bridge: MakeBridge) -> Non
     assert hub.fetch_userinfo(tokens["access_token"]).json["sub"] == "alice"
 
 
-def test_a_client_that_was_removed_meanwhile_gets_nothing(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
+def test_client_removed_during_login_gets_no_code(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     before = make_bridge()
     browser, hub = Browser(before.wire), App(before.wire, secret=HUB_SECRET)
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
@@ -160,7 +160,7 @@ def test_a_client_that_was_removed_meanwhile_gets_nothing(make_bridge: MakeBridg
     assert not cas.validations
 
 
-def test_decisions_are_logged_with_names_that_can_be_followed(browser: Browser, hub: App, logged: list[str]) -> None:
+def test_decisions_are_logged_with_names(browser: Browser, hub: App, logged: list[str]) -> None:
     hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url())))
     (signed_in,) = events(logged, "signed_in")
     (issued,) = events(logged, "token_issued")

@@ -1,4 +1,4 @@
-"""RP-Initiated Logout 1.0: whom an application may sign out, and where the user ends."""
+"""Tests of RP-Initiated Logout 1.0: the session that ends, and the redirect."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def alice(running: Running) -> Person:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_application_signs_its_user_out_and_gets_them_back_with_state_row70(alice: Person, method: str) -> None:
+def test_application_signs_out_its_user_and_gets_state_row70(alice: Person, method: str) -> None:
     hint = alice.sign_in()["id_token"]
 
     answer = alice.sign_out(method, id_token_hint=hint, post_logout_redirect_uri=GOODBYE, state="a b&c=ü")
@@ -42,13 +42,13 @@ def test_an_application_signs_its_user_out_and_gets_them_back_with_state_row70(a
     assert "Max-Age=0" in next(line for line in answer.headers.getlist("Set-Cookie") if SESSION_COOKIE in line)
 
 
-def test_without_state_the_address_is_exactly_the_registered_one(alice: Person) -> None:
+def test_without_state_the_redirect_uri_is_unchanged(alice: Person) -> None:
     hint = alice.sign_in()["id_token"]
 
     assert alice.sign_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE).location == GOODBYE
 
 
-def test_the_hint_of_a_client_with_pairwise_subjects_and_its_own_algorithm_is_understood(alice: Person) -> None:
+def test_hint_of_pairwise_client_with_es256_is_accepted(alice: Person) -> None:
     hint = alice.sign_in("wiki", scope="openid")["id_token"]
 
     answer = alice.sign_out(
@@ -60,7 +60,7 @@ def test_the_hint_of_a_client_with_pairwise_subjects_and_its_own_algorithm_is_un
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_hint_that_expired_long_ago_is_accepted_row70(make: Callable[..., Running], method: str) -> None:
+def test_expired_hint_is_accepted_row70(make: Callable[..., Running], method: str) -> None:
     running = make(session_lifetime_seconds=str(20 * 24 * 3600))
     alice = Person(running)
     hint = alice.sign_in()["id_token"]
@@ -87,9 +87,7 @@ def test_a_hint_that_expired_long_ago_is_accepted_row70(make: Callable[..., Runn
     ],
     ids="-".join,
 )
-def test_what_is_not_of_this_client_is_a_page_that_leads_nowhere_row70(
-    alice: Person, method: str, parameters: dict[str, str]
-) -> None:
+def test_request_of_another_client_gets_a_page_row70(alice: Person, method: str, parameters: dict[str, str]) -> None:
     hint = alice.sign_in()["id_token"]
 
     answer = alice.sign_out(method, id_token_hint=hint, **parameters)
@@ -101,9 +99,7 @@ def test_what_is_not_of_this_client_is_a_page_that_leads_nowhere_row70(
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("session", ["signed in", "signed out"])
-def test_an_address_without_a_client_to_whom_it_belongs_is_never_followed_row35_row70(
-    alice: Person, method: str, session: str
-) -> None:
+def test_redirect_uri_without_client_is_rejected_row35_row70(alice: Person, method: str, session: str) -> None:
     if session == "signed in":
         alice.sign_in()
 
@@ -123,7 +119,7 @@ def forged_hints(hint: str) -> Iterator[str]:
     yield from ("x", "..", "a.b.c", "a.b.c.d.e", "\x00", "é.é.é", "W10.W10.W10", "eyJhbGciOjF9.e30.AA", "." * 5000)
 
 
-def test_a_hint_that_is_not_ours_is_refused_without_a_server_error(alice: Person) -> None:
+def test_invalid_hint_is_rejected_without_5xx(alice: Person) -> None:
     hint = alice.sign_in()["id_token"]
 
     for forged in forged_hints(hint):
@@ -132,7 +128,7 @@ def test_a_hint_that_is_not_ours_is_refused_without_a_server_error(alice: Person
     assert alice.is_signed_in
 
 
-def test_a_logout_token_does_not_pass_for_an_id_token(alice: Person) -> None:
+def test_logout_token_is_not_an_id_token_hint(alice: Person) -> None:
     hint = alice.sign_in()["id_token"]
     keys = alice.running.app.extensions[EXTENSION].provider.keys
     disguised = keys.sign(claims_in(hint) | {"events": {}}, algorithm="RS256", typ="logout+jwt")
@@ -142,9 +138,7 @@ def test_a_logout_token_does_not_pass_for_an_id_token(alice: Person) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_nobody_is_signed_out_in_this_browser_by_the_hint_of_somebody_else_row70(
-    alice: Person, cas: ScriptedCas, method: str
-) -> None:
+def test_hint_of_another_user_ends_no_session_row70(alice: Person, cas: ScriptedCas, method: str) -> None:
     cas.sign_in_as("bob", {})
     bob = Person(alice.running)
     hint_of_bob = bob.sign_in()["id_token"]
@@ -158,17 +152,17 @@ def test_nobody_is_signed_out_in_this_browser_by_the_hint_of_somebody_else_row70
     assert bob.is_signed_in, "the hint ended the session that it was issued under, from another browser"
 
 
-def test_a_hint_is_no_licence_to_sign_its_user_out_from_another_browser_row70(alice: Person) -> None:
+def test_hint_from_another_browser_ends_no_session_row70(alice: Person) -> None:
     hint = alice.sign_in()["id_token"]
-    stranger = Person(alice.running)
+    attacker = Person(alice.running)
 
-    answer = stranger.sign_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE)
+    answer = attacker.sign_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE)
 
     assert answer.location == GOODBYE
     assert alice.is_signed_in
 
 
-def test_the_hint_of_an_earlier_session_of_the_same_user_is_asked_about(alice: Person) -> None:
+def test_hint_of_an_earlier_session_asks_the_user(alice: Person) -> None:
     hint = alice.sign_in()["id_token"]
     alice.running.clock.advance(9 * 3600)
     alice.sign_in()
@@ -190,7 +184,7 @@ def test_the_hint_of_an_earlier_session_of_the_same_user_is_asked_about(alice: P
     ],
     ids=lambda value: "-".join(value) or "nothing" if isinstance(value, dict) else "",
 )
-def test_without_a_hint_the_user_is_asked_first_row70(
+def test_without_hint_the_user_is_asked_row70(
     alice: Person, cas: ScriptedCas, method: str, parameters: dict[str, str], end: str
 ) -> None:
     alice.sign_in()
@@ -200,12 +194,12 @@ def test_without_a_hint_the_user_is_asked_first_row70(
     assert is_asked(page)
     assert alice.is_signed_in
     assert "&lt;i&gt;JupyterHub" in page.text or "client_id" not in parameters
-    assert alice.submits(page).location == end.format(cas=cas.url)
+    assert alice.submit(page).location == end.format(cas=cas.url)
     assert not alice.is_signed_in
 
 
 @pytest.mark.parametrize("token", [None, "", "x", "é"])
-def test_a_form_of_another_page_is_no_answer_of_the_user_row37(alice: Person, token: str | None) -> None:
+def test_forged_form_is_not_a_confirmation_row37(alice: Person, token: str | None) -> None:
     alice.sign_in()
 
     answer = alice.sign_out("POST", **({} if token is None else {"form_token": token}))
@@ -214,7 +208,7 @@ def test_a_form_of_another_page_is_no_answer_of_the_user_row37(alice: Person, to
     assert alice.is_signed_in
 
 
-def test_a_form_token_in_the_address_is_no_answer_of_the_user_row37(alice: Person) -> None:
+def test_form_token_in_query_is_not_a_confirmation_row37(alice: Person) -> None:
     alice.sign_in()
     token = fields(alice.sign_out())["form_token"]
 
@@ -222,9 +216,7 @@ def test_a_form_token_in_the_address_is_no_answer_of_the_user_row37(alice: Perso
     assert alice.is_signed_in
 
 
-def test_the_confirmation_page_lets_its_form_lead_to_cas_and_to_the_application(
-    alice: Person, cas: ScriptedCas
-) -> None:
+def test_confirmation_policy_allows_cas_and_application(alice: Person, cas: ScriptedCas) -> None:
     alice.sign_in()
 
     page = alice.sign_out(client_id="hub", post_logout_redirect_uri="org.example.hub:/bye")
@@ -235,7 +227,7 @@ def test_the_confirmation_page_lets_its_form_lead_to_cas_and_to_the_application(
     assert "script-src 'none'" in policy
 
 
-def test_who_stays_signed_in_finds_the_way_back_to_the_application(alice: Person) -> None:
+def test_confirmation_page_links_back_to_the_application(alice: Person) -> None:
     alice.sign_in()
 
     back = f'href="{GOODBYE.replace("&", "&amp;")}&amp;state=s"'

@@ -1,4 +1,4 @@
-"""What the bridge says of itself is true: discovery, keys, and ID tokens that verify with them."""
+"""Tests of the provider metadata, the public keys and ID tokens that verify with them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_both_documents_satisfy_their_specifications(bridge: Running, metadata: 
     assert other == metadata
 
 
-def test_the_metadata_promises_what_the_bridge_keeps(metadata: dict[str, Any]) -> None:
+def test_metadata_matches_the_behaviour(metadata: dict[str, Any]) -> None:
     assert metadata["issuer"] == "https://auth.example.org"  # row 40
     assert metadata["code_challenge_methods_supported"] == ["S256"]  # row 15
     assert metadata["authorization_response_iss_parameter_supported"] is True  # row 30
@@ -54,7 +54,7 @@ def test_the_metadata_promises_what_the_bridge_keeps(metadata: dict[str, Any]) -
     assert {"client_secret_basic", "client_secret_post"} <= set(metadata["token_endpoint_auth_methods_supported"])
 
 
-def test_every_address_in_it_answers(bridge: Running, metadata: dict[str, Any]) -> None:
+def test_every_endpoint_of_the_metadata_responds(bridge: Running, metadata: dict[str, Any]) -> None:
     for name, address in metadata.items():
         if name.endswith(("_endpoint", "_uri")):
             assert address.startswith("https://auth.example.org/")
@@ -69,7 +69,7 @@ def test_every_address_in_it_answers(bridge: Running, metadata: dict[str, Any]) 
         "/.well-known/oauth-authorization-server/sign-in",
     ],
 )
-def test_an_issuer_with_a_path_is_discovered_row40(make_bridge: MakeBridge, path: str) -> None:
+def test_issuer_with_path_is_discovered_row40(make_bridge: MakeBridge, path: str) -> None:
     bridge = make_bridge(issuer="https://www.example.org/sign-in")
     found = bridge.wire.send("GET", path).json
     assert found["issuer"] == "https://www.example.org/sign-in"
@@ -77,14 +77,14 @@ def test_an_issuer_with_a_path_is_discovered_row40(make_bridge: MakeBridge, path
     assert bridge.wire.send("GET", found["jwks_uri"]).json["keys"]
 
 
-def test_public_documents_are_for_caches_and_other_origins_row66(bridge: Running) -> None:
+def test_public_documents_are_cacheable_for_any_origin_row66(bridge: Running) -> None:
     for path in (DISCOVERY, "/.well-known/jwks.json"):
         answer = bridge.wire.send("GET", path, headers={"Origin": "https://app.example.org"})
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert answer.headers["Cache-Control"] == "public, max-age=3600"
 
 
-def test_the_key_set_holds_public_keys_alone_row63(jwks: dict[str, Any]) -> None:
+def test_jwks_has_public_keys_only_row63(jwks: dict[str, Any]) -> None:
     keys = {key["alg"]: key for key in jwks["keys"]}
     assert {name: key["kty"] for name, key in keys.items()} == {"RS256": "RSA", "ES256": "EC"}
     for key in jwks["keys"]:
@@ -94,7 +94,7 @@ def test_the_key_set_holds_public_keys_alone_row63(jwks: dict[str, Any]) -> None
     assert int.from_bytes(modulus, "big").bit_length() >= 2048
 
 
-def test_an_id_token_verifies_and_says_who_when_and_for_whom_row63(
+def test_id_token_verifies_with_its_claims_row63(
     bridge: Running, browser: Browser, hub: App, jwks: dict[str, Any]
 ) -> None:
     tokens = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json
@@ -116,18 +116,18 @@ def test_an_id_token_verifies_and_says_who_when_and_for_whom_row63(
     assert now - 5 <= claims["auth_time"] <= now
 
 
-def test_the_keys_survive_a_restart_row65(make_bridge: MakeBridge) -> None:
+def test_keys_survive_a_restart_row65(make_bridge: MakeBridge) -> None:
     one, other = make_bridge(), make_bridge()
     path = "/.well-known/jwks.json"
     assert one.wire.send("GET", path).json == other.wire.send("GET", path).json
 
 
-def test_without_a_nonce_there_is_none(browser: Browser, hub: App, jwks: dict[str, Any]) -> None:
+def test_no_nonce_without_one_in_the_request(browser: Browser, hub: App, jwks: dict[str, Any]) -> None:
     tokens = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url(nonce=None)))).json
     assert "nonce" not in verified(tokens["id_token"], jwks).claims
 
 
-def test_auth_time_is_when_the_person_signed_in_at_cas(
+def test_auth_time_is_the_login_time_of_cas(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, jwks: dict[str, Any]
 ) -> None:
     cas.sign_in_as("alice", {**ALICE, "authenticationDate": ("2026-01-02T03:04:05.678Z[UTC]",)})
@@ -146,7 +146,7 @@ def test_auth_time_is_never_in_the_future(
     assert verified(tokens["id_token"], jwks).claims["auth_time"] == int(bridge.clock())
 
 
-def test_a_forged_id_token_does_not_verify(browser: Browser, hub: App, jwks: dict[str, Any]) -> None:
+def test_forged_id_token_does_not_verify(browser: Browser, hub: App, jwks: dict[str, Any]) -> None:
     id_token = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json["id_token"]
     head, payload, signature = id_token.split(".")
     forged = base64.urlsafe_b64encode(base64.urlsafe_b64decode(payload + "==").replace(b"alice", b"admin")).decode()

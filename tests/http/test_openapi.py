@@ -1,4 +1,4 @@
-"""docs/openapi.yaml says what the bridge answers: it names every route, and made-up requests are answered by it."""
+"""docs/openapi.yaml describes every route and the responses to generated requests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-# Without which nothing but refusals would have been looked at.
+# Without these responses only errors would be tested.
 SUCCESSES = {
     303: ("GET /authorize", "POST /authorize", "GET /login", "POST /login"),
     200: (
@@ -45,7 +45,7 @@ SUCCESSES = {
         *("POST /cas/logout", "GET /cas/logout", "POST /cas/callback"),
     ),
 }
-# What Flask adds to each GET by itself, and the files beside the pages.
+# Methods that Flask adds to each GET, and static files.
 NOT_DESCRIBED = {"HEAD", "OPTIONS"}
 FILES = "/static/"
 
@@ -59,31 +59,31 @@ def routed(bridge: Running) -> set[tuple[str, str]]:
     return {(rule.rule, method) for rule in rules for method in (rule.methods or set()) - NOT_DESCRIBED}
 
 
-def test_every_route_is_described_and_every_description_is_routed(bridge: Running) -> None:
+def test_openapi_describes_exactly_the_routes(bridge: Running) -> None:
     assert routed(bridge) == described()
 
 
-def test_every_address_of_the_metadata_is_described() -> None:
+def test_openapi_describes_every_metadata_url() -> None:
     named = {name: url for name, url in provider_metadata(ISSUER).items() if name.endswith(("_endpoint", "_uri"))}
     assert named
     assert {url.removeprefix(ISSUER) for url in named.values()} <= set(DOCUMENT["paths"])
 
 
-def test_every_member_of_the_metadata_that_is_promised_is_there() -> None:
+def test_openapi_metadata_members_are_present() -> None:
     promised = set(DOCUMENT["components"]["schemas"]["ProviderMetadata"]["required"])
     assert promised <= set(provider_metadata(ISSUER))
 
 
 @pytest.fixture
 def patient(make_bridge: MakeBridge) -> Running:
-    """A bridge that lets one fail as often as one likes, or most answers would be 429."""
+    """Return a bridge with high rate limits; otherwise most responses would be 429."""
     names = ("client_failures", "address_failures", "bad_tokens", "bad_callbacks")
     return make_bridge(**{f"{name}_per_minute": "100000" for name in names})
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
-def test_made_up_requests_are_answered_as_described_row5(operation: Any, patient: Running) -> None:
-    """Half of them as a stranger, half as a client and a user that the bridge knows: beyond the first checks."""
+def test_generated_requests_get_described_responses_row5(operation: Any, patient: Running) -> None:
+    """Half of the requests have no credentials, half pass the first checks as a known client and user."""
     browser, hub = Browser(patient.wire), App(patient.wire, secret=HUB_SECRET)
     tokens = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json
     statuses: set[int] = set()
@@ -109,7 +109,7 @@ def test_made_up_requests_are_answered_as_described_row5(operation: Any, patient
 
 
 def _as_known(case: Any, hub: App, browser: Browser, tokens: Mapping[str, Any]) -> None:
-    """Put what the bridge knows in place of what was made up."""
+    """Replace generated values by known ones."""
     in_body = isinstance(case.body, dict)
     known = _of_hub(hub, tokens)
     if case.path == "/token" and case.body.get("grant_type") == "authorization_code":

@@ -1,4 +1,4 @@
-"""Garbage is answered by a 4xx or a refusal, never by a 5xx: whatever the parameters, the encoding, the size."""
+"""Invalid parameters, encodings and sizes get a 4xx or an error response, never a 5xx."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ RAW = [
 
 
 def is_calm(answer: Response) -> bool:
-    """No 5xx; and if somebody is sent on, then to CAS or to the registered address."""
+    """Assert no 5xx, and redirects only to CAS or to the registered URI."""
     sent_to = answer.headers.get("Location", "https://hub.example.org/hub/oauth_callback?")
     here = ("https://hub.example.org/hub/oauth_callback?", "http://127.0.0.1:")
     return answer.status < 500 and sent_to.startswith(here) and "\n" not in sent_to
@@ -133,7 +133,7 @@ def test_garbage_in_the_authorization_header(bridge: Running, header: str, path:
 
 @pytest.mark.parametrize("path", ["/authorize", "/cas/callback", "/token", "/userinfo", "/nowhere", "/"])
 @pytest.mark.parametrize("raw", RAW, ids=range(len(RAW)))
-def test_broken_encodings_row5(bridge: Running, path: str, raw: str) -> None:
+def test_malformed_encodings_row5(bridge: Running, path: str, raw: str) -> None:
     assert bridge.wire.send("GET", f"{path}?{raw}").status < 500
     body = raw.encode("latin-1")
     assert bridge.wire.send("POST", path, headers=FORM, body=body).status < 500
@@ -146,19 +146,19 @@ def test_broken_encodings_row5(bridge: Running, path: str, raw: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/%00", "/%FF", "/..%2f..%2fetc/passwd", "/static/..%2f..%2fcli.py", "/" + "a" * 60_000]
 )
-def test_broken_paths(bridge: Running, path: str) -> None:
+def test_malformed_paths(bridge: Running, path: str) -> None:
     assert bridge.wire.send("GET", path).status == 404
 
 
 @pytest.mark.parametrize("name", ["Accept", "Accept-Language", "Host", "Cookie", "Content-Type", "Referer", "Range"])
 @pytest.mark.parametrize("value", ["", "\xff", ',;="', "a" * 9000, "bytes=0-99999999999999999999", "[::", "*/*;q=ü"])
-def test_broken_headers(bridge: Running, hub: App, name: str, value: str) -> None:
-    """Where Werkzeug refuses a Host outright, that is a 400 as well."""
+def test_malformed_headers(bridge: Running, hub: App, name: str, value: str) -> None:
+    """A Host header that Werkzeug rejects is a 400 as well."""
     for path in (hub.authorization_url(), "/static/bridge.css", "/nowhere", "/.well-known/jwks.json"):
         assert bridge.wire.send("GET", path, headers={"Accept": "text/html", name: value}).status < 500
     assert bridge.wire.send("POST", "/token", headers=FORM | {name: value}, body="a=b").status < 500
 
 
-def test_a_state_in_every_byte_comes_back(browser: Browser, hub: App) -> None:
+def test_state_of_any_bytes_is_returned(browser: Browser, hub: App) -> None:
     every = "".join(chr(code) for code in range(256))
     assert browser.get(hub.authorization_url(state=every, response_type="x")).parameters["state"] == every

@@ -1,4 +1,4 @@
-"""`passerelle serve` as a process: how it starts, is stopped, killed and started again."""
+"""Tests of `passerelle serve` as a process: start, stop, kill and restart."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def people(bridge: LiveBridge) -> tuple[Browser, App]:
 
 
 def members_of(group: int) -> list[int]:
-    """The processes of a group, zombies left out."""
+    """Return the processes of a group, except zombies."""
     found = []
     for place in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -38,7 +38,7 @@ def members_of(group: int) -> list[int]:
 
 
 def workers_of(parent: int) -> list[int]:
-    """Both of them, as soon as there are no more and no fewer: whoever announced the start ends first."""
+    """Wait until the process that prints the ready line has ended, and return both workers."""
     deadline = time.monotonic() + 10
     while len(found := members_of(parent)) != 3 and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -54,22 +54,22 @@ def gone_within(seconds: float, group: int) -> bool:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_one_line_says_that_it_serves_and_a_signal_ends_every_process_soon(live_bridge: LiveBridge, how: int) -> None:
-    live_bridge.start(READY_SECONDS)  # the first line is asserted there
+def test_serve_prints_one_line_and_stops_on_signals(live_bridge: LiveBridge, how: int) -> None:
+    live_bridge.start(READY_SECONDS)  # asserts the first line
     process = live_bridge.process
     assert process is not None
     assert process.stdout is not None
     assert Wire(live_bridge.url, port=live_bridge.port).send("GET", "/readyz").status == 200
     assert len(members_of(process.pid)) >= 3
     process.send_signal(how)
-    # Docker kills after ten seconds; a worker that was just starting must not have missed the signal.
+    # Docker kills after ten seconds; a starting worker must not miss the signal.
     assert process.wait(5) == 0
     assert process.stdout.read() == ""
     process.stdout.close()
     assert gone_within(5, process.pid)
 
 
-def test_a_whole_sign_in_leaves_json_lines_and_no_secret_in_the_log_row73(live_bridge: LiveBridge) -> None:
+def test_complete_sign_in_logs_json_without_secrets_row73(live_bridge: LiveBridge) -> None:
     with live_bridge:
         browser, hub = people(live_bridge)
         code = hub.extract_code(browser.sign_in(hub.authorization_url()))
@@ -86,21 +86,21 @@ def test_a_whole_sign_in_leaves_json_lines_and_no_secret_in_the_log_row73(live_b
     assert not [secret for secret in hidden if secret in log]
 
 
-def test_a_host_name_can_be_listened_on(live_bridge: LiveBridge) -> None:
+def test_serve_can_bind_to_a_host_name(live_bridge: LiveBridge) -> None:
     live_bridge.environment["PASSERELLE_BIND"] = f"localhost:{live_bridge.port}"
     with live_bridge:
         assert Wire(live_bridge.url, port=live_bridge.port).send("GET", "/healthz").status == 200
 
 
-def test_the_database_is_for_its_owner_alone_row65(live_bridge: LiveBridge, tmp_path: Path) -> None:
+def test_database_is_readable_by_owner_only_row65(live_bridge: LiveBridge, tmp_path: Path) -> None:
     with live_bridge:
         files = list(tmp_path.glob("bridge.sqlite3*"))
         assert files
         assert not [file for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077]
 
 
-def test_killed_in_mid_login_it_goes_on_after_a_restart(live_bridge: LiveBridge) -> None:
-    """The parent alone is killed, as the kernel's out-of-memory killer does it."""
+def test_killed_server_continues_logins_after_restart(live_bridge: LiveBridge) -> None:
+    """Only the parent is killed, as by the out-of-memory killer."""
     live_bridge.start(READY_SECONDS)
     browser, hub = people(live_bridge)
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
@@ -116,7 +116,7 @@ def test_killed_in_mid_login_it_goes_on_after_a_restart(live_bridge: LiveBridge)
         assert hub.fetch_userinfo(hub.redeem(code).json["access_token"]).json["sub"] == "alice"
 
 
-def test_a_killed_worker_is_replaced(live_bridge: LiveBridge) -> None:
+def test_killed_worker_is_replaced(live_bridge: LiveBridge) -> None:
     with live_bridge:
         process, wire = live_bridge.process, Wire(live_bridge.url, port=live_bridge.port)
         assert process is not None
@@ -126,7 +126,7 @@ def test_a_killed_worker_is_replaced(live_bridge: LiveBridge) -> None:
         assert wire.send("GET", "/readyz").status == 200
 
 
-def test_two_bridges_started_at_once_on_one_database_make_one_key_of_each_kind_row65(tmp_path: Path) -> None:
+def test_two_servers_on_new_database_create_one_key_row65(tmp_path: Path) -> None:
     bridges = [LiveBridge(tmp_path, cas_url="http://127.0.0.1:9/cas", clients=CLIENTS) for _ in range(2)]
     try:
         starts = [

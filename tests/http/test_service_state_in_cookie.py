@@ -1,4 +1,4 @@
-"""A CAS that can register one exact service URL: `cas_service_state = "cookie"`."""
+"""Tests of `cas_service_state = "cookie"`, for a CAS that registers one exact service URL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.bridge.actors import App, Browser
 from tests.support.cas.scripted_cas import ScriptedCas
 
 SERVICE = f"{ISSUER}/cas/callback"
-Begins = Callable[..., str]
+BeginLogin = Callable[..., str]
 
 
 @pytest.fixture
@@ -27,54 +27,56 @@ def browser(bridge: Running) -> Browser:
 
 
 @pytest.fixture
-def begins(bridge: Running) -> Begins:
-    def begins(browser: Browser, app: App, **changes: str | None) -> str:
-        """The service URL that CAS is told. The newest is told by whole seconds."""
+def begin_login(bridge: Running) -> BeginLogin:
+    def begin_login(browser: Browser, app: App, **changes: str | None) -> str:
+        """Return the service URL. Logins are ordered by whole seconds."""
         bridge.clock.advance(1)
         return parse_qs(urlsplit(browser.get(app.authorization_url(**changes)).location).query)["service"][0]
 
-    return begins
+    return begin_login
 
 
 def callback(browser: Browser, cas: ScriptedCas) -> str:
-    """Where CAS leads to, with a fresh ticket."""
+    """Return the callback URL with a new ticket."""
     ticket = cas.issue_ticket(SERVICE)
     browser.wire.secrets.add(ticket)
     return f"{SERVICE}?ticket={ticket}"
 
 
-def test_cas_is_told_the_same_address_every_time(begins: Begins, browser: Browser, hub: App, cas: ScriptedCas) -> None:
-    assert [begins(browser, hub) for _ in range(3)] == [SERVICE] * 3
+def test_cas_gets_the_same_service_url_every_time(
+    begin_login: BeginLogin, browser: Browser, hub: App, cas: ScriptedCas
+) -> None:
+    assert [begin_login(browser, hub) for _ in range(3)] == [SERVICE] * 3
     code = hub.extract_code(browser.get(callback(browser, cas)))
     assert hub.redeem(code).status == 200
     assert cas.validations[-1].value("service") == SERVICE
 
 
-def test_the_newest_sign_in_is_the_one_that_goes_on(
-    begins: Begins, browser: Browser, hub: App, portal: App, cas: ScriptedCas
+def test_newest_login_continues(
+    begin_login: BeginLogin, browser: Browser, hub: App, portal: App, cas: ScriptedCas
 ) -> None:
-    begins(browser, hub)
-    begins(browser, portal)
+    begin_login(browser, hub)
+    begin_login(browser, portal)
     portal.extract_code(browser.get(callback(browser, cas)))
 
 
-def test_two_tabs_at_once_both_come_through_cas21(
-    begins: Begins, browser: Browser, hub: App, portal: App, cas: ScriptedCas
+def test_two_concurrent_tabs_succeed_cas21(
+    begin_login: BeginLogin, browser: Browser, hub: App, portal: App, cas: ScriptedCas
 ) -> None:
-    begins(browser, hub)
-    begins(browser, portal)
+    begin_login(browser, hub)
+    begin_login(browser, portal)
     reached = [browser.get(callback(browser, cas)).location.partition("?")[0] for _ in range(2)]
     assert sorted(reached) == sorted([hub.redirect_uri, portal.redirect_uri.partition("?")[0]])
 
 
 @pytest.mark.parametrize("cookie", ["none", "another browser's"])
-def test_a_ticket_without_the_cookie_of_this_browser_never_reaches_cas_cas21(
-    begins: Begins, browser: Browser, hub: App, cas: ScriptedCas, cookie: str
+def test_ticket_without_login_cookie_is_not_validated_cas21(
+    begin_login: BeginLogin, browser: Browser, hub: App, cas: ScriptedCas, cookie: str
 ) -> None:
-    begins(browser, hub)
+    begin_login(browser, hub)
     victim = Browser(browser.wire)
     if cookie != "none":
-        begins(victim, hub)
+        begin_login(victim, hub)
         victim.get(callback(victim, cas))
         cas.requests.clear()
     assert victim.get(callback(browser, cas)).status == 400
@@ -82,11 +84,11 @@ def test_a_ticket_without_the_cookie_of_this_browser_never_reaches_cas_cas21(
     assert victim.get(f"{SERVICE}?ticket=ST-1&state=x").status == 400
 
 
-def test_one_ticket_takes_one_sign_in_and_a_reload_leads_on_cas22(
-    begins: Begins, browser: Browser, hub: App, portal: App, cas: ScriptedCas
+def test_ticket_is_used_once_and_reload_continues_cas22(
+    begin_login: BeginLogin, browser: Browser, hub: App, portal: App, cas: ScriptedCas
 ) -> None:
-    begins(browser, hub)
-    begins(browser, portal)
+    begin_login(browser, hub)
+    begin_login(browser, portal)
     back = callback(browser, cas)
     portal.extract_code(browser.get(back))
     again = browser.get(back)
@@ -95,20 +97,20 @@ def test_one_ticket_takes_one_sign_in_and_a_reload_leads_on_cas22(
     hub.extract_code(browser.get(callback(browser, cas)))
 
 
-def test_nobody_at_cas_is_an_answer_to_the_sign_in_that_asked_so_cas23(
-    begins: Begins, browser: Browser, hub: App, portal: App, cas: ScriptedCas
+def test_missing_cas_session_answers_the_gateway_login_cas23(
+    begin_login: BeginLogin, browser: Browser, hub: App, portal: App, cas: ScriptedCas
 ) -> None:
-    begins(browser, portal)
-    assert begins(browser, hub, prompt="none") == SERVICE
+    begin_login(browser, portal)
+    assert begin_login(browser, hub, prompt="none") == SERVICE
     assert browser.get(SERVICE).parameters["error"] == "login_required"
     assert browser.get(SERVICE).status == 400, "there was one, and it has its answer"
     portal.extract_code(browser.get(callback(browser, cas)))
 
 
-def test_no_sign_in_goes_on_after_its_time(
-    begins: Begins, bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
+def test_no_login_continues_after_expiry(
+    begin_login: BeginLogin, bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
 ) -> None:
-    begins(browser, hub)
+    begin_login(browser, hub)
     bridge.clock.advance(601)
     assert browser.get(callback(browser, cas)).status == 400
     assert not cas.validations

@@ -1,4 +1,4 @@
-"""What the tests of this folder start, and the registered applications in it."""
+"""The bridge of these tests, and its clients."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ CLIENTS: list[dict[str, Any]] = [
     },
 ]
 
-# Hardly any test is about how often one may fail.
+# Rate limits are high, because few tests are about them.
 LIMITED = ("client_failures", "address_failures", "bad_tokens", "bad_callbacks")
 
 
 class Clock:
-    """Starts now, because CAS says when somebody signed in; moves when told to."""
+    """A clock that starts now, because CAS reports login times, and that tests advance."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -79,7 +79,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Running:
-    """A bridge and what belongs to it."""
+    """A running bridge with its parts."""
 
     wire: Wire
     app: Flask
@@ -89,7 +89,7 @@ class Running:
 
 
 def events(lines: list[str], name: str) -> list[dict[str, Any]]:
-    """The logged events of one name."""
+    """Return the logged events with a name."""
     return [event for event in map(json.loads, lines) if event["event"] == name]
 
 

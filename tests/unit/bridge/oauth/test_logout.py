@@ -1,4 +1,4 @@
-"""The pure parts of signing out: addresses, and when a delivery is tried again."""
+"""Tests of logout URLs and of delivery retries."""
 
 import pytest
 
@@ -26,11 +26,11 @@ def delivery(*, attempts: int, age: int = 0) -> LogoutDelivery:
 
 
 @pytest.mark.parametrize(("attempts", "pause"), [(1, 5), (2, 30), (3, 120), (4, 600), (5, 3600), (6, 3600), (20, 3600)])
-def test_the_pauses_grow(attempts: int, pause: int) -> None:
+def test_delivery_pauses_increase(attempts: int, pause: int) -> None:
     assert next_attempt(delivery(attempts=attempts), now=NOW) == NOW + pause
 
 
-def test_the_last_attempt_is_within_a_day() -> None:
+def test_last_delivery_attempt_is_within_a_day() -> None:
     assert next_attempt(delivery(attempts=9, age=GIVE_UP_SECONDS - 3600), now=NOW) == NOW + 3600
     assert next_attempt(delivery(attempts=9, age=GIVE_UP_SECONDS - 3599), now=NOW) is None
 
@@ -48,7 +48,7 @@ def test_the_last_attempt_is_within_a_day() -> None:
         ),
     ],
 )
-def test_the_logout_address_of_cas_holds_the_service_as_one_value(cas_url: str, service: str | None, url: str) -> None:
+def test_cas_logout_url_encodes_service_as_one_value(cas_url: str, service: str | None, url: str) -> None:
     assert CasEndpoints.from_base_url(cas_url).logout_url(service) == url
 
 
@@ -63,7 +63,7 @@ def test_the_logout_address_of_cas_holds_the_service_as_one_value(cas_url: str, 
         ("https://a.example/bye", "a\r\nSet-Cookie: b", "https://a.example/bye?state=a%0D%0ASet-Cookie%3A+b"),
     ],
 )
-def test_the_state_is_added_to_the_address_and_to_nothing_else(
+def test_state_is_added_to_post_logout_redirect_uri_only(
     address: str | None, state: str | None, end: str | None
 ) -> None:
     wanted = LogoutRequest(client=None, hint=None, post_logout_redirect_uri=address, state=state, ui_locales=None)

@@ -1,4 +1,4 @@
-"""Parameters, authorization requests and claims as values, without HTTP."""
+"""Tests of parameters, authorization requests and claims, without HTTP."""
 
 from __future__ import annotations
 
@@ -51,26 +51,26 @@ def checked(**changes: str) -> AuthorizationRequest:
     return request
 
 
-def told(identity: Identity, scope: str, *, email_verified: bool = True) -> dict[str, Any]:
-    """At userinfo, nothing asked for by name."""
+def userinfo_claims(identity: Identity, scope: str, *, email_verified: bool = True) -> dict[str, Any]:
+    """Return userinfo claims without individually requested ones."""
     policy = ClaimsPolicy(email_verified=email_verified, pairwise_key=b"k" * 32)
     return policy.userinfo_claims(identity, scope, HUB, {})
 
 
-def test_each_parameter_has_one_value_and_repeated_ones_are_named() -> None:
+def test_single_values_keeps_first_and_lists_repeated() -> None:
     values, repeated = single_values([("a", "1"), ("b", ""), ("a", "2"), ("c", ""), ("c", "3"), ("", "x")])
     assert values == {"a": "1", "c": "3", "": "x"}
     assert repeated == ("a", "c")
 
 
-def test_repeated_parameters_are_refused_if_they_are_known_row49_row50() -> None:
+def test_known_repeated_parameters_are_rejected_row49_row50() -> None:
     check_not_repeated(("x", "y"), ("a", "b"))
     with pytest.raises(InvalidRequest, match="parameter b was sent more than once"):
         check_not_repeated(("x", "b"), ("a", "b"))
 
 
 @pytest.mark.parametrize("parameters", [{}, {"a": ""}])
-def test_a_required_parameter_needs_a_value(parameters: dict[str, str]) -> None:
+def test_required_parameter_must_have_a_value(parameters: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest, match="parameter a is missing"):
         required(parameters, "a")
 
@@ -98,7 +98,7 @@ texts = st.text(max_size=30)
         claims=st.dictionaries(st.sampled_from(["userinfo", "id_token"]), st.lists(texts, max_size=3)),
     )
 )
-def test_a_request_survives_the_store_unchanged(request: AuthorizationRequest) -> None:
+def test_authorization_request_json_round_trip(request: AuthorizationRequest) -> None:
     assert AuthorizationRequest.from_json(request.to_json()) == request
 
 
@@ -114,7 +114,7 @@ def test_a_request_survives_the_store_unchanged(request: AuthorizationRequest) -
         {"claims": '{"userinfo": {"email": {"essential": true}, "name": null}, "id_token": {"auth_time": null}}'},
     ],
 )
-def test_a_request_sent_again_passes_as_the_same(changes: dict[str, str]) -> None:
+def test_to_parameters_makes_an_equal_request(changes: dict[str, str]) -> None:
     request = checked(**changes)
     again, _ = check_authorization_request(Parameters(request.to_parameters()), (), CLIENTS, issuer=ISSUER)
     assert again == request
@@ -129,7 +129,7 @@ def test_a_request_sent_again_passes_as_the_same(changes: dict[str, str]) -> Non
         ("http://[::1]:8000/cb", "http://[::1]:8000/cb?code=c"),
     ],
 )
-def test_an_answer_is_added_to_the_query_as_it_is(uri: str, joined: str) -> None:
+def test_add_query_keeps_the_existing_query(uri: str, joined: str) -> None:
     assert (
         add_query(uri, response_parameters({"code": "c"}, None, ISSUER))
         == f"{joined}&iss=https%3A%2F%2Fauth.example.org"
@@ -137,7 +137,7 @@ def test_an_answer_is_added_to_the_query_as_it_is(uri: str, joined: str) -> None
 
 
 @given(state=st.text())
-def test_state_is_echoed_exactly_and_cannot_break_out_row31(state: str) -> None:
+def test_state_is_echoed_without_injection_row31(state: str) -> None:
     location = add_query("https://a.example/cb", response_parameters({"code": "c"}, state, ISSUER))
     assert location.isascii()
     assert location.isprintable()
@@ -155,7 +155,7 @@ def test_max_age_is_whole_seconds(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "[]", "1", "null", '"userinfo"', "{", '{"a":' * 2000, "1" * 4000 + "e9"])
-def test_a_claims_parameter_that_is_no_object_is_refused(text: str) -> None:
+def test_claims_parameter_must_be_an_object(text: str) -> None:
     with pytest.raises(InvalidRequest):
         check_claims(Parameters({"claims": text}))
 
@@ -163,13 +163,13 @@ def test_a_claims_parameter_that_is_no_object_is_refused(text: str) -> None:
 @given(
     claims=st.recursive(st.none() | st.booleans() | texts, lambda inner: st.dictionaries(texts, inner), max_leaves=9)
 )
-def test_whatever_stands_in_the_claims_object_names_come_out_of_it(claims: Any) -> None:
+def test_claims_parameter_yields_only_names(claims: Any) -> None:
     asked = check_claims(Parameters({"claims": json.dumps({"userinfo": claims, "id_token": claims, "other": claims})}))
     names = list(claims) if isinstance(claims, dict) else None
     assert asked["claims"] == ({} if names is None else {"userinfo": names, "id_token": names})
 
 
-def test_faults_of_a_proven_client_carry_state_and_issuer_row29() -> None:
+def test_error_response_has_state_and_issuer_row29() -> None:
     with pytest.raises(AuthorizationRejected) as raised:
         checked(prompt="none login", state="s")
     assert raised.value.redirect_uri == SENT["redirect_uri"]
@@ -186,18 +186,18 @@ def test_faults_of_a_proven_client_carry_state_and_issuer_row29() -> None:
         ("Basic eDp5", [("access_token", "abc")], "abc"),
     ],
 )
-def test_where_a_token_may_stand_row56(header: str | None, body: list[tuple[str, str]], token: str) -> None:
+def test_bearer_token_in_header_or_body_row56(header: str | None, body: list[tuple[str, str]], token: str) -> None:
     assert bearer_token(header, body) == token
 
 
 @pytest.mark.parametrize("token", ["", "a b", "a\n", '"', "é", "=", "a=b", "a" * 600])
-def test_what_cannot_be_a_token_is_refused_row54(token: str) -> None:
+def test_malformed_bearer_token_is_rejected_row54(token: str) -> None:
     for header, body in ((f"Bearer {token}x\\", []), (None, [("access_token", token)])):
         with pytest.raises(InvalidToken):
             bearer_token(header, body)
 
 
-def test_no_token_and_two_tokens_are_different_faults_row54() -> None:
+def test_missing_and_multiple_bearer_tokens_differ_row54() -> None:
     for header in (None, "", "Basic eDp5"):
         with pytest.raises(MissingToken):
             bearer_token(header, [])
@@ -214,21 +214,21 @@ def test_no_token_and_two_tokens_are_different_faults_row54() -> None:
         ("openid groups", {"sub", "groups"}),
     ],
 )
-def test_claims_follow_the_scope_and_nothing_else_is_released(scope: str, names: set[str]) -> None:
-    claims = told(ALICE, scope)
+def test_scope_limits_released_claims(scope: str, names: set[str]) -> None:
+    claims = userinfo_claims(ALICE, scope)
     assert set(claims) == names
     assert names <= set(CLAIMS_SUPPORTED)
     assert "42" not in str(claims)
 
 
-def test_absent_facts_are_absent_claims_but_groups_are_a_list() -> None:
-    nobody = Identity(subject="x", username="x")
-    assert told(nobody, "openid profile email groups") == {
+def test_unknown_claims_are_omitted_but_groups_are_empty() -> None:
+    empty = Identity(subject="x", username="x")
+    assert userinfo_claims(empty, "openid profile email groups") == {
         "sub": "x",
         "preferred_username": "x",
         "groups": [],
     }
 
 
-def test_what_is_said_of_mail_addresses_is_a_setting() -> None:
-    assert told(ALICE, "openid email", email_verified=False)["email_verified"] is False
+def test_email_verified_is_a_setting() -> None:
+    assert userinfo_claims(ALICE, "openid email", email_verified=False)["email_verified"] is False

@@ -1,4 +1,4 @@
-"""After a sign-out: second clicks, what still works, what CAS learns, and forms of other sites."""
+"""Tests of the effects of a sign-out: repeated requests, remaining access, CAS and forms of other sites."""
 
 from __future__ import annotations
 
@@ -34,31 +34,31 @@ def alice(running: Running) -> Person:
     return Person(running)
 
 
-def test_repeated_clicks_two_tabs_and_the_back_button_are_no_error(alice: Person, cas: ScriptedCas) -> None:
+def test_repeated_sign_out_is_no_error(alice: Person, cas: ScriptedCas) -> None:
     alice.sign_in()
     one, two = alice.sign_out(), alice.sign_out()
 
-    assert alice.submits(one).location == f"{cas.url}/logout"
-    assert alice.submits(two).status == 200
-    assert alice.submits(one).status == 200
+    assert alice.submit(one).location == f"{cas.url}/logout"
+    assert alice.submit(two).status == 200
+    assert alice.submit(one).status == 200
     assert alice.sign_out().status == 200
 
 
-def test_a_form_from_before_a_new_sign_in_is_asked_about_again(alice: Person) -> None:
+def test_form_of_an_earlier_session_needs_confirmation(alice: Person) -> None:
     alice.sign_in()
     old = alice.sign_out()
-    alice.submits(old)
+    alice.submit(old)
     alice.sign_in()
 
-    again = alice.submits(old)
+    again = alice.submit(old)
 
     assert is_asked(again)
     assert alice.is_signed_in
-    alice.submits(again)
+    alice.submit(again)
     assert not alice.is_signed_in
 
 
-def test_a_second_click_in_the_application_leads_back_to_it_as_well(alice: Person) -> None:
+def test_repeated_sign_out_redirects_to_the_application(alice: Person) -> None:
     hint = alice.sign_in()["id_token"]
 
     first, second = (alice.sign_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE, state="s") for _ in "12")
@@ -67,7 +67,7 @@ def test_a_second_click_in_the_application_leads_back_to_it_as_well(alice: Perso
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_whoever_is_not_signed_in_reads_so_and_can_go_on_to_cas(alice: Person, cas: ScriptedCas, method: str) -> None:
+def test_signed_out_user_can_continue_to_cas(alice: Person, cas: ScriptedCas, method: str) -> None:
     page = alice.sign_out(method, state="nothing to be echoed to")
 
     assert (page.status, page.is_page) == (200, True)
@@ -77,7 +77,7 @@ def test_whoever_is_not_signed_in_reads_so_and_can_go_on_to_cas(alice: Person, c
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("known_by", ["client_id", "id_token_hint"])
-def test_whoever_is_not_signed_in_is_led_back_to_a_known_application(alice: Person, method: str, known_by: str) -> None:
+def test_signed_out_user_returns_to_a_registered_uri(alice: Person, method: str, known_by: str) -> None:
     known = {"client_id": "hub", "id_token_hint": alice.sign_in()["id_token"]}
     alice.running.clock.advance(9 * 3600)
 
@@ -86,7 +86,7 @@ def test_whoever_is_not_signed_in_is_led_back_to_a_known_application(alice: Pers
     assert answer.location == f"{GOODBYE}&state=s"
 
 
-def test_after_the_sign_out_nothing_works_but_what_was_given_for_offline_use_row27(alice: Person) -> None:
+def test_after_sign_out_only_offline_access_works_row27(alice: Person) -> None:
     running = alice.running
     hub, wiki = application(running, "hub"), application(running, "wiki")
     offline = alice.sign_in(scope="openid profile offline_access")
@@ -116,7 +116,7 @@ def test_after_the_sign_out_nothing_works_but_what_was_given_for_offline_use_row
     assert again.status == 200
 
 
-def test_the_sign_out_is_logged_once_without_the_hint(alice: Person, logged: list[str]) -> None:
+def test_sign_out_is_logged_once_without_the_hint(alice: Person, logged: list[str]) -> None:
     hint = alice.sign_in()["id_token"]
 
     alice.sign_out(id_token_hint=hint)
@@ -126,15 +126,15 @@ def test_the_sign_out_is_logged_once_without_the_hint(alice: Person, logged: lis
     assert (event["client"], event["subject"]) == ("hub", "alice")
 
 
-class TestCasIsTold:
-    """docs/decisions/0005."""
+class TestLogoutAtCas:
+    """See docs/decisions/0005."""
 
-    def test_by_default_a_user_without_a_way_back_ends_at_cas_row70(self, alice: Person, cas: ScriptedCas) -> None:
+    def test_default_sign_out_ends_at_cas_row70(self, alice: Person, cas: ScriptedCas) -> None:
         hint = alice.sign_in()["id_token"]
 
         assert alice.sign_out(id_token_hint=hint).location == f"{cas.url}/logout"
 
-    def test_a_user_who_was_led_back_at_once_has_to_give_the_password_next_time(self, alice: Person) -> None:
+    def test_direct_return_requires_password_next_time(self, alice: Person) -> None:
         hint = alice.sign_in()["id_token"]
         alice.sign_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE)
 
@@ -149,7 +149,7 @@ class TestCasIsTold:
         answer = alice.browser.get(application(alice.running, "hub").authorization_url(scope="openid"))
         assert "renew" not in answer.location, "once is enough"
 
-    def test_a_cas_that_leads_back_is_visited_on_the_way_to_the_application_row70(
+    def test_return_through_cas_reaches_the_application_row70(
         self, make: Callable[..., Running], cas: ScriptedCas
     ) -> None:
         alice = Person(make(cas_logout="return"))
@@ -164,7 +164,7 @@ class TestCasIsTold:
         assert alice.browser.get(service).location == f"{GOODBYE}&state=a%26b"
         assert alice.browser.get(service).location == f"{GOODBYE}&state=a%26b"
 
-    def test_a_cas_that_leads_back_leads_to_a_page_when_no_application_waits(
+    def test_return_through_cas_without_application_shows_page(
         self, make: Callable[..., Running], cas: ScriptedCas
     ) -> None:
         alice = Person(make(cas_logout="return"))
@@ -177,14 +177,14 @@ class TestCasIsTold:
         assert page.is_page
         assert cas.url not in page.text
 
-    def test_the_way_back_from_cas_leads_to_registered_addresses_only_row35(self, make: Callable[..., Running]) -> None:
+    def test_return_from_cas_requires_registered_uri_row35(self, make: Callable[..., Running]) -> None:
         running = make(cas_logout="return")
 
         for parameters in ({"client_id": "hub", "post_logout_redirect_uri": "https://evil.example/"},):
             answer = running.wire.send("GET", f"{ISSUER}/logout/done?{urlencode(parameters)}")
             assert (answer.status, answer.is_page) == (400, True)
 
-    def test_cas_can_be_left_alone(self, make: Callable[..., Running], cas: ScriptedCas) -> None:
+    def test_cas_logout_none_skips_cas(self, make: Callable[..., Running], cas: ScriptedCas) -> None:
         alice = Person(make(cas_logout="none"))
         hint = alice.sign_in()["id_token"]
 
@@ -199,9 +199,9 @@ class TestCasIsTold:
 
 
 class TestFormsOfOtherSites:
-    """They bring no SameSite=Lax cookie along, so a session may be there although none is seen."""
+    """They have no SameSite=Lax cookie, so there may be a session."""
 
-    def test_are_sent_once_more_from_a_page_of_ours(self, alice: Person) -> None:
+    def test_form_is_resubmitted_from_own_page(self, alice: Person) -> None:
         sent = {
             "id_token_hint": alice.sign_in()["id_token"],
             "post_logout_redirect_uri": GOODBYE,
@@ -212,15 +212,15 @@ class TestFormsOfOtherSites:
 
         assert page.is_page
         assert fields(page) == sent
-        assert alice.submits(page).location == f"{GOODBYE}&state=%22%3E%3Cscript%3E"
+        assert alice.submit(page).location == f"{GOODBYE}&state=%22%3E%3Cscript%3E"
         assert not alice.is_signed_in
 
-    def test_lead_nowhere_when_they_are_wrong(self, alice: Person) -> None:
+    def test_invalid_form_is_rejected(self, alice: Person) -> None:
         sent = urlencode({"client_id": "hub", "post_logout_redirect_uri": "https://evil.example/"})
 
         assert alice.running.wire.send("POST", f"{ISSUER}/logout", headers=CROSS_SITE, body=sent).status == 400
 
-    def test_are_not_sent_again_when_the_cookie_came_along(self, alice: Person) -> None:
+    def test_form_with_cookie_is_not_resubmitted(self, alice: Person) -> None:
         hint = alice.sign_in()["id_token"]
 
         answer = alice.browser.post("/logout", {"id_token_hint": hint}, **{"Sec-Fetch-Site": "same-site"})
@@ -228,8 +228,8 @@ class TestFormsOfOtherSites:
         assert answer.status == 303
 
 
-def test_who_signs_out_after_our_session_was_over_is_asked_for_the_password_as_well_row70(running: Running) -> None:
-    """An application remembers people for longer than we do, and sends no hint; CAS may still know them."""
+def test_sign_out_after_session_end_requires_password_row70(running: Running) -> None:
+    """The application session outlasts the bridge's, and the CAS session may still be active."""
     alice = Person(running)
     alice.sign_in()
     del alice.browser.cookies[SESSION_COOKIE]

@@ -1,4 +1,4 @@
-"""`passerelle serve` says no before it begins: exit 1, nothing on standard output, every fault in a sentence."""
+"""Tests of start-up errors of `passerelle serve`: exit status 1, no standard output, one sentence for each fault."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.bridge.actors import Wire
 from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
 
 READY_SECONDS = 20
-# Tests may run as root, whom file permissions do not stop: the program begins by giving that power away.
+# Tests may run as root, which file permissions do not stop, so the program first drops that capability.
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # <sys/prctl.h>, <linux/capability.h>
 WITHOUT_ROOT_POWERS = f"""
 import ctypes, os, sys
@@ -24,7 +24,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 def refused(bridge: LiveBridge, **settings: str | None) -> str:
-    """What it says when it does not start; that it says it properly is asserted here."""
+    """Return the error output, and assert its form."""
     changed = bridge.environment | {f"PASSERELLE_{name.upper()}": value for name, value in settings.items()}
     environment = {name: value for name, value in changed.items() if value is not None}
     ended = subprocess.run(
@@ -40,7 +40,7 @@ def refused(bridge: LiveBridge, **settings: str | None) -> str:
     return ended.stderr
 
 
-def test_every_fault_is_listed_at_once_and_no_secret_with_them(live_bridge: LiveBridge, tmp_path: Path) -> None:
+def test_all_configuration_faults_are_listed(live_bridge: LiveBridge, tmp_path: Path) -> None:
     said = refused(
         live_bridge,
         issuer=None,
@@ -64,7 +64,7 @@ def test_every_fault_is_listed_at_once_and_no_secret_with_them(live_bridge: Live
     assert "tooshort-s3cret" not in said
 
 
-def test_a_taken_port_is_named(live_bridge: LiveBridge) -> None:
+def test_port_in_use_is_reported(live_bridge: LiveBridge) -> None:
     with socket.create_server(("127.0.0.1", live_bridge.port)):
         said = refused(live_bridge)
     assert (
@@ -72,18 +72,18 @@ def test_a_taken_port_is_named(live_bridge: LiveBridge) -> None:
     )
 
 
-def test_a_second_bridge_does_not_share_the_port(live_bridge: LiveBridge) -> None:
+def test_second_bridge_does_not_share_the_port(live_bridge: LiveBridge) -> None:
     with live_bridge:
         assert "the port is in use by another program" in refused(live_bridge)
 
 
 @pytest.mark.parametrize("bind", ["192.0.2.1:8000", "no-such-host.invalid:8000", f"{'a' * 70}:8000", "a..b:8000"])
-def test_an_address_that_is_not_ours_is_named(live_bridge: LiveBridge, bind: str) -> None:
+def test_foreign_bind_address_is_reported(live_bridge: LiveBridge, bind: str) -> None:
     assert "PASSERELLE_BIND: " in refused(live_bridge, bind=bind)
 
 
 @pytest.mark.parametrize("fault", ["no such folder", "a folder", "no database", "read-only folder", "read-only file"])
-def test_a_database_that_cannot_be_written_stops_the_start(live_bridge: LiveBridge, tmp_path: Path, fault: str) -> None:
+def test_unwritable_database_stops_the_start(live_bridge: LiveBridge, tmp_path: Path, fault: str) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     place = folder / "bridge.sqlite3"
@@ -106,7 +106,7 @@ def test_a_database_that_cannot_be_written_stops_the_start(live_bridge: LiveBrid
     assert f"PASSERELLE_DATABASE_URL: cannot use sqlite:///{place}: " in said
 
 
-def test_another_secret_key_is_noticed_at_the_start(live_bridge: LiveBridge) -> None:
+def test_wrong_secret_key_stops_the_start(live_bridge: LiveBridge) -> None:
     with live_bridge:
         pass
     said = refused(live_bridge, secret_key="another key, long enough for the check")
@@ -116,6 +116,6 @@ def test_another_secret_key_is_noticed_at_the_start(live_bridge: LiveBridge) -> 
         assert Wire(live_bridge.url, port=live_bridge.port).send("GET", "/readyz").status == 200
 
 
-def test_a_ca_file_that_cannot_be_read_is_named(live_bridge: LiveBridge, tmp_path: Path) -> None:
+def test_unreadable_ca_file_is_reported(live_bridge: LiveBridge, tmp_path: Path) -> None:
     said = refused(live_bridge, cas_url="https://sso.example.org/cas", cas_ca_file=str(tmp_path / "missing.pem"))
     assert "missing.pem" in said

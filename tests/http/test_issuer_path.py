@@ -1,4 +1,4 @@
-"""An issuer with a path, `https://example.org/sso`: everything is below it, and others on that host are left alone."""
+"""Tests of an issuer with a path, such as `https://example.org/sso`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def hub_of(wire: Wire) -> App:
     return App(wire, secret=HUB_SECRET)
 
 
-def test_somebody_signs_in_and_out_and_never_leaves_the_path(bridge: Running) -> None:
+def test_sign_in_and_out_stay_below_the_path(bridge: Running) -> None:
     browser, hub = Browser(bridge.wire), hub_of(bridge.wire)
     code = hub.extract_code(browser.sign_in(hub.authorization_url()))
     assert hub.fetch_userinfo(hub.redeem(code).json["access_token"]).json["sub"] == "alice"
@@ -40,30 +40,30 @@ def test_somebody_signs_in_and_out_and_never_leaves_the_path(bridge: Running) ->
     assert [form for form in parse_forms(browser.get(f"{ISSUER}/logout").text) if form.action != "/sso/logout"] == []
 
 
-def test_nothing_but_what_a_probe_or_a_standard_asks_for_is_outside_the_path(bridge: Running) -> None:
+def test_only_probes_and_well_known_are_outside_the_path(bridge: Running) -> None:
     outside = {rule.rule for rule in bridge.app.url_map.iter_rules() if not rule.rule.startswith("/sso/")}
     assert outside == {"/healthz", "/readyz", "/metrics", "/.well-known/oauth-authorization-server/sso"}
 
 
-def test_its_cookies_are_of_the_whole_host_and_bear_the_path_in_their_names(bridge: Running) -> None:
+def test_cookies_have_path_root_and_the_path_in_their_name(bridge: Running) -> None:
     browser = Browser(bridge.wire)
     browser.sign_in(hub_of(bridge.wire).authorization_url())
     assert set(browser.cookies) == {"__Host-passerelle-login.sso", "__Host-passerelle-session.sso"}
 
 
-def test_two_bridges_on_one_host_do_not_sign_each_others_people_out(
+def test_two_bridges_on_one_host_have_separate_sessions(
     make_bridge: MakeBridge, bridge: Running, tmp_path: Path
 ) -> None:
     database = Path(shutil.copy(bridge.database, tmp_path / "other.sqlite3"))
     others = [bridge, make_bridge(issuer=f"{HOST}/sso-test", database=database)]
     browsers = [Browser(each.wire) for each in others]
-    browsers[1].cookies = browsers[0].cookies  # one person's browser
+    browsers[1].cookies = browsers[0].cookies  # one shared browser
     for each, browser in zip(others, browsers, strict=True):
         hub = hub_of(each.wire)
         hub.extract_code(browser.sign_in(hub.authorization_url()))
     for each, browser in zip(others, browsers, strict=True):
         hub = hub_of(each.wire)
-        hub.extract_code(browser.get(hub.authorization_url()))  # at once: no CAS in between
+        hub.extract_code(browser.get(hub.authorization_url()))  # immediately, without CAS
 
     page = browsers[1].get(f"{HOST}/sso-test/")
     (form,) = (form for form in parse_forms(page.text) if form.action.endswith("/sign-out-everywhere"))
@@ -73,7 +73,7 @@ def test_two_bridges_on_one_host_do_not_sign_each_others_people_out(
     assert urlsplit(browsers[1].get(hub_of(others[1].wire).authorization_url()).location).path == "/cas/login"
 
 
-def test_no_two_paths_have_cookies_of_one_name(make_bridge: MakeBridge) -> None:
+def test_different_paths_have_different_cookie_names(make_bridge: MakeBridge) -> None:
     names = []
     for path in ("/a/b", "/a.b", "/a-b", "/a", "/a/b/c"):
         bridge = make_bridge(issuer=f"{HOST}{path}")
@@ -84,7 +84,7 @@ def test_no_two_paths_have_cookies_of_one_name(make_bridge: MakeBridge) -> None:
 
 
 @pytest.mark.parametrize("path", ["/a/b", "/a.b", "/~x", "/A-b_c", "/static", "/metrics"])
-def test_whatever_the_path_is_somebody_signs_in(make_bridge: MakeBridge, path: str) -> None:
+def test_sign_in_works_below_any_valid_path(make_bridge: MakeBridge, path: str) -> None:
     bridge = make_bridge(issuer=f"{HOST}{path}")
     browser, hub = Browser(bridge.wire), hub_of(bridge.wire)
     hub.extract_code(browser.sign_in(hub.authorization_url()))
@@ -92,5 +92,5 @@ def test_whatever_the_path_is_somebody_signs_in(make_bridge: MakeBridge, path: s
 
 
 @pytest.mark.parametrize("path", ["/%7Ex", "/a;b", "/a//b", "/./a", "/a/..", "//a", "/a:b", "/<x>", "/{x}"])
-def test_a_path_that_somebody_on_the_way_might_write_otherwise_is_refused(path: str) -> None:
+def test_ambiguous_issuer_path_is_rejected(path: str) -> None:
     assert "PASSERELLE_ISSUER: " in (setting_fault("issuer", f"{HOST}{path}") or "")

@@ -1,4 +1,4 @@
-"""Asking the person first (OIDC Core §3.1.2.4), and answers that come in a form (Form Post Response Mode)."""
+"""Tests of consent (OIDC Core §3.1.2.4) and of Form Post Response Mode."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.cas.scripted_cas import ScriptedCas
 
 @pytest.fixture
 def bridge(make_bridge: MakeBridge) -> Running:
-    """Where nobody has agreed to anything yet."""
+    """Return a bridge without any stored consent."""
     return make_bridge()
 
 
@@ -24,52 +24,50 @@ def page(browser: Browser, asks: App) -> Response:
     return answer
 
 
-def decides(browser: Browser, page: Response, decision: str, **changes: str) -> Response:
+def decide(browser: Browser, page: Response, decision: str, **changes: str) -> Response:
     return browser.post("/consent", find_form(page.text, "/consent").fields | {"decision": decision} | changes)
 
 
-def test_who_agrees_is_asked_once_row32(browser: Browser, asks: App, page: Response) -> None:
-    """`takes_code` asserts the 303."""
-    tokens = asks.redeem(asks.extract_code(decides(browser, page, "allow"))).json
+def test_consent_is_asked_once_row32(browser: Browser, asks: App, page: Response) -> None:
+    """`extract_code` asserts the 303."""
+    tokens = asks.redeem(asks.extract_code(decide(browser, page, "allow"))).json
     assert asks.fetch_userinfo(tokens["access_token"]).json["email"] == "alice@example.org"
     assert asks.extract_code(browser.get(asks.authorization_url(scope="openid email")))
     assert asks.extract_code(browser.get(asks.authorization_url(scope="openid")))
 
 
-def test_more_than_was_agreed_to_is_asked_again(browser: Browser, asks: App, page: Response) -> None:
-    decides(browser, page, "allow")
+def test_additional_scope_requires_consent(browser: Browser, asks: App, page: Response) -> None:
+    decide(browser, page, "allow")
     for more in ({"scope": "openid email profile"}, {"scope": "openid", "claims": '{"id_token":{"name":null}}'}):
         assert find_form(browser.get(asks.authorization_url(**more)).text, "/consent")
 
 
-def test_who_does_not_agree_is_told_to_the_application_row29_row31_row32(
-    browser: Browser, asks: App, page: Response
-) -> None:
-    told = decides(browser, page, "deny").parameters
-    assert (told["error"], told["state"], told["iss"]) == ("access_denied", asks.state, ISSUER)
+def test_denied_consent_is_reported_row29_row31_row32(browser: Browser, asks: App, page: Response) -> None:
+    parameters = decide(browser, page, "deny").parameters
+    assert (parameters["error"], parameters["state"], parameters["iss"]) == ("access_denied", asks.state, ISSUER)
     assert find_form(browser.get(asks.authorization_url(scope="openid email")).text, "/consent"), (
         "and is not remembered"
     )
 
 
-def test_prompt_none_cannot_ask_for_consent_row59(browser: Browser, asks: App, page: Response) -> None:
-    told = browser.get(asks.authorization_url(scope="openid email", prompt="none")).parameters
-    assert (told["error"], told["iss"]) == ("consent_required", ISSUER)
+def test_prompt_none_returns_consent_required_row59(browser: Browser, asks: App, page: Response) -> None:
+    parameters = browser.get(asks.authorization_url(scope="openid email", prompt="none")).parameters
+    assert (parameters["error"], parameters["iss"]) == ("consent_required", ISSUER)
 
 
-def test_prompt_consent_asks_even_of_a_client_that_need_not(browser: Browser, hub: App) -> None:
+def test_prompt_consent_asks_for_every_client(browser: Browser, hub: App) -> None:
     answer = browser.sign_in(hub.authorization_url(prompt="consent"))
-    assert hub.extract_code(decides(browser, answer, "allow"))
+    assert hub.extract_code(decide(browser, answer, "allow"))
     assert find_form(browser.get(hub.authorization_url(prompt="consent")).text, "/consent")
 
 
 @pytest.mark.parametrize("token", ["", "x", "0" * 43])
-def test_no_other_page_can_agree_for_the_user_row37(browser: Browser, page: Response, token: str) -> None:
-    answer = decides(browser, page, "allow", form_token=token)
+def test_forged_form_gives_no_consent_row37(browser: Browser, page: Response, token: str) -> None:
+    answer = decide(browser, page, "allow", form_token=token)
     assert (answer.status, answer.is_page) == (400, True)
 
 
-def test_a_form_of_another_session_agrees_to_nothing_row37(
+def test_form_of_another_session_gives_no_consent_row37(
     bridge: Running, browser: Browser, asks: App, page: Response, cas: ScriptedCas
 ) -> None:
     cas.sign_in_as("mallory", {})
@@ -77,25 +75,23 @@ def test_a_form_of_another_session_agrees_to_nothing_row37(
     theirs = find_form(attacker.sign_in(asks.authorization_url(scope="openid email")).text, "/consent").fields[
         "form_token"
     ]
-    assert decides(browser, page, "allow", form_token=theirs).status == 400
-    assert decides(Browser(bridge.wire), page, "allow").status == 400, "nobody is signed in there"
+    assert decide(browser, page, "allow", form_token=theirs).status == 400
+    assert decide(Browser(bridge.wire), page, "allow").status == 400, "that browser has no session"
 
 
 @pytest.mark.parametrize(
     "changes",
     [{"redirect_uri": "https://evil.example/cb"}, {"client_id": "nobody"}, {"client_id": "hub"}],
 )
-def test_a_form_that_was_changed_on_the_way_is_checked_like_a_request_row4_row35(
-    browser: Browser, page: Response, changes: dict[str, str]
-) -> None:
-    answer = decides(browser, page, "allow", **changes)
+def test_changed_consent_form_is_checked_row4_row35(browser: Browser, page: Response, changes: dict[str, str]) -> None:
+    answer = decide(browser, page, "allow", **changes)
     assert (answer.status, answer.is_page) == (400, True)
 
 
-# The answer in a form
+# Form post
 
 
-def test_a_form_post_carries_code_state_and_issuer_row29_row31(browser: Browser, hub: App) -> None:
+def test_form_post_has_code_state_and_issuer_row29_row31(browser: Browser, hub: App) -> None:
     state = "'\"<>&\u2028 é%20+"
     answer = browser.sign_in(hub.authorization_url(response_mode="form_post", state=state))
     (form,) = parse_forms(answer.text)
@@ -106,7 +102,7 @@ def test_a_form_post_carries_code_state_and_issuer_row29_row31(browser: Browser,
     assert hub.redeem(code).status == 200
 
 
-def test_a_form_post_may_lead_on_from_the_client_and_is_framed_by_nobody_row34(browser: Browser, hub: App) -> None:
+def test_form_post_policy_allows_redirects_not_frames_row34(browser: Browser, hub: App) -> None:
     answer = browser.sign_in(hub.authorization_url(response_mode="form_post"))
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
     assert policy["form-action"] == "https:", "browsers hold what the client redirects to, to this policy as well"
@@ -114,14 +110,14 @@ def test_a_form_post_may_lead_on_from_the_client_and_is_framed_by_nobody_row34(b
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_faults_come_by_form_post_as_well_row29(browser: Browser, hub: App) -> None:
+def test_form_post_returns_errors_row29(browser: Browser, hub: App) -> None:
     answer = browser.get(hub.authorization_url(response_mode="form_post", scope="nothing"))
     (form,) = parse_forms(answer.text)
     assert (form.action, form.fields["error"]) == (hub.redirect_uri, "invalid_scope")
     assert (form.fields["state"], form.fields["iss"]) == (hub.state, ISSUER)
 
 
-def test_a_client_that_is_not_proven_gets_no_form_post_either_row4_row36(browser: Browser, hub: App) -> None:
+def test_unverified_client_gets_no_form_post_row4_row36(browser: Browser, hub: App) -> None:
     for changes in ({"client_id": "nobody"}, {"redirect_uri": "https://evil.example/cb"}):
         answer = browser.get(hub.authorization_url(response_mode="form_post", prompt="none", **changes))
         assert (answer.status, answer.is_page) == (400, True)

@@ -1,4 +1,4 @@
-"""Bytes that no browser sends, at a bridge that really listens."""
+"""Malformed HTTP requests to a listening bridge."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBridge]:
 
 
 @pytest.mark.parametrize("name", RAW)
-def test_broken_http_is_no_5xx(serving: LiveBridge, name: str) -> None:
+def test_malformed_http_is_no_5xx(serving: LiveBridge, name: str) -> None:
     with socket.create_connection(("127.0.0.1", serving.port), timeout=5) as connection:
         connection.sendall(RAW[name] + b"Connection: close\r\n\r\n" + (b"0\r\n\r\n" if name == "chunked" else b""))
         answer = connection.makefile("rb").read()
@@ -41,7 +41,7 @@ def test_broken_http_is_no_5xx(serving: LiveBridge, name: str) -> None:
     assert '"unexpected_error"' not in serving.log
 
 
-def test_a_chunked_token_request_is_read(serving: LiveBridge) -> None:
+def test_chunked_token_request_is_accepted(serving: LiveBridge) -> None:
     body = b"grant_type=authorization_code&client_id=cli"
     chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     with socket.create_connection(("127.0.0.1", serving.port), timeout=5) as connection:

@@ -1,4 +1,4 @@
-"""What a hostile reviewer found: who may still have what, and who really is signed in."""
+"""Findings of a security review: remaining access and the identity of sessions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ def tokens_of(browser: Browser, app: App, **changes: str) -> dict[str, Any]:
     return app.redeem(app.extract_code(browser.sign_in(app.authorization_url(**changes)))).json
 
 
-def test_where_cas_does_not_say_when_nobody_knows_and_max_age_asks_again_row60(
-    browser: Browser, hub: App, cas: ScriptedCas
-) -> None:
+def test_unknown_login_time_fails_max_age_row60(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     cas.sign_in_as("alice", {**ALICE, "authenticationDate": (), "isFromNewLogin": ()})
 
     token = tokens_of(browser, hub)["id_token"]
@@ -33,13 +31,13 @@ def test_where_cas_does_not_say_when_nobody_knows_and_max_age_asks_again_row60(
     assert "renew=true" in asked.location
 
 
-def test_after_cas_was_made_to_ask_the_time_is_known_row60(browser: Browser, hub: App, cas: ScriptedCas) -> None:
+def test_forced_login_makes_login_time_known_row60(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     cas.sign_in_as("alice", {**ALICE, "authenticationDate": (), "isFromNewLogin": ()})
 
     assert "auth_time" in claims_in(tokens_of(browser, hub, prompt="login")["id_token"])
 
 
-def test_a_client_that_closes_itself_to_a_user_gives_nothing_fresh_row27(make_bridge: MakeBridge) -> None:
+def test_client_closed_to_a_user_issues_nothing_row27(make_bridge: MakeBridge) -> None:
     before = make_bridge()
     notes = App(before.wire, "notes", **NOTES)
     tokens = tokens_of(Browser(before.wire), notes, scope="openid profile")
@@ -50,7 +48,7 @@ def test_a_client_that_closes_itself_to_a_user_gives_nothing_fresh_row27(make_br
     assert App(after.wire, "notes", **NOTES).refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
 
 
-def test_a_scope_that_was_taken_from_a_client_is_not_refreshed_row26(make_bridge: MakeBridge) -> None:
+def test_scope_removed_from_client_is_not_refreshed_row26(make_bridge: MakeBridge) -> None:
     before = make_bridge()
     tokens = tokens_of(Browser(before.wire), App(before.wire, "notes", **NOTES), scope="openid profile email")
 
@@ -61,7 +59,7 @@ def test_a_scope_that_was_taken_from_a_client_is_not_refreshed_row26(make_bridge
     assert notes.refresh(tokens["refresh_token"]).json["scope"] == "openid profile"
 
 
-def test_a_narrowed_token_tells_nothing_by_name_either_row26(browser: Browser, notes: App) -> None:
+def test_reduced_scope_omits_claims_by_name_row26(browser: Browser, notes: App) -> None:
     claims = json.dumps({"userinfo": {"email": None}})
     tokens = tokens_of(browser, notes, scope="openid profile", claims=claims)
     assert "email" in notes.fetch_userinfo(tokens["access_token"]).json
@@ -78,7 +76,7 @@ def test_a_narrowed_token_tells_nothing_by_name_either_row26(browser: Browser, n
         ({"acr": {"essential": True, "values": ["mfa"]}}, "unmet_authentication_requirements"),
     ],
 )
-def test_a_claim_that_the_request_insists_on_has_to_be_there_row59(
+def test_missing_essential_acr_is_an_error_row59(
     browser: Browser, hub: App, wanted: dict[str, Any], error: str
 ) -> None:
     answer = browser.sign_in(hub.authorization_url(claims=json.dumps({"id_token": wanted})))
@@ -86,26 +84,24 @@ def test_a_claim_that_the_request_insists_on_has_to_be_there_row59(
     assert answer.parameters["error"] == error
 
 
-def test_a_claim_that_is_there_hinders_nobody(browser: Browser, hub: App) -> None:
+def test_present_essential_acr_succeeds(browser: Browser, hub: App) -> None:
     wanted = {"sub": {"value": "alice"}, "acr": {"essential": False, "values": ["mfa"]}}
 
     assert hub.extract_code(browser.sign_in(hub.authorization_url(claims=json.dumps({"id_token": wanted}))))
 
 
-def test_without_a_scope_offline_access_is_not_given_row52(browser: Browser, notes: App) -> None:
+def test_default_scope_excludes_offline_access_row52(browser: Browser, notes: App) -> None:
     assert "offline_access" not in tokens_of(browser, notes, scope="")["scope"]
 
 
-def test_who_asks_us_to_keep_too_much_is_refused_row5(bridge: Running, browser: Browser, hub: App) -> None:
+def test_oversized_request_is_rejected_row5(bridge: Running, browser: Browser, hub: App) -> None:
     answer = browser.get(hub.authorization_url(id_token_hint="e" * 5000))
 
     assert answer.parameters["error"] == "invalid_request"
     assert "/cas/login" not in answer.location
 
 
-def test_a_browser_whose_session_was_ended_elsewhere_has_to_say_who_it_is(
-    bridge: Running, browser: Browser, hub: App
-) -> None:
+def test_session_ended_elsewhere_requires_password(bridge: Running, browser: Browser, hub: App) -> None:
     tokens_of(browser, hub)
     (cookie,) = (value for name, value in browser.cookies.items() if name.endswith("session"))
     session = bridge.store.sessions.find(fingerprint(cookie), now=bridge.clock.now)
@@ -115,7 +111,7 @@ def test_a_browser_whose_session_was_ended_elsewhere_has_to_say_who_it_is(
     assert "renew=true" in browser.get(hub.authorization_url()).location
 
 
-def test_taking_back_all_access_reaches_what_works_offline(bridge: Running, browser: Browser, notes: App) -> None:
+def test_revoking_all_access_includes_offline_access(bridge: Running, browser: Browser, notes: App) -> None:
     tokens = tokens_of(browser, notes, scope="openid offline_access")
 
     assert bridge.store.grants.revoke_subject("alice", now=bridge.clock.now) == 1

@@ -1,4 +1,4 @@
-"""Sessions of browsers: who is signed in, when it changes, and what a moment's bad luck does."""
+"""Tests of browser sessions: renewal, replacement and races."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.support.cas.scripted_cas import ScriptedCas
 COOKIE = "__Host-passerelle-session"
 
 
-def test_a_session_that_ends_during_a_new_sign_in_is_not_continued_row37(
+def test_session_ended_during_login_is_not_continued_row37(
     bridge: Running, browser: Browser, hub: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Signed out in another tab, or by CAS, just before it is renewed."""
+    """The session ends in another tab, or by CAS, just before it is renewed."""
     first = claims_in(hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json["id_token"])
     sessions = type(bridge.store.sessions)
     renew = sessions.renew
@@ -34,9 +34,7 @@ def test_a_session_that_ends_during_a_new_sign_in_is_not_continued_row37(
     assert hub.extract_code(browser.get(hub.authorization_url())), "and this browser is signed in"
 
 
-def test_somebody_else_at_the_same_browser_ends_the_session_before_row37(
-    browser: Browser, hub: App, cas: ScriptedCas
-) -> None:
+def test_other_user_in_same_browser_ends_old_session_row37(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     hers = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json
     cas.sign_in_as("bob", {})
     his = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url(prompt="select_account")))).json
@@ -45,7 +43,7 @@ def test_somebody_else_at_the_same_browser_ends_the_session_before_row37(
     assert claims_in(his["id_token"])["sid"] != claims_in(hers["id_token"])["sid"]
 
 
-def test_the_same_person_proven_again_keeps_what_was_given_row37(browser: Browser, hub: App) -> None:
+def test_same_user_keeps_grants_after_new_login_row37(browser: Browser, hub: App) -> None:
     before = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url()))).json
     cookie = browser.cookies[COOKIE]
     hub.extract_code(browser.sign_in(hub.authorization_url(prompt="login")))

@@ -1,4 +1,4 @@
-"""Unknown applications and foreign redirect URIs get a page for the person, and nobody is sent anywhere."""
+"""Unknown clients and unregistered redirect URIs get a page, never a redirect."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALMOST = {
     "empty-fragment": REGISTERED + "#",
     "default-port": REGISTERED.replace(".org", ".org:443"),
     "other-port": REGISTERED.replace(".org", ".org:8443"),
-    "userinfo": REGISTERED.replace("//", "//somebody@"),
+    "userinfo": REGISTERED.replace("//", "//user@"),
     "userinfo-that-looks-like-the-host": "https://hub.example.org@evil.example/hub/oauth_callback",
     "dots": REGISTERED.replace("/hub/", "/hub/../hub/"),
     "encoded-chars": REGISTERED.replace("/hub/", "/%68ub/"),
@@ -50,7 +50,7 @@ def is_a_page_and_no_redirect(answer: Response) -> bool:
 
 
 @pytest.mark.parametrize("uri", [pytest.param(uri, id=f"row1-{name}") for name, uri in ALMOST.items()])
-def test_an_almost_registered_redirect_uri_gets_a_page(browser: Browser, hub: App, uri: str) -> None:
+def test_similar_redirect_uri_gets_a_page(browser: Browser, hub: App, uri: str) -> None:
     answer = browser.get(hub.authorization_url(redirect_uri=uri))
     assert is_a_page_and_no_redirect(answer)
     assert "JupyterHub asked to send you back to an address that is not registered" in answer.text
@@ -60,7 +60,7 @@ def test_an_almost_registered_redirect_uri_gets_a_page(browser: Browser, hub: Ap
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        pytest.param({"client_id": "nobody"}, "is not registered with this sign-in service", id="row4-unknown-client"),
+        pytest.param({"client_id": "unknown"}, "is not registered with this sign-in service", id="row4-unknown-client"),
         pytest.param({"client_id": None}, "The parameter client_id is missing", id="row4-no-client"),
         pytest.param({"client_id": ""}, "The parameter client_id is missing", id="row4-empty-client"),
         pytest.param({"client_id": "HUB"}, "is not registered", id="row4-client-in-another-case"),
@@ -68,10 +68,10 @@ def test_an_almost_registered_redirect_uri_gets_a_page(browser: Browser, hub: Ap
         pytest.param(
             {"redirect_uri": "https://evil.example/", "prompt": "none"}, "not registered", id="row36-prompt-none"
         ),
-        pytest.param({"client_id": "nobody", "prompt": "none"}, "not registered", id="row36-prompt-none-nobody"),
+        pytest.param({"client_id": "unknown", "prompt": "none"}, "not registered", id="row36-prompt-none-nobody"),
     ],
 )
-def test_nobody_is_sent_anywhere_for_an_unproven_client(
+def test_unverified_client_gets_a_page_not_a_redirect(
     browser: Browser, hub: App, cas: ScriptedCas, *, method: str, changes: dict[str, str | None], says: str
 ) -> None:
     sent = hub.request(**changes)
@@ -82,22 +82,22 @@ def test_nobody_is_sent_anywhere_for_an_unproven_client(
 
 
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
-def test_a_repeated_client_or_redirect_uri_gets_a_page_row49(browser: Browser, hub: App, name: str) -> None:
+def test_repeated_client_id_or_redirect_uri_gets_a_page_row49(browser: Browser, hub: App, name: str) -> None:
     for value in (hub.request()[name], "https://evil.example/"):
         assert is_a_page_and_no_redirect(browser.get(hub.authorization_url((name, value))))
 
 
-def test_a_signed_in_browser_is_not_sent_to_a_foreign_address_either(browser: Browser, hub: App) -> None:
+def test_session_does_not_allow_unregistered_redirect_uri(browser: Browser, hub: App) -> None:
     browser.sign_in(hub.authorization_url())
     assert is_a_page_and_no_redirect(browser.get(hub.authorization_url(redirect_uri="https://evil.example/")))
 
 
-def test_the_only_redirect_uri_may_be_left_out(browser: Browser, hub: App) -> None:
+def test_only_redirect_uri_may_be_omitted(browser: Browser, hub: App) -> None:
     code = hub.extract_code(browser.sign_in(hub.authorization_url(redirect_uri=None)))
     assert hub.redeem(code, redirect_uri=None).status == 200
 
 
-def test_of_several_redirect_uris_one_has_to_be_named_row6(browser: Browser, portal: App) -> None:
+def test_one_of_several_redirect_uris_is_required_row6(browser: Browser, portal: App) -> None:
     assert is_a_page_and_no_redirect(browser.get(portal.authorization_url(redirect_uri=None)))
 
 
@@ -113,7 +113,7 @@ def test_of_several_redirect_uris_one_has_to_be_named_row6(browser: Browser, por
         "org.example.portal://cb",
     ],
 )
-def test_a_redirect_uri_is_used_byte_for_byte(make_bridge: MakeBridge, uri: str) -> None:
+def test_redirect_uri_is_used_byte_for_byte(make_bridge: MakeBridge, uri: str) -> None:
     bridge = make_bridge(clients=json.dumps([{"client_id": "portal", "redirect_uris": [uri]}]))
     browser, portal = Browser(bridge.wire), App(bridge.wire, "portal", redirect_uri=uri)
     answer = browser.sign_in(portal.authorization_url())
@@ -124,7 +124,7 @@ def test_a_redirect_uri_is_used_byte_for_byte(make_bridge: MakeBridge, uri: str)
 @pytest.mark.parametrize(
     "uri", ["http://127.0.0.1/cb", "http://127.0.0.1:1/cb", "http://127.0.0.1:65535/cb", "http://[::1]:8080/cb"]
 )
-def test_loopback_takes_any_port_row2(browser: Browser, cli: App, uri: str) -> None:
+def test_loopback_redirect_uri_allows_any_port_row2(browser: Browser, cli: App, uri: str) -> None:
     cli.redirect_uri = uri
     tokens = cli.redeem(cli.extract_code(browser.sign_in(cli.authorization_url())))
     assert tokens.status == 200
@@ -148,23 +148,23 @@ def test_loopback_takes_any_port_row2(browser: Browser, cli: App, uri: str) -> N
         "http://127.0.0.1:٨٠/cb",
     ],
 )
-def test_loopback_gives_way_in_nothing_but_the_port_row2(browser: Browser, cli: App, uri: str) -> None:
+def test_loopback_redirect_uri_must_match_except_port_row2(browser: Browser, cli: App, uri: str) -> None:
     assert is_a_page_and_no_redirect(browser.get(cli.authorization_url(redirect_uri=uri)))
 
 
-def test_a_loopback_code_is_bound_to_its_port_row7(browser: Browser, cli: App) -> None:
+def test_loopback_code_is_bound_to_its_port_row7(browser: Browser, cli: App) -> None:
     code = cli.extract_code(browser.sign_in(cli.authorization_url()))
     assert cli.redeem(code, redirect_uri="http://127.0.0.1:50124/cb").json["error"] == "invalid_grant"
 
 
-def test_names_of_applications_are_text_on_pages(browser: Browser, portal: App) -> None:
+def test_client_names_are_escaped_on_pages(browser: Browser, portal: App) -> None:
     page = browser.get(portal.authorization_url(redirect_uri="https://evil.example/<script>")).text
     assert "&lt;b&gt;Portal&lt;/b&gt;" in page
     assert "<script" not in page
     assert "evil.example" not in page
 
 
-def test_an_error_goes_to_the_application_once_it_is_proven(browser: Browser, hub: App) -> None:
+def test_verified_client_gets_an_error_redirect(browser: Browser, hub: App) -> None:
     answer = browser.get(hub.authorization_url(response_type="token"))
     assert answer.location.startswith(REGISTERED + "?")
     assert HUB_SECRET not in answer.location

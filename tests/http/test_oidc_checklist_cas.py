@@ -1,4 +1,4 @@
-"""What CAS might answer though this bridge never asked for it (the cases cas17, cas18)."""
+"""CAS responses in an unexpected format (cases cas17, cas18)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.support.cas.scripted_cas import ScriptedCas
         ),
     ],
 )
-def test_an_answer_is_read_by_what_it_is_whatever_was_asked(
+def test_response_is_parsed_by_its_own_format(
     browser: Browser, hub: App, cas: ScriptedCas, body: bytes, signs_in: bool
 ) -> None:
-    """Servers ignore `format`, and some addresses answer in the form of another."""
+    """Some servers ignore `format` or respond in another format."""
     cas.script = cas_scripts.says(body)
     answer = browser.sign_in(hub.authorization_url())
     if signs_in:
         token = hub.redeem(hub.extract_code(answer)).json["access_token"]
         assert hub.fetch_userinfo(token).json["sub"] == "alice"
-    else:  # to CAS once more, then a page
+    else:  # a second redirect to CAS, then a page
         assert browser.get(browser.log_in_at_cas(answer)).status == 403
         assert "__Host-passerelle-session" not in browser.cookies
