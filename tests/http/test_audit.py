@@ -117,7 +117,7 @@ def test_no_log_line_has_a_secret_row73(
 def test_traceback_has_no_secret_row73(bridge: Running, actors: Actors, logged: list[str]) -> None:
     """The exception of a failing database has every parameter of the statement."""
     page = actors.browser.sign_in(actors.app.authorization_url())
-    code = actors.app.extract_code(actors.agrees(page))
+    code = actors.app.extract_code(actors.give_consent(page))
     engine = create_engine(f"sqlite:///{bridge.database}")
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE access_tokens"))
@@ -132,7 +132,7 @@ def test_traceback_has_no_secret_row73(bridge: Running, actors: Actors, logged: 
 def test_token_reuse_is_logged_with_client_and_user_row17_row24(
     bridge: Running, actors: Actors, logged: list[str], what: str
 ) -> None:
-    code = actors.app.extract_code(actors.agrees(actors.browser.sign_in(actors.app.authorization_url())))
+    code = actors.app.extract_code(actors.give_consent(actors.browser.sign_in(actors.app.authorization_url())))
     token = actors.redeem(code).json["refresh_token"]
     for _ in range(3):
         if what == "refresh token":
@@ -210,7 +210,7 @@ def test_debug_log_is_json_without_secrets_row73(cas: ScriptedCas, tmp_path: Pat
 
 
 def _ends_well_live(actors: Actors) -> None:
-    code = actors.app.extract_code(actors.agrees(actors.browser.sign_in(actors.app.authorization_url())))
+    code = actors.app.extract_code(actors.give_consent(actors.browser.sign_in(actors.app.authorization_url())))
     actors.fetch_userinfo(actors.redeem(code).json["access_token"])
     actors.redeem(code)
     actors.fetch_userinfo(secrets.token_urlsafe(32))
