@@ -68,9 +68,9 @@ class Person:
         """Open an address of an application, which has to end at CAS's form; fill that in; where it leads then."""
         page = self.get(url)
         assert self.is_at_cas(page), f"{page.url}: {page.status_code} {page.text[:2000]}"
-        return self.types_password(page)
+        return self.submit_password(page)
 
-    def types_password(self, page: requests.Response) -> requests.Response:
+    def submit_password(self, page: requests.Response) -> requests.Response:
         """At CAS's form."""
         form = password_form(page.text)
         self.passwords_typed += 1

@@ -93,7 +93,7 @@ class Surfer:
         self.page.wait_for_url("**/cas/login?**")
         expect(self.page.locator("input[name=password]")).to_be_visible(timeout=WAIT)
 
-    def types_password(self) -> None:
+    def submit_password(self) -> None:
         """At CAS's form."""
         self.page.locator("input[name=username]").fill(self._user.name)
         self.page.locator("input[name=password]").fill(self._user.password)

@@ -104,7 +104,7 @@ def signs_in(synapse: Synapse, person: Person) -> Device:
     """From the server's own address for it, over CAS, to the page that asks whether to go on, and on."""
     query = urlencode({"redirectUrl": MATRIX_CLIENT})
     page = person.get(f"{synapse.base}/_matrix/client/v3/login/sso/redirect/oidc-cas?{query}")
-    page = person.types_password(page) if person.is_at_cas(page) else page
+    page = person.submit_password(page) if person.is_at_cas(page) else page
     assert page.status_code == 200, f"{page.url} {page.text}\n{synapse.log[-3000:]}"
     (link,) = re.findall(r'href="(http://localhost:9/[^"]*)"', page.text)
     (token,) = parse_qs(urlsplit(unescape(link)).query)["loginToken"]

@@ -24,7 +24,7 @@ def begins(django: DjangoSite, person: Person) -> requests.Response:
 
 
 def test_allauth_signs_in_with_groups(django: DjangoSite, person: Person, site: Site) -> None:
-    page = person.types_password(begins(django, person))
+    page = person.submit_password(begins(django, person))
 
     user = site.cas.user
     assert page.url == f"{django.url}/"
@@ -34,9 +34,9 @@ def test_allauth_signs_in_with_groups(django: DjangoSite, person: Person, site: 
 
 
 def test_allauth_recognizes_returning_user(django: DjangoSite, person: Person, site: Site) -> None:
-    first = person.types_password(begins(django, person)).json()
+    first = person.submit_password(begins(django, person)).json()
     other = site.person()
-    assert other.types_password(begins(django, other)).json() == first
+    assert other.submit_password(begins(django, other)).json() == first
 
 
 def test_allauth_has_no_local_sign_up(django: DjangoSite, person: Person) -> None:
@@ -47,7 +47,7 @@ def test_allauth_has_no_local_sign_up(django: DjangoSite, person: Person) -> Non
 
 
 def test_allauth_signs_out_at_bridge_and_cas(django: DjangoSite, person: Person) -> None:
-    person.types_password(begins(django, person))
+    person.submit_password(begins(django, person))
     question = django.presses(person, "accounts/logout/")
     assert "Sign out?" in question.text
     page = person.submits(question)

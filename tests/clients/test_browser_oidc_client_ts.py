@@ -49,7 +49,7 @@ def browser(playwright: Playwright, site: Site) -> Iterator[Browser]:
 def signs_in(surfer: Surfer, url: str) -> dict[str, Any]:
     surfer.page.goto(url)
     surfer.is_led_to_cas()
-    surfer.types_password()
+    surfer.submit_password()
     surfer.page.wait_for_url(f"{url}/")
     return surfer.sees()
 

@@ -45,7 +45,7 @@ def test_mozilla_middleware_revalidates_silently(django: DjangoSite, person: Per
 
 
 def test_mozilla_django_oidc_signs_out_at_bridge_and_cas(django: DjangoSite, person: Person) -> None:
-    person.types_password(django.presses_recipes_button(person))
+    person.submit_password(django.presses_recipes_button(person))
     page = django.presses_recipes_button(person)
 
     assert (page.url, page.json()) == (f"{django.url}/", {"user": None})

@@ -108,7 +108,7 @@ def test_node_application_signs_in_refreshes_and_signs_out(running: Running, sit
 def test_auth_js_signs_in_refreshes_and_signs_out(running: Running, site: Site, person: Person) -> None:
     """By the requests that its own pages send."""
     already = sessions(site)
-    page = person.types_password(person.post(f"{running.url}auth/signin/passerelle", form_token(running, person)))
+    page = person.submit_password(person.post(f"{running.url}auth/signin/passerelle", form_token(running, person)))
     assert f"{page.url}/" == running.url, f"{page.text}\n{running.application.log}"
     first = running.shows(person)
     knows_the_user(site, first)

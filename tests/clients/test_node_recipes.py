@@ -68,7 +68,7 @@ def test_sign_in_regenerates_the_session(recipe: str, applications: dict[str, st
     page = person.get(f"{url}/login")
     planted = person.cookie("connect.sid")
     assert planted
-    assert person.types_password(page).json() is not None
+    assert person.submit_password(page).json() is not None
     assert requests.get(url, cookies={"connect.sid": planted}, timeout=20).json() is None
 
 
@@ -82,7 +82,7 @@ def test_bridge_below_a_path_works_with_node_recipes(site: Site, node_packages: 
 
 def test_auth_js_recipe_signs_in_and_out(applications: dict[str, str], site: Site, person: Person) -> None:
     url, user = applications["node-authjs"], site.cas.user
-    page = person.types_password(person.submits(person.get(f"{url}/auth/signin")))
+    page = person.submit_password(person.submits(person.get(f"{url}/auth/signin")))
     assert page.url.rstrip("/") == url, page.text
     shown = page.json()["user"]
     assert [shown["name"], shown["email"]] == [*user.attributes["displayName"], *user.attributes["mail"]]

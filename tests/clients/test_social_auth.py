@@ -31,7 +31,7 @@ def without_comment_signs(text: str) -> str:
 
 def signs_in(django: DjangoSite, person: Person) -> requests.Response:
     """The library wants a form, against requests that other sites would begin."""
-    return person.types_password(django.presses_recipes_button(person))
+    return person.submit_password(django.presses_recipes_button(person))
 
 
 def test_social_auth_signs_in_and_maps_groups(django: DjangoSite, person: Person, site: Site) -> None:

@@ -1,1 +1,1 @@
-"""Fuzzing of what strangers can send: validation answers of CAS, and its logout requests. See `__main__`."""
+"""Fuzzing of unauthenticated input: validation responses of CAS, and its logout requests. See `__main__`."""

@@ -1,7 +1,7 @@
-"""Feed the parsers with what nobody expects: python -m tests.fuzz --seconds 300
+"""Fuzz the parsers: python -m tests.fuzz --seconds 300
 
-Each target runs in a process of its own for that long. By atheris, which is guided by the branches that an input takes,
-where it is installed; else by hypothesis. Ends with 1 and the input in hexadecimal as soon as anything does not hold.
+Each target runs in its own process for that time, with atheris (coverage-guided) if it is installed, else with
+hypothesis. The first failure ends the run with status 1 and prints the input in hexadecimal.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ NAMES = ("response", "logout", "endpoint")
 INPUT_BYTES_MAX = 4096
 CASES_PER_ROUND = 200
 GROWTH_BYTES_MAX = 128 << 20
-"""Of the whole process from its 1,000th call on; most of it is the fuzzer's own collection of inputs."""
+"""Growth of the whole process after 1,000 calls; most of it is the fuzzer's own corpus."""
 
 
 class Target(Protocol):
-    """`targets.Target`: imported late, so that atheris can see its branches."""
+    """Return the `targets.Target`, imported late so that atheris can instrument it."""
 
     calls: int
     slowest: float
@@ -60,10 +60,10 @@ def main() -> int:
 
 def _in_a_process_of_its_own(command: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="passerelle-fuzz-") as folder:
-        # It is ended in the middle of things, and can clean up nothing.
+        # The process is killed, and cannot clean up.
         inherited = os.environ | {"TMPDIR": folder}
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, env=inherited)
-    if done.returncode:  # else it is libFuzzer's chatter
+    if done.returncode:  # else it is output of libFuzzer
         print(done.stderr[-5_000:], file=sys.stderr)
     return done.returncode
 
@@ -75,7 +75,7 @@ def _by_atheris(name: str, seconds: int) -> int:
         from tests.fuzz.targets import TARGETS
     from tests.fuzz.seeds import SEEDS, WORDS
 
-    gc.freeze()  # the whole application was imported; looking through it would count as the parser's time
+    gc.freeze()  # the application is not instrumented: its time would count as the parser's
     target, ends = TARGETS[name](), time.monotonic() + seconds
     with tempfile.TemporaryDirectory(prefix="passerelle-fuzz-") as folder:
         corpus, words = Path(folder) / "corpus", Path(folder) / "words"
@@ -85,7 +85,7 @@ def _by_atheris(name: str, seconds: int) -> int:
         words.write_text("".join(f'"{_escaped(word)}"\n' for word in WORDS))
 
         def one(data: bytes) -> None:
-            # Ended here, because libFuzzer ends the process without a word to Python.
+            # Exit here, because libFuzzer ends the process without notifying Python.
             is_good = _holds(target, name, data)
             if not is_good or time.monotonic() > ends:
                 shutil.rmtree(folder)
@@ -123,10 +123,10 @@ def _by_hypothesis(name: str, seconds: int) -> int:
 
 
 def _holds(target: Target, name: str, data: bytes) -> bool:
-    """Whether it does; if not, what was found is printed."""
+    """Return whether an input passes; print a failure."""
     try:
         target(data)
-    except Exception:  # noqa: BLE001  any of them is what is looked for
+    except Exception:  # noqa: BLE001  any exception is a finding
         print(f"FOUND in {name}, by {target.composed(data).hex()}:\n{traceback.format_exc()}", flush=True)
         return False
     return True

@@ -1,4 +1,4 @@
-"""The logout endpoint as a whole: a bridge in this process, and whatever bytes a stranger sends to it."""
+"""The logout endpoint as a fuzzing target, in a bridge in this process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ANSWERS = frozenset({200, 303, 400, 413})
 
 
 def endpoint() -> Callable[[bytes], None]:
-    """A caller of a fresh bridge, which fails when an answer is not one of those that the endpoint has."""
+    """Return a function that sends bytes to a new bridge and fails on an unexpected status."""
     app = _bridge()
 
     def call(body: bytes) -> None:
@@ -38,7 +38,7 @@ def endpoint() -> Callable[[bytes], None]:
             target += quote_from_bytes(body[:QUERY_BYTES_MAX], safe="&=%+")
             body = b""
         path, _, query = target.partition("?")
-        # A client of its own for each request: what one sends must not depend on what another got.
+        # A new client per request: one request must not affect another.
         answer = app.test_client().open(
             path, base_url=ISSUER, method=method, query_string=query, data=body, content_type=content_type
         )
@@ -48,7 +48,7 @@ def endpoint() -> Callable[[bytes], None]:
 
 
 def _bridge() -> Flask:
-    """One that lives as long as this process and logs nothing."""
+    """Create a bridge for this process that logs nothing."""
     structlog.configure(processors=[], logger_factory=structlog.ReturnLoggerFactory())
     folder = tempfile.mkdtemp(prefix="passerelle-fuzz-bridge-")
     database = Path(folder, "bridge.sqlite3")
@@ -62,5 +62,5 @@ def _bridge() -> Flask:
             }
         )
     )
-    app.test_client().get("/healthz", base_url=ISSUER)  # the first request loads what all others use
+    app.test_client().get("/healthz", base_url=ISSUER)  # the first request loads shared modules
     return app

@@ -1,4 +1,4 @@
-"""Where the fuzzer starts: real answers, recorded or as specified, and the words that parsers look for."""
+"""Seeds of the fuzzer: recorded and specified responses, and tokens of the formats."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What is fuzzed, and what must hold of every call whatever comes in.
+"""Fuzzing targets, and the limits of every call.
 
-No exception but ours; no more than 100 ms of CPU; no more than 16 MiB of memory at a time, and none of it kept.
-The first byte of an input decides where the rest of it goes: as it is, into a place where a user writes, or many times
-over, so that small inputs reach the depths and the limits as well.
+A call raises only bridge errors, uses at most 100 ms of CPU and 16 MiB of memory, and keeps none of it. The first byte
+of an input selects how the rest is used: unchanged, inside a template, or repeated, so that small inputs reach the
+limits as well.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.fuzz.endpoint import endpoint
 CPU_SECONDS_MAX = 0.1
 CALL_BYTES_MAX = 16 << 20
 MEMORY_EVERY = 64
-"""How often memory is traced: it slows a call down four times."""
+"""Calls between memory measurements, which take four times as long."""
 
 SERVICE = "https://auth.localhost/cas/callback?state=a"
 NOW = 1_790_000_000.0
@@ -58,7 +58,7 @@ LOGOUT_PLACES: tuple[bytes, ...] = (b"%s", _LOGOUT, b"logoutRequest=%s", b"<Logo
 
 
 def read_response(body: bytes) -> None:
-    """A validation answer: a sound user, or one of our errors."""
+    """Parse a validation response: it gives a valid user or a bridge error."""
     try:
         found = parse_validation(body, service=SERVICE, now=NOW)
     except (UpstreamError, TicketRejected, SignInDenied):
@@ -70,11 +70,11 @@ def read_response(body: bytes) -> None:
         assert isinstance(values, tuple)
         for value in values:
             assert "\0" not in value
-            value.encode()  # what cannot be written down would fail later, in the store
+            value.encode()  # a value that cannot be encoded would fail later, in the store
 
 
 def read_logout(message: bytes) -> None:
-    """A logout request, in one of the wrappings that it can come in."""
+    """Parse a logout request, in one of its encodings."""
     unwrap = (bytes, message_from_body, message_from_front_channel)[len(message) % 3]
     try:
         ticket = parse_logout_request(unwrap(message))
@@ -86,7 +86,7 @@ def read_logout(message: bytes) -> None:
 
 @dataclass
 class Target:
-    """What takes bytes from strangers, and what was seen of it."""
+    """A parser of untrusted bytes, with its measurements."""
 
     read: Callable[[bytes], None]
     places: tuple[bytes, ...]
@@ -98,7 +98,7 @@ class Target:
     slowest_input: bytes = field(default=b"", repr=False)
 
     def __call__(self, data: bytes) -> None:
-        """One input; AssertionError when anything does not hold."""
+        """Run one input; raise AssertionError if a limit is exceeded."""
         body = self.composed(data)
         self.calls += 1
         if self.calls == 1000:
@@ -120,24 +120,24 @@ class Target:
         assert self.hungriest <= CALL_BYTES_MAX, f"{self.hungriest} bytes at a time"
 
     def composed(self, data: bytes) -> bytes:
-        """Where the rest of the input goes."""
+        """Build the input from a template."""
         if not data:
             return b""
         times, place = divmod(data[0], len(self.places))
         inside = data[1:]
-        if times % 4 == 3 and inside:  # up to the limit, and now and then over it
-            room = self.largest + 100 - len(self.places[place]) if times % 8 == 7 else self.largest // 2
-            inside = inside * max(1, room // len(inside))
+        if times % 4 == 3 and inside:  # up to the size limit, and sometimes over it
+            capacity = self.largest + 100 - len(self.places[place]) if times % 8 == 7 else self.largest // 2
+            inside = inside * max(1, capacity // len(inside))
         return self.places[place].replace(b"%s", inside)
 
     @property
     def growth(self) -> int:
-        """Bytes that the process grew by since it had settled."""
+        """Bytes by which the process grew after the first 1,000 calls."""
         return resident_peak() - self.settled if self.settled else 0
 
 
 def resident_peak() -> int:
-    """Bytes; the most that the process has ever held."""
+    """Return the peak memory of the process in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

@@ -1,4 +1,4 @@
-"""The fuzzer itself, for a few seconds: that it runs, and that it finds what is wrong. The long run is `make fuzz`."""
+"""A short run of the fuzzer, and its detection of faults. `make fuzz` is the long run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fuzz.targets import TARGETS, Target
 @pytest.mark.parametrize("name", TARGETS)
 def test_short_run_finds_nothing_cas8(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.fuzz", "--seconds", "3", "--target", name]
-    env = os.environ | {"TMPDIR": str(tmp_path)}  # it is ended in the middle of things, and can clean up nothing
+    env = os.environ | {"TMPDIR": str(tmp_path)}  # the process is killed, and cannot clean up
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert f"{name}: " in done.stdout

@@ -83,7 +83,7 @@ def late_cas(site: Site) -> Settings:
 
 def credulous_cas(site: Site) -> Settings:
     cas = site.new_cas(tls=site.authority.server("localhost"))
-    cas.script = lambda exchange: cas.vouch(exchange, exchange.request_seen.value("service"))
+    cas.script = lambda exchange: cas.reply_success(exchange, exchange.request_seen.value("service"))
     return {"cas_url": cas.url}
 
 
@@ -106,7 +106,7 @@ def slow_cas(site: Site) -> Settings:
 
 def cas_without_its_query(site: Site) -> Settings:
     cas = site.new_cas(tls=site.authority.server("localhost"))
-    cas.script = lambda exchange: cas.refuse(exchange, "INVALID_REQUEST", "'service' and 'ticket' are required")
+    cas.script = lambda exchange: cas.reply_failure(exchange, "INVALID_REQUEST", "'service' and 'ticket' are required")
     return {"cas_url": cas.url}
 
 

@@ -1,4 +1,4 @@
-"""What CAS says when a session is over, in every form that servers say it; and people who were signed in before."""
+"""Logout messages of CAS in every format, and sessions for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ XML = {"Content-Type": "text/xml"}
 
 
 def message(ticket: str) -> str:
-    """As Apereo CAS writes it."""
+    """Return the message as Apereo CAS writes it."""
     return (
         '<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="LR-1-x" Version="2.0" '
         'IssueInstant="2026-11-23T06:53:04Z"><saml:NameID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">'
@@ -100,11 +100,11 @@ def ticket_in(callback: str) -> str:
 
 
 def refreshing_hub(bridge: Running) -> App:
-    """As `clients_told_at` registers it."""
+    """Return the token response; see `clients_told_at` for the clients."""
     return App(bridge.wire, secret="secret-of-the-hub")
 
 
 def sign_in(browser: Browser, app: App, **changes: str) -> tuple[str, str]:
-    """The ticket, and the code."""
+    """Return the ticket and the code."""
     callback = browser.log_in_at_cas(browser.get(app.authorization_url(**changes)))
     return ticket_in(callback), app.extract_code(browser.get(callback))

@@ -1,4 +1,4 @@
-"""What CAS sends the browser back with is believed once, and only in the browser that asked (cas.md's cases 16-23)."""
+"""The CAS callback is accepted once, and only in the browser that started the login (cas.md cases 16-23)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_ticket_in_another_browser_is_rejected_row38_cas21(
         assert "was started in another browser" in answer.text
         assert "__Host-passerelle-session" not in victim.cookies
     assert not cas.validations
-    assert hub.extract_code(browser.get(callback)), "whoever began can still go on"
+    assert hub.extract_code(browser.get(callback)), "the original browser can still continue"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_denied_user_is_reported_to_the_client(browser: Browser, hub: App, cas: 
 def test_fresh_login_is_enforced_cas23(
     bridge: Running, browser: Browser, hub: App, changes: Mapping[str, str], after: str
 ) -> None:
-    """Whoever sits at a signed-in browser opens the callback without having been to CAS."""
+    """A user opens the callback in a browser with a session, without visiting CAS."""
     browser.sign_in(hub.authorization_url())
     bridge.clock.advance(5)
     callback = (
@@ -183,7 +183,7 @@ def test_fresh_login_is_enforced_cas23(
 
 
 def test_removed_renew_is_detected_cas23(browser: Browser, hub: App, cas: ScriptedCas) -> None:
-    """This CAS ignores renew at validation, but says that the login was an old one."""
+    """This CAS ignores renew at validation, but reports an older login."""
     cas.script = cas_scripts.says(cas_xml.signed_in("alice", {**ALICE, "isFromNewLogin": ("false",)}))
     answer = browser.sign_in(hub.authorization_url(prompt="login"))
     if urlsplit(answer.headers.get("Location", "")).path == "/cas/login":
@@ -195,7 +195,7 @@ def test_removed_renew_is_detected_cas23(browser: Browser, hub: App, cas: Script
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_callback_rejects_other_methods(browser: Browser, bridge: Running, hub: App, method: str) -> None:
-    """GET is the browser's; by POST, CAS itself may say that a session is over: see test_single_logout."""
+    """The browser uses GET; CAS posts logout requests to the same URL (test_single_logout)."""
     answer = bridge.wire.send(method, "/cas/callback?ticket=ST-1&state=x", headers={"Accept": "text/html"})
     assert answer.status == 405
     assert answer.is_page
@@ -204,7 +204,7 @@ def test_callback_rejects_other_methods(browser: Browser, bridge: Running, hub: 
 
 def test_rejections_are_logged_with_reason(browser: Browser, hub: App, logged: list[str]) -> None:
     browser.get("/cas/callback?ticket=ST-1&state=x")
-    browser.get(hub.authorization_url())  # from now on it has a login cookie
+    browser.get(hub.authorization_url())  # sets a login cookie
     browser.get("/cas/callback?ticket=ST-%3Cx%3E&state=x")
     kinds = [(event["kind"], event["level"]) for event in events(logged, "refused")]
     assert kinds == [("LoginNotFound", "warning"), ("TicketMalformed", "warning")]

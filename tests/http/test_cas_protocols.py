@@ -1,4 +1,4 @@
-"""The whole way through CAS in each protocol that the settings can name, and through a proxy."""
+"""Complete logins with every CAS protocol, and through a proxy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROTOCOLS: Mapping[str, tuple[dict[str, str], str]] = {
 
 @dataclass
 class Meeting:
-    """A person and an application at a bridge of these settings."""
+    """Start a bridge with settings, and return a user and a client."""
 
     browser: Browser
     hub: App

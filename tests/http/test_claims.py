@@ -1,4 +1,4 @@
-"""What applications are told about people: by scope, by name, under which subject, signed how."""
+"""Claims in tokens and userinfo responses: scopes, claims requests, subjects and signatures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CLIENTS = [
     client("hub"),
     client("campus", scopes=["openid", "eduperson"]),
     client("elliptic", id_token_signed_response_alg="ES256"),
-    client("proxy", scopes=["openid"], claims=["email", "groups", "https://example.org/claims/room"]),
+    client("proxy", scopes=["openid"], claims=["email", "groups", "https://example.org/claims/office"]),
     client("one", **HIDING, grant_types=["authorization_code", "refresh_token"]),
     client("two", **HIDING),
     client("three", **HIDING, sector_identifier="one.example.org"),
@@ -38,12 +38,12 @@ CLIENTS = [
 def running(make_bridge: MakeBridge) -> Running:
     return make_bridge(
         clients=json.dumps(CLIENTS),
-        attributes='{"acr": ["authnContextClass"], "amr": ["methods"], "https://example.org/claims/room": ["room"]}',
+        attributes='{"acr": ["authnContextClass"], "amr": ["methods"], "https://example.org/claims/office": ["office"]}',
     )
 
 
 class Told:
-    """All that one sign-in tells one application."""
+    """Responses of one login to one client."""
 
     def __init__(self, running: Running, client_id: str, browser: Browser | None = None, **changes: str) -> None:
         self.app = App(
@@ -152,9 +152,9 @@ def test_claims_request_is_limited_to_registration(running: Running) -> None:
 
 
 def test_registered_claims_are_returned_without_request(running: Running, cas: ScriptedCas) -> None:
-    cas.sign_in_as("bob", {"mail": ("b@x.org",), "room": ("A1",), "displayName": ("Bob",)})
+    cas.sign_in_as("bob", {"mail": ("b@x.org",), "office": ("A1",), "displayName": ("Bob",)})
     told = Told(running, "proxy")
-    expected = {"email": "b@x.org", "groups": [], "https://example.org/claims/room": ["A1"]}
+    expected = {"email": "b@x.org", "groups": [], "https://example.org/claims/office": ["A1"]}
     assert told.userinfo == {"sub": "bob", **expected}
     assert {name: told.id_token.get(name) for name in expected} == expected
 

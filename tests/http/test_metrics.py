@@ -1,4 +1,4 @@
-"""The numbers for Prometheus: who may read them, what they say, and that every worker tells the sum of all."""
+"""Metrics: access, content, and the sum over all workers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def read(text: str) -> Numbers:
-    """Every sample, by name and labels; the parser is Prometheus's own."""
+    """Parse every sample with Prometheus's own parser."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -42,7 +42,7 @@ def value(numbers: Numbers, name: str, **labels: str) -> float:
 
 
 def status(bridge: Running, *, host: str = "127.0.0.1:8000", **environ: str) -> int:
-    """What a reader without a token gets."""
+    """Read the metrics without a token."""
     answer = bridge.app.test_client().get("/metrics", headers={"Host": host}, environ_overrides={**HERE, **environ})
     return answer.status_code
 
@@ -54,7 +54,7 @@ def bridge(make_bridge: MakeBridge) -> Running:
 
 @pytest.fixture
 def numbers(bridge: Running) -> Callable[[], Numbers]:
-    """A function that reads them."""
+    """Return a function that reads the metrics."""
 
     def ask() -> Numbers:
         answer = bridge.wire.send("GET", "/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
@@ -183,11 +183,11 @@ def test_killed_worker_keeps_counts_and_frees_slot(tmp_path: Path) -> None:
     killed = spawn.Process(target=_count, args=(str(tmp_path), 3, counted))
     killed.start()
     assert counted.wait(30)
-    _in_a_process(tmp_path, 4)  # beside it: a place of its own
+    _in_a_process(tmp_path, 4)  # concurrent: another slot
     assert len(list(tmp_path.glob("counter_*.db"))) == 2
     os.kill(killed.pid or 0, signal.SIGKILL)
     killed.join(10)
-    _in_a_process(tmp_path, 5)  # after it: in its place
+    _in_a_process(tmp_path, 5)  # afterwards: the same slot
     assert len(list(tmp_path.glob("counter_*.db"))) == 2
     spawned = spawn.Process(target=_assert_sum, args=(str(tmp_path), 12))
     spawned.start()
@@ -217,7 +217,7 @@ def test_every_worker_reports_the_sum_and_cleans_up(
         for _ in range(30):
             assert wire.send("POST", "/token", headers=FORM, body="client_id=hub&client_secret=no").status in (401, 429)
         (shared,) = tmp_path.glob("passerelle-metrics-*")
-        for _ in range(8):  # each asked by a connection of its own: both workers answer
+        for _ in range(8):  # one connection each, so that both workers respond
             answer = wire.send("GET", "/metrics", headers={"Host": f"127.0.0.1:{bridge.port}"})
             found = read(answer.text)
             assert value(found, "token_responses_total", grant_type="other", outcome="invalid_client") == sum(
@@ -245,19 +245,19 @@ def test_start_removes_files_of_killed_bridge(
     cas: ScriptedCas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    somebody_elses = tmp_path / "passerelle-metrics-of-somebody"
-    somebody_elses.mkdir()
+    foreign_folder = tmp_path / "passerelle-metrics-foreign"
+    foreign_folder.mkdir()
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     with LiveBridge(tmp_path / "a", cas_url=cas.url, clients=[]) as killed:
         killed.stop(signal.SIGKILL)
-    (left,) = set(tmp_path.glob("passerelle-metrics-*")) - {somebody_elses}
+    (left,) = set(tmp_path.glob("passerelle-metrics-*")) - {foreign_folder}
     with LiveBridge(tmp_path / "a", cas_url=cas.url, clients=[]):
-        (first,) = set(tmp_path.glob("passerelle-metrics-*")) - {somebody_elses}
+        (first,) = set(tmp_path.glob("passerelle-metrics-*")) - {foreign_folder}
         assert first != left
         with LiveBridge(tmp_path / "b", cas_url=cas.url, clients=[]):
             assert first.exists(), "it belongs to a bridge that runs"
-    assert list(tmp_path.glob("passerelle-metrics-*")) == [somebody_elses]
+    assert list(tmp_path.glob("passerelle-metrics-*")) == [foreign_folder]
 
 
 def test_metrics_page_documents_every_metric(bridge: Running, numbers: Callable[[], Numbers], hub: App) -> None:

@@ -1,4 +1,4 @@
-"""CAS says that a session is over (the cases cas24 and cas25): in every form that servers say it, and in none."""
+"""Logout requests of CAS in every format (cas24 and cas25)."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def test_logout_revokes_tokens_and_notifies_clients_cas24(make_bridge: MakeBridg
     settle()
 
 
-@pytest.mark.parametrize(("setting", "lives"), [("true", False), ("false", True)])
-def test_logout_revokes_offline_access_by_default_cas24(make_bridge: MakeBridge, setting: str, lives: bool) -> None:
+@pytest.mark.parametrize(("setting", "survives"), [("true", False), ("false", True)])
+def test_logout_revokes_offline_access_by_default_cas24(make_bridge: MakeBridge, setting: str, survives: bool) -> None:
     bridge = make_bridge(clients=clients_told_at(), cas_logout_ends_offline_access=setting)
     hub = refreshing_hub(bridge)
     ticket, code = sign_in(Browser(bridge.wire), hub, scope="openid offline_access")
     tokens = hub.redeem(code).json
     WAYS["form"](bridge, ticket)
-    assert (hub.refresh(tokens["refresh_token"]).status == 200) is lives
+    assert (hub.refresh(tokens["refresh_token"]).status == 200) is survives
 
 
 def test_one_ticket_ends_all_sessions_of_the_browser_cas25(
@@ -100,7 +100,7 @@ def test_one_ticket_ends_all_sessions_of_the_browser_cas25(
 
 
 def test_two_concurrent_tabs_end_together_cas25(bridge: Running, browser: Browser, hub: App, portal: App) -> None:
-    """As a browser that opens its tabs again: neither callback brings the session of the other along."""
+    """A browser that restores its tabs: neither callback sends the session cookie of the other."""
     callbacks = [browser.log_in_at_cas(browser.get(app.authorization_url())) for app in (hub, portal)]
     before = dict(browser.cookies)
     tokens = []
@@ -115,7 +115,7 @@ def test_two_concurrent_tabs_end_together_cas25(bridge: Running, browser: Browse
 def test_logout_before_validation_ends_the_session_cas25(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, what: str
 ) -> None:
-    """Apereo forgets the older ticket as soon as it gives out the next one."""
+    """Apereo forgets the older ticket when it issues the next one."""
     token = hub.redeem(sign_in(browser, hub)[1]).json["access_token"]
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url(prompt="login")))
 
@@ -134,7 +134,7 @@ def test_logout_before_validation_ends_the_session_cas25(
 
 
 def test_logout_request_suffices_after_cas_logout(bridge: Running, browser: Browser, hub: App) -> None:
-    """Who signs in at CAS after its logout has said who they are: we do not ask for it a second time."""
+    """A login at CAS after its logout identifies the user; no second password is required."""
     ticket, _ = sign_in(browser, hub)
     WAYS["form"](bridge, ticket)
     assert "renew" not in parse_qs(urlsplit(browser.get(hub.authorization_url()).location).query)
@@ -147,13 +147,13 @@ UNKNOWN = ["ST-never-seen", "PGT-1-abc", "PGTIOU-1", "anything at all", "ST-" + 
 def test_unknown_ticket_gets_the_same_response_cas24(bridge: Running, browser: Browser, hub: App, ticket: str) -> None:
     known, code = sign_in(browser, hub)
     token = hub.redeem(code).json["access_token"]
-    stranger = WAYS["form"](bridge, ticket)
-    assert stranger.status == 200
+    unknown = WAYS["form"](bridge, ticket)
+    assert unknown.status == 200
     assert hub.fetch_userinfo(token).status == 200
     ours = WAYS["form"](bridge, known)
-    assert (ours.status, ours.body) == (stranger.status, stranger.body)
+    assert (ours.status, ours.body) == (unknown.status, unknown.body)
     unlike = {"X-Request-Id", "Date"}
-    assert {n: v for n, v in ours.headers if n not in unlike} == {n: v for n, v in stranger.headers if n not in unlike}
+    assert {n: v for n, v in ours.headers if n not in unlike} == {n: v for n, v in unknown.headers if n not in unlike}
 
 
 def test_repeated_logout_request_is_idempotent_cas24(
@@ -185,7 +185,7 @@ def test_ticket_in_a_form_is_rejected(bridge: Running, browser: Browser, hub: Ap
 def test_logout_that_overtakes_its_login_denies_it(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas, logged: list[str]
 ) -> None:
-    """CAS vouches for the user and signs them out before we have heard the answer."""
+    """CAS ends the session before the bridge receives the validation response."""
 
     def sign_out_first(exchange: Exchange) -> None:
         cas.script = None
@@ -228,5 +228,5 @@ def test_logout_outcomes_are_counted(bridge: Running, browser: Browser, hub: App
     for _ in range(2):
         WAYS["form"](bridge, ticket)
     posts(form("<x/>"), FORM)(bridge)
-    WAYS["form"](bridge, f"{PROBE_TICKET_PREFIX}1")  # of `passerelle check`: CAS has reported nothing by it
+    WAYS["form"](bridge, f"{PROBE_TICKET_PREFIX}1")  # from `passerelle check`: not a logout of CAS
     assert {outcome: count(outcome) - before[outcome] for outcome in before} == dict.fromkeys(before, 1)

@@ -1,4 +1,4 @@
-"""What is no logout request, and what browsers get for one (the cases cas8 and cas24)."""
+"""Invalid logout requests, and responses to browsers (cas8 and cas24)."""
 
 from __future__ import annotations
 

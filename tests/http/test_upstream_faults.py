@@ -1,4 +1,4 @@
-"""CAS down, slow or answering nonsense: a page that says so, and no session, no code, no ticket in the log."""
+"""CAS outages, timeouts and invalid responses: an error page, and no session, code or logged ticket."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_error_page_describes_the_failure(
     assert refused["level"] == "error"
     assert refused["kind"].startswith(kind)
     assert refused["detail"]
-    # The page names nothing of the machinery; row 73 is asserted for every test here.
+    # The page shows no internals; row 73 is asserted for every test here.
     assert not [word for word in (cas.url, "127.0.0.1", "evil.example", "ST-") if word in answer.text]
 
 

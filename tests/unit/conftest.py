@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from bridge.first_run.answers import Answers
@@ -18,10 +19,14 @@ from bridge.store import Session, SqlStore, fingerprint
 from tests.support.bridge.command_forks import Call, Command
 from tests.support.bridge.live_bridge import free_port
 
+# Few examples by default; `make fuzz` is the long run.
+hypothesis.settings.register_profile("quick", max_examples=40, deadline=None)
+hypothesis.settings.load_profile("quick")
+
 
 @dataclass(frozen=True)
 class Sound:
-    """A folder with settings, keys, a client and somebody signed in; tests get copies."""
+    """A folder with settings, keys, a client and a session; tests get copies."""
 
     folder: Path
     kid: str
@@ -40,7 +45,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
         proxy_hops=1,
     )
     set_up(answers, find_owner(None))
-    file = folder / "passerelle.toml"  # whose copies find their own database
+    file = folder / "passerelle.toml"  # copies use their own database
     file.write_text(file.read_text().replace(f"{folder}/", ""))
     notes = tmp_path_factory.mktemp("notes")
     for words in (
@@ -66,7 +71,7 @@ def folder(sound: Sound, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def starts(sound: Sound, folder: Path, tmp_path: Path) -> Callable[..., Command]:
-    """Starts a command in the copy."""
+    """Return a function that starts a command in the copy."""
 
     def start(path: Sequence[str], words: Sequence[str], **surroundings: Any) -> Command:
         named = [word.format(kid=sound.kid, sid=sound.sid) for word in words]

@@ -1,4 +1,4 @@
-"""Each test of this layer runs against every real CAS server that can be started here, one server after the other."""
+"""Fixtures that run each test against every available real CAS server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERVERS = {"apereo": ApereoCas, "django": DjangoCas}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """So that `-m "not upstream"` leaves the whole layer out."""
+    """Mark every test, so that `-m "not upstream"` skips them."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker("upstream")
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cas(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, figures: list[str]
 ) -> Iterator[RealCas]:
-    """The server, over https with an authority that nobody else knows."""
+    """Start the server over https with a private authority."""
     with SERVERS[request.param](tmp_path_factory.mktemp(request.param)) as server:
         yield server
         size = server.resident_bytes / 2**20
@@ -38,12 +38,12 @@ def cas(
 
 @pytest.fixture(scope="module")
 def site(cas: RealCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A bridge of two workers, told of logouts at its logout URL; shared, so every test brings its own people."""
+    """Start a bridge with two workers and a logout URL; it is shared, so each test uses new users."""
     with site_at(tmp_path_factory.mktemp("bridge"), cas, PASSERELLE_WORKERS="2") as it:
         yield it
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """For a bridge that a test starts for itself."""
+    """Return the settings of a bridge that a test starts itself."""
     return tmp_path

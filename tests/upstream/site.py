@@ -1,4 +1,4 @@
-"""A live bridge behind a real CAS server: its applications, its people, and the application that hears of logouts."""
+"""A live bridge behind a real CAS server, with clients, users and a logout receiver."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.bridge.actors import App, Response, Wire
 from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.bridge.tls_proxy import TlsProxy
 from tests.support.cas.logout_receiver import LogoutReceiver
-from tests.support.cas.real_cas import HowToldOfLogout, Person, RealCas
+from tests.support.cas.real_cas import LogoutChannel, Person, RealCas
 
 REDIRECT_URI = "http://127.0.0.1:9/cb"
 WHILE_SIGNED_IN = "openid profile email groups eduperson"
@@ -25,7 +25,7 @@ LOGOUT_SECONDS_MAX = 2.0
 
 @dataclass
 class Tokens:
-    """What an application got, and from where."""
+    """Tokens of a client."""
 
     app: App
     access_token: str
@@ -34,7 +34,7 @@ class Tokens:
 
     @property
     def id_claims(self) -> dict[str, Any]:
-        """What the ID token says; whether it is signed well is asked elsewhere."""
+        """Return the claims of the ID token, without verifying its signature."""
         return unverified_claims(self.id_token)
 
     @property
@@ -43,14 +43,14 @@ class Tokens:
         assert answer.status == 200, answer.text
         return answer.json
 
-    def are_good(self) -> bool:
-        """Whether both tokens are, asked without using them up."""
+    def are_active(self) -> bool:
+        """Return whether both tokens are active, without consuming them."""
         active = {self.app.query_token(token).json["active"] for token in (self.access_token, self.refresh_token)}
         assert len(active) == 1, active
         return active == {True}
 
-    def assert_are_dead(self) -> None:
-        """On every way on which a token can be used."""
+    def assert_revoked(self) -> None:
+        """Assert that the tokens work, or fail, at every endpoint."""
         for token in (self.access_token, self.refresh_token):
             assert self.app.query_token(token).json == {"active": False}
         assert self.app.fetch_userinfo(self.access_token).status == 401
@@ -59,7 +59,7 @@ class Tokens:
 
 
 class Site:
-    """All of it, while it runs."""
+    """A running site."""
 
     def __init__(
         self, cas: RealCas, bridge: LiveBridge, hub: LogoutReceiver, people: ExitStack, *, issuer: str
@@ -68,7 +68,7 @@ class Site:
         self._people = people
 
     def person(self) -> Person:
-        """A browser of its own, known to nobody."""
+        """Return a new browser without cookies."""
         person = Person(Wire(self.issuer, port=self.bridge.port), self.cas)
         self._people.callback(person.at_cas.close)
         return person
@@ -77,7 +77,7 @@ class Site:
         return App(person.wire, client_id, secret=secret_of(client_id), redirect_uri=REDIRECT_URI)
 
     def sign_in(self, person: Person, client_id: str = "hub", *, scope: str = SCOPE) -> Tokens:
-        """The whole way, over CAS where the bridge sends there."""
+        """Log in through CAS, if the bridge redirects there."""
         app = self.app(person, client_id)
         answer = person.get(app.authorization_url(scope=scope))
         if not answer.location.startswith(REDIRECT_URI):
@@ -87,28 +87,28 @@ class Site:
         return Tokens(app, **{name: redeemed.json[name] for name in ("access_token", "id_token", "refresh_token")})
 
     def is_signed_in(self, person: Person) -> bool:
-        """Whether the bridge itself would let this browser in, without CAS."""
+        """Return whether the bridge accepts the session of a browser without CAS."""
         return person.get(self.app(person).authorization_url()).location.startswith(REDIRECT_URI)
 
-    def gives_no_ticket(self, person: Person) -> None:
-        """CAS itself turns this bridge's users away, at once or after the password."""
+    def assert_no_ticket(self, person: Person) -> None:
+        """Assert that CAS rejects users of this bridge, at once or after the password."""
         login_url = person.get(self.app(person).authorization_url()).location
         page = person.at_cas.get(login_url)
-        if page.status_code == 200:  # django-cas-server asks who it is before it says no
-            page = person.at_cas.types_password(login_url, page)
+        if page.status_code == 200:  # django-cas-server asks for the password before it rejects
+            page = person.at_cas.submit_password(login_url, page)
             page = person.at_cas.get(login_url) if "Location" in page.headers else page
         assert "Location" not in page.headers, page.headers["Location"]
         assert page.status_code in (200, 403)
 
-    def hears_of_logout(self, *ends: Tokens, began: float, already: int = 0) -> None:
-        """The application is told in time, once for each session that ended."""
+    def assert_logout_received(self, *ends: Tokens, began: float, already: int = 0) -> None:
+        """Wait for one logout token per ended session."""
         told = self.hub.hears(already + len(ends))[already:]
         assert max(each.at for each in told) - began < LOGOUT_SECONDS_MAX
         assert {unverified_claims(each.token)["sid"] for each in told} == {end.id_claims["sid"] for end in ends}
 
 
 def clients(backchannel_logout_uri: str) -> list[dict[str, Any]]:
-    """The hub, which hears of logouts; the wiki; and an application for the group "admin" alone."""
+    """Return the clients: the hub with back-channel logout, the wiki, and one for the group "admin"."""
     usual = {
         "redirect_uris": [REDIRECT_URI],
         "scopes": SCOPE.split(),
@@ -131,15 +131,15 @@ def site_at(
     folder: Path,
     cas: RealCas,
     *,
-    told: HowToldOfLogout = "at the logout URL",
+    channel: LogoutChannel = "at the logout URL",
     exactly: bool = False,
     is_registered: bool = True,
     front: TlsProxy | None = None,
     **settings: str,
 ) -> Iterator[Site]:
-    """A bridge that CAS knows, until the end of the block; settings by the names of the environment.
+    """Run a bridge that is registered at CAS; settings are named as in the environment.
 
-    :param front: at which CAS finds it by https
+    `front` receives requests of CAS over https.
     """
     with LogoutReceiver() as hub, ExitStack() as stack:
         bridge = LiveBridge(
@@ -151,7 +151,7 @@ def site_at(
         issuer = bridge.url if front is None else front.url
         bridge.environment["PASSERELLE_ISSUER"] = issuer
         if is_registered:
-            cas.register(issuer, told=told, exactly=exactly)
+            cas.register(issuer, channel=channel, exactly=exactly)
             stack.callback(cas.unregister, issuer)
         stack.enter_context(bridge)
         if front is not None:
@@ -162,7 +162,7 @@ def site_at(
 
 
 def unverified_claims(token: str) -> dict[str, Any]:
-    """The claims of a JWT."""
+    """Return the claims of a JWT."""
     part = token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     assert isinstance(claims, dict)
@@ -170,15 +170,15 @@ def unverified_claims(token: str) -> dict[str, Any]:
 
 
 def error_of(answer: Response) -> str:
-    """The error that an application is told of through the browser."""
+    """Return the error of the authorization response."""
     assert answer.location.startswith(REDIRECT_URI), answer.location
     return answer.parameters["error"]
 
 
-def waits_until_dead(tokens: Tokens, *, began: float) -> None:
-    """CAS tells before it answers, or a moment after; then nothing may be alive any more."""
-    while tokens.are_good():
+def wait_until_revoked(tokens: Tokens, *, began: float) -> None:
+    """Assert that session and tokens end shortly after the logout at CAS."""
+    while tokens.are_active():
         assert time.monotonic() - began < LOGOUT_SECONDS_MAX, "the tokens are still good"
         time.sleep(0.02)
-    tokens.assert_are_dead()
+    tokens.assert_revoked()
     assert time.monotonic() - began < LOGOUT_SECONDS_MAX + 1

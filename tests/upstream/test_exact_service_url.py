@@ -1,4 +1,4 @@
-"""A CAS server that knows one exact URL for the bridge: the state stays in the cookie."""
+"""A CAS server that registers one exact URL, with the state only in the cookie."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cas.real_cas import RealCas
-from tests.upstream.site import Site, error_of, site_at, waits_until_dead
+from tests.upstream.site import Site, error_of, site_at, wait_until_revoked
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def exact(cas: RealCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
         tmp_path_factory.mktemp("bridge"),
         cas,
         exactly=True,
-        told="at the service URL",
+        channel="at the service URL",
         PASSERELLE_CAS_SERVICE_STATE="cookie",
     ) as site:
         yield site
@@ -28,8 +28,8 @@ def test_login_is_single_use(exact: Site) -> None:
     person = exact.person()
     assert exact.sign_in(person).userinfo["sub"] == exact.cas.user.name
     person.cookies.clear()
-    assert exact.sign_in(person).are_good()
-    assert person.at_cas.times_asked == 1
+    assert exact.sign_in(person).are_active()
+    assert person.at_cas.password_prompts == 1
 
 
 def test_prompt_none_with_and_without_cas_session_cas23(exact: Site) -> None:
@@ -46,10 +46,10 @@ def test_single_logout_ends_everything_cas24(exact: Site) -> None:
     tokens = exact.sign_in(person)
     began = time.monotonic()
     person.at_cas.sign_out()
-    waits_until_dead(tokens, began=began)
-    exact.hears_of_logout(tokens, began=began, already=already)
+    wait_until_revoked(tokens, began=began)
+    exact.assert_logout_received(tokens, began=began, already=already)
 
 
 def test_state_in_query_gets_no_ticket(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, exactly=True) as site:
-        site.gives_no_ticket(site.person())
+        site.assert_no_ticket(site.person())

@@ -1,4 +1,4 @@
-"""Every protocol that a real CAS server offers, and what is said where it does not offer one."""
+"""Every protocol of a real CAS server, and errors for those it lacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.upstream.site import Site, site_at
 
 
 def assert_is_known_in_full(site: Site) -> None:
-    """Name, address and the groups in their order."""
+    """Return name, email and groups in order."""
     claims, user = site.sign_in(site.person()).userinfo, site.cas.user
     assert claims["sub"] == user.name
     assert (claims["email"],) == user.attributes["mail"]
@@ -54,4 +54,4 @@ def test_renew_is_enforced_by_older_protocols_cas23(cas: RealCas, folder: Path, 
         for _ in range(2):
             answer = person.get(person.at_cas.sign_in(answer.location.replace("&renew=true", "")))
         assert (answer.status, answer.is_page) == (403, True)
-        assert person.at_cas.times_asked == 1
+        assert person.at_cas.password_prompts == 1

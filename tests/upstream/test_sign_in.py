@@ -1,4 +1,4 @@
-"""From an application's request over a real CAS server to tokens and claims."""
+"""Complete logins through a real CAS server, up to tokens and claims."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_login_with_password_identifies_the_user(site: Site) -> None:
     person, began = site.person(), time.time()
     tokens = site.sign_in(person)
 
-    assert person.at_cas.times_asked == 1
+    assert person.at_cas.password_prompts == 1
     user = site.cas.user
     claims = tokens.userinfo
     assert claims["sub"] == claims["preferred_username"] == user.name
@@ -46,7 +46,7 @@ def test_cas_session_skips_password_and_keeps_auth_time(site: Site) -> None:
     time.sleep(1.1)
     second = site.sign_in(person)
 
-    assert person.at_cas.times_asked == 1
+    assert person.at_cas.password_prompts == 1
     assert second.id_claims["sid"] != first.id_claims["sid"]
     assert second.id_claims["auth_time"] == first.id_claims["auth_time"]
 
@@ -55,7 +55,7 @@ def test_wrong_password_returns_to_the_form(site: Site) -> None:
     person = site.person()
     login_url = person.get(site.app(person).authorization_url()).location
     form = person.at_cas.get(login_url)
-    again = person.at_cas.types_password(login_url, form, password="a guess")
+    again = person.at_cas.submit_password(login_url, form, password="a guess")
     assert "Location" not in again.headers
     assert again.status_code in (200, 401)
 
@@ -71,4 +71,4 @@ def test_encoded_attribute_name_is_read_cas14(cas: RealCas, folder: Path, form: 
 def test_login_without_tls(folder: Path) -> None:
     with DjangoCas(folder, tls=False) as cas, site_at(folder, cas) as site:
         assert cas.url.startswith("http:")
-        assert site.sign_in(site.person()).are_good()
+        assert site.sign_in(site.person()).are_active()

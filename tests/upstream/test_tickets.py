@@ -1,4 +1,4 @@
-"""Tickets that a real CAS server gave out: spent ones, other people's, and those for another service."""
+"""Tickets of a real CAS server: used ones, those of other users and of other services."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.upstream.site import REDIRECT_URI, Site, site_at
 
 @pytest.fixture
 def client(site: Site) -> Iterator[CasClient]:
-    """The bridge's own client, asked directly."""
+    """Return the CAS client of the bridge."""
     client = CasClient(site.cas.url, ca_file=str(site.cas.ca_file))
     yield client
     client.close()
 
 
 def ticket_for(site: Site, person: Person, service: str) -> str:
-    """From CAS itself, without the bridge."""
+    """Return a ticket from CAS, without the bridge."""
     callback = person.at_cas.sign_in(f"{site.cas.url}/login?service={quote(service, safe='')}")
     (ticket,) = parse_qs(urlsplit(callback).query)["ticket"]
     return ticket
@@ -93,12 +93,12 @@ def test_four_parallel_callbacks_give_one_code_cas22(site: Site) -> None:
 
 
 def test_unregistered_service_gets_no_ticket(cas: RealCas, folder: Path) -> None:
-    with site_at(folder, cas, is_registered=False) as stranger:
-        stranger.gives_no_ticket(stranger.person())
+    with site_at(folder, cas, is_registered=False) as unregistered:
+        unregistered.assert_no_ticket(unregistered.person())
 
 
 def test_server_of_other_authority_is_rejected_cas11(cas: RealCas, folder: Path) -> None:
-    other = CertificateAuthority(folder, "Somebody else's authority")
+    other = CertificateAuthority(folder, "Other authority")
     with site_at(folder, cas, PASSERELLE_CAS_CA_FILE=str(other.ca_file)) as site:
         person = site.person()
         answer = person.sign_in(site.app(person).authorization_url())

@@ -1,7 +1,7 @@
-"""A little http proxy on loopback, as institutions put one between their servers and everything else.
+"""An HTTP proxy on loopback, as between institutional servers and the internet.
 
 In a test:      with HttpProxy(login="bridge:s3cret") as proxy: …cas_proxy=proxy.url…
-It forwards requests in absolute form, opens tunnels, and can be told to want a password, to refuse, or to misbehave.
+It forwards absolute URLs and opens tunnels, and can require a password, reject requests, or misbehave.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Passage:
-    """What the proxy was asked: all that it ever sees of a question."""
+    """A request as the proxy sees it."""
 
     method: str
     target: str
@@ -41,17 +41,17 @@ class _Handler(socketserver.StreamRequestHandler):
                 if not self.pass_on(proxy, passage):
                     return
         except OSError:
-            pass  # one of the two sides has had enough
+            pass  # one side closed the connection
 
     def pass_on(self, proxy: HttpProxy, passage: Passage) -> bool:
-        """Whether the connection can be used for another question."""
+        """Handle a request; return whether the connection can be reused."""
         if proxy.raw is not None:
             self.wfile.write(proxy.raw)
             if proxy.hangs:
                 proxy.closing.wait(60)
             return False
         if proxy.authorization and passage.headers.get("proxy-authorization") != proxy.authorization:
-            refused = "HTTP/1.1 407 Who are you\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"
+            refused = "HTTP/1.1 407 Unauthorized\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"
             self.wfile.write(refused.encode())
             return True
         return self.tunnel(passage) if passage.method == "CONNECT" else self.forward(passage)
@@ -61,7 +61,7 @@ class _Handler(socketserver.StreamRequestHandler):
         try:
             other = socket.create_connection((host.strip("[]"), int(port)), timeout=5)
         except OSError:
-            self.wfile.write(b"HTTP/1.1 502 Nobody there\r\n\r\n")
+            self.wfile.write(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
             return False
         with other:
             other.settimeout(None)
@@ -85,7 +85,7 @@ class _Handler(socketserver.StreamRequestHandler):
             head = f"HTTP/1.1 {answer.status} Forwarded\r\nContent-Type: {answer.headers['Content-Type']}\r\n"
             self.wfile.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
         except OSError:
-            self.wfile.write(b"HTTP/1.1 502 Nobody there\r\nContent-Length: 0\r\n\r\n")
+            self.wfile.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
         finally:
             other.close()
         return True
@@ -107,14 +107,14 @@ class _Server(socketserver.ThreadingTCPServer):
     proxy: HttpProxy
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Hung-up clients are part of the play."""
+        """Ignore aborted connections, which tests cause."""
 
 
 class HttpProxy:
-    """Serves from threads of this process between __enter__ and __exit__."""
+    """A proxy that runs in threads of this process between __enter__ and __exit__."""
 
     def __init__(self, *, login: str | None = None, raw: bytes | None = None, hangs: bool = False) -> None:
-        """`login` is a `user:password` that it wants; `raw` is what it says to everything, and then it may hang."""
+        """Create a proxy that requires `login` (`user:password`), or sends `raw` to every request and then may hang."""
         self.authorization = f"Basic {base64.b64encode(login.encode()).decode()}" if login else None
         self.raw, self.hangs = raw, hangs
         self.passages: list[Passage] = []

@@ -1,7 +1,7 @@
-"""What there is to type: the tree of `passerelle`, the services of compose.yml, the targets of the Makefile.
+"""Known commands: the `passerelle` tree, the services of compose.yml, the targets of the Makefile.
 
-`command_fault` says what is wrong with a command that a page shows, without running it. Words that stand for others (`…`,
-`NAME`) are taken for any; what is after `…` is not looked at.
+`command_fault` validates a documented command without running it. Placeholders (`…`, `NAME`) match any word; words
+after `…` are ignored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hub.administration.__main__ import hub
 ROOT = Path(__file__).parents[3]
 OPEN_END = {"…", "..."}
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_-]*|\[.*|<.*|.*…")
-# Of docker compose and of those of its commands that pages show: the options that take a word.
+# Options with a value, of docker compose and its documented subcommands.
 GLOBAL_VALUES = {"-p", "--project-name", "--profile", "-f", "--file", "--env-file", "--project-directory", "--progress"}
 VALUES = {
     "run": {"-e", "--env", "-v", "--volume", "-u", "--user", "-w", "--workdir", "--entrypoint", "--name", "-p"},
@@ -40,11 +40,11 @@ VALUES = {
 
 
 class NotThereError(Exception):
-    """One sentence on what a command names and nothing knows."""
+    """A command names something that does not exist."""
 
 
 def command_fault(words: Sequence[str], page_services: Iterable[str] = ()) -> str | None:
-    """What is wrong with it, or nothing; the page may describe services of its own."""
+    """Return what is wrong with a command, or None; the page may define services of its own."""
     try:
         check(words, {*services(), *page_services})
     except (NotThereError, click.UsageError) as error:
@@ -53,7 +53,7 @@ def command_fault(words: Sequence[str], page_services: Iterable[str] = ()) -> st
 
 
 def check(words: Sequence[str], known: set[str]) -> None:
-    """Whatever it is; of commands that are not ours nothing is known."""
+    """Validate any command; other programs are ignored."""
     name = PurePath(words[0]).name
     if name == "passerelle":
         check_passerelle(words[1:])
@@ -68,7 +68,7 @@ def check(words: Sequence[str], known: set[str]) -> None:
 
 
 def check_passerelle(words: Sequence[str]) -> None:
-    """By click's own parser: the subcommand is there, and takes these options and arguments."""
+    """Validate a subcommand, its options and arguments with click's own parser."""
     command: click.Command = main
     ctx = click.Context(main, info_name="passerelle", **main.context_settings)
     rest = list(words)
@@ -83,7 +83,7 @@ def check_passerelle(words: Sequence[str]) -> None:
             raise NotThereError(f"{ctx.command_path} has no {name}")
         ctx = click.Context(found, info_name=name, parent=ctx, **found.context_settings)
         command = found
-    if ctx.command_path == "passerelle hub upgrade":  # on the machine, where bridge/cli/hub.py takes it
+    if ctx.command_path == "passerelle hub upgrade":  # handled on the host by bridge/cli/hub.py
         rest = [word for word in rest if word != "--pull"]
     _check_arguments(command, ctx, rest)
 
@@ -98,7 +98,7 @@ def _check_arguments(command: click.Command, ctx: click.Context, words: Sequence
         given = isinstance(values, str) or (isinstance(values, list | tuple) and bool(values))
         if param.required and not given and ends is None and not set(words) & set(ctx.help_option_names):
             raise NotThereError(f"{ctx.command_path} wants {param.make_metavar(ctx)}")
-        # Of what can be wrong by itself: whether a file is there depends on the machine.
+        # Only values that are valid independently of the machine.
         if isinstance(param.type, click.Choice | click.IntRange | type(click.INT)):
             for value in values if isinstance(values, list | tuple) else [values]:
                 if isinstance(value, str) and not is_open(value):
@@ -106,7 +106,7 @@ def _check_arguments(command: click.Command, ctx: click.Context, words: Sequence
 
 
 def check_compose(words: Sequence[str], known: set[str]) -> None:
-    """Profile, file and services are there; a command inside one of them is looked at likewise."""
+    """Validate profile, file, services, and a command inside a service."""
     rest = list(words)
     while rest and rest[0].startswith("-"):
         option, _, value = rest.pop(0).partition("=")
@@ -140,14 +140,14 @@ def _check_services(name: str, words: Sequence[str], known: set[str]) -> None:
 
 
 def check_make(words: Sequence[str]) -> None:
-    """Each target is there."""
+    """Validate the targets."""
     for word in words:
         if "=" not in word and not word.startswith("-") and word not in OPEN_END | targets():
             raise NotThereError(f"the Makefile has no target {word}")
 
 
 def check_module(name: str) -> None:
-    """A module of ours is there; others are not ours to know."""
+    """Validate a module of this project; others are ignored."""
     path = ROOT / name.replace(".", "/")
     ours = (ROOT / name.partition(".")[0]).is_dir()
     if ours and not path.with_suffix(".py").is_file() and not (path / "__main__.py").is_file():
@@ -155,18 +155,18 @@ def check_module(name: str) -> None:
 
 
 def is_open(word: str) -> bool:
-    """It stands for another word, or for all that may follow."""
+    """Return whether a word is a placeholder."""
     return word in OPEN_END or bool(PLACEHOLDER.fullmatch(word))
 
 
 @cache
 def services() -> frozenset[str]:
-    """Of compose.yml and of what goes over it."""
+    """Return the services of all compose files."""
     return frozenset(name for path in ROOT.glob("compose*.yml") for name in services_in(path.read_text("utf-8")))
 
 
 def services_in(text: str) -> set[str]:
-    """Of one compose file; of any other YAML, none."""
+    """Return the services of a compose file; none for other YAML."""
     with suppress(yaml.YAMLError):
         document = yaml.safe_load(text)
         if isinstance(document, dict) and isinstance(document.get("services"), dict):
@@ -176,13 +176,13 @@ def services_in(text: str) -> set[str]:
 
 @cache
 def profiles() -> frozenset[str]:
-    """That compose.yml knows."""
+    """Return the profiles of compose.yml."""
     described = yaml.safe_load((ROOT / "compose.yml").read_text("utf-8"))["services"].values()
     return frozenset(profile for service in described for profile in service.get("profiles", ()))
 
 
 @cache
 def targets() -> frozenset[str]:
-    """That the Makefile declares."""
+    """Return the targets of the Makefile."""
     (names,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE)
     return frozenset(names.split())

@@ -1,4 +1,4 @@
-"""A real Apereo CAS, as `tests/machine/prepare cas` has put it there: started once, over https, and ended."""
+"""A real Apereo CAS over https, installed by `tests/machine/prepare cas` and started once."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ import psutil
 from tests.machine.status import apereo_home
 from tests.support.bridge.certificate_authority import KEYSTORE_PASSWORD, CertificateAuthority
 from tests.support.bridge.live_bridge import free_port
-from tests.support.cas.real_cas import CasVisitor, HowToldOfLogout, RealCas, service_pattern
+from tests.support.cas.real_cas import CasVisitor, LogoutChannel, RealCas, service_pattern
 
 START_SECONDS_MAX = 120
 REGISTER_SECONDS_MAX = 15
-# For a start rather than for a long life: no optimising compiler, no parallel collector, and little memory.
+# For a quick start: no optimising compiler, no parallel collector, little memory.
 JAVA_OPTIONS = ("-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 MAIN_CLASS = "org.apereo.cas.web.CasWebApplication"
-# A name that XML does not allow for an element, and so one that the server encodes.
+# Not a valid XML element name, so the server encodes it.
 ENTITLEMENT = "urn:oid:1.3.6.1.4.1.5923.1.1.1.7"
 ENTITLEMENTS = ("urn:mace:example.org:library", "urn:mace:example.org:cluster")
 _LOGOUT_TYPE = {"by the browser": "FRONT_CHANNEL"}
 
 
 class ApereoCas(RealCas):
-    """Runs between __enter__ and __exit__; a program of its own, with a registry of services in JSON files."""
+    """An Apereo CAS that runs in its own process between __enter__ and __exit__, with a JSON service registry."""
 
     kind = "Apereo CAS"
-    # samlValidate needs OpenSAML, which the registry that has the server does not have.
+    # samlValidate requires OpenSAML, which is not in the registry of the server's packages.
     protocols = ("3.0", "2.0", "1.0")
     speaks_json = True
     names_every_ticket = False
@@ -60,14 +60,14 @@ class ApereoCas(RealCas):
         (self._folder / "application.properties").write_text(self._properties(), encoding="ascii")
         home = apereo_home()
         assert home is not None, "tests/machine/prepare cas"
-        # Should this process be killed, the server must not outlive it.
+        # The server must not outlive this process if it is killed.
         tied = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
         command = [
             *tied,
             str(home / "java/bin/java"),
             *JAVA_OPTIONS,
             f"-Djava.io.tmpdir={self._folder}",
-            # The bridge's own certificate, to which it reports logouts, is of the same authority.
+            # The certificate of the bridge, which receives logout requests, has the same authority.
             f"-Djavax.net.ssl.trustStore={self._truststore}",
             f"-Djavax.net.ssl.trustStorePassword={KEYSTORE_PASSWORD}",
             f"-Dcas.standalone.configuration-directory={self._folder}",
@@ -100,23 +100,23 @@ class ApereoCas(RealCas):
 
     @property
     def resident_bytes(self) -> int:
-        """What it takes of the machine's memory now."""
+        """Resident memory of the process."""
         assert self._process is not None
         return int(psutil.Process(self._process.pid).memory_info().rss)
 
-    def register(self, issuer: str, *, told: HowToldOfLogout = "at the logout URL", exactly: bool = False) -> None:
+    def register(self, issuer: str, *, channel: LogoutChannel = "at the logout URL", exactly: bool = False) -> None:
         number = _number(issuer)
         definition: dict[str, Any] = {
             "@class": "org.apereo.cas.services.CasRegisteredService",
             "serviceId": service_pattern(issuer, exactly=exactly),
             "name": f"Bridge{number}",
             "id": number,
-            "logoutType": _LOGOUT_TYPE.get(told, "BACK_CHANNEL"),
+            "logoutType": _LOGOUT_TYPE.get(channel, "BACK_CHANNEL"),
             "attributeReleasePolicy": {"@class": "org.apereo.cas.services.ReturnAllAttributeReleasePolicy"},
         }
-        if told != "at the service URL":
+        if channel != "at the service URL":
             definition["logoutUrl"] = f"{issuer}/cas/logout"
-        # Put there whole: the server reads a file as soon as it sees it.
+        # Written elsewhere and moved: the server reads a file as soon as it appears.
         draft = self._folder / "draft.json"
         draft.write_text(json.dumps(definition), encoding="utf-8")
         draft.replace(self._file(number))
@@ -143,7 +143,7 @@ class ApereoCas(RealCas):
                 try:
                     if is_so(visitor):
                         return
-                except OSError:  # it does not listen yet
+                except OSError:  # not listening yet
                     pass
                 assert time.monotonic() < deadline, f"Apereo CAS: not within {within} s:\n{self._log_end()}"
                 time.sleep(0.1)
@@ -168,15 +168,15 @@ class ApereoCas(RealCas):
             "cas.authn.accept.users": f"{self.user.name}::{self.user.password}",
             "cas.service-registry.json.location": f"file:{self._services}",
             "cas.service-registry.core.init-from-json": "false",
-            # Beside the watch on the folder, which some filesystems do not support.
+            # In addition to watching the folder, which some filesystems do not support.
             "cas.service-registry.schedule.start-delay": "PT1S",
             "cas.service-registry.schedule.repeat-interval": "PT1S",
-            # A machine under test can be slow; the default of 10 s is CAS's business, not what is tested here.
+            # Test machines can be slow; the default of 10 s is not tested here.
             "cas.ticket.st.time-to-kill-in-seconds": "PT60S",
             "cas.logout.follow-service-redirects": "true",
-            # So that whoever has signed out knows that everybody was told.
+            # Synchronous, so that all clients are notified when the logout returns.
             "cas.slo.asynchronous": "false",
-            # It would make keys at each start, and warn of it.
+            # Otherwise it creates keys at every start, with a warning.
             "cas.tgc.crypto.enabled": "false",
             "cas.webflow.crypto.enabled": "false",
             "logging.level.org.apereo.cas": "warn",
@@ -189,13 +189,13 @@ class ApereoCas(RealCas):
 
 
 def _number(issuer: str) -> int:
-    """A service's id: bridges differ by their port."""
+    """Return the id of a service; bridges differ by their port."""
     port = urlsplit(issuer).port
     assert port is not None
     return port
 
 
 def _escaped(text: str) -> str:
-    """As a file of properties has it: ASCII, and a backslash before what would end a name or be cut off."""
+    """Escape text for a properties file: ASCII only, with backslashes."""
     written = (f"\\{letter}" if letter in "\\:= #!" else letter for letter in text)
     return "".join(part if part.isascii() else f"\\u{ord(part):04x}" for part in written)

@@ -1,4 +1,4 @@
-"""Validation answers in the forms beside XML, and reading any of them as the bridge does."""
+"""Validation responses in JSON and SAML, and a parser call for any format."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ NOW = 1_790_000_000.0
 
 
 def read_answer(body: bytes, *, service: str = SERVICE, now: float = NOW) -> ValidatedTicket:
-    """What the bridge makes of it."""
+    """Parse a response as the bridge does."""
     return parse_validation(body, service=service, now=now)
 
 
 def moment(seconds: float) -> str:
-    """As SAML writes it."""
+    """Format a time as in SAML."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def json_answer(**response: Any) -> bytes:
-    """A serviceResponse in JSON."""
+    """Return a serviceResponse in JSON."""
     return json.dumps({"serviceResponse": response}).encode()
 
 
 def json_success(user: Any = "alice", **inside: Any) -> bytes:
-    """A success in JSON; `attributes=…` and whatever else is in it."""
+    """Return a success in JSON, with further members."""
     return json_answer(authenticationSuccess={"user": user, **inside})
 
 
 def soap(inside: str, header: str = "<SOAP-ENV:Header/>") -> bytes:
-    """An envelope around any XML."""
+    """Return an envelope around any XML."""
     return (
         '<SOAP-ENV:Envelope xmlns:SOAP-ENV="http://schemas.xmlsoap.org/soap/envelope/">'
         f"{header}<SOAP-ENV:Body>{inside}</SOAP-ENV:Body></SOAP-ENV:Envelope>"
@@ -45,7 +45,7 @@ def soap(inside: str, header: str = "<SOAP-ENV:Header/>") -> bytes:
 
 
 def saml_response(inside: str, status: str = '<StatusCode Value="samlp:Success"/>') -> bytes:
-    """A SAML response around any XML."""
+    """Return a SAML response around any XML."""
     return soap(
         '<Response xmlns="urn:oasis:names:tc:SAML:1.0:protocol" xmlns:samlp="urn:oasis:names:tc:SAML:1.0:protocol" '
         f'MajorVersion="1" MinorVersion="1" ResponseID="_r"><Status>{status}</Status>{inside}</Response>'
@@ -53,7 +53,7 @@ def saml_response(inside: str, status: str = '<StatusCode Value="samlp:Success"/
 
 
 def assertion(inside: str, conditions: str | None = None) -> str:
-    """An assertion around any XML."""
+    """Return an assertion around any XML."""
     return (
         '<Assertion xmlns="urn:oasis:names:tc:SAML:1.0:assertion" AssertionID="_a" Issuer="localhost" '
         f'MajorVersion="1" MinorVersion="1">{conditions_of() if conditions is None else conditions}{inside}</Assertion>'
@@ -61,7 +61,7 @@ def assertion(inside: str, conditions: str | None = None) -> str:
 
 
 def conditions_of(audience: str = SERVICE, begins: float | None = NOW, ends: float | None = NOW + 30) -> str:
-    """Conditions; a time of None is left out."""
+    """Return conditions; a time of None is omitted."""
     times = [f'NotBefore="{moment(begins)}"'] if begins is not None else []
     times += [f'NotOnOrAfter="{moment(ends)}"'] if ends is not None else []
     return (
@@ -71,7 +71,7 @@ def conditions_of(audience: str = SERVICE, begins: float | None = NOW, ends: flo
 
 
 def subject(user: str = "alice") -> str:
-    """Who a statement is about."""
+    """Return the subject of a statement."""
     return (
         f"<Subject><NameIdentifier>{user}</NameIdentifier><SubjectConfirmation><ConfirmationMethod>"
         "urn:oasis:names:tc:SAML:1.0:cm:artifact</ConfirmationMethod></SubjectConfirmation></Subject>"
@@ -79,7 +79,7 @@ def subject(user: str = "alice") -> str:
 
 
 def authenticated(inside: str | None = None, instant: float = NOW - 5) -> str:
-    """The statement that somebody gave their password."""
+    """Return an authentication statement."""
     return (
         f'<AuthenticationStatement AuthenticationInstant="{moment(instant)}" '
         f'AuthenticationMethod="urn:oasis:names:tc:SAML:1.0:am:password">{inside or subject()}'
@@ -88,7 +88,7 @@ def authenticated(inside: str | None = None, instant: float = NOW - 5) -> str:
 
 
 def attributed(attributes: Mapping[str, Sequence[str]], user: str = "alice") -> str:
-    """The statement with attributes, about the same person."""
+    """Return an attribute statement."""
     listed = "".join(
         f'<Attribute AttributeName="{escape(name)}" AttributeNamespace="http://www.ja-sig.org/products/cas/">'
         + "".join(f"<AttributeValue>{escape(value)}</AttributeValue>" for value in values)
@@ -99,12 +99,12 @@ def attributed(attributes: Mapping[str, Sequence[str]], user: str = "alice") -> 
 
 
 def saml_signed_in(user: str, attributes: Mapping[str, Sequence[str]], *, service: str, now: float) -> bytes:
-    """A SAML 1.1 success as Apereo and django-cas-server give it: two statements that repeat their subject."""
+    """Return a SAML 1.1 success as of Apereo and django-cas-server: two statements that repeat their subject."""
     statements = attributed(attributes, user) + authenticated(subject(escape(user)), now)
     return saml_response(assertion(statements, conditions_of(service, now, now + 30)))
 
 
 def saml_failure(message: str, code: str = "samlp:RequestDenied") -> bytes:
-    """A SAML 1.1 refusal."""
+    """Return a SAML 1.1 failure."""
     told = f"<StatusMessage>{escape(message)}</StatusMessage>"
     return saml_response("", f'<StatusCode Value="{code}"/>{told}')

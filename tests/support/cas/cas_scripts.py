@@ -1,4 +1,4 @@
-"""What the scripted upstream can play in place of a validation answer."""
+"""Scripts that replace the validation response of the scripted CAS."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from tests.support.cas.scripted_cas import Exchange, Script, head
 
 
 def says(body: bytes, *, status: int = 200, **headers: str) -> Script:
-    """Any body. Underscores in header names stand for hyphens."""
+    """Send any body. Underscores in header names stand for hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda exchange: exchange.reply(body, status=status, headers=named)
 
 
 def says_html(status: int = 200) -> Script:
-    """What a wrong CAS URL or a proxy's own error page gives."""
+    """Send a web page, as for a wrong CAS URL or a proxy error."""
     page = b"<!DOCTYPE html>\n<html><head><title>Welcome</title></head><body>Hello</body></html>"
     return says(page, status=status, Content_Type="text/html")
 
@@ -24,7 +24,7 @@ def redirects_to(location: str, status: int = 302) -> Script:
 
 
 def says_raw(raw: bytes) -> Script:
-    """Bytes as they are, proper HTTP or not; then the connection is closed."""
+    """Send raw bytes, and close the connection."""
 
     def script(exchange: Exchange) -> None:
         exchange.keep_alive = False
@@ -34,24 +34,24 @@ def says_raw(raw: bytes) -> Script:
 
 
 def hangs_up() -> Script:
-    """Reads the question and closes without a word."""
+    """Read the request and close the connection."""
     return says_raw(b"")
 
 
 def truncates(body: bytes, announced: int) -> Script:
-    """Announces more than it sends."""
+    """Announce more bytes than are sent."""
     return says_raw(head(200, {"Content-Length": str(announced)}) + body)
 
 
 def chunks(body: bytes, size: int = 7) -> Script:
-    """A proper answer in chunks."""
+    """Send a valid response in chunks."""
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     coded = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
     return lambda exchange: exchange.send(head(200, {"Transfer-Encoding": "chunked"}) + coded)
 
 
 def gzips(body: bytes) -> Script:
-    """Compresses, though nobody asked."""
+    """Compress the response without being asked to."""
     return says(gzip.compress(body), Content_Encoding="gzip")
 
 
@@ -60,7 +60,7 @@ def never_answers() -> Script:
 
 
 def waits(seconds: float, then: Script | None = None) -> Script:
-    """A slow server that answers after all."""
+    """Respond after a delay."""
 
     def script(exchange: Exchange) -> None:
         exchange.pause(seconds)
@@ -70,7 +70,7 @@ def waits(seconds: float, then: Script | None = None) -> Script:
 
 
 def dribbles(raw: bytes, *, at_once: int, every: float) -> Script:
-    """Sends `at_once` bytes, then one byte at a time."""
+    """Send `at_once` bytes, then one byte at a time."""
 
     def script(exchange: Exchange) -> None:
         exchange.send(raw[:at_once])

@@ -1,4 +1,4 @@
-"""Validation answers as CAS servers give them, and as none should: the words of the scripted upstream."""
+"""Validation responses in XML: valid, recorded and malicious ones."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ NAMESPACE = "http://www.yale.edu/tp/cas"
 
 
 def success(inside: str = "<cas:user>alice</cas:user>") -> bytes:
-    """A success around any XML."""
+    """Return a success around any XML."""
     return response(f"<cas:authenticationSuccess>{inside}</cas:authenticationSuccess>")
 
 
 def response(inside: str) -> bytes:
-    """A serviceResponse around any XML."""
+    """Return a serviceResponse around any XML."""
     return f'<cas:serviceResponse xmlns:cas="{NAMESPACE}">{inside}</cas:serviceResponse>'.encode()
 
 
 def failure(code: str, text: str = "no reason given") -> bytes:
-    """A refusal by CAS."""
+    """Return a failure."""
     return response(f'<cas:authenticationFailure code="{escape(code)}">{escape(text)}</cas:authenticationFailure>')
 
 
 def signed_in(user: str, attributes: Mapping[str, Sequence[str]]) -> bytes:
-    """A CAS 3.0 success: the user and attributes, one element a value."""
+    """Return a CAS 3.0 success with one element per value."""
     values = "".join(
         f"\n      <cas:{name}>{escape(value)}</cas:{name}>" for name, several in attributes.items() for value in several
     )
@@ -50,7 +50,7 @@ APEREO = b"""<cas:serviceResponse xmlns:cas='http://www.yale.edu/tp/cas'>
 </cas:serviceResponse>
 """
 
-# Recorded from django-cas-server 3.1.0: everything is said twice, in two styles.
+# Recorded from django-cas-server 3.1.0, which sends every value in two styles.
 DJANGO_CAS_SERVER = """<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/cas">
   <cas:authenticationSuccess>
     <cas:user>alice</cas:user>
@@ -76,13 +76,13 @@ DJANGO_CAS_SERVER = """<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/ca
 </cas:serviceResponse>
 """.encode()
 
-# LemonLDAP::NG writes values without escaping them. Here the display name was chosen by an attacker.
+# LemonLDAP::NG does not escape values. Here an attacker chose the display name.
 LEMONLDAP_INJECTION = success(
     "<cas:user>mallory</cas:user><cas:attributes><cas:cn>x</cas:cn></cas:attributes>"
     "<cas:user>admin</cas:user><cas:attributes><cas:cn>y</cas:cn></cas:attributes>"
 )
 
-# One fact set in the four styles that servers use: mail once, memberOf twice.
+# The same attributes in all styles of servers: mail once, memberOf twice.
 STYLES: Mapping[str, bytes] = {
     "jasig": success(
         "<cas:user>alice</cas:user><cas:attributes><cas:mail>a@x.org</cas:mail>"

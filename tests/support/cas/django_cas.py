@@ -1,4 +1,4 @@
-"""A real django-cas-server in a process of its own, over https with a private authority, or over http."""
+"""A real django-cas-server in its own process, over http, or over https with a private authority."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import psutil
 
 from tests.support.bridge.certificate_authority import CertificateAuthority
 from tests.support.bridge.live_bridge import free_port
-from tests.support.cas.real_cas import HowToldOfLogout, KnownUser, RealCas, service_pattern
+from tests.support.cas.real_cas import KnownUser, LogoutChannel, RealCas, service_pattern
 
 PROGRAM = Path(__file__).with_name("django_cas_server") / "serve.py"
 ANSWER_SECONDS_MAX = 60
 
 
 class DjangoCas(RealCas):
-    """Runs between __enter__ and __exit__, and no longer than this process."""
+    """A django-cas-server that runs between __enter__ and __exit__, and ends with this process."""
 
     kind = "django-cas-server"
     protocols = ("3.0", "2.0", "1.0", "saml1.1")
-    speaks_json = False  # it answers XML whatever it is asked for
+    speaks_json = False  # it ignores format=JSON
     names_every_ticket = True
     spends_tickets_of_other_services = True
 
@@ -56,7 +56,7 @@ class DjangoCas(RealCas):
     def __enter__(self) -> Self:
         began = time.monotonic()
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        # The bridge's own certificate, to which it reports logouts, is of the same authority.
+        # The certificate of the bridge, which receives logout requests, has the same authority.
         environment["REQUESTS_CA_BUNDLE"] = str(self.ca_file)
         with self.log_file.open("w") as log:
             self._process = subprocess.Popen(
@@ -90,13 +90,13 @@ class DjangoCas(RealCas):
 
     @property
     def resident_bytes(self) -> int:
-        """What it takes of the machine's memory now."""
+        """Resident memory of the process."""
         assert self._process is not None
         return int(psutil.Process(self._process.pid).memory_info().rss)
 
-    def register(self, issuer: str, *, told: HowToldOfLogout = "at the logout URL", exactly: bool = False) -> None:
-        assert told != "by the browser", "it has no front channel"
-        logout_url = f"{issuer}/cas/logout" if told == "at the logout URL" else ""
+    def register(self, issuer: str, *, channel: LogoutChannel = "at the logout URL", exactly: bool = False) -> None:
+        assert channel != "by the browser", "it has no front channel"
+        logout_url = f"{issuer}/cas/logout" if channel == "at the logout URL" else ""
         pattern = service_pattern(issuer, exactly=exactly)
         self._tell({"register": pattern, "name": issuer, "logout_url": logout_url})
 
@@ -111,7 +111,7 @@ class DjangoCas(RealCas):
         assert self._line() == '{"done": true}\n', self.log_file.read_text()
 
     def _line(self) -> str:
-        """What it says next; nothing if it has ended or says nothing for long."""
+        """Return the next line of output, or an empty string after its end or a timeout."""
         assert self._process is not None
         assert self._process.stdout is not None
         with selectors.DefaultSelector() as selector:

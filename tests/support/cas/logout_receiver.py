@@ -1,4 +1,4 @@
-"""An application's back-channel logout address, really listening on loopback."""
+"""A back-channel logout endpoint of a client, on loopback."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from urllib.parse import parse_qs
 
 @dataclass(frozen=True)
 class Told:
-    """One request that came in."""
+    """A received request."""
 
     path: str
     content_type: str
     form: dict[str, list[str]]
     at: float
-    """By time.monotonic()."""
+    """Time on the monotonic clock."""
 
     @property
     def token(self) -> str:
@@ -28,16 +28,16 @@ class Told:
 
 
 class LogoutReceiver:
-    """Listens between __enter__ and __exit__; answers with the statuses of `answers`, then with `status`."""
+    """A receiver that responds with the statuses in `answers`, then with `status`."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self.told: list[Told] = []
         self.answers: list[int] = []
         self.status = 200
         self.seconds = 0.0
-        """How long to think about it."""
+        """Seconds before it responds."""
         self.drips = False
-        """Whether to send one byte of the answer at a time for ever."""
+        """Send the response one byte at a time without end."""
         self.closing = threading.Event()
         self._news = threading.Condition()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -56,7 +56,7 @@ class LogoutReceiver:
         self._server.server_close()
 
     def hears(self, count: int, within: float = 5.0) -> list[Told]:
-        """Wait until this many requests have come in."""
+        """Wait until this many requests have arrived."""
         with self._news:
             assert self._news.wait_for(lambda: len(self.told) >= count, within), f"heard {len(self.told)} of {count}"
             return list(self.told)
@@ -74,7 +74,7 @@ class _Server(ThreadingHTTPServer):
     receiver: LogoutReceiver
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever hangs up does so on purpose."""
+        """Ignore aborted connections, which tests cause."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -97,4 +97,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST  # noqa: N815  the library's name
 
     def log_message(self, *_: object) -> None:
-        """Not in the output of the tests."""
+        """Log nothing."""

@@ -1,12 +1,12 @@
-"""A small upstream on loopback that plays what a real CAS server never would, and a plain one by default.
+"""A CAS server on loopback that can misbehave in any way, and behaves correctly by default.
 
 In a test:      with ScriptedCas() as cas: cas.script = cas_scripts.redirects_to("https://elsewhere.example/")
 On its own:     python -m tests.support.cas.scripted_cas --port 9001
 
-Without a script, /cas/login signs the user in at once and leads back with a fresh ticket, and
-/cas/p3/serviceValidate accepts each ticket once, for exactly the service it was made for. So do the addresses of the
-other protocols, each in its own form, and in JSON where that is asked for. A script replaces the validation only.
-HTTP is read by hand, because the standard library's server costs more than a sign-in.
+Without a script, /cas/login logs the user in at once and redirects back with a new ticket, and
+/cas/p3/serviceValidate accepts each ticket once, for its exact service. The other protocols work the same way, with
+JSON on request. A script replaces the validation only. HTTP is parsed by hand, because the standard library's server
+is slower than a login.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ALICE: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True)
 class Request:
-    """What the upstream was asked."""
+    """A received request."""
 
     method: str
     target: str
@@ -58,12 +58,12 @@ class Request:
         return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
 
     def value(self, name: str) -> str:
-        """The first value of a parameter, or an empty string."""
+        """Return the first value of a parameter, or an empty string."""
         return self.query.get(name, [""])[0]
 
 
 class Exchange(socketserver.StreamRequestHandler):
-    """One connection, and the request on it that is being answered. Scripts write through it."""
+    """A connection and its current request. Scripts write through it."""
 
     disable_nagle_algorithm = True
     request_seen: Request
@@ -85,17 +85,17 @@ class Exchange(socketserver.StreamRequestHandler):
                 self.keep_alive = headers.get("connection", "").lower() != "close"
                 self.cas.answer(self)
         except OSError:
-            pass  # the client has had enough, which is what many tests are about
+            pass  # the client closed the connection, which many tests intend
 
     def send(self, raw: bytes) -> None:
         self.wfile.write(raw)
 
     def reply(self, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        """A whole, proper answer."""
+        """Send a complete response."""
         self.send(head(status, {"Content-Length": str(len(body)), **(headers or {})}) + body)
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not past the end of the server."""
+        """Wait, but no longer than the server runs."""
         if self.cas.closing.wait(seconds):
             raise ConnectionAbortedError
 
@@ -104,7 +104,7 @@ Script = Callable[[Exchange], None]
 
 
 def head(status: int, headers: Mapping[str, str]) -> bytes:
-    """The status line and headers of an answer."""
+    """Return the status line and headers of a response."""
     lines = {"Content-Type": "text/xml; charset=utf-8", **headers}
     return "".join(
         [f"HTTP/1.1 {status} Scripted\r\n", *(f"{name}: {value}\r\n" for name, value in lines.items()), "\r\n"]
@@ -119,11 +119,11 @@ class _Server(socketserver.ThreadingTCPServer):
     cas: ScriptedCas
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Broken handshakes and hung-up clients are part of the play."""
+        """Ignore broken handshakes and aborted connections, which tests cause."""
 
 
 class ScriptedCas:
-    """The upstream, serving from threads of this process between __enter__ and __exit__."""
+    """A CAS server that runs in threads of this process between __enter__ and __exit__."""
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.script: Script | None = None
@@ -149,7 +149,7 @@ class ScriptedCas:
         self._server.server_close()
 
     def sign_in_as(self, user: str, attributes: Mapping[str, Sequence[str]]) -> None:
-        """Who the next answers vouch for."""
+        """Set the user of the next validation responses."""
         facts = {
             "authenticationDate": (datetime.now(UTC).isoformat(),),
             "longTermAuthenticationRequestTokenUsed": ("false",),
@@ -159,14 +159,14 @@ class ScriptedCas:
         self._success = cas_xml.signed_in(*self._signed_in)
 
     def issue_ticket(self, service: str) -> str:
-        """A ticket as the login page would give."""
+        """Issue a ticket, as the login page does."""
         ticket = f"ST-{secrets.token_urlsafe(24)}"
         self._tickets[ticket] = service
         return ticket
 
     @property
     def validations(self) -> list[Request]:
-        """The validation requests seen, oldest first."""
+        """The validation requests received, oldest first."""
         return [seen for seen in self.requests if seen.path in VALIDATE_PATHS]
 
     def answer(self, exchange: Exchange) -> None:
@@ -196,18 +196,18 @@ class ScriptedCas:
         if request.path == "/cas/samlValidate":
             artifact = re.search(rb"<samlp:AssertionArtifact>([^<]*)<", request.body)
             ticket, service = artifact[1].decode() if artifact else "", request.value("TARGET")
-        meant_for = self._tickets.pop(ticket, None)  # one use, whatever comes of it
+        meant_for = self._tickets.pop(ticket, None)  # single use, whatever the outcome
         if meant_for is None:
-            self.refuse(exchange, "INVALID_TICKET", f"Ticket '{ticket}' not recognized")
+            self.reply_failure(exchange, "INVALID_TICKET", f"Ticket '{ticket}' not recognized")
         elif meant_for != service:
-            self.refuse(
+            self.reply_failure(
                 exchange, "INVALID_SERVICE", f"'{ticket}' is not for '{service}': does not match supplied service"
             )
         else:
-            self.vouch(exchange, service)
+            self.reply_success(exchange, service)
 
-    def vouch(self, exchange: Exchange, service: str) -> None:
-        """Say who it is, in the form that was asked for."""
+    def reply_success(self, exchange: Exchange, service: str) -> None:
+        """Send a success in the requested format."""
         request, (user, attributes) = exchange.request_seen, self._signed_in
         if request.path == "/cas/validate":
             exchange.reply(f"yes\n{user}\n".encode(), headers={"Content-Type": "text/plain"})
@@ -219,8 +219,8 @@ class ScriptedCas:
         else:
             exchange.reply(self._success)
 
-    def refuse(self, exchange: Exchange, code: str, text: str) -> None:
-        """Say no, likewise."""
+    def reply_failure(self, exchange: Exchange, code: str, text: str) -> None:
+        """Send a failure in the requested format."""
         if (request := exchange.request_seen).path == "/cas/validate":
             exchange.reply(b"no\n\n", headers={"Content-Type": "text/plain"})
         elif request.path == "/cas/samlValidate":

@@ -1,4 +1,4 @@
-"""The value that crosses from CAS to OAuth, and its written form."""
+"""The identity and its JSON form."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.identity import Identity
 
-TEXT = st.text(st.characters(), max_size=20)  # lone surrogates and controls included
+TEXT = st.text(st.characters(), max_size=20)  # including lone surrogates and control characters
 OPTIONAL = st.none() | TEXT
 IDENTITIES = st.builds(
     Identity,

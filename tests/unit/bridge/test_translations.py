@@ -1,4 +1,4 @@
-"""The catalogues: whole, well formed, and compiled from what stands beside them."""
+"""The catalogues are complete, valid and compiled."""
 
 from __future__ import annotations
 

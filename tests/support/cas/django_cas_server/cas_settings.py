@@ -1,4 +1,4 @@
-"""Django's settings for the tests' CAS server; `serve.py` says what the environment holds."""
+"""Django settings of the CAS server for tests; `serve.py` documents the environment."""
 
 import json
 import os
@@ -13,12 +13,12 @@ ROOT_URLCONF = "cas_urls"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-DEFAULT_AUTO_FIELD = "django.db.models.AutoField"  # what the migrations of django-cas-server were made with
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"  # the type in the migrations of django-cas-server
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(Path(SITE["folder"]) / "cas.sqlite3"),
-        # Whoever writes at the same time waits, instead of failing.
+        # Concurrent writers wait instead of failing.
         "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
     }
 }
@@ -54,7 +54,7 @@ STATIC_URL = "/static/"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE["certificate"] is not None
 
 CAS_AUTH_CLASS = "cas_users.KnownUser"
-CAS_NEW_VERSION_HTML_WARNING = False  # else its pages ask a package index for news
+CAS_NEW_VERSION_HTML_WARNING = False  # otherwise its pages query a package index for updates
 CAS_NEW_VERSION_EMAIL_WARNING = False
 CAS_SLO_TIMEOUT = 5
 

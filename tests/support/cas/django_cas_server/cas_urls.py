@@ -1,4 +1,4 @@
-"""What the tests' CAS server answers to."""
+"""URLs of the CAS server for tests."""
 
 from django.urls import include, path
 

@@ -1,4 +1,4 @@
-"""Whom the tests' CAS server knows: the one user that it was told of at its start."""
+"""The only user of the CAS server for tests, from its environment."""
 
 import hmac
 
@@ -7,14 +7,14 @@ from django.conf import settings
 
 
 class KnownUser(AuthUser):
-    """What django-cas-server asks of a source of users."""
+    """User source for django-cas-server."""
 
     def test_password(self, password: str) -> bool:
-        """Whether it is theirs."""
+        """Return whether the password is correct."""
         user = settings.SITE["user"]
         return self.username == user["name"] and hmac.compare_digest(user["password"].encode(), password.encode())
 
     def attributs(self) -> dict[str, list[str]]:  # the library's spelling
-        """What is released."""
+        """Return the released attributes."""
         user = settings.SITE["user"]
         return dict(user["attributes"]) if self.username == user["name"] else {}

@@ -1,10 +1,9 @@
 """A CAS server for tests (django-cas-server), on loopback, over http or https.
 
-A program of its own, never imported by the tests: it is under another licence, and has to be a stranger to them. In
-the environment, CAS_SITE is JSON: `folder` for its database, `port`, `certificate` and `key` (null for http), `user`
-with `name`, `password` and `attributes`. It says "ready" when it is. Then each line of standard input is a command,
-answered by a line of JSON: {"register": pattern, "name": …, "logout_url": URL or ""} or {"unregister": name}. The end
-of standard input is its own.
+It is a separate program that tests never import, because its licence differs. The environment variable CAS_SITE is
+JSON: `folder` for the database, `port`, `certificate` and `key` (null for http), and `user` with `name`, `password` and
+`attributes`. The program prints "ready", then reads one JSON command per line and prints one JSON response each:
+{"register": pattern, "name": …, "logout_url": URL or ""} or {"unregister": name}. It ends with its standard input.
 """
 
 import json
@@ -23,20 +22,20 @@ from django.core.wsgi import get_wsgi_application
 
 
 class Server(socketserver.ThreadingMixIn, WSGIServer):
-    """One thread a request."""
+    """A server with one thread per request."""
 
     daemon_threads = True
     request_queue_size = 64
     tls: ssl.SSLContext | None = None
 
     def server_bind(self) -> None:
-        """Bind without asking the name service who this machine is."""
+        """Bind without a DNS lookup of this machine."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
         self.setup_environ()
 
     def get_request(self) -> tuple[Any, Any]:
-        """Accept; the handshake is left to the request's own thread, lest one slow client stop all others."""
+        """Accept a connection; the request's thread does the handshake, so that a slow client blocks no other."""
         connection, address = super().get_request()
         if self.tls is not None:
             connection.settimeout(Handler.timeout)
@@ -44,19 +43,19 @@ class Server(socketserver.ThreadingMixIn, WSGIServer):
         return connection, address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever hangs up, or does not trust us, does so on purpose."""
+        """Ignore aborted connections and certificate rejections, which tests cause."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
 
 class Handler(WSGIRequestHandler):
-    """Speaks of no request: its address would hold the ticket."""
+    """Log no request, because its URL holds the ticket."""
 
     timeout = 30
 
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
-        # The library makes wsgi.url_scheme of it; without, no form of a browser that says its Origin is taken.
+        # The library derives wsgi.url_scheme from it; without it, forms with an Origin header are rejected.
         return environ | {"HTTPS": "on"} if isinstance(self.connection, ssl.SSLSocket) else environ
 
     def address_string(self) -> str:
@@ -67,7 +66,7 @@ class Handler(WSGIRequestHandler):
 
 
 def register(pattern: str, name: str, logout_url: str) -> None:
-    """Let whoever fits the pattern send its users; without a logout URL it is told at the service URL."""
+    """Register a service; without a logout URL, logout requests go to the service URL."""
     service = apps.get_model("cas_server", "ServicePattern").objects.create(
         name=name,
         pos=1,
@@ -75,12 +74,12 @@ def register(pattern: str, name: str, logout_url: str) -> None:
         single_log_out=True,
         single_log_out_callback=logout_url,
     )
-    # The name of all names: everything is released.
+    # The wildcard that releases every attribute.
     apps.get_model("cas_server", "ReplaceAttributName").objects.create(service_pattern=service, name="*")
 
 
 def obey(command: dict[str, str]) -> None:
-    """Carry out one command."""
+    """Run one command."""
     if "register" in command:
         register(command["register"], command["name"], command["logout_url"])
     else:
@@ -88,7 +87,7 @@ def obey(command: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Prepare the database, serve, obey until there are no more commands."""
+    """Prepare the database, serve, and run commands until standard input ends."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "cas_settings"
     site = json.loads(os.environ["CAS_SITE"])
     django.setup()

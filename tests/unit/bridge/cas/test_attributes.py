@@ -1,4 +1,4 @@
-"""From CAS attributes to an identity, by rule (cas.md cases 12-15)."""
+"""Mapping of CAS attributes to an identity (cas.md cases 12-15)."""
 
 import json
 

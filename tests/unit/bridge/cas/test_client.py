@@ -1,4 +1,4 @@
-"""The network caller against an upstream that misbehaves (cas.md cases 2, 8-10, 14, 16). All on loopback."""
+"""The CAS client with a misbehaving server on loopback (cas.md cases 2, 8-10, 14, 16)."""
 
 import time
 import tracemalloc
@@ -26,7 +26,7 @@ from tests.support.cas.scripted_cas import Script, ScriptedCas, head
 SERVICE = "https://auth.localhost/cas/callback?state=Zm9v_-1"
 TICKET = "ST-a.secret_ticket-1"
 LIMIT = 0.3
-"""The read limit of these tests, in seconds."""
+"""Read timeout of these tests in seconds."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def client(cas: ScriptedCas) -> Iterator[CasClient]:
 
 
 def refusal(client: CasClient, kind: type[BridgeError]) -> BridgeError:
-    """Validate, expect exactly this error within the budget, and expect that nobody can read the ticket."""
+    """Validate a ticket; expect this error in time, without the ticket in its text."""
     start = time.monotonic()
     with pytest.raises(kind) as caught:
         client.validate(SERVICE, TICKET)
@@ -133,11 +133,11 @@ def test_bad_response_is_rejected_in_time_without_retry(
     assert isinstance(error, UpstreamError)
     assert len(cas.validations) == 1
     cas.script = None
-    assert client.validate(SERVICE, cas.issue_ticket(SERVICE)).user == "alice"  # the next sign-in is unharmed
+    assert client.validate(SERVICE, cas.issue_ticket(SERVICE)).user == "alice"  # the next login is unaffected
 
 
 def test_redirect_is_rejected_and_only_its_host_logged_cas10(cas: ScriptedCas, client: CasClient) -> None:
-    with ScriptedCas() as elsewhere:  # it would answer with a success
+    with ScriptedCas() as elsewhere:  # it would respond with a success
         elsewhere.script = scripts.says(XML)
         cas.script = scripts.redirects_to(f"{elsewhere.url}/p3/serviceValidate?secret=1")
         error = refusal(client, UpstreamMisconfigured)

@@ -1,4 +1,4 @@
-"""The certificate of CAS is always verified (cas.md case 11), with authorities made for the test."""
+"""Verification of the CAS certificate (cas.md case 11), with authorities created for the test."""
 
 import ssl
 import threading
@@ -28,7 +28,7 @@ Issue = Callable[..., tuple[Path, ssl.SSLContext]]
 def certificate(
     name: str, key: ec.EllipticCurvePrivateKey, issuer: str, signing_key: ec.EllipticCurvePrivateKey, days: int
 ) -> x509.Certificate:
-    """As plain as home-made ones are: no key identifiers, no key usage."""
+    """Create a certificate like those of private authorities: without key identifiers and key usage."""
 
     def common(text: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
@@ -51,7 +51,7 @@ def certificate(
 
 @pytest.fixture
 def issue(tmp_path: Path) -> Issue:
-    """Make a CA file and a server context whose certificate it signed, for a host name."""
+    """Create a CA file, and a server context with a certificate that it signed."""
 
     def issue(host: str, *, days: int = 30) -> tuple[Path, ssl.SSLContext]:
         ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -77,7 +77,7 @@ def test_ca_file_accepts_private_certificate_cas11(issue: Issue) -> None:
     ca_file, context = issue("localhost")
     with upstream(context) as (cas, url):
         client = CasClient(url, ca_file=str(ca_file))
-        for _ in range(3):  # the kept connection included
+        for _ in range(3):  # including the idle connection
             assert client.validate(SERVICE, cas.issue_ticket(SERVICE)).user == "alice"
         client.close()
 

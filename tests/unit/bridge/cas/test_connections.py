@@ -1,4 +1,4 @@
-"""How connections to CAS come about, are kept, and end (cas.md case 9). All on loopback."""
+"""Connections to CAS: opening, reuse and closing (cas.md case 9), on loopback."""
 
 import socket
 import threading
@@ -18,7 +18,7 @@ SERVICE = "https://auth.localhost/cas/callback?state=Zm9v_-1"
 TICKET = "ST-a.secret_ticket-1"
 XML = cas_xml.success()
 LIMIT = 0.3
-"""The time limits of these tests, in seconds."""
+"""Timeouts of these tests in seconds."""
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def client(cas: ScriptedCas) -> Iterator[CasClient]:
 
 
 def refusal(client: CasClient, kind: type[UpstreamError]) -> UpstreamError:
-    """Validate, and expect exactly this error in time."""
+    """Validate a ticket; expect this error in time."""
     start = time.monotonic()
     with pytest.raises(kind) as caught:
         client.validate(SERVICE, TICKET)
@@ -46,14 +46,14 @@ def refusal(client: CasClient, kind: type[UpstreamError]) -> UpstreamError:
 
 
 class Listener:
-    """A bare listening socket that counts connections and does with them as told."""
+    """A listening socket that counts connections and handles them as configured."""
 
     def __init__(self, *, answers: int | None) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/cas"
         self.questions: list[bytes] = []
         self.answers = answers
-        """How many questions each connection answers before it closes."""
+        """Requests per connection before it closes."""
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self) -> None:
@@ -82,7 +82,7 @@ def closing_listener() -> Iterator[Listener]:
 def test_connection_is_reused() -> None:
     listener = Listener(answers=3)
     client = CasClient(listener.url, read_timeout=LIMIT)
-    for _ in range(3):  # the listener serves one connection after another: a second one would wait
+    for _ in range(3):  # the listener serves one connection at a time, so a second one would wait
         client.validate(SERVICE, TICKET)
     assert len(listener.questions) == 3
     client.close()
@@ -95,7 +95,7 @@ def test_closed_idle_connection_is_detected_before_sending(
     client = CasClient(closing_listener.url, read_timeout=LIMIT)
     for _ in range(3):
         client.validate(SERVICE, TICKET)
-        time.sleep(0.02)  # let the closing arrive
+        time.sleep(0.02)  # wait until the close arrives
     assert len(closing_listener.questions) == 3
     client.close()
 
@@ -154,7 +154,7 @@ def test_unresponsive_server_times_out() -> None:
         full.listen(0)
         port = full.getsockname()[1]
         waiting = [socket.socket() for _ in range(3)]
-        for each in waiting:  # fill the queue of connections that nobody accepts
+        for each in waiting:  # fill the backlog of unaccepted connections
             each.setblocking(False)
             each.connect_ex(("127.0.0.1", port))
         error = refusal(CasClient(f"http://127.0.0.1:{port}/cas", connect_timeout=LIMIT), UpstreamTimeout)
@@ -183,7 +183,7 @@ def test_hanging_resolver_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_dead_address_leaves_time_for_the_next(cas: ScriptedCas, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as dead:
-        dead.bind(("127.0.0.1", 0))  # bound, not listening: refuses
+        dead.bind(("127.0.0.1", 0))  # bound but not listening, so it refuses connections
         good, bad = ("127.0.0.1", cas.port), dead.getsockname()
         rows = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in (bad, good)]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: rows)

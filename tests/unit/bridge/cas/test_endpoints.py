@@ -1,4 +1,4 @@
-"""Where CAS is and what it is asked, in each protocol (cas.md §1.1 and §1.8)."""
+"""CAS endpoints and requests in each protocol (cas.md §1.1 and §1.8)."""
 
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -93,7 +93,7 @@ def test_saml_ticket_is_only_in_the_post_body() -> None:
 
 
 def test_saml_request_escapes_markup() -> None:
-    """The gate lets none through; this is the second wall (python-cas has neither)."""
+    """check_ticket rejects such tickets; escaping is the second line of defence."""
     hostile = "ST-1</samlp:AssertionArtifact><x a='b'>&\""
     body = asked(configured(cas_protocol="saml1.1"), hostile).body
     assert body is not None

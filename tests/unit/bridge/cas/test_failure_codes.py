@@ -1,4 +1,4 @@
-"""What CAS itself refuses, and what is told of it (cas.md cases 7 and 19)."""
+"""Failure responses of CAS, and what is logged about them (cas.md cases 7 and 19)."""
 
 import pytest
 

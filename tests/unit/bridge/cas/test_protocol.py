@@ -1,4 +1,4 @@
-"""What CAS vouches for, and the gate for tickets (cas.md cases 16 and parts of 23)."""
+"""Validation of tickets and of fresh logins (cas.md case 16 and parts of 23)."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -100,8 +100,8 @@ def test_older_session_does_not_satisfy_renew(attributes: dict[str, tuple[str, .
     [
         {},
         {"isFromNewLogin": ("true",)},
-        {"isFromNewLogin": ("true",), "authenticationDate": ("1970-01-01T00:00:00Z",)},  # a clock that is wrong
-        {"authenticationDate": ("1970-01-01T00:59:01Z",)},  # a clock that is a little behind
+        {"isFromNewLogin": ("true",), "authenticationDate": ("1970-01-01T00:00:00Z",)},  # a wrong clock
+        {"authenticationDate": ("1970-01-01T00:59:01Z",)},  # a clock that is slightly behind
         {"authenticationDate": ("1970-01-01T01:02:00Z",)},
         {"authenticationDate": ("Tue May 19 02:20:19 UTC 2015",)},
     ],

@@ -1,4 +1,4 @@
-"""The way to CAS through an http proxy: what it sees, what it does not, and what it is blamed for. All on loopback."""
+"""Ticket validation through an HTTP proxy on loopback: what the proxy sees, and its errors."""
 
 import base64
 import time
@@ -20,7 +20,7 @@ SERVICE = "https://auth.localhost/cas/callback?state=Zm9v_-1"
 LOGIN = "bridge:s3cret/with@signs"
 AS_URL = "bridge:s3cret%2Fwith%40signs@"
 LIMIT = 0.5
-"""The time limits of these tests, in seconds."""
+"""Timeouts of these tests in seconds."""
 
 
 def through(proxy: HttpProxy, url: str, *, login: str = "", ca_file: Path | None = None) -> CasClient:
@@ -34,7 +34,7 @@ def through(proxy: HttpProxy, url: str, *, login: str = "", ca_file: Path | None
 
 
 def refusal(client: CasClient, kind: type[UpstreamError]) -> str:
-    """Validate, expect exactly this error in time, and nothing secret in what is told."""
+    """Validate a ticket; expect this error in time, without secrets in its text."""
     began = time.monotonic()
     with pytest.raises(kind) as caught:
         client.validate(SERVICE, "ST-secret")
@@ -46,7 +46,7 @@ def refusal(client: CasClient, kind: type[UpstreamError]) -> str:
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Path:
-    """A folder with a certificate for localhost, which is its own authority."""
+    """Create a self-signed certificate for localhost."""
     write_certificate(tmp_path, ["localhost"])
     return tmp_path
 
@@ -73,7 +73,7 @@ def test_https_proxy_tunnel_shows_only_the_host_cas11(tls: Path, login: str | No
         for _ in range(3):
             assert client.validate(SERVICE, cas.issue_ticket(SERVICE)).user == "alice"
         client.close()
-    (passage,) = proxy.passages  # the tunnel is kept like any connection
+    (passage,) = proxy.passages  # the tunnel is reused like any connection
     assert (passage.method, passage.target) == ("CONNECT", f"localhost:{cas.port}")
     wanted = {} if login is None else {"proxy-authorization": f"Basic {base64.b64encode(LOGIN.encode()).decode()}"}
     assert passage.headers == {"host": f"localhost:{cas.port}", "user-agent": "Passerelle", **wanted}
@@ -97,13 +97,13 @@ def test_saml_posts_through_proxy(tls: Path) -> None:
 
 
 def test_tls_intercepting_proxy_is_rejected_cas11(tls: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """As some do, with a certificate of their own for CAS's name: to be accepted it has to be configured."""
+    """Some proxies intercept TLS with their own certificate, which must be configured to be accepted."""
     other = tmp_path_factory.mktemp("inspecting")
     write_certificate(other, ["localhost"])
     with ScriptedCas(tls=server_context(other)) as inspecting, HttpProxy() as proxy:
         url = f"https://localhost:{inspecting.port}/cas"
         assert "not trusted" in refusal(through(proxy, url, ca_file=tls / "server.crt"), UpstreamUnreachable)
-        assert not inspecting.requests, "the ticket must not reach whoever is in between"
+        assert not inspecting.requests, "the ticket must not reach the intercepting proxy"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

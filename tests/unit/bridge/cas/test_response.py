@@ -1,4 +1,4 @@
-"""Which answers of CAS vouch for a user, and which are refused (cas.md cases 1-8)."""
+"""Acceptance and rejection of validation responses (cas.md cases 1-8)."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The shapes in which servers release attributes (cas.md cases 12 and 14)."""
+"""Attribute notations of CAS servers (cas.md cases 12 and 14)."""
 
 import pytest
 

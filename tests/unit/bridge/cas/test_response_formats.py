@@ -1,4 +1,4 @@
-"""Answers in JSON and in the lines of CAS 1.0 (cas.md cases 17 and 18), and that the body alone decides which it is."""
+"""JSON and CAS 1.0 responses (cas.md cases 17 and 18), and detection of the format by the body."""
 
 import json
 
@@ -26,7 +26,7 @@ OVER = "x" * (USER_MAX_CHARS + 1)
     ],
 )
 def test_cas1_returns_user_without_attributes(body: bytes) -> None:
-    """Attribute lines are unescaped: a value with a line break would be whatever attribute its owner likes."""
+    """Attribute lines are unescaped: a line break in a value could forge any attribute."""
     found = read_answer(body)
     assert found.user == "alice"
     assert found.attributes == {}

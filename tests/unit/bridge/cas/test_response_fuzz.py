@@ -1,9 +1,9 @@
-"""Whatever arrives in place of an answer, the sign-in ends cleanly and quickly."""
+"""Random input to the response parsers ends quickly in a user or an error."""
 
 import contextlib
 import time
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.cas.response import USER_MAX_CHARS
@@ -12,6 +12,7 @@ from tests.support.cas import cas_xml
 from tests.support.cas.cas_answers import read_answer
 from tests.support.cas.cas_xml import response, success
 
+CPU_SECONDS_MAX = 1.0  # only exponential parsing exceeds this on a busy machine
 USER = "<cas:user>alice</cas:user>"
 SUCCESS = f"<cas:authenticationSuccess>{USER}</cas:authenticationSuccess>"
 FAILURE = '<cas:authenticationFailure code="INVALID_TICKET">no</cas:authenticationFailure>'
@@ -40,23 +41,21 @@ MARKUP = st.sampled_from(
 
 
 def read_whatever_it_is(body: bytes) -> None:
-    """Either a sound user or one of our errors, and quickly."""
+    """Parse a body; expect a valid user or a bridge error, quickly."""
     start = time.thread_time()
     with contextlib.suppress(UpstreamError, TicketRejected, SignInDenied):
         found = read_answer(body)
         assert found.user.isprintable()
         assert 0 < len(found.user) <= USER_MAX_CHARS
-    assert time.thread_time() - start < 0.1
+    assert time.thread_time() - start < CPU_SECONDS_MAX
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=2_000))
 def test_any_bytes_end_in_a_bridge_error(body: bytes) -> None:
     read_whatever_it_is(body)
     read_whatever_it_is(success(f"<cas:user>{body.decode('latin-1')}</cas:user>"))
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(MARKUP, st.text(max_size=8)), max_size=20))
 def test_random_cas_markup_ends_in_user_or_error(pieces: list[str]) -> None:
     inside = "".join(pieces).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
@@ -64,7 +63,6 @@ def test_random_cas_markup_ends_in_user_or_error(pieces: list[str]) -> None:
     read_whatever_it_is(success(inside))
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.integers(0, len(cas_xml.DJANGO_CAS_SERVER) - 1), st.binary(max_size=4), st.integers(0, 40))
 def test_damaged_responses_never_crash(at: int, instead: bytes, lost: int) -> None:
     whole = cas_xml.DJANGO_CAS_SERVER

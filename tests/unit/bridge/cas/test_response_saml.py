@@ -1,4 +1,4 @@
-"""Answers in SAML 1.1, as strict as in any other form."""
+"""SAML 1.1 responses."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_saml_success_returns_user_attributes_and_time() -> None:
 
 
 def test_released_date_wins_over_saml_instant() -> None:
-    """Some servers write the time of the answer there."""
+    """Some servers write the time of the response there."""
     date = {"authenticationDate": ["2026-09-21T08:00:00+00:00"]}
     assert read_answer(saml_signed_in("alice", date, service=SERVICE, now=NOW)).attributes == {
         "authenticationDate": ("2026-09-21T08:00:00+00:00",)

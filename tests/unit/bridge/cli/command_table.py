@@ -105,7 +105,7 @@ ROWS: Mapping[Path, Row] = {
         ],
         rejected=[
             ["--yes"],  # the settings file exists
-            ["--owner", "nobody-of-that-name"],
+            ["--owner", "no-such-user"],
             ["--folder", "passerelle.toml/below", "--issuer", "https://a.example", "--cas-url", "https://c.example"],
             ["--folder", "x" * 300, "--issuer", "https://a.example", "--cas-url", "https://c.example"],
         ],

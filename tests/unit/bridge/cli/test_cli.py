@@ -1,4 +1,4 @@
-"""The `passerelle` command, without the server in it."""
+"""The `passerelle` command without a running server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pages tell people to type is there to be typed: the subcommand, the option, the service, the target."""
+"""Documented commands exist: subcommands, options, services and targets."""
 
 from __future__ import annotations
 
@@ -87,6 +87,6 @@ def test_right_documented_command_is_accepted(line: str) -> None:
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks in a language."""
+    """Return the fenced code blocks in a language."""
     tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
     return [token.content for token in tokens if token.type == "fence" and token.info.partition(" ")[0] == language]

@@ -1,4 +1,4 @@
-"""`passerelle init`: what it makes, what it leaves alone, and that it can be interrupted anywhere."""
+"""`passerelle init`: created files, existing files and interruptions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def inits(tmp_path: Path) -> Inits:
 
 
 def assert_works(folder: Path) -> None:
-    """What `serve` reads is whole, and its key opens the keys of the database."""
+    """Assert that the settings are complete and the secret key decrypts the keys of the database."""
     settings = load({}, [folder / "passerelle.toml"])
     store = SqlStore(settings.database_url.get_secret_value())
     keys = store.keys.all()
@@ -200,7 +200,7 @@ def test_environment_overrides_are_reported(inits: Inits, variable: str, tmp_pat
 
 
 def test_init_can_be_repeated_after_kill(tmp_path: Path) -> None:
-    """With the moments spread over the whole of a run."""
+    """The signals are spread over a whole run."""
     folder = tmp_path / "here"
     folder.mkdir()
     call = Call(words=QUIET, folder=folder)
@@ -224,7 +224,7 @@ def test_init_can_be_repeated_after_kill(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_leaves_no_partial_file(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:  # which never says a word
+    with socket.create_server(("127.0.0.1", 0)) as server:  # which never responds
         (tmp_path / "url").write_text(f"postgresql://bridge:secret@127.0.0.1:{server.getsockname()[1]}/bridge")
         call = Call(words=[*QUIET, "--database-url-file", "url"], folder=tmp_path)
         running = Command(call, tmp_path.with_name("notes"))
@@ -248,7 +248,7 @@ def test_one_of_concurrent_runs_wins(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_root_creates_files_for_the_service_user(umask: int, tmp_path: Path) -> None:
-    """As far as this user may: anybody else is told so. Root's umask may be any."""
+    """Root may create files for any user, with any umask; other users get an error."""
     tmp_path.chmod(0o755)
     words = [PASSERELLE, *QUIET, "--owner", "nobody", "--folder", "etc/settings", "--data", "var/data"]
     place = tmp_path if os.geteuid() else Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())

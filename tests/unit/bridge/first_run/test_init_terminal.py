@@ -1,4 +1,4 @@
-"""The five questions of `passerelle init`, at a real terminal."""
+"""The questions of `passerelle init` at a terminal."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_ctrl_c_at_a_question_changes_nothing(tmp_path: Path) -> None:
     screen = until(here, "Public URL: ", "")
     os.write(here, b"https://auth.example.org\n")
     until(here, "CAS URL: ", screen.partition("Public URL: ")[2])
-    for _ in range(4):  # one that comes a moment before Python begins to read is kept until the next key
+    for _ in range(4):  # a key pressed before Python reads is delivered with the next one
         time.sleep(0.3)
         os.write(here, b"\x03")
         with suppress(subprocess.TimeoutExpired):
@@ -84,7 +84,7 @@ def test_ctrl_c_at_a_question_changes_nothing(tmp_path: Path) -> None:
 
 
 def until(terminal: int, awaited: str, screen: str) -> str:
-    """What is on the screen after these words."""
+    """Return the screen after a text, once it appears."""
     deadline = time.monotonic() + 20
     while awaited not in screen:
         assert time.monotonic() < deadline, f"{awaited!r} does not come: {screen!r}"

@@ -1,4 +1,4 @@
-"""The rules that make an identity: names known by heart, addresses, user names, and what stops the start."""
+"""Rules for claims: known attributes, email addresses, usernames and invalid rules."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def identity(rules: ClaimRules | None = None, user: str = "alice", **attributes:
     return build_identity(user, lists, rules or ClaimRules())
 
 
-# --- attributes known by heart
+# --- known attributes
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_acr_and_amr_come_only_from_rules() -> None:
 
 
 def test_custom_claim_is_a_uri_and_a_list() -> None:
-    rules = loaded(attributes='{"https://example.org/claims/room": ["roomNumber"]}').claim_rules
-    assert identity(rules, roomNumber="A1").claims == {"https://example.org/claims/room": ["A1"]}
+    rules = loaded(attributes='{"https://example.org/claims/office": ["roomNumber"]}').claim_rules
+    assert identity(rules, roomNumber="A1").claims == {"https://example.org/claims/office": ["A1"]}
 
 
 def test_empty_attribute_list_disables_claim() -> None:
@@ -143,7 +143,7 @@ def test_email_template_rejects_unsafe_usernames(user: str) -> None:
     assert identity(ClaimRules(email_template="{username}@example.org"), user).email is None
 
 
-# --- who it is
+# --- identifiers
 
 
 def test_username_case_is_kept_unless_configured() -> None:
@@ -181,7 +181,7 @@ def test_any_attributes_give_a_storable_identity(attributes: dict[str, tuple[str
         assert Identity.from_json(found.to_json()) == found
 
 
-# --- what stops the start
+# --- invalid rules
 
 
 @pytest.mark.parametrize(

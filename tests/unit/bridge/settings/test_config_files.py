@@ -1,4 +1,4 @@
-"""Which settings file counts, and what it may leave to other files."""
+"""Selection of the settings file, and of secret files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_file_of_another_user_is_not_trusted(tmp_path: Path, fault: str) -> None
     elif os.geteuid() == 0:
         os.chown(file, 12345, 12345)
     else:
-        file = Path("/proc/1/status")  # root's, which is nobody's but root's
+        file = Path("/proc/1/status")  # owned by root
         with pytest.raises(ConfigurationError, match="is not valid TOML"):
             load({}, [file])
         return
@@ -49,7 +49,7 @@ def test_file_of_another_user_is_not_trusted(tmp_path: Path, fault: str) -> None
 
 
 def test_inaccessible_working_folder_is_skipped(tmp_path: Path) -> None:
-    """Root's own, where root types `sudo -u passerelle …`."""
+    """As for `sudo -u passerelle …` in root's home folder."""
     closed, database = tmp_path / "root", tmp_path / "bridge.sqlite3"
     closed.mkdir()
     closed.chmod(0)
@@ -67,12 +67,12 @@ def test_inaccessible_working_folder_is_skipped(tmp_path: Path) -> None:
 
 
 def test_group_writable_file_is_not_trusted(tmp_path: Path) -> None:
-    """One's own group may, as a umask of 002 has it."""
+    """The user's own group may write, as with a umask of 002."""
     file = tmp_path / "passerelle.toml"
     file.write_text(f'issuer = "https://a.example"\ncas_url = "https://c.example"\nsecret_key = "{"0" * 64}"\n')
     file.chmod(0o664)
     assert load({}, [file]).issuer == "https://a.example"
-    if os.geteuid() == 0:  # nobody else can give a file to a group of others
+    if os.geteuid() == 0:  # only root can give a file to another group
         os.chown(file, -1, 12345)
         with pytest.raises(ConfigurationError, match="is writable for group 12345"):
             load({}, [file])
@@ -83,7 +83,7 @@ def test_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
     file.write_text(f'issuer = "https://a.example"\ncas_url = "https://c.example"\nsecret_key = "{"0" * 64}"\n')
     link.symlink_to(file)
     assert load({}, [link]).issuer == "https://a.example"
-    if os.geteuid() == 0:  # nobody else can give a link away
+    if os.geteuid() == 0:  # only root can give a link away
         os.chown(link, 12345, 12345, follow_symlinks=False)
         with pytest.raises(ConfigurationError, match="belongs to uid 12345"):
             load({}, [link])

@@ -1,4 +1,4 @@
-"""Groups: directory names read as a directory reads them, and no group out of the wrong branch."""
+"""Rules for groups: comparison of directory names, and groups of other branches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CN = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_siz
 
 
 def escaped(value: str) -> str:
-    """RFC 4514 §2.4, the other way round: every character that is not plain as octets."""
+    """Encode every special character as octets (RFC 4514 §2.4)."""
     return "".join(c if c.isascii() and c.isalnum() else "".join(f"\\{o:02x}" for o in c.encode()) for c in value)
 
 

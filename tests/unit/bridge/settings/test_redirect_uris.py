@@ -1,4 +1,4 @@
-"""Which addresses may be registered to send a code to (RFC 9700 §2.1, RFC 8252 §7)."""
+"""Redirect URIs that may be registered (RFC 9700 §2.1, RFC 8252 §7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets that come from files, as containers mount them."""
+"""Secrets in files, as containers mount them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where settings come from, and that every fault comes out at once, without a secret in it."""
+"""Sources of settings, and one list of faults without secrets."""
 
 from __future__ import annotations
 

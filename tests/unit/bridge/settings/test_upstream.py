@@ -1,4 +1,4 @@
-"""The settings about CAS: its protocol, whole addresses, extra parameters, the proxy on the way."""
+"""CAS settings: protocol, endpoint URLs, extra parameters and proxy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes the value of a setting wrong."""
+"""Invalid values of settings."""
 
 from __future__ import annotations
 
