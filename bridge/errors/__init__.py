@@ -22,7 +22,7 @@ holds a ticket, code, token or secret.
     ├── LogoutRequestMalformed     400  invalid_request          not a logout request of CAS
     ├── RateLimitExceeded          429  temporarily_unavailable  too many failed attempts
     ├── AuthorizationRejected      303                           redirect to the client with an error
-    └── OAuthError                 400  invalid_request          errors of the specifications
+    └── OAuthError                 400  invalid_request          errors of the specifications, in `bridge.errors.oauth`
         ├── InvalidRequest         400
         ├── UnknownClient          400  unauthorized_client      shown as a page, never redirected
         ├── InvalidClient          401  invalid_client
@@ -37,76 +37,205 @@ holds a ticket, code, token or secret.
         └── InsufficientScope      403  insufficient_scope
 """
 
-from bridge.errors.oauth import (
-    AuthorizationRejected,
-    IdentityExpired,
-    InsufficientScope,
-    InvalidClient,
-    InvalidGrant,
-    InvalidRequest,
-    InvalidScope,
-    InvalidToken,
-    MissingToken,
-    OAuthError,
-    TokenReused,
-    UnauthorizedClient,
-    UnknownClient,
-    UnsupportedGrantType,
-)
-from bridge.errors.root import (
-    BridgeError,
-    ClientCommandError,
-    ConfigurationError,
-)
-from bridge.errors.sign_in import (
-    AccessDenied,
-    IdentityIncomplete,
-    InvalidFormToken,
-    LoginNotFound,
-    LogoutRequestMalformed,
-    RateLimitExceeded,
-    ServiceRejected,
-    SignInDenied,
-    TicketMalformed,
-    TicketRejected,
-    UpstreamError,
-    UpstreamMalformed,
-    UpstreamMisconfigured,
-    UpstreamTimeout,
-    UpstreamUnreachable,
-)
+# ruff: noqa: N818 - names describe the failure, as in `except TicketRejected`
 
-__all__ = [
-    "AccessDenied",
-    "AuthorizationRejected",
-    "BridgeError",
-    "ClientCommandError",
-    "ConfigurationError",
-    "IdentityExpired",
-    "IdentityIncomplete",
-    "InsufficientScope",
-    "InvalidClient",
-    "InvalidFormToken",
-    "InvalidGrant",
-    "InvalidRequest",
-    "InvalidScope",
-    "InvalidToken",
-    "LoginNotFound",
-    "LogoutRequestMalformed",
-    "MissingToken",
-    "OAuthError",
-    "RateLimitExceeded",
-    "ServiceRejected",
-    "SignInDenied",
-    "TicketMalformed",
-    "TicketRejected",
-    "TokenReused",
-    "UnauthorizedClient",
-    "UnknownClient",
-    "UnsupportedGrantType",
-    "UpstreamError",
-    "UpstreamMalformed",
-    "UpstreamMisconfigured",
-    "UpstreamTimeout",
-    "UpstreamUnreachable",
-]
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
+from passerelle_common.i18n import gettext_noop
+
+
+class BridgeError(Exception):
+    """Base class: has all that an error page, an OAuth error response and the log need.
+
+    Args:
+        description: Public sentence; `%(name)s` stands for a fact, so that the sentence can be translated.
+        detail: Private text for the log.
+        facts: Values for the placeholders of the description.
+    """
+
+    status: ClassVar[int] = 500
+    code: str = "server_error"
+    default_description: ClassVar[str] = gettext_noop(
+        "An internal error occurred. Try again; if it happens again, tell the administrator."
+    )
+
+    def __init__(
+        self, description: str | None = None, *, detail: str = "", facts: Mapping[str, str] | None = None
+    ) -> None:
+        self.msgid = description or self.default_description
+        self.facts = dict(facts or {})
+        self.detail = detail
+        super().__init__(self.description)
+
+    @property
+    def description(self) -> str:
+        """The public sentence in English, with its facts, for clients and the log."""
+        return self.msgid % self.facts if self.facts else self.msgid
+
+    @property
+    def wire_description(self) -> str:
+        """The description in the characters that `error_description` allows (RFC 6749 §5.2)."""
+        return re.sub(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]", "?", self.description)
+
+
+class ConfigurationError(BridgeError):
+    """The settings are invalid. Lists every fault, so that one correction is enough."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        listed = "".join(f"\n  - {fault}" for fault in self.faults)
+        super().__init__(f"The configuration is invalid. Correct these settings and start again:{listed}")
+
+
+class ClientCommandError(BridgeError):
+    """A command about a client cannot be carried out."""
+
+    status = 400
+    code = "invalid_request"
+    default_description = "The client was not changed."
+
+
+class UpstreamError(BridgeError):
+    """CAS gave no usable response."""
+
+    status = 502
+    code = "temporarily_unavailable"
+    default_description = gettext_noop(
+        "The central sign-in service (CAS) gave no usable response, so you could not be signed in. "
+        "Start again in a few minutes."
+    )
+
+
+class UpstreamUnreachable(UpstreamError):
+    """The connection failed, or was lost before the response was complete."""
+
+    default_description = gettext_noop(
+        "The central sign-in service (CAS) could not be reached, so you could not be signed in. "
+        "Start again in a few minutes."
+    )
+
+
+class UpstreamTimeout(UpstreamError):
+    """The connection or the complete response took too long."""
+
+    default_description = gettext_noop(
+        "The central sign-in service (CAS) took too long to answer, so you could not be signed in. "
+        "Start again in a few minutes."
+    )
+
+
+class UpstreamMisconfigured(UpstreamError):
+    """The endpoint responds, but not as a CAS validation endpoint."""
+
+    default_description = gettext_noop(
+        "The central sign-in service (CAS) did not respond as expected, so you could not be signed in. "
+        "Tell the administrator if this happens again: the configured address of CAS may be wrong."
+    )
+
+
+class ServiceRejected(UpstreamMisconfigured):
+    """CAS rejects the service URL or the request: the service is not registered."""
+
+    code = "server_error"
+    default_description = gettext_noop(
+        "The central sign-in service (CAS) does not accept sign-ins for this site. "
+        "Tell the administrator: the site must be registered with CAS."
+    )
+
+
+class UpstreamMalformed(UpstreamError):
+    """The response is invalid or ambiguous. It is rejected whole, and never repaired."""
+
+    default_description = gettext_noop(
+        "The central sign-in service (CAS) gave an invalid response, so you could not be signed in. "
+        "Start again; if it happens again, tell the administrator."
+    )
+
+
+class TicketMalformed(BridgeError):
+    """The `ticket` parameter is not a service ticket. It is not sent to CAS."""
+
+    status = 400
+    code = "invalid_request"
+    default_description = gettext_noop(
+        "The link that led you here has no usable sign-in ticket. Go back to the application and sign in again."
+    )
+
+
+class TicketRejected(BridgeError):
+    """CAS does not know the ticket. This is common: reloads, slow users, the back button."""
+
+    status = 403
+    code = "access_denied"
+    default_description = gettext_noop(
+        "The sign-in ticket has expired or was already used. Go back to the application and sign in again."
+    )
+
+
+class SignInDenied(BridgeError):
+    """CAS denies access to this user, or to this kind of login."""
+
+    status = 403
+    code = "access_denied"
+    default_description = gettext_noop(
+        "The central sign-in service (CAS) does not allow this account to use this site. "
+        "Ask your administrator if you need access."
+    )
+
+
+class IdentityIncomplete(SignInDenied):
+    """CAS released no usable attribute for the username or the subject."""
+
+    default_description = gettext_noop(
+        "The central sign-in service (CAS) signed you in, but did not identify you to this site. "
+        "Tell the administrator: an attribute of your account is missing or invalid."
+    )
+
+
+class AccessDenied(BridgeError):
+    """The user may not use this application."""
+
+    status = 403
+    code = "access_denied"
+
+
+class LoginNotFound(BridgeError):
+    """The callback matches no pending login of this browser: replayed, expired, or from another browser."""
+
+    status = 400
+    code = "invalid_request"
+    default_description = gettext_noop(
+        "This sign-in cannot be continued: it is already complete, has expired, was started in another browser, "
+        "or your browser does not accept cookies. Go back to the application and sign in again."
+    )
+
+
+class LogoutRequestMalformed(BridgeError):
+    """The request is not a logout request of CAS. No session ends."""
+
+    status = 400
+    code = "invalid_request"
+    default_description = gettext_noop(
+        "This address accepts only logout requests of the central sign-in service (CAS)."
+    )
+
+
+class InvalidFormToken(LoginNotFound):
+    """The form lacks the CSRF token of this session."""
+
+    default_description = gettext_noop(
+        "This form is no longer valid, because you signed in again or another page sent it. "
+        "Go back, reload the page and try again."
+    )
+
+
+class RateLimitExceeded(BridgeError):
+    """The caller failed too often within a minute."""
+
+    status = 429
+    code = "temporarily_unavailable"
+    default_description = gettext_noop("Too many failed attempts from your address. Wait a minute and try again.")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bridge.errors.root import BridgeError
+from bridge.errors import BridgeError
 
 
 class OAuthError(BridgeError):

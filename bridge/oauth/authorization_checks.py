@@ -11,7 +11,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from bridge.errors import AuthorizationRejected, InvalidRequest, OAuthError, UnknownClient
+from bridge.errors.oauth import AuthorizationRejected, InvalidRequest, OAuthError, UnknownClient
 from bridge.log import bind_log_context
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client, ClientRegistry

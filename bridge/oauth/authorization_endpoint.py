@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bridge.errors import AccessDenied, AuthorizationRejected, UnknownClient
+from bridge.errors import AccessDenied
+from bridge.errors.oauth import AuthorizationRejected, UnknownClient
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.authorization_checks import (
     UNKNOWN_REDIRECT_URI,

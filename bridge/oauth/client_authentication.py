@@ -6,7 +6,7 @@ import base64
 import binascii
 from urllib.parse import unquote_plus
 
-from bridge.errors import InvalidClient, InvalidRequest
+from bridge.errors.oauth import InvalidClient, InvalidRequest
 from bridge.oauth.clients import Client, ClientRegistry, hash_secret
 from bridge.oauth.parameters import Parameters
 

@@ -16,7 +16,8 @@ import structlog
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from bridge.errors import ClientCommandError, InvalidClient
+from bridge.errors import ClientCommandError
+from bridge.errors.oauth import InvalidClient
 from bridge.identity import Identity
 from bridge.settings import ClientSettings, is_loopback
 from bridge.settings.attribute_names import merge_spellings

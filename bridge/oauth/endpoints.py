@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from bridge.errors import (
+from bridge.errors.oauth import (
     InsufficientScope,
     InvalidGrant,
     InvalidRequest,

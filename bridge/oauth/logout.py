@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from bridge.errors import InvalidRequest, UnknownClient
+from bridge.errors.oauth import InvalidRequest, UnknownClient
 from bridge.oauth.authorization_checks import MAX_PARAMETER_CHARS
 from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, add_query, check_not_repeated, single_values

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NewType
 from urllib.parse import urlencode
 
-from bridge.errors import InvalidRequest
+from bridge.errors.oauth import InvalidRequest
 
 Parameters = NewType("Parameters", dict[str, str])
 

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from flask import Blueprint, Response, jsonify, request
 
-from bridge.errors import InvalidRequest, OAuthError, TokenReused
+from bridge.errors.oauth import InvalidRequest, OAuthError, TokenReused
 from bridge.oauth import endpoints
 from bridge.oauth.metadata import provider_metadata
 from bridge.web.context import current_context

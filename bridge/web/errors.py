@@ -8,18 +8,14 @@ import structlog
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from bridge.errors import (
-    AccessDenied,
+from bridge.errors import AccessDenied, BridgeError, InvalidFormToken, LoginNotFound, RateLimitExceeded
+from bridge.errors.oauth import (
     AuthorizationRejected,
-    BridgeError,
     InvalidClient,
-    InvalidFormToken,
     InvalidRequest,
     InvalidToken,
-    LoginNotFound,
     MissingToken,
     OAuthError,
-    RateLimitExceeded,
 )
 from bridge.oauth.authorization_endpoint import AuthorizationResponse
 from bridge.web.context import current_context

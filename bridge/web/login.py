@@ -11,7 +11,8 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from bridge.cas.attributes import build_identity
 from bridge.cas.protocol import check_ticket, ticket_fingerprint
-from bridge.errors import AuthorizationRejected, LoginNotFound, SignInDenied, TicketRejected, UpstreamError
+from bridge.errors import LoginNotFound, SignInDenied, TicketRejected, UpstreamError
+from bridge.errors.oauth import AuthorizationRejected
 from bridge.identity import Identity
 from bridge.log import bind_log_context
 from bridge.oauth import authorization_endpoint as endpoint

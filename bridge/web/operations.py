@@ -18,7 +18,8 @@ from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from bridge.errors import AuthorizationRejected, BridgeError, OAuthError
+from bridge.errors import BridgeError
+from bridge.errors.oauth import AuthorizationRejected, OAuthError
 from bridge.metrics import CONTENT_TYPE
 from bridge.oauth.grants import GRANTS
 from bridge.settings import is_loopback

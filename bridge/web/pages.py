@@ -16,7 +16,8 @@ from flask import Blueprint, Flask, Response, g, has_request_context, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, NotFound
 
-from bridge.errors import BridgeError, OAuthError, UnknownClient
+from bridge.errors import BridgeError
+from bridge.errors.oauth import OAuthError, UnknownClient
 from bridge.web.context import AppContext, current_context
 from passerelle_common.i18n import (
     SOURCE_LANGUAGE,

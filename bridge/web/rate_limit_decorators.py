@@ -11,7 +11,8 @@ from typing import ParamSpec
 from flask import Response, request
 from limits import RateLimitItem
 
-from bridge.errors import BridgeError, InvalidClient, InvalidToken, LoginNotFound, TicketMalformed, TicketRejected
+from bridge.errors import BridgeError, LoginNotFound, TicketMalformed, TicketRejected
+from bridge.errors.oauth import InvalidClient, InvalidToken
 from bridge.oauth.client_authentication import basic_credentials
 from bridge.web.context import current_context
 from bridge.web.rate_limits import FailureLimits

@@ -5,14 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from bridge.errors import (
-    BridgeError,
-    ServiceRejected,
-    SignInDenied,
-    TicketRejected,
-    UpstreamError,
-    UpstreamMalformed,
-)
+from bridge.errors import BridgeError, ServiceRejected, SignInDenied, TicketRejected, UpstreamError, UpstreamMalformed
 
 BODY_MAX_BYTES = 64 * 1024
 USER_MAX_CHARS = 255

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.errors import InvalidScope, UnauthorizedClient
+from bridge.errors.oauth import InvalidScope, UnauthorizedClient
 from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters
 from bridge.oauth.provider_context import ProviderContext

@@ -8,7 +8,7 @@ from typing import Any
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from bridge.errors import InvalidGrant, TokenReused
+from bridge.errors.oauth import InvalidGrant, TokenReused
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters, required

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.errors import IdentityExpired, InvalidGrant, InvalidScope
+from bridge.errors.oauth import IdentityExpired, InvalidGrant, InvalidScope
 from bridge.oauth.clients import Client
 from bridge.oauth.grants.code import check_redeemed
 from bridge.oauth.parameters import Parameters, required

@@ -5,9 +5,10 @@ import re
 import pytest
 
 from bridge import errors
-from bridge.errors import BridgeError, ConfigurationError
+from bridge.errors import BridgeError, ConfigurationError, oauth
 
-ALL = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, BridgeError)]
+MEMBERS = {**vars(errors), **vars(oauth)}.values()
+ALL = [kind for kind in MEMBERS if isinstance(kind, type) and issubclass(kind, BridgeError)]
 
 
 def test_error_tree_shows_every_error_with_status_and_code() -> None:

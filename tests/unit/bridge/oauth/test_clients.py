@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from pydantic import ValidationError
 
-from bridge.errors import InvalidClient, InvalidRequest
+from bridge.errors.oauth import InvalidClient, InvalidRequest
 from bridge.oauth.client_authentication import authenticate_client
 from bridge.oauth.clients import Client, ClientRegistry, hash_secret
 from bridge.oauth.parameters import Parameters
@@ -61,7 +61,7 @@ def test_both_secrets_are_valid_during_rotation() -> None:
 
 def test_former_secret_needs_a_current_one() -> None:
     """The commands would show such a client as public, but the bridge would accept the replaced secret."""
-    with pytest.raises(ValidationError, match="former_secret_hash needs a secret beside it"):
+    with pytest.raises(ValidationError, match="former_secret_hash requires a current secret"):
         client(client_secret=None, former_secret_hash=hash_secret("the one before"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.errors import InvalidGrant
+from bridge.errors.oauth import InvalidGrant
 from bridge.identity import Identity
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.grants.code import check_code_verifier, check_same_client, check_same_redirect_uri

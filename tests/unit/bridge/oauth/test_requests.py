@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.errors import AuthorizationRejected, InvalidRequest, InvalidToken, MissingToken
+from bridge.errors.oauth import AuthorizationRejected, InvalidRequest, InvalidToken, MissingToken
 from bridge.identity import Identity
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.authorization_checks import (

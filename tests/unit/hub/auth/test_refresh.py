@@ -12,7 +12,7 @@ import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
-from bridge.errors import IdentityExpired
+from bridge.errors.oauth import IdentityExpired
 from hub.auth.oauth import IDENTITY_TOO_OLD, evaluate_token_error
 from hub.auth.refresh import (
     CONFIRMED_AT,
