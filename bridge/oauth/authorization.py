@@ -10,6 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+UNCHANGED_PARAMETERS = (
+    *("client_id", "response_mode", "scope", "state", "nonce", "code_challenge"),
+    *("ui_locales", "login_hint", "id_token_hint"),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationRequest:
@@ -49,21 +54,12 @@ class AuthorizationRequest:
 
     def to_parameters(self) -> dict[str, str]:
         """Return the parameters of an equal request, for forms and redirects to the authorization endpoint."""
-        sent = {
+        sent: dict[str, str | None] = {name: getattr(self, name) for name in UNCHANGED_PARAMETERS} | {
             "response_type": "code",
-            "client_id": self.client_id,
             "redirect_uri": self.redirect_uri if self.redirect_uri_was_sent else None,
-            "scope": self.scope,
-            "state": self.state,
-            "nonce": self.nonce,
-            "code_challenge": self.code_challenge,
             "code_challenge_method": self.code_challenge and "S256",
             "prompt": " ".join(self.prompt) or None,
             "max_age": None if self.max_age is None else str(self.max_age),
-            "response_mode": None if self.response_mode == "query" else self.response_mode,
-            "ui_locales": self.ui_locales,
-            "login_hint": self.login_hint,
-            "id_token_hint": self.id_token_hint,
             "acr_values": " ".join(self.acr_values) or None,
             "claims": self._claims_parameter(),
         }

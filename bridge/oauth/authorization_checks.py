@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,16 +46,7 @@ UNKNOWN_REDIRECT_URI = gettext_noop(
 def check_authorization_request(
     parameters: Parameters, repeated: tuple[str, ...], clients: ClientRegistry, *, issuer: str
 ) -> tuple[AuthorizationRequest, Client]:
-    """Run every check in order.
-
-    Args:
-        parameters: The values that were sent.
-        repeated: Names that were sent more than once.
-        clients: The registered clients.
-        issuer: Value of `iss` in an error response (RFC 9207).
-
-    Returns:
-        The request and its client.
+    """Run every check in order, and return the request with its client.
 
     Raises:
         UnknownClient: The client or the redirect URI is not registered. Show a page, never redirect.
@@ -68,7 +60,7 @@ def check_authorization_request(
     try:
         response_mode = check_response_mode(parameters, redirect_uri)
         check_not_repeated(repeated, KNOWN_PARAMETERS)
-        check_lengths(parameters)
+        check_lengths(parameters, STORED_PARAMETERS)
         check_no_request_object(parameters)
         check_response_type(parameters)
         check_grant_type(client)
@@ -122,9 +114,9 @@ def check_redirect_uri(uri: str | None, client: Client) -> str:
     )
 
 
-def check_lengths(parameters: Parameters) -> None:
+def check_lengths(parameters: Parameters, names: Iterable[str]) -> None:
     """Limit what is stored and echoed."""
-    lengths = {name: len(parameters.get(name, "")) for name in STORED_PARAMETERS}
+    lengths = {name: len(parameters.get(name, "")) for name in names}
     for name, length in lengths.items():
         if length > MAX_PARAMETER_CHARS:
             raise InvalidRequest(f"The parameter {name} is longer than {MAX_PARAMETER_CHARS} characters.")

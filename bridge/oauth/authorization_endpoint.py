@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from bridge.errors import AccessDenied
 from bridge.errors.oauth import AuthorizationRejected, UnknownClient
@@ -25,15 +24,6 @@ from passerelle_common.i18n import gettext_noop
 CODE_LIFETIME_SECONDS = 60
 FRESH_IDENTITY_SECONDS = 60
 NEW_LOGIN_PROMPTS = frozenset({"login", "select_account"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationResponse:
-    """The parameters to return to the client through the browser."""
-
-    redirect_uri: str
-    parameters: Mapping[str, str]
-    response_mode: str
 
 
 def check_request(provider: ProviderContext, pairs: Iterable[tuple[str, str]]) -> tuple[AuthorizationRequest, Client]:
@@ -189,8 +179,8 @@ def refused(
     )
 
 
-def issue_code(provider: ProviderContext, request: AuthorizationRequest, session: Session) -> AuthorizationResponse:
-    """Store a grant with a new code, and return the response that carries the code."""
+def issue_code(provider: ProviderContext, request: AuthorizationRequest, session: Session) -> dict[str, str]:
+    """Store a grant with a new code, and return the parameters of the response to the client."""
     code, now = provider.new_secret(), provider.now()
     grant = Grant(
         grant_id=provider.new_secret(),
@@ -212,8 +202,4 @@ def issue_code(provider: ProviderContext, request: AuthorizationRequest, session
             expires_at=now + CODE_LIFETIME_SECONDS,
         ),
     )
-    return AuthorizationResponse(
-        redirect_uri=request.redirect_uri,
-        parameters=response_parameters({"code": code}, request.state, provider.issuer),
-        response_mode=request.response_mode,
-    )
+    return response_parameters({"code": code}, request.state, provider.issuer)

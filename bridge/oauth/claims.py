@@ -60,25 +60,15 @@ class ClaimsPolicy:
     ) -> dict[str, Any]:
         """Return the claims for a userinfo response (OIDC Core §5.3.2).
 
-        Args:
-            identity: The user.
-            scope: Scopes of the access token, separated by spaces.
-            client: The client of the access token.
-            requested: Names from the claims parameter, by place.
+        `scope` is that of the access token, `requested` comes from the claims parameter.
         """
         names = [*_of_scopes(scope.split()), *client.claims, *requested.get("userinfo", ())]
         return {"sub": self.subject(identity, client)} | self._named(identity, client, names)
 
     def id_token_claims(self, identity: Identity, client: Client, requested: Mapping[str, list[str]]) -> dict[str, Any]:
-        """Return the user's claims for an ID token; claims of scopes are in the userinfo response (§5.4).
+        """Return the user's claims for an ID token; those of scopes are in the userinfo response (§5.4).
 
-        Args:
-            identity: The user.
-            client: The audience.
-            requested: Names from the claims parameter, by place.
-
-        Returns:
-            The claims; an unknown `acr` or `amr` is None.
+        An unknown `acr` or `amr` is None.
         """
         claims = {"sub": self.subject(identity, client), "acr": identity.acr, "amr": list(identity.amr) or None}
         return claims | self._named(identity, client, [*client.claims, *requested.get("id_token", ())])

@@ -11,8 +11,8 @@ from typing import Any
 
 import structlog
 
-from bridge.errors.oauth import InvalidRequest, UnknownClient
-from bridge.oauth.authorization_checks import MAX_PARAMETER_CHARS
+from bridge.errors.oauth import InvalidRequest, OAuthError, UnknownClient
+from bridge.oauth.authorization_checks import check_lengths
 from bridge.oauth.clients import Client, ClientRegistry
 from bridge.oauth.parameters import Parameters, add_query, check_not_repeated, single_values
 from bridge.oauth.provider_context import ProviderContext
@@ -72,7 +72,7 @@ def check_logout_request(provider: ProviderContext, pairs: Iterable[tuple[str, s
     """
     parameters, repeated = single_values(pairs)
     check_not_repeated(repeated, KNOWN_PARAMETERS)
-    check_length(parameters)
+    check_lengths(parameters, ("state", "ui_locales"))
     hint = check_hint(provider, parameters)
     client = check_client(provider, parameters, hint)
     return LogoutRequest(
@@ -84,22 +84,16 @@ def check_logout_request(provider: ProviderContext, pairs: Iterable[tuple[str, s
     )
 
 
-def check_length(parameters: Parameters) -> None:
-    """Limit what is echoed."""
-    for name in ("state", "ui_locales"):
-        if len(parameters.get(name, "")) > MAX_PARAMETER_CHARS:
-            raise InvalidRequest(f"The parameter {name} is longer than {MAX_PARAMETER_CHARS} characters.")
-
-
 def check_hint(provider: ProviderContext, parameters: Parameters) -> Mapping[str, Any] | None:
     """Return the claims of an ID token of this issuer, expired or not (§2). Logout tokens are rejected."""
     if "id_token_hint" not in parameters:
         return None
     claims = provider.keys.claims_of(parameters["id_token_hint"])
     if claims is None or claims.get("iss") != provider.issuer or "events" in claims:
-        raise _invalid_hint(provider, "not an ID token signed by this issuer")
+        raise _rejected(provider, InvalidRequest, INVALID_HINT, "id_token_hint: not an ID token signed by this issuer")
     if parameters.get("client_id") not in (None, claims.get("aud")):
-        raise _invalid_hint(provider, "the ID token was issued to another client than client_id")
+        detail = "id_token_hint: the ID token was issued to another client than client_id"
+        raise _rejected(provider, InvalidRequest, INVALID_HINT, detail)
     return claims
 
 
@@ -109,7 +103,9 @@ def check_client(provider: ProviderContext, parameters: Parameters, hint: Mappin
         return None if hint is None else provider.clients.get(str(hint.get("aud")))
     client = provider.clients.get(parameters["client_id"])
     if client is None:
-        raise _invalid_redirect(provider, provider.clients.absence_reason(parameters["client_id"]))
+        raise _rejected(
+            provider, UnknownClient, INVALID_REDIRECT, provider.clients.absence_reason(parameters["client_id"])
+        )
     return client
 
 
@@ -121,7 +117,9 @@ def check_post_logout_redirect_uri(
     if uri is None or (client is not None and uri in client.post_logout_redirect_uris):
         return uri
     owner = "no client" if client is None else f"client {client.client_id}"
-    raise _invalid_redirect(provider, f"{owner}: post_logout_redirect_uri {uri[:200]!r} is not registered")
+    raise _rejected(
+        provider, UnknownClient, INVALID_REDIRECT, f"{owner}: post_logout_redirect_uri {uri[:200]!r} is not registered"
+    )
 
 
 def hint_matches_session(provider: ProviderContext, request: LogoutRequest, session: Session) -> bool:
@@ -187,13 +185,5 @@ def _logout_uris(clients: ClientRegistry) -> Callable[[str], str | None]:
     return logout_uri
 
 
-def _invalid_hint(provider: ProviderContext, detail: str) -> InvalidRequest:
-    return InvalidRequest(INVALID_HINT, detail=f"id_token_hint: {detail}", facts=_logout_url(provider))
-
-
-def _invalid_redirect(provider: ProviderContext, detail: str) -> UnknownClient:
-    return UnknownClient(INVALID_REDIRECT, detail=detail, facts=_logout_url(provider))
-
-
-def _logout_url(provider: ProviderContext) -> Mapping[str, str]:
-    return {"address": f"{provider.issuer}/logout"}
+def _rejected(provider: ProviderContext, kind: type[OAuthError], sentence: str, detail: str) -> OAuthError:
+    return kind(sentence, detail=detail, facts={"address": f"{provider.issuer}/logout"})

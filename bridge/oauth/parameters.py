@@ -12,16 +12,10 @@ Parameters = NewType("Parameters", dict[str, str])
 
 
 def single_values(pairs: Iterable[tuple[str, str]]) -> tuple[Parameters, tuple[str, ...]]:
-    """Split a request into values and repeated names.
+    """Return the values of a request, and the names that were sent more than once.
 
     An empty value counts as absent (RFC 6749 §3.1). The first value of a repeated parameter is kept, because the
     error response needs the client and its redirect URI.
-
-    Args:
-        pairs: The parameters as they were sent.
-
-    Returns:
-        The values, and the names that were sent more than once.
     """
     values: dict[str, str] = {}
     repeated: dict[str, None] = {}

@@ -47,14 +47,9 @@ class ProviderContext:
         return secrets.token_urlsafe(32)
 
     def derived_secret(self, purpose: str, *parts: str) -> str:
-        """Derive 256 bits that only the bridge can compute.
+        """Derive 256 bits, safe in URLs, that only the bridge can compute.
 
-        Args:
-            purpose: Label that keeps the values of different uses apart.
-            *parts: Input of the derivation; at least one must be a secret itself.
-
-        Returns:
-            The same value for the same input, safe in URLs.
+        The same input gives the same value. At least one part must be a secret itself.
         """
         message = "\0".join((purpose, *parts)).encode()
         digest = hmac.new(self.derivation_key, message, hashlib.sha256).digest()

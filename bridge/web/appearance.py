@@ -87,13 +87,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def mix(color: str, other: str, share: float) -> str:
-    """Mix two colours.
-
-    Args:
-        color: The first, as #rrggbb.
-        other: The second, as #rrggbb.
-        share: Share of the second, from 0 to 1.
-    """
+    """Mix two colours; `share` of the second is from 0 to 1."""
     channels = [round(a + (b - a) * share) for a, b in zip(_channels(color), _channels(other), strict=True)]
     return "#{:02x}{:02x}{:02x}".format(*channels)
 

@@ -52,4 +52,5 @@ def consent() -> Response:
         raise endpoint.refused(provider, authorization, "access_denied", "The user denied consent.")
     scope = " ".join(endpoint.consent_scopes(authorization, client))
     provider.store.grants.add_consent(client.client_id, subject, scope, now=provider.now())
-    return authorization_response(endpoint.issue_code(provider, authorization, session))
+    parameters = endpoint.issue_code(provider, authorization, session)
+    return authorization_response(authorization.redirect_uri, parameters, authorization.response_mode)

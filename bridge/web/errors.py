@@ -17,7 +17,6 @@ from bridge.errors.oauth import (
     MissingToken,
     OAuthError,
 )
-from bridge.oauth.authorization_endpoint import AuthorizationResponse
 from bridge.web.context import current_context
 from bridge.web.operations import error_reason
 from bridge.web.pages import localized_description
@@ -55,10 +54,7 @@ def handle_bridge_error(error: BridgeError) -> Response:
     current_context().metrics.count_refusal(error_reason(error))
     if isinstance(error, AuthorizationRejected):
         log.info("authorization_refused", error=error.detail, description=error.description)
-        answer = AuthorizationResponse(
-            redirect_uri=error.redirect_uri, parameters=error.answer, response_mode=error.response_mode
-        )
-        return authorization_response(answer)
+        return authorization_response(error.redirect_uri, error.answer, error.response_mode)
     if not (isinstance(error, OAuthError) and request.endpoint == "api.token"):  # the token view logs its own
         _log(error)
     response = _json(error) if _is_for_programs() else _page(error.status, error)

@@ -99,7 +99,8 @@ def respond(context: AppContext, authorization: AuthorizationRequest, client: Cl
     if endpoint.needs_consent(context.provider, authorization, client, session):
         return consent_page(context, authorization, client, session)
     log.info("code_issued", client=client.client_id, subject=subject, scope=authorization.scope)
-    return authorization_response(endpoint.issue_code(context.provider, authorization, session))
+    parameters = endpoint.issue_code(context.provider, authorization, session)
+    return authorization_response(authorization.redirect_uri, parameters, authorization.response_mode)
 
 
 def redirect_to_cas(context: AppContext, authorization: AuthorizationRequest, *, attempt: int) -> Response:

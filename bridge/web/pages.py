@@ -42,10 +42,7 @@ blueprint = Blueprint("pages", __name__)
 def init_templates(app: Flask, path: str, context: AppContext) -> None:
     """Add translations, filters and shared values to the templates.
 
-    Args:
-        app: The application.
-        path: Path of the issuer. URLs are built from it, because url_for fails for an invalid Host header.
-        context: The dependencies of the application.
+    URLs are built from the path of the issuer, because url_for fails for an invalid Host header.
     """
     app.jinja_env.add_extension("jinja2.ext.i18n")
     # A method of the extension, which mypy does not see.

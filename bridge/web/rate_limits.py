@@ -23,14 +23,7 @@ from bridge.errors import RateLimitExceeded
 
 
 class FailureLimits:
-    """The failures of the last minute.
-
-    Args:
-        client_failures: Allowed failures a minute of one client_id from one address.
-        address_failures: Allowed failures a minute of all clients from one address.
-        bad_tokens: Allowed invalid tokens a minute from one address.
-        bad_callbacks: Allowed invalid callbacks a minute from one address.
-    """
+    """The failures of the last minute; every limit is a number of failures a minute from one address."""
 
     def __init__(self, *, client_failures: int, address_failures: int, bad_tokens: int, bad_callbacks: int) -> None:
         self._client = RateLimitItemPerMinute(client_failures, namespace="client")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Response, make_response, render_template
 from werkzeug.datastructures import Headers
 
-from bridge.oauth.authorization_endpoint import AuthorizationResponse
 from bridge.oauth.parameters import add_query
 
 
@@ -32,12 +32,12 @@ def see_other(location: str) -> Response:
     return RawRedirect(location)
 
 
-def authorization_response(answer: AuthorizationResponse) -> Response:
+def authorization_response(redirect_uri: str, parameters: Mapping[str, str], response_mode: str) -> Response:
     """Redirect, or return a form for the browser to post (OAuth 2.0 Form Post Response Mode §2)."""
-    if answer.response_mode == "query":
-        return see_other(add_query(answer.redirect_uri, answer.parameters))
-    page = render_template("form_post.html", action=answer.redirect_uri, parameters=answer.parameters)
-    return with_form_policy(page, form_action_source(answer.redirect_uri), script="'self'")
+    if response_mode == "query":
+        return see_other(add_query(redirect_uri, parameters))
+    page = render_template("form_post.html", action=redirect_uri, parameters=parameters)
+    return with_form_policy(page, form_action_source(redirect_uri), script="'self'")
 
 
 def with_form_policy(page: str, *form_actions: str, script: str = "'none'") -> Response:
@@ -51,9 +51,7 @@ def with_form_policy(page: str, *form_actions: str, script: str = "'none'") -> R
 def content_security_policy(*, form_action: str = "'self'", script: str = "'none'") -> str:
     """Return a policy that forbids foreign content and frames (RFC 9700 §4.16).
 
-    Args:
-        form_action: Allowed targets of forms; browsers apply it to redirects after a form as well.
-        script: Allowed sources of scripts.
+    Browsers apply `form_action` to redirects after a form as well.
     """
     return (
         f"default-src 'none'; style-src 'self'; img-src 'self'; script-src {script}; form-action {form_action}; "
