@@ -20,6 +20,8 @@ class TokenIssue:
     """The tokens of one response, in plain text, and their records."""
 
     grant: Grant
+    request: AuthorizationRequest | None
+    """The parsed request of the grant; None for a client without a user."""
     scope: str
     access_token: str
     refresh_token: str | None
@@ -44,6 +46,7 @@ def build_token_issue(
     scope: str,
     access_token: str,
     refresh_token: str | None = None,
+    request: AuthorizationRequest | None = None,
 ) -> TokenIssue:
     """Build the records of new tokens, secrets hashed; nothing is stored yet."""
     if grant.identity is not None:
@@ -66,7 +69,14 @@ def build_token_issue(
             expires_at=min(now + idle_lifetime, grant.created_at + provider.grant_lifetime_seconds),
         )
     records = TokenRecords(access_token=access_record, refresh_token=refresh_record)
-    return TokenIssue(grant=grant, scope=scope, access_token=access_token, refresh_token=refresh_token, records=records)
+    return TokenIssue(
+        grant=grant,
+        request=request,
+        scope=scope,
+        access_token=access_token,
+        refresh_token=refresh_token,
+        records=records,
+    )
 
 
 def token_response(
@@ -86,17 +96,22 @@ def token_response(
     if identity is not None:
         if not client.require_pkce and "profile" in scopes:
             response["user"] = identity.username  # compatibility with the predecessor, docs/decisions/0006
-        if "openid" in scopes:
-            response["id_token"] = _id_token(provider, client, issue, identity, refreshed=refreshed)
+        if "openid" in scopes and issue.request is not None:
+            response["id_token"] = _id_token(provider, client, issue, identity, issue.request, refreshed=refreshed)
     return response
 
 
 def _id_token(
-    provider: ProviderContext, client: Client, issue: TokenIssue, identity: Identity, *, refreshed: bool
+    provider: ProviderContext,
+    client: Client,
+    issue: TokenIssue,
+    identity: Identity,
+    request: AuthorizationRequest,
+    *,
+    refreshed: bool,
 ) -> str:
     """Return a signed ID token; after a refresh it keeps `auth_time` but has no nonce (OIDC Core §12.2)."""
     grant = issue.grant
-    request = AuthorizationRequest.from_json(grant.request)
     claims: dict[str, Any] = {
         "iss": provider.issuer,
         "aud": client.client_id,

@@ -38,6 +38,7 @@ def respond(provider: ProviderContext, client: Client, parameters: Parameters) -
             scope=grant.scope,
             access_token=provider.new_secret(),
             refresh_token=provider.new_secret() if "refresh_token" in client.grant_types else None,
+            request=request,
         )
 
     code_hash = fingerprint(required(parameters, "code"))

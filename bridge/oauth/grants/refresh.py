@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.errors.oauth import IdentityExpired, InvalidGrant, InvalidScope
+from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
 from bridge.oauth.grants.code import check_redeemed
 from bridge.oauth.parameters import Parameters, required
@@ -41,6 +42,7 @@ def respond(provider: ProviderContext, client: Client, parameters: Parameters) -
             scope=scope,
             access_token=provider.derived_secret("access token", presented, scope),
             refresh_token=provider.derived_secret("refresh token", presented),
+            request=AuthorizationRequest.from_json(grant.request),
         )
 
     result = provider.store.grants.rotate_refresh_token(
