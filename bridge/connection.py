@@ -41,11 +41,7 @@ class Host:
         return f"{'https' if self.tls else 'http'}://{self.name}:{self.port}{through}"
 
     def connect(self, deadline: float) -> TimedConnection:
-        """Open a connection.
-
-        Raises:
-            OSError: If the server cannot be reached; TimeoutError after the deadline.
-        """
+        """Open a connection, or raise OSError; TimeoutError after the deadline."""
         first: Host | Proxy = self.proxy or self
         sock = _open_socket(_addresses(first.name, first.port, deadline), deadline)
         try:
@@ -140,15 +136,10 @@ class NoResponse(Exception):  # noqa: N818  describes what happened
 
 
 def post_form(url: str, form: str, *, seconds: float) -> int:
-    """Post a form and return the status of the response. The body is not read; certificates are always verified.
-
-    Args:
-        url: An http or https URL.
-        form: URL-encoded form data.
-        seconds: Time limit for connecting, sending and waiting together.
+    """Post a form and return the status; the body is not read, and certificates are always verified.
 
     Raises:
-        NoResponse: If there is no response in time.
+        NoResponse: If there is no response within `seconds`, over connecting, sending and waiting.
     """
     try:
         parts = urlsplit(url)

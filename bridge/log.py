@@ -17,9 +17,7 @@ def bind_log_context(**fields: str) -> None:
 def configure_logging(level: str, *, cache_loggers: bool = True) -> None:
     """Log events of a level and above to stderr.
 
-    Args:
-        level: debug, info, warning or error.
-        cache_loggers: Fix the configuration at first use, which is faster; tests and commands need it changeable.
+    Cached loggers are faster, but keep their configuration; commands and tests must be able to change it.
     """
     structlog.configure(
         processors=[

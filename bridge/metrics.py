@@ -94,20 +94,11 @@ class Metrics:
         self._refusals.labels(reason).inc()
 
     def count_single_logout(self, outcome: str) -> None:
-        """Record a logout request of CAS.
-
-        Args:
-            outcome: `ended`; `unknown` for an unknown or ended session; `malformed`; `checked` for `passerelle check`.
-        """
+        """Record a logout request: `ended`, `unknown`, `malformed`, or `checked` for `passerelle check`."""
         self._single_logouts.labels(outcome).inc()
 
     def count_token_response(self, grant_type: str, outcome: str) -> None:
-        """Record a response of the token endpoint.
-
-        Args:
-            grant_type: A known grant type, or `other`.
-            outcome: `issued` or an error code.
-        """
+        """Record a token response: a known grant type or `other`, and `issued` or an error code."""
         self._tokens.labels(grant_type, outcome).inc()
 
     def observe_request(self, endpoint: str, status: int, seconds: float) -> None:
@@ -115,11 +106,7 @@ class Metrics:
         self._requests.labels(endpoint, f"{status // 100}xx").observe(seconds)
 
     def render(self, gauges: Mapping[str, tuple[str, int]]) -> bytes:
-        """Return all metrics in the text format.
-
-        Args:
-            gauges: Name → (help, value) of current values, read from the store.
-        """
+        """Return all metrics in the text format, with gauges from the store as name → (help, value)."""
         registry = self._registry
         if self._directory is not None:
             registry = CollectorRegistry()

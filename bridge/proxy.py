@@ -45,18 +45,7 @@ def parse_proxy_url(url: str) -> Proxy:
 
 
 def open_tunnel(sock: socket.socket, proxy: Proxy, authority: str, deadline: float) -> None:
-    """Open a tunnel through a connected proxy.
-
-    Args:
-        sock: Socket connected to the proxy.
-        proxy: The proxy, for its credentials and for error messages.
-        authority: Target as `host:port`.
-        deadline: Time limit on the monotonic clock.
-
-    Raises:
-        ProxyError: If the proxy does not open the tunnel.
-        TimeoutError: If the deadline passes.
-    """
+    """Open a tunnel to `host:port` through a connected proxy, or raise ProxyError or TimeoutError."""
     lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}", "User-Agent: Passerelle"]
     lines += [f"{name}: {value}" for name, value in proxy.headers.items()]
     sock.settimeout(seconds_left(deadline))

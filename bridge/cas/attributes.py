@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bridge.cas.dates import parse_unix_seconds
-from bridge.cas.protocol import AUTHENTICATION_DATE
+from bridge.cas.protocol import AUTHENTICATION_DATE, parse_unix_seconds
 from bridge.errors import IdentityIncomplete
 from bridge.identity import Identity
 from bridge.settings.attribute_names import canonical_name, merge_spellings
@@ -29,16 +28,7 @@ Attributes = Mapping[str, tuple[str, ...]]
 
 
 def build_identity(user: str, attributes: Attributes, rules: ClaimRules) -> Identity:
-    """Apply the claim rules to a validated user.
-
-    Args:
-        user: The user as CAS names it.
-        attributes: The released attributes.
-        rules: The rules of the settings.
-
-    Raises:
-        IdentityIncomplete: If CAS did not release the attribute for the subject or the username.
-    """
+    """Apply the claim rules; raise IdentityIncomplete if CAS released no subject or username."""
     found = {name: values for name, values in merge_spellings(attributes).items() if name not in _CREDENTIALS}
     cased = user.lower() if rules.username_case == "lower" else user
     username = _username(cased, found, rules)

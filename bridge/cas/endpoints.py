@@ -64,13 +64,7 @@ class CasEndpoints:
 
     @classmethod
     def from_base_url(cls, base: str, *, internal: str | None = None, protocol: str = "3.0") -> CasEndpoints:
-        """Return the default endpoints below a base URL.
-
-        Args:
-            base: Base URL for browsers.
-            internal: Base URL for this server, if it differs.
-            protocol: A key of `VALIDATE_PATHS`.
-        """
+        """Return the default endpoints below a base URL; `internal` replaces it for requests of this server."""
         # Concatenated, because `urljoin` would drop the path of https://sso.example.org/cas.
         public, private = base.rstrip("/"), (internal or base).rstrip("/")
         validate = private + VALIDATE_PATHS[protocol]

@@ -24,13 +24,7 @@ _FIELDS_MAX = 20
 
 
 def message_from_body(body: bytes) -> bytes:
-    """Extract the message from the body of a back-channel request: a form field or the raw XML.
-
-    The declared content type is ignored.
-
-    Raises:
-        LogoutRequestMalformed: If the body holds no message or several.
-    """
+    """Extract the message from a back-channel request, a form field or raw XML, ignoring the declared content type."""
     if _starts_like_xml(body.strip()):
         return body
     try:
@@ -48,11 +42,7 @@ def message_from_values(values: list[str]) -> bytes:
 
 
 def message_from_front_channel(value: bytes) -> bytes:
-    """Decode a front-channel message: deflated and base64-encoded, or plain XML.
-
-    Raises:
-        LogoutRequestMalformed: If it is neither, or larger than `MESSAGE_MAX_BYTES`.
-    """
+    """Decode a front-channel message: deflated and base64-encoded, or plain XML."""
     if _starts_like_xml(value.strip()):
         return value
     try:
@@ -73,11 +63,7 @@ def message_from_front_channel(value: bytes) -> bytes:
 
 
 def parse_logout_request(message: bytes) -> str:
-    """Return the ticket of the session that ended. It may be unknown here.
-
-    Raises:
-        LogoutRequestMalformed: If the message is not a LogoutRequest with one SessionIndex.
-    """
+    """Return the ticket of the session that ended, or raise LogoutRequestMalformed."""
     text = message.strip()
     if text[:3].lower() == b"%3c":  # some servers encode the field twice
         # If spaces are encoded as %20, a "+" is a literal plus.

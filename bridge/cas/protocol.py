@@ -1,4 +1,4 @@
-"""Service URLs, service tickets and the result of a validation.
+"""Service URLs, service tickets, dates and the result of a validation.
 
 Specification: https://apereo.github.io/cas/development/protocol/CAS-Protocol-Specification.html
 """
@@ -9,8 +9,8 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from bridge.cas.dates import parse_unix_seconds
 from bridge.errors import TicketMalformed, TicketRejected
 from passerelle_common.i18n import gettext_noop
 
@@ -20,6 +20,8 @@ _TICKET = re.compile(r"ST-[A-Za-z0-9._~:/+=%-]{1,1021}")
 # Tolerated clock difference between CAS and this server when a login must be fresh.
 CLOCK_SKEW_SECONDS = 60
 AUTHENTICATION_DATE = "authenticationDate"
+# Apereo's JSON has 1795432113.693936965 where its XML has a date. Thirteen digits would be milliseconds.
+_SECONDS = re.compile(r"([0-9]{9,10})(?:\.[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +33,12 @@ class ValidatedTicket:
 
 
 def service_url(issuer: str, state: str | None) -> str:
-    """Build the service URL. It is stored for the validation, because CAS compares it as a string.
-
-    Args:
-        issuer: Public base URL of the bridge.
-        state: Id of the pending login; None if CAS accepts only one exact service URL.
-    """
+    """Build the service URL; `state` is None if CAS accepts only one exact URL."""
     return f"{issuer}/cas/callback" + ("" if state is None else f"?state={state}")
 
 
 def check_ticket(values: Sequence[str]) -> str:
-    """Return the only service ticket of a callback, or reject it without a request to CAS.
-
-    Args:
-        values: All values of the `ticket` parameter.
-
-    Raises:
-        TicketMalformed: If there is not exactly one well-formed service ticket.
-    """
+    """Return the only service ticket of a callback, or raise TicketMalformed without a request to CAS."""
     if len(values) != 1:
         raise TicketMalformed(detail=f"{len(values)} ticket parameters, expected one")
     ticket = values[0]
@@ -66,14 +56,9 @@ def check_ticket(values: Sequence[str]) -> str:
 
 
 def check_fresh_login(validated: ValidatedTicket, *, since: float) -> None:
-    """Reject a response to `renew` that comes from an older CAS session.
+    """Reject a response to `renew` from an older CAS session with TicketRejected.
 
-    Args:
-        validated: The validation result.
-        since: Start of the login in Unix seconds. Compared if CAS releases only the date of its authentication.
-
-    Raises:
-        TicketRejected: If the session is older; the caller starts a new login.
+    `since` is the start of the login in Unix seconds, compared if CAS reports only the date of its authentication.
     """
     flags = validated.attributes.get("isFromNewLogin", ())
     is_old = any(value.lower() == "false" for value in flags)
@@ -87,3 +72,21 @@ def check_fresh_login(validated: ValidatedTicket, *, since: float) -> None:
 def ticket_fingerprint(ticket: str) -> str:
     """Return a hash prefix for logs: it identifies one login but cannot be replayed."""
     return f"ST-…{hashlib.sha256(ticket.encode()).hexdigest()[:8]}"
+
+
+def parse_unix_seconds(text: str, *, zone_is_utc: bool = False) -> int | None:
+    """Convert Unix seconds or an ISO 8601 date of CAS to Unix seconds.
+
+    None means an unknown format or a missing offset. `zone_is_utc` supplies UTC, as SAML 1.1 core §1.2.2 requires.
+    """
+    if number := _SECONDS.fullmatch(text):
+        return int(number[1])
+    # Java appends the name of the zone: 2019-09-05T12:40:08.014Z[UTC]. The offset before it is enough.
+    text = text.partition("[")[0]
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None and zone_is_utc:
+            moment = moment.replace(tzinfo=UTC)
+        return int(moment.timestamp()) if moment.tzinfo and moment.year >= 1970 else None
+    except (ValueError, OverflowError):
+        return None

@@ -13,12 +13,7 @@ from bridge.store import SqlStore, Store
 
 @contextmanager
 def open_store() -> Iterator[tuple[Settings, Store]]:
-    """Load the settings, open the store, and close it at the end.
-
-    Raises:
-        BridgeError: If the settings or the database cannot be used.
-        StoreFailure: If the database rejects a statement.
-    """
+    """Load the settings and open the store for a block."""
     umask = os.umask(0o077)  # the first command creates the database, which no other user may read
     try:
         settings = load(os.environ, default_config_files())

@@ -51,10 +51,7 @@ from passerelle_common.i18n import gettext_noop
 class BridgeError(Exception):
     """Base class: has all that an error page, an OAuth error response and the log need.
 
-    Args:
-        description: Public sentence; `%(name)s` stands for a fact, so that the sentence can be translated.
-        detail: Private text for the log.
-        facts: Values for the placeholders of the description.
+    In a description, `%(name)s` stands for one of the `facts`, so that the sentence can be translated.
     """
 
     status: ClassVar[int] = 500

@@ -10,14 +10,7 @@ from bridge.errors import BridgeError
 
 
 class OAuthError(BridgeError):
-    """An error with a code of the specifications (RFC 6749 §4.1.2.1 and §5.2).
-
-    Args:
-        description: Public sentence.
-        code: Code of an error without a class of its own.
-        detail: Private text for the log.
-        facts: Values for the placeholders of the description.
-    """
+    """An error with a code of the specifications (RFC 6749 §4.1.2.1 and §5.2), by class or by `code`."""
 
     status = 400
     code = "invalid_request"
@@ -123,15 +116,7 @@ class InsufficientScope(OAuthError):
 
 
 class AuthorizationRejected(BridgeError):
-    """An error that is redirected to the client, whose redirect URI is verified (RFC 6749 §4.1.2.1).
-
-    Args:
-        code: Error code.
-        description: Public sentence.
-        redirect_uri: The verified redirect URI.
-        answer: Parameters of the response.
-        response_mode: Transport of the parameters.
-    """
+    """An error that is redirected to the client, whose redirect URI is verified (RFC 6749 §4.1.2.1)."""
 
     status = 303
 

@@ -38,11 +38,7 @@ class Owner:
 
 
 def find_owner(name: str | None) -> Owner:
-    """Return the named user, or the calling user.
-
-    Raises:
-        SetupError: If the user does not exist, or only root could create files for it.
-    """
+    """Return the named user, or the calling user."""
     if name is None:
         return Owner("", os.geteuid(), os.getegid())
     try:
@@ -64,11 +60,7 @@ def check_not_set_up(folder: Path) -> None:
 
 
 def set_up(answers: Answers, owner: Owner) -> Settings:
-    """Create the secret key, the database with its keys, and last the settings file.
-
-    Raises:
-        BridgeError: If a step fails. A further run continues where this one stopped.
-    """
+    """Create the secret key, the database and last the settings file; it can be repeated after a failure."""
     file = answers.folder / FILE_NAME
     check_not_set_up(answers.folder)
     with _as_setup_error():
@@ -140,7 +132,7 @@ def _make_folder(folder: Path, mode: int, owner: Owner, *, owned: bool) -> None:
 
 
 def _write_new(file: Path, text: str, mode: int, owner: Owner | None) -> None:
-    """Write a file completely or not at all. Reuse an existing file if only root or the owner could read or write it."""
+    """Write a file completely or not at all; reuse an existing one that only root or the owner could access."""
     if os.path.lexists(file):
         found, trusted = file.lstat(), {0, os.geteuid(), owner.uid if owner else os.geteuid()}
         if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077 or found.st_uid not in trusted:
@@ -176,8 +168,8 @@ def _link(draft: Path, file: Path) -> bool:
 
 def _exists_error(file: Path) -> SetupError:
     return SetupError(
-        f"{file} exists, so nothing was changed. To change a setting, edit the file and run `passerelle check`; to start "
-        "over, move the file away."
+        f"{file} exists, so nothing was changed. To change a setting, edit the file and run `passerelle check`; to "
+        "start over, move the file away."
     )
 
 

@@ -87,10 +87,7 @@ _BY_OID = {oid: name.lower() for oid, name in _NAME_OF_OID.items()}
 
 @lru_cache(maxsize=1024)  # a CAS server sends the same few names at every login
 def canonical_name(name: str) -> str:
-    """Return the name under which an attribute is compared.
-
-    Names are case-insensitive (RFC 4512 §1.4). An unknown name is returned in lower case.
-    """
+    """Return the name under which an attribute is compared, ignoring case (RFC 4512 §1.4)."""
     text = name.strip().lower()
     # XML names have no colons here, so CAS servers write underscores.
     if text.startswith("urn_oid_"):

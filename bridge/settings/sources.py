@@ -42,11 +42,7 @@ _TYPE_FAULTS = {
 
 
 def load(environ: Mapping[str, str], files: Sequence[Path] = ()) -> Settings:
-    """Load and validate the settings.
-
-    Args:
-        environ: The process environment.
-        files: Settings files to look for if the environment names none; the first that exists is used.
+    """Load and validate the settings; `files` are searched if the environment names none.
 
     Raises:
         ConfigurationError: With every fault found, each with the setting and the remedy.

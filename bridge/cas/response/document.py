@@ -20,11 +20,7 @@ def looks_like_html(text: bytes) -> bool:
 
 
 def parse_xml(text: bytes) -> Element:
-    """Parse a document that is known to be UTF-8.
-
-    Raises:
-        UpstreamMalformed: If it is not well-formed, or has a DOCTYPE. No entity is ever read.
-    """
+    """Parse a document that is known to be UTF-8; reject any DOCTYPE before its entities are read."""
     # Comments and processing instructions stay in the tree: removing them would join the text around them.
     target = TreeBuilder(insert_comments=True, insert_pis=True)
     parser: Any = XMLParser(target=target, encoding="utf-8", forbid_dtd=True)

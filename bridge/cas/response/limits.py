@@ -48,15 +48,7 @@ def check_utf8(text: bytes) -> str:
 
 
 def check_user(user: str, label: str) -> str:
-    """Return the user name, stripped.
-
-    Args:
-        user: The name as CAS returned it.
-        label: The element that holds it, for the log.
-
-    Raises:
-        UpstreamMalformed: If it is empty, longer than `USER_MAX_CHARS` or not printable.
-    """
+    """Return the stripped user name, which must be printable and at most `USER_MAX_CHARS` long."""
     user = user.strip()
     if not user or len(user) > USER_MAX_CHARS or not user.isprintable():
         raise UpstreamMalformed(detail=f"{label} is empty, over {USER_MAX_CHARS} characters, or has control characters")

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element  # a type; nothing is parsed with it
 
-from bridge.cas.dates import parse_unix_seconds
-from bridge.cas.protocol import AUTHENTICATION_DATE, ValidatedTicket
+from bridge.cas.protocol import AUTHENTICATION_DATE, ValidatedTicket, parse_unix_seconds
 from bridge.cas.response.document import text_of
 from bridge.cas.response.limits import ERROR_OF_CODE, check_user, decode_name, merge_attributes, redact
 from bridge.errors import BridgeError, ServiceRejected, TicketRejected, UpstreamError, UpstreamMalformed
