@@ -1,7 +1,6 @@
-"""A lab: the container of one person's server, from its start to its removal.
+"""Docker spawner of the labs: hooks before a start, requests to the engine, and errors for the user.
 
-Owns how the Docker engine is asked, what is done before a start, and what people are told when there is none. What a
-lab is given (image, limits, folders, quota) is decided elsewhere and comes in through `before_start`.
+Hooks (`before_start`) decide image, limits, folders and quota.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ from tornado.web import HTTPError
 from traitlets import List
 
 from hub.spawner.base import LifecycleMixin
-from hub.spawner.errors import explain, explain_end
-from hub.spawner.progress import TellsProgress
-from hub.spawner.start_queue import turns_of_this_machine
+from hub.spawner.errors import engine_error, exit_error
+from hub.spawner.progress import ProgressMixin
+from hub.spawner.start_queue import create_queue
 
-ENGINE_THREADS = 8  # the engine's client keeps ten connections
+ENGINE_THREADS = 8  # fewer than the ten connections of the engine's client
 ENGINE_TIMEOUT = 60  # seconds; less than Spawner.start_timeout
-STOPS_WITHIN = 5  # seconds from SIGTERM to SIGKILL; a lab that is asked to stop has saved before
-LIVES_WITHIN = 90  # seconds; then JupyterHub waits on, for Spawner.http_timeout
-ANSWERS_WITHIN = 2  # seconds, after which is looked whether it still runs
-ASKED_AGAIN_AFTER = 1.0  # seconds, twice as many each time
-ENGINE_IS_BACK_WITHIN = 60  # seconds, after a restart of it
-LAST_LINES = 20  # of a lab that ended, for the log of the hub
-NAME_IS_FREE_WITHIN = 15  # seconds, in which the engine removes the container of the last run
+STOP_TIMEOUT = 5  # seconds from SIGTERM to SIGKILL; JupyterLab saves all documents before
+START_TIMEOUT = 90  # seconds, after which JupyterHub waits for Spawner.http_timeout
+PROBE_TIMEOUT = 2  # seconds of requests to the lab between two checks of its container
+RETRY_DELAY = 1.0  # seconds, doubled after each attempt
+ENGINE_RESTART_TIMEOUT = 60  # seconds for a restart of the engine
+LOG_LINES = 20  # of a lab that ended, for the hub's log
+NAME_TIMEOUT = 15  # seconds in which the engine removes the container of the last run
 
-# What a start may change on a lab, and finds again as configured at the next one.
-FRESH = (
+# Traits that a hook may change for one start.
+RESTORED_TRAITS = (
     "image",
     "mem_limit",
     "cpu_limit",
@@ -53,81 +52,81 @@ FRESH = (
 )
 
 
-class Lab(LifecycleMixin, TellsProgress, DockerSpawner):  # type: ignore[misc]  # the package carries no types
-    """One person's server in a container."""
+class Lab(LifecycleMixin, ProgressMixin, DockerSpawner):  # type: ignore[misc]  # the package carries no types
+    """A user's server in a container."""
 
     before_start = List(
         trait=Callable(),
         config=True,
         help="""
-        Called one after the other, with the lab, before its container is made; each may be a coroutine function. One
-        may change the lab's settings for this start: the next start begins with the configured ones again. To refuse
-        the start, raise `jupyterhub.spawner.SpawnException` with a sentence for the person who waits.
+        Functions or coroutine functions, called in order with the lab before its container is created. A hook may
+        change the lab's settings for this start; the next start begins with the configured values. To reject the start,
+        raise `jupyterhub.spawner.SpawnException` with a message for the user.
         """,
     )
 
-    # The engine answers one slow request (a stop, a start on a busy machine) in seconds; with the single thread of the
-    # base class everybody else would wait for it. All labs share these threads.
+    # A request to the engine can take seconds. With the base class's single thread, it would delay all other labs.
     _executor = ThreadPoolExecutor(max_workers=ENGINE_THREADS, thread_name_prefix="engine")
-    turns = turns_of_this_machine()
+    queue = create_queue()
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._configured = {name: deepcopy(getattr(self, name)) for name in FRESH}
+        self._configured = {name: deepcopy(getattr(self, name)) for name in RESTORED_TRAITS}
 
     def clear_state(self) -> None:
-        """Forget the last run; JupyterHub calls this before each start, ahead of every hook."""
+        """Restore the configured traits; JupyterHub calls this before each start, ahead of all hooks."""
         super().clear_state()
         for name, value in self._configured.items():
             setattr(self, name, deepcopy(value))
 
     async def start(self) -> Any:
-        """Run the hooks, then the container; whatever goes wrong becomes a sentence."""
+        """Wait in the queue, run the hooks, then start the container; report every error to the user."""
         try:
-            async with self.turns.turn(lambda place: self.tell("queued", place=place)):
+            async with self.queue.slot(lambda place: self.report("queued", place=place)):
                 return await self._start()
-        except SpawnException as refusal:
-            # By these names its pages look for a sentence, and without them show what is for the log, or nothing.
-            refusal.jupyterhub_message = refusal.message
-            refusal.jupyterhub_html_message = refusal.message_html or None
+        except SpawnException as error:
+            # JupyterHub's pages show these attributes; without them, they show the log message or nothing.
+            error.jupyterhub_message = error.message
+            error.jupyterhub_html_message = error.message_html or None
             raise
 
     async def _start(self) -> Any:
         try:
-            for prepare in self.before_start:
-                done = prepare(self)
-                if inspect.isawaitable(done):
-                    await done
+            for hook in self.before_start:
+                result = hook(self)
+                if inspect.isawaitable(result):
+                    await result
             address = await super().start()
-            await self._wait_for_life(*address)
+            await self._wait_for_server(*address)
             return address
-        except HTTPError:  # a refusal that speaks for itself, SpawnException among them
+        except HTTPError:  # has a message for the user; includes SpawnException
             raise
         except (DockerException, RequestException, OSError) as fault:
-            self.log.error("Not starting %s from %s: %s", self._log_name, self.image, fault)
-            raise explain(fault, self.image) from fault
-        except Exception as fault:  # a hook's mistake; whoever waits needs a sentence all the same
-            self.log.exception("Not starting %s", self._log_name)
-            raise explain(fault, self.image) from fault
+            self.log.error("Cannot start %s from %s: %s", self._log_name, self.image, fault)
+            raise engine_error(fault, self.image) from fault
+        except Exception as fault:  # a defect in a hook
+            self.log.exception("Cannot start %s", self._log_name)
+            raise engine_error(fault, self.image) from fault
 
-    async def _wait_for_life(self, host: str, port: int) -> None:
-        """Return when the lab answers. One that ends instead is told at once, and why; JupyterHub would wait for it,
-        and then know nothing.
+    async def _wait_for_server(self, host: str, port: int) -> None:
+        """Return when the lab responds; report a lab that ends instead, with its output in the log.
+
+        JupyterHub alone would wait until the timeout, without the reason.
         """
-        deadline = time.monotonic() + LIVES_WITHIN
+        deadline = time.monotonic() + START_TIMEOUT
         path = self.server.base_url if self.server else "/"
         while time.monotonic() < deadline:
-            if await _answers(host, port, f"{path}api"):
+            if await _probe(host, port, f"{path}api"):
                 return
             found = await self.get_object()
             if found is None or not found["State"]["Running"]:
-                said = await self.docker("logs", self.container_id, tail=LAST_LINES) if found else b""
+                output = await self.docker("logs", self.container_id, tail=LOG_LINES) if found else b""
                 await self._remove_ended()
-                raise explain_end(found and found["State"], said.decode(errors="replace"), self.image, self.mem_limit)
-        self.log.warning("%s does not answer after %s s and is waited for", self._log_name, LIVES_WITHIN)
+                raise exit_error(found and found["State"], output.decode(errors="replace"), self.image, self.mem_limit)
+        self.log.warning("%s has not responded within %s s; still waiting", self._log_name, START_TIMEOUT)
 
     async def get_object(self) -> Any:
-        """The container, or None if there is none. An engine in trouble has not stopped the lab: that raises."""
+        """Return the container, or None if there is none; raise on other errors of the engine."""
         try:
             found = await self.docker("inspect_container", self.object_name)
         except NotFound:
@@ -137,28 +136,29 @@ class Lab(LifecycleMixin, TellsProgress, DockerSpawner):  # type: ignore[misc]  
         return found
 
     async def poll(self) -> Any:
-        """None while it runs. The container of a lab that ended by itself is removed, once it has said how it ended."""
-        status = await (self._poll_at_the_start_of_the_hub() if self._check_pending else super().poll())
+        """Return None while the lab runs, otherwise its status; remove the container of a lab that ended."""
+        status = await (self._poll_at_hub_start() if self._check_pending else super().poll())
         if status is not None and self.object_id and not self._start_pending:
             self.log.warning("%s ended by itself: %s", self._log_name, status)
             await self._remove_ended()
         return status
 
-    async def _poll_at_the_start_of_the_hub(self) -> Any:
-        """The same, of an engine that may be in trouble. Later JupyterHub lets that pass and asks again, but when it
-        starts it takes an error for a lab that has ended, and stops it. Told that the lab runs, it tries for a minute
-        to reach it before it says otherwise.
+    async def _poll_at_hub_start(self) -> Any:
+        """Poll with retries, and assume that the lab runs if the engine does not recover.
+
+        At its own start, JupyterHub treats an error as the end of the lab and stops it. For a running lab, it tries to
+        connect for a minute first.
         """
-        pause, give_up = ASKED_AGAIN_AFTER, time.monotonic() + ENGINE_IS_BACK_WITHIN
+        delay, deadline = RETRY_DELAY, time.monotonic() + ENGINE_RESTART_TIMEOUT
         while True:
             try:
                 return await super().poll()
             except (DockerException, RequestException, OSError) as fault:
-                self.log.warning("The engine does not say whether %s runs: %s", self._log_name, fault)
-            if time.monotonic() + pause > give_up:
+                self.log.warning("Cannot ask the engine whether %s runs: %s", self._log_name, fault)
+            if time.monotonic() + delay > deadline:
                 return None
-            await asyncio.sleep(pause)
-            pause *= 2
+            await asyncio.sleep(delay)
+            delay *= 2
 
     async def _remove_ended(self) -> None:
         if self.object_id:
@@ -166,15 +166,15 @@ class Lab(LifecycleMixin, TellsProgress, DockerSpawner):  # type: ignore[misc]  
             self.object_id = ""
 
     async def post_start_exec(self) -> None:
-        """A lab that cannot run the command either lives without it, or has ended, which is told better elsewhere."""
+        """Run the command after the start; a failure does not stop the lab."""
         try:
             await super().post_start_exec()
         except APIError as fault:
-            self.log.warning("The command after the start of %s did not run: %s", self.container_name, fault)
+            self.log.warning("Cannot run the post-start command of %s: %s", self.container_name, fault)
 
     async def create_object(self) -> Any:
-        """Make the container, if need be after the engine has removed the one of the last run."""
-        for _ in range(NAME_IS_FREE_WITHIN):
+        """Create the container; wait while the engine removes the last container of the same name."""
+        for _ in range(NAME_TIMEOUT):
             try:
                 return await super().create_object()
             except APIError as fault:
@@ -184,19 +184,19 @@ class Lab(LifecycleMixin, TellsProgress, DockerSpawner):  # type: ignore[misc]  
         return await super().create_object()
 
     async def stop_object(self) -> None:
-        """Stop the container, in less time than the engine would give it."""
+        """Stop the container with a shorter timeout than the engine's default."""
         try:
-            await self.docker("stop", self.container_id, timeout=STOPS_WITHIN)
+            await self.docker("stop", self.container_id, timeout=STOP_TIMEOUT)
         except APIError as fault:
             if fault.status_code != 404:
                 raise
             self.log.debug("Already removed %s", self.container_name)
 
 
-async def _answers(host: str, port: int, path: str) -> bool:
-    """Whether a web server answers there within seconds, whatever it says. Jupyter takes connections long before."""
+async def _probe(host: str, port: int, path: str) -> bool:
+    """Return whether an HTTP server responds; Jupyter accepts connections long before it does."""
     try:
-        async with asyncio.timeout(ANSWERS_WITHIN):
+        async with asyncio.timeout(PROBE_TIMEOUT):
             while True:
                 try:
                     reader, writer = await asyncio.open_connection(host, port)

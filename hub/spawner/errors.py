@@ -1,7 +1,6 @@
-"""Why a lab did not start, as a sentence for the person who waits for it.
+"""Messages for users whose lab cannot start: what happened and what they can do.
 
-Most of them are students: a sentence says what happened and what they can do, which is to try again, to stop something,
-or whom to tell what. The engine's own words are for the log.
+The engine's own text goes to the log only.
 """
 
 from __future__ import annotations
@@ -17,137 +16,132 @@ from requests.exceptions import ReadTimeout, RequestException
 from hub.web.errors import spawn_error
 from passerelle_common.i18n import Message, gettext_noop
 
-SAID_AT_MOST = 2000  # characters
-
-_UNFIT = gettext_noop(
-    "The image %(image)s holds no JupyterHub server that could be started. "
-    "Choose another one if you can, and tell the administrator."
-)
-# How a shell and an init process say that there is no such program, or none that can be run.
+MAX_LOG_EXCERPT = 2000  # characters
+# Exit codes of a shell or an init process for a missing program and for one that cannot be executed.
 _NO_PROGRAM = frozenset({126, 127})
-
-# The engine has no codes for these: its words, in lower case, decide, as patterns. The first that is found counts.
-_BY_WORDS: tuple[tuple[tuple[str, ...], str, str], ...] = (
+_IMAGE_UNFIT = gettext_noop(
+    "The image %(image)s contains no JupyterHub server. Choose another image if you can, and tell the administrator."
+)
+# The engine reports these errors without codes, so patterns match its lower-case text. The first match applies.
+_ENGINE_ERRORS: tuple[tuple[str, str, str], ...] = (
     (
-        ("no such image", "pull access denied", "manifest unknown"),
+        "no such image|pull access denied|manifest unknown",
         "image_missing",
         gettext_noop(
-            "The image %(image)s, from which your lab would start, is not on the server. "
-            "Choose another one if you can, and tell the administrator that it is missing."
+            "The image %(image)s of your lab is not on the server. Choose another image if you can, and tell the "
+            "administrator that it is missing."
         ),
     ),
     (
-        ("could not select device driver", "nvidia-container-cli", "unknown device id"),
+        "could not select device driver|nvidia-container-cli|unknown device id",
         "gpu",
-        gettext_noop("Your lab is meant to have a GPU and the server cannot give it one. Tell the administrator."),
+        gettext_noop("Your lab needs a GPU, but the server cannot provide one. Tell the administrator."),
     ),
     (
-        ("executable file not found", "no such file or directory: unknown", "exec format error"),
+        "executable file not found|no such file or directory: unknown|exec format error",
         "image_unfit",
-        _UNFIT,
+        _IMAGE_UNFIT,
     ),
     (
-        ("no space left on device", "disk quota exceeded"),
+        "no space left on device|disk quota exceeded",
         "disk_full",
-        gettext_noop(
-            "The server's disk is full, so no lab can start. Nothing of yours is lost. Tell the administrator."
-        ),
+        gettext_noop("The server's disk is full, so no lab can start. Your files are safe. Tell the administrator."),
     ),
     (
-        ("cannot allocate memory", "resource temporarily unavailable", "out of memory"),
+        "cannot allocate memory|resource temporarily unavailable|out of memory",
         "out_of_memory",
         gettext_noop(
-            "The server has no memory left for another lab. Try again in a few minutes, when others have stopped theirs; "
-            "if that does not help, tell the administrator."
+            "The server has no memory for another lab. Try again in a few minutes, when other users have stopped their "
+            "labs; if that does not help, tell the administrator."
         ),
     ),
     (
-        ("no available ip", "could not find an available", "no available network addresses"),
+        "no available ip|could not find an available|no available network addresses",
         "network_full",
         gettext_noop(
-            "The network of the labs has no free address, because so many are running. Try again in a few minutes, and "
+            "The labs' network has no free address, because too many labs are running. Try again in a few minutes, and "
             "tell the administrator."
         ),
     ),
     (
-        (r"network \S+ not found",),
+        r"network \S+ not found",
         "network_missing",
         gettext_noop(
-            "The network that labs live in is missing on the server. Tell the administrator, who can bring it back with "
+            "The labs' network is missing on the server. Tell the administrator, who can restore it with "
             "`docker compose up -d`."
         ),
     ),
     (
-        ("already in use by container",),
+        "already in use by container",
         "still_stopping",
-        gettext_noop("Your last lab is still being removed. Try again in a minute."),
+        gettext_noop("The server is still removing your last lab. Try again in a minute."),
     ),
 )
 _ENGINE_SLOW = (
     "engine_slow",
     gettext_noop(
-        "The server is too busy to start your lab just now. Wait a few minutes and try again; if that does not help, tell "
-        "the administrator."
+        "The server is too busy to start your lab. Try again in a few minutes; if that does not help, tell the "
+        "administrator."
     ),
 )
 _ENGINE_DOWN = (
     "engine_down",
     gettext_noop(
-        "The server cannot start labs at the moment, because its container engine does not answer. Your files are safe. "
-        "Try again in a few minutes; if that does not help, tell the administrator."
+        "The server cannot start labs at the moment, because its container engine does not respond. Your files are "
+        "safe. Try again in a few minutes; if that does not help, tell the administrator."
     ),
 )
-_OTHER = (
+_UNKNOWN = (
     "engine_error",
     gettext_noop(
-        "The server could not start your lab. Try again; if that does not help, tell the administrator, who finds the "
-        "reason in the log of the hub."
+        "The server could not start your lab. Try again; if that does not help, tell the administrator, who can find "
+        "the cause in the log of the hub."
     ),
 )
-
-
-NEEDED_MORE = gettext_noop(
-    "Your lab ended while it started, because it needed more than its limit of memory (%(memory)s). Try again; if that "
-    "does not help, ask the administrator for more."
+_LAB_OUT_OF_MEMORY = gettext_noop(
+    "Your lab exceeded its memory limit (%(memory)s) while it started. Try again; if that does not help, ask the "
+    "administrator for more memory."
 )
-ENDED = gettext_noop(
-    "Your lab ended while it started. Often the reason is a package or a setting in your home that JupyterLab does not "
-    "get along with: undo what you installed last. If you know of none, tell the administrator, who finds the lab's "
-    "last words in the log of the hub."
+_LAB_ENDED = gettext_noop(
+    "Your lab stopped while it started. The cause is often a package or a setting in your home that JupyterLab does "
+    "not support: undo your last installation. Otherwise, tell the administrator, who can find the lab's output in the "
+    "log of the hub."
 )
 
 
-def explain(fault: Exception, image: str) -> SpawnException:
-    """The refusal to raise instead of this fault."""
-    reason, sentence = _find(fault)
-    return spawn_error(Message(sentence, {"image": image}), reason=reason, detail=str(fault), status_code=503)
+def engine_error(fault: Exception, image: str) -> SpawnException:
+    """Return the exception that reports an engine's fault to the user."""
+    reason, msgid = _classify(fault)
+    return spawn_error(Message(msgid, {"image": image}), reason=reason, detail=str(fault), status_code=503)
 
 
-def explain_end(state: Mapping[str, Any] | None, said: str, image: str, memory: int | None) -> SpawnException:
-    """The refusal for a lab that ended while it started; its last words are for the log, as one line."""
+def exit_error(state: Mapping[str, Any] | None, output: str, image: str, memory: int | None) -> SpawnException:
+    """Return the exception that reports the end of a lab during its start.
+
+    Args:
+        state: The container's state from the engine, or None if the container is gone.
+        output: The end of the lab's output; the log shows it as one line.
+        image: The lab's image.
+        memory: The lab's memory limit in bytes.
+    """
     if state and state.get("OOMKilled"):
-        reason, told = "lab_out_of_memory", Message(NEEDED_MORE, {"memory": _in_words(memory)})
+        limit = f"{memory / 1024**3:.3g} GB" if memory else "the server's own"
+        reason, message = "lab_out_of_memory", Message(_LAB_OUT_OF_MEMORY, {"memory": limit})
     elif state and state.get("ExitCode") in _NO_PROGRAM:
-        reason, told = "image_unfit", Message(_UNFIT, {"image": image})
+        reason, message = "image_unfit", Message(_IMAGE_UNFIT, {"image": image})
     else:
-        reason, told = "lab_ended", Message(ENDED)
-    how = f"exit code {state.get('ExitCode')}" if state else "its container is gone"
-    return spawn_error(told, reason=reason, detail=f"{how}; it said {said[-SAID_AT_MOST:]!r}", status_code=500)
+        reason, message = "lab_ended", Message(_LAB_ENDED)
+    cause = f"exit code {state.get('ExitCode')}" if state else "its container is gone"
+    detail = f"{cause}; output: {output[-MAX_LOG_EXCERPT:]!r}"
+    return spawn_error(message, reason=reason, detail=detail, status_code=500)
 
 
-def _in_words(memory: int | None) -> str:
-    return f"{memory / 1024**3:.3g} GB" if memory else "the server's own"
-
-
-def _find(fault: Exception) -> tuple[str, str]:
+def _classify(fault: Exception) -> tuple[str, str]:
     if isinstance(fault, (ReadTimeout, TimeoutError)):
         return _ENGINE_SLOW
     if not isinstance(fault, (DockerException, RequestException, OSError)):
-        return _OTHER
+        return _UNKNOWN
     if not isinstance(fault, APIError):
         return _ENGINE_DOWN
-    said = f"{fault.explanation or ''} {fault}".lower()
-    for words, reason, sentence in _BY_WORDS:
-        if any(re.search(word, said) for word in words):
-            return reason, sentence
-    return _OTHER
+    text = f"{fault.explanation or ''} {fault}".lower()
+    return next(((reason, msgid) for pattern, reason, msgid in _ENGINE_ERRORS if re.search(pattern, text)), _UNKNOWN)

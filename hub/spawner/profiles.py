@@ -1,6 +1,6 @@
-"""From which image a lab starts: what a person may choose, the form they choose with, and the choice itself.
+"""Image profiles: the images that a user may choose, the spawn form, and the choice.
 
-Images are pulled or built by the administrator, never at a start: nobody waits for a registry.
+The administrator pulls or builds images in advance, so that no start waits for a registry.
 """
 
 from __future__ import annotations
@@ -17,120 +17,118 @@ from hub.web.errors import spawn_error
 from passerelle_common.i18n import Message, gettext_noop
 
 FIELD = "image"
-TOLD_AT_MOST = 80  # characters of what somebody sent
+MAX_QUOTED = 80  # characters of a submitted value in an error message
+NO_IMAGE = gettext_noop("No image is available for your groups. Ask the administrator for one.")
+IMAGE_DENIED = gettext_noop("The image %(image)s is not available to you. Start again with one of: %(images)s.")
 
 
-NO_IMAGE = gettext_noop(
-    "None of the lab's images is meant for the groups that you are in. Ask the administrator for one."
-)
-NOT_OFFERED = gettext_noop(
-    "The image %(image)s is not one that you may choose, or no longer. Start again with one of: %(images)s."
-)
+def available_images(hub_toml: HubToml, groups: Collection[str], default_image: str) -> list[Image]:
+    """Return the images for a user in these groups, their default first.
 
-
-def offered(declared: HubToml, groups: Collection[str], own_image: str) -> list[Image]:
-    """What members of these groups may choose from, the usual one first; an image without a name is the own one.
-
-    :raises SpawnException: if images are declared and none is for them
+    Raises:
+        SpawnException: `hub.toml` has images, but none for these groups.
     """
-    if not declared.images:
-        return [Image(name="Lab", image=own_image)]
-    theirs = declared.images_for(groups)
-    if not theirs:
+    if not hub_toml.images:
+        return [Image(name="Lab", image=default_image)]
+    images = hub_toml.images_for(groups)
+    if not images:
         raise spawn_error(
             Message(NO_IMAGE),
             reason="no_image",
             detail=f"no image in hub.toml is for {', '.join(sorted(groups)) or 'users without groups'}",
             status_code=403,
         )
-    return [image if image.image else image.model_copy(update={"image": own_image}) for image in theirs]
+    return [image if image.image else image.model_copy(update={"image": default_image}) for image in images]
 
 
-def choose(images: Sequence[Image], choice: object) -> Image:
-    """The image of that name, or the first if nothing was chosen.
+def choose_image(images: Sequence[Image], choice: object) -> Image:
+    """Return the image with this name, or the first image if there is no choice.
 
-    :raises SpawnException: if it is none of these
+    Raises:
+        SpawnException: No image has this name.
     """
     if choice is None:
         return images[0]
     for image in images:
         if image.name == choice:
             return image
-    told = choice if isinstance(choice, str) else type(choice).__name__
-    told = told if len(told) <= TOLD_AT_MOST else f"{told[:TOLD_AT_MOST]}…"
-    facts = {"image": repr(told), "images": ", ".join(repr(image.name) for image in images)}
-    raise spawn_error(Message(NOT_OFFERED, facts), reason="image_refused", status_code=403)
+    quoted = choice if isinstance(choice, str) else type(choice).__name__
+    quoted = quoted if len(quoted) <= MAX_QUOTED else f"{quoted[:MAX_QUOTED]}…"
+    facts = {"image": repr(quoted), "images": ", ".join(repr(image.name) for image in images)}
+    raise spawn_error(Message(IMAGE_DENIED, facts), reason="image_refused", status_code=403)
 
 
-def options_form(images: Sequence[Image], last: object) -> str:
-    """One radio button an image, with the last choice or the first marked; nothing where there is no choice."""
+def render_options_form(images: Sequence[Image], last_choice: object) -> str:
+    """Return radio buttons for the images, with the last choice checked, or "" if there is only one image."""
     if len(images) < 2:
         return ""
-    marked = next((image for image in images if image.name == last), images[0])
-    rows = "".join(_row(number, image, image is marked) for number, image in enumerate(images))
+    checked = next((image for image in images if image.name == last_choice), images[0])
+    rows = "".join(_render_image(number, image, image is checked) for number, image in enumerate(images))
     return f'<fieldset class="mb-3"><legend>Start your lab with</legend>{rows}</fieldset>'
 
 
-def _row(number: int, image: Image, is_marked: bool) -> str:
-    name, described = html.escape(image.name), ""
-    checked = " checked" if is_marked else ""
-    described_by = f' aria-describedby="image-{number}-says"' if image.description else ""
+def _render_image(number: int, image: Image, is_checked: bool) -> str:
+    name, description = html.escape(image.name), ""
+    checked = " checked" if is_checked else ""
+    described_by = f' aria-describedby="image-{number}-description"' if image.description else ""
     if image.description:
-        described = f'<div class="form-text" id="image-{number}-says">{html.escape(image.description)}</div>'
+        text = html.escape(image.description)
+        description = f'<div class="form-text" id="image-{number}-description">{text}</div>'
     return (
         '<div class="form-check mb-2">'
         f'<input class="form-check-input" type="radio" name="{FIELD}" id="image-{number}" value="{name}" '
         f"required{checked}{described_by}>"
-        f'<label class="form-check-label" for="image-{number}">{name}</label>{described}</div>'
+        f'<label class="form-check-label" for="image-{number}">{name}</label>{description}</div>'
     )
 
 
 def options_from_form(form: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """What a form or an address chose; whether that is allowed is decided at the start, for every way to one."""
+    """Return the choice in a form or a query string; `before_start` validates it for all kinds of starts."""
     values = form.get(FIELD, ())
     return {FIELD: values[0] if len(values) == 1 else list(values)} if values else {}
 
 
 class ImageChoice:
-    """The declared images, as a lab asks for them."""
+    """Spawner hooks for the choice of an image."""
 
-    def __init__(self, declared: HubToml, own_image: str) -> None:
-        self._declared = declared
-        self._own_image = own_image
+    def __init__(self, hub_toml: HubToml, default_image: str) -> None:
+        self._hub_toml = hub_toml
+        self._default_image = default_image
 
-    def _offered(self, lab: Any) -> list[Image]:
-        return offered(self._declared, groups_of(lab), self._own_image)
+    def _available(self, lab: Any) -> list[Image]:
+        return available_images(self._hub_toml, user_groups(lab), self._default_image)
 
     def form(self, lab: Any) -> str:
-        """`Spawner.options_form`; it may be asked before the lab knows of any choice."""
-        return options_form(self._offered(lab), (lab.orm_spawner.user_options or {}).get(FIELD))
+        """Return the spawn form; see `Spawner.options_form`."""
+        # JupyterHub may render the form before `lab.user_options` is loaded.
+        return render_options_form(self._available(lab), (lab.orm_spawner.user_options or {}).get(FIELD))
 
     def allowed_images(self, lab: Any) -> dict[str, str]:
-        """`DockerSpawner.allowed_images`."""
-        return {image.name: image.image for image in self._offered(lab)}
+        """Return image references by name; see `DockerSpawner.allowed_images`."""
+        return {image.name: image.image for image in self._available(lab)}
 
     def before_start(self, lab: Any) -> None:
-        """Give the lab its image."""
+        """Set the lab's image."""
         try:
-            lab.image = choose(self._offered(lab), lab.user_options.get(FIELD)).image
+            lab.image = choose_image(self._available(lab), lab.user_options.get(FIELD)).image
         except SpawnException:
-            # JupyterHub keeps the last choice for starts without one: this one would refuse them all.
+            # JupyterHub reuses the last choice for starts without one, so an invalid choice would block them all.
             lab.orm_spawner.user_options = {}
             raise
 
 
-def groups_of(lab: Any) -> frozenset[str]:
-    """The groups of the person whose lab it is, as of their last sign-in or refresh."""
+def user_groups(lab: Any) -> frozenset[str]:
+    """Return the groups of the lab's user as of the last sign-in or revalidation."""
     return frozenset(group.name for group in lab.user.groups)
 
 
 def without_activity_tracking(
     images: Collection[str], tracks_kernel_activity: Callable[[str], bool], lifetimes: Lifetimes
 ) -> list[str]:
-    """From which of the images labs are stopped in the middle of a silent computation, because it is no use there."""
+    """Return the images whose labs would be culled as idle during a computation without output."""
     return [image for image in images if lifetimes.culls_idle_labs and not tracks_kernel_activity(image)]
 
 
-def missing_images(images: Collection[str], is_there: Callable[[str], bool]) -> list[str]:
-    """Which of the images no lab can start from yet."""
-    return [image for image in images if not is_there(image)]
+def missing_images(images: Collection[str], has_image: Callable[[str], bool]) -> list[str]:
+    """Return the images that are not on this server."""
+    return [image for image in images if not has_image(image)]

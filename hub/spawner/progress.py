@@ -1,7 +1,4 @@
-"""What the engine is doing for a start, told while it does it: each event is a thing done, none is a guess.
-
-Events carry English, and `key` with facts, so that the page can say it in the reader's language.
-"""
+"""Progress of a start: an event for each completed step, in all languages."""
 
 from __future__ import annotations
 
@@ -15,66 +12,66 @@ from dockerspawner import DockerSpawner
 
 from passerelle_common.i18n import LANGUAGES, SOURCE_LANGUAGE, gettext_noop, translate
 
-TELL_AGAIN_AFTER = 10  # seconds of waiting for the lab's server
+WAITING_INTERVAL = 10  # seconds between two events while the hub waits for the lab's server
 
 STEPS = {
-    "queued": (5, gettext_noop("Many labs are starting at this moment. Yours is number %(place)s in the queue.")),
-    "checked": (10, gettext_noop("You may start it.")),
-    "image": (20, gettext_noop("The image %(image)s is there.")),
-    "home_found": (35, gettext_noop("Your home is there, with your files.")),
-    "home_new": (35, gettext_noop("A new home is made for you.")),
-    "created": (55, gettext_noop("The container is made.")),
-    "started": (70, gettext_noop("The container runs; JupyterLab is starting in it.")),
+    "queued": (5, gettext_noop("Many labs are starting. Yours is number %(place)s in the queue.")),
+    "checked": (10, gettext_noop("Start allowed.")),
+    "image": (20, gettext_noop("Image %(image)s found.")),
+    "home_found": (35, gettext_noop("Your home with your files found.")),
+    "home_new": (35, gettext_noop("Creating a new home for you.")),
+    "created": (55, gettext_noop("Container created.")),
+    "started": (70, gettext_noop("Container started; JupyterLab is starting.")),
     "waiting": (80, gettext_noop("JupyterLab is still starting (%(seconds)s s).")),
 }
 
 
-def event_of(step: str, **facts: object) -> dict[str, Any]:
-    """One event of JupyterHub's stream, with its message in every language."""
-    percent, sentence = STEPS[step]
-    messages = {language: translate(sentence, language, **facts) for language in LANGUAGES}
+def progress_event(step: str, **facts: object) -> dict[str, Any]:
+    """Return an event for JupyterHub's progress stream, with its message in every language."""
+    percent, msgid = STEPS[step]
+    messages = {language: translate(msgid, language, **facts) for language in LANGUAGES}
     return {"progress": percent, "step": step, "message": messages[SOURCE_LANGUAGE], "messages": messages}
 
 
-class TellsProgress(DockerSpawner):  # type: ignore[misc]  # the package carries no types
-    """To be mixed into a spawner of containers."""
+class ProgressMixin(DockerSpawner):  # type: ignore[misc]  # the package carries no types
+    """Spawner mixin that reports the steps of a start."""
 
     def clear_state(self) -> None:
-        """A new start tells a new story."""
+        """Discard the events of the last start."""
         super().clear_state()
-        self._told: list[dict[str, Any]] = []
-        self._more = asyncio.Event()
+        self._events: list[dict[str, Any]] = []
+        self._new_event = asyncio.Event()
 
-    def tell(self, step: str, **facts: object) -> None:
-        """Whoever looks at the page, in however many tabs, sees it at once; who comes later sees it as well."""
-        self._told.append(event_of(step, **facts))
-        self._more.set()
-        self._more = asyncio.Event()
+    def report(self, step: str, **facts: object) -> None:
+        """Add an event, which all open progress pages receive at once and later pages receive when they open."""
+        self._events.append(progress_event(step, **facts))
+        self._new_event.set()
+        self._new_event = asyncio.Event()
 
     async def pull_image(self, image: str) -> Any:
-        """The first that is asked of the engine. It never pulls here; it says early what a start would fail of."""
-        self.tell("checked")
+        """Check that the image exists; the deployment's pull policy never pulls."""
+        self.report("checked")
         if self.pull_policy == "never":
             await self.docker("inspect_image", image)
         pulled = await super().pull_image(image)
-        self.tell("image", image=image.rpartition("/")[2])
+        self.report("image", image=image.rpartition("/")[2])
         return pulled
 
     async def create_object(self) -> Any:
-        """Homes are made by the engine together with the container."""
-        self.tell("home_found" if await self._home_exists() else "home_new")
-        made = await super().create_object()
-        self.tell("created")
-        return made
+        """Create the container; the engine creates a missing home volume with it."""
+        self.report("home_found" if await self._home_exists() else "home_new")
+        created = await super().create_object()
+        self.report("created")
+        return created
 
     async def start_object(self) -> Any:
-        """From here on the lab itself is at work."""
+        """Start the container."""
         started = await super().start_object()
-        self.tell("started")
+        self.report("started")
         return started
 
     async def _home_exists(self) -> bool:
-        homes = [name for name, where in self.volume_binds.items() if where["bind"] == "/home/jovyan"]
+        homes = [name for name, bind in self.volume_binds.items() if bind["bind"] == "/home/jovyan"]
         if not homes or homes[0].startswith("/"):
             return True
         try:
@@ -82,19 +79,19 @@ class TellsProgress(DockerSpawner):  # type: ignore[misc]  # the package carries
         except NotFound:
             return False
         except (APIError, DockerException):
-            return True  # a failure to look is no reason to speak of a new home
+            return True  # unknown, so do not announce a new home
         return True
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
-        """All that was told, and what will be; JupyterHub ends it with the start."""
-        told, began = 0, time.monotonic()
+        """Yield past and future events; JupyterHub closes the stream at the end of the start."""
+        sent, began = 0, time.monotonic()
         while True:
-            while told < len(self._told):
-                yield self._told[told]
-                told += 1
-            more = self._more
+            while sent < len(self._events):
+                yield self._events[sent]
+                sent += 1
+            new_event = self._new_event
             try:
-                await asyncio.wait_for(more.wait(), TELL_AGAIN_AFTER)
+                await asyncio.wait_for(new_event.wait(), WAITING_INTERVAL)
             except TimeoutError:
-                if self._told and self._told[-1]["step"] == "started":
-                    yield event_of("waiting", seconds=int(time.monotonic() - began))
+                if self._events and self._events[-1]["step"] == "started":
+                    yield progress_event("waiting", seconds=int(time.monotonic() - began))

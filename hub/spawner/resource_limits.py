@@ -1,7 +1,7 @@
-"""How much a lab may take: memory, processors, processes, GPUs, by the groups of the person it is for.
+"""Resource limits of a lab by group: memory, processors, processes and GPUs.
 
-What .env says is for everybody. A group of hub.toml replaces it for its members; who is in several such groups has the
-most generous value of each kind, and the GPUs of all.
+Defaults come from .env. A group of `hub.toml` overrides them for its members. The most generous value of each kind, and
+the GPUs of all groups, apply to a user in several groups.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from docker.types import DeviceRequest
 
 from hub.config.field_types import parse_size
 from hub.config.hub_toml import GroupRules, HubToml
-from hub.spawner.profiles import groups_of
+from hub.spawner.profiles import user_groups
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What differs from everybody's; None where nothing does."""
+class ResourceLimits:
+    """Limits that override the defaults; None keeps the default."""
 
     memory: int | None = None
     cpu: float | None = None
@@ -27,41 +27,38 @@ class Limits:
     gpus: tuple[str, ...] = ()
 
 
-def most_generous(rules: Iterable[GroupRules]) -> Limits:
-    """The limits of somebody who is under all of these rules."""
-    several = list(rules)
-    return Limits(
-        memory=max((parse_size(one.memory) for one in several if one.memory is not None), default=None),
-        cpu=max((one.cpu for one in several if one.cpu is not None), default=None),
-        processes=max((one.processes for one in several if one.processes is not None), default=None),
-        # Each once, in the order of the file.
-        gpus=tuple(dict.fromkeys(gpu for one in several for gpu in one.gpus)),
+def merge_rules(rules: Iterable[GroupRules]) -> ResourceLimits:
+    """Return the most generous limits of all these rules."""
+    rules = list(rules)
+    return ResourceLimits(
+        memory=max((parse_size(rule.memory) for rule in rules if rule.memory is not None), default=None),
+        cpu=max((rule.cpu for rule in rules if rule.cpu is not None), default=None),
+        processes=max((rule.processes for rule in rules if rule.processes is not None), default=None),
+        gpus=tuple(dict.fromkeys(gpu for rule in rules for gpu in rule.gpus)),  # without duplicates, in order
     )
 
 
-def host_config(limits: Limits) -> dict[str, Any]:
-    """What of it goes into the container's configuration beside memory and processors, which the spawner has names
-    for.
-    """
-    found: dict[str, Any] = {}
+def build_host_config(limits: ResourceLimits) -> dict[str, Any]:
+    """Return the container's host configuration for limits that have no spawner trait."""
+    config: dict[str, Any] = {}
     if limits.memory is not None:
-        found["memswap_limit"] = limits.memory  # as much as the memory, that is: no swap on top
+        config["memswap_limit"] = limits.memory  # memory and swap together, so no swap
     if limits.processes is not None:
-        found["pids_limit"] = limits.processes
+        config["pids_limit"] = limits.processes
     if limits.gpus:
-        found["device_requests"] = [DeviceRequest(device_ids=list(limits.gpus), capabilities=[["gpu"]])]
-    return found
+        config["device_requests"] = [DeviceRequest(device_ids=list(limits.gpus), capabilities=[["gpu"]])]
+    return config
 
 
-def limit_by_group(declared: HubToml) -> Callable[[Any], None]:
-    """A hook for `Lab.before_start`."""
+def limit_by_group(hub_toml: HubToml) -> Callable[[Any], None]:
+    """Return a hook for `Lab.before_start` that applies the limits of the user's groups."""
 
     def before_start(lab: Any) -> None:
-        limits = most_generous(declared.rules_for(groups_of(lab)))
+        limits = merge_rules(hub_toml.rules_for(user_groups(lab)))
         if limits.memory is not None:
             lab.mem_limit = limits.memory
         if limits.cpu is not None:
             lab.cpu_limit = limits.cpu
-        lab.extra_host_config = {**lab.extra_host_config, **host_config(limits)}
+        lab.extra_host_config = {**lab.extra_host_config, **build_host_config(limits)}
 
     return before_start

@@ -1,8 +1,7 @@
-"""Whose lab starts now, and who waits: a few at once, in the order in which they came.
+"""Start queue: labs start a few at a time, in order of request.
 
-A lab takes a processor for some seconds until it answers. Thirty that start at the same moment on two processors all
-take a minute, and most of them longer than anybody waits for; one after the other they take as long in all, none takes
-too long, and the first people are at work after five seconds.
+A starting lab needs a processor for some seconds. Thirty labs that start at once on two processors all take a minute;
+one after the other, they take as long in total, and the first users can work after five seconds.
 """
 
 from __future__ import annotations
@@ -13,55 +12,56 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-TELL_AGAIN_AFTER = 5.0  # seconds of waiting
-STARTS_PER_PROCESSOR = 2  # one computes, the other waits for the disk
+POLL_INTERVAL = 5.0  # seconds between two checks of the place in the queue
+STARTS_PER_PROCESSOR = 2  # one computes while the other waits for the disk
 
 
 class SpawnQueue:
-    """A queue for something that only a few may do at once."""
+    """A first-in, first-out semaphore that reports the place in the queue."""
 
-    def __init__(self, at_once: int) -> None:
-        self._free = at_once
-        self._queue: deque[asyncio.Future[None]] = deque()
+    def __init__(self, capacity: int) -> None:
+        self._free = capacity
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
-    async def turn(self, tell: Callable[[int], None]) -> AsyncIterator[None]:
-        """Wait for one's turn, and have it until the end of the block.
+    async def slot(self, report_place: Callable[[int], None]) -> AsyncIterator[None]:
+        """Wait for a slot and hold it until the end of the block.
 
-        :param tell: called with one's place in the queue, 1 for the next, when it has changed
+        Args:
+            report_place: Called with the place in the queue, 1 for the next, each time it has changed.
         """
-        await self._wait(tell)
+        await self._acquire(report_place)
         try:
             yield
         finally:
-            self._pass_on()
+            self._release()
 
-    async def _wait(self, tell: Callable[[int], None]) -> None:
+    async def _acquire(self, report_place: Callable[[int], None]) -> None:
         if self._free:
             self._free -= 1
             return
-        mine = asyncio.get_running_loop().create_future()
-        self._queue.append(mine)
-        told = None
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        reported = None
         try:
-            while not mine.done():
-                if (place := self._queue.index(mine) + 1) != told:
-                    tell(told := place)
-                await asyncio.wait({mine}, timeout=TELL_AGAIN_AFTER)
+            while not turn.done():
+                if (place := self._waiting.index(turn) + 1) != reported:
+                    report_place(reported := place)
+                await asyncio.wait({turn}, timeout=POLL_INTERVAL)
         except asyncio.CancelledError:
-            if mine.done():
-                self._pass_on()
+            if turn.done():
+                self._release()
             else:
-                self._queue.remove(mine)
+                self._waiting.remove(turn)
             raise
 
-    def _pass_on(self) -> None:
-        if self._queue:
-            self._queue.popleft().set_result(None)
+    def _release(self) -> None:
+        if self._waiting:
+            self._waiting.popleft().set_result(None)
         else:
             self._free += 1
 
 
-def turns_of_this_machine() -> SpawnQueue:
-    """As many at once as its processors can carry."""
+def create_queue() -> SpawnQueue:
+    """Return a queue with a capacity for this machine's processors."""
     return SpawnQueue(STARTS_PER_PROCESSOR * (os.cpu_count() or 1))

@@ -10,7 +10,7 @@ import pytest
 from docker.errors import APIError
 from docker.types import DeviceRequest, IPAMConfig, IPAMPool
 
-from hub.spawner.errors import explain
+from hub.spawner.errors import engine_error
 from tests.machine import status
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
@@ -42,7 +42,7 @@ def start(engine: docker.APIClient, suffix: str = "", **wanted: object) -> None:
 def reason(engine: docker.APIClient, **wanted: object) -> str:
     with pytest.raises(APIError) as caught:
         start(engine, **wanted)
-    return explain(caught.value, "image").reason
+    return engine_error(caught.value, "image").reason
 
 
 def test_a_gpu_that_the_machine_does_not_have(engine: docker.APIClient) -> None:

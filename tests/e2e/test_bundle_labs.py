@@ -235,8 +235,8 @@ class TestAMemberOfStaff:
     @pytest.mark.parametrize(
         ("name", "sentence"),
         [
-            (GONE, "The image passerelle-nowhere:1, from which your lab would start, is not on the server."),
-            (UNFIT, "holds no JupyterHub server that could be started"),
+            (GONE, "The image passerelle-nowhere:1 of your lab is not on the server."),
+            (UNFIT, "contains no JupyterHub server"),
         ],
     )
     def test_reads_why_an_image_gave_no_lab(

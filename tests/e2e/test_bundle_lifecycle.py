@@ -142,7 +142,7 @@ def test_the_start_tells_what_the_engine_does(deployment: Deployment, bob: Journ
     bob.page.get_by_role("heading", name="Your lab is starting").wait_for()
     bob.wait_for_lab()
     told = json.loads(bob.page.evaluate("sessionStorage.getItem('told')"))
-    steps = ["You may start it", f"The image {deployment.project}-lab is", "new home", "container is made", "runs"]
+    steps = ["Start allowed", f"Image {deployment.project}-lab found", "new home", "Container created", "started"]
     assert [step for step in steps if any(step in line for line in told)] == steps, told
     bob.open_notebook()
     bob.write_home_file(KEPT, "kept")
@@ -273,7 +273,7 @@ def test_a_start_that_fails_says_what_to_do_in_the_readers_language(deployment: 
     try:
         bob.goto(deployment.url(HUB, "/hub/spawn"))
         said = bob.page.inner_text("main")
-        assert f"The image {image}, from which your lab would start, is not on the server" in said
+        assert f"The image {image} of your lab is not on the server" in said
         assert "ask help@example.org and quote this: bob, 20" in said.replace("\n", " ")
         for scheme, device in (("light", {"locale": "en-GB"}), ("dark", PHONE)):
             context = browser.new_context(**device, color_scheme=scheme, ignore_https_errors=True, storage_state=state)

@@ -1,16 +1,21 @@
 """The hub's own configuration without proxy and labs; the tests send requests to the hub itself."""
 
 import os
+import sys
 from pathlib import Path
 
 from jupyterhub.proxy import Proxy
 
 from hub.base_config import configure_hub
 from hub.config.conf_d import load_conf_d
+from hub.config.field_types import SettingsError
 from hub.config.settings import HubSettings, load_settings
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
-configure_hub(c, load_settings(os.environ, HubSettings))
+try:
+    configure_hub(c, load_settings(os.environ, HubSettings))
+except SettingsError as fault:
+    sys.exit(str(fault))
 
 
 class NoProxy(Proxy):

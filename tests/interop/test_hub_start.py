@@ -58,4 +58,4 @@ def test_a_lab_outlives_an_engine_that_is_in_trouble_while_the_hub_starts(tmp_pa
             assert hub.asks("GET", "/user", token).json()["server"] == "/user/bob/", hub.log[-3000:]
         assert engine.bodies("/stop") == [], "nobody asked the engine to stop it"
         engine.shutdown()
-    assert "The engine does not say whether bob runs" in hub.log
+    assert "Cannot ask the engine whether bob runs" in hub.log

@@ -74,7 +74,7 @@ def test_who_is_in_none_of_the_groups_is_told_no_and_what_to_do(hub: HubProcess,
     provider.lets("mallory")
     page = Visitor(hub).sign_in()
     assert page.status_code == 403
-    assert "this hub is not open to you" in page.text
+    assert "you do not have access to this hub" in page.text
     assert hub.user("mallory").get("status") == 404
 
 
@@ -171,7 +171,7 @@ def test_a_name_that_is_somebody_elses_now_opens_nothing_of_before(hub: HubProce
         provider.names(mallory=("kim", groups))
         provider.lets("mallory")
         page = Visitor(hub).sign_in()
-        assert (page.status_code, "was made for somebody else" in page.text) == (403, True)
+        assert (page.status_code, "belongs to another user" in page.text) == (403, True)
         provider.knows(kim=["students"])
         assert hub.asks("GET", "/user", token).ok, "who comes by a name signs nobody out"
     hub.changes("kim", auth_state={})  # as after an update: nothing was kept, and the first to come is the one

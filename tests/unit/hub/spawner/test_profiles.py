@@ -1,4 +1,4 @@
-"""From which image a lab starts: what is offered to whom, the form, and choices that nobody may make."""
+"""Image profiles: available images by group, the spawn form, and invalid choices."""
 
 import re
 import threading
@@ -14,11 +14,11 @@ from hub.culler.policy import Lifetimes, Limits
 from hub.spawner.docker_checks import TRACKS_ACTIVITY_LABEL, tracks_kernel_activity
 from hub.spawner.profiles import (
     ImageChoice,
-    choose,
+    available_images,
+    choose_image,
     missing_images,
-    offered,
-    options_form,
     options_from_form,
+    render_options_form,
     without_activity_tracking,
 )
 from tests.support.docker.recording_engine import RecordingEngine
@@ -26,7 +26,7 @@ from tests.support.docker.recording_engine import RecordingEngine
 PYTHON = Image(name="Python")
 R = Image(name="R & statistics", image="r-lab:2026", description="For <Statistics 1>")
 GPU = Image(name="Deep learning", image="gpu-lab", groups=("staff",))
-DECLARED = HubToml(images=(PYTHON, R, GPU))
+HUB_TOML = HubToml(images=(PYTHON, R, GPU))
 
 
 def lab(*groups: str, chosen: dict[str, object] | None = None, last: object = None) -> SimpleNamespace:
@@ -38,22 +38,22 @@ def lab(*groups: str, chosen: dict[str, object] | None = None, last: object = No
     )
 
 
-def refused(chosen: object, *groups: str) -> str:
+def rejection(chosen: object, *groups: str) -> str:
     one = lab(*groups, chosen={"image": chosen}, last={"image": chosen})
     with pytest.raises(SpawnException) as caught:
-        ImageChoice(DECLARED, "own").before_start(one)
+        ImageChoice(HUB_TOML, "default").before_start(one)
     assert caught.value.status_code == 403
     assert one.image == ""
-    assert one.orm_spawner.user_options == {}, "the next start without a choice must not repeat this one"
+    assert one.orm_spawner.user_options == {}, "the next start must not reuse the invalid choice"
     return str(caught.value.message)
 
 
-def test_without_a_file_everybody_gets_the_image_that_compose_built() -> None:
-    choice, one = ImageChoice(HubToml(), "own"), lab("students")
+def test_default_image_is_used_without_hub_toml() -> None:
+    choice, one = ImageChoice(HubToml(), "default"), lab("students")
 
     choice.before_start(one)
 
-    assert one.image == "own"
+    assert one.image == "default"
     assert choice.form(one) == ""
 
 
@@ -66,50 +66,55 @@ def test_without_a_file_everybody_gets_the_image_that_compose_built() -> None:
         (("Staff", "staff2"), ["Python", "R & statistics"]),
     ],
 )
-def test_images_are_offered_by_group_in_the_order_of_the_file(groups: tuple[str, ...], names: list[str]) -> None:
-    assert [image.name for image in offered(DECLARED, groups, "own")] == names
+def test_images_are_available_by_group_in_file_order(groups: tuple[str, ...], names: list[str]) -> None:
+    assert [image.name for image in available_images(HUB_TOML, groups, "default")] == names
 
 
-def test_an_image_without_a_name_of_its_own_is_the_one_that_compose_built() -> None:
-    assert ImageChoice(DECLARED, "own").allowed_images(lab()) == {"Python": "own", "R & statistics": "r-lab:2026"}
+def test_image_without_reference_is_default_image() -> None:
+    assert ImageChoice(HUB_TOML, "default").allowed_images(lab()) == {
+        "Python": "default",
+        "R & statistics": "r-lab:2026",
+    }
 
 
-def test_who_chooses_nothing_gets_the_first() -> None:
+def test_first_image_is_used_without_choice() -> None:
     one = lab("staff")
-    ImageChoice(DECLARED, "own").before_start(one)
-    assert one.image == "own"
+    ImageChoice(HUB_TOML, "default").before_start(one)
+    assert one.image == "default"
 
 
-def test_who_chooses_gets_what_they_chose() -> None:
+def test_chosen_image_is_used() -> None:
     one = lab("staff", chosen={"image": "Deep learning"})
-    ImageChoice(DECLARED, "own").before_start(one)
+    ImageChoice(HUB_TOML, "default").before_start(one)
     assert one.image == "gpu-lab"
 
 
-@pytest.mark.parametrize("chosen", ["Deep learning", "gpu-lab", "own", "alpine", "", "python", "R &amp; statistics"])
-def test_a_forged_choice_is_refused_with_what_there_is_to_choose_from(chosen: str) -> None:
-    assert "Start again with one of: 'Python', 'R & statistics'." in refused(chosen, "students")
+@pytest.mark.parametrize(
+    "chosen", ["Deep learning", "gpu-lab", "default", "alpine", "", "python", "R &amp; statistics"]
+)
+def test_forged_choice_is_rejected_with_alternatives(chosen: str) -> None:
+    assert "Start again with one of: 'Python', 'R & statistics'." in rejection(chosen, "students")
 
 
 @pytest.mark.parametrize("chosen", [["Python", "R & statistics"], {"name": "Python"}, 7, True, [], ["Python"]])
-def test_a_choice_that_is_no_name_is_refused(chosen: object) -> None:
-    assert "not one that you may choose" in refused(chosen)
+def test_choice_that_is_not_a_name_is_rejected(chosen: object) -> None:
+    assert "is not available to you" in rejection(chosen)
 
 
-def test_a_huge_choice_is_not_told_back_whole() -> None:
-    assert len(refused("x" * 100_000)) < 250
+def test_long_choice_is_shortened_in_message() -> None:
+    assert len(rejection("x" * 100_000)) < 250
 
 
-def test_who_is_offered_nothing_is_told_whom_to_ask() -> None:
+def test_user_without_images_is_referred_to_administrator() -> None:
     with pytest.raises(SpawnException) as caught:
-        offered(HubToml(images=(GPU,)), {"students"}, "own")
+        available_images(HubToml(images=(GPU,)), {"students"}, "default")
 
     assert "Ask the administrator" in str(caught.value.message)
     assert "students" in caught.value.log_message
 
 
 class Form(HTMLParser):
-    """The inputs of a form, and what belongs to them."""
+    """The inputs, labels and ids of a form."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -127,8 +132,8 @@ class Form(HTMLParser):
             self.labels.append(found.get("for"))
 
 
-def test_the_form_needs_no_script_and_every_button_has_its_label() -> None:
-    text = options_form([PYTHON, R], None)
+def test_form_has_labels_and_no_script() -> None:
+    text = render_options_form([PYTHON, R], None)
     form = Form(text)
 
     assert [one["value"] for one in form.inputs] == ["Python", "R & statistics"]
@@ -140,72 +145,72 @@ def test_the_form_needs_no_script_and_every_button_has_its_label() -> None:
     assert "<Statistics" not in text
 
 
-@pytest.mark.parametrize(("last", "marked"), [(None, 0), ("R & statistics", 1), ("gone", 0), (["R"], 0), (7, 0)])
-def test_the_last_choice_is_marked_if_it_is_still_there(last: object, marked: int) -> None:
-    form = Form(options_form([PYTHON, R], last))
-    assert [number for number, one in enumerate(form.inputs) if "checked" in one] == [marked]
+@pytest.mark.parametrize(("last", "checked"), [(None, 0), ("R & statistics", 1), ("gone", 0), (["R"], 0), (7, 0)])
+def test_last_choice_is_checked_if_available(last: object, checked: int) -> None:
+    form = Form(render_options_form([PYTHON, R], last))
+    assert [number for number, one in enumerate(form.inputs) if "checked" in one] == [checked]
 
 
-def test_one_image_needs_no_form() -> None:
-    assert options_form([PYTHON], None) == ""
+def test_single_image_needs_no_form() -> None:
+    assert render_options_form([PYTHON], None) == ""
 
 
-def test_a_form_brings_one_name_and_nothing_else() -> None:
+def test_form_sets_image_only() -> None:
     assert options_from_form({"image": ["R"], "mem_limit": ["64G"], "_xsrf": ["x"]}) == {"image": "R"}
     assert options_from_form({"mem_limit": ["64G"]}) == {}
 
 
-def test_two_values_in_a_form_are_no_choice() -> None:
+def test_two_values_in_form_are_rejected() -> None:
     chosen = options_from_form({"image": ["Python", "Deep learning"]})
     with pytest.raises(SpawnException):
-        choose([PYTHON], chosen["image"])
+        choose_image([PYTHON], chosen["image"])
 
 
-def test_two_images_cannot_share_a_name() -> None:
+def test_image_names_are_unique() -> None:
     with pytest.raises(ValueError, match=r"same name \(Python\)"):
         HubToml(images=(PYTHON, Image(name="Python", image="other")))
 
 
-def test_the_images_that_are_not_there_yet_are_told() -> None:
+def test_missing_images_are_listed() -> None:
     assert missing_images(["a", "b", "c"], {"b"}.__contains__) == ["a", "c"]
 
 
 @pytest.mark.parametrize(
-    ("everybody", "groups", "told"),
+    ("default", "groups", "listed"),
     [
         (Limits(idle_timeout=3600), {}, ["theirs"]),
         (Limits(), {"students": GroupRules(idle_timeout=600)}, ["theirs"]),
-        (Limits(max_age=3600), {"students": GroupRules(idle_timeout=0)}, []),  # nobody's lab is stopped as idle
+        (Limits(max_age=3600), {"students": GroupRules(idle_timeout=0)}, []),  # no lab is culled as idle
     ],
 )
-def test_images_from_which_silent_work_is_no_use_are_told(
-    everybody: Limits, groups: dict[str, GroupRules], told: list[str]
+def test_images_without_activity_tracking_are_listed(
+    default: Limits, groups: dict[str, GroupRules], listed: list[str]
 ) -> None:
-    lifetimes = Lifetimes(everybody, HubToml(groups=groups))
-    assert without_activity_tracking(["ours", "theirs"], {"ours"}.__contains__, lifetimes) == told
+    lifetimes = Lifetimes(default, HubToml(groups=groups))
+    assert without_activity_tracking(["ours", "theirs"], {"ours"}.__contains__, lifetimes) == listed
 
 
 @pytest.mark.parametrize(
-    ("answer", "counts"),
+    ("answer", "tracks"),
     [
         ((200, {"Id": "1", "Config": {"Labels": {TRACKS_ACTIVITY_LABEL: "yes"}}}), True),
         ((200, {"Id": "1", "Config": {"Labels": {"maintainer": "Jupyter"}}}), False),
         ((200, {"Id": "1", "Config": {"Labels": None}}), False),
         ((200, {"Id": "1", "Config": None}), False),
-        ((404, {"message": "No such image"}), True),  # which is told in other words
+        ((404, {"message": "No such image"}), True),  # reported by another check
     ],
 )
-def test_the_engine_knows_the_images_that_count_it(
-    monkeypatch: pytest.MonkeyPatch, answer: tuple[int, object], counts: bool
+def test_image_label_shows_activity_tracking(
+    monkeypatch: pytest.MonkeyPatch, answer: tuple[int, object], tracks: bool
 ) -> None:
     with RecordingEngine() as engine:
         threading.Thread(target=engine.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{engine.server_port}")
         engine.answers["/images/one/json"] = [answer]
-        assert tracks_kernel_activity("one") is counts
+        assert tracks_kernel_activity("one") is tracks
         engine.shutdown()
 
 
-def test_the_lab_that_is_shipped_counts_it() -> None:
+def test_lab_dockerfile_sets_activity_label() -> None:
     dockerfile = (Path(__file__).parents[4] / "lab" / "Dockerfile").read_text(encoding="utf-8")
     assert f'\nLABEL {TRACKS_ACTIVITY_LABEL}="yes"\n' in dockerfile

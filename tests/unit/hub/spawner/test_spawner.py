@@ -1,4 +1,4 @@
-"""The class of labs, against a Docker engine that writes down what it is asked."""
+"""The lab spawner, against a Docker engine that records requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import format_exception
 
 from hub.config.hub_toml import GroupRules, HubToml
-from hub.spawner.docker import STOPS_WITHIN, Lab
+from hub.spawner.docker import STOP_TIMEOUT, Lab
 from hub.spawner.resource_limits import limit_by_group
 from tests.support.docker.recording_engine import NETWORK, RecordingEngine
 
@@ -35,7 +35,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingEngine]:
 
 def lab(user: str = "bob", *groups: str, **changed: Any) -> Lab:
     settings = {
-        "port": int(os.environ["DOCKER_HOST"].rpartition(":")[2]),  # the lab answers where the engine does
+        "port": int(os.environ["DOCKER_HOST"].rpartition(":")[2]),  # the engine's server also plays the lab
         "mem_limit": "2G",
         "extra_host_config": {"cap_drop": ["ALL"]},
     } | changed
@@ -55,50 +55,48 @@ def lab(user: str = "bob", *groups: str, **changed: Any) -> Lab:
 
 
 def start(one: Lab) -> Any:
-    """As JupyterHub does it: the last run is forgotten first."""
+    """Start as JupyterHub does, which clears the state of the last run first."""
     one.clear_state()
     return asyncio.run(one.start())
 
 
-def refusal(one: Lab) -> SpawnException:
+def rejection(one: Lab) -> SpawnException:
     with pytest.raises(SpawnException) as caught:
         start(one)
-    # What the pages of JupyterHub show.
+    # JupyterHub's pages show this text.
     assert format_exception(caught.value, only_jupyterhub=True)[0] == caught.value.message
     return caught.value
 
 
-def test_hooks_run_in_their_order_before_the_container_is_made(engine: RecordingEngine) -> None:
-    told: list[str] = []
+def test_hooks_run_in_order_before_container_is_created(engine: RecordingEngine) -> None:
+    calls: list[str] = []
 
     async def first(one: Lab) -> None:
         await asyncio.sleep(0.01)
-        told.append(f"first {one.user.name} {len(engine.bodies('/create'))}")
+        calls.append(f"first {one.user.name} {len(engine.bodies('/create'))}")
 
     def second(_one: Lab) -> None:
-        told.append("second")
+        calls.append("second")
 
     assert start(lab(before_start=[first, second])) == ("127.0.0.1", engine.server_port)
-    assert told == ["first bob 0", "second"]
+    assert calls == ["first bob 0", "second"]
 
 
-def test_a_hook_that_refuses_keeps_the_container_from_being_made(engine: RecordingEngine) -> None:
+def test_rejecting_hook_prevents_container(engine: RecordingEngine) -> None:
     def full(_one: Lab) -> None:
         raise SpawnException("Your home is full.", reason="quota")
 
-    assert refusal(lab(before_start=[full])).message == "Your home is full."
+    assert rejection(lab(before_start=[full])).message == "Your home is full."
     assert engine.bodies("/create") == []
 
 
-def test_a_mistake_in_a_hook_is_a_sentence_and_a_traceback_in_the_log(
-    engine: RecordingEngine, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert refusal(lab(before_start=[lambda _one: {}["a secret key"]])).reason == "engine_error"
+def test_defective_hook_is_logged_with_traceback(engine: RecordingEngine, caplog: pytest.LogCaptureFixture) -> None:
+    assert rejection(lab(before_start=[lambda _one: {}["a secret key"]])).reason == "engine_error"
     assert "Traceback" in caplog.text
     assert engine.bodies("/create") == []
 
 
-def test_what_a_hook_gave_for_one_start_is_gone_at_the_next(engine: RecordingEngine) -> None:
+def test_hook_changes_apply_to_one_start_only(engine: RecordingEngine) -> None:
     memory = iter(["4G", None])
 
     def once(one: Lab) -> None:
@@ -121,7 +119,7 @@ def test_what_a_hook_gave_for_one_start_is_gone_at_the_next(engine: RecordingEng
     assert "PidsLimit" not in after
 
 
-def test_labs_of_two_people_share_no_settings(engine: RecordingEngine) -> None:
+def test_labs_of_two_users_share_no_settings(engine: RecordingEngine) -> None:
     def more(one: Lab) -> None:
         if one.user.name == "alice":
             one.extra_host_config["pids_limit"] = 7
@@ -133,7 +131,7 @@ def test_labs_of_two_people_share_no_settings(engine: RecordingEngine) -> None:
     assert [body["HostConfig"].get("PidsLimit") for body in engine.bodies("/containers/create")] == [7, None]
 
 
-def test_gpus_of_a_group_are_in_the_request_that_makes_the_container(engine: RecordingEngine) -> None:
+def test_group_gpus_are_in_container_request(engine: RecordingEngine) -> None:
     hook = limit_by_group(HubToml(groups={"vision": GroupRules(gpus=("0", "GPU-7f"))}))
 
     start(lab("bob", "vision", before_start=[hook]))
@@ -147,7 +145,7 @@ def test_gpus_of_a_group_are_in_the_request_that_makes_the_container(engine: Rec
     assert not eves.get("DeviceRequests")
 
 
-def test_one_slow_stop_holds_nobody_else(engine: RecordingEngine) -> None:
+def test_slow_stop_does_not_delay_other_labs(engine: RecordingEngine) -> None:
     engine.slow["/containers/c0ffee/stop"] = 1.0
 
     async def stop_and_ask() -> float:
@@ -166,21 +164,21 @@ def test_one_slow_stop_holds_nobody_else(engine: RecordingEngine) -> None:
     assert asyncio.run(stop_and_ask()) < 0.9
 
 
-def test_a_lab_that_does_not_stop_is_ended_soon(engine: RecordingEngine) -> None:
+def test_lab_is_stopped_with_short_timeout(engine: RecordingEngine) -> None:
     one = lab()
     one.object_id = "c0ffee"
     asyncio.run(one.stop_object())
-    assert [path for _, path, _ in engine.requests if f"/stop?t={STOPS_WITHIN}" in path]
+    assert [path for _, path, _ in engine.requests if f"/stop?t={STOP_TIMEOUT}" in path]
 
 
-def test_a_lab_that_is_gone_has_stopped(engine: RecordingEngine) -> None:
+def test_stop_of_missing_container_succeeds(engine: RecordingEngine) -> None:
     engine.answers["/stop"] = [(404, {"message": "No such container"})]
     one = lab()
     one.object_id = "c0ffee"
     asyncio.run(one.stop_object())
 
 
-def test_a_start_waits_until_the_last_container_is_removed(engine: RecordingEngine) -> None:
+def test_start_waits_for_removal_of_last_container(engine: RecordingEngine) -> None:
     taken = (409, {"message": 'Conflict. The container name "/passerelle-lab-bob" is already in use by container "1"'})
     engine.answers["/containers/create"] = [taken]
 
@@ -188,26 +186,26 @@ def test_a_start_waits_until_the_last_container_is_removed(engine: RecordingEngi
     assert len(engine.bodies("/containers/create")) == 2
 
 
-def test_an_image_that_is_missing_is_told_by_its_name(engine: RecordingEngine) -> None:
+def test_missing_image_is_named_in_message(engine: RecordingEngine) -> None:
     engine.answers["/images/r-lab/json"] = [(404, {"message": "No such image: r-lab"})]
 
     one = lab()
     one.before_start = [lambda each: setattr(each, "image", "r-lab")]
 
-    assert "The image r-lab, from which your lab would start, is not on the server" in str(refusal(one).message)
+    assert "The image r-lab of your lab is not on the server" in str(rejection(one).message)
 
 
-def test_an_engine_that_is_gone_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_engine_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     monkeypatch.setattr(Lab, "_client", None)
 
-    assert refusal(lab()).reason == "engine_down"
+    assert rejection(lab()).reason == "engine_down"
 
 
-def test_an_engine_that_never_answers_is_a_sentence(engine: RecordingEngine) -> None:
+def test_slow_engine_is_reported(engine: RecordingEngine) -> None:
     engine.slow["/images/own/json"] = 1.5
 
-    assert refusal(lab(client_kwargs={"timeout": 0.5})).reason == "engine_slow"
+    assert rejection(lab(client_kwargs={"timeout": 0.5})).reason == "engine_slow"
 
 
 def ended(**state: Any) -> tuple[int, Any]:
@@ -216,33 +214,33 @@ def ended(**state: Any) -> tuple[int, Any]:
 
 
 @pytest.mark.parametrize(
-    ("state", "reason", "words"),
+    ("state", "reason", "text"),
     [
-        ({}, "lab_ended", "Often the reason is a package or a setting in your home"),
-        ({"ExitCode": 127}, "image_unfit", "The image own holds no JupyterHub server"),
-        ({"OOMKilled": True, "ExitCode": 137}, "lab_out_of_memory", "more than its limit of memory (2 GB)"),
+        ({}, "lab_ended", "The cause is often a package or a setting in your home"),
+        ({"ExitCode": 127}, "image_unfit", "The image own contains no JupyterHub server"),
+        ({"OOMKilled": True, "ExitCode": 137}, "lab_out_of_memory", "exceeded its memory limit (2 GB)"),
     ],
 )
-def test_a_lab_that_ends_while_it_starts_is_told_at_once_with_its_last_words_in_the_log(
-    engine: RecordingEngine, state: dict[str, Any], reason: str, words: str
+def test_lab_exit_during_start_is_reported_with_logged_output(
+    engine: RecordingEngine, state: dict[str, Any], reason: str, text: str
 ) -> None:
     engine.answers["/containers/passerelle-lab-bob/json"] = [(404, {"message": "none yet"}), ended(**state)]
     engine.answers["/containers/c0ffee/logs"] = [(200, b"ImportError: jupyterlab\n[I forged] line\n")]
     one = lab(port=1)
     began = time.monotonic()
 
-    told = refusal(one)
+    error = rejection(one)
 
     assert time.monotonic() - began < 5
-    assert (told.reason, words in told.message) == (reason, True)
-    assert "ImportError" not in told.message
-    assert "ImportError: jupyterlab\\n[I forged] line" in told.log_message, "as one line, whatever the lab printed"
+    assert (error.reason, text in error.message) == (reason, True)
+    assert "ImportError" not in error.message
+    assert "ImportError: jupyterlab\\n[I forged] line" in error.log_message, (
+        "the output is quoted, so it stays on one line"
+    )
     assert [path for method, path, _ in engine.requests if method == "DELETE" and "/containers/c0ffee" in path]
 
 
-def test_a_lab_that_ended_by_itself_leaves_no_container(
-    engine: RecordingEngine, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_ended_lab_container_is_removed(engine: RecordingEngine, caplog: pytest.LogCaptureFixture) -> None:
     engine.answers["/containers/passerelle-lab-bob/json"] = [ended(ExitCode=3)]
 
     status = asyncio.run(lab().poll())
@@ -252,7 +250,7 @@ def test_a_lab_that_ended_by_itself_leaves_no_container(
     assert [path for method, path, _ in engine.requests if method == "DELETE" and "/containers/c0ffee" in path]
 
 
-def test_an_engine_in_trouble_has_stopped_no_lab(engine: RecordingEngine) -> None:
+def test_engine_fault_is_not_a_stopped_lab(engine: RecordingEngine) -> None:
     engine.answers["/containers/passerelle-lab-bob/json"] = [(500, {"message": "database is locked"})]
 
     with pytest.raises(APIError):
@@ -262,36 +260,36 @@ def test_an_engine_in_trouble_has_stopped_no_lab(engine: RecordingEngine) -> Non
 TROUBLE = (500, {"message": "database is locked"})
 
 
-def poll_at_the_start_of_the_hub() -> Any:
+def poll_at_hub_start() -> Any:
     one = lab()
     one._check_pending = True
     return asyncio.run(one.poll())
 
 
 @pytest.mark.parametrize(("state", "status"), [({"Running": True}, None), ({"ExitCode": 3}, "ExitCode=3")])
-def test_an_engine_in_trouble_while_the_hub_starts_is_asked_again(
+def test_poll_at_hub_start_is_retried(
     engine: RecordingEngine, monkeypatch: pytest.MonkeyPatch, state: dict[str, Any], status: str | None
 ) -> None:
-    """JupyterHub stops what it cannot ask about then."""
-    monkeypatch.setattr("hub.spawner.docker.ASKED_AGAIN_AFTER", 0.01)
+    """Otherwise, JupyterHub would stop the lab."""
+    monkeypatch.setattr("hub.spawner.docker.RETRY_DELAY", 0.01)
     engine.answers["/containers/passerelle-lab-bob/json"] = [TROUBLE, TROUBLE, ended(**state)]
 
-    told = poll_at_the_start_of_the_hub()
+    result = poll_at_hub_start()
 
-    assert told is None if status is None else status in told
+    assert result is None if status is None else status in result
 
 
-def test_a_lab_that_no_engine_knows_of_while_the_hub_starts_is_left_to_the_hub_to_reach(
+def test_lab_counts_as_running_without_engine_at_hub_start(
     engine: RecordingEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.spawner.docker.ENGINE_IS_BACK_WITHIN", 0.1)
+    monkeypatch.setattr("hub.spawner.docker.ENGINE_RESTART_TIMEOUT", 0.1)
     engine.answers["/containers/passerelle-lab-bob/json"] = [TROUBLE] * 10
 
-    assert poll_at_the_start_of_the_hub() is None
+    assert poll_at_hub_start() is None
 
 
 @pytest.mark.parametrize("name", ["jean-pierre", "a.b@c", "7of9", "a" * 63, "a-2eb"])
-def test_the_container_and_the_home_of_a_name_stay_what_they_are(engine: RecordingEngine, name: str) -> None:
+def test_container_and_volume_names_are_stable(engine: RecordingEngine, name: str) -> None:
     start(lab(name, volumes={"home-{username}": "/home"}))
 
     (created,) = [path for _, path, _ in engine.requests if "/containers/create" in path]

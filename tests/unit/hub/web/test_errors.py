@@ -10,16 +10,16 @@ from jupyterhub.spawner import SpawnException
 
 from hub.auth.oauth import SILENT
 from hub.spawner import errors
-from hub.spawner.progress import STEPS, event_of
+from hub.spawner.progress import STEPS, progress_event
 from hub.web.errors import error_text, spawn_error, spawn_error_text
 from passerelle_common.i18n import Message
 
 
 def test_spawn_error_is_translated_with_its_facts() -> None:
     fault = APIError("404 Client Error", explanation="No such image: physics:latest")
-    error = errors.explain(fault, "physics:latest (x.*)")
-    assert spawn_error_text(error, "fr").startswith("L’image physics:latest (x.*), à partir de laquelle")
-    assert spawn_error_text(error, "en").startswith("The image physics:latest (x.*), from which")
+    error = errors.engine_error(fault, "physics:latest (x.*)")
+    assert spawn_error_text(error, "fr").startswith("L’image physics:latest (x.*) de votre laboratoire")
+    assert spawn_error_text(error, "en").startswith("The image physics:latest (x.*) of your lab")
 
 
 @pytest.mark.parametrize(
@@ -37,16 +37,16 @@ def test_every_failed_start_has_a_text(exception: Exception | None, text: str) -
 
 
 def test_details_of_a_spawn_error_are_for_the_log_only() -> None:
-    error = spawn_error(Message("You may start it."), reason="test", status_code=403, detail="inner cause")
+    error = spawn_error(Message("Start allowed."), reason="test", status_code=403, detail="inner cause")
     assert "inner cause" in error.log_message
-    assert (error.message, error.status_code) == ("You may start it.", 403)
-    assert spawn_error_text(error, "fr") == "Vous pouvez le démarrer."
+    assert (error.message, error.status_code) == ("Start allowed.", 403)
+    assert spawn_error_text(error, "fr") == "Démarrage autorisé."
 
 
 def test_progress_comes_in_every_language() -> None:
-    event = event_of("image", image="physics:2026")
-    assert event["message"] == "The image physics:2026 is there."
-    assert event["messages"]["fr"] == "L’image physics:2026 est là."
+    event = progress_event("image", image="physics:2026")
+    assert event["message"] == "Image physics:2026 found."
+    assert event["messages"]["fr"] == "Image physics:2026 trouvée."
     percents = [percent for percent, _ in STEPS.values()]
     assert percents == sorted(percents)
 
