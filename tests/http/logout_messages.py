@@ -100,7 +100,7 @@ def ticket_in(callback: str) -> str:
 
 
 def refreshing_hub(bridge: Running) -> App:
-    """Return the token response; see `clients_told_at` for the clients."""
+    """Return the token response; see `clients_with_logout_uris` for the clients."""
     return App(bridge.wire, secret="secret-of-the-hub")
 
 

@@ -1,4 +1,4 @@
-"""Back-Channel Logout 1.0: applications are told that a session ended, once, and hear what they can verify."""
+"""Back-Channel Logout 1.0: each client gets one valid logout token."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from bridge.oauth import backchannel
 from bridge.oauth.backchannel import LEASE_SECONDS, LOGOUT_EVENT, Deliverer
 from tests.http.deliveries import (
-    authority_of,
-    clients_told_at,
+    clients_with_logout_uris,
     deliver,
     end_all,
     nothing_waits,
+    provider_of,
     settle,
     until,
     verified,
@@ -41,17 +41,15 @@ def wiki() -> Iterator[LogoutReceiver]:
 
 @pytest.fixture
 def make(make_bridge: MakeBridge) -> Iterator[Make]:
-    """A bridge whose applications are told at these addresses, by client_id."""
-    yield lambda **uris: make_bridge(clients=clients_told_at(**uris))
+    """A bridge with these back-channel logout URIs, by client_id."""
+    yield lambda **uris: make_bridge(clients=clients_with_logout_uris(**uris))
     settle()
 
 
 @pytest.mark.parametrize(
     ("client_id", "algorithm"), [("hub", "RS256"), ("wiki", "ES256")], ids=["public-RS256", "pairwise-ES256"]
 )
-def test_the_logout_token_is_what_the_application_can_verify(
-    make: Make, hub: LogoutReceiver, client_id: str, algorithm: str
-) -> None:
+def test_logout_token_can_be_verified(make: Make, hub: LogoutReceiver, client_id: str, algorithm: str) -> None:
     running = make(**{client_id: hub.url})
     alice = Person(running)
     known = claims_in(alice.sign_in(client_id, scope="openid")["id_token"])
@@ -80,9 +78,7 @@ def test_the_logout_token_is_what_the_application_can_verify(
     until(lambda: nothing_waits(running))
 
 
-def test_every_application_of_the_session_is_told_once_and_no_other(
-    make: Make, hub: LogoutReceiver, wiki: LogoutReceiver
-) -> None:
+def test_each_client_of_session_gets_one_logout_token(make: Make, hub: LogoutReceiver, wiki: LogoutReceiver) -> None:
     running = make(hub=hub.url, wiki=wiki.url)
     alice, bob = Person(running), Person(running)
     alice.sign_in()
@@ -99,7 +95,7 @@ def test_every_application_of_the_session_is_told_once_and_no_other(
 
 
 @pytest.mark.parametrize("status", [200, 204])
-def test_an_application_that_says_yes_is_not_asked_again(make: Make, hub: LogoutReceiver, status: int) -> None:
+def test_accepted_logout_token_is_not_repeated(make: Make, hub: LogoutReceiver, status: int) -> None:
     hub.status = status
     running = make(hub=hub.url)
     Person(running).sign_in()
@@ -113,7 +109,7 @@ def test_an_application_that_says_yes_is_not_asked_again(make: Make, hub: Logout
     assert len(hub.told) == 1
 
 
-def test_one_slow_application_delays_nobody(make: Make, hub: LogoutReceiver, wiki: LogoutReceiver) -> None:
+def test_slow_client_delays_no_other(make: Make, hub: LogoutReceiver, wiki: LogoutReceiver) -> None:
     hub.seconds = 3
     running = make(hub=hub.url, wiki=wiki.url)
     now = int(running.clock())
@@ -121,7 +117,7 @@ def test_one_slow_application_delays_nobody(make: Make, hub: LogoutReceiver, wik
     running.store.deliveries.queue([("wiki", f"sid-{i}", "alice", wiki.url) for i in range(40)], now=now)
 
     began = time.monotonic()
-    Deliverer(authority_of(running)).start_due()
+    Deliverer(provider_of(running)).start_due()
 
     told = wiki.hears(40)
     assert max(each.at for each in told) - began < 2.5
@@ -129,12 +125,12 @@ def test_one_slow_application_delays_nobody(make: Make, hub: LogoutReceiver, wik
     assert len(hub.told) <= 2 * backchannel.MAX_THREADS_PER_CLIENT
 
 
-def test_of_many_workers_one_delivers_each(make: Make, hub: LogoutReceiver) -> None:
+def test_each_logout_token_is_delivered_by_one_worker(make: Make, hub: LogoutReceiver) -> None:
     bridges = [make(hub=hub.url) for _ in range(3)]
     now = int(bridges[0].clock())
     bridges[0].store.deliveries.queue([("hub", f"sid-{i}", "alice", hub.url) for i in range(60)], now=now)
 
-    deliverers = [Deliverer(authority_of(bridge)) for bridge in bridges]
+    deliverers = [Deliverer(provider_of(bridge)) for bridge in bridges]
     for _ in range(3):
         for deliverer in deliverers:
             deliverer.start_due()
@@ -144,14 +140,14 @@ def test_of_many_workers_one_delivers_each(make: Make, hub: LogoutReceiver) -> N
     assert sorted(sids) == sorted(f"sid-{i}" for i in range(60))
 
 
-def test_what_a_killed_worker_had_taken_is_delivered_by_another(make: Make, hub: LogoutReceiver) -> None:
+def test_lease_of_killed_worker_expires(make: Make, hub: LogoutReceiver) -> None:
     running = make(hub=hub.url)
     Person(running).sign_in()
     end_all(running)
-    taken = running.store.deliveries.lease_due(now=int(running.clock()), lease=LEASE_SECONDS, limit=5)
+    leased = running.store.deliveries.lease_due(now=int(running.clock()), lease=LEASE_SECONDS, limit=5)
 
     deliver(running)
-    assert (len(taken), hub.told) == (1, [])
+    assert (len(leased), hub.told) == (1, [])
     running.clock.advance(LEASE_SECONDS)
     deliver(running)
 

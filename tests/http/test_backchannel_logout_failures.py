@@ -1,4 +1,4 @@
-"""Back-Channel Logout 1.0: an application that cannot be told, for a while or for good, and how that is seen."""
+"""Back-Channel Logout 1.0: failed deliveries are retried, logged and given up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from bridge.oauth import backchannel
 from tests.http.deliveries import (
     attempted,
-    clients_told_at,
+    clients_with_logout_uris,
     deliver,
     end_all,
     failed,
@@ -42,15 +42,13 @@ def hub() -> Iterator[LogoutReceiver]:
 
 @pytest.fixture
 def make(make_bridge: MakeBridge) -> Iterator[Make]:
-    """A bridge whose applications are told at these addresses, by client_id."""
-    yield lambda **uris: make_bridge(clients=clients_told_at(**uris))
+    """A bridge with these back-channel logout URIs, by client_id."""
+    yield lambda **uris: make_bridge(clients=clients_with_logout_uris(**uris))
     settle()
 
 
 @pytest.mark.parametrize("status", [201, 302, 307, 400, 404, 500, 503])
-def test_any_other_answer_is_a_failure_that_is_seen_and_tried_again(
-    make: Make, hub: LogoutReceiver, logged: list[str], status: int
-) -> None:
+def test_rejected_logout_token_is_retried(make: Make, hub: LogoutReceiver, logged: list[str], status: int) -> None:
     hub.answers = [status]
     running = make(hub=hub.url)
     Person(running).sign_in()
@@ -71,11 +69,11 @@ def test_any_other_answer_is_a_failure_that_is_seen_and_tried_again(
     first, second = (verified(running, told.token, "RS256").claims for told in hub.hears(2))
     assert first["jti"] != second["jti"]
     assert second["iat"] == int(running.clock())
-    assert all(told.path == "/logout?of=app" for told in hub.told), "a redirect was followed"
+    assert all(told.path == "/logout?of=app" for told in hub.told), "no redirect is followed"
     until(lambda: nothing_waits(running))
 
 
-def test_a_refused_connection_is_a_failure_that_is_seen_and_tried_again(make: Make) -> None:
+def test_refused_connection_is_recorded(make: Make) -> None:
     running = make(hub=f"http://127.0.0.1:{free_port()}/logout")
     Person(running).sign_in()
     end_all(running)
@@ -86,7 +84,7 @@ def test_a_refused_connection_is_a_failure_that_is_seen_and_tried_again(make: Ma
 
 
 @pytest.mark.parametrize("drips", [False, True], ids=["silent", "byte-by-byte"])
-def test_an_attempt_ends_after_a_total_time(
+def test_attempt_has_total_timeout(
     make: Make, hub: LogoutReceiver, monkeypatch: pytest.MonkeyPatch, drips: bool
 ) -> None:
     monkeypatch.setattr(backchannel, "ATTEMPT_SECONDS", 0.5)
@@ -98,30 +96,30 @@ def test_an_attempt_ends_after_a_total_time(
     began = time.monotonic()
     deliver(running)
 
-    assert failed(running, attempts=1).last_error == "no answer within 0.5 s"
+    assert failed(running, attempts=1).last_error == "no response within 0.5 s"
     assert 0.4 < time.monotonic() - began < 2
 
 
-def test_an_application_that_sends_rubbish_is_a_failure_like_any_other(make: Make, tmp_path: Path) -> None:
+def test_invalid_http_response_is_recorded(make: Make, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def babble() -> None:
+        def send_garbage() -> None:
             connection, _ = server.accept()
             with connection:
                 connection.recv(65536)
-                connection.sendall(b"\xff\xfe no protocol that anybody knows\r\n\r\n")
+                connection.sendall(b"\xff\xfe no known protocol\r\n\r\n")
 
-        threading.Thread(target=babble, daemon=True).start()
+        threading.Thread(target=send_garbage, daemon=True).start()
         running = make(hub=f"http://127.0.0.1:{server.getsockname()[1]}/logout")
         Person(running).sign_in()
         end_all(running)
 
         deliver(running)
 
-        assert failed(running, attempts=1).last_error == "it does not speak proper HTTP (BadStatusLine)"
+        assert failed(running, attempts=1).last_error == "invalid HTTP (BadStatusLine)"
 
 
-def test_after_a_day_it_is_given_up_and_stays_visible(make: Make, hub: LogoutReceiver, logged: list[str]) -> None:
+def test_delivery_is_given_up_after_a_day(make: Make, hub: LogoutReceiver, logged: list[str]) -> None:
     hub.status = 500
     running = make(hub=hub.url)
     Person(running).sign_in()
@@ -141,7 +139,7 @@ def test_after_a_day_it_is_given_up_and_stays_visible(make: Make, hub: LogoutRec
     assert nothing_waits(running)
 
 
-def test_a_corrected_address_is_used_for_what_waits(make: Make, hub: LogoutReceiver) -> None:
+def test_corrected_uri_is_used_for_waiting_deliveries(make: Make, hub: LogoutReceiver) -> None:
     wrong = make(hub=f"http://127.0.0.1:{free_port()}/logout")
     Person(wrong).sign_in()
     end_all(wrong)
@@ -156,7 +154,7 @@ def test_a_corrected_address_is_used_for_what_waits(make: Make, hub: LogoutRecei
     until(lambda: nothing_waits(corrected))
 
 
-def test_an_application_that_is_not_registered_any_more_is_not_told(make: Make, hub: LogoutReceiver) -> None:
+def test_removed_client_gets_no_logout_token(make: Make, hub: LogoutReceiver) -> None:
     running = make(hub=hub.url)
     Person(running).sign_in()
     end_all(running)
@@ -167,7 +165,7 @@ def test_an_application_that_is_not_registered_any_more_is_not_told(make: Make, 
     assert hub.told == []
 
 
-def test_a_certificate_that_nobody_vouches_for_is_not_trusted(make: Make, tmp_path: Path) -> None:
+def test_untrusted_certificate_is_rejected(make: Make, tmp_path: Path) -> None:
     write_certificate(tmp_path, ["127.0.0.1"])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")

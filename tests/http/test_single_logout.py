@@ -12,7 +12,7 @@ import pytest
 from bridge.cas.logout_request import PROBE_TICKET_PREFIX, parse_logout_request
 from bridge.web.context import EXTENSION
 from tests.http.conftest import MakeBridge
-from tests.http.deliveries import clients_told_at, deliver, nothing_waits, settle, until, verified
+from tests.http.deliveries import clients_with_logout_uris, deliver, nothing_waits, settle, until, verified
 from tests.http.logout_messages import (
     FORM,
     WAYS,
@@ -55,7 +55,7 @@ def test_every_message_format_ends_the_session_cas24(bridge: Running, browser: B
 
 
 def test_logout_revokes_tokens_and_notifies_clients_cas24(make_bridge: MakeBridge, told: LogoutReceiver) -> None:
-    bridge = make_bridge(clients=clients_told_at(hub=told.url))
+    bridge = make_bridge(clients=clients_with_logout_uris(hub=told.url))
     browser, hub = Browser(bridge.wire), refreshing_hub(bridge)
     ticket, code = sign_in(browser, hub, scope="openid profile")
     tokens = hub.redeem(code).json
@@ -77,7 +77,7 @@ def test_logout_revokes_tokens_and_notifies_clients_cas24(make_bridge: MakeBridg
 
 @pytest.mark.parametrize(("setting", "survives"), [("true", False), ("false", True)])
 def test_logout_revokes_offline_access_by_default_cas24(make_bridge: MakeBridge, setting: str, survives: bool) -> None:
-    bridge = make_bridge(clients=clients_told_at(), cas_logout_ends_offline_access=setting)
+    bridge = make_bridge(clients=clients_with_logout_uris(), cas_logout_ends_offline_access=setting)
     hub = refreshing_hub(bridge)
     ticket, code = sign_in(Browser(bridge.wire), hub, scope="openid offline_access")
     tokens = hub.redeem(code).json
@@ -159,7 +159,7 @@ def test_unknown_ticket_gets_the_same_response_cas24(bridge: Running, browser: B
 def test_repeated_logout_request_is_idempotent_cas24(
     make_bridge: MakeBridge, told: LogoutReceiver, logged: list[str]
 ) -> None:
-    bridge = make_bridge(clients=clients_told_at(hub=told.url))
+    bridge = make_bridge(clients=clients_with_logout_uris(hub=told.url))
     hub = refreshing_hub(bridge)
     ticket, _ = sign_in(Browser(bridge.wire), hub)
     threads = [threading.Thread(target=WAYS["form"], args=(bridge, ticket)) for _ in range(8)]

@@ -1,4 +1,4 @@
-"""Which key signs when, and what becomes of the others."""
+"""Key rotation: which key signs, which are published and when keys are deleted."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def states(ring: KeyRing) -> dict[str, str]:
         ([-9, -8, -7], ["retired", "retired", "signing"]),
     ],
 )
-def test_the_last_added_key_that_is_not_too_new_signs(active_from: list[int], expected: list[str]) -> None:
+def test_newest_active_key_signs(active_from: list[int], expected: list[str]) -> None:
     records = [record(f"{number}", NOW + seconds) for number, seconds in enumerate(active_from)]
     found = key_states(records[::-1], now=NOW + 50)
     assert {key.kid: key.state for key in found} == {f"{n}": state for n, state in enumerate(expected)}
 
 
-def test_a_retired_key_is_so_since_another_took_over() -> None:
+def test_retired_key_reports_start_of_successor() -> None:
     records = [record("at once", NOW + 50), record("waiting", NOW + 100), record("first", NOW)]
     assert {key.kid: key.since for key in key_states(records, now=NOW + 200)} == {
         "at once": NOW + 50,
@@ -88,34 +88,34 @@ def test_a_retired_key_is_so_since_another_took_over() -> None:
     }
 
 
-def test_a_new_key_is_published_two_hours_before_it_signs_row64(ring: KeyRing, store: SqlStore, clock: Clock) -> None:
+def test_new_key_is_published_before_it_signs_row64(ring: KeyRing, store: SqlStore, clock: Clock) -> None:
     other_worker = KeyRing(store, SECRET_KEY, clock)
     (first,) = published(ring)
     successor = ring.rotate("ES256")
     assert published(ring) == [successor, first]
     assert states(ring) == {successor: "next", first: "signing"}
     clock.now += REREAD_SECONDS
-    assert published(other_worker) == [successor, first], "every worker publishes it soon"
+    assert published(other_worker) == [successor, first], "every worker publishes it within half a minute"
     clock.now = NOW + PUBLISH_AHEAD_SECONDS - 1
     assert PUBLISH_AHEAD_SECONDS - REREAD_SECONDS >= 2 * HOUR
     assert signer(ring) == signer(other_worker) == first
     clock.now += 1
     assert signer(ring) == signer(other_worker) == successor
-    assert published(ring) == [successor, first], "what the first signed can still be verified"
+    assert published(ring) == [successor, first], "tokens of the first key still verify"
 
 
-def test_a_key_can_sign_at_once_even_while_another_waits(ring: KeyRing, clock: Clock) -> None:
+def test_key_can_sign_at_once_while_another_waits(ring: KeyRing, clock: Clock) -> None:
     (first,) = published(ring)
     waiting, leaked = ring.rotate("ES256"), first
     replacement = ring.rotate("ES256", at_once=True)
     assert signer(ring) == replacement
     clock.now += DAY
-    assert signer(ring) == replacement, "the one that waited never signs"
+    assert signer(ring) == replacement, "the waiting key never signs"
     assert states(ring) == {replacement: "signing", waiting: "retired", leaked: "retired"}
-    assert ring.rotate("ES256") is not None, "and it goes on from there"
+    assert ring.rotate("ES256") is not None
 
 
-def test_a_removed_key_is_neither_published_nor_believed(ring: KeyRing) -> None:
+def test_removed_key_is_not_published_or_accepted(ring: KeyRing) -> None:
     (first,) = published(ring)
     hint = ring.sign({"sub": "alice"}, algorithm="ES256")
     ring.rotate("ES256", at_once=True)
@@ -125,7 +125,7 @@ def test_a_removed_key_is_neither_published_nor_believed(ring: KeyRing) -> None:
     assert ring.claims_of(hint) is None
 
 
-def test_keys_are_rotated_before_they_are_too_old(ring: KeyRing, clock: Clock) -> None:
+def test_keys_are_rotated_before_maximum_age(ring: KeyRing, clock: Clock) -> None:
     (first,) = published(ring)
     clock.now = NOW + MAX_AGE - PUBLISH_AHEAD_SECONDS - 1
     assert ring.rotate_by_age(MAX_AGE) == []
@@ -139,7 +139,7 @@ def test_keys_are_rotated_before_they_are_too_old(ring: KeyRing, clock: Clock) -
     assert signer(ring) in added
 
 
-def test_many_workers_rotate_by_age_once(ring: KeyRing, store: SqlStore, clock: Clock) -> None:
+def test_concurrent_workers_rotate_by_age_once(ring: KeyRing, store: SqlStore, clock: Clock) -> None:
     rings = [KeyRing(store, SECRET_KEY, clock) for _ in range(8)]
     clock.now = NOW + MAX_AGE
     with ThreadPoolExecutor(8) as pool:
@@ -148,13 +148,10 @@ def test_many_workers_rotate_by_age_once(ring: KeyRing, store: SqlStore, clock: 
     assert len(store.keys.all()) == 4
 
 
-def test_a_worker_that_looked_before_another_rotated_does_not_rotate_again(
-    ring: KeyRing, store: SqlStore, clock: Clock
-) -> None:
-    """Both saw the same old key; by the time the second adds its own, the first one's is the newest."""
+def test_worker_does_not_rotate_after_another(ring: KeyRing, store: SqlStore, clock: Clock) -> None:
 
-    class Slow:
-        """Lets another worker go first between looking and adding."""
+    class SlowKeys:
+        """Keys between whose reading and adding another worker rotates."""
 
         def __init__(self) -> None:
             self.faster: Callable[[], object] | None = lambda: ring.rotate_by_age(MAX_AGE)
@@ -172,7 +169,7 @@ def test_a_worker_that_looked_before_another_rotated_does_not_rotate_again(
             store.keys.remove(kid)
 
     class SlowStore:
-        keys = Slow()
+        keys = SlowKeys()
 
     clock.now = NOW + MAX_AGE
     slow = KeyRing(SlowStore(), SECRET_KEY, clock)  # type: ignore[arg-type]
@@ -180,7 +177,7 @@ def test_a_worker_that_looked_before_another_rotated_does_not_rotate_again(
     assert len(store.keys.all()) == 4
 
 
-def test_a_retired_key_is_forgotten_when_nobody_asks_about_it_any_more(ring: KeyRing, clock: Clock) -> None:
+def test_retired_key_is_deleted_after_a_month(ring: KeyRing, clock: Clock) -> None:
     (first,) = published(ring)
     ring.rotate("ES256")
     retired_at = NOW + PUBLISH_AHEAD_SECONDS
@@ -193,9 +190,7 @@ def test_a_retired_key_is_forgotten_when_nobody_asks_about_it_any_more(ring: Key
     assert len(published(ring)) == 1
 
 
-def test_in_three_years_of_housekeeping_there_are_never_more_than_three_keys_of_an_algorithm(
-    ring: KeyRing, clock: Clock
-) -> None:
+def test_three_years_of_rotation_keep_three_keys_at_most(ring: KeyRing, clock: Clock) -> None:
     most, signers = 0, set()
     while clock.now < NOW + 3 * 365 * DAY:
         clock.now += 10 * DAY
@@ -206,9 +201,7 @@ def test_in_three_years_of_housekeeping_there_are_never_more_than_three_keys_of_
     assert len(signers) in (12, 13)
 
 
-def test_a_clock_that_was_ahead_when_the_first_key_was_made_stops_nobody_from_signing(
-    ring: KeyRing, store: SqlStore, clock: Clock
-) -> None:
+def test_first_key_signs_before_its_start_time(ring: KeyRing, store: SqlStore, clock: Clock) -> None:
     clock.now = NOW - HOUR
     assert signer(KeyRing(store, SECRET_KEY, clock)) == published(ring)[0]
 
@@ -224,15 +217,15 @@ def test_a_clock_that_was_ahead_when_the_first_key_was_made_stops_nobody_from_si
         "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkExMjhHQ00ifQ.a.b.c.d",
     ],
 )
-def test_what_we_did_not_sign_has_no_claims(ring: KeyRing, token: str) -> None:
+def test_malformed_token_has_no_claims(ring: KeyRing, token: str) -> None:
     assert ring.claims_of(token) is None
 
 
-def test_a_forgery_has_no_claims_row62(ring: KeyRing) -> None:
+def test_forged_token_has_no_claims_row62(ring: KeyRing) -> None:
     (public,) = [key for key in ring.jwks()["keys"] if key["alg"] == "ES256"]
-    stranger = ECKey.generate_key("P-256")
-    for header in ({"kid": public["kid"]}, {}, {"jwk": stranger.as_dict(private=False)}):
-        forged = jwt.encode({"alg": "ES256", **header}, {"sub": "mallory"}, stranger, ["ES256"])
+    foreign_key = ECKey.generate_key("P-256")
+    for header in ({"kid": public["kid"]}, {}, {"jwk": foreign_key.as_dict(private=False)}):
+        forged = jwt.encode({"alg": "ES256", **header}, {"sub": "mallory"}, foreign_key, ["ES256"])
         assert ring.claims_of(forged) is None
     shared = OctKey.import_key(public["x"].encode())
     forged = jwt.encode({"alg": "HS256", "kid": public["kid"]}, {"sub": "mallory"}, shared, ["HS256"])

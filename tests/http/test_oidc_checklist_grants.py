@@ -1,4 +1,4 @@
-"""Clients that act for themselves, grants that are not there, and what faults may say."""
+"""Client credentials, unsupported grants and error descriptions."""
 
 from __future__ import annotations
 
@@ -20,21 +20,18 @@ def metadata(bridge: Running) -> dict[str, Any]:
     return bridge.wire.send("GET", "/.well-known/openid-configuration").json
 
 
-# What is promised
+# Metadata
 
 
-def test_clients_can_find_out_that_s256_is_the_only_challenge_method_row15(metadata: dict[str, Any]) -> None:
+def test_metadata_lists_only_s256_row15(metadata: dict[str, Any]) -> None:
     assert metadata["code_challenge_methods_supported"] == ["S256"]
 
 
-def test_clients_can_find_out_that_every_answer_names_the_issuer_row30(metadata: dict[str, Any]) -> None:
+def test_metadata_announces_iss_parameter_row30(metadata: dict[str, Any]) -> None:
     assert metadata["authorization_response_iss_parameter_supported"] is True
 
 
-def test_the_device_grant_is_neither_advertised_nor_answered_row69(
-    bridge: Running, hub: App, metadata: dict[str, Any]
-) -> None:
-    """It comes later, as a room of its own: a half of it (codes without limits or confirmation) would be worse."""
+def test_device_grant_is_unsupported_row69(bridge: Running, hub: App, metadata: dict[str, Any]) -> None:
     assert "device_authorization_endpoint" not in metadata
     assert DEVICE_CODE not in metadata["grant_types_supported"]
     assert hub.redeem(None, grant_type=DEVICE_CODE, device_code="x").json["error"] == "unsupported_grant_type"
@@ -43,14 +40,12 @@ def test_the_device_grant_is_neither_advertised_nor_answered_row69(
             assert bridge.wire.send(method, path, headers=FORM, body="client_id=hub").status == 404
 
 
-# Every fault that a client reads
+# Error descriptions
 
 
 @pytest.mark.parametrize("odd", ['"', "\\", "é☃", "\x00", "\r\n", "\x7f", '"\\é' * 1000])
-def test_descriptions_hold_no_character_that_they_may_not_row57(
-    browser: Browser, notes: App, robot: App, odd: str
-) -> None:
-    told = [
+def test_error_descriptions_use_allowed_characters_row57(browser: Browser, notes: App, robot: App, odd: str) -> None:
+    answers = [
         notes.request_token([("grant_type", odd), ("client_id", "notes"), ("client_secret", notes.secret or "")]).json,
         notes.refresh("x", scope=odd, client_secret=odd).json,
         robot.redeem(
@@ -62,12 +57,12 @@ def test_descriptions_hold_no_character_that_they_may_not_row57(
             for name in ("response_type", "response_mode", "scope", "prompt", "max_age", "claims", "code_challenge")
         ),
     ]
-    for answer in told:
+    for answer in answers:
         assert all(" " <= character <= "~" for character in answer["error_description"]), answer
         assert not {'"', "\\"} & set(answer["error_description"])
 
 
-# Clients that act for themselves
+# Client credentials
 
 
 def credentials(robot: App, **changes: str | None) -> Response:
@@ -76,36 +71,35 @@ def credentials(robot: App, **changes: str | None) -> Response:
     )
 
 
-def test_a_client_acts_for_itself_within_its_scopes_and_for_nobody_else_row74(robot: App) -> None:
+def test_client_credentials_give_own_scopes_only_row74(robot: App) -> None:
     tokens = credentials(robot, scope="jobs:read").json
     assert (tokens["scope"], tokens["expires_in"]) == ("jobs:read", 3600)
     assert not {"id_token", "refresh_token", "user"} & set(tokens)
     assert robot.fetch_userinfo(tokens["access_token"]).json["error"] == "insufficient_scope"
 
 
-def test_without_a_user_the_subject_is_the_client_row71(robot: App) -> None:
-    """No user can be called like it: see the commands that add clients, which refuse such a name."""
-    told = robot.query_token(credentials(robot).json["access_token"]).json
-    assert (told["sub"], told["client_id"], told["scope"]) == ("robot", "robot", "jobs:read jobs:write")
-    assert "username" not in told
+def test_subject_without_user_is_client_row71(robot: App) -> None:
+    claims = robot.query_token(credentials(robot).json["access_token"]).json
+    assert (claims["sub"], claims["client_id"], claims["scope"]) == ("robot", "robot", "jobs:read jobs:write")
+    assert "username" not in claims
 
 
 @pytest.mark.parametrize("scope", ["openid", "jobs:read openid", "jobs:admin", "offline_access", '"\\'])
-def test_no_client_gets_scopes_of_users_or_of_others_for_itself_row52_row53(robot: App, scope: str) -> None:
+def test_client_credentials_reject_other_scopes_row52_row53(robot: App, scope: str) -> None:
     answer = credentials(robot, scope=scope)
     assert (answer.status, answer.json["error"]) == (400, "invalid_scope")
 
 
-def test_a_client_that_may_not_act_for_itself_is_told_so_row8(hub: App, robot: App, browser: Browser) -> None:
+def test_unregistered_grant_type_is_rejected_row8(hub: App, robot: App, browser: Browser) -> None:
     assert credentials(hub).json["error"] == "unauthorized_client"
     assert robot.redeem("x").json["error"] == "unauthorized_client"
-    assert browser.get(robot.authorization_url()).status == 400, "it has no redirect URI to be sent to"
+    assert browser.get(robot.authorization_url()).status == 400, "it has no redirect URI"
 
 
 # Lifetimes
 
 
-def test_access_tokens_live_for_an_hour_unless_the_client_says_less_row74(make_bridge: MakeBridge) -> None:
+def test_client_can_shorten_access_token_lifetime_row74(make_bridge: MakeBridge) -> None:
     hub = next(client for client in CLIENTS if client["client_id"] == "hub")
     bridge = make_bridge(clients=json.dumps([{**hub, "access_token_lifetime_seconds": 300}]))
     app = App(bridge.wire, secret=HUB_SECRET)

@@ -1,4 +1,4 @@
-"""Introspection (RFC 7662) and revocation (RFC 7009): a client and its own tokens, and nobody else's."""
+"""Introspection (RFC 7662) and revocation (RFC 7009) of a client's own tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.http.world import ISSUER, Running
 from tests.support.bridge.actors import FORM, App, Browser, Response
 
-ASKING = ["introspect", "revoke"]
+ENDPOINTS = ["introspect", "revoke"]
 
 
 @pytest.fixture
@@ -21,9 +21,7 @@ def tokens(browser: Browser, notes: App) -> dict[str, Any]:
 # Introspection
 
 
-def test_a_client_learns_what_its_access_token_is_good_for_row67(
-    bridge: Running, notes: App, tokens: dict[str, Any]
-) -> None:
+def test_introspection_describes_access_token_row67(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
     now = int(bridge.clock())
     assert notes.query_token(tokens["access_token"]).json == {
         "active": True,
@@ -38,47 +36,47 @@ def test_a_client_learns_what_its_access_token_is_good_for_row67(
     }
 
 
-def test_a_refresh_token_is_told_from_an_access_token_row67(notes: App, tokens: dict[str, Any]) -> None:
-    told = notes.query_token(tokens["refresh_token"], token_type_hint="refresh_token").json
-    assert told["active"] is True
-    assert "token_type" not in told
+def test_introspection_of_refresh_token_has_no_type_row67(notes: App, tokens: dict[str, Any]) -> None:
+    claims = notes.query_token(tokens["refresh_token"], token_type_hint="refresh_token").json
+    assert claims["active"] is True
+    assert "token_type" not in claims
 
 
-def test_a_narrowed_token_tells_no_more_than_its_scope_row67(notes: App, tokens: dict[str, Any]) -> None:
+def test_introspection_is_limited_to_scope_row67(notes: App, tokens: dict[str, Any]) -> None:
     narrow = notes.refresh(tokens["refresh_token"], scope="openid").json["access_token"]
-    told = notes.query_token(narrow).json
-    assert told["scope"] == "openid"
-    assert "username" not in told
+    claims = notes.query_token(narrow).json
+    assert claims["scope"] == "openid"
+    assert "username" not in claims
 
 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
-def test_nobody_learns_of_tokens_of_others_row67(hub: App, tokens: dict[str, Any], which: str) -> None:
+def test_introspection_hides_tokens_of_other_clients_row67(hub: App, tokens: dict[str, Any], which: str) -> None:
     answer = hub.query_token(tokens[which])
     assert (answer.status, answer.json) == (200, {"active": False})
 
 
 @pytest.mark.parametrize("token", ["unknown", "a b", '"\\', "\x00", "é☃", "x" * 9000])
-def test_an_unknown_token_is_not_active_and_no_fault_row67(notes: App, token: str) -> None:
+def test_unknown_token_is_inactive_row67(notes: App, token: str) -> None:
     answer = notes.query_token(token)
     assert (answer.status, answer.json) == (200, {"active": False})
 
 
-def test_expired_and_used_tokens_are_not_active_row67(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
+def test_expired_and_rotated_tokens_are_inactive_row67(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
     notes.refresh(tokens["refresh_token"])
     assert notes.query_token(tokens["refresh_token"]).json == {"active": False}
     bridge.clock.advance(3601)
     assert notes.query_token(tokens["access_token"]).json == {"active": False}
 
 
-def test_codes_id_tokens_and_cookies_are_no_tokens_here_row67(browser: Browser, notes: App) -> None:
+def test_introspection_ignores_codes_and_cookies_row67(browser: Browser, notes: App) -> None:
     code = notes.extract_code(browser.sign_in(notes.authorization_url()))
     id_token = notes.redeem(code).json["id_token"]
     for other in (code, id_token, browser.cookies["__Host-passerelle-session"]):
         assert notes.query_token(other).json == {"active": False}
 
 
-def test_a_public_client_cannot_ask_row67(cli: App) -> None:
-    """Anybody can say its name, so anybody could try tokens."""
+def test_public_client_cannot_introspect_row67(cli: App) -> None:
+    """Without authentication, introspection would let anyone test tokens."""
     answer = cli.query_token("x")
     assert (answer.status, answer.json["error"]) == (400, "unauthorized_client")
 
@@ -86,14 +84,14 @@ def test_a_public_client_cannot_ask_row67(cli: App) -> None:
 # Revocation
 
 
-def test_a_revoked_access_token_is_dead_and_its_refresh_token_lives_row68(notes: App, tokens: dict[str, Any]) -> None:
+def test_revoked_access_token_keeps_refresh_token_row68(notes: App, tokens: dict[str, Any]) -> None:
     answer = notes.query_token(tokens["access_token"], endpoint="revoke")
     assert (answer.status, answer.body) == (200, b"")
     assert notes.fetch_userinfo(tokens["access_token"]).status == 401
     assert notes.refresh(tokens["refresh_token"]).status == 200
 
 
-def test_a_revoked_refresh_token_takes_its_access_tokens_along_row68(notes: App, tokens: dict[str, Any]) -> None:
+def test_revoked_refresh_token_revokes_grant_row68(notes: App, tokens: dict[str, Any]) -> None:
     refreshed = notes.refresh(tokens["refresh_token"]).json
     assert notes.query_token(refreshed["refresh_token"], endpoint="revoke").status == 200
     for given in (tokens, refreshed):
@@ -101,34 +99,32 @@ def test_a_revoked_refresh_token_takes_its_access_tokens_along_row68(notes: App,
     assert notes.refresh(refreshed["refresh_token"]).json["error"] == "invalid_grant"
 
 
-def test_a_replaced_refresh_token_still_revokes_its_grant_row68(notes: App, tokens: dict[str, Any]) -> None:
-    """Whoever revokes wants it to be over, and may have missed the last rotation."""
+def test_rotated_refresh_token_revokes_grant_row68(notes: App, tokens: dict[str, Any]) -> None:
+    """The client may have missed the response to the last rotation."""
     refreshed = notes.refresh(tokens["refresh_token"]).json
     notes.query_token(tokens["refresh_token"], endpoint="revoke")
     assert notes.fetch_userinfo(refreshed["access_token"]).status == 401
 
 
 @pytest.mark.parametrize("hint", [None, "refresh_token", "access_token", "pat", "\x00", "é"])
-def test_the_hint_changes_nothing_right_wrong_or_unknown_row68(
-    notes: App, tokens: dict[str, Any], hint: str | None
-) -> None:
+def test_token_type_hint_is_ignored_row68(notes: App, tokens: dict[str, Any], hint: str | None) -> None:
     assert notes.query_token(tokens["access_token"], endpoint="revoke", token_type_hint=hint).status == 200
     assert notes.fetch_userinfo(tokens["access_token"]).status == 401
 
 
 @pytest.mark.parametrize("token", ["unknown", "\x00", "é☃", "x" * 9000])
-def test_revoking_what_is_not_there_is_fine_row68(notes: App, token: str) -> None:
+def test_revoking_unknown_token_succeeds_row68(notes: App, token: str) -> None:
     assert notes.query_token(token, endpoint="revoke").status == 200
 
 
-def test_nobody_revokes_tokens_of_others_row68(hub: App, notes: App, tokens: dict[str, Any]) -> None:
+def test_client_cannot_revoke_tokens_of_others_row68(hub: App, notes: App, tokens: dict[str, Any]) -> None:
     for which in ("access_token", "refresh_token"):
-        assert hub.query_token(tokens[which], endpoint="revoke").status == 200, "and learns nothing"
+        assert hub.query_token(tokens[which], endpoint="revoke").status == 200
     assert notes.fetch_userinfo(tokens["access_token"]).status == 200
     assert notes.refresh(tokens["refresh_token"]).status == 200
 
 
-def test_public_clients_revoke_by_name_row68(browser: Browser, cli: App) -> None:
+def test_public_client_revokes_own_token_row68(browser: Browser, cli: App) -> None:
     token = cli.redeem(cli.extract_code(browser.sign_in(cli.authorization_url()))).json["access_token"]
     assert cli.query_token(token, endpoint="revoke").status == 200
     assert cli.fetch_userinfo(token).status == 401
@@ -137,18 +133,18 @@ def test_public_clients_revoke_by_name_row68(browser: Browser, cli: App) -> None
 # Both
 
 
-@pytest.mark.parametrize("endpoint", ASKING)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"client_id": "nobody"}, id="row42-unknown"),
+        pytest.param({"client_id": "unregistered"}, id="row42-unknown"),
         pytest.param({"client_secret": "wrong"}, id="row42-wrong"),
         pytest.param({"client_secret": None}, id="row42-none"),
-        pytest.param({"client_id": "cli"}, id="row45-public-with-a-secret"),
+        pytest.param({"client_id": "cli"}, id="row45-public-with-secret"),
         pytest.param({"client_secret": "gehëim☃"}, id="row45-non-ascii"),
     ],
 )
-def test_who_cannot_prove_themselves_is_told_the_same_as_at_the_token_endpoint_row44(
+def test_unauthenticated_client_gets_same_error_row44(
     notes: App, endpoint: str, changes: dict[str, str | None]
 ) -> None:
     answer, at_token = notes.query_token("x", endpoint=endpoint, **changes), notes.redeem("x", **changes)
@@ -156,10 +152,8 @@ def test_who_cannot_prove_themselves_is_told_the_same_as_at_the_token_endpoint_r
     assert answer.headers["WWW-Authenticate"].startswith('Basic realm="')
 
 
-@pytest.mark.parametrize("endpoint", ASKING)
-def test_requests_are_read_as_strictly_as_at_the_token_endpoint_row43_row47_row48_row49_row51(
-    bridge: Running, notes: App, endpoint: str
-) -> None:
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_requests_are_strict_row43_row47_row48_row49_row51(bridge: Running, notes: App, endpoint: str) -> None:
     def ask(form: list[tuple[str, str]], *, query: str = "", method: str = "POST", **headers: str) -> Response:
         return bridge.wire.send(method, f"/{endpoint}{query}", headers=FORM | headers, body=urlencode(form))
 
@@ -180,8 +174,8 @@ def test_requests_are_read_as_strictly_as_at_the_token_endpoint_row43_row47_row4
     assert ask([*usual, ("x", "1"), ("x", "2")]).status == 200, "row 50"
 
 
-@pytest.mark.parametrize("endpoint", [*ASKING, "token", "userinfo"])
-def test_answers_and_refusals_are_not_cached_row41(
+@pytest.mark.parametrize("endpoint", [*ENDPOINTS, "token", "userinfo"])
+def test_token_responses_are_not_cached_row41(
     bridge: Running, notes: App, tokens: dict[str, Any], endpoint: str
 ) -> None:
     answers = [

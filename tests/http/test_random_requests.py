@@ -1,6 +1,6 @@
-"""Requests that nobody would write on purpose: none of them may make the bridge fail (oidc row 5).
+"""Malformed requests at random: none causes an internal error (checklist row 5).
 
-The seed is fixed, and a failure names the number of the request, so that it can be sent again.
+The seed is fixed, and a failure names the number of the request, so that it can be repeated.
 """
 
 from __future__ import annotations
@@ -35,7 +35,12 @@ TOKEN_NAMES = (
 ODD_VALUES = (
     *(b"", b" ", b'"', b"\\", b"'", b"<script>", b"\r\nX: y", b"\0", b"%", b"%zz", b"+", b"a=b&c=d", b";", b"\x7f"),
     *("é", "你好", "\u202e", "\ufeff", "\U0001f600"),
-    *(b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"\x80"),  # not UTF-8, cut off, half a pair, a lone continuation
+    *(
+        b"\xff\xfe",
+        b"\xc3",
+        b"\xed\xa0\x80",
+        b"\x80",
+    ),  # not UTF-8, truncated, half a surrogate pair, a continuation byte
     *(b"none", b"login consent", b"S256", b"plain", b"code", b"code token", b"form_post", b"fragment", b"-1", b"1e9"),
     *(b"9" * 400, b"x" * LONG, b'"' * LONG, b"[" * LONG, "é".encode() * (LONG // 2)),
     *(b"{}", b"[]", b"null", b'{"userinfo": 1}', b'{"userinfo": {"\xc3\xa9": null}}', b'{"id_token": {"sub": []}}'),
@@ -56,8 +61,8 @@ CONTENT_TYPES = (
 )
 
 
-class Nonsense:
-    """Draws requests, the same in every run."""
+class RequestGenerator:
+    """Generator of malformed requests, the same in every run."""
 
     def __init__(self, app: App) -> None:
         self.draw = random.Random(SEED)
@@ -72,14 +77,14 @@ class Nonsense:
         }
 
     def value(self) -> bytes:
-        """An odd one, or bytes by chance."""
+        """Return an odd value or random bytes."""
         if self.draw.random() < 0.2:
             return self.draw.randbytes(self.draw.choice((1, 3, 40)))
         odd = self.draw.choice(ODD_VALUES)
         return odd.encode() if isinstance(odd, str) else odd
 
     def pairs(self, good: dict[str, bytes], names: tuple[str, ...]) -> Pairs:
-        """Parameters that mostly begin well, and then are bent in a few places."""
+        """Return mostly valid parameters with a few malformed ones."""
         pairs = [(name.encode(), value) for name, value in good.items()] if self.draw.random() < 0.8 else []
         for _ in range(self.draw.randint(1, 3)):
             name = self.draw.choice(names).encode()
@@ -92,12 +97,12 @@ class Nonsense:
         return pairs
 
     def encoded(self, pairs: Pairs) -> str:
-        """As a query or a body; sometimes not encoded at all, which no proper client does."""
+        """Encode a query or body; some characters stay unencoded at random."""
         safe = self.draw.choice(("", "", "/:", "/:?&=#%+;\"'<>[]{}"))
         return "&".join(f"{quote_from_bytes(name, safe)}={quote_from_bytes(value, safe)}" for name, value in pairs)
 
     def headers(self) -> dict[str, str]:
-        """Content types and credentials, a few of them proper."""
+        """Return content types and credentials, a few of them valid."""
         headers = dict(FORM) if self.draw.random() < 0.7 else {"Content-Type": self.draw.choice(CONTENT_TYPES)}
         if self.draw.random() < 0.3:
             headers["Authorization"] = self.draw.choice((self.basic, self.bearer, self.broken))()
@@ -115,33 +120,33 @@ class Nonsense:
         )
 
 
-def authorization(wire: Wire, nonsense: Nonsense) -> int:
-    sent = nonsense.encoded(nonsense.pairs(nonsense.good_authorization, AUTHORIZATION_NAMES))
-    if nonsense.draw.random() < 0.7:
+def authorization(wire: Wire, generator: RequestGenerator) -> int:
+    sent = generator.encoded(generator.pairs(generator.good_authorization, AUTHORIZATION_NAMES))
+    if generator.draw.random() < 0.7:
         return wire.send("GET", f"/authorize?{sent}").status
-    return wire.send("POST", "/authorize", headers=nonsense.headers(), body=sent).status
+    return wire.send("POST", "/authorize", headers=generator.headers(), body=sent).status
 
 
-def token(wire: Wire, nonsense: Nonsense) -> int:
-    sent = nonsense.encoded(nonsense.pairs(nonsense.good_token, TOKEN_NAMES))
-    path = "/token" if nonsense.draw.random() < 0.8 else f"/token?{sent}"
-    return wire.send("POST", path, headers=nonsense.headers(), body=sent).status
+def token(wire: Wire, generator: RequestGenerator) -> int:
+    sent = generator.encoded(generator.pairs(generator.good_token, TOKEN_NAMES))
+    path = "/token" if generator.draw.random() < 0.8 else f"/token?{sent}"
+    return wire.send("POST", path, headers=generator.headers(), body=sent).status
 
 
 @pytest.mark.parametrize(
-    ("asks", "usual"), [(authorization, {303, 400}), (token, {400, 401})], ids=["authorize", "token"]
+    ("send", "usual"), [(authorization, {303, 400}), (token, {400, 401})], ids=["authorize", "token"]
 )
-def test_no_nonsense_makes_the_bridge_fail_row5(
-    asks: Callable[[Wire, Nonsense], int], usual: set[int], make_bridge: MakeBridge, logged: list[str]
+def test_random_requests_cause_no_internal_error_row5(
+    send: Callable[[Wire, RequestGenerator], int], usual: set[int], make_bridge: MakeBridge, logged: list[str]
 ) -> None:
     running = make_bridge(client_failures_per_minute="100000", address_failures_per_minute="100000")
-    nonsense = Nonsense(App(Wire(running.wire.issuer), secret=HUB_SECRET))
+    generator = RequestGenerator(App(Wire(running.wire.issuer), secret=HUB_SECRET))
     seen: Counter[int] = Counter()
 
     for number in range(REQUESTS // 2):
-        status = asks(running.wire, nonsense)
+        status = send(running.wire, generator)
         assert status < 500, f"request {number} of seed {SEED}: {status}; {events(logged, 'unexpected_error')}"
         seen[status] += 1
 
-    assert set(seen) <= usual | {200, 413}, "a page that posts the answer, a body that is too large"
-    assert all(seen[status] > REQUESTS // 20 for status in usual), f"nearly all of one kind: {seen}"
+    assert set(seen) <= usual | {200, 413}, "200: a page that posts the response; 413: too large"
+    assert all(seen[status] > REQUESTS // 20 for status in usual), f"too few of one status: {seen}"

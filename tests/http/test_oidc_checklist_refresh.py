@@ -1,4 +1,4 @@
-"""Refresh tokens: used once, bounded in time, forgiving for a moment, never for a thief (RFC 9700 §4.14.2)."""
+"""Refresh tokens: rotation, lifetimes, grace period and reuse detection (RFC 9700 §4.14.2)."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def tokens(browser: Browser, notes: App) -> dict[str, Any]:
     return tokens_for(browser, notes)
 
 
-def is_dead(app: App, token: str) -> bool:
-    """An access token that opens nothing and is not even admitted to have been one."""
+def is_invalid(app: App, token: str) -> bool:
+    """Return whether userinfo rejects the access token and introspection reports it as inactive."""
     return app.fetch_userinfo(token).status == 401 and app.query_token(token).json == {"active": False}
 
 
-def test_a_client_that_may_not_refresh_gets_no_refresh_token(browser: Browser, hub: App) -> None:
+def test_client_without_refresh_grant_gets_no_refresh_token(browser: Browser, hub: App) -> None:
     assert "refresh_token" not in tokens_for(browser, hub, scope="openid offline_access")
 
 
-def test_each_use_gives_a_new_refresh_token_row23(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
+def test_refresh_rotates_refresh_token_row23(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
     seen = {tokens["refresh_token"]}
     for _ in range(4):
         bridge.clock.advance(60)
@@ -51,34 +51,31 @@ def test_each_use_gives_a_new_refresh_token_row23(bridge: Running, notes: App, t
         seen.add(tokens["refresh_token"])
 
 
-def test_the_replaced_refresh_token_is_refused_row23(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
+def test_rotated_refresh_token_is_rejected_row23(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
     notes.refresh(tokens["refresh_token"])
     bridge.clock.advance(60)
     answer = notes.refresh(tokens["refresh_token"])
     assert (answer.status, answer.json["error"]) == (400, "invalid_grant")
 
 
-def test_reuse_revokes_all_that_was_ever_given_under_the_grant_row24(
-    bridge: Running, notes: App, tokens: dict[str, Any]
-) -> None:
+def test_refresh_token_reuse_revokes_grant_row24(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
     second = notes.refresh(tokens["refresh_token"]).json
     bridge.clock.advance(5)
     third = notes.refresh(second["refresh_token"]).json
     bridge.clock.advance(60)
     assert notes.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
-    assert all(is_dead(notes, given["access_token"]) for given in (tokens, second, third))
+    assert all(is_invalid(notes, given["access_token"]) for given in (tokens, second, third))
     assert notes.refresh(third["refresh_token"]).json["error"] == "invalid_grant"
 
 
-def test_reuse_within_the_grace_is_reuse_once_the_successor_was_used_row24(notes: App, tokens: dict[str, Any]) -> None:
-    """Whoever holds the new token has had the answer: the old one comes from somebody else."""
+def test_grace_ends_when_successor_is_used_row24(notes: App, tokens: dict[str, Any]) -> None:
     second = notes.refresh(tokens["refresh_token"]).json
     third = notes.refresh(second["refresh_token"]).json
     assert notes.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
-    assert is_dead(notes, third["access_token"])
+    assert is_invalid(notes, third["access_token"])
 
 
-def test_reuse_leaves_other_grants_of_the_same_person_alone_row24(
+def test_refresh_token_reuse_keeps_other_grants_row24(
     bridge: Running, browser: Browser, notes: App, tokens: dict[str, Any]
 ) -> None:
     other = notes.redeem(notes.extract_code(browser.get(notes.authorization_url(scope="openid")))).json
@@ -89,7 +86,7 @@ def test_reuse_leaves_other_grants_of_the_same_person_alone_row24(
     assert notes.refresh(other["refresh_token"]).status == 200
 
 
-def test_an_answer_that_was_lost_is_repeated_row25(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
+def test_lost_refresh_response_is_repeated_row25(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
     lost = notes.refresh(tokens["refresh_token"]).json
     bridge.clock.advance(9)
     again = notes.refresh(tokens["refresh_token"]).json
@@ -100,32 +97,30 @@ def test_an_answer_that_was_lost_is_repeated_row25(bridge: Running, notes: App, 
     assert notes.refresh(again["refresh_token"]).status == 200
 
 
-def test_the_grace_is_short_row25(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
+def test_grace_ends_after_ten_seconds_row25(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
     notes.refresh(tokens["refresh_token"])
     bridge.clock.advance(12)
     assert notes.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
 
 
-def test_the_grace_is_for_the_same_client_alone_row25_row26(notes: App, old: App, tokens: dict[str, Any]) -> None:
+def test_grace_is_for_same_client_only_row25_row26(notes: App, old: App, tokens: dict[str, Any]) -> None:
     notes.refresh(tokens["refresh_token"])
-    thief = notes.refresh(tokens["refresh_token"], client_id="hub", client_secret=None)
-    assert thief.status == 401
+    answer = notes.refresh(tokens["refresh_token"], client_id="hub", client_secret=None)
+    assert answer.status == 401
     assert notes.refresh(tokens["refresh_token"]).status == 200
 
 
-def test_another_client_cannot_use_it_and_does_not_burn_it_row26(make_bridge: MakeBridge) -> None:
+def test_other_client_cannot_use_refresh_token_row26(make_bridge: MakeBridge) -> None:
     other = {**next(client for client in CLIENTS if client["client_id"] == "notes"), "client_id": "other"}
     bridge = make_bridge(clients=json.dumps([*CLIENTS, other]))
     browser, notes = Browser(bridge.wire), App(bridge.wire, "notes", **NOTES)
     tokens = tokens_for(browser, notes)
-    thief = App(bridge.wire, "other", **NOTES).refresh(tokens["refresh_token"])
-    assert (thief.status, thief.json["error"]) == (400, "invalid_grant")
+    answer = App(bridge.wire, "other", **NOTES).refresh(tokens["refresh_token"])
+    assert (answer.status, answer.json["error"]) == (400, "invalid_grant")
     assert notes.refresh(tokens["refresh_token"]).status == 200
 
 
-def test_a_narrower_scope_narrows_this_access_token_alone_row26(
-    bridge: Running, notes: App, tokens: dict[str, Any]
-) -> None:
+def test_narrow_scope_affects_one_access_token_row26(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
     narrow = notes.refresh(tokens["refresh_token"], scope="openid email").json
     assert narrow["scope"] == "openid email"
     assert "preferred_username" not in notes.fetch_userinfo(narrow["access_token"]).json
@@ -136,13 +131,13 @@ def test_a_narrower_scope_narrows_this_access_token_alone_row26(
 
 
 @pytest.mark.parametrize("scope", ["openid groups", "openid profile email offline_access", "nothing"])
-def test_no_refresh_widens_the_scope_row26(notes: App, tokens: dict[str, Any], scope: str) -> None:
+def test_refresh_cannot_widen_scope_row26(notes: App, tokens: dict[str, Any], scope: str) -> None:
     answer = notes.refresh(tokens["refresh_token"], scope=scope)
     assert (answer.status, answer.json["error"]) == (400, "invalid_scope")
-    assert notes.refresh(tokens["refresh_token"]).status == 200, "a mistake costs nothing"
+    assert notes.refresh(tokens["refresh_token"]).status == 200, "the token is still valid"
 
 
-def test_an_unused_refresh_token_expires_row27(bridge: Running, notes: App, browser: Browser) -> None:
+def test_unused_refresh_token_expires_row27(bridge: Running, notes: App, browser: Browser) -> None:
     tokens = tokens_for(browser, notes, scope="openid offline_access")
     bridge.clock.advance(14 * DAY - 60)
     renewed = notes.refresh(tokens["refresh_token"]).json
@@ -150,16 +145,14 @@ def test_an_unused_refresh_token_expires_row27(bridge: Running, notes: App, brow
     assert notes.refresh(renewed["refresh_token"]).json["error"] == "invalid_grant"
 
 
-def test_without_offline_access_refreshing_ends_with_the_session_row27(
-    bridge: Running, notes: App, tokens: dict[str, Any]
-) -> None:
+def test_refresh_ends_with_session_unless_offline_row27(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
     bridge.clock.advance(8 * 3600 - 60)
     tokens = notes.refresh(tokens["refresh_token"]).json
     bridge.clock.advance(61)
     assert notes.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
 
 
-def test_no_refreshing_reaches_past_the_end_of_the_grant_row27(bridge: Running, notes: App, browser: Browser) -> None:
+def test_refresh_ends_with_grant_lifetime_row27(bridge: Running, notes: App, browser: Browser) -> None:
     tokens = tokens_for(browser, notes, scope="openid offline_access")
     for _ in range(9):
         bridge.clock.advance(10 * DAY - 60)
@@ -168,7 +161,7 @@ def test_no_refreshing_reaches_past_the_end_of_the_grant_row27(bridge: Running, 
     assert notes.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
 
 
-def test_a_client_may_have_a_shorter_idle_time_row27(make_bridge: MakeBridge) -> None:
+def test_client_can_shorten_refresh_lifetime_row27(make_bridge: MakeBridge) -> None:
     clients = [
         {**client, "refresh_token_lifetime_seconds": 600} for client in CLIENTS if client["client_id"] == "notes"
     ]
@@ -179,7 +172,7 @@ def test_a_client_may_have_a_shorter_idle_time_row27(make_bridge: MakeBridge) ->
     assert notes.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
 
 
-def test_what_a_removed_client_holds_is_worth_nothing_row27(make_bridge: MakeBridge) -> None:
+def test_tokens_of_removed_client_are_invalid_row27(make_bridge: MakeBridge) -> None:
     before = make_bridge()
     notes = App(before.wire, "notes", **NOTES)
     tokens = tokens_for(Browser(before.wire), notes)
@@ -188,9 +181,7 @@ def test_what_a_removed_client_holds_is_worth_nothing_row27(make_bridge: MakeBri
     assert notes.fetch_userinfo(tokens["access_token"]).status == 401
 
 
-def test_an_id_token_of_a_refresh_tells_the_same_person_and_the_first_sign_in_row28(
-    bridge: Running, notes: App, tokens: dict[str, Any]
-) -> None:
+def test_refreshed_id_token_keeps_user_and_auth_time_row28(bridge: Running, notes: App, tokens: dict[str, Any]) -> None:
     first = claims_in(tokens["id_token"])
     bridge.clock.advance(7200)
     refreshed = notes.refresh(tokens["refresh_token"]).json
@@ -204,7 +195,7 @@ def test_an_id_token_of_a_refresh_tells_the_same_person_and_the_first_sign_in_ro
 
 
 @pytest.mark.parametrize("token", ["unknown", "", "a b", "\x00", "é" * 5000, "x" * 43])
-def test_what_is_no_refresh_token_is_refused_calmly(notes: App, tokens: dict[str, Any], token: str) -> None:
+def test_malformed_refresh_token_is_rejected(notes: App, tokens: dict[str, Any], token: str) -> None:
     answer = notes.refresh(token)
     assert (answer.status, answer.json["error"]) == (400, "invalid_grant" if token else "invalid_request")
     assert notes.refresh(tokens["access_token"]).json["error"] == "invalid_grant"
@@ -224,7 +215,7 @@ def rows_of(live_bridge: LiveBridge, table: str) -> int:
         connection.close()
 
 
-def test_of_32_refreshes_at_two_workers_one_stores_and_all_get_its_tokens_row25(live_bridge: LiveBridge) -> None:
+def test_concurrent_refreshes_get_one_token_pair_row25(live_bridge: LiveBridge) -> None:
     with live_bridge:
         browser, notes = live_pair(live_bridge)
         presented = tokens_for(browser, notes)["refresh_token"]
@@ -237,7 +228,7 @@ def test_of_32_refreshes_at_two_workers_one_stores_and_all_get_its_tokens_row25(
         assert notes.refresh(answers[0].json["refresh_token"]).status == 200
 
 
-def test_of_32_redemptions_at_two_workers_one_wins_and_the_others_mint_nothing_row18(live_bridge: LiveBridge) -> None:
+def test_one_of_32_concurrent_redemptions_succeeds_row18(live_bridge: LiveBridge) -> None:
     with live_bridge:
         browser, notes = live_pair(live_bridge)
         code = notes.extract_code(browser.sign_in(notes.authorization_url()))
@@ -247,4 +238,4 @@ def test_of_32_redemptions_at_two_workers_one_wins_and_the_others_mint_nothing_r
         assert {answer.json["error"] for answer in answers if answer.status == 400} == {"invalid_grant"}
         assert rows_of(live_bridge, "refresh_tokens") == rows_of(live_bridge, "access_tokens") == 1
         (won,) = [answer.json for answer in answers if answer.status == 200]
-        assert notes.fetch_userinfo(won["access_token"]).status == 401, "row 17: they cannot be told from a thief"
+        assert notes.fetch_userinfo(won["access_token"]).status == 401, "row 17: the repetitions are reuse"
