@@ -7,4 +7,4 @@ Docker socket. It reads and writes, and reports events as one JSON object per li
 
 
 class AdministrationError(Exception):
-    """An error that ends a command; the text says what happened, why, and what to do next."""
+    """The error of all commands and of the worker; its text says what happened, why, and what to do next."""

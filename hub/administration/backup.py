@@ -198,11 +198,7 @@ def backed_up_volumes(engine: Engine, only_databases: bool) -> list[Volume]:
 
 
 def check_bridge_database(engine: Engine, *, excluded: bool) -> None:
-    """Raise if the bridge uses a database server, unless the administrator excluded it.
-
-    Raises:
-        AdministrationError: With how to back up the server.
-    """
+    """Raise if the bridge uses a database server, unless the administrator excluded it."""
     bridge = engine.services().get("bridge")
     environment = dict(line.partition("=")[::2] for line in (bridge.attrs["Config"]["Env"] or [])) if bridge else {}
     address = str(environment.get("PASSERELLE_DATABASE_URL", ""))
@@ -214,11 +210,7 @@ def check_bridge_database(engine: Engine, *, excluded: bool) -> None:
 
 
 def check_stopped(engine: Engine) -> None:
-    """Raise if anything runs that writes to the volumes of a restore.
-
-    Raises:
-        AdministrationError: With the command that stops it.
-    """
+    """Raise if anything runs that writes to the volumes of a restore."""
     if running := [name for name in WRITING_SERVICES if name in engine.services()]:
         raise AdministrationError(f"{', '.join(running)} are running: stop them first with `docker compose down`.")
     if labs := engine.labs():
@@ -229,11 +221,7 @@ def check_stopped(engine: Engine) -> None:
 
 
 def check_overwritten(found: Sequence[dict[str, Any]], *, force: bool, project: str) -> None:
-    """Print what a restore overwrites; raise without `force`.
-
-    Raises:
-        AdministrationError: With the list, and the alternatives.
-    """
+    """Print what a restore overwrites; raise without `force`."""
     if not found:
         return
     lines = [f"  {one['place']}: {one['files']} entries, {format_size(one['bytes'])}" for one in found]

@@ -14,7 +14,6 @@ import docker
 from docker.errors import APIError, DockerException, NotFound
 
 from hub.administration import AdministrationError
-from hub.administration.output import print_note
 from hub.administration.volume_names import PROJECT_LABEL, Volume, find_volumes, labels_of, volume_of
 from hub.storage.volumes import LABEL
 
@@ -37,11 +36,7 @@ class Engine:
 
     @classmethod
     def open(cls) -> Self:
-        """Connect, and find the container that this process runs in.
-
-        Raises:
-            AdministrationError: If it is not a container of a deployment.
-        """
+        """Connect; raise unless this process runs in a container of a deployment."""
         try:
             client = docker.from_env(timeout=TIMEOUT)
             own = client.containers.get(socket.gethostname())
@@ -66,11 +61,7 @@ class Engine:
         return volume
 
     def remove_volume(self, name: str) -> None:
-        """Remove a volume, after measurements of it have ended.
-
-        Raises:
-            AdministrationError: If a container other than a measurement has it.
-        """
+        """Remove a volume, after measurements of it have ended."""
         for remaining in reversed(range(REMOVE_ATTEMPTS)):
             self.wait_until_unused(name)
             try:
@@ -85,13 +76,8 @@ class Engine:
                 return
 
     def wait_until_unused(self, volume: str) -> None:
-        """Wait for measurements of a home; the volume service measures it when its lab has stopped.
-
-        Raises:
-            AdministrationError: If another container has the volume, or a measurement takes too long.
-        """
+        """Wait for the volume service's measurements of a home; raise if another container has it."""
         deadline = time.monotonic() + MEASUREMENT_TIMEOUT
-        noted = False
         while containers := self._containers(all=True, filters={"volume": volume}, ignore_removed=True):
             if others := sorted(one.name for one in containers if LABEL not in one.labels):
                 raise AdministrationError(
@@ -100,9 +86,6 @@ class Engine:
             if time.monotonic() >= deadline:
                 names = ", ".join(sorted(one.name for one in containers))
                 raise AdministrationError(f"the measurement of {volume} ({names}) does not end: run this again later.")
-            if not noted:
-                print_note("waiting for the measurement of the home")
-                noted = True
             time.sleep(POLL_INTERVAL)
 
     def services(self, *, running_only: bool = True) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +23,7 @@ STOP_TIMEOUT = 90
 class HubApi:
     """The API at HUB_API_CONNECT_URL."""
 
-    def __init__(self, *, wait: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self) -> None:
         path = token_file(Path(os.environ.get("HUB_DATA_DIR", "/data")))
         try:
             self._token = path.read_text(encoding="ascii").strip()
@@ -33,18 +32,13 @@ class HubApi:
                 "the hub has no token for this command yet: restart it once (docker compose restart hub)."
             ) from None
         self._url = os.environ.get("HUB_API_CONNECT_URL", "http://hub:8081").rstrip("/")
-        self._wait = wait
 
     def user(self, name: str) -> dict[str, Any] | None:
         """Return JupyterHub's model of a user, or None if it does not exist."""
         return self._request("GET", f"/users/{quote(name, safe='')}")
 
     def stop_labs(self, name: str) -> None:
-        """Stop all labs of a user and wait for their end.
-
-        Raises:
-            AdministrationError: If one is still running after `STOP_TIMEOUT` seconds.
-        """
+        """Stop all labs of a user and wait for their end."""
         user = f"/users/{quote(name, safe='')}"
         for server in (self.user(name) or {}).get("servers", {}):
             self._request("DELETE", f"{user}/servers/{quote(server, safe='')}" if server else f"{user}/server")
@@ -52,7 +46,7 @@ class HubApi:
         while (self.user(name) or {}).get("servers"):
             if time.monotonic() > deadline:
                 raise AdministrationError(f"the lab of {name} does not stop: see `docker compose logs hub`.")
-            self._wait(0.5)
+            time.sleep(0.5)
 
     def delete_user(self, name: str) -> None:
         """Delete a user with tokens and group memberships."""

@@ -25,18 +25,7 @@ DEFAULT_RETENTION_DAYS = 180
 
 @dataclass(frozen=True)
 class Plan:
-    """The data of a user that offboarding will remove.
-
-    Attributes:
-        user: The name of the user.
-        known: Whether the hub knows the user.
-        labs: Names of the user's labs.
-        subjects: The bridge's subjects for that name.
-        home: The volume of the home, if there is one.
-        days: Retention of the archive.
-        folder: Repository of the archives on the machine.
-        has_records: Whether the hub keeps records of the user beside its database.
-    """
+    """The data of a user that offboarding will remove; `known` to the hub, `subjects` of the bridge."""
 
     user: str
     known: bool
@@ -57,9 +46,7 @@ class Plan:
             f"delete {self.user} from the hub, with tokens and memberships" if self.known else "",
             f"archive the home in {self.folder} and keep it for {self.days} days" if home else "",
             f"delete the volume {home.name}" if home else "",
-            f"delete the records of {self.user}: accepted terms of use, size of the home"
-            if home or self.has_records
-            else "",
+            f"delete the records of {self.user}: terms accepted, size of the home" if home or self.has_records else "",
         ]
         return [step for step in steps if step]
 
@@ -141,11 +128,7 @@ def make_plan(engine: Engine, hub: HubApi, user: str, where: str, days: int) -> 
 
 
 def find_subjects(engine: Engine, user: str) -> list[str]:
-    """Return the bridge's subjects for a user of the hub, whose name is in lower case there.
-
-    Raises:
-        AdministrationError: If the bridge does not answer.
-    """
+    """Return the bridge's subjects for a user of the hub, whose name is in lower case there."""
     if BRIDGE not in engine.services() and os.environ.get("AUTH_METHOD", "") not in ("", BRIDGE):
         output.print_note("note: the bridge does not run, so no access is ended there.")
         return []
@@ -181,11 +164,7 @@ def carry_out(engine: Engine, hub: HubApi, plan: Plan) -> dict[str, Any]:
 
 
 def end_access(engine: Engine, user: str) -> None:
-    """End every session and revoke all access, offline access included.
-
-    Raises:
-        AdministrationError: If the bridge still has access of the user afterwards.
-    """
+    """End every session and revoke all access, offline access included."""
     text = ""
     for subject in find_subjects(engine, user):
         _, text = engine.execute(BRIDGE, "passerelle", "sessions", "end", f"--subject={subject}", "--all-access")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -12,20 +11,18 @@ import click
 
 from hub.storage.quota import format_size
 
-PLAIN_INTERVAL = 10.0  # seconds between two lines of progress where no terminal can redraw one
+PROGRESS_INTERVAL = 5.0  # seconds between two lines of progress
 
 
 def follow(events: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Show progress and notes, and yield the other events."""
-    line = _StatusLine()
-    try:
-        for event in events:
-            if text := _progress_text(event):
-                line.show(text, permanent=event["event"] == "note")
-            else:
-                yield event
-    finally:
-        line.clear()
+    """Print notes, and progress now and then; yield the other events."""
+    printed_at = 0.0
+    for event in events:
+        if not (text := _progress_text(event)):
+            yield event
+        elif event["event"] == "note" or time.monotonic() - printed_at >= PROGRESS_INTERVAL:
+            print_note(printable(text))
+            printed_at = time.monotonic()
 
 
 def result(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -73,25 +70,3 @@ def _progress_text(event: dict[str, Any]) -> str:
         "note": lambda: f"note: {event['text']}",
     }
     return texts[kind]() if kind in texts else ""
-
-
-class _StatusLine:
-    """A line that is redrawn on a terminal, and printed now and then elsewhere."""
-
-    def __init__(self) -> None:
-        self._terminal, self._width, self._shown_at = sys.stderr.isatty(), 0, 0.0
-
-    def show(self, text: str, *, permanent: bool) -> None:
-        text = printable(text)
-        if self._terminal and not permanent:
-            click.echo("\r" + text.ljust(self._width), err=True, nl=False)
-            self._width = len(text)
-        elif permanent or time.monotonic() - self._shown_at >= PLAIN_INTERVAL:
-            self.clear()
-            click.echo(text, err=True)
-            self._shown_at = time.monotonic()
-
-    def clear(self) -> None:
-        if self._terminal and self._width:
-            click.echo("\r" + " " * self._width + "\r", err=True, nl=False)
-            self._width = 0

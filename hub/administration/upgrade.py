@@ -110,11 +110,7 @@ def package_changes(image: str, present: Mapping[str, str], new: Mapping[str, st
 
 
 def migration_changes(present: Collection[str], new: Sequence[str]) -> list[str]:
-    """Return a line for each migration of the bridge's database.
-
-    Raises:
-        AdministrationError: If the checkout is older than the database.
-    """
+    """Return a line for each migration of the bridge's database."""
     unknown = sorted(name for name in present if name[:1].isdigit() and name not in new)
     if unknown:
         raise AdministrationError(

@@ -74,11 +74,7 @@ def database_path() -> Path:
 
 
 def read_users(path: Path) -> list[User]:
-    """Read all users from the hub's database, by name.
-
-    Raises:
-        AdministrationError: If the database is missing or unreadable.
-    """
+    """Read all users from the hub's database, by name."""
     if not path.is_file():
         raise AdministrationError("the hub has no database yet: start it once (docker compose up -d).")
     try:

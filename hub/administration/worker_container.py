@@ -67,11 +67,7 @@ class WorkerMounts:
 
 
 def run_worker(engine: Engine, action: str, mounts: WorkerMounts, **options: Any) -> Iterator[dict[str, Any]]:
-    """Run an action in the container and yield its events.
-
-    Raises:
-        AdministrationError: If it reports an error or ends without a result.
-    """
+    """Run an action in the container and yield its events."""
     container = _create(engine, action, mounts, options)
     try:
         output = container.attach(stdout=True, stderr=True, stream=True, logs=True)

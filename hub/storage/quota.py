@@ -1,4 +1,4 @@
-"""The soft limit of a home: its measured size, its limit, and the decision about the next start.
+"""The soft limit of a home: its measured size, and its limit.
 
 Nothing stops a write. A home over its limit is shown to its owner in the lab, and blocks the next start. A start in
 cleanup mode, a small lab for half an hour, lets the owner delete files.
@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from enum import Enum
 from pathlib import Path
 
 from hub.config.field_types import parse_size
@@ -107,21 +106,6 @@ def limit_of(groups: Collection[str], declared: HubToml, default: str) -> int | 
     """Return the limit of a user's home in bytes: the largest of their groups' limits, else the default."""
     of_groups = [parse_size(rules.quota) for rules in declared.rules_for(groups) if rules.quota]
     return max(of_groups, default=parse_size(default) if default else None)
-
-
-class Start(Enum):
-    """The kinds of starts that a quota decides between."""
-
-    ORDINARY = "ordinary"
-    CLEANUP = "cleanup"
-    REJECTED = "rejected"
-
-
-def decide(used: int, limit: int | None, *, cleanup_requested: bool) -> Start:
-    """Decide how a lab may start; a home within its limit always gets an ordinary lab."""
-    if limit is None or used <= limit:
-        return Start.ORDINARY
-    return Start.CLEANUP if cleanup_requested else Start.REJECTED
 
 
 def over_limit_message(used: int, limit: int) -> Message:

@@ -15,8 +15,6 @@ from hub.storage.quota import (
     CLEANUP_MEMORY,
     CLEANUP_SECONDS,
     Ledger,
-    Start,
-    decide,
     ledger_in,
     limit_of,
     over_limit_message,
@@ -47,13 +45,13 @@ class QuotaHook:
         lab.environment = {**lab.environment, "PASSERELLE_HOME_QUOTA": str(limit)}
         home = f"{self._volumes.project}-home-{lab.escaped_name}"
         used = await self._used(home, limit, lab)
-        start = decide(used, limit, cleanup_requested=is_cleanup_requested(lab))
-        if start is Start.REJECTED:
+        if used <= limit:
+            return
+        if not is_cleanup_requested(lab):
             server = f"{quote(lab.user.name, safe='@')}/{lab.name}".rstrip("/")
             cleanup_url = f"{lab.hub.base_url}spawn/{server}?{CLEANUP_ARGUMENT}=yes"
             raise quota_error(over_limit_message(used, limit), cleanup_url)
-        if start is Start.CLEANUP:
-            apply_cleanup_mode(lab)
+        apply_cleanup_mode(lab)
 
     async def _used(self, home: str, limit: int, lab: Lab) -> int:
         known = self._ledger.read(home)

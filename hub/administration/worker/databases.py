@@ -37,11 +37,7 @@ def find_databases(volume: Path) -> list[Path]:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy a database as of one moment into one file, and check the copy.
-
-    Raises:
-        AdministrationError: If the database is damaged or stays locked.
-    """
+    """Copy a database as of one moment into one file, and check the copy."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         # "rw", because readers of a database with a write-ahead log write to its index.

@@ -60,11 +60,7 @@ class Manifest(_Record):
 
 
 def read_manifest(snapshot: str) -> Manifest:
-    """Read the manifest of a snapshot.
-
-    Raises:
-        AdministrationError: If this version cannot read it.
-    """
+    """Read the manifest of a snapshot."""
     return parse_manifest(repository.read_file(snapshot, runtime.STAGING / NAME))
 
 

@@ -64,11 +64,7 @@ def create_password(name: str) -> bool:
 
 
 def init_repository() -> None:
-    """Create the repository unless TARGET has one.
-
-    Raises:
-        AdministrationError: If the folder contains anything else.
-    """
+    """Create the repository unless TARGET has one."""
     if (runtime.TARGET / "config").is_file() and (runtime.TARGET / "keys").is_dir():
         if any((runtime.TARGET / "locks").glob("*")):
             _run("unlock")  # removes locks of killed processes
@@ -127,11 +123,7 @@ def read_file(snapshot: str, path: Path) -> bytes:
 
 
 def verify_snapshot(snapshot: str, path: str = "/") -> None:
-    """Read and decrypt everything below a path of a snapshot.
-
-    Raises:
-        AdministrationError: If anything is missing or damaged.
-    """
+    """Read and decrypt everything below a path of a snapshot."""
     emit("check", what=f"snapshot {snapshot}")
     _run("--no-lock", "dump", snapshot, path, discard=True)
 

@@ -133,11 +133,7 @@ def extract_settings(snapshot: str) -> None:
 
 
 def check_manifest(manifest: Manifest, request: RestoreRequest) -> None:
-    """Raise unless this checkout can run what the backup contains.
-
-    Raises:
-        AdministrationError: With what to do instead.
-    """
+    """Raise unless this checkout can run what the backup contains."""
     if not request.places(manifest):
         raise AdministrationError(
             "that backup does not contain it: `passerelle hub backup FOLDER --list` lists others."

@@ -92,11 +92,7 @@ def changed_settings(snapshot: str, manifest: Manifest) -> list[str]:
 
 
 def check_project(project: str) -> None:
-    """Raise if this is the checkout's own project although deployment/site/ has the settings of another.
-
-    Raises:
-        AdministrationError: With the folder to use.
-    """
+    """Raise if this is the checkout's own project although deployment/site/ has the settings of another."""
     env = {} if runtime.SITE.is_dir() else read_env(runtime.CHECKOUT / SITE_PREFIX / ".env")
     other = env.get("COMPOSE_PROJECT_NAME", "")
     if other and other != project:
@@ -107,11 +103,7 @@ def check_project(project: str) -> None:
 
 
 def check_no_demo_users(snapshot: str, manifest: Manifest) -> None:
-    """Raise if users of the demo's CAS, whose passwords are public, would get the homes of real users.
-
-    Raises:
-        AdministrationError: With what to do first.
-    """
+    """Raise if users of the demo's CAS, whose passwords are public, would get the homes of real users."""
     current = read_env(runtime.CHECKOUT / ".env", runtime.SITE / ".env")
     names = (name for name in (".env", f"{SITE_PREFIX}.env") if name in manifest.settings)
     saved: dict[str, str] = {}

@@ -146,7 +146,7 @@ def test_records_of_the_hub_are_deleted(data: Path) -> None:
     hub = engine_with(Bridge(), UNUSED, [])
     assert offboard.has_records(hub, "bob")
     assert plan(home=HOME).steps[-1] == plan(has_records=True).steps[0]  # a home is measured when its lab stops
-    assert plan(has_records=True).steps == ["delete the records of bob: accepted terms of use, size of the home"]
+    assert plan(has_records=True).steps == ["delete the records of bob: terms accepted, size of the home"]
 
     carry_out(hub, plan(has_records=True))
     assert not offboard.has_records(hub, "bob")

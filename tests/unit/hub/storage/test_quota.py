@@ -1,14 +1,21 @@
 """The limit of a home, the ledger of sizes, and the schedule of measurements."""
 
+import asyncio
 import json
+import logging
 import threading
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from jupyterhub.spawner import SpawnException
 
 from hub.config.hub_toml import GroupRules, HubToml
 from hub.spawner.docker import Lab
-from hub.storage.quota import Ledger, Start, Usage, decide, format_size, limit_of, over_limit_message
+from hub.storage.quota import Ledger, Usage, format_size, limit_of, over_limit_message
+from hub.storage.quota_hook import QuotaHook
 from hub.storage.volume_service import (
     IDLE_INTERVAL,
     RUNNING_INTERVAL,
@@ -16,6 +23,7 @@ from hub.storage.volume_service import (
     MeasurementSchedule,
     volume_service,
 )
+from hub.storage.volumes import ToolError
 
 GIB = 1024**3
 RULES = HubToml(groups={"small": GroupRules(quota="1G"), "large": GroupRules(quota="5G"), "cpu": GroupRules(cpu=2)})
@@ -36,20 +44,64 @@ def test_largest_group_limit_applies_else_the_default(groups: set[str], default:
     assert limit_of(groups, RULES, default) == limit
 
 
+class FakeVolumes:
+    """Homes with a fixed size; None times out."""
+
+    project = "p"
+
+    def __init__(self, size: int | None) -> None:
+        self._size = size
+
+    def size(self, _name: str, _timeout: int) -> int:
+        if self._size is None:
+            raise ToolError("timed out")
+        return self._size
+
+
+def start_lab(ledger: Ledger, size: int | None, quota: str, *, cleanup: bool = False) -> Any:
+    """Run the hook before the start of a lab, and return the lab."""
+    argument = SimpleNamespace(get_query_argument=lambda *_: "yes" if cleanup else "")
+    lab = SimpleNamespace(
+        **{"user": SimpleNamespace(name="a@b", groups=[]), "hub": SimpleNamespace(base_url="/hub/"), "name": "gpu"},
+        **{"escaped_name": "a-40b", "handler": argument, "log": logging.getLogger("lab"), "environment": {}},
+        **{"cpu_limit": 2.0, "extra_host_config": {}, "cmd": ["jupyterhub-singleuser"], "args": [], "mem_limit": "2G"},
+    )
+    hook = QuotaHook(ledger, FakeVolumes(size), HubToml(), quota)  # type: ignore[arg-type]
+    asyncio.run(hook.before_start(lab))  # type: ignore[arg-type]
+    return lab
+
+
 @pytest.mark.parametrize(
-    ("used", "limit", "requested", "start"),
+    ("used", "quota", "cleanup", "memory"),
     [
-        (10, None, True, Start.ORDINARY),
-        (10, 10, False, Start.ORDINARY),
-        (10, 10, True, Start.ORDINARY),
-        (11, 10, False, Start.REJECTED),
-        (11, 10, True, Start.CLEANUP),
+        (10 * GIB, "", True, "2G"),
+        (10 * GIB, "10G", False, "2G"),
+        (10 * GIB, "10G", True, "2G"),
+        (10 * GIB + 1, "10G", True, "512M"),
+        (10 * GIB + 1, "10G", False, None),
     ],
 )
 def test_only_a_home_over_its_limit_changes_a_start(
-    used: int, limit: int | None, requested: bool, start: Start
+    tmp_path: Path, used: int, quota: str, cleanup: bool, memory: str | None
 ) -> None:
-    assert decide(used, limit, cleanup_requested=requested) is start
+    ledger = Ledger(tmp_path)
+    ledger.record("p-home-a-40b", used, lab_running=False)
+    if memory is None:
+        with pytest.raises(SpawnException) as caught:
+            start_lab(ledger, used, quota, cleanup=cleanup)
+        assert caught.value.cleanup_url == "/hub/spawn/a@b/gpu?opt-cleanup=yes"
+        return
+    lab = start_lab(ledger, used, quota, cleanup=cleanup)
+    assert lab.mem_limit == memory
+    assert (lab.cmd[0] == "timeout") == (memory == "512M")
+
+
+@pytest.mark.parametrize(("size", "rejected"), [(GIB, False), (None, True)])
+def test_home_is_measured_again_before_a_rejection(tmp_path: Path, size: int | None, rejected: bool) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.record("p-home-a-40b", 2 * GIB, lab_running=False)
+    with pytest.raises(SpawnException) if rejected else nullcontext():
+        start_lab(ledger, size, "1G")
 
 
 def test_over_limit_message_names_size_limit_and_cleanup() -> None:
