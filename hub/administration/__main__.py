@@ -11,8 +11,9 @@ import click
 from docker.errors import DockerException
 
 from hub.administration import AdministrationError
-from hub.administration.backup import backup, restore
+from hub.administration.backup import backup
 from hub.administration.offboard import offboard
+from hub.administration.restore import restore
 from hub.administration.upgrade import upgrade
 from hub.administration.users import users
 from passerelle_common.click_errors import ExpectedErrorsGroup

@@ -117,7 +117,7 @@ def _create(engine: Engine, action: str, mounts: WorkerMounts, options: dict[str
             entrypoint=["python", "-m", "hub.administration.worker"],
             command=[action, json.dumps(options)],
             name=name,
-            hostname=name,
+            hostname=name[:63],
             user="0:0",
             network_mode="none",
             read_only=True,

@@ -15,8 +15,9 @@ from pydantic import SecretStr
 
 from bridge.cli.hub import find_folder, with_absolute_folder
 from hub.administration import AdministrationError, offboard, output, upgrade
-from hub.administration.backup import backed_up_volumes, backup, check_bridge_database, check_overwritten
+from hub.administration.backup import backed_up_volumes, backup, check_bridge_database
 from hub.administration.engine import Engine
+from hub.administration.restore import check_overwritten
 from hub.administration.users import read_users, user_rows
 from hub.administration.volume_names import Volume
 from hub.config.hub_toml import GroupRules, HubToml
