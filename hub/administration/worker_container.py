@@ -121,7 +121,8 @@ def _create(engine: Engine, action: str, mounts: WorkerMounts, options: dict[str
             user="0:0",
             network_mode="none",
             read_only=True,
-            tmpfs={"/tmp": ""},  # noqa: S108  the container's own
+            # restic also restores the owner of the folders above the volumes, which must be writable for that.
+            tmpfs={"/tmp": "", "/volumes": ""},  # noqa: S108  the container's own
             cap_drop=["ALL"],
             cap_add=list(CAPABILITIES),
             security_opt=["no-new-privileges:true"],
