@@ -60,16 +60,13 @@ def reusable_session(
     """Return the session if it satisfies the request without CAS, else None (OIDC Core §3.1.2.1)."""
     if session is None or not NEW_LOGIN_PROMPTS.isdisjoint(request.prompt):
         return None
-    if request.max_age is not None and is_too_old(provider, session.auth_time, request.max_age):
+    if request.max_age is not None and (
+        session.auth_time is None or provider.clock() - session.auth_time > request.max_age
+    ):
         return None
     if needs_identity_refresh(provider, client, session) or not satisfies_acr(request, session):
         return None
     return session if matches_requested_user(provider, request, client, session) else None
-
-
-def is_too_old(provider: ProviderContext, auth_time: int | None, max_age: int) -> bool:
-    """Return whether the login exceeds max_age (seconds); a login of unknown time always does."""
-    return auth_time is None or provider.clock() - auth_time > max_age
 
 
 def needs_identity_refresh(provider: ProviderContext, client: Client, session: Session) -> bool:
@@ -93,7 +90,7 @@ def matches_requested_user(
     provider: ProviderContext, request: AuthorizationRequest, client: Client, session: Session
 ) -> bool:
     """Return whether the session belongs to the user of `id_token_hint` and of the claims parameter."""
-    subject = provider.claims.subject(session.identity, client)
+    subject = provider.claims.subject(session.identity.subject, client)
     if request.wanted_sub not in (None, subject):
         return False
     if request.id_token_hint is None:

@@ -133,7 +133,7 @@ def logout_token(provider: ProviderContext, client: Client, delivery: LogoutDeli
         "exp": now + TOKEN_LIFETIME_SECONDS,
         "jti": provider.new_secret(),
         "events": {LOGOUT_EVENT: {}},
-        "sub": provider.claims.subject_of(delivery.subject, client),
+        "sub": provider.claims.subject(delivery.subject, client),
         "sid": provider.claims.sid_of(delivery.sid, client),
     }
     return provider.keys.sign(claims, algorithm=client.id_token_signed_response_alg, typ="logout+jwt")

@@ -36,24 +36,13 @@ class ClaimsPolicy:
     pairwise_key: bytes
     """HMAC key of pairwise subjects."""
 
-    def subject(self, identity: Identity, client: Client) -> str:
-        """Return the `sub` for a client."""
-        return self.subject_of(identity.subject, client)
-
-    def subject_of(self, subject: str, client: Client) -> str:
+    def subject(self, subject: str, client: Client) -> str:
         """Return the `sub` of a subject for a client: stable, and pairwise if it is registered so."""
-        return self._of_sector("", subject, client)
+        return subject if client.subject_type != "pairwise" else keyed_hash(self.pairwise_key, client.sector, subject)
 
     def sid_of(self, sid: str, client: Client) -> str:
         """Return the `sid` for a client; a shared one would let pairwise clients correlate users."""
-        return self._of_sector("sid", sid, client)
-
-    def _of_sector(self, kind: str, value: str, client: Client) -> str:
-        if client.subject_type != "pairwise":
-            return value
-        message = "\0".join((*([kind] if kind else []), client.sector, value)).encode("utf-8", "surrogatepass")
-        digest = hmac.new(self.pairwise_key, message, hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return sid if client.subject_type != "pairwise" else keyed_hash(self.pairwise_key, "sid", client.sector, sid)
 
     def userinfo_claims(
         self, identity: Identity, scope: str, client: Client, requested: Mapping[str, list[str]]
@@ -63,14 +52,14 @@ class ClaimsPolicy:
         `scope` is that of the access token, `requested` comes from the claims parameter.
         """
         names = [*_of_scopes(scope.split()), *client.claims, *requested.get("userinfo", ())]
-        return {"sub": self.subject(identity, client)} | self._named(identity, client, names)
+        return {"sub": self.subject(identity.subject, client)} | self._named(identity, client, names)
 
     def id_token_claims(self, identity: Identity, client: Client, requested: Mapping[str, list[str]]) -> dict[str, Any]:
         """Return the user's claims for an ID token; those of scopes are in the userinfo response (§5.4).
 
         An unknown `acr` or `amr` is None.
         """
-        claims = {"sub": self.subject(identity, client), "acr": identity.acr, "amr": list(identity.amr) or None}
+        claims = {"sub": self.subject(identity.subject, client), "acr": identity.acr, "amr": list(identity.amr) or None}
         return claims | self._named(identity, client, [*client.claims, *requested.get("id_token", ())])
 
     def _named(self, identity: Identity, client: Client, names: Iterable[str]) -> dict[str, Any]:
@@ -91,6 +80,12 @@ class ClaimsPolicy:
         if name in ("name", "given_name", "family_name", "email", "acr"):
             return getattr(identity, name)
         return identity.claims.get(name)
+
+
+def keyed_hash(key: bytes, *parts: str) -> str:
+    """Return the HMAC-SHA-256 of the parts, in base64url without padding."""
+    digest = hmac.new(key, "\0".join(parts).encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def _of_scopes(scopes: Iterable[str]) -> list[str]:

@@ -95,7 +95,7 @@ def introspection(provider: ProviderContext, body: Pairs, authorization_header: 
         "scope": " ".join(scopes),
         "iat": record.issued_at,
         "exp": record.expires_at,
-        "sub": client.client_id if grant.identity is None else provider.claims.subject(grant.identity, client),
+        "sub": client.client_id if grant.identity is None else provider.claims.subject(grant.identity.subject, client),
     }
     if grant.identity is not None and "profile" in scopes:
         response["username"] = grant.identity.username

@@ -103,9 +103,8 @@ def check_client(provider: ProviderContext, parameters: Parameters, hint: Mappin
         return None if hint is None else provider.clients.get(str(hint.get("aud")))
     client = provider.clients.get(parameters["client_id"])
     if client is None:
-        raise _rejected(
-            provider, UnknownClient, INVALID_REDIRECT, provider.clients.absence_reason(parameters["client_id"])
-        )
+        detail = provider.clients.absence_reason(parameters["client_id"])
+        raise _rejected(provider, UnknownClient, INVALID_REDIRECT, detail)
     return client
 
 
@@ -117,9 +116,8 @@ def check_post_logout_redirect_uri(
     if uri is None or (client is not None and uri in client.post_logout_redirect_uris):
         return uri
     owner = "no client" if client is None else f"client {client.client_id}"
-    raise _rejected(
-        provider, UnknownClient, INVALID_REDIRECT, f"{owner}: post_logout_redirect_uri {uri[:200]!r} is not registered"
-    )
+    detail = f"{owner}: post_logout_redirect_uri {uri[:200]!r} is not registered"
+    raise _rejected(provider, UnknownClient, INVALID_REDIRECT, detail)
 
 
 def hint_matches_session(provider: ProviderContext, request: LogoutRequest, session: Session) -> bool:
@@ -132,7 +130,7 @@ def hint_matches_session(provider: ProviderContext, request: LogoutRequest, sess
         request.hint is not None
         and request.client is not None
         and request.hint.get("sid") == provider.claims.sid_of(session.sid, request.client)
-        and request.hint.get("sub") == provider.claims.subject(session.identity, request.client)
+        and request.hint.get("sub") == provider.claims.subject(session.identity.subject, request.client)
     )
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bridge.oauth.claims import ClaimsPolicy
+from bridge.oauth.claims import ClaimsPolicy, keyed_hash
 from bridge.oauth.clients import ClientRegistry
 from bridge.oauth.keys import KeyRing
 from bridge.store import Store
@@ -51,6 +48,4 @@ class ProviderContext:
 
         The same input gives the same value. At least one part must be a secret itself.
         """
-        message = "\0".join((purpose, *parts)).encode()
-        digest = hmac.new(self.derivation_key, message, hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return keyed_hash(self.derivation_key, purpose, *parts)
