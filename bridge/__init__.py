@@ -42,7 +42,7 @@ from bridge.oauth.clients import ClientRegistry
 from bridge.oauth.keys import KeyRing, derived_key
 from bridge.oauth.provider_context import ProviderContext
 from bridge.settings import Settings
-from bridge.store import SqlStore, Store
+from bridge.store import Store
 from bridge.web import AppContext, register
 from bridge.web.appearance import load_appearance
 from bridge.web.context import Cas
@@ -72,7 +72,7 @@ def create_app(
     Raises:
         ConfigurationError: The database, its keys or the logo cannot be used.
     """
-    store = store or SqlStore(settings.database_url.get_secret_value())
+    store = store or Store(settings.database_url.get_secret_value())
     cas = cas or CasClient.from_settings(settings, clock=clock)
     secret_key = settings.secret_key.get_secret_value()
     provider = ProviderContext(

@@ -11,7 +11,7 @@ from bridge.check.installation import State
 from bridge.check.probe import PROBE_SECONDS
 from bridge.errors import BridgeError, ConfigurationError
 from bridge.settings import ClientSettings
-from bridge.store import Session, SqlStore, Store, StoreFailure
+from bridge.store import Session, Store, StoreFailure
 
 SESSIONS_READ = 20
 
@@ -69,8 +69,8 @@ def _kind(error: Exception) -> str:
 
 def _read(url: str, fixed: Sequence[ClientSettings], clients_of: ClientsOf, check_keys: CheckKeys) -> Reading:
     try:
-        store = SqlStore.open_existing(url)
-        if not isinstance(store, SqlStore):
+        store = Store.open_existing(url)
+        if not isinstance(store, Store):
             return Reading(state=store, stored=None if store == "older" else Stored(clients=fixed))
         try:
             return Reading(state="read", stored=_all_of(store, clients_of, check_keys))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bridge.settings import Settings, default_config_files, load
-from bridge.store import SqlStore, Store
+from bridge.store import Store
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def open_store() -> Iterator[tuple[Settings, Store]]:
     umask = os.umask(0o077)  # the first command creates the database, which no other user may read
     try:
         settings = load(os.environ, default_config_files())
-        store = SqlStore(settings.database_url.get_secret_value())
+        store = Store(settings.database_url.get_secret_value())
         try:
             yield settings, store
         finally:

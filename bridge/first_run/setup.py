@@ -16,7 +16,7 @@ from bridge.errors import BridgeError
 from bridge.first_run.answers import Answers, settings_text
 from bridge.oauth.keys import KeyRing
 from bridge.settings import CONFIG_NAME, FILE_NAME, Settings, load
-from bridge.store import SqlStore
+from bridge.store import Store
 
 SETTINGS_MODE = 0o644
 SECRET_MODE = 0o600
@@ -103,7 +103,7 @@ def _make_database(settings: Settings) -> None:
     """Create the tables and the first signing keys."""
     umask = os.umask(0o077)
     try:
-        store = SqlStore(settings.database_url.get_secret_value())
+        store = Store(settings.database_url.get_secret_value())
         try:
             KeyRing(store, settings.secret_key.get_secret_value(), time.time)
         finally:

@@ -6,7 +6,6 @@ of the database contains no credentials. Times are Unix seconds and always an ar
 """
 
 from bridge.store.database import StoreFailure
-from bridge.store.interface import Store
 from bridge.store.records import (
     AccessToken,
     AuthorizationCode,
@@ -22,7 +21,7 @@ from bridge.store.records import (
     fingerprint,
 )
 from bridge.store.results import AlreadyConsumed, Consumed, ExpiredLogin, Redeemed, Reused, Unknown, UnknownLogin
-from bridge.store.sql import NotReady, SqlStore
+from bridge.store.store import NotReady, Store
 
 __all__ = [
     "AccessToken",
@@ -40,7 +39,6 @@ __all__ = [
     "Reused",
     "Session",
     "SigningKey",
-    "SqlStore",
     "Store",
     "StoreFailure",
     "StoredClient",

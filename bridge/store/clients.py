@@ -22,23 +22,27 @@ NEXT_VERSION = update(versions).where(_CLIENTS_VERSION).values(version=versions.
 NEXT_VERSION_AFTER = NEXT_VERSION.where(versions.c.version == bindparam("seen"))
 
 
-class SqlClients(SqlRepository):
-    """`Clients` on SQL."""
+class Clients(SqlRepository):
+    """Clients that `passerelle clients` manages."""
 
     def version(self) -> int:
+        """Return a number that grows with every change, so that workers notice changes."""
         row = self._one(VERSION, {})
         return 0 if row is None else int(row.version)
 
     def all(self) -> Sequence[StoredClient]:
+        """Return all clients by client_id."""
         return [StoredClient(**row._mapping) for row in self._all(ALL_CLIENTS, {})]
 
     def put(self, client: StoredClient, *, now: int) -> None:
+        """Add or replace a client."""
         with self._engine.begin() as connection:
             connection.execute(NEXT_VERSION)  # first, to lock against concurrent changes
             connection.execute(REMOVE_CLIENT, {"of_client": client.client_id})
             connection.execute(SAVE_CLIENT, values_of(client) | {"changed_at": now})
 
     def remove(self, client_id: str) -> bool:
+        """Delete a client; return False if there is none."""
         with self._engine.begin() as connection:
             connection.execute(NEXT_VERSION)
             return connection.execute(REMOVE_CLIENT, {"of_client": client_id}).rowcount > 0
@@ -52,6 +56,18 @@ class SqlClients(SqlRepository):
         seen: int,
         now: int,
     ) -> int | None:
+        """Change several clients at once, unless any client has changed since.
+
+        Args:
+            put: Clients to add or replace.
+            remove: client_ids to delete.
+            revoke: client_ids whose grants and consents to revoke.
+            seen: The version on which the change is based.
+            now: Unix seconds.
+
+        Returns:
+            The number of revoked grants, or None if the version is another and nothing was done.
+        """
         with self._engine.begin() as connection:
             if not connection.execute(NEXT_VERSION_AFTER, {"seen": seen}).rowcount:
                 return None

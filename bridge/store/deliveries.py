@@ -44,10 +44,11 @@ UPDATE_FAILED = (
 WAITING_DELIVERIES = select(*_DELIVERY).order_by(logout_deliveries.c.created_at, _ID)
 
 
-class SqlDeliveries(SqlRepository):
-    """`Deliveries` on SQL."""
+class Deliveries(SqlRepository):
+    """The queue of logout tokens."""
 
     def queue(self, entries: Sequence[tuple[str, str, str, str]], *, now: int) -> None:
+        """Add (client_id, sid, subject, uri) entries, due at once."""
         if entries:
             with self._engine.begin() as connection:
                 connection.execute(QUEUE, delivery_rows(entries, now))
@@ -55,6 +56,7 @@ class SqlDeliveries(SqlRepository):
     def lease_due(
         self, *, now: int, lease: int, limit: int, excluded_clients: Collection[str] = ()
     ) -> Sequence[LogoutDelivery]:
+        """Lease due deliveries for `lease` seconds; no other worker gets them meanwhile."""
         if self._one(IS_ANY_DUE, {"now": now}) is None:
             return ()
         values = {"now": now, "leased_until": now + lease, "most": limit, "excluded": list(excluded_clients)}
@@ -63,12 +65,15 @@ class SqlDeliveries(SqlRepository):
         return sorted((LogoutDelivery(**row._mapping) for row in rows), key=lambda delivery: delivery.delivery_id)
 
     def delete(self, delivery_id: int) -> None:
+        """Delete a delivery that succeeded."""
         self._execute(DELETE_DELIVERY, {"of_delivery": delivery_id})
 
     def mark_failed(self, delivery_id: int, *, error: str, next_attempt_at: int | None) -> None:
+        """Schedule the next attempt; with None the delivery is given up but stays listed with its error."""
         self._execute(UPDATE_FAILED, {"of_delivery": delivery_id, "error": error, "next_at": next_attempt_at})
 
     def list_waiting(self) -> Sequence[LogoutDelivery]:
+        """Return all undelivered entries, oldest first."""
         return [LogoutDelivery(**row._mapping) for row in self._all(WAITING_DELIVERIES, {})]
 
 

@@ -95,31 +95,38 @@ class GrantRevocation(SqlRepository):
     """The half of `Grants` that issues nothing."""
 
     def revoke_access_token(self, token_hash: str, *, client_id: str, now: int) -> bool:
+        """Revoke one access token of this client; return False if it has none such."""
         return self._execute(REVOKE_ACCESS, {"hash": token_hash, "of_client": client_id, "now": now}) > 0
 
     def revoke_by_refresh_token(self, token_hash: str, *, client_id: str, now: int) -> bool:
+        """Revoke the grant of any of this client's refresh tokens; return False if it has none such."""
         return self._execute(REVOKE_BY_REFRESH, {"hash": token_hash, "of_client": client_id, "now": now}) > 0
 
     def revoke_client_of_subject(self, client_id: str, subject: str, *, now: int) -> int:
+        """Revoke a user's grants to a client, and the consent; return the number of grants."""
         values = {"of_client": client_id, "of_subject": subject}
         with self._engine.begin() as connection:
             connection.execute(DELETE_CONSENT, values)
             return int(connection.execute(REVOKE_OF_CLIENT_AND_SUBJECT, values | {"now": now}).rowcount)
 
     def revoke_subject(self, subject: str, *, now: int) -> int:
+        """Revoke a user's grants to all clients, offline access included; return their number."""
         return self._execute(REVOKE_OF_SUBJECT, {"of_subject": subject, "now": now})
 
     def find_subjects(self, username: str) -> Sequence[str]:
+        """Return the subjects of active grants whose user has this name, ignoring case."""
         identities = [Identity.from_json(row.identity) for row in self._all(USERS_OF_GRANTS, {})]
         return sorted({each.subject for each in identities if each.username.lower() == username.lower()})
 
     def revoke_client(self, client_id: str, *, now: int) -> int:
+        """Revoke all grants and consents of a client; return the number of grants."""
         with self._engine.begin() as connection:
             # A later client of the same name needs a consent of its own.
             connection.execute(DELETE_CONSENTS_TO_CLIENT, {"of_client": client_id})
             return int(connection.execute(REVOKE_OF_CLIENT, {"of_client": client_id, "now": now}).rowcount)
 
     def list_client_access(self, subject: str, *, now: int) -> Sequence[ClientAccess]:
+        """Return the clients that have access to a user's data now."""
         merged: dict[str, ClientAccess] = {}
         for row in self._all(ACCESS_OF_SUBJECT, {"of_subject": subject, "now": now}):
             until = max(row.access_until or 0, row.refresh_until or 0)
@@ -134,10 +141,12 @@ class GrantRevocation(SqlRepository):
         return list(merged.values())
 
     def consented_scope(self, client_id: str, subject: str) -> str:
+        """Return the scope that a user consented to for a client; empty for none."""
         row = self._one(FIND_CONSENT, {"of_client": client_id, "of_subject": subject})
         return "" if row is None else str(row.scope)
 
     def add_consent(self, client_id: str, subject: str, scope: str, *, now: int) -> None:
+        """Add a scope to a user's consent for a client."""
         values = {"of_client": client_id, "of_subject": subject, "now": now}
         while True:
             try:

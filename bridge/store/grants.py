@@ -77,10 +77,11 @@ FIND_REFRESH = (
 )
 
 
-class SqlGrants(GrantRevocation):
-    """`Grants` on SQL."""
+class Grants(GrantRevocation):
+    """Grants, and the codes and tokens issued under them."""
 
     def begin_with_code(self, grant: Grant, code: AuthorizationCode) -> None:
+        """Store a grant and its authorization code; revoke the grant if its session has ended."""
         with self._engine.begin() as connection:
             connection.execute(SAVE_GRANT, _grant_row(grant))
             connection.execute(SAVE_CODE, values_of(code))
@@ -90,6 +91,7 @@ class SqlGrants(GrantRevocation):
                     connection.execute(REVOKE_GRANT, {"of_grant": grant.grant_id, "now": ended_at})
 
     def begin_with_token(self, grant: Grant, records: TokenRecords) -> None:
+        """Store a grant without a user, and its access token (RFC 6749 §4.4)."""
         with self._engine.begin() as connection:
             connection.execute(SAVE_GRANT, _grant_row(grant))
             _save_tokens(connection, records)
@@ -97,6 +99,15 @@ class SqlGrants(GrantRevocation):
     def redeem_code(
         self, code_hash: str, *, now: int, build: Callable[[Grant], IssueT]
     ) -> Redeemed[IssueT] | Reused | Unknown:
+        """Redeem a code. Of concurrent callers, exactly one gets `Redeemed`; its tokens are stored with that.
+
+        Any later redemption revokes the grant (RFC 9700 §4.2.4).
+
+        Args:
+            code_hash: Hash of the code.
+            now: Unix seconds.
+            build: Checks the request and builds the tokens. If it raises, the code is spent and no token is stored.
+        """
         with self._engine.begin() as connection:
             grant_id = connection.execute(REDEEM_CODE, {"hash": code_hash, "now": now}).scalar_one_or_none()
             if grant_id is None:
@@ -117,6 +128,18 @@ class SqlGrants(GrantRevocation):
     def rotate_refresh_token(
         self, token_hash: str, *, now: int, grace: int, build: Callable[[Grant], IssueT]
     ) -> Redeemed[IssueT] | Reused | Unknown:
+        """Replace a refresh token. Of concurrent callers, exactly one stores the successor.
+
+        A response can get lost, so a repetition within `grace` seconds is `Redeemed` too, until the successor is
+        used. Any other repetition is reuse and revokes the grant (RFC 9700 §4.14.2).
+
+        Args:
+            token_hash: Hash of the refresh token.
+            now: Unix seconds.
+            grace: Seconds after the rotation.
+            build: Checks the request and builds the tokens, the same ones at every call. If it raises, nothing
+                changes.
+        """
         with self._engine.begin() as connection:
             grant_id = connection.execute(ROTATE, {"hash": token_hash, "now": now}).scalar_one_or_none()
             if grant_id is None:
@@ -131,12 +154,14 @@ class SqlGrants(GrantRevocation):
             return Redeemed(issue)
 
     def find_access_token(self, token_hash: str, *, now: int) -> tuple[AccessToken, Grant] | None:
+        """Return an access token that is neither expired nor revoked, with its grant."""
         row = self._one(FIND_ACCESS, {"hash": token_hash, "now": now})
         return (
             None if row is None else (AccessToken(**values_in(row, _ACCESS)), _grant(values_in(row, _GRANT, _PREFIX)))
         )
 
     def find_refresh_token(self, token_hash: str, *, now: int) -> tuple[RefreshToken, Grant] | None:
+        """Return a refresh token that is neither expired, revoked nor rotated, with its grant."""
         row = self._one(FIND_REFRESH, {"hash": token_hash, "now": now})
         return (
             None if row is None else (RefreshToken(**values_in(row, _REFRESH)), _grant(values_in(row, _GRANT, _PREFIX)))

@@ -24,10 +24,15 @@ ALL_KEYS = select(*_KEY).order_by(signing_keys.c.algorithm.desc(), signing_keys.
 REMOVE_KEY = delete(signing_keys).where(signing_keys.c.kid == bindparam("of_kid"))
 
 
-class SqlKeys(SqlRepository):
-    """`Keys` on SQL."""
+class Keys(SqlRepository):
+    """Signing keys."""
 
     def add(self, key: SigningKey, *, after: str | None) -> bool:
+        """Add a key if the newest of its algorithm is still `after` (a kid).
+
+        Returns:
+            False if another worker added a key first.
+        """
         newest = self._one(NEWEST_KEY, {"of_algorithm": key.algorithm})
         if (None if newest is None else newest.kid) != after:
             return False
@@ -38,7 +43,9 @@ class SqlKeys(SqlRepository):
         return True
 
     def all(self) -> Sequence[SigningKey]:
+        """Return all keys, for each algorithm the newest first."""
         return [SigningKey(**row._mapping) for row in self._all(ALL_KEYS, {})]
 
     def remove(self, kid: str) -> None:
+        """Delete a key."""
         self._execute(REMOVE_KEY, {"of_kid": kid})

@@ -59,15 +59,20 @@ FIND_LOGIN = select(*_LOGIN, pending_logins.c.ticket_hash).where(
 )
 
 
-class SqlPendingLogins(SqlRepository):
-    """`PendingLogins` on SQL."""
+class PendingLogins(SqlRepository):
+    """Authorization requests waiting for CAS."""
 
     def save(self, login: PendingLogin) -> None:
+        """Store a login before the browser is sent to CAS."""
         self._execute(SAVE_LOGIN, values_of(login))
 
     def consume(
         self, state_hash: str, *, browser_hash: str, ticket_hash: str, now: int
     ) -> Consumed | AlreadyConsumed | ExpiredLogin | UnknownLogin:
+        """Consume a login of this browser with a ticket. Of concurrent callers, exactly one gets `Consumed`.
+
+        A ticket consumes one login at most, so `AlreadyConsumed` also stands for a ticket that was used before.
+        """
         values = {"state": state_hash, "browser": browser_hash, "ticket": ticket_hash, "now": now}
         if (consumed := self._consume(CONSUME_LOGIN, values)) is not None:
             return Consumed(consumed)
@@ -80,6 +85,14 @@ class SqlPendingLogins(SqlRepository):
     def consume_newest(
         self, *, browser_hash: str, ticket_hash: str, now: int, gateway_only: bool = False
     ) -> Consumed | AlreadyConsumed | UnknownLogin:
+        """Consume the newest login of this browser, for a CAS server whose callback URL cannot name the login.
+
+        Args:
+            browser_hash: Hash of the login cookie.
+            ticket_hash: Hash of the ticket from the callback.
+            now: Unix seconds.
+            gateway_only: Consider only logins sent to CAS with `gateway=true`.
+        """
         gateways = [True] if gateway_only else [True, False]
         values = {"browser": browser_hash, "ticket": ticket_hash, "now": now, "gateways": gateways}
         if (consumed := self._consume(CONSUME_NEWEST_LOGIN, values)) is not None:
@@ -88,6 +101,7 @@ class SqlPendingLogins(SqlRepository):
         return UnknownLogin() if row is None else AlreadyConsumed(_login(row))
 
     def find(self, state_hash: str, *, browser_hash: str) -> PendingLogin | None:
+        """Return a login of this browser, consumed or not."""
         row = self._one(FIND_LOGIN, {"state": state_hash, "browser": browser_hash})
         return None if row is None else _login(row)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -24,9 +24,11 @@ from bridge.identity import Identity
 from bridge.store.database import NOW, SqlRepository, columns_of, values_of
 from bridge.store.deliveries import QUEUE, delivery_rows
 from bridge.store.grant_revocation import revoke_where
-from bridge.store.interface import LogoutUri
 from bridge.store.records import Session
 from bridge.store.schema import grants, pending_logins, session_tickets, sessions
+
+LogoutUri = Callable[[str], str | None]
+"""Returns the back-channel logout URI of a client_id, if it has one."""
 
 _SESSION = columns_of(sessions, Session)
 
@@ -118,10 +120,15 @@ REVOKE_GRANTS_OF_SESSION = revoke_where(grants.c.sid == bindparam("of_sid"))
 REVOKE_ONLINE_GRANTS_OF_SESSION = revoke_where(grants.c.sid == bindparam("of_sid"), grants.c.offline.is_(False))
 
 
-class SqlSessions(SqlRepository):
-    """`Sessions` on SQL."""
+class Sessions(SqlRepository):
+    """Browsers signed in at the bridge."""
 
     def begin(self, session: Session, *, ticket_hash: str) -> bool:
+        """Store a session, and the ticket by which CAS ends it.
+
+        Returns:
+            False, with nothing changed, if CAS ended the ticket's session after the login was consumed.
+        """
         with self._engine.begin() as connection:
             if _is_ended_by_cas(connection, ticket_hash):
                 return False
@@ -130,6 +137,13 @@ class SqlSessions(SqlRepository):
         return True
 
     def renew(self, session: Session, *, ticket_hash: str) -> bool:
+        """Give a session a new cookie and identity after the user authenticated again; its `sid` stays.
+
+        Grants of the session stay. Each of its tickets still ends it.
+
+        Returns:
+            False, with nothing changed, if the session has ended; then begin a new one.
+        """
         values = _row(session)
         row = {"of_sid": session.sid} | {f"new_{name}": values[name] for name in _RENEWED}
         with self._engine.begin() as connection:
@@ -139,32 +153,51 @@ class SqlSessions(SqlRepository):
         return True
 
     def find(self, cookie_hash: str, *, now: int) -> Session | None:
+        """Return a session that has neither ended nor expired."""
         row = self._one(FIND_SESSION, {"cookie": cookie_hash, "now": now})
         return None if row is None else _session(row)
 
     def has_ended(self, cookie_hash: str) -> bool:
+        """Return whether this session was ended, but not by CAS."""
         return self._one(HAS_ENDED, {"cookie": cookie_hash}) is not None
 
     def find_by_sid(self, sid: str, *, now: int) -> Session | None:
+        """Return a session that has neither ended nor expired, by its `sid`."""
         row = self._one(FIND_BY_SID, {"of_sid": sid, "now": now})
         return None if row is None else _session(row)
 
     def list_active(self, *, now: int) -> Sequence[Session]:
+        """Return all active sessions, newest first."""
         return [_session(row) for row in self._all(ACTIVE_SESSIONS, {"now": now})]
 
     def list_newest(self, *, limit: int) -> Sequence[Session]:
+        """Return the newest sessions, ended and expired ones included."""
         return [_session(row) for row in self._all(NEWEST_SESSIONS, {"count": limit})]
 
     def list_by_subject(self, subject: str, *, now: int) -> Sequence[Session]:
+        """Return a user's active sessions, newest first."""
         return [_session(row) for row in self._all(ACTIVE_SESSIONS_OF_SUBJECT, {"of_subject": subject, "now": now})]
 
     def last_ended_by_cas(self) -> int | None:
+        """Return when CAS last ended a session."""
         row = self._one(LAST_ENDED_BY_CAS, {})
         return None if row is None else row[0]
 
     def end(
         self, sid: str, *, now: int, logout_uri: LogoutUri = lambda _client_id: None
     ) -> Sequence[tuple[str, str]] | None:
+        """End a session and revoke its grants, except those with offline access.
+
+        The logout tokens are queued in the same transaction, so that a crash loses none.
+
+        Args:
+            sid: The session's public identifier.
+            now: Unix seconds.
+            logout_uri: Returns where to send a client's logout token, if anywhere.
+
+        Returns:
+            The (client_id, subject) of each client with a grant, or None if the session had ended before.
+        """
         with self._engine.begin() as connection:
             return _end(connection, sid, now, logout_uri, REVOKE_ONLINE_GRANTS_OF_SESSION)
 
@@ -176,6 +209,21 @@ class SqlSessions(SqlRepository):
         logout_uri: LogoutUri = lambda _client_id: None,
         include_offline: bool = False,
     ) -> Sequence[str]:
+        """End the session that a ticket began or renewed, because CAS ended its own.
+
+        The user's other sessions in the same browser end too, because CAS may not know their tickets. While the
+        ticket's session is about to begin, all sessions of the browser end, and that session will not begin. Expired
+        sessions are included, because their grants may still be valid.
+
+        Args:
+            ticket_hash: Hash of the ticket that CAS names.
+            now: Unix seconds.
+            logout_uri: Returns where to send a client's logout token, if anywhere.
+            include_offline: Revoke grants with offline access too, also those of sessions that ended before.
+
+        Returns:
+            The `sid` of each session that ended now.
+        """
         # Checked without a lock, because unauthenticated clients can send any ticket.
         if (
             self._one(HAS_ACTIVE_GRANTS_OR_SESSIONS, {"ticket": ticket_hash, "include_offline": include_offline})

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from bridge.cli import main
 from bridge.oauth.clients import RELOAD_SECONDS
-from bridge.store import SqlStore
+from bridge.store import Store
 from tests.clients.site import Credentials, Site
 
 SECONDS_MAX = 20
@@ -19,7 +19,7 @@ SECONDS_MAX = 20
 
 def sessions(site: Site) -> set[str]:
     """Of the browsers that are signed in."""
-    with closing(SqlStore(site.bridge.environment["PASSERELLE_DATABASE_URL"])) as store:
+    with closing(Store(site.bridge.environment["PASSERELLE_DATABASE_URL"])) as store:
         return {session.sid for session in store.sessions.list_active(now=int(time.time()))}
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.store import SqlStore
+from bridge.store import Store
 
 
 @pytest.fixture
-def store(database: str) -> Iterator[SqlStore]:
+def store(database: str) -> Iterator[Store]:
     """Empty, on each database in turn."""
-    store = SqlStore(database)
+    store = Store(database)
     yield store
     store.close()

@@ -11,7 +11,7 @@ import pytest
 from bridge.errors import ClientCommandError
 from bridge.oauth.client_store import ClientStore
 from bridge.oauth.clients import hash_secret
-from bridge.store import SqlStore, Store, StoredClient
+from bridge.store import Store, StoredClient
 from tests.contract.records import NOW
 
 FACTS = {"client_id": "wiki", "client_name": "Wiki", "redirect_uris": ("https://wiki.example.org/cb",)}
@@ -96,7 +96,7 @@ def test_concurrent_add_rejects_used_client_id(store: Store) -> None:
 
 
 def test_concurrent_edits_are_all_applied(database: str) -> None:
-    stores = [SqlStore(database) for _ in range(8)]
+    stores = [Store(database) for _ in range(8)]
 
     def add(number: int) -> bool:
         try:

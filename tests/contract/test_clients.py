@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bridge.store import SqlStore, Store, StoreFailure
+from bridge.store import Store, StoreFailure
 from tests.contract.records import NOW, allow, begin, client, redeem, works
 
 
@@ -79,7 +79,7 @@ def test_change_all_is_atomic(store: Store) -> None:
 
 
 def test_one_concurrent_change_all_succeeds(database: str) -> None:
-    stores = [SqlStore(database) for _ in range(4)]
+    stores = [Store(database) for _ in range(4)]
     seen = stores[0].clients.version()
 
     def change(number: int) -> int | None:

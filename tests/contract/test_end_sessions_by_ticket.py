@@ -7,7 +7,7 @@ from threading import Barrier, Thread
 import pytest
 
 from bridge.identity import Identity
-from bridge.store import Consumed, SqlStore, Store, fingerprint
+from bridge.store import Consumed, Store, fingerprint
 from tests.contract.records import ALICE, BOB, DAY, NOW, allow, begin, consume, login, redeem, refreshes, session, works
 
 TICKET = fingerprint("ticket of session")
@@ -128,7 +128,7 @@ def test_end_by_cas_revokes_offline_grants_of_ended_session(store: Store, includ
 
 
 @pytest.mark.parametrize("attempt", range(10))
-def test_concurrent_begin_and_end_leave_no_session(store: SqlStore, attempt: int) -> None:
+def test_concurrent_begin_and_end_leave_no_session(store: Store, attempt: int) -> None:
     """Either order is correct: the session is ended, or it does not begin."""
     store.pending_logins.save(login())
     consume(store, ticket_hash=TICKET)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bridge.store import SqlStore
+from bridge.store import Store
 from tests.contract.records import allow, login, redeem, refreshes, works
 from tests.support.processes import ProcessGroup
 
@@ -14,10 +14,10 @@ CONTENDER = """
 import json, sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from bridge.store import Consumed, SqlStore
+from bridge.store import Consumed, Store
 from tests.contract.records import consume, fingerprint, key, redeem, refresh
 url, threads, number = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-store = SqlStore(url)
+store = Store(url)
 ready = Barrier(threads + 1)
 
 def work(thread):
@@ -43,7 +43,7 @@ store.close()
 
 
 def test_one_process_wins_each_race_row18_row25_row65(database: str) -> None:
-    store = SqlStore(database)
+    store = Store(database)
     allow(store)
     allow(store, "refreshed", "other code")
     redeem(store, "other code")

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from sqlalchemy import func, select
 
-from bridge.store import Consumed, Reused, SqlStore, Store, fingerprint
+from bridge.store import Consumed, Reused, Store, fingerprint
 from bridge.store.database import open_engine
 from bridge.store.purge import BATCH, CLOCK_SKEW_SECONDS, GIVEN_UP_KEPT_SECONDS, KEPT_SECONDS
 from bridge.store.schema import metadata
@@ -188,7 +188,7 @@ def test_purge_keeps_keys_clients_and_consents(store: Store, database: str) -> N
     assert (counted["signing_keys"], counted["stored_clients"], counted["consents"]) == (1, 1, 1)
 
 
-def test_purge_deletes_several_batches(store: SqlStore, database: str) -> None:
+def test_purge_deletes_several_batches(store: Store, database: str) -> None:
     begin(store)
     for number in range(BATCH + 7):
         allow(store, f"grant {number}", f"code {number}")
@@ -200,7 +200,7 @@ def test_purge_deletes_several_batches(store: SqlStore, database: str) -> None:
     assert not rows(database) - Counter(versions=1)
 
 
-def test_no_table_grows_in_a_year_of_sign_ins(store: SqlStore, database: str) -> None:
+def test_no_table_grows_in_a_year_of_sign_ins(store: Store, database: str) -> None:
     """Four users sign in on most days, at two applications that refresh; sessions end, expire and are renewed."""
     chance = random.Random(20)
     counts: list[Counter[str]] = []
@@ -227,7 +227,7 @@ def test_no_table_grows_in_a_year_of_sign_ins(store: SqlStore, database: str) ->
     assert not rows(database) - Counter(versions=1)
 
 
-def _sign_in(store: SqlStore, name: str, now: int, live: set[str], chance: random.Random) -> None:
+def _sign_in(store: Store, name: str, now: int, live: set[str], chance: random.Random) -> None:
     store.pending_logins.save(login(state_hash=fingerprint(name), expires_at=now + 600))
     begin(store, name, created_at=now, expires_at=now + 8 * HOUR)
     for client_id in ("hub", "portal"):

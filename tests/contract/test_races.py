@@ -17,7 +17,7 @@ from bridge.store import (
     LogoutDelivery,
     Redeemed,
     Reused,
-    SqlStore,
+    Store,
     Unknown,
     fingerprint,
 )
@@ -57,7 +57,7 @@ def run_concurrently(action: Callable[[int], Result]) -> list[Result]:
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_one_concurrent_redemption_builds_tokens_row18(store: SqlStore, attempt: int) -> None:
+def test_one_concurrent_redemption_builds_tokens_row18(store: Store, attempt: int) -> None:
     allow(store)
     given: list[str] = []
 
@@ -75,7 +75,7 @@ def test_one_concurrent_redemption_builds_tokens_row18(store: SqlStore, attempt:
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_concurrent_refreshes_get_same_tokens_row25(store: SqlStore, attempt: int) -> None:
+def test_concurrent_refreshes_get_same_tokens_row25(store: Store, attempt: int) -> None:
     allow(store)
     redeem(store)
     assert all(run_concurrently(lambda _: refresh(store, "refresh access")))
@@ -85,7 +85,7 @@ def test_concurrent_refreshes_get_same_tokens_row25(store: SqlStore, attempt: in
     assert store.purge(now=NOW * 2)["refresh_tokens"] == 2, "the first token and its one successor"
 
 
-def test_concurrent_refreshes_store_one_token_per_scope_row26(store: SqlStore) -> None:
+def test_concurrent_refreshes_store_one_token_per_scope_row26(store: Store) -> None:
     allow(store, scope="a b c openid")
     redeem(store)
     scopes = ["a", "b", "c", None]
@@ -94,7 +94,7 @@ def test_concurrent_refreshes_store_one_token_per_scope_row26(store: SqlStore) -
     assert (purged["refresh_tokens"], purged["access_tokens"]) == (2, 1 + len(scopes))
 
 
-def test_concurrent_refreshes_after_grace_revoke_grant_row24(store: SqlStore) -> None:
+def test_concurrent_refreshes_after_grace_revoke_grant_row24(store: Store) -> None:
     allow(store)
     redeem(store)
     refresh(store, "refresh access")
@@ -102,7 +102,7 @@ def test_concurrent_refreshes_after_grace_revoke_grant_row24(store: SqlStore) ->
     assert not works(store, "after refresh access")
 
 
-def test_refresh_during_revocation_leaves_no_valid_token(store: SqlStore) -> None:
+def test_refresh_during_revocation_leaves_no_valid_token(store: Store) -> None:
     allow(store)
     redeem(store)
 
@@ -117,27 +117,27 @@ def test_refresh_during_revocation_leaves_no_valid_token(store: SqlStore) -> Non
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_one_concurrent_callback_consumes_login(store: SqlStore, attempt: int) -> None:
+def test_one_concurrent_callback_consumes_login(store: Store, attempt: int) -> None:
     store.pending_logins.save(login())
     results = run_concurrently(lambda number: consume(store, ticket_hash=fingerprint(f"ST-{number % 2}")))
     assert Counter(results) == {Consumed(login()): 1, AlreadyConsumed(login()): MANY - 1}
 
 
-def test_ticket_consumes_one_of_many_logins(store: SqlStore) -> None:
+def test_ticket_consumes_one_of_many_logins(store: Store) -> None:
     for number in range(MANY):
         store.pending_logins.save(login(state_hash=fingerprint(f"state {number}")))
     results = run_concurrently(lambda number: consume(store, f"state {number}"))
     assert Counter(type(result) for result in results) == {Consumed: 1, AlreadyConsumed: MANY - 1}
 
 
-def test_concurrent_ends_end_session_once(store: SqlStore) -> None:
+def test_concurrent_ends_end_session_once(store: Store) -> None:
     begin(store)
     allow(store)
     ended = run_concurrently(lambda _: store.sessions.end(session().sid, now=NOW))
     assert [list(clients) for clients in ended if clients is not None] == [[("hub", "alice")]]
 
 
-def test_no_code_outlives_session_ending_concurrently(store: SqlStore) -> None:
+def test_no_code_outlives_session_ending_concurrently(store: Store) -> None:
     begin(store)
 
     def work(number: int) -> None:
@@ -150,14 +150,14 @@ def test_no_code_outlives_session_ending_concurrently(store: SqlStore) -> None:
     assert not [number for number in range(MANY) if redeem(store, f"code {number}", gives=f"token {number}")]
 
 
-def test_one_worker_adds_next_key_row65(store: SqlStore) -> None:
+def test_one_worker_adds_next_key_row65(store: Store) -> None:
     assert Counter(run_concurrently(lambda n: store.keys.add(key(f"first {n}"), after=None)))[True] == 1
     (first,) = store.keys.all()
     assert Counter(run_concurrently(lambda n: store.keys.add(key(f"next {n}"), after=first.kid)))[True] == 1
     assert len(store.keys.all()) == 2
 
 
-def test_delivery_is_leased_to_one_worker(store: SqlStore) -> None:
+def test_delivery_is_leased_to_one_worker(store: Store) -> None:
     store.deliveries.queue([(f"client {number}", "sid", "alice", "https://hub/") for number in range(100)], now=NOW)
 
     def work(_: int) -> list[LogoutDelivery]:
@@ -170,20 +170,20 @@ def test_delivery_is_leased_to_one_worker(store: SqlStore) -> None:
     assert {each.attempts for batch in leased for each in batch} == {1}
 
 
-def test_concurrent_consents_are_merged(store: SqlStore) -> None:
+def test_concurrent_consents_are_merged(store: Store) -> None:
     run_concurrently(lambda number: store.grants.add_consent("hub", "alice", f"openid scope{number}", now=NOW))
     consented = store.grants.consented_scope("hub", "alice").split()
     assert sorted(consented) == sorted(["openid", *(f"scope{number}" for number in range(MANY))])
 
 
-def test_concurrent_puts_count_as_one_version_each(store: SqlStore) -> None:
+def test_concurrent_puts_count_as_one_version_each(store: Store) -> None:
     before = store.clients.version()
     run_concurrently(lambda number: store.clients.put(client(document=f"{number}"), now=NOW))
     assert len(store.clients.all()) == 1
     assert store.clients.version() == before + MANY
 
 
-def test_concurrent_revocations_do_not_deadlock(store: SqlStore) -> None:
+def test_concurrent_revocations_do_not_deadlock(store: Store) -> None:
     """PostgreSQL would resolve a deadlock by failing one of the transactions."""
     for number in range(40):
         name = f"{number % 8}"
@@ -208,7 +208,7 @@ def test_concurrent_revocations_do_not_deadlock(store: SqlStore) -> None:
     assert not [number for number in range(40) if works(store, f"token {number}")]
 
 
-def test_concurrent_purges_delete_each_row_once(store: SqlStore) -> None:
+def test_concurrent_purges_delete_each_row_once(store: Store) -> None:
     for number in range(MANY):
         store.pending_logins.save(login(state_hash=fingerprint(f"{number}")))
         allow(store, f"grant {number}", f"code {number}")
@@ -218,7 +218,7 @@ def test_concurrent_purges_delete_each_row_once(store: SqlStore) -> None:
     assert not any(store.purge(now=NOW * 2).values())
 
 
-def test_writes_during_purge_do_not_fail(store: SqlStore) -> None:
+def test_writes_during_purge_do_not_fail(store: Store) -> None:
     lock, done = Lock(), []
 
     def work(number: int) -> None:
@@ -237,7 +237,7 @@ def test_writes_during_purge_do_not_fail(store: SqlStore) -> None:
     assert len(done) == MANY
 
 
-def test_concurrent_refreshes_build_for_same_grant(store: SqlStore) -> None:
+def test_concurrent_refreshes_build_for_same_grant(store: Store) -> None:
     allow(store)
     redeem(store)
     seen: list[Grant] = []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bridge.store import Consumed, Reused, SqlStore, Store, fingerprint
+from bridge.store import Consumed, Reused, Store, fingerprint
 from tests.contract.records import NOW, allow, begin, client, consume, grant, key, login, never, redeem, session, works
 
 
 def test_records_survive_restart(database: str) -> None:
-    before = SqlStore(database)
+    before = Store(database)
     begin(before)
     allow(before)
     redeem(before)
@@ -17,7 +17,7 @@ def test_records_survive_restart(database: str) -> None:
     before.grants.add_consent("hub", "alice", "openid", now=NOW)
     before.deliveries.queue([("hub", "sid", "alice", "https://hub/")], now=NOW)
     before.close()
-    after = SqlStore(database)
+    after = Store(database)
     assert consume(after) == Consumed(login())
     assert after.sessions.find(session().cookie_hash, now=NOW) == session()
     assert works(after, "access")

@@ -13,7 +13,7 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from bridge.store import (
     Consumed,
-    SqlStore,
+    Store,
     clients,
     deliveries,
     fingerprint,
@@ -93,7 +93,7 @@ def test_purge_scans_no_table(purge: purge.Purge, sqlite: str) -> None:
 @pytest.fixture
 def sqlite(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/bridge.sqlite3"
-    SqlStore(url).close()
+    Store(url).close()
     return url
 
 
@@ -104,7 +104,7 @@ def test_plans_cover_statements_of_sign_in() -> None:
     assert {"grants.ROTATE", "grants.FIND_ROTATION", "grant_revocation.REVOKE_BY_REFRESH"} <= set(HOT)
 
 
-def test_token_without_grant_violates_foreign_key(store: SqlStore) -> None:
+def test_token_without_grant_violates_foreign_key(store: Store) -> None:
     with pytest.raises(IntegrityError):
         store.grants.begin_with_token(own_grant(), issue("x", own_grant("another"), now=NOW).records)
 
@@ -112,7 +112,7 @@ def test_token_without_grant_violates_foreign_key(store: SqlStore) -> None:
 SECRETS = ("the state", "the browser", "ST-the-ticket", "cookie of session", "the code", "the access token")
 
 
-def use_secrets(store: SqlStore) -> None:
+def use_secrets(store: Store) -> None:
     """Store a record of each kind, derived from secrets."""
     store.pending_logins.save(login(state_hash=fingerprint("the state"), browser_hash=fingerprint("the browser")))
     hashes = {"browser_hash": fingerprint("the browser"), "ticket_hash": fingerprint("ST-the-ticket")}
@@ -124,7 +124,7 @@ def use_secrets(store: SqlStore) -> None:
 
 
 def test_sqlite_files_contain_no_secret_row22(sqlite: str, tmp_path: Path) -> None:
-    store = SqlStore(sqlite)
+    store = Store(sqlite)
     use_secrets(store)
     content = b"".join(file.read_bytes() for file in tmp_path.glob("bridge.sqlite3*"))
     store.close()
@@ -135,7 +135,7 @@ def test_sqlite_files_contain_no_secret_row22(sqlite: str, tmp_path: Path) -> No
 @pytest.mark.needs("postgres")
 def test_postgres_dump_contains_no_secret_row22(postgres: PostgresServer, template: str) -> None:
     name = postgres.create_database(template=template)
-    store = SqlStore(postgres.url(name))
+    store = Store(postgres.url(name))
     use_secrets(store)
     store.close()
     with postgres.connect(name) as connection:

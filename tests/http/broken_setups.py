@@ -12,7 +12,7 @@ from typing import Any
 
 from bridge.identity import Identity
 from bridge.oauth.keys import KeyRing
-from bridge.store import Session, SqlStore
+from bridge.store import Session, Store
 from tests.http.check_site import SECRET_KEY, Site
 from tests.support.bridge.checked_site import PAGE, Issuer, says
 from tests.support.bridge.live_bridge import free_port
@@ -201,7 +201,7 @@ def logout_redirected(site: Site) -> Settings:
 
 def other_database(site: Site) -> Settings:
     url = f"sqlite:///{site.folder}/other.sqlite3"
-    store = SqlStore(url)
+    store = Store(url)
     KeyRing(store, SECRET_KEY, time.time).jwks()
     store.close()
     return {"database_url": url}
@@ -222,7 +222,7 @@ def no_attributes(site: Site) -> Settings:
 def with_session(folder: Path, attributes: dict[str, tuple[str, ...]]) -> str:
     """A database in which somebody has signed in."""
     url = f"sqlite:///{folder}/signed-in.sqlite3"
-    store, now = SqlStore(url), int(time.time())
+    store, now = Store(url), int(time.time())
     identity = Identity(subject="alice", username="alice", attributes=attributes)
     session = Session(
         sid="s", cookie_hash="c" * 64, identity=identity, auth_time=now, created_at=now - 90, expires_at=now + 60

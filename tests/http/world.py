@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 
-from bridge.store import SqlStore
+from bridge.store import Store
 from tests.support.bridge.actors import Wire
 
 ISSUER = "https://auth.example.org"
@@ -84,7 +84,7 @@ class Running:
     wire: Wire
     app: Flask
     clock: Clock
-    store: SqlStore
+    store: Store
     database: Path
 
 

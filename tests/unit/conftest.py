@@ -15,7 +15,7 @@ import pytest
 from bridge.first_run.answers import Answers
 from bridge.first_run.setup import find_owner, set_up
 from bridge.identity import Identity
-from bridge.store import Session, SqlStore, fingerprint
+from bridge.store import Session, Store, fingerprint
 from tests.support.bridge.command_forks import Call, Command
 from tests.support.bridge.live_bridge import free_port
 
@@ -54,7 +54,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Sound:
     ):
         ended = Command(Call(words=words, folder=folder), notes).wait()
         assert ended.status == 0, ended.stderr
-    store, now = SqlStore(f"sqlite:///{folder}/passerelle.sqlite3"), int(time.time())
+    store, now = Store(f"sqlite:///{folder}/passerelle.sqlite3"), int(time.time())
     identity = Identity(subject="alice", username="alice")
     times = {"auth_time": now, "created_at": now, "expires_at": now + 3600}
     session = Session(sid="a-session", cookie_hash=fingerprint("cookie"), identity=identity, **times)

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bridge.cli import main
-from bridge.store import SqlStore
+from bridge.store import Store
 
 REDIRECT = ["--redirect-uri", "https://wiki.example.org/cb"]
 CHANGES = [
@@ -61,15 +61,15 @@ class ClientCommand:
     def show(self, client_id: str) -> dict[str, Any]:
         return dict(json.loads(self.output("show", client_id, "--json")))
 
-    def store(self) -> SqlStore:
-        return SqlStore(f"sqlite:///{self.database}")
+    def store(self) -> Store:
+        return Store(f"sqlite:///{self.database}")
 
 
 @pytest.fixture(scope="module")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with its tables, which take longer to create than most tests."""
     database = tmp_path_factory.mktemp("clients") / "bridge.sqlite3"
-    SqlStore(f"sqlite:///{database}").close()
+    Store(f"sqlite:///{database}").close()
     return database
 
 

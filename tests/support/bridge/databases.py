@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.store import SqlStore
+from bridge.store import Store
 from tests.support.bridge.postgres import PostgresServer
 
 
@@ -25,7 +25,7 @@ def postgres() -> Iterator[PostgresServer]:
 def template(postgres: PostgresServer) -> str:
     """Migrate one database; copying it is faster than migrating one for each test."""
     name = postgres.create_database()
-    SqlStore(postgres.url(name)).close()
+    Store(postgres.url(name)).close()
     return name
 
 
@@ -43,7 +43,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of a migrated, empty database."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/bridge.sqlite3"
-        SqlStore(url).close()
+        Store(url).close()
         return url
     server: PostgresServer = request.getfixturevalue("postgres")
     return server.url(server.create_database(template=request.getfixturevalue("template")))

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from bridge.cli import main
 from bridge.identity import Identity
-from bridge.store import AuthorizationCode, Grant, Session, SqlStore, fingerprint
+from bridge.store import AuthorizationCode, Grant, Session, Store, fingerprint
 
 NOW = int(time.time())
 CLIENTS = [
@@ -28,7 +28,7 @@ CLIENTS = [
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlStore]:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     url = f"sqlite:///{tmp_path}/bridge.sqlite3"
     settings = {
         "ISSUER": "https://auth.example.org",
@@ -39,13 +39,13 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlStore]
     }
     for name, value in settings.items():
         monkeypatch.setenv(f"PASSERELLE_{name}", value)
-    store = SqlStore(url)
+    store = Store(url)
     yield store
     store.close()
     structlog.reset_defaults()  # the command configured logging for the whole process
 
 
-def begin_session(store: SqlStore, sid: str, user: str, *clients: str, age: int = 10) -> None:
+def begin_session(store: Store, sid: str, user: str, *clients: str, age: int = 10) -> None:
     identity = Identity(subject=user, username=f"{user}@example.org")
     cookie = fingerprint(f"cookie of {sid}")
     times = {"auth_time": NOW - age, "created_at": NOW - age, "expires_at": NOW - age + 3600}
@@ -81,7 +81,7 @@ def sids(*arguments: str) -> list[str]:
     return [session["sid"] for session in json.loads(sessions("list", "--json", *arguments).stdout)]
 
 
-def test_sessions_are_listed_newest_first(store: SqlStore) -> None:
+def test_sessions_are_listed_newest_first(store: Store) -> None:
     begin_session(store, "old", "alice", age=20)
     begin_session(store, "new", "bob")
     begin_session(store, "expired", "carol", age=4000)
@@ -95,13 +95,13 @@ def test_sessions_are_listed_newest_first(store: SqlStore) -> None:
     assert fingerprint("cookie of new") not in sessions("list", "--json").stdout
 
 
-def test_names_cannot_control_the_terminal(store: SqlStore) -> None:
+def test_names_cannot_control_the_terminal(store: Store) -> None:
     begin_session(store, "sid", "\x1b[31mmallory\r\n")
 
     assert "?[31mmallory??" in sessions("list").stdout
 
 
-def test_empty_list_in_text_and_json(store: SqlStore) -> None:
+def test_empty_list_in_text_and_json(store: Store) -> None:
     assert sessions("list").stdout == "There are no sessions.\n"
     assert json.loads(sessions("list", "--json").stdout) == []
     assert deliveries().stdout == "There are no pending deliveries.\n"
@@ -109,7 +109,7 @@ def test_empty_list_in_text_and_json(store: SqlStore) -> None:
 
 
 @pytest.mark.parametrize("sid", ["sid", "-begins-with-a-dash"])
-def test_ending_a_session_notifies_clients(store: SqlStore, sid: str) -> None:
+def test_ending_a_session_notifies_clients(store: Store, sid: str) -> None:
     begin_session(store, sid, "alice", "hub", "wiki")
     begin_session(store, "other", "alice", "hub")
 
@@ -122,7 +122,7 @@ def test_ending_a_session_notifies_clients(store: SqlStore, sid: str) -> None:
     assert pending["uri"] == "https://hub.example.org/logout"
 
 
-def test_all_sessions_of_a_subject_are_ended(store: SqlStore) -> None:
+def test_all_sessions_of_a_subject_are_ended(store: Store) -> None:
     for sid, user in (("one", "alice"), ("two", "alice"), ("three", "bob")):
         begin_session(store, sid, user, "hub")
 
@@ -131,7 +131,7 @@ def test_all_sessions_of_a_subject_are_ended(store: SqlStore) -> None:
     assert len(store.deliveries.list_waiting()) == 2
 
 
-def test_subjects_are_found_after_session_in_any_case(store: SqlStore) -> None:
+def test_subjects_are_found_after_session_in_any_case(store: Store) -> None:
     begin_session(store, "active", "alice")
     begin_session(store, "expired", "carol", "wiki", age=4000)
 
@@ -145,7 +145,7 @@ def test_subjects_are_found_after_session_in_any_case(store: SqlStore) -> None:
     assert subjects("carol@example.org") == []
 
 
-def test_unknown_session_is_an_error(store: SqlStore) -> None:
+def test_unknown_session_is_an_error(store: Store) -> None:
     begin_session(store, "sid", "alice")
     sessions("end", "sid")
 
@@ -156,11 +156,11 @@ def test_unknown_session_is_an_error(store: SqlStore) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("sid", "--subject", "alice")])
-def test_end_requires_session_or_subject(store: SqlStore, arguments: tuple[str, ...]) -> None:
+def test_end_requires_session_or_subject(store: Store, arguments: tuple[str, ...]) -> None:
     assert sessions("end", *arguments).exit_code == 2
 
 
-def test_failed_delivery_shows_last_error(store: SqlStore) -> None:
+def test_failed_delivery_shows_last_error(store: Store) -> None:
     store.deliveries.queue([("hub", "sid", "alice", "https://hub.example.org/logout")], now=NOW)
     (taken,) = store.deliveries.lease_due(now=NOW, lease=10, limit=1)
     store.deliveries.mark_failed(taken.delivery_id, error="answered with status 500", next_attempt_at=None)

@@ -18,7 +18,7 @@ import pytest
 
 from bridge.oauth.keys import check_secret_key
 from bridge.settings import load
-from bridge.store import SqlStore
+from bridge.store import Store
 from tests.support.bridge.command_forks import Call, Command, CommandResult
 from tests.support.bridge.live_bridge import PASSERELLE, clean_environment
 
@@ -39,7 +39,7 @@ def inits(tmp_path: Path) -> Inits:
 def assert_works(folder: Path) -> None:
     """Assert that the settings are complete and the secret key decrypts the keys of the database."""
     settings = load({}, [folder / "passerelle.toml"])
-    store = SqlStore(settings.database_url.get_secret_value())
+    store = Store(settings.database_url.get_secret_value())
     keys = store.keys.all()
     check_secret_key(keys, settings.secret_key.get_secret_value())
     store.close()

@@ -17,7 +17,7 @@ from bridge.errors import ClientCommandError
 from bridge.oauth.client_plan import Plan, apply_plan, build_plan, export_entry, generate_secrets, read_entries
 from bridge.oauth.client_store import ClientStore
 from bridge.settings import ClientSettings
-from bridge.store import SqlStore, Store, StoredClient
+from bridge.store import Store, StoredClient
 from tests.contract.records import NOW
 
 WIKI = {"client_id": "wiki", "redirect_uris": ["https://wiki.example.org/cb"], "client_secret_hash": "generate"}
@@ -48,15 +48,15 @@ ENTRIES = st.fixed_dictionaries(
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    store = SqlStore(f"sqlite:///{tmp_path}/bridge.sqlite3")
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{tmp_path}/bridge.sqlite3")
     yield store
     store.close()
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[SqlStore]:
-    store = SqlStore(f"sqlite:///{tmp_path}/elsewhere.sqlite3")
+def elsewhere(tmp_path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{tmp_path}/elsewhere.sqlite3")
     yield store
     store.close()
 
@@ -84,7 +84,7 @@ def exported(store: Store, *fixed: ClientSettings, with_hashes: bool) -> list[di
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.dictionaries(st.from_regex(r"[!-~]{1,8}", fullmatch=True), ENTRIES, min_size=1, max_size=3))
 def test_export_recreates_clients_and_changes_nothing_here(
-    store: SqlStore, elsewhere: SqlStore, generated: dict[str, dict[str, Any]]
+    store: Store, elsewhere: Store, generated: dict[str, dict[str, Any]]
 ) -> None:
     entries = [{"client_id": client_id, **facts} for client_id, facts in generated.items()]
     try:
@@ -97,7 +97,7 @@ def test_export_recreates_clients_and_changes_nothing_here(
         assert planned(store, exported(store, with_hashes=with_hashes)).changes == ()
 
 
-def test_export_applies_with_a_client_shadowed_by_settings(store: SqlStore) -> None:
+def test_export_applies_with_a_client_shadowed_by_settings(store: Store) -> None:
     applied(store, [WIKI])
     fixed = ClientSettings(client_id="wiki", redirect_uris=("https://other.example.org/cb",))
     export = exported(store, fixed, with_hashes=False)
@@ -106,7 +106,7 @@ def test_export_applies_with_a_client_shadowed_by_settings(store: SqlStore) -> N
         planned(store, [{**export[0], "consent": True}], fixed)
 
 
-def test_plan_reads_clients_once_for_any_file_length(store: SqlStore) -> None:
+def test_plan_reads_clients_once_for_any_file_length(store: Store) -> None:
     class CountingStore:
         def __init__(self) -> None:
             self.reads = count()

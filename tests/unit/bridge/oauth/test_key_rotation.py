@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
 from bridge.oauth.keys import PUBLISH_AHEAD_SECONDS, REREAD_SECONDS, RETIRED_KEPT_SECONDS, KeyRing, key_states
-from bridge.store import SigningKey, SqlStore
+from bridge.store import SigningKey, Store
 
 NOW = 1_800_000_000
 DAY, HOUR = 24 * 3600, 3600
@@ -32,14 +32,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    store = SqlStore(f"sqlite:///{tmp_path}/bridge.sqlite3")
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{tmp_path}/bridge.sqlite3")
     yield store
     store.close()
 
 
 @pytest.fixture
-def ring(store: SqlStore, clock: Clock) -> KeyRing:
+def ring(store: Store, clock: Clock) -> KeyRing:
     return KeyRing(store, SECRET_KEY, clock)
 
 
@@ -88,7 +88,7 @@ def test_retired_key_reports_start_of_successor() -> None:
     }
 
 
-def test_new_key_is_published_before_it_signs_row64(ring: KeyRing, store: SqlStore, clock: Clock) -> None:
+def test_new_key_is_published_before_it_signs_row64(ring: KeyRing, store: Store, clock: Clock) -> None:
     other_worker = KeyRing(store, SECRET_KEY, clock)
     (first,) = published(ring)
     successor = ring.rotate("ES256")
@@ -139,7 +139,7 @@ def test_keys_are_rotated_before_maximum_age(ring: KeyRing, clock: Clock) -> Non
     assert signer(ring) in added
 
 
-def test_concurrent_workers_rotate_by_age_once(ring: KeyRing, store: SqlStore, clock: Clock) -> None:
+def test_concurrent_workers_rotate_by_age_once(ring: KeyRing, store: Store, clock: Clock) -> None:
     rings = [KeyRing(store, SECRET_KEY, clock) for _ in range(8)]
     clock.now = NOW + MAX_AGE
     with ThreadPoolExecutor(8) as pool:
@@ -148,7 +148,7 @@ def test_concurrent_workers_rotate_by_age_once(ring: KeyRing, store: SqlStore, c
     assert len(store.keys.all()) == 4
 
 
-def test_worker_does_not_rotate_after_another(ring: KeyRing, store: SqlStore, clock: Clock) -> None:
+def test_worker_does_not_rotate_after_another(ring: KeyRing, store: Store, clock: Clock) -> None:
 
     class SlowKeys:
         """Keys between whose reading and adding another worker rotates."""
@@ -201,7 +201,7 @@ def test_three_years_of_rotation_keep_three_keys_at_most(ring: KeyRing, clock: C
     assert len(signers) in (12, 13)
 
 
-def test_first_key_signs_before_its_start_time(ring: KeyRing, store: SqlStore, clock: Clock) -> None:
+def test_first_key_signs_before_its_start_time(ring: KeyRing, store: Store, clock: Clock) -> None:
     clock.now = NOW - HOUR
     assert signer(KeyRing(store, SECRET_KEY, clock)) == published(ring)[0]
 

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from bridge.errors import ConfigurationError
-from bridge.store import SqlStore, fingerprint
+from bridge.store import Store, fingerprint
 from bridge.store.database import open_engine
 from bridge.store.migrations import FOLDER, as_config_error, migrate
 from bridge.store.migrations.__main__ import main, write_migration
@@ -30,7 +30,7 @@ STARTERS = 4
 ROUNDS = 40 if os.environ.get("PASSERELLE_TEST_LONG") else 8
 STARTER = """
 import json, sys, time
-from bridge.store import SqlStore
+from bridge.store import Store
 pattern, rounds = sys.argv[1], int(sys.argv[2])
 print("ready", flush=True)
 start = float(sys.stdin.readline())
@@ -39,7 +39,7 @@ for number in range(1, rounds + 1):
     while time.time() < start + number * float(sys.argv[3]):
         time.sleep(0.0005)
     try:
-        store = SqlStore(pattern.replace("NUMBER", str(number)))
+        store = Store(pattern.replace("NUMBER", str(number)))
         store.check()
         store.close()
     except Exception as error:
@@ -72,7 +72,7 @@ def differences(engine: Engine) -> list[object]:
 
 def refusal(url: str) -> str:
     with pytest.raises(ConfigurationError) as raised:
-        SqlStore(url)
+        Store(url)
     return raised.value.description
 
 
@@ -98,12 +98,12 @@ def test_migrations_form_one_line() -> None:
 
 
 def test_second_start_changes_nothing(database: str) -> None:
-    store = SqlStore(database)
+    store = Store(database)
     begin(store)
     allow(store)
     redeem(store)
     store.close()
-    again = SqlStore(database)
+    again = Store(database)
     assert works(again, "access")
     again.close()
 
@@ -160,14 +160,14 @@ def test_migration_keeps_sessions_of_first_version(empty_database: str, tmp_path
         )
         connection.execute(text("INSERT INTO session_tickets VALUES ('ticket', 'sid of session')"))
     engine.dispose()
-    store = SqlStore(empty_database)
+    store = Store(empty_database)
     assert store.sessions.last_ended_by_cas() is None
     assert list(store.sessions.end_by_ticket("ticket", now=NOW)) == ["sid of session"]
     store.close()
 
 
 def test_changed_table_keeps_referring_rows(database: str, tmp_path: Path) -> None:
-    store = SqlStore(database)
+    store = Store(database)
     begin(store)
     allow(store)
     redeem(store)
@@ -214,7 +214,7 @@ def test_unreachable_postgres_is_named_without_password() -> None:
 
 def test_sqlite_uses_wal_and_foreign_keys(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/bridge.sqlite3"
-    SqlStore(url).close()
+    Store(url).close()
     engine = open_engine(url)
     with engine.connect() as connection:
         pragmas = {
@@ -273,7 +273,7 @@ def test_unchanged_schema_writes_no_migration(capsys: pytest.CaptureFixture[str]
 
 def test_locked_database_is_reported_as_locked(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/bridge.sqlite3"
-    SqlStore(url).close()
+    Store(url).close()
     engine = create_engine(url, connect_args={"timeout": 0.05})
     holder = engine.connect()
     holder.exec_driver_sql("BEGIN IMMEDIATE")
@@ -297,7 +297,7 @@ def test_migration_keeps_pending_logins_and_their_age(empty_database: str, tmp_p
     with engine.begin() as connection:
         connection.execute(text(row))
     engine.dispose()
-    store = SqlStore(empty_database)
+    store = Store(empty_database)
     found = store.pending_logins.find(fingerprint("state"), browser_hash=fingerprint("browser"))
     store.close()
     assert found is not None

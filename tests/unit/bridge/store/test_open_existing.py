@@ -11,7 +11,7 @@ import pytest
 from bridge.errors import ConfigurationError
 from bridge.oauth.keys import KeyRing, check_secret_key
 from bridge.settings.urls import check_database_url
-from bridge.store import SqlStore
+from bridge.store import Store
 from bridge.store.database import open_engine
 
 NOW = 1_800_000_000
@@ -20,7 +20,7 @@ SECRET = "7c1e0b7d6a4f4e2d8c9b1a2f3e4d5c6b"
 
 def refusal(url: str) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        SqlStore.open_existing(url)
+        Store.open_existing(url)
     return caught.value.faults[0]
 
 
@@ -33,14 +33,14 @@ def run(file: Path, statement: str) -> None:
 
 def create_database(folder: Path) -> Path:
     file = folder / "bridge.sqlite3"
-    store = SqlStore(f"sqlite:///{file}")
+    store = Store(f"sqlite:///{file}")
     KeyRing(store, SECRET, lambda: NOW)
     store.close()
     return file
 
 
 def test_missing_file_is_not_created(tmp_path: Path) -> None:
-    assert SqlStore.open_existing(f"sqlite:///{tmp_path}/none.sqlite3") == "absent"
+    assert Store.open_existing(f"sqlite:///{tmp_path}/none.sqlite3") == "absent"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -50,7 +50,7 @@ def test_file_that_cannot_be_created_is_rejected(tmp_path: Path) -> None:
 
 def test_empty_file_stays_empty(tmp_path: Path) -> None:
     (tmp_path / "empty.sqlite3").touch()
-    assert SqlStore.open_existing(f"sqlite:///{tmp_path}/empty.sqlite3") == "empty"
+    assert Store.open_existing(f"sqlite:///{tmp_path}/empty.sqlite3") == "empty"
     assert (tmp_path / "empty.sqlite3").stat().st_size == 0
 
 
@@ -58,7 +58,7 @@ def test_older_database_is_not_migrated(tmp_path: Path) -> None:
     file = create_database(tmp_path)
     run(file, "UPDATE alembic_version SET version_num = '0001'")
     before = hashlib.sha256(file.read_bytes()).digest()
-    assert SqlStore.open_existing(f"sqlite:///{file}") == "older"
+    assert Store.open_existing(f"sqlite:///{file}") == "older"
     assert hashlib.sha256(file.read_bytes()).digest() == before
 
 
@@ -75,8 +75,8 @@ def test_newer_or_foreign_database_is_rejected(tmp_path: Path) -> None:
 def test_existing_store_is_read_without_change(tmp_path: Path) -> None:
     file = create_database(tmp_path)
     before = hashlib.sha256(file.read_bytes()).digest()
-    store = SqlStore.open_existing(f"sqlite:///{file}")
-    assert isinstance(store, SqlStore)
+    store = Store.open_existing(f"sqlite:///{file}")
+    assert isinstance(store, Store)
     keys = store.keys.all()
     store.close()
     assert len(keys) == 2

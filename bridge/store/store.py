@@ -11,19 +11,19 @@ from typing import Literal
 from sqlalchemy import Engine, func, select
 
 from bridge.errors import ConfigurationError
-from bridge.store.clients import SqlClients
+from bridge.store.clients import Clients
 from bridge.store.database import NOW, is_absent, open_engine
-from bridge.store.deliveries import SqlDeliveries
-from bridge.store.grants import SqlGrants
-from bridge.store.keys import SqlKeys
+from bridge.store.deliveries import Deliveries
+from bridge.store.grants import Grants
+from bridge.store.keys import Keys
 from bridge.store.migrations import as_config_error, migrate, schema_state
-from bridge.store.pending_logins import SqlPendingLogins
+from bridge.store.pending_logins import PendingLogins
 from bridge.store.purge import PURGES
 from bridge.store.schema import logout_deliveries, sessions, signing_keys
-from bridge.store.sessions import SqlSessions
+from bridge.store.sessions import Sessions
 
 NotReady = Literal["absent", "empty", "older"]
-"""Why `open_existing` cannot read a database that `SqlStore(url)` would create or migrate."""
+"""Why `open_existing` cannot read a database that `Store(url)` would create or migrate."""
 
 TOTALS = select(
     select(func.count()).where(sessions.c.expires_at > NOW, sessions.c.ended_at.is_(None)).label("sessions"),
@@ -32,8 +32,8 @@ TOTALS = select(
 )
 
 
-class SqlStore:
-    """`Store` on SQL."""
+class Store:
+    """Everything that must survive a restart."""
 
     def __init__(self, url: str) -> None:
         """Connect, and migrate the database.
@@ -50,11 +50,11 @@ class SqlStore:
         self._use(engine)
 
     @classmethod
-    def open_existing(cls, url: str) -> SqlStore | NotReady:
+    def open_existing(cls, url: str) -> Store | NotReady:
         """Open a database without creating or migrating it.
 
         Raises:
-            ConfigurationError: `SqlStore(url)` could not use the database.
+            ConfigurationError: `Store(url)` could not use the database.
         """
         engine = open_engine(url, read_only=True)
         try:
@@ -72,23 +72,27 @@ class SqlStore:
 
     def _use(self, engine: Engine) -> None:
         self._engine = engine
-        self.pending_logins = SqlPendingLogins(self._engine)
-        self.sessions = SqlSessions(self._engine)
-        self.grants = SqlGrants(self._engine)
-        self.keys = SqlKeys(self._engine)
-        self.clients = SqlClients(self._engine)
-        self.deliveries = SqlDeliveries(self._engine)
+        self.pending_logins = PendingLogins(self._engine)
+        self.sessions = Sessions(self._engine)
+        self.grants = Grants(self._engine)
+        self.keys = Keys(self._engine)
+        self.clients = Clients(self._engine)
+        self.deliveries = Deliveries(self._engine)
 
     def purge(self, *, now: int) -> Mapping[str, int]:
+        """Delete rows that expired some minutes ago; return their number by table."""
         return {purge.table.name: purge.run(self._engine, now=now) for purge in PURGES}
 
     def totals(self, *, now: int) -> Mapping[str, int]:
+        """Count `sessions`, `logout_deliveries_waiting` and `logout_deliveries_given_up`."""
         with self._engine.connect() as connection:
             return dict(connection.execute(TOTALS, {"now": now}).one()._mapping)
 
     def check(self) -> None:
+        """Raise `StoreFailure` if the database does not respond."""
         with self._engine.connect() as connection:
             connection.execute(select(func.count()).select_from(signing_keys))
 
     def close(self) -> None:
+        """Close the connections."""
         self._engine.dispose()
