@@ -46,7 +46,7 @@ c.DemoSpawner.home_dir_template = f"{homes}/{{username}}"
 c.JupyterHub.cleanup_servers = True
 if os.geteuid() == 0:
     c.Spawner.args.append("--allow-root")
-# A hub that is told to stop while it still starts does not stop its services; one without a command is a token only.
+# A hub that is stopped during its start does not stop its services. A service without a command is only a token.
 for service in c.JupyterHub.services:
     if "command" in service:
         service["command"] = [sys.executable, "-m", "demo.processes", *service["command"]]

@@ -131,7 +131,7 @@ class AuthRefreshMixin:
         return False
 
     async def revoke_if_denied(self, handler: Any, auth_model: AuthModel | None) -> AuthModel | None:
-        """At a sign-in, revoke the existing cookies and tokens of a user who no longer has access."""
+        """Revoke, at a sign-in, the existing cookies and tokens of a user who no longer has access."""
         if auth_model is None or handler is None:
             return auth_model
         name = self.normalize_username(auth_model["name"])  # type: ignore[attr-defined]

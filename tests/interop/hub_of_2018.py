@@ -1,7 +1,7 @@
-"""A hub in the manner of 2018: a login handler with the addresses in it, and nothing of OpenID Connect.
+"""A hub configuration of 2018: a login handler that contains the URLs, without OpenID Connect.
 
-Only what newer libraries insist on is added: that somebody says who is allowed. Without a proxy and without labs, as
-in `jupyterhub_config.py`.
+Current libraries require only one addition, the allowed users. It has neither proxy nor labs, like
+`jupyterhub_config.py`.
 """
 
 import os
@@ -40,7 +40,7 @@ c.FormerAuthenticator.oauth_callback_url = f"http://127.0.0.1:{port}/hub/oauth_c
 c.FormerAuthenticator.token_url = f"{bridge}/token"
 c.FormerAuthenticator.userdata_url = f"{bridge}/userdata"
 c.FormerAuthenticator.allow_all = True
-# As it was before there was a choice.
+# The behaviour of 2018, before these were options.
 c.FormerAuthenticator.enable_pkce = False
 c.FormerAuthenticator.basic_auth = True
 

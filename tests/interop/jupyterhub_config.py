@@ -1,6 +1,6 @@
-"""A hub as somebody else would set it up against the bridge, from the documentation of oauthenticator alone.
+"""A hub configured for the bridge from the documentation of oauthenticator alone.
 
-Without a proxy: the test speaks to the hub itself.
+It has no proxy; the test sends requests to the hub itself.
 """
 
 import os
@@ -24,7 +24,7 @@ c.JupyterHub.proxy_class = NoProxy
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{port}"
 c.JupyterHub.bind_url = f"http://127.0.0.1:{port}"
 c.JupyterHub.db_url = "sqlite:///:memory:"
-c.JupyterHub.default_url = "/hub/home"  # whether labs start is not asked here
+c.JupyterHub.default_url = "/hub/home"  # labs are not part of this test
 c.JupyterHub.authenticator_class = "generic-oauth"
 c.JupyterHub.load_roles = [{"name": "test", "services": ["test"], "scopes": ["read:users"]}]
 c.JupyterHub.services = [{"name": "test", "api_token": os.environ["HUB_TEST_TOKEN"]}]

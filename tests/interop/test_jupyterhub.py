@@ -1,4 +1,4 @@
-"""The real JupyterHub with the real GenericOAuthenticator signs in at a live bridge."""
+"""Sign-in of the real JupyterHub, with GenericOAuthenticator, at a live bridge."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Hub:
         }
         command = [sys.executable, "-m", "jupyterhub", f"--config={CONFIG}"]
         self.process = subprocess.Popen(command, cwd=self.directory, env=environment, stdout=self.log, stderr=self.log)
-        give_up = time.monotonic() + READY_WITHIN_SECONDS
+        deadline = time.monotonic() + READY_WITHIN_SECONDS
         while True:
             try:
                 if requests.get(f"{self.url}/health", timeout=2).ok:
@@ -49,7 +49,7 @@ class Hub:
             except requests.ConnectionError:
                 pass
             assert self.process.poll() is None, (self.directory / "hub.log").read_text()
-            assert time.monotonic() < give_up, (self.directory / "hub.log").read_text()
+            assert time.monotonic() < deadline, (self.directory / "hub.log").read_text()
             time.sleep(0.2)
 
     def stop(self) -> None:
@@ -79,7 +79,7 @@ def place(
         hub.stop()
 
 
-def test_a_cas_user_is_a_hub_user_with_their_groups_and_rights(place: tuple[Hub, ScriptedCas]) -> None:
+def test_cas_user_gets_hub_groups_and_rights(place: tuple[Hub, ScriptedCas]) -> None:
     hub, cas = place
     cas.sign_in_as("alice", ALICE)
 
@@ -93,7 +93,7 @@ def test_a_cas_user_is_a_hub_user_with_their_groups_and_rights(place: tuple[Hub,
     assert set(user["groups"]) == {"staff", "jupyter-admins"}  # type: ignore[call-overload]
 
 
-def test_a_user_outside_the_allowed_groups_is_told_no_and_not_let_in(place: tuple[Hub, ScriptedCas]) -> None:
+def test_user_without_allowed_group_is_denied(place: tuple[Hub, ScriptedCas]) -> None:
     hub, cas = place
     cas.sign_in_as("mallory", {"groups": ["students"]})
 

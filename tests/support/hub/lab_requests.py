@@ -1,4 +1,4 @@
-"""What programs of a user's own do: requests to hub and lab with a token, by hand where a library would tidy them."""
+"""Requests of a user's programs to hub and lab, with a token and without normalization of the path."""
 
 import json
 import queue
@@ -19,7 +19,7 @@ from tests.support.docker.deployment import Deployment
 def ask(
     deployment: Deployment, host: str, method: str, path: str, *, token: str = "", data: str | bytes | None = None
 ) -> requests.Response:
-    """A request with the path as it is given: encoded slashes are often the point."""
+    """Send a request with the path unchanged, such as one with encoded slashes."""
     headers = {"Host": host} | ({"Authorization": f"token {token}"} if token else {})
     address = f"https://127.0.0.1:{deployment.https_port}"
     request = requests.Request(method, address, headers=headers, data=data).prepare()
@@ -30,7 +30,7 @@ def ask(
 
 
 def open_websocket(deployment: Deployment, host: str, path: str, *, token: str) -> websocket.WebSocket:
-    """As a page or program opens one."""
+    """Open a WebSocket with a token."""
     return websocket.create_connection(
         f"wss://127.0.0.1:{deployment.https_port}{path}",
         host=host,
@@ -40,7 +40,7 @@ def open_websocket(deployment: Deployment, host: str, path: str, *, token: str) 
 
 
 class Kernel:
-    """A kernel in a lab, and the one WebSocket to it, which is never opened again."""
+    """A kernel in a lab with one WebSocket, which is never reopened."""
 
     def __init__(self, deployment: Deployment, host: str, user: str, *, token: str) -> None:
         base = f"/user/{user}/api/kernels"
@@ -49,7 +49,7 @@ class Kernel:
         self.socket = open_websocket(deployment, host, f"{base}/{made.json()['id']}/channels", token=token)
         self.open_store = time.monotonic()
         self._heard: queue.Queue[str] = queue.Queue()
-        # As a browser does, it answers the lab's pings while nobody types.
+        # Responds to pings of the lab, as a browser does.
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
@@ -59,7 +59,7 @@ class Kernel:
         self._heard.put("")
 
     def run(self, code: str) -> Iterator[str]:
-        """What a cell prints, as it prints it."""
+        """Run a cell and yield its output."""
         asked = uuid.uuid4().hex
         header = {"msg_id": asked, "msg_type": "execute_request", "username": "", "session": asked, "version": "5.3"}
         content = {"code": code, "silent": False}
@@ -79,5 +79,5 @@ class Kernel:
                 return
 
     def close(self) -> None:
-        """As when the tab is closed."""
+        """Close the WebSocket, as a closed tab does."""
         self.socket.close()

@@ -1,6 +1,6 @@
-"""A directory of the tests' own: Debian's slapd with its configuration, data and certificate in a temporary folder.
+"""An LDAP server for tests: Debian's slapd with configuration, data and certificate in a temporary folder.
 
-Never the service that Debian may run. Anybody may look for people and groups only if the test says so.
+It is independent of a slapd service on the machine. Anonymous searches are rejected by default.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ modulepath /usr/lib/ldap
 moduleload back_mdb
 TLSCertificateFile {folder}/server.crt
 TLSCertificateKeyFile {folder}/server.key
-# Nothing in the clear, not even by mistake of the hub.
+# Reject unencrypted connections.
 security {security}
 database mdb
 maxsize 10485760
@@ -71,14 +71,14 @@ def _end_with_parent() -> None:
 
 
 class LdapServer:
-    """Serves between __enter__ and __exit__, by StartTLS at `url` and by TLS from the start at `tls_url`."""
+    """Serves between __enter__ and __exit__, with StartTLS at `url` and TLS at `tls_url`."""
 
-    def __init__(self, *, anybody_may_look: bool = False) -> None:
+    def __init__(self, *, anonymous_read: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="passerelle-ldap-"))
         self.port, self.tls_port = free_port(), free_port()
         self.url, self.tls_url = f"ldap://localhost:{self.port}", f"ldaps://localhost:{self.tls_port}"
         self.ca_file = self.folder / "server.crt"
-        self._others = "anonymous read by * none" if anybody_may_look else "users none by anonymous auth"
+        self._others = "anonymous read by * none" if anonymous_read else "users none by anonymous auth"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -95,7 +95,7 @@ class LdapServer:
         )
         (self.folder / "slapd.conf").write_text(configuration)
         self.start()
-        self.adds(PEOPLE)
+        self.add(PEOPLE)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,18 +103,18 @@ class LdapServer:
         shutil.rmtree(self.folder)
 
     def start(self) -> None:
-        """Return when it answers; the data of before is there."""
+        """Start the server with the existing data and return when it responds."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [SLAPD, "-d", "0", "-f", self.folder / "slapd.conf", "-h", f"{self.url}/ {self.tls_url}/"],
                 stdout=log,
                 stderr=log,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509  no thread is at work yet when a fixture starts it
+                preexec_fn=_end_with_parent,  # noqa: PLW1509  fixtures start it before any thread
             )
-        give_up = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS
         while self._tool("ldapwhoami", check=False).returncode:
             assert self._process.poll() is None, (self.folder / "log").read_text()
-            assert time.monotonic() < give_up, (self.folder / "log").read_text()
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.05)
 
     def stop(self) -> None:
@@ -123,35 +123,35 @@ class LdapServer:
             self._process.wait(15)
             self._process = None
 
-    def hangs(self, hanging: bool) -> None:
-        """Connections are taken and never answered."""
+    def suspend(self, hanging: bool) -> None:
+        """Accept connections without responding, or resume."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP if hanging else signal.SIGCONT)
 
-    def adds(self, ldif: str) -> None:
+    def add(self, ldif: str) -> None:
         self._tool("ldapadd", given=ldif)
 
-    def changes(self, ldif: str) -> None:
+    def modify(self, ldif: str) -> None:
         self._tool("ldapmodify", given=ldif)
 
-    def deletes(self, dn: str) -> None:
+    def delete(self, dn: str) -> None:
         self._tool("ldapdelete", dn)
 
-    def person(self, name: str, password: str) -> None:
-        """A new one."""
-        self.adds(
+    def add_user(self, name: str, password: str) -> None:
+        """Add a user."""
+        self.add(
             f"dn: uid={name},ou=people,{BASE}\nobjectClass: inetOrgPerson\nuid: {name}\ncn: {name}\nsn: {name}\n"
             f"employeeNumber: 7{name}\nuserPassword: {password}\n"
         )
 
-    def group(self, name: str, *members: str) -> None:
-        """A new one; a groupOfNames needs a member, so nobody is one."""
-        listed = "".join(f"member: uid={member},ou=people,{BASE}\n" for member in ("nobody", *members))
-        self.adds(f"dn: cn={name},ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: {name}\n{listed}")
+    def add_group(self, name: str, *members: str) -> None:
+        """Add a group; a groupOfNames needs a member, so it has a placeholder."""
+        listed = "".join(f"member: uid={member},ou=people,{BASE}\n" for member in ("placeholder", *members))
+        self.add(f"dn: cn={name},ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: {name}\n{listed}")
 
-    def removes(self, member: str, group: str) -> None:
-        """Out of the group."""
-        self.changes(
+    def remove_member(self, member: str, group: str) -> None:
+        """Remove a member from a group."""
+        self.modify(
             f"dn: cn={group},ou=groups,{BASE}\nchangetype: modify\ndelete: member\n"
             f"member: uid={member},ou=people,{BASE}\n"
         )
@@ -159,7 +159,7 @@ class LdapServer:
     def _tool(
         self, program: str, *arguments: str, given: str = "", check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        # Over TLS, because the server takes nothing else; its name is another to these tools, who ask the resolver.
+        # The tools resolve the name to another one, so they do not verify the certificate.
         command = [program, "-x", "-ZZ", "-H", self.url, "-D", ADMIN, "-w", ADMIN_PASSWORD, *arguments]
         environment = {"PATH": "/usr/bin:/bin", "LDAPTLS_REQCERT": "never"}
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""node-oidc-provider as a process: an OpenID Connect provider that somebody else wrote."""
+"""node-oidc-provider as a process: an independent OpenID Connect provider."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GITLAB_ROUTES = {
 
 
 def install(folder: Path) -> Path:
-    """The package beside its driver, as the lock says, and no script of any package run."""
+    """Install the locked package with its driver, without running package scripts."""
     place = Path(shutil.copytree(PACKAGE, folder / "provider"))
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
@@ -30,7 +30,7 @@ def install(folder: Path) -> Path:
 
 
 class NodeProvider:
-    """Serves between __enter__ and __exit__; its people are whoever `knows` names."""
+    """Serves between __enter__ and __exit__; `set_groups` defines its users."""
 
     CLIENT_ID, CLIENT_SECRET = "the-hub", "a secret of the hub, long enough"
 
@@ -73,7 +73,7 @@ class NodeProvider:
             stderr=self._log,
             text=True,
         )
-        assert self._reads() == {"ready": True}
+        assert self._read() == {"ready": True}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,37 +81,37 @@ class NodeProvider:
         self._process.communicate()
         self._log.close()
 
-    def knows(self, **groups_of: list[str]) -> None:
-        """All the people there are, with their groups."""
-        self.names(**{name: (name, groups) for name, groups in groups_of.items()})
+    def set_groups(self, **groups: list[str]) -> None:
+        """Replace all users by these names with their groups."""
+        self.set_accounts(**{name: (name, of_name) for name, of_name in groups.items()})
 
-    def names(self, **people: tuple[str, list[str]]) -> None:
-        """All the people there are by what never changes, with the names of now and their groups."""
+    def set_accounts(self, **people: tuple[str, list[str]]) -> None:
+        """Replace all users by these permanent ids with their current names and groups."""
         facts = {
             number: {"preferred_username": name, "name": name.title(), "email": f"{name}@example.org", "groups": groups}
             for number, (name, groups) in people.items()
         }
-        self._tells({"people": facts})
+        self._send({"people": facts})
 
-    def lets(self, name: str) -> None:
-        """Whoever comes to the sign-in page next is this person."""
-        self._tells({"who": name})
+    def select_user(self, name: str) -> None:
+        """Select the user of the next sign-in."""
+        self._send({"who": name})
 
-    def is_down(self, down: bool) -> None:
-        """Stop listening, and begin again with all that it knows."""
-        self._tells({"down": down})
+    def set_down(self, down: bool) -> None:
+        """Stop listening, or resume with the same state."""
+        self._send({"down": down})
 
-    def counted(self, path: str) -> int:
-        """How often it was asked there."""
-        return int(self._tells({})["counted"].get(path, 0))
+    def request_count(self, path: str) -> int:
+        """Return the number of requests to a path."""
+        return int(self._send({})["counted"].get(path, 0))
 
-    def _tells(self, what: dict[str, Any]) -> dict[str, Any]:
+    def _send(self, what: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{json.dumps(what)}\n")
         self._process.stdin.flush()
-        return self._reads()
+        return self._read()
 
-    def _reads(self) -> dict[str, Any]:
+    def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, Path(self._log.name).read_text()

@@ -1,4 +1,4 @@
-"""A deployment whose administrator types commands, and what has to be the same after a restore."""
+"""A deployment with administration commands, and the state that a restore must reproduce."""
 
 import json
 import os
@@ -17,19 +17,19 @@ PEOPLE = (
 
 
 class Hub(Deployment):
-    """A deployment whose administrator types commands."""
+    """A deployment with administration commands."""
 
     def hub(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.compose("run", "--rm", "--no-deps", "-T", "hub", "passerelle", "hub", *arguments, check=check)
 
     def on_machine(self, arguments: str, *, where: str = "", said: str = "", fails: bool = False) -> str:
-        """The same command, typed on the machine in a folder of the checkout; what it printed."""
+        """Run the command on the machine in a folder of the checkout and return its output."""
         program = "from bridge.cli import main; main(prog_name='passerelle')"
         line = f"{shlex.join([sys.executable, '-c', program])} hub {arguments}"
         return self.typed(line, where=where, said=said, fails=fails)
 
     def typed(self, line: str, *, where: str = "", said: str = "", fails: bool = False) -> str:
-        """What comes of a line that an administrator types, and of what they answer."""
+        """Run a shell command with this input and return its output."""
         done = subprocess.run(
             ["sh", "-c", line],
             cwd=self.folder / where,
@@ -44,7 +44,7 @@ class Hub(Deployment):
         return done.stdout
 
     def remove(self) -> None:
-        """What a profile started as well."""
+        """Remove the deployment, including services of profiles."""
         self.compose("--profile", "*", "down", check=False)
         super().remove()
 
@@ -62,10 +62,10 @@ def deployment(folder: Path, name: str) -> Hub:
 
 
 def state_of(one: Hub) -> dict[str, Any]:
-    """What has to be the same after a restore."""
+    """Return the state that a restore must reproduce."""
     return {
         "people": one.query_hub_database(PEOPLE),
-        # The hub itself is a client by settings, which tell the port.
+        # The hub's own client comes from the settings and contains the port.
         "clients": [client for client in one.bridge("clients", "list") if client["source"] != "settings"],
         "keys": one.bridge("keys", "list"),
         "sessions": one.bridge("sessions", "list"),

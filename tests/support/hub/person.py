@@ -1,6 +1,6 @@
-"""A person who signs in by forms and links alone, for tests that look at something else than pages.
+"""A user who signs in with HTTP requests, for tests of other parts than pages.
 
-Every host is this machine, as it is to a browser for *.localhost.
+Every host resolves to this machine, as a browser resolves *.localhost.
 """
 
 import json
@@ -36,7 +36,7 @@ class _HereHandler(HTTPSHandler):
 
 
 class Person:
-    """Somebody with cookies of their own."""
+    """A user with a cookie jar."""
 
     def __init__(self, deployment: Deployment, hub_host: str) -> None:
         self._hub = deployment.url(hub_host).rstrip("/")
@@ -44,7 +44,7 @@ class Person:
         self._opener.addheaders = [("Accept", "text/html")]
 
     def sign_in(self, user: str, password: str) -> str:
-        """From the hub over the demo's CAS back to the hub; return a token for the hub's API."""
+        """Sign in at the demo's CAS and return a token for the hub's API."""
         page = self._opener.open(f"{self._hub}/hub/oauth_login?next=%2Fhub%2Fhome", timeout=60)
         hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.read().decode())
         fields = {name: unescape(value) for name, value in hidden} | {"username": user, "password": password}

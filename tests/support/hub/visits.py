@@ -1,4 +1,4 @@
-"""A person who comes to each page of the bridge once, on the way that leads there."""
+"""Visits of a user to each page of the bridge."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CLIENTS: list[dict[str, Any]] = [
 
 @dataclass
 class Visit:
-    """One person, new to the bridge, with a browser of their own."""
+    """A new user of the bridge with a browser."""
 
     page: Page
     bridge: LiveBridge
@@ -50,7 +50,7 @@ class Visit:
 
     @property
     def clients(self) -> list[dict[str, Any]]:
-        """As the bridge knows them."""
+        """Return the bridge's clients."""
         return list(json.loads(self.bridge.environment["PASSERELLE_CLIENTS"]))
 
     def app(self, client_id: str) -> App:
@@ -63,7 +63,7 @@ class Visit:
         return app
 
     def lets_application_in(self, client_id: str) -> None:
-        """The whole way, up to the application's tokens."""
+        """Complete the sign-in up to the application's tokens."""
         app = self.asks_to_sign_in(client_id)
         if "/authorize" in self.page.url or "/cas/callback" in self.page.url:
             self.page.locator("button[value=allow]").click()
@@ -81,7 +81,7 @@ def opens_refusal(visit: Visit) -> None:
 
 
 def opens_error(visit: Visit) -> None:
-    visit.page.goto(f"{visit.bridge.url}/authorize?client_id=nobody")
+    visit.page.goto(f"{visit.bridge.url}/authorize?client_id=unknown")
 
 
 def opens_technical_error(visit: Visit) -> None:
