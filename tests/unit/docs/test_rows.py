@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from docs._generate import conformance as generate_conformance
 from docs._generate.conformance import CASES, ROWS, named_after
-
-
-@pytest.fixture(scope="module")
-def collected() -> list[str]:
-    return generate_conformance.collected()
 
 
 def test_every_checklist_row_has_a_test(collected: list[str]) -> None:
