@@ -1,8 +1,10 @@
-"""What an installation looks like from outside: CAS as this machine sees it, and our own public address likewise.
+"""Checks of an installation: settings, database, CAS, public address, applications and past sign-ins.
 
-This room owns the questions of `passerelle check` and the judgement of every answer: what was seen, what it means, what
-to do, and what to write to those who run CAS. `probe` alone opens connections, `examination` alone decides what is
-asked and when; all else is pure. The room reads the store and changes nothing in it; to CAS it sends made-up tickets
-only, to applications nothing, and to a server whose certificate is not trusted nothing at all. It never prints, and
-knows neither the web room nor OAuth: `bridge/cli/check.py` shows what it found.
+This package owns the probes of `passerelle check` and the evaluation of every result: what was observed, what it means
+and how to fix it. It also owns the registration request for the CAS administrator. Only `probe` opens connections, and
+`run` decides what is probed; the other modules are pure or read files.
+
+It changes nothing: it reads the store, sends CAS made-up tickets only, and sends applications no data. It never sends
+data to a server with an untrusted certificate. It never prints and imports neither the web nor the OAuth package;
+`bridge/cli/check.py` prints the report.
 """

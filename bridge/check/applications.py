@@ -1,7 +1,7 @@
-"""Whether the applications that are told of sign-outs can be: connected as a delivery connects, and told nothing.
+"""Checks of the back-channel logout URIs: connections like those of a logout delivery, without any request.
 
-A delivery knows this system's authorities alone (`SSL_CERT_FILE` names others) and no proxy, and waits for as long as
-is waited here.
+A logout delivery trusts this system's authorities only (`SSL_CERT_FILE` replaces them), uses no proxy, and has the
+same time limit.
 """
 
 from __future__ import annotations
@@ -11,113 +11,95 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from bridge.check.asking import Asker, BackgroundTask, TimeIsOver
-from bridge.check.certificates import Certificate, Trust
-from bridge.check.findings import Finding, left_out, listed, ok, plain, warning
-from bridge.check.probe import Place, Trouble
-from bridge.check.reach import Server, judge_trouble
+from bridge.check.certificates import Certificate, TrustConfig
+from bridge.check.connection_findings import ServerContext, evaluate_failure
+from bridge.check.findings import Finding, join_names, ok, printable, skipped, warning
+from bridge.check.probe import BackgroundTask, Failure, ProbeClient, Target
 from bridge.settings import ClientSettings
 
-DELIVERY_SECONDS = 5.0  # what bridge/oauth/backchannel.py gives an attempt; a test holds the two together
-AT_ONCE = 16
-ABOUT = "logout.application"
+DELIVERY_SECONDS = 5.0  # a test compares it with ATTEMPT_SECONDS of bridge/oauth/backchannel.py
+MAX_CONNECTIONS = 16
+ID = "logout.application"
 
 _MEANS = (
-    "The application does not hear that somebody signed out elsewhere: whoever did stays signed in there, until its "
-    "own session ends. The bridge tries each sign-out again for a day, then gives it up."
+    "The application receives no sign-outs from elsewhere: its users stay signed in there until its own session ends. "
+    "The bridge retries each delivery for a day."
 )
-_OUR_TRUST = (
+_TRUST_SETTING = (
     "SSL_CERT_FILE (in the environment of the bridge and of this command; it replaces the system's authorities)"
 )
-_REMEDY = "See that it runs, and what its proxy and the firewalls between the bridge and it let through."
+_REMEDY = "Check that it runs, and that its proxy and the firewalls allow connections from the bridge."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """What came of one place."""
+class ConnectionResult:
+    """The result of one connection."""
 
-    trouble: Trouble | None = None
+    failure: Failure | None = None
     chain: Sequence[Certificate] = ()
-    """What was seen there, when it is a certificate that is not trusted."""
+    """The certificates of the server, if they are not trusted."""
 
 
-def examine_applications(
-    clients: Iterable[ClientSettings], in_settings: Collection[str], asker: Asker, now: float
+def check_applications(
+    clients: Iterable[ClientSettings], settings_ids: Collection[str], client: ProbeClient, now: float
 ) -> list[Finding]:
-    """A finding for each application that could not be told, and one for all the others.
-
-    :param in_settings: the client_ids of those that are corrected in the settings
-    :param now: Unix seconds
-    """
-    told = {client.client_id: client.backchannel_logout_uri for client in clients if client.backchannel_logout_uri}
-    places = {client_id: _place(address) for client_id, address in told.items()}
-    tried = _try_all(places.values(), asker)
+    """Return one finding for each unreachable application, and one for all the others."""
+    targets = {one.client_id: _origin(one.backchannel_logout_uri) for one in clients if one.backchannel_logout_uri}
+    results = _connect_all(targets.values(), client)
     found = [
         finding
-        for client_id, place in places.items()
-        if (finding := judge_application(client_id, place, tried.get(place), client_id in in_settings, now))
+        for client_id, target in targets.items()
+        if (finding := evaluate_application(client_id, target, results.get(target), client_id in settings_ids, now))
     ]
-    if reached := [name for name, place in places.items() if (one := tried.get(place)) and one.trouble is None]:
-        found.append(ok(ABOUT, f"Can be told that somebody signed out: {listed(reached)}."))
+    if reached := [name for name, target in targets.items() if (one := results.get(target)) and not one.failure]:
+        found.append(ok(ID, f"Applications that can receive sign-outs: {join_names(reached)}."))
     return found
 
 
-def judge_application(
-    client_id: str, place: Place, tried: Tried | None, is_in_settings: bool, now: float
+def evaluate_application(
+    client_id: str, target: Target, result: ConnectionResult | None, is_in_settings: bool, now: float
 ) -> Finding | None:
-    """What keeps an application from being told; None for nothing. Pure.
-
-    :param tried: None when there was no time
-    """
-    name = plain(client_id)
-    if tried is None:
-        return left_out(ABOUT, f"Whether {name} can be told of sign-outs", "the time for the whole check was over")
-    if tried.trouble is None:
+    """Explain why an application cannot receive sign-outs; return None if it can."""
+    name = printable(client_id)
+    if result is None:
+        return skipped(ID, f"Sign-out delivery to {name}", "the time limit of the whole check was reached")
+    if result.failure is None:
         return None
-    address = f"the backchannel_logout_uri of {name}"
-    address += (
-        " in the settings" if is_in_settings else f" (`passerelle clients edit {name} --backchannel-logout-uri URI`)"
-    )
-    server = Server(about=ABOUT, name="The application", setting=address, remedy=f"{_REMEDY} Or correct {address}.")
-    trust = Trust(whose="the application", setting=_OUR_TRUST, now=now)
-    judged = judge_trouble(server, place, tried.trouble, tried.chain, trust)
-    seen = f"{name} cannot be told that somebody signed out: {_lowered(judged.seen)}"
-    # What a distrusted certificate means is said there of sign-ins.
-    why = "" if tried.trouble.kind == "certificate" else f"{judged.means} "
-    return warning(ABOUT, seen, f"{why}{_MEANS}", judged.do)
+    where = "in the settings" if is_in_settings else f"(`passerelle clients edit {name} --backchannel-logout-uri URI`)"
+    address = f"the backchannel_logout_uri of {name} {where}"
+    server = ServerContext(id=ID, name="The application", setting=address, remedy=f"{_REMEDY} Or correct {address}.")
+    trust = TrustConfig(owner="the application", setting=_TRUST_SETTING, now=now)
+    found = evaluate_failure(server, target, result.failure, result.chain, trust)
+    # The meaning of an untrusted certificate is about sign-ins, so it does not apply here.
+    means = "" if result.failure.kind == "certificate" else f"{found.means} "
+    seen = f"{name} cannot receive sign-outs: {found.seen[:1].lower()}{found.seen[1:]}"
+    return warning(ID, seen, f"{means}{_MEANS}", found.do)
 
 
-def _lowered(sentence: str) -> str:
-    return f"{sentence[:1].lower()}{sentence[1:]}"
+def _origin(uri: str) -> Target:
+    parts = urlsplit(uri)
+    return Target(url=f"{parts.scheme}://{parts.netloc}".lower())
 
 
-def _place(address: str) -> Place:
-    """Without path and query, of which nothing is asked."""
-    parts = urlsplit(address)
-    return Place(url=f"{parts.scheme}://{parts.netloc}".lower())
-
-
-def _try_all(places: Iterable[Place], asker: Asker) -> Mapping[Place, Tried]:
-    """Each place once, a few at a time."""
-    todo: queue.SimpleQueue[Place] = queue.SimpleQueue()
-    for place in (different := dict.fromkeys(places)):
-        todo.put(place)
-    tried: dict[Place, Tried] = {}
+def _connect_all(targets: Iterable[Target], client: ProbeClient) -> Mapping[Target, ConnectionResult]:
+    """Connect to each server once, to at most `MAX_CONNECTIONS` at a time."""
+    pending: queue.SimpleQueue[Target] = queue.SimpleQueue()
+    for target in (distinct := dict.fromkeys(targets)):
+        pending.put(target)
+    results: dict[Target, ConnectionResult] = {}
 
     def work() -> None:
-        while True:
+        # With less time left than a delivery has, a slow server would seem unreachable.
+        while client.has_time_for(DELIVERY_SECONDS):
             try:
-                place = todo.get_nowait()
-                tried[place] = _try(place, asker)
-            except (queue.Empty, TimeIsOver):
+                target = pending.get_nowait()
+            except queue.Empty:
                 return
+            failure = client.connect(target, seconds=DELIVERY_SECONDS)
+            is_untrusted = failure is not None and failure.kind == "certificate"
+            chain = client.fetch_certificates(target) if is_untrusted else ()
+            results[target] = ConnectionResult(failure=failure, chain=chain)
 
-    for aside in [BackgroundTask(work) for _ in range(min(AT_ONCE, len(different)))]:
-        aside.result()
-    return tried
-
-
-def _try(place: Place, asker: Asker) -> Tried:
-    trouble = asker.reach(place, seconds=DELIVERY_SECONDS)
-    is_distrusted = trouble is not None and trouble.kind == "certificate"
-    return Tried(trouble=trouble, chain=asker.certificates(place) if is_distrusted else ())
+    for task in [BackgroundTask(work) for _ in range(min(MAX_CONNECTIONS, len(distinct)))]:
+        task.result()
+    return results

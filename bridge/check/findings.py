@@ -1,4 +1,4 @@
-"""What a finding is, and what many of them come to. Pure."""
+"""Findings of the check, and functions that format text for them."""
 
 from __future__ import annotations
 
@@ -7,79 +7,73 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from passerelle_common.i18n import Message
+
 Level = Literal["ok", "note", "warning", "FAULT"]
 
-_SAID_MAX_CHARS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A sentence for those who run CAS, in the languages that the message to them can have."""
-
-    en: str
-    fr: str
+MAX_QUOTE_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One line of the report."""
 
-    about: str
-    """Its name for scripts and tests, such as `cas.certificate`."""
+    id: str
+    """Stable name for scripts and tests, such as `cas.certificate`."""
     level: Level
     seen: str
     means: str = ""
     do: str = ""
-    to_cas: Told | None = None
-    """What belongs into the message to the CAS administrator, when it is theirs to mend."""
+    to_cas: Message | None = None
+    """Sentence for the registration request, if the CAS administrator has to act."""
 
 
-def ok(about: str, seen: str) -> Finding:
-    """As it should be."""
-    return Finding(about=about, level="ok", seen=seen)
+def ok(id: str, seen: str) -> Finding:
+    """Report a correct result."""
+    return Finding(id=id, level="ok", seen=seen)
 
 
-def note(about: str, seen: str, means: str = "", do: str = "") -> Finding:
-    """Worth knowing; nothing has to be done."""
-    return Finding(about=about, level="note", seen=seen, means=means, do=do)
+def note(id: str, seen: str, means: str = "", do: str = "") -> Finding:
+    """Report something that needs no action."""
+    return Finding(id=id, level="note", seen=seen, means=means, do=do)
 
 
-def warning(about: str, seen: str, means: str, do: str, to_cas: Told | None = None) -> Finding:
-    """It works, but not well, or not for long."""
-    return Finding(about=about, level="warning", seen=seen, means=means, do=do, to_cas=to_cas)
+def warning(id: str, seen: str, means: str, do: str, to_cas: Message | None = None) -> Finding:
+    """Report something that works badly, or that will soon fail."""
+    return Finding(id=id, level="warning", seen=seen, means=means, do=do, to_cas=to_cas)
 
 
-def fault(about: str, seen: str, means: str, do: str, to_cas: Told | None = None) -> Finding:
-    """Somebody cannot sign in or out as they should."""
-    return Finding(about=about, level="FAULT", seen=seen, means=means, do=do, to_cas=to_cas)
+def fault(id: str, seen: str, means: str, do: str, to_cas: Message | None = None) -> Finding:
+    """Report something that prevents users from signing in or out."""
+    return Finding(id=id, level="FAULT", seen=seen, means=means, do=do, to_cas=to_cas)
 
 
-def left_out(about: str, what: str, because: str) -> Finding:
-    """A question that was not asked, because another answer is missing."""
-    return Finding(about=about, level="note", seen=f"{what}: left out, because {because}.")
+def skipped(id: str, what: str, reason: str) -> Finding:
+    """Report a check that could not run because an earlier result is missing."""
+    return Finding(id=id, level="note", seen=f"{what}: not checked, because {reason}.")
 
 
 def has_fault(findings: Iterable[Finding]) -> bool:
-    """Whether any of them is one."""
+    """Return whether any finding is a FAULT."""
     return any(finding.level == "FAULT" for finding in findings)
 
 
-def plain(text: str) -> str:
-    """What a server said, fit to be shown: one line, cut, nothing in it that a terminal would obey."""
+def printable(text: str, *, max_chars: int | None = MAX_QUOTE_CHARS) -> str:
+    """Return text from a server as one line without control characters, cut to `max_chars`."""
     line = re.sub(r"\s+", " ", text).strip()
     shown = "".join(char if char.isprintable() else "?" for char in line)
-    return shown if len(shown) <= _SAID_MAX_CHARS else f"{shown[:_SAID_MAX_CHARS]}…"
+    return shown if max_chars is None or len(shown) <= max_chars else f"{shown[:max_chars]}…"
 
 
-def listed(names: Iterable[str], *, most: int = 12) -> str:
-    """Names in one line, not more than fit."""
-    shown = [plain(name) for name in names]
-    rest = len(shown) - most
-    return ", ".join(shown[:most]) + (f" and {rest} more" if rest > 0 else "")
+def join_names(names: Iterable[str], *, limit: int = 12) -> str:
+    """Return names separated by commas, with a count of those beyond the limit."""
+    shown = [printable(name) for name in names]
+    rest = len(shown) - limit
+    return ", ".join(shown[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def duration(seconds: float) -> str:
-    """A length of time as people say it."""
+def format_duration(seconds: float) -> str:
+    """Return a duration in its largest suitable unit, such as "10 minutes"."""
     whole = round(abs(seconds))
     for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if whole >= 2 * size or (whole >= size and whole % size == 0):

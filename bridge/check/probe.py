@@ -1,217 +1,372 @@
-"""The thin edge: one exchange with a server, bounded in time, told as a value whatever happens.
+"""HTTP requests and TLS connections of the check, bounded in time and size.
 
-Built on `bridge.connection`, so that what is true for a check is true for a sign-in: no redirects are followed, no
-proxy variables read, no cookies kept, and certificates are always verified. `look_at_certificates` is the one
-exception: it says nothing, and closes the connection when it has seen who answers.
+Built on requests, which the design names for outgoing HTTP; httpx would add a second HTTP library to the bridge. The
+transport adapter is used without a `Session`, so redirects, cookies, `.netrc` and proxy variables do not exist here.
+requests limits single reads only, so each exchange runs in a background thread with a limit for all of it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import queue
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from bridge.check.authorities import trusting
-from bridge.check.certificates import Certificate, read_certificate
-from bridge.check.failures import Kind, NotConnectedError, kind_of, reason_of
-from bridge.connection import Host, TimedConnection, resolve_addresses
-from bridge.proxy import Proxy
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
+
+from bridge.check.certificates import Certificate, parse_certificate, tls_context, unverified_tls_context
 
 PROBE_SECONDS = 8.0
+RUN_SECONDS = 60.0
 BODY_MAX_BYTES = 256 * 1024
-_NUMBERS_SECONDS = 1.0  # they were found just before
-USER_AGENT = "Passerelle-check"
+HEADERS = {"User-Agent": "Passerelle-check", "Accept-Encoding": "identity", "Connection": "close"}
+_LOOKUP_SECONDS = 1.0
+
+FailureKind = Literal["name", "refused", "unconnected", "silent", "certificate", "tls", "http", "network"]
+Progress = Callable[[str], AbstractContextManager[None]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came back."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    """By lower-case names; of several of one name, the first."""
-    body: bytes
-    received_at: float
-    """Unix seconds, by our clock."""
-    certificate: Certificate | None = None
-    connect_seconds: float = 0.0
-    """What finding, reaching and greeting the server took."""
-    answer_seconds: float = 0.0
-    """What the question and its whole answer took."""
-
-    @property
-    def location(self) -> str:
-        """Where a redirect leads."""
-        return self.headers.get("location", "")
-
-    @property
-    def is_redirect(self) -> bool:
-        """Whether it sends elsewhere."""
-        return 300 <= self.status < 400 and bool(self.location)
-
-    @property
-    def is_page(self) -> bool:
-        """Whether it is for people."""
-        return "html" in self.headers.get("content-type", "").lower() or self.body.lstrip()[:15].lower().startswith(
-            (b"<!doctype html", b"<html")
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """Why nothing came back."""
-
-    url: str
-    kind: Kind
-    detail: str
-    numbers: Sequence[str] = ()
-    """The IP addresses that were tried, where no connection came about."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where to ask, and whom to trust there."""
+class Target:
+    """A server, and how to reach and trust it."""
 
     url: str
     ca_file: Path | None = None
-    """Trusted instead of the system's authorities, or beside them."""
-    ca_file_alone: bool = True
-    proxy: Proxy | None = None
+    is_ca_file_exclusive: bool = True
+    """Whether the CA file replaces the system's authorities instead of extending them."""
+    proxy: str | None = field(default=None, repr=False)
+    """URL of an HTTP proxy, with credentials if the proxy needs them."""
 
     @property
     def scheme(self) -> str:
-        """Http or https."""
+        """Return `http` or `https`."""
         return urlsplit(self.url).scheme
 
     @property
     def host(self) -> str:
-        """Its name, without brackets."""
+        """Return the host name, IPv6 addresses without brackets."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def port(self) -> int:
-        """The TCP port."""
+        """Return the TCP port."""
         return urlsplit(self.url).port or (443 if self.scheme == "https" else 80)
 
 
-def ask(
-    place: Place,
-    url: str | None = None,
-    *,
-    body: bytes | None = None,
-    headers: Mapping[str, str] | None = None,
-    seconds: float = PROBE_SECONDS,
-) -> Answer | Trouble:
-    """One question to `url`, at the host of `place`. Never raises for anything that the network or a server does.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A complete HTTP response."""
 
-    :param url: by default the place's own
-    :param body: to POST; a GET without one
-    :param seconds: for everything: finding, reaching and greeting the server, the question and its answer
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    """Case-insensitive."""
+    body: bytes
+    """The first `BODY_MAX_BYTES`."""
+    received_at: float
+    """Unix seconds by the local clock."""
+    certificate: Certificate | None = None
+    connect_seconds: float = 0.0
+    """Duration of DNS lookup, TCP connection and TLS handshake."""
+    answer_seconds: float = 0.0
+    """Duration of request and complete response."""
+
+    @property
+    def location(self) -> str:
+        """Return the target of a redirect."""
+        return self.headers.get("location", "")
+
+    @property
+    def is_redirect(self) -> bool:
+        """Return whether this is a redirect with a target."""
+        return 300 <= self.status < 400 and bool(self.location)
+
+    @property
+    def is_page(self) -> bool:
+        """Return whether this is an HTML page."""
+        start = self.body.lstrip()[:15].lower()
+        return "html" in self.headers.get("content-type", "").lower() or start.startswith((b"<!doctype html", b"<html"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The reason why there is no response."""
+
+    url: str
+    kind: FailureKind
+    detail: str
+    addresses: Sequence[str] = ()
+    """IP addresses of the host, if no connection was established."""
+
+
+class BackgroundTask(Generic[T]):
+    """A function that runs in a daemon thread, so Ctrl-C ends the command at once."""
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._outcome: queue.SimpleQueue[T | BaseException] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                self._outcome.put(function())
+            except BaseException as error:  # noqa: BLE001  raised again by result()
+                self._outcome.put(error)
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for the result; call this once.
+
+        Args:
+            timeout: Seconds to wait; None for no limit.
+
+        Raises:
+            TimeoutError: If the function has not returned in time. It keeps running.
+        """
+        try:
+            outcome = self._outcome.get(timeout=timeout)
+        except queue.Empty:
+            raise TimeoutError from None
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+
+class ProbeClient:
+    """An HTTP client with one time limit for all its requests; safe to share between threads.
+
+    Args:
+        progress: Context manager that is entered with `host:port` during a request.
+        seconds: Time limit for all requests together.
     """
-    url = url or place.url
-    deadline = time.monotonic() + seconds
-    try:
-        return _exchange(place, url, body, headers or {}, deadline)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return _trouble(place, url, error, seconds)
+
+    def __init__(self, progress: Progress = lambda _: contextlib.nullcontext(), seconds: float = RUN_SECONDS) -> None:
+        self._progress = progress
+        self._deadline = time.monotonic() + seconds
+
+    def send(
+        self,
+        target: Target,
+        url: str | None = None,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response | Failure:
+        """Send a GET request, or a POST request if there is a body. Redirects are not followed.
+
+        Args:
+            target: The server.
+            url: The URL to request there; by default the target's own.
+            body: Content to post.
+            headers: Added to `HEADERS`.
+
+        Returns:
+            The response, or the reason why there is none. Nothing is raised for network or server errors.
+        """
+        url, seconds = url or target.url, self._next_limit()
+        if seconds <= 0:
+            return Failure(url=url, kind="silent", detail="the time limit of the whole check was reached")
+        with self._progress(f"{target.host}:{target.port}"):
+            exchange = _Exchange(target, url)
+            return exchange.run(lambda: exchange.send(body, headers or {}, seconds), seconds)
+
+    def connect(self, target: Target, *, seconds: float = PROBE_SECONDS) -> Failure | None:
+        """Connect to a server, verify its certificate and close the connection without sending a request.
+
+        Returns:
+            The reason if it fails, else None.
+        """
+        with self._progress(f"{target.host}:{target.port}"):
+            outcome = _Exchange(target, target.url).connect(seconds)
+            return outcome if isinstance(outcome, Failure) else None
+
+    def is_trusted(self, target: Target) -> bool | None:
+        """Return whether the server's certificate is trusted; None if no TLS connection was possible."""
+        failure = self.connect(target, seconds=max(self._next_limit(), 0.01))
+        if failure is None:
+            return True
+        return False if failure.kind == "certificate" else None
+
+    def fetch_certificates(self, target: Target) -> list[Certificate]:
+        """Fetch the unverified certificate chain of a server, to describe it and never to trust it.
+
+        Returns:
+            The server's own certificate first, and alone before Python 3.13. Empty if there is none to read.
+        """
+        exchange = _Exchange(target, target.url, verifies=False)
+        outcome = exchange.connect(max(self._next_limit(), 0.01))
+        ders = [] if isinstance(outcome, Failure) else outcome
+        return [certificate for der in ders if (certificate := parse_certificate(der))]
+
+    def has_time_for(self, seconds: float) -> bool:
+        """Return whether at least `seconds` are left."""
+        return self._next_limit() >= seconds
+
+    def _next_limit(self) -> float:
+        return min(PROBE_SECONDS, self._deadline - time.monotonic())
 
 
-def _trouble(place: Place, url: str, error: Exception, seconds: float) -> Trouble:
-    kind = kind_of(error)
-    asks_numbers = kind in ("refused", "unconnected", "network") and not place.proxy  # a proxy finds them itself
-    numbers = resolve_addresses(place.host, place.port, seconds=_NUMBERS_SECONDS) if asks_numbers else ()
-    return Trouble(url=url, kind=kind, detail=reason_of(error, seconds), numbers=numbers)
+class _ConnectedError(Exception):
+    """Ends an exchange after the TLS handshake, before anything is sent."""
 
 
-def look_at_certificates(place: Place, *, seconds: float = PROBE_SECONDS) -> list[Certificate]:
-    """The certificates that a server shows, its own first: to describe them, since nobody vouches for them.
+class _Exchange:
+    """One connection and at most one request on it."""
 
-    Python before 3.13 gives the server's own alone. Empty when none could be seen.
-    """
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # the connection is closed before anything is said on it
-    try:
-        connection = _host(place, context).connect(time.monotonic() + seconds)
-    except (OSError, http.client.HTTPException, ValueError):
-        return []
-    try:
-        sock = connection.sock
-        if not isinstance(sock, ssl.SSLSocket):
-            return []
-        chain: list[bytes] = getattr(sock, "get_unverified_chain", list)()
-        ders: list[bytes | None] = [*chain] or [sock.getpeercert(binary_form=True)]
-        found = [read_certificate(der) for der in ders if der]
-        return [certificate for certificate in found if certificate is not None]
-    finally:
-        connection.close()
+    def __init__(self, target: Target, url: str, *, verifies: bool = True) -> None:
+        self.target, self.url, self._verifies = target, url, verifies
+        self.is_connect_only = False
+        self.has_tcp_connection = False
+        self.started = self.connected = time.monotonic()
+        self.chain: list[bytes] = []
+        """DER certificates, the server's own first."""
 
+    def connect(self, seconds: float) -> list[bytes] | Failure:
+        """Connect without a request and return the certificate chain."""
 
-def reach(place: Place, *, seconds: float = PROBE_SECONDS) -> Trouble | None:
-    """Connect to a server, by TLS where its address is https, and say nothing more: what came in the way, if anything.
+        def connect() -> list[bytes]:
+            with contextlib.suppress(_ConnectedError):
+                self.send(None, {}, seconds)
+            return self.chain
 
-    :param seconds: for finding, reaching and greeting it
-    """
-    try:
-        _connected(_host(place, _tls(place)), time.monotonic() + seconds).close()
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return _trouble(place, place.url, error, seconds)
-    return None
+        self.is_connect_only = True
+        return self.run(connect, seconds)
 
+    def run(self, function: Callable[[], T], seconds: float) -> T | Failure:
+        """Run a function of this exchange within a time limit and describe its failure."""
+        try:
+            return BackgroundTask(function).result(seconds)
+        except (OSError, HTTPError, http.client.HTTPException, ValueError) as error:
+            errors = list(_causes(error))
+            kind = _failure_kind(errors, has_tcp_connection=self.has_tcp_connection)
+            needs_addresses = kind in ("refused", "unconnected", "network") and not self.target.proxy
+            return Failure(
+                url=self.url,
+                kind=kind,
+                detail=_failure_detail(errors, kind, seconds),
+                addresses=_ip_addresses(self.target) if needs_addresses else (),
+            )
 
-def greet(place: Place, *, seconds: float = PROBE_SECONDS) -> bool | None:
-    """Whether a server's certificate is trusted, found out without saying anything; None when it did not answer."""
-    trouble = reach(place, seconds=seconds)
-    if trouble is None:
-        return True
-    return False if trouble.kind == "certificate" else None
-
-
-def _tls(place: Place) -> ssl.SSLContext | None:
-    return trusting(place.ca_file, alone=place.ca_file_alone) if place.scheme == "https" else None
-
-
-def _host(place: Place, tls: ssl.SSLContext | None) -> Host:
-    return Host(place.host, place.port, tls, place.proxy)
-
-
-def _exchange(place: Place, url: str, body: bytes | None, headers: Mapping[str, str], deadline: float) -> Answer:
-    tls = _tls(place)
-    began = time.monotonic()
-    connection = _connected(_host(place, tls), deadline)
-    connected = time.monotonic()
-    try:
-        der = connection.sock.getpeercert(binary_form=True) if isinstance(connection.sock, ssl.SSLSocket) else None
-        connection.begin_exchange(max(deadline - time.monotonic(), 0.01))
-        usual = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Connection": "close"}
-        connection.send_request(url, headers=usual | dict(headers), body=body)
-        with connection.getresponse() as response:
-            content = response.read(BODY_MAX_BYTES)
-            named = {name.lower(): value for name, value in reversed(response.getheaders())}
-            return Answer(
-                url=url,
-                status=response.status,
-                headers=named,
+    def send(self, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Response:
+        """Send the request and read the response."""
+        method = "GET" if body is None else "POST"
+        request = requests.Request(method, self.url, headers={**HEADERS, **headers}, data=body).prepare()
+        proxies = dict.fromkeys(("http", "https"), self.target.proxy) if self.target.proxy else {}
+        authorities = tls_context(self.target.ca_file, is_exclusive=self.target.is_ca_file_exclusive)
+        adapter = _RecordingAdapter(self, authorities if self._verifies else unverified_tls_context())
+        with contextlib.closing(adapter):
+            response = adapter.send(request, True, seconds, self._verifies, proxies=proxies)
+            with contextlib.closing(response):
+                content = response.raw.read(BODY_MAX_BYTES, decode_content=False)
+            return Response(
+                url=self.url,
+                status=response.status_code,
+                headers=response.headers,
                 body=content,
                 received_at=time.time(),
-                certificate=None if der is None else read_certificate(der),
-                connect_seconds=connected - began,
-                answer_seconds=time.monotonic() - connected,
+                certificate=parse_certificate(self.chain[0]) if self.chain else None,
+                connect_seconds=self.connected - self.started,
+                answer_seconds=time.monotonic() - self.connected,
             )
-    finally:
-        connection.close()
+
+    def record_connection(self, sock: socket.socket | None) -> None:
+        """Keep the certificates and the time of an established connection."""
+        self.connected = time.monotonic()
+        if isinstance(sock, ssl.SSLSocket):
+            own = sock.getpeercert(binary_form=True)
+            unverified: list[bytes] = getattr(sock, "get_unverified_chain", list)()
+            self.chain = unverified or ([own] if own else [])
+        if self.is_connect_only:
+            raise _ConnectedError
 
 
-def _connected(host: Host, deadline: float) -> TimedConnection:
+class _RecordingAdapter(HTTPAdapter):
+    """Transport adapter that uses one TLS context and records its connection."""
+
+    def __init__(self, exchange: _Exchange, tls: ssl.SSLContext) -> None:
+        self._exchange, self._tls = exchange, tls
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs, ssl_context=self._tls)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(*args, **kwargs, ssl_context=self._tls)
+
+    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+        """Leave the TLS context unchanged, because requests would add its own authorities."""
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = _recording(pool.ConnectionCls, self._exchange)
+        return pool
+
+
+def _recording(base: Any, exchange: _Exchange) -> Any:
+    class RecordingConnection(base):  # type: ignore[misc]  # the pool's class, for http or https
+        def _new_conn(self) -> socket.socket:
+            sock: socket.socket = super()._new_conn()
+            exchange.has_tcp_connection = True
+            return sock
+
+        def connect(self) -> None:
+            super().connect()
+            exchange.record_connection(self.sock)
+
+    return RecordingConnection
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and all those that it was raised from."""
+    pending, seen = [error], set()
+    while pending:
+        current = pending.pop(0)
+        if id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            pending += filter(None, (current.__cause__, current.__context__))
+
+
+def _failure_kind(errors: Sequence[BaseException], *, has_tcp_connection: bool) -> FailureKind:
+    kinds: Sequence[tuple[type[BaseException] | tuple[type[BaseException], ...], FailureKind]] = (
+        ((socket.gaierror, UnicodeError, requests.exceptions.InvalidURL), "name"),
+        (TimeoutError, "silent" if has_tcp_connection else "unconnected"),
+        (ssl.SSLCertVerificationError, "certificate"),
+        (ssl.SSLError, "tls"),
+        (ConnectionRefusedError, "refused"),
+        ((http.client.HTTPException, ConnectionError), "http"),
+    )
+    return next((kind for types, kind in kinds if any(isinstance(one, types) for one in errors)), "network")
+
+
+def _failure_detail(errors: Sequence[BaseException], kind: FailureKind, seconds: float) -> str:
+    """Describe a failure in words that quote nothing from the server."""
+    if kind in ("silent", "unconnected"):
+        return f"no {'response' if kind == 'silent' else 'connection'} within {seconds:.0f} s"
+    for error in errors:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return str(error.verify_message)
+        if isinstance(error, ssl.SSLError):
+            return (error.reason or "the handshake failed").replace("_", " ").lower()
+    # The innermost one names the cause. All exceptions of requests are OSErrors too.
+    system = [one for one in errors if isinstance(one, OSError) and not isinstance(one, requests.RequestException)]
+    return (system[-1].strerror or str(system[-1])) if system else type(errors[-1]).__name__
+
+
+def _ip_addresses(target: Target) -> Sequence[str]:
+    lookup = BackgroundTask(lambda: socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM))
     try:
-        return host.connect(deadline)
-    except TimeoutError as error:
-        # A handshake that does not end has somebody at its other end. (Python tells the two apart by words alone.)
-        if "handshake" in str(error):
-            raise
-        raise NotConnectedError(str(error)) from None
+        return list(dict.fromkeys(str(address[0]) for *_, address in lookup.result(_LOOKUP_SECONDS)))
+    except (OSError, UnicodeError):
+        return ()

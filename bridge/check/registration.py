@@ -1,194 +1,210 @@
-"""What those who run CAS have to register, and whether they have. Pure."""
+"""The service registration at CAS: what to register, and findings about the current registration. Pure."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from bridge.cas.protocol import service_url
-from bridge.check.findings import Finding, Told, fault, left_out, note, ok, plain, warning
-from bridge.check.probe import Answer, Trouble
+from bridge.check.findings import Finding, fault, note, ok, printable, skipped, warning
+from bridge.check.probe import Failure, Response
 from bridge.check.protocols import without_query
+from bridge.settings import Settings
+from passerelle_common.i18n import Message
 
-# Reserved for names that never exist (RFC 6761 §6.4): no registry can mean it, and nothing leads there.
-NOT_REGISTERED = "https://passerelle-check.invalid/cas/callback"
+# The top-level domain `invalid` never exists (RFC 6761 §6.4), so no registry holds this URL.
+UNREGISTERED_SERVICE = "https://passerelle-check.invalid/cas/callback"
 
+_ID = "cas.service"
 _PASSWORD_FIELD = re.compile(rb"<input[^>]*\btype\s*=\s*[\"']?password", re.I)
 _SPECIAL, _ESCAPED = re.compile(r"([.^$*+?()\[\]{}|\\])"), r"\\\1"
 
 
-def service_pattern(issuer: str, *, state_in_cookie: bool, returns_from_logout: bool = False) -> str:
-    """The regular expression to register, for the whole service URL: read alike by Java, Python and Perl.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """The URLs that the CAS administrator registers for the bridge."""
 
-    :param returns_from_logout: whether CAS sends browsers back after a logout too (`cas_logout` = return)
-    """
-    if returns_from_logout:
-        exact = rf"{_SPECIAL.sub(_ESCAPED, issuer)}/(cas/callback|logout/done)"
-    else:
-        exact = _SPECIAL.sub(_ESCAPED, service_url(issuer, None))
-    return f"^{exact}$" if state_in_cookie else rf"^{exact}(\?.*)?$"
+    issuer: str
+    state_in_cookie: bool = False
+    """Whether the service URL has no query (`cas_service_state` = cookie)."""
+    returns_from_logout: bool = False
+    """Whether CAS redirects browsers back after a logout (`cas_logout` = return)."""
 
-
-def single_logout_url(issuer: str) -> str:
-    """Where CAS reports that somebody signed out."""
-    return f"{issuer}/cas/logout"
-
-
-def judge_service(
-    about: str, ours: Answer | Trouble, other: Answer | Trouble | None, service: str, pattern: str
-) -> Finding:
-    """Whether our service URL is registered.
-
-    :param ours: of the sign-in page, told to ask nothing: it sends a registered service's browser back at once (§2.1.1)
-    :param other: likewise with `NOT_REGISTERED`, as a cross-check; without any service where ours failed (5xx)
-    """
-    if isinstance(ours, Trouble):
-        return left_out(about, "Whether our address is registered at CAS", f"its sign-in page gave {ours.detail}")
-    if ours.is_redirect:
-        return _judge_redirect(about, ours, other, service, pattern)
-    if ours.status == 404:
-        return _no_login_page(about, ours)
-    if ours.status >= 500 and not (isinstance(other, Answer) and other.status == 200):
-        return _failed(about, ours)
-    return _judge_page(about, ours, other, service, pattern)
-
-
-def _judge_page(about: str, ours: Answer, other: Answer | Trouble | None, service: str, pattern: str) -> Finding:
-    """Of a page in place of a redirect."""
-    if ours.status == 429:
-        return left_out(about, "Whether our address is registered at CAS", "it says that it was asked too much (429)")
-    if _is_told_apart(ours, other):
-        return note(
-            about,
-            "CAS shows its sign-in page for our address, and refuses an unknown one.",
-            "Ours is registered; this server does not know gateway=true, so prompt=none will not work.",
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Registration:
+        """Return the registration that the settings need."""
+        return cls(
+            issuer=settings.issuer,
+            state_in_cookie=settings.cas_service_state == "cookie",
+            returns_from_logout=settings.cas_logout == "return",
         )
-    if is_form(ours):
+
+    @property
+    def service(self) -> str:
+        """Return a service URL in the form that sign-ins use."""
+        return service_url(self.issuer, None if self.state_in_cookie else "passerelle-check")
+
+    @property
+    def pattern(self) -> str:
+        """Return the regular expression for the whole service URL, valid in Java, Python and Perl."""
+        exact = _SPECIAL.sub(_ESCAPED, service_url(self.issuer, None))
+        if self.returns_from_logout:
+            exact = rf"{_SPECIAL.sub(_ESCAPED, self.issuer)}/(cas/callback|logout/done)"
+        return f"^{exact}$" if self.state_in_cookie else rf"^{exact}(\?.*)?$"
+
+    @property
+    def logout_url(self) -> str:
+        """Return the URL to which CAS posts logout requests."""
+        return f"{self.issuer}/cas/logout"
+
+
+def evaluate_login_page(
+    ours: Response | Failure, other: Response | Failure | None, registration: Registration
+) -> Finding:
+    """Evaluate whether our service URL is registered.
+
+    CAS redirects at once to a registered service if `gateway=true` forbids it to ask the user (§2.1.1).
+
+    Args:
+        ours: The login page's response for our service URL.
+        other: Its response for `UNREGISTERED_SERVICE`; without any service if ours failed with a 5xx status.
+        registration: What should be registered.
+    """
+    service = registration.service
+    if isinstance(ours, Failure):
+        return skipped(_ID, "The registration of our service URL", f"the login page failed ({ours.detail})")
+    if found := _evaluate_error(ours, other):
+        return found
+    if ours.is_redirect:
+        return _evaluate_redirect(ours, other, registration)
+    if _differs_for_unregistered(ours, other):
+        return note(
+            _ID,
+            "CAS shows its login page for our service URL and rejects an unknown one.",
+            "Ours is registered. This server does not support gateway=true, so prompt=none will not work.",
+        )
+    if is_login_form(ours):
         return warning(
-            about,
-            f"CAS shows its sign-in form, though it was told to ask nothing, for {service}.",
-            "Whether our address is registered cannot be told; prompt=none will not work.",
+            _ID,
+            f"CAS shows its login form for {service}, although gateway=true forbids it.",
+            "The check cannot see whether our service URL is registered; prompt=none will not work.",
             "Try a sign-in.",
         )
-    return not_registered(about, ours, service, pattern)
+    return not_registered(ours, registration)
 
 
-def looks_unregistered(ours: Answer | Trouble, other: Answer | Trouble | None) -> bool:
-    """Whether CAS refuses our address, as far as such pages can be told from others."""
-    if isinstance(ours, Trouble) or ours.is_redirect or ours.status in (404, 429) or is_form(ours):
+def _evaluate_error(ours: Response, other: Response | Failure | None) -> Finding | None:
+    if ours.status == 404:
+        return fault(
+            _ID,
+            f"There is no login page at {without_query(ours.url)} (status 404).",
+            "The bridge redirects users to a page that does not exist.",
+            "Correct PASSERELLE_CAS_URL (the address before /login), or set PASSERELLE_CAS_LOGIN_URL.",
+        )
+    if ours.status >= 500 and not (isinstance(other, Response) and other.status == 200):
+        return fault(
+            _ID,
+            f"The login page of CAS failed (status {ours.status}).",
+            "Users cannot sign in until this is fixed.",
+            "Notify the CAS administrator; the log of CAS holds the reason.",
+            Message(
+                "Your login page responds with status %(status)s when we request it with our service URL.",
+                {"status": ours.status},
+            ),
+        )
+    if ours.status == 429:
+        return skipped(_ID, "The registration of our service URL", "CAS limits our requests (status 429)")
+    return None
+
+
+def _evaluate_redirect(ours: Response, other: Response | Failure | None, registration: Registration) -> Finding:
+    if not is_same_service(ours.location, registration.service):
+        return warning(
+            _ID,
+            f"The login page of CAS redirects to {printable(without_query(ours.location))}.",
+            "Browsers follow this redirect. The check does not, so it cannot see the registration.",
+            "If CAS has moved there, correct PASSERELLE_CAS_URL. If that is another identity provider, try a sign-in.",
+        )
+    if isinstance(other, Response) and other.is_redirect and is_same_service(other.location, UNREGISTERED_SERVICE):
+        return note(
+            _ID,
+            "CAS redirects browsers to our service URL, but also to any other URL.",
+            "It accepts every service, or checks later, so this proves no registration. Try a sign-in.",
+            f"Have our service URL registered for attributes and single logout: {registration.pattern}",
+        )
+    return ok(_ID, f"Our service URL is registered: CAS redirects browsers to {without_query(registration.service)}.")
+
+
+def seems_unregistered(ours: Response | Failure, other: Response | Failure | None) -> bool:
+    """Return whether CAS seems to reject our service URL."""
+    if isinstance(ours, Failure) or ours.is_redirect or ours.status in (404, 429) or is_login_form(ours):
         return False
     if ours.status >= 500:
-        return isinstance(other, Answer) and other.status == 200
-    return not _is_told_apart(ours, other)
+        return isinstance(other, Response) and other.status == 200
+    return not _differs_for_unregistered(ours, other)
 
 
-def _is_told_apart(ours: Answer, other: Answer | Trouble | None) -> bool:
-    if ours.status != 200 or not isinstance(other, Answer):
+def _differs_for_unregistered(ours: Response, other: Response | Failure | None) -> bool:
+    if ours.status != 200 or not isinstance(other, Response):
         return False
-    return 400 <= other.status < 500 or (other.status == 200 and is_form(ours) and not is_form(other))
+    return 400 <= other.status < 500 or (other.status == 200 and is_login_form(ours) and not is_login_form(other))
 
 
-def is_form(answer: Answer) -> bool:
-    """Whether somebody is asked for a password."""
-    return answer.status == 200 and _PASSWORD_FIELD.search(answer.body) is not None
+def is_login_form(response: Response) -> bool:
+    """Return whether a page asks for a password."""
+    return response.status == 200 and _PASSWORD_FIELD.search(response.body) is not None
 
 
-def _judge_redirect(about: str, ours: Answer, other: Answer | Trouble | None, service: str, pattern: str) -> Finding:
-    if not leads_to(ours.location, service):
-        return _led_elsewhere(about, ours)
-    if isinstance(other, Answer) and other.is_redirect and leads_to(other.location, NOT_REGISTERED):
-        return note(
-            about,
-            "CAS sends browsers back to our address, but to any other address as well.",
-            "It registers everything, or checks later: this proves nothing. A sign-in will show.",
-            f"Have ours registered all the same, for attributes and single logout: {pattern}",
-        )
-    return ok(about, f"Our address is registered at CAS: it sends browsers back to {without_query(service)}.")
-
-
-def _failed(about: str, ours: Answer) -> Finding:
+def not_registered(ours: Response, registration: Registration) -> Finding:
+    """Report that our service URL is not registered."""
     return fault(
-        about,
-        f"CAS failed at its sign-in page (status {ours.status}).",
-        "Nobody can sign in while that lasts.",
-        "Tell the CAS administrator; their log says why.",
-        Told(
-            f"Your sign-in page answers with status {ours.status} when it is called with our service URL.",
-            f"Votre page de connexion répond par l'état {ours.status} lorsqu'elle est appelée avec notre URL de "
-            "service.",
+        _ID,
+        f"CAS shows a page (status {ours.status}) instead of a redirect to {registration.service}.",
+        "Our service URL is not registered. CAS issues no tickets for it and shows users an error.",
+        f"Send `passerelle check --message` to the CAS administrator; the pattern is {registration.pattern}",
+        Message(
+            "Our service URL is not registered yet: your login page shows an error (status %(status)s) instead of a "
+            "redirect.",
+            {"status": ours.status},
         ),
     )
 
 
-def not_registered(about: str, ours: Answer, service: str, pattern: str) -> Finding:
+def registered_without_query(bare: str, registration: Registration) -> Finding:
+    """Report a registration that matches our service URL only without its query."""
     return fault(
-        about,
-        f"CAS shows a page (status {ours.status}) in place of sending browsers back to {service}.",
-        "Our address is not registered there: CAS gives us no tickets, and users read that they may not use it.",
-        f"Send the CAS administrator the message of `passerelle check --message`; the pattern is {pattern}",
-        Told(
-            f"Our service URL is not registered yet: your sign-in page shows an error (status {ours.status}) "
-            "in place of sending browsers back.",
-            f"Notre URL de service n'est pas encore enregistrée : votre page de connexion affiche une erreur (état "
-            f"{ours.status}) au lieu de renvoyer le navigateur.",
-        ),
-    )
-
-
-def judge_without_query(about: str, service: str, bare: str, pattern: str) -> Finding:
-    """Of a registry that knows our address without its query alone."""
-    return fault(
-        about,
-        f"CAS knows {bare}, but not {service}.",
-        "Our address is registered without the query, which every sign-in has: CAS gives us no tickets.",
-        f"Ask the CAS administrator to end the pattern in (\\?.*)? ({pattern}). If nobody can, set "
-        "PASSERELLE_CAS_SERVICE_STATE=cookie, which protects less.",
-        Told(
-            f"Our service URL is registered without its query, so {service} is refused; please let the pattern end in "
+        _ID,
+        f"CAS knows {bare}, but not {registration.service}.",
+        "Our service URL is registered without the query that every sign-in has. CAS issues no tickets for it.",
+        f"Ask the CAS administrator to end the pattern in (\\?.*)? ({registration.pattern}). If that is impossible, "
+        "set PASSERELLE_CAS_SERVICE_STATE=cookie, which protects less.",
+        Message(
+            "Our service URL is registered without its query, so CAS rejects %(service)s. Please end the pattern in "
             "(\\?.*)? as above.",
-            f"Notre URL de service est enregistrée sans sa partie après « ? » : {service} est refusée ; merci de "
-            "terminer l'expression par (\\?.*)? comme ci-dessus.",
+            {"service": registration.service},
         ),
     )
 
 
-def judge_wrong_scheme(about: str, service: str, known: str, pattern: str) -> Finding:
-    """Of a registry that knows our address by https in place of http, or the other way round."""
-    ours, theirs = service.partition(":")[0], known.partition(":")[0]
+def registered_with_other_scheme(known: str, registration: Registration) -> Finding:
+    """Report a registration with https instead of http, or the reverse."""
+    ours, theirs = registration.service.partition(":")[0], known.partition(":")[0]
     return fault(
-        about,
-        f"CAS knows {known}, but not {service}.",
-        f"Our address is registered as {theirs}, and is {ours}: CAS gives us no tickets.",
-        f"Ask the CAS administrator to register {pattern} or, if browsers reach this site by {theirs}, correct "
-        "PASSERELLE_ISSUER.",
-        Told(
-            f"Our service URL is registered with {theirs}: it has to be {ours}, as above.",
-            f"Notre URL de service est enregistrée en {theirs} : il faut {ours}, comme ci-dessus.",
+        _ID,
+        f"CAS knows {known}, but not {registration.service}.",
+        f"Our service URL is registered as {theirs}, but it is {ours}. CAS issues no tickets for it.",
+        f"Ask the CAS administrator to register {registration.pattern} or, if browsers reach this site by {theirs}, "
+        "correct PASSERELLE_ISSUER.",
+        Message(
+            "Our service URL is registered with %(registered)s. Please change it to %(needed)s, as above.",
+            {"registered": theirs, "needed": ours},
         ),
     )
 
 
-def _led_elsewhere(about: str, ours: Answer) -> Finding:
-    target = plain(without_query(ours.location))
-    return warning(
-        about,
-        f"CAS's sign-in page redirects to {target}.",
-        "Browsers follow that, this check does not: whether our address is registered was not seen.",
-        "If CAS has moved there, correct PASSERELLE_CAS_URL; if that is another identity provider, try a sign-in.",
-    )
-
-
-def _no_login_page(about: str, ours: Answer) -> Finding:
-    return fault(
-        about,
-        f"There is no sign-in page at {without_query(ours.url)} (status 404).",
-        "Users are sent to a page that does not exist.",
-        "Correct PASSERELLE_CAS_URL (the address before /login), or name the page in PASSERELLE_CAS_LOGIN_URL.",
-    )
-
-
-def leads_to(location: str, service: str) -> bool:
-    """Whether a redirect goes to a service. Servers write the query anew, so it is not compared."""
+def is_same_service(location: str, service: str) -> bool:
+    """Return whether a redirect leads to a service URL. The query is ignored, because servers re-encode it."""
     try:
         there, ours = urlsplit(location), urlsplit(service)
         return there.path == ours.path and (there.scheme, there.netloc.lower()) == (ours.scheme, ours.netloc.lower())

@@ -1,4 +1,4 @@
-"""Whether CAS's word that a session is over would reach us. Pure."""
+"""Test logout requests, and findings about whether logout requests from CAS reach the bridge. Pure."""
 
 from __future__ import annotations
 
@@ -7,110 +7,101 @@ import zlib
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from bridge.check.findings import Finding, duration, fault, left_out, note, ok, plain
-from bridge.check.probe import Answer, Trouble
+from bridge.check.findings import Finding, fault, format_duration, note, ok, printable, skipped
+from bridge.check.probe import Failure, Response
 from bridge.check.protocols import without_query
 
 REQUEST_ID = "x-request-id"
-LONG_AGO_SECONDS = 7 * 86400
-MANY_SIGN_INS = 10
+STALE_SECONDS = 7 * 86400
+STALE_SIGN_INS = 10
+
+_LOGOUT_REQUEST = (
+    '<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" '
+    'ID="LR-passerelle-check" Version="2.0" IssueInstant="{instant}">'
+    '<saml:NameID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">@NOT_USED@</saml:NameID>'
+    "<samlp:SessionIndex>{ticket}</samlp:SessionIndex></samlp:LogoutRequest>"
+)
 
 
 def logout_form(ticket: str, instant: str) -> str:
-    """The form that CAS posts (§2.3.3), about a ticket that nobody ever had: it ends nothing.
-
-    :param instant: the time in ISO 8601
-    """
-    return urlencode({"logoutRequest": _message(ticket, instant)})
+    """Return the form that CAS posts (§2.3.3)."""
+    return urlencode({"logoutRequest": _LOGOUT_REQUEST.format(ticket=ticket, instant=instant)})
 
 
 def logout_query(ticket: str, instant: str) -> str:
-    """The same as a browser carries it: deflated, in base64."""
-    deflated = zlib.compress(_message(ticket, instant).encode())
+    """Return the same request as a query for the front channel: deflated, then base64."""
+    deflated = zlib.compress(_LOGOUT_REQUEST.format(ticket=ticket, instant=instant).encode())
     return urlencode({"logoutRequest": base64.b64encode(deflated).decode()})
 
 
-def _message(ticket: str, instant: str) -> str:
-    return (
-        '<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" '
-        f'ID="LR-passerelle-check" Version="2.0" IssueInstant="{instant}">'
-        '<saml:NameID xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">@NOT_USED@</saml:NameID>'
-        f"<samlp:SessionIndex>{ticket}</samlp:SessionIndex></samlp:LogoutRequest>"
-    )
-
-
-def judge_logout(about: str, answer: Answer | Trouble, url: str) -> Finding:
-    """Of our own address, asked from outside."""
-    if isinstance(answer, Trouble):
-        return _blocked(about, url, f"gave no answer ({plain(answer.detail)})")
-    if answer.is_redirect:
-        return _blocked(about, url, f"redirects to {plain(without_query(answer.location))}")
-    is_ours = REQUEST_ID in answer.headers
-    if answer.status == 200 and is_ours:
-        return ok(about, f"A logout request reaches the bridge at {url}.")
-    if answer.status == 200:
-        return _blocked(about, url, "is answered by another program (no X-Request-Id), with a page or a login form")
-    if is_ours and answer.status in (404, 405):
+def evaluate_logout_request(response: Response | Failure, url: str) -> Finding:
+    """Evaluate whether a posted logout request reaches the bridge."""
+    if isinstance(response, Failure):
+        return _blocked(url, f"received no response ({printable(response.detail)})")
+    if response.is_redirect:
+        return _blocked(url, f"was redirected to {printable(without_query(response.location))}")
+    is_ours = REQUEST_ID in response.headers
+    if response.status == 200 and is_ours:
+        return ok("logout.reach", f"A logout request reaches the bridge at {url}.")
+    if response.status == 200:
+        return _blocked(url, "was answered by another program (no X-Request-Id) with a page or a login form")
+    if is_ours and response.status in (404, 405):
         return fault(
-            about,
-            f"The bridge at {url} does not know that address (status {answer.status}).",
-            "An older version of Passerelle runs there: users stay signed in after they signed out at CAS.",
+            "logout.reach",
+            f"The bridge at {url} does not know that path (status {response.status}).",
+            "An older version of Passerelle runs there. Users stay signed in after they sign out at CAS.",
             "Upgrade and restart it.",
         )
-    who = "by the bridge" if is_ours else "by something in front of the bridge"
-    return _blocked(about, url, f"is answered with status {answer.status} {who}")
+    server = "the bridge" if is_ours else "a server in front of the bridge"
+    return _blocked(url, f"was answered with status {response.status} by {server}")
 
 
-def judge_query(about: str, answer: Answer | Trouble, url: str) -> Finding:
-    """Whether queries reach the bridge, by a logout request that is carried in one."""
-    if isinstance(answer, Answer) and REQUEST_ID in answer.headers:
-        if answer.status == 200:
-            return ok(about, "The query of an address reaches the bridge.")
-        if answer.status == 400:
-            return fault(
-                about,
-                f"The query of {url} does not reach the bridge.",
-                "The reverse proxy drops it: sign-ins begin and end with what stands there, so nobody can sign in.",
-                "Let the proxy hand on the whole address: with nginx, `proxy_pass` without a path, or with "
-                "$is_args$args behind it.",
-            )
-    why = answer.detail if isinstance(answer, Trouble) else f"a GET of {url} is answered with status {answer.status}"
-    return left_out(about, "Whether queries reach the bridge", plain(why))
-
-
-def _blocked(about: str, url: str, how: str) -> Finding:
+def _blocked(url: str, result: str) -> Finding:
     return fault(
-        about,
-        f"A logout request to {url} {how}.",
-        "CAS cannot tell us who signed out: users stay signed in here and in the applications.",
-        "Let POST through to that address in the reverse proxy: no login, no form token, no redirect, no filter.",
+        "logout.reach",
+        f"A logout request to {url} {result}.",
+        "CAS cannot notify the bridge of sign-outs. Users stay signed in here and in the applications.",
+        "Allow POST to that URL in the reverse proxy, without a login, form token, redirect or filter.",
     )
 
 
-def judge_last_logout(about: str, last: int | None, *, began: Sequence[int], url: str, now: float) -> Finding:
-    """Whether CAS is heard.
+def evaluate_query(response: Response | Failure, url: str) -> Finding:
+    """Evaluate whether queries reach the bridge, with a logout request in a query."""
+    if isinstance(response, Response) and REQUEST_ID in response.headers:
+        if response.status == 200:
+            return ok("public.query", "The query of a URL reaches the bridge.")
+        if response.status == 400:
+            return fault(
+                "public.query",
+                f"The query of {url} does not reach the bridge.",
+                "The reverse proxy drops it. Sign-ins depend on the query, so users cannot sign in.",
+                "Forward the whole URL; with nginx, use `proxy_pass` without a path, or append $is_args$args.",
+            )
+    if isinstance(response, Failure):
+        return skipped("public.query", "Queries to the bridge", printable(response.detail))
+    return skipped("public.query", "Queries to the bridge", f"a GET of {url} returned status {response.status}")
 
-    :param last: when CAS last ended a session here, or one that had ended already; Unix seconds
-    :param began: when the newest sessions began, likewise
-    """
-    if last is not None:
-        since, ago = sum(one > last for one in began), duration(now - last)
-        if now - last < LONG_AGO_SECONDS or since < MANY_SIGN_INS:
-            return ok(about, f"CAS last ended a session here {ago} ago.")
+
+def evaluate_last_logout(last: int | None, *, began: Sequence[int], url: str, now: float) -> Finding:
+    """Evaluate whether logout requests from CAS arrive; all times are in Unix seconds."""
+    do = f"Sign in, sign out at CAS, run this again. If this stays, ask for entries about {url} in the log of CAS."
+    if last is None:
+        if not began:
+            return skipped("logout.last", "Logout requests from CAS", "there has been no sign-in yet")
         return note(
-            about,
-            f"CAS last ended a session here {ago} ago; {since} or more have begun since.",
-            "Perhaps CAS can no longer reach us, or lost our logout URL.",
-            f"Sign in, sign out at CAS, run this again. If this stays, ask the CAS administrator to look for {url} in "
-            "their log.",
+            "logout.last",
+            "CAS has ended no session that the database still holds.",
+            "Either no user signed out at CAS, or CAS cannot reach the bridge. Possible causes are its network, its "
+            "trust in our certificate, and a registration without logout URL.",
+            do,
         )
-    if not began:
-        return left_out(about, "Whether CAS reports who signs out", "nobody has signed in yet")
+    later = sum(one > last for one in began)
+    seen = f"CAS last ended a session here {format_duration(now - last)} ago"
+    if now - last < STALE_SECONDS or later < STALE_SIGN_INS:
+        return ok("logout.last", f"{seen}.")
     return note(
-        about,
-        "CAS has not ended any session here that is still remembered.",
-        "Nobody signed out at CAS lately, or CAS cannot reach us: its network, its trust in our certificate, or its "
-        "registry (no logout URL) prevents it.",
-        f"Sign in, sign out at CAS, run this again. If this stays, ask the CAS administrator to look for {url} in "
-        "their log.",
+        "logout.last",
+        f"{seen}; {later} or more sessions have begun since.",
+        "CAS may no longer reach the bridge, or its registration may have lost the logout URL.",
+        do,
     )

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from bridge.cli.check import examined, languages_of, messages
-from bridge.cli.check_output import report_text
+from bridge.cli.check import format_messages, message_languages, run_check
+from bridge.cli.check_output import format_report
 from bridge.errors import ConfigurationError
 from bridge.first_run.answers import DATABASE_NAME, Answers, data_folder_fault, default_bind, default_proxy_hops
 from bridge.first_run.setup import Owner, check_not_set_up, find_owner, run_as, set_up
@@ -196,8 +196,8 @@ def _check(file: Path, owner: Owner) -> None:
         except ConfigurationError as error:
             click.echo(f"The files are written, but the environment is invalid. {error.description}", err=True)
             sys.exit(1)
-        report = examined(settings, None, asks_public=False, settings_file=str(file))
-    click.echo(f"\n{report_text(report, messages(report, languages_of(None)))}\n")
+        report = run_check(settings, None, checks_public=False, settings_file=str(file))
+    click.echo(f"\n{format_report(report, format_messages(report.request, message_languages(None)))}\n")
 
 
 def _created_files(answers: Answers) -> str:

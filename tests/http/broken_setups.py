@@ -1,4 +1,4 @@
-"""The ways to be broken that `passerelle check` has to name: each breaks one thing, and gives settings to run with."""
+"""Broken setups for `passerelle check`: each function breaks one thing and returns the settings to run with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.identity import Identity
 from bridge.oauth.keys import KeyRing
 from bridge.store import Session, Store
 from tests.http.check_site import SECRET_KEY, Site
-from tests.support.bridge.checked_site import PAGE, Issuer, says
+from tests.support.bridge.checked_site import PAGE, Issuer, always
 from tests.support.bridge.live_bridge import free_port
 from tests.support.cas.scripted_cas import VALIDATE_PATHS, Exchange
 
@@ -22,17 +22,17 @@ Settings = dict[str, Any]
 
 
 @dataclass
-class Broken:
-    """One way to be broken, and what the command has to say."""
+class BrokenSetup:
+    """A broken setup and the finding that must report it."""
 
-    how: Callable[[Site], Settings]
+    prepare: Callable[[Site], Settings]
     fault: str
-    """The name of the finding."""
-    says: tuple[str, ...]
-    """Words in what was seen, or in the remedy."""
+    """ID of the finding."""
+    words: tuple[str, ...]
+    """Words in the finding."""
 
 
-def untrusted_cas(site: Site) -> Settings:
+def cas_with_unknown_authority(site: Site) -> Settings:
     unknown = Issuer(site.folder, "Unknown Root")
     return {"cas_url": site.new_cas(tls=unknown.server("localhost", sends_issuer=True)).url}
 
@@ -43,57 +43,57 @@ def cas_without_intermediate(site: Site) -> Settings:
     return {"cas_url": site.new_cas(tls=between.server("localhost")).url, "cas_ca_file": root.ca_file}
 
 
-def cas_of_another_name(site: Site) -> Settings:
+def cas_with_other_host_name(site: Site) -> Settings:
     return {"cas_url": site.new_cas(tls=site.authority.server("sso.example.org")).url}
 
 
-def expired_cas(site: Site) -> Settings:
+def cas_with_expired_certificate(site: Site) -> Settings:
     return {"cas_url": site.new_cas(tls=site.authority.server("localhost", days=(-60, -3))).url}
 
 
-def redirecting_cas(site: Site) -> Settings:
+def cas_redirects_to_https(site: Site) -> Settings:
     plain = site.new_cas()
     plain.redirects_to = site.cas.url
     return {"cas_url": plain.url}
 
 
-def unregistered(site: Site) -> Settings:
+def service_unregistered(site: Site) -> Settings:
     cas = site.new_cas(tls=site.authority.server("localhost"))
     cas.registered = "https://another-service.example.org/"
     return {"cas_url": cas.url}
 
 
-def unregistered_at_apereo_7(site: Site) -> Settings:
+def service_unregistered_at_apereo_7(site: Site) -> Settings:
     cas = site.new_cas(tls=site.authority.server("localhost"))
     cas.registered, cas.fails_for_unknown = "https://another-service.example.org/", True
     return {"cas_url": cas.url}
 
 
-def old_cas(site: Site) -> Settings:
+def cas_without_protocol_3(site: Site) -> Settings:
     cas = site.new_cas(tls=site.authority.server("localhost"))
-    cas.spoken = {"/cas/serviceValidate", "/cas/validate"}
+    cas.paths = {"/cas/serviceValidate", "/cas/validate"}
     return {"cas_url": cas.url}
 
 
-def late_cas(site: Site) -> Settings:
+def cas_clock_behind(site: Site) -> Settings:
     cas = site.new_cas(tls=site.authority.server("localhost"))
     cas.seconds_ahead = -600
     return {"cas_url": cas.url}
 
 
-def credulous_cas(site: Site) -> Settings:
+def cas_accepts_any_ticket(site: Site) -> Settings:
     cas = site.new_cas(tls=site.authority.server("localhost"))
     cas.script = lambda exchange: cas.reply_success(exchange, exchange.request_seen.value("service"))
     return {"cas_url": cas.url}
 
 
-def silent_cas(site: Site) -> Settings:
+def cas_never_responds(site: Site) -> Settings:
     cas = site.new_cas(tls=site.authority.server("localhost"))
     cas.hangs = 60
     return {"cas_url": cas.url}
 
 
-def slow_cas(site: Site) -> Settings:
+def cas_responds_slowly(site: Site) -> Settings:
     cas = site.new_cas(tls=site.authority.server("localhost"))
 
     def validate(exchange: Exchange) -> None:
@@ -104,7 +104,7 @@ def slow_cas(site: Site) -> Settings:
     return {"cas_url": cas.url}
 
 
-def cas_without_its_query(site: Site) -> Settings:
+def cas_proxy_drops_query(site: Site) -> Settings:
     cas = site.new_cas(tls=site.authority.server("localhost"))
     cas.script = lambda exchange: cas.reply_failure(exchange, "INVALID_REQUEST", "'service' and 'ticket' are required")
     return {"cas_url": cas.url}
@@ -112,19 +112,19 @@ def cas_without_its_query(site: Site) -> Settings:
 
 def cas_in_maintenance(site: Site) -> Settings:
     cas = site.new_cas(tls=site.authority.server("localhost"))
-    cas.kept_out = {"/cas": 503}
+    cas.blocked = {"/cas": 503}
     return {"cas_url": cas.url}
 
 
-def cas_that_refuses_this_machine(site: Site) -> Settings:
+def cas_rejects_this_machine(site: Site) -> Settings:
     cas = site.new_cas(tls=site.authority.server("localhost"))
-    cas.kept_out = dict.fromkeys(VALIDATE_PATHS, 403)
+    cas.blocked = dict.fromkeys(VALIDATE_PATHS, 403)
     return {"cas_url": cas.url}
 
 
 def registered_without_query(site: Site) -> Settings:
     cas = site.new_cas(tls=site.authority.server("localhost"))
-    cas.registered_bare = True
+    cas.is_pattern_without_query = True
     return {"cas_url": cas.url}
 
 
@@ -134,36 +134,36 @@ def registered_with_http(site: Site) -> Settings:
     return {"cas_url": cas.url}
 
 
-def http_at_the_tls_port(site: Site) -> Settings:
+def http_at_tls_port(site: Site) -> Settings:
     return {"cas_url": site.cas.url.replace("https:", "http:")}
 
 
-def stranger_at_that_name(site: Site) -> Settings:
+def other_server_at_cas_name(site: Site) -> Settings:
     router = Issuer(site.folder, "router.local")
     return {"cas_url": site.new_cas(tls=router.server("router.local", sends_issuer=True)).url}
 
 
-def cas_without_tls_at_its_port(site: Site) -> Settings:
+def cas_without_tls(site: Site) -> Settings:
     return {"cas_url": site.new_front(tls=None).url.replace("http:", "https:") + "/cas"}
 
 
-def internal_is_another_program(site: Site) -> Settings:
-    other = site.new_front(tls=None, rules={"*": says(b"<!DOCTYPE html><title>Wiki</title>", **PAGE)})
+def internal_url_is_other_program(site: Site) -> Settings:
+    other = site.new_front(tls=None, rules={"*": always(b"<!DOCTYPE html><title>Wiki</title>", **PAGE)})
     return {"cas_internal_url": f"{other.url}/cas", "cas_ca_file": ""}
 
 
-def other_issuer(site: Site) -> Settings:
+def public_issuer_differs(site: Site) -> Settings:
     return {"issuer": site.new_front().url}
 
 
-def issuer_with_another_path(site: Site) -> Settings:
+def public_issuer_path_differs(site: Site) -> Settings:
     document = json.dumps({"issuer": f"{site.front.url}/auth"}).encode()
-    site.front.rules["/.well-known/openid-configuration"] = says(document, Content_Type="application/json")
+    site.front.rules["/.well-known/openid-configuration"] = always(document, Content_Type="application/json")
     return {}
 
 
-def public_is_another_program(site: Site) -> Settings:
-    site.front.rules["*"] = says(b"<!DOCTYPE html><title>It works!</title>", **PAGE)
+def public_is_other_program(site: Site) -> Settings:
+    site.front.rules["*"] = always(b"<!DOCTYPE html><title>It works!</title>", **PAGE)
     return {}
 
 
@@ -171,31 +171,31 @@ def bridge_is_down(site: Site) -> Settings:
     return {"issuer": site.new_front(backend_port=free_port()).url}
 
 
-def public_of_unknown_authority(site: Site) -> Settings:
-    return {"issuer": site.new_front(tls=Issuer(site.folder, "Nobody").server("localhost", sends_issuer=True)).url}
+def public_with_unknown_authority(site: Site) -> Settings:
+    return {"issuer": site.new_front(tls=Issuer(site.folder, "Private CA").server("localhost", sends_issuer=True)).url}
 
 
-def proxy_drops_the_query(site: Site) -> Settings:
-    def without_query(passing: Any) -> None:
-        passing.path = passing.path.partition("?")[0]
-        passing.hand_on()
+def proxy_drops_query(site: Site) -> Settings:
+    def without_query(exchange: Any) -> None:
+        exchange.path = exchange.path.partition("?")[0]
+        exchange.forward()
 
     site.front.rules["*"] = without_query
     return {}
 
 
 def logout_blocked(site: Site) -> Settings:
-    site.front.rules["/cas/logout"] = says(b"<html>Method not allowed</html>", status=405, **PAGE)
+    site.front.rules["/cas/logout"] = always(b"<html>Method not allowed</html>", status=405, **PAGE)
     return {}
 
 
-def logout_behind_a_login_page(site: Site) -> Settings:
-    site.front.rules["/cas/logout"] = says(b"<html>Please sign in</html>", **PAGE)
+def logout_behind_login_page(site: Site) -> Settings:
+    site.front.rules["/cas/logout"] = always(b"<html>Please sign in</html>", **PAGE)
     return {}
 
 
 def logout_redirected(site: Site) -> Settings:
-    site.front.rules["/cas/logout"] = says(b"", status=302, Location="https://portal.example.org/login?next=x")
+    site.front.rules["/cas/logout"] = always(b"", status=302, Location="https://portal.example.org/login?next=x")
     return {}
 
 
@@ -220,7 +220,7 @@ def no_attributes(site: Site) -> Settings:
 
 
 def with_session(folder: Path, attributes: dict[str, tuple[str, ...]]) -> str:
-    """A database in which somebody has signed in."""
+    """Return the URL of a database with one session."""
     url = f"sqlite:///{folder}/signed-in.sqlite3"
     store, now = Store(url), int(time.time())
     identity = Identity(subject="alice", username="alice", attributes=attributes)

@@ -1,4 +1,4 @@
-"""A whole site that `passerelle check` is run on: CAS, a bridge, and the proxy in front of it."""
+"""A complete site for `passerelle check`: CAS, a bridge, and the proxy in front of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.bridge.checked_site import CheckedCas, Front, Issuer
+from tests.support.bridge.checked_site import CheckedCas, FrontProxy, Issuer
 from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
 
 SECRET_KEY = "7c1e0b7d6a4f4e2d8c9b1a2f3e4d5c6b7a8f9e0d1c2b3a4f5e6d7c8b9a0f1e2d"
@@ -23,7 +23,7 @@ CLIENTS = [
 
 @dataclass
 class Checked:
-    """What one run of the command said."""
+    """The output of one run."""
 
     status: int
     stdout: str
@@ -36,7 +36,7 @@ class Checked:
     @property
     def findings(self) -> dict[str, dict[str, str]]:
         found = {one["id"]: one for one in self.report["findings"]}
-        assert len(found) == len(self.report["findings"]), "one finding a name"
+        assert len(found) == len(self.report["findings"]), "one finding for each ID"
         return found
 
     def of_level(self, level: str) -> set[str]:
@@ -44,13 +44,13 @@ class Checked:
 
 
 class Site:
-    """A CAS server, a bridge and the proxy in front of it; tests break the parts that are theirs alone."""
+    """A CAS server, a bridge and a proxy; tests break only parts that they add."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder, self.stack = folder, stack
         self.authority = Issuer(folder, "Institution CA")
         self.cas = stack.enter_context(CheckedCas(tls=self.authority.server("localhost")))
-        self.front = stack.enter_context(Front(self.authority.server("localhost")))
+        self.front = stack.enter_context(FrontProxy(self.authority.server("localhost")))
         self.bridge = LiveBridge(
             folder,
             cas_url=self.cas.url,
@@ -61,23 +61,23 @@ class Site:
                 "PASSERELLE_CAS_CA_FILE": str(self.authority.ca_file),
             },
         )
-        self.bridge.url = self.front.url  # that is what it says when it serves
+        self.bridge.url = self.front.url  # the address that it prints when it serves
         stack.enter_context(self.bridge)
         self.front.backend_port = self.bridge.port
         self.cas.registered = f"{self.front.url}/cas/callback"
 
-    def new_cas(self, **how: Any) -> CheckedCas:
-        """Another CAS server that knows us, for one test."""
-        cas = self.stack.enter_context(CheckedCas(**how))
+    def new_cas(self, **options: Any) -> CheckedCas:
+        """Start another CAS server with our service registered, for one test."""
+        cas = self.stack.enter_context(CheckedCas(**options))
         cas.registered = self.cas.registered
         return cas
 
-    def new_front(self, **how: Any) -> Front:
-        """Another proxy in front of the same bridge, for one test."""
-        front = Front(**{"tls": self.authority.server("localhost"), "backend_port": self.bridge.port, **how})
+    def new_front(self, **options: Any) -> FrontProxy:
+        """Start another proxy in front of the same bridge, for one test."""
+        front = FrontProxy(**{"tls": self.authority.server("localhost"), "backend_port": self.bridge.port, **options})
         return self.stack.enter_context(front)
 
-    def checks(self, *options: str, **settings: Any) -> Checked:
+    def run_check(self, *options: str, **settings: Any) -> Checked:
         given = {f"PASSERELLE_{name.upper()}": str(value) for name, value in settings.items()}
         command = [PASSERELLE, "check", "--ca-file", self.authority.ca_file, *options]
         environment = self.bridge.environment | given | {"LANG": "C.UTF-8", "COLUMNS": "100"}
@@ -93,7 +93,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(shared: Site, tmp_path: Path) -> Iterator[Site]:
-    """With everything as it should be at the start, and what a test adds gone at its end."""
+    """Yield the intact site, and remove at the end what the test adds."""
     with ExitStack() as stack:
         whole, shared.stack, shared.folder = shared.stack, stack, tmp_path
         shared.authority.folder = tmp_path

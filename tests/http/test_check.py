@@ -1,4 +1,4 @@
-"""`passerelle check`, the real command against real servers: each of these broken setups is named, and nothing else."""
+"""`passerelle check` against real servers: it reports each broken setup and nothing else."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ import time
 import pytest
 
 from tests.http.broken_setups import (
-    Broken,
+    BrokenSetup,
     bridge_is_down,
+    cas_accepts_any_ticket,
+    cas_clock_behind,
     cas_in_maintenance,
-    cas_of_another_name,
-    cas_that_refuses_this_machine,
+    cas_never_responds,
+    cas_proxy_drops_query,
+    cas_redirects_to_https,
+    cas_rejects_this_machine,
+    cas_responds_slowly,
+    cas_with_expired_certificate,
+    cas_with_other_host_name,
+    cas_with_unknown_authority,
     cas_without_intermediate,
-    cas_without_its_query,
-    cas_without_tls_at_its_port,
-    credulous_cas,
-    expired_cas,
-    http_at_the_tls_port,
-    internal_is_another_program,
-    issuer_with_another_path,
-    late_cas,
-    logout_behind_a_login_page,
+    cas_without_protocol_3,
+    cas_without_tls,
+    http_at_tls_port,
+    internal_url_is_other_program,
+    logout_behind_login_page,
     logout_blocked,
     logout_redirected,
     newer_database,
     no_attributes,
-    old_cas,
     other_database,
-    other_issuer,
-    proxy_drops_the_query,
-    public_is_another_program,
-    public_of_unknown_authority,
-    redirecting_cas,
+    other_server_at_cas_name,
+    proxy_drops_query,
+    public_is_other_program,
+    public_issuer_differs,
+    public_issuer_path_differs,
+    public_with_unknown_authority,
     registered_with_http,
     registered_without_query,
-    silent_cas,
-    slow_cas,
-    stranger_at_that_name,
-    unregistered,
-    unregistered_at_apereo_7,
-    untrusted_cas,
+    service_unregistered,
+    service_unregistered_at_apereo_7,
 )
 from tests.http.check_site import SECRET_KEY, Site, shared, site
 from tests.support.bridge.live_bridge import free_port
@@ -48,106 +48,122 @@ from tests.support.bridge.live_bridge import free_port
 __all__ = ["shared", "site"]  # fixtures
 
 BROKEN = {
-    "the host name of CAS does not resolve": Broken(
+    "the host name of CAS does not resolve": BrokenSetup(
         lambda site: {"cas_url": "https://sso.nowhere.invalid/cas"}, "cas.name", ("sso.nowhere.invalid", "DNS")
     ),
-    "CAS refuses the connection": Broken(
+    "CAS refuses the connection": BrokenSetup(
         lambda site: {"cas_url": f"https://localhost:{free_port()}/cas"}, "cas.port", ("refused", "PASSERELLE_CAS_URL")
     ),
-    "the proxy on the way to CAS is dead": Broken(
+    "the proxy for CAS is down": BrokenSetup(
         lambda site: {"cas_proxy": f"http://bridge:proxy-s3cret@127.0.0.1:{free_port()}"},
         "cas.port",
         ("PASSERELLE_CAS_PROXY", "refused"),
     ),
-    "CAS answers later than a sign-in waits": Broken(slow_cas, "cas.speed", ("took 5.", "502")),
-    "what is in front of CAS drops the query": Broken(
-        cas_without_its_query, "cas.protocol", ("INVALID_REQUEST", "drops the query")
+    "CAS responds after the limit of a sign-in": BrokenSetup(cas_responds_slowly, "cas.speed", ("took 5.", "502")),
+    "the proxy in front of CAS drops the query": BrokenSetup(
+        cas_proxy_drops_query, "cas.protocol", ("INVALID_REQUEST", "drops the query")
     ),
-    "CAS is being maintained": Broken(cas_in_maintenance, "cas.protocol", ("status 503", "may be right", "Wait")),
-    "CAS refuses the validations of this machine": Broken(
-        cas_that_refuses_this_machine, "cas.protocol", ("status 403", "refuses this machine", "allow the address")
+    "CAS is under maintenance": BrokenSetup(
+        cas_in_maintenance, "cas.protocol", ("status 503", "may be correct", "Wait")
     ),
-    "our service is registered without its query": Broken(
+    "CAS rejects this machine": BrokenSetup(
+        cas_rejects_this_machine, "cas.protocol", ("status 403", "rejects this machine", "allow the address")
+    ),
+    "our service is registered without its query": BrokenSetup(
         registered_without_query,
         "cas.service",
         ("without the query", "state=passerelle-check", r"in (\?.*)?", "=cookie"),
     ),
-    "our service is registered as http": Broken(registered_with_http, "cas.service", ("registered as http,",)),
-    "http is configured for the port of https": Broken(
-        http_at_the_tls_port, "cas.port", ("speaks TLS", "Set PASSERELLE_CAS_URL=https://localhost:")
+    "our service is registered as http": BrokenSetup(registered_with_http, "cas.service", ("registered as http,",)),
+    "http is configured for the port of https": BrokenSetup(
+        http_at_tls_port, "cas.port", ("speaks TLS", "Set PASSERELLE_CAS_URL=https://localhost:")
     ),
-    "another server with a certificate of its own has CAS's name": Broken(
-        stranger_at_that_name, "cas.certificate", ("is for router.local, not for localhost", "another server answers")
+    "another server with its own certificate has the name of CAS": BrokenSetup(
+        other_server_at_cas_name,
+        "cas.certificate",
+        ("is for router.local, not for localhost", "another server answers"),
     ),
-    "CAS never answers": Broken(silent_cas, "cas.port", ("no answer within 8 s", "curl")),
-    "CAS speaks http where https is configured": Broken(cas_without_tls_at_its_port, "cas.port", ("TLS", "https to")),
-    "the certificate of CAS is of an unknown authority": Broken(
-        untrusted_cas, "cas.certificate", ("'Unknown Root'", "PASSERELLE_CAS_CA_FILE", "PEM")
+    "CAS never responds": BrokenSetup(cas_never_responds, "cas.port", ("no response within 8 s", "curl")),
+    "CAS speaks http where https is configured": BrokenSetup(
+        cas_without_tls, "cas.port", ("TLS", "change https to http")
     ),
-    "CAS leaves out its intermediate certificate": Broken(
+    "the certificate of CAS comes from an unknown authority": BrokenSetup(
+        cas_with_unknown_authority, "cas.certificate", ("'Unknown Root'", "PASSERELLE_CAS_CA_FILE", "PEM")
+    ),
+    "CAS omits its intermediate certificate": BrokenSetup(
         cas_without_intermediate, "cas.certificate", ("'Forgotten Intermediate'", "full chain")
     ),
-    "the certificate of CAS is for another host": Broken(
-        cas_of_another_name, "cas.certificate", ("is for sso.example.org, not for localhost",)
+    "the certificate of CAS is for another host": BrokenSetup(
+        cas_with_other_host_name, "cas.certificate", ("is for sso.example.org, not for localhost",)
     ),
-    "the certificate of CAS has expired": Broken(expired_cas, "cas.certificate", ("expired on", "3 days ago", "renew")),
-    "the CA file is no certificate": Broken(
+    "the certificate of CAS has expired": BrokenSetup(
+        cas_with_expired_certificate, "cas.certificate", ("expired on", "3 days ago", "Renew")
+    ),
+    "the CA file is no certificate": BrokenSetup(
         lambda site: {"cas_ca_file": __file__}, "cas.ca_file", ("PEM", "BEGIN CERTIFICATE")
     ),
-    "the path of CAS is wrong": Broken(
+    "the path of CAS is wrong": BrokenSetup(
         lambda site: {"cas_url": site.cas.url.replace("/cas", "/wrong")},
         "cas.protocol",
         ("status 404", "PASSERELLE_CAS_URL=https://localhost"),
     ),
-    "http redirects to https": Broken(redirecting_cas, "cas.redirect", ("wants https", "PASSERELLE_CAS_URL=https://")),
-    "our service is not registered": Broken(
-        unregistered, "cas.service", ("not registered", "--message", r"/cas/callback(\?.*)?$")
+    "http redirects to https": BrokenSetup(
+        cas_redirects_to_https, "cas.redirect", ("requires https", "PASSERELLE_CAS_URL=https://")
     ),
-    "our service is not registered, and CAS fails over it": Broken(
-        unregistered_at_apereo_7, "cas.service", ("not registered", "status 500", "--message")
+    "our service is not registered": BrokenSetup(
+        service_unregistered, "cas.service", ("not registered", "--message", r"/cas/callback(\?.*)?$")
     ),
-    "the configured protocol is not answered, another is": Broken(
-        old_cas, "cas.protocol", ("Protocol 3.0 is not answered", "PASSERELLE_CAS_PROTOCOL=2.0")
+    "our service is not registered and CAS fails for it": BrokenSetup(
+        service_unregistered_at_apereo_7, "cas.service", ("not registered", "status 500", "--message")
     ),
-    "CAS accepts made-up tickets": Broken(credulous_cas, "cas.protocol", ("made up", "Do not run")),
-    "the clock of CAS is ten minutes off": Broken(late_cas, "cas.clock", ("10 minutes behind", "time synchronisation")),
-    "the internal URL leads to another program": Broken(
-        internal_is_another_program, "cas.protocol", ("web page", "PASSERELLE_CAS_INTERNAL_URL")
+    "the configured protocol is not supported, another is": BrokenSetup(
+        cas_without_protocol_3, "cas.protocol", ("Protocol 3.0 is not supported", "PASSERELLE_CAS_PROTOCOL=2.0")
     ),
-    "the internal URL leads to a dead server": Broken(
+    "CAS accepts made-up tickets": BrokenSetup(cas_accepts_any_ticket, "cas.protocol", ("made-up", "Do not run")),
+    "the clock of CAS is ten minutes off": BrokenSetup(
+        cas_clock_behind, "cas.clock", ("10 minutes behind", "time synchronisation")
+    ),
+    "the internal URL leads to another program": BrokenSetup(
+        internal_url_is_other_program, "cas.protocol", ("web page", "PASSERELLE_CAS_INTERNAL_URL")
+    ),
+    "the internal URL leads to a dead server": BrokenSetup(
         lambda site: {"cas_internal_url": f"http://127.0.0.1:{free_port()}/cas"},
         "cas.port",
         ("refused", "PASSERELLE_CAS_INTERNAL_URL"),
     ),
-    "our public address serves another issuer": Broken(
-        other_issuer, "public.issuer", ("the port differs", "PASSERELLE_ISSUER")
+    "our public address serves another issuer": BrokenSetup(
+        public_issuer_differs, "public.issuer", ("the port differs", "PASSERELLE_ISSUER")
     ),
-    "the issuer served has another path": Broken(issuer_with_another_path, "public.issuer", ("the path differs",)),
-    "our public address is another program": Broken(
-        public_is_another_program, "public.program", ("web page", "DNS", "proxy")
+    "the issuer served has another path": BrokenSetup(
+        public_issuer_path_differs, "public.issuer", ("the path differs",)
     ),
-    "the bridge behind the proxy is down": Broken(bridge_is_down, "public.program", ("502", "passerelle serve")),
-    "our public address cannot be reached": Broken(
+    "our public address is another program": BrokenSetup(
+        public_is_other_program, "public.program", ("web page", "DNS", "proxy")
+    ),
+    "the bridge behind the proxy is down": BrokenSetup(bridge_is_down, "public.program", ("502", "passerelle serve")),
+    "our public address cannot be reached": BrokenSetup(
         lambda site: {"issuer": f"https://localhost:{free_port()}"}, "public.port", ("refused", "--no-public")
     ),
-    "our certificate is not trusted": Broken(
-        public_of_unknown_authority, "public.certificate", ("'Nobody'", "--ca-file")
+    "our certificate is not trusted": BrokenSetup(
+        public_with_unknown_authority, "public.certificate", ("'Private CA'", "--ca-file")
     ),
-    "the bridge there has another database": Broken(other_database, "public.bridge", ("another database", "keys")),
-    "the proxy drops the query": Broken(proxy_drops_the_query, "public.query", ("does not reach", "nginx")),
-    "the proxy blocks single logout": Broken(logout_blocked, "logout.reach", ("status 405", "Let POST through")),
-    "single logout meets a login page": Broken(logout_behind_a_login_page, "logout.reach", ("another program",)),
-    "single logout is redirected": Broken(logout_redirected, "logout.reach", ("portal.example.org/login",)),
-    "CAS releases no attributes": Broken(
+    "the bridge there has another database": BrokenSetup(other_database, "public.bridge", ("another database", "keys")),
+    "the proxy drops the query": BrokenSetup(proxy_drops_query, "public.query", ("does not reach", "nginx")),
+    "the proxy blocks single logout": BrokenSetup(logout_blocked, "logout.reach", ("status 405", "Allow POST")),
+    "single logout reaches a login page": BrokenSetup(logout_behind_login_page, "logout.reach", ("another program",)),
+    "single logout is redirected": BrokenSetup(logout_redirected, "logout.reach", ("portal.example.org/login",)),
+    "CAS releases no attributes": BrokenSetup(
         no_attributes, "attributes.released", ("no attribute", "displayName", "--message")
     ),
-    "the database cannot be reached": Broken(
+    "the database cannot be reached": BrokenSetup(
         lambda site: {"database_url": f"postgresql://bridge:db-s3cret@127.0.0.1:{free_port()}/bridge"},
         "database",
         ("refused", "Start it, or correct host"),
     ),
-    "the database is of a newer version": Broken(newer_database, "database", ("newer version", "Install that one")),
-    "the secret key is an example's": Broken(
+    "the database is of a newer version": BrokenSetup(
+        newer_database, "database", ("newer version", "Install that one")
+    ),
+    "the secret key is from an example": BrokenSetup(
         lambda site: {
             "secret_key": "change-me-change-me-change-me-1234",
             "database_url": f"sqlite:///{site.folder}/none.sqlite3",
@@ -155,29 +171,29 @@ BROKEN = {
         "secret_key",
         ("openssl rand -hex 32",),
     ),
-    "the secret key is not the one of the database": Broken(
+    "the secret key does not match the database": BrokenSetup(
         lambda site: {"secret_key": SECRET_KEY[::-1]}, "secret_key", ("encrypted with another one", "former value")
     ),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_setup_is_named_with_its_remedy_and_nothing_else_is_blamed(site: Site, name: str) -> None:
+def test_broken_setup_has_one_fault_with_remedy(site: Site, name: str) -> None:
     broken = BROKEN[name]
-    settings = broken.how(site)
+    settings = broken.prepare(site)
     registered = site.cas.registered
     site.cas.registered = f"{settings.get('issuer', site.front.url)}/cas/callback"
 
     began = time.monotonic()
-    checked = site.checks("--json", **settings)
+    checked = site.run_check("--json", **settings)
     site.cas.registered = registered
 
     assert checked.of_level("FAULT") == {broken.fault}, checked.stdout + checked.stderr
     assert checked.status == 1
     found = checked.findings[broken.fault]
-    told = " ".join((found["seen"], found["means"], found["do"]))
-    for words in broken.says:
-        assert words in told
+    text = " ".join((found["seen"], found["means"], found["do"]))
+    for words in broken.words:
+        assert words in text
     assert all((found["seen"], found["means"], found["do"]))
     assert "s3cret" not in checked.stdout + checked.stderr
     assert SECRET_KEY not in checked.stdout

@@ -1,4 +1,4 @@
-"""`passerelle check` on a site that is well, and how it says what it says."""
+"""`passerelle check` on an intact site, and its output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.http.broken_setups import unregistered
+from tests.http.broken_setups import service_unregistered
 from tests.http.check_site import Site, shared, site
 from tests.support.bridge.actors import App, Browser, Wire
 from tests.support.bridge.checked_site import Issuer
@@ -20,8 +20,8 @@ from tests.support.bridge.live_bridge import PASSERELLE, free_port
 __all__ = ["shared", "site"]  # fixtures
 
 
-def signs_in(site: Site) -> None:
-    """Somebody, by the ordinary way."""
+def sign_in(site: Site) -> None:
+    """Sign one user in through the bridge."""
     wire = Wire(site.front.url, port=site.bridge.port)
     app = App(wire, secret="hub-s3cret")
     browser = Browser(wire)
@@ -31,14 +31,14 @@ def signs_in(site: Site) -> None:
     app.extract_code(browser.get(f"{service}&ticket={ticket}"))
 
 
-def test_a_good_setup_has_no_fault_before_and_after_the_first_sign_in(site: Site) -> None:
-    before = site.checks("--json")
+def test_intact_site_has_no_fault_before_and_after_sign_in(site: Site) -> None:
+    before = site.run_check("--json")
 
     assert (before.status, before.of_level("FAULT"), before.of_level("warning")) == (0, set(), set()), before.stdout
-    assert "Nobody has signed in yet" in before.findings["attributes.released"]["seen"]
+    assert "There has been no sign-in yet" in before.findings["attributes.released"]["seen"]
 
-    signs_in(site)
-    after = site.checks("--json")
+    sign_in(site)
+    after = site.run_check("--json")
 
     assert (after.status, after.of_level("FAULT"), after.of_level("warning")) == (0, set(), set()), after.stdout
     assert "displayName" in after.findings["attributes.released"]["seen"]
@@ -51,19 +51,19 @@ def test_a_good_setup_has_no_fault_before_and_after_the_first_sign_in(site: Site
     assert "2.0, saml1.1, 1.0, JSON" in after.findings["cas.protocol"]["seen"]
 
 
-def test_nothing_is_said_to_a_server_that_is_not_trusted(site: Site) -> None:
+def test_untrusted_server_receives_no_request(site: Site) -> None:
     unknown = Issuer(site.folder, "Unknown Root")
     cas = site.new_cas(tls=unknown.server("localhost", sends_issuer=True))
 
-    site.checks("--json", "--no-public", cas_url=cas.url)
+    site.run_check("--json", "--no-public", cas_url=cas.url)
 
     assert not cas.requests
 
 
-def test_made_up_tickets_are_all_that_cas_is_sent_and_each_run_makes_its_own(site: Site) -> None:
+def test_each_run_sends_its_own_made_up_ticket(site: Site) -> None:
     site.cas.requests.clear()
-    site.checks("--no-public")
-    site.checks("--no-public")
+    site.run_check("--no-public")
+    site.run_check("--no-public")
 
     tickets = {seen.value("ticket") for seen in site.cas.requests} - {""}
     assert len(tickets) == 2
@@ -71,19 +71,19 @@ def test_made_up_tickets_are_all_that_cas_is_sent_and_each_run_makes_its_own(sit
     assert not any("cookie" in seen.headers for seen in site.cas.requests)
 
 
-def test_all_faults_of_the_settings_are_told_at_once(site: Site) -> None:
-    checked = site.checks(issuer="auth.example.org", cas_url="sso/login", workers="many", secret_kee="s3cret")
+def test_all_settings_errors_are_reported_at_once(site: Site) -> None:
+    checked = site.run_check(issuer="auth.example.org", cas_url="sso/login", workers="many", secret_kee="s3cret")
 
     assert checked.status == 1
     for name in ("ISSUER", "CAS_URL", "WORKERS", "SECRET_KEE"):
         assert f"FAULT    settings: PASSERELLE_{name}" in checked.stdout
     assert "s3cret" not in checked.stdout
-    assert site.checks("--message", issuer="auth.example.org").stdout == ""
+    assert site.run_check("--message", issuer="auth.example.org").stdout == ""
 
 
-def test_the_report_reads_without_colour_and_ends_with_what_to_begin_with(site: Site) -> None:
-    checked = site.checks(
-        "--no-public", **unregistered(site), database_url=f"postgresql://u:db-s3cret@127.0.0.1:{free_port()}/x"
+def test_text_report_has_no_colour_and_ends_with_summary(site: Site) -> None:
+    checked = site.run_check(
+        "--no-public", **service_unregistered(site), database_url=f"postgresql://u:db-s3cret@127.0.0.1:{free_port()}/x"
     )
 
     lines = checked.stdout.splitlines()
@@ -91,7 +91,7 @@ def test_the_report_reads_without_colour_and_ends_with_what_to_begin_with(site: 
     findings = [line for line in lines if re.match(r"  (ok|note|warning|FAULT) +[a-z_.]+: ", line)]
     assert len(findings) >= 9
     assert any(line.startswith("           Do: ") for line in lines)
-    # What is there to be copied stands in one line, however long.
+    # URLs and commands stay on one line, so they can be copied.
     assert [line for line in lines if len(line) > 100 and "://" not in line and "java.util" not in line] == []
     last = " ".join(checked.stdout.rpartition("\n\n")[2].split())
     assert last.startswith("2 FAULTS. Begin with database: cannot use postgresql")
@@ -99,8 +99,8 @@ def test_the_report_reads_without_colour_and_ends_with_what_to_begin_with(site: 
     assert "Our service URL is not registered yet" in checked.stdout
 
 
-def test_before_the_bridge_runs_the_public_address_is_left_out(site: Site) -> None:
-    checked = site.checks("--no-public", "--json", issuer="https://auth.nowhere.invalid")
+def test_no_public_option_skips_public_address(site: Site) -> None:
+    checked = site.run_check("--no-public", "--json", issuer="https://auth.nowhere.invalid")
 
     assert checked.of_level("FAULT") == {"cas.service"}
     assert "--no-public" in checked.findings["public"]["seen"]
@@ -108,13 +108,13 @@ def test_before_the_bridge_runs_the_public_address_is_left_out(site: Site) -> No
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    [("en", "Please register it as follows"), ("fr", "Merci de l'enregistrer comme suit")],
+    [("en", "Please register it as follows"), ("fr", "Merci de bien vouloir")],
 )
-def test_the_message_alone_is_ready_to_be_pasted(site: Site, language: str, words: str) -> None:
-    checked = site.checks("--message", "--no-public", "--language", language, **unregistered(site))
+def test_message_option_prints_only_the_message(site: Site, language: str, words: str) -> None:
+    checked = site.run_check("--message", "--no-public", "--language", language, **service_unregistered(site))
 
     assert checked.stdout.startswith(("Subject: ", "Objet : "))
-    assert words in checked.stdout
+    assert words in " ".join(checked.stdout.split())
     pattern = checked.stdout.split("       ^", 1)[1].splitlines()[0]
     assert re.fullmatch(f"^{pattern}", f"{site.front.url}/cas/callback?state=abc")
     assert not re.fullmatch(f"^{pattern}", f"{site.front.url}/cas/callback/../evil")
@@ -125,7 +125,7 @@ def test_the_message_alone_is_ready_to_be_pasted(site: Site, language: str, word
     assert "displayName" in service["attributeReleasePolicy"]["allowedAttributes"][1]
 
 
-def test_the_message_follows_the_language_of_the_terminal(site: Site) -> None:
+def test_message_follows_terminal_language(site: Site) -> None:
     command = [PASSERELLE, "check", "--message", "--no-public"]
     environment = site.bridge.environment | {"LANG": "fr_FR.UTF-8"}
     environment.pop("LC_ALL", None)
@@ -134,8 +134,8 @@ def test_the_message_follows_the_language_of_the_terminal(site: Site) -> None:
     assert done.stdout.startswith("Objet : ")
 
 
-def test_with_the_state_in_a_cookie_one_exact_url_is_registered(site: Site) -> None:
-    checked = site.checks("--json", "--no-public", cas_service_state="cookie")
+def test_state_in_cookie_needs_one_exact_url(site: Site) -> None:
+    checked = site.run_check("--json", "--no-public", cas_service_state="cookie")
 
     assert (checked.status, checked.of_level("warning")) == (0, {"service_state"})
     assert r"/cas/callback(\?.*)?$" in checked.findings["service_state"]["do"]
@@ -144,42 +144,42 @@ def test_with_the_state_in_a_cookie_one_exact_url_is_registered(site: Site) -> N
     assert f"{site.front.url}/cas/callback" in asked
 
 
-def test_nothing_is_made_where_there_is_no_database_yet(site: Site) -> None:
-    checked = site.checks("--json", "--no-public", database_url=f"sqlite:///{site.folder}/none.sqlite3")
+def test_missing_database_is_not_created(site: Site) -> None:
+    checked = site.run_check("--json", "--no-public", database_url=f"sqlite:///{site.folder}/none.sqlite3")
 
     assert (checked.status, checked.findings["database"]["level"]) == (0, "note")
     assert "hub" in checked.findings["clients"]["seen"]
     assert not list(site.folder.glob("*.sqlite3*"))
 
 
-def test_a_database_url_that_is_none_is_a_fault_of_the_settings_at_once(site: Site) -> None:
-    checked = site.checks(database_url="postgresql://u:db-s3cret@127.0.0.1:notaport/db")
+def test_malformed_database_url_is_settings_fault(site: Site) -> None:
+    checked = site.run_check(database_url="postgresql://u:db-s3cret@127.0.0.1:notaport/db")
 
     assert "FAULT    settings: PASSERELLE_DATABASE_URL: names no server" in checked.stdout
     assert "s3cret" not in checked.stdout + checked.stderr
 
 
-def test_an_unread_database_does_not_mean_that_no_client_is_registered(site: Site) -> None:
+def test_unreadable_database_skips_client_finding(site: Site) -> None:
     url = f"postgresql://u:db-s3cret@127.0.0.1:{free_port()}/x"
-    checked = site.checks("--json", "--no-public", database_url=url, clients="[]")
+    checked = site.run_check("--json", "--no-public", database_url=url, clients="[]")
 
     assert checked.of_level("FAULT") == {"database"}
-    assert "left out" in checked.findings["clients"]["seen"]
+    assert "not checked" in checked.findings["clients"]["seen"]
 
 
 @pytest.mark.parametrize("options", [["--message", "--json"], ["--language", "de"], ["--ca-file", "/nowhere"], ["x"]])
-def test_wrong_usage_ends_with_status_2(site: Site, options: list[str]) -> None:
-    assert site.checks(*options).status == 2
+def test_wrong_options_exit_with_status_2(site: Site, options: list[str]) -> None:
+    assert site.run_check(*options).status == 2
 
 
-def test_the_help_teaches_what_to_do_with_it(site: Site) -> None:
-    told = site.checks("--help").stdout
+def test_help_explains_levels_and_steps(site: Site) -> None:
+    text = site.run_check("--help").stdout
 
     for word in ("FAULT", "--no-public", "--message", "Exit status", "made-up tickets"):
-        assert word in told
+        assert word in text
 
 
-def test_a_terminal_is_told_what_is_waited_for(site: Site) -> None:
+def test_terminal_shows_server_that_is_waited_for(site: Site) -> None:
     cas = site.new_cas()
     cas.hangs = 2.5
     ours, theirs = pty.openpty()
@@ -187,7 +187,7 @@ def test_a_terminal_is_told_what_is_waited_for(site: Site) -> None:
     environment = site.bridge.environment | {"PASSERELLE_CAS_URL": cas.url, "PASSERELLE_CAS_CA_FILE": ""}
     subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=theirs, timeout=60, check=False)
     os.close(theirs)
-    told = os.read(ours, 4096).decode()
+    output = os.read(ours, 4096).decode()
     os.close(ours)
 
-    assert f"waiting for localhost:{cas.port}" in told
+    assert f"waiting for localhost:{cas.port}" in output

@@ -1,4 +1,4 @@
-"""`passerelle check` in the bundle: our own certificate, and settings that have other names there."""
+"""`passerelle check` in the bundle: certificate of the edge, and names of settings."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.support.certificates import write_certificate
 __all__ = ["shared", "site"]  # fixtures
 
 
-def checks(site: Site, *options: str, edge: Path | None = None, **settings: str) -> Checked:
-    """Without --ca-file, as compose.yml lets it run."""
+def run_check(site: Site, *options: str, edge: Path | None = None, **settings: str) -> Checked:
+    """Run the command without --ca-file, as compose.yml does."""
     given = {f"PASSERELLE_{name.upper()}": value for name, value in settings.items()}
     environment = site.bridge.environment | given | {"LANG": "C.UTF-8", "COLUMNS": "100"}
     environment |= {"EDGE_CERT_FILE": str(edge)} if edge else {}
@@ -30,7 +30,7 @@ def checks(site: Site, *options: str, edge: Path | None = None, **settings: str)
 
 
 def self_signed(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate that is its own authority, and a server's side of TLS with it."""
+    """Return a self-signed certificate and a server TLS context with it."""
     write_certificate(folder, ["localhost"])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.crt", folder / "server.key")
@@ -38,8 +38,8 @@ def self_signed(folder: Path) -> tuple[Path, ssl.SSLContext]:
 
 
 @contextmanager
-def shown(site: Site, tls: ssl.SSLContext) -> Iterator[None]:
-    """The site's own proxy shows another certificate."""
+def with_certificate(site: Site, tls: ssl.SSLContext) -> Iterator[None]:
+    """Make the proxy of the site present another certificate."""
 
     def other(connection: ssl.SSLObject, name: str | None, usual: ssl.SSLContext) -> None:
         connection.context = tls
@@ -50,19 +50,17 @@ def shown(site: Site, tls: ssl.SSLContext) -> Iterator[None]:
     site.front.tls.sni_callback = None
 
 
-def test_the_authority_of_cas_is_ours_too_without_being_named_twice(site: Site) -> None:
-    checked = checks(site, "--json")
+def test_ca_file_of_cas_is_used_for_public_address(site: Site) -> None:
+    checked = run_check(site, "--json")
 
     assert checked.status == 0, checked.stdout
     assert "trusted by PASSERELLE_CAS_CA_FILE" in checked.findings["public.certificate"]["seen"]
 
 
-def test_a_certificate_that_the_deployment_made_itself_is_known_as_such_and_the_rest_is_asked(
-    site: Site, tmp_path: Path
-) -> None:
+def test_self_signed_edge_certificate_is_only_fault(site: Site, tmp_path: Path) -> None:
     edge, tls = self_signed(tmp_path)
-    with shown(site, tls):
-        checked = checks(site, "--json", edge=edge)
+    with with_certificate(site, tls):
+        checked = run_check(site, "--json", edge=edge)
 
     assert checked.of_level("FAULT") == {"public.certificate"}
     assert "this deployment's own" in checked.findings["public.certificate"]["seen"]
@@ -70,35 +68,33 @@ def test_a_certificate_that_the_deployment_made_itself_is_known_as_such_and_the_
     assert checked.of_level("ok") >= {"public.issuer", "public.bridge", "logout.reach"}
 
 
-def test_an_own_certificate_of_an_authority_unknown_here_is_a_warning_and_the_rest_is_asked(
-    site: Site, tmp_path: Path
-) -> None:
+def test_edge_certificate_of_unknown_authority_is_warning(site: Site, tmp_path: Path) -> None:
     issuer = Issuer(tmp_path, "Campus Root")
     tls = issuer.server("localhost")
     (leaf,) = tmp_path.glob("localhost-*.pem")
-    with shown(site, tls):
-        checked = checks(site, "--json", edge=leaf)
+    with with_certificate(site, tls):
+        checked = run_check(site, "--json", edge=leaf)
 
     assert (checked.status, checked.of_level("warning")) == (0, {"public.certificate"}), checked.stdout
     assert "'Campus Root'" in checked.findings["public.certificate"]["seen"]
     assert checked.of_level("ok") >= {"public.issuer", "public.bridge", "logout.reach"}
 
 
-def test_a_strangers_certificate_at_our_address_stays_a_fault(site: Site, tmp_path: Path) -> None:
+def test_certificate_of_other_server_is_fault(site: Site, tmp_path: Path) -> None:
     edge, _ = self_signed(tmp_path)
     (tmp_path / "other").mkdir()
     _, tls = self_signed(tmp_path / "other")
-    with shown(site, tls):
-        checked = checks(site, "--json", edge=edge)
+    with with_certificate(site, tls):
+        checked = run_check(site, "--json", edge=edge)
 
     assert checked.of_level("FAULT") == {"public.certificate"}
     assert "this deployment's own" not in checked.findings["public.certificate"]["seen"]
-    assert "from those who run it" not in checked.findings["public.certificate"]["do"]
+    assert "from its administrators" not in checked.findings["public.certificate"]["do"]
 
 
-def test_the_own_certificate_of_cas_as_ca_file_is_a_note(site: Site, tmp_path: Path) -> None:
+def test_server_certificate_of_cas_as_ca_file_is_note(site: Site, tmp_path: Path) -> None:
     file, tls = self_signed(tmp_path)
-    checked = site.checks("--json", "--no-public", cas_url=site.new_cas(tls=tls).url, cas_ca_file=file)
+    checked = site.run_check("--json", "--no-public", cas_url=site.new_cas(tls=tls).url, cas_ca_file=file)
 
     assert checked.status == 0, checked.stdout
     assert checked.findings["cas.ca_file"]["level"] == "note"
@@ -106,41 +102,41 @@ def test_the_own_certificate_of_cas_as_ca_file_is_a_note(site: Site, tmp_path: P
 
 
 @pytest.mark.parametrize("is_edge_known", [True, False])
-def test_where_the_settings_are_is_said_in_the_bundle(site: Site, tmp_path: Path, is_edge_known: bool) -> None:
+def test_bundle_report_explains_where_settings_are(site: Site, tmp_path: Path, is_edge_known: bool) -> None:
     edge = tmp_path / "server.crt" if is_edge_known else None
     for settings in ({"cas_protocol": "4.0"}, {"cas_url": "http://localhost:1/cas", "cas_ca_file": ""}):
-        said = " ".join(checks(site, "--no-public", edge=edge, **settings).stdout.split())
-        assert ("PASSERELLE_CAS_… and PASSERELLE_SINGLE_LOGOUT_… are in .env here" in said) is is_edge_known
+        text = " ".join(run_check(site, "--no-public", edge=edge, **settings).stdout.split())
+        assert ("PASSERELLE_CAS_… and PASSERELLE_SINGLE_LOGOUT_… are in .env" in text) is is_edge_known
 
 
-def test_json_has_the_same_keys_whatever_the_settings(site: Site) -> None:
-    well, faulty = site.checks("--json", "--no-public").report, checks(site, "--json", issuer="x").report
+def test_json_always_has_the_same_keys(site: Site) -> None:
+    valid, invalid = site.run_check("--json", "--no-public").report, run_check(site, "--json", issuer="x").report
 
-    assert well.keys() == faulty.keys() >= {"version", "issuer", "findings", "faults", "message"}
-    assert (faulty["issuer"], faulty["message"], faulty["faults"]) == (None, None, 1)
-    assert well["version"] == faulty["version"]
-    assert all("to_cas" in one for one in [*well["findings"], *faulty["findings"]])
+    assert valid.keys() == invalid.keys() >= {"version", "issuer", "findings", "faults", "message"}
+    assert (invalid["issuer"], invalid["message"], invalid["faults"]) == (None, None, 1)
+    assert valid["version"] == invalid["version"]
+    assert all("to_cas" in one for one in [*valid["findings"], *invalid["findings"]])
 
 
-def test_json_has_what_is_to_be_told_to_cas(site: Site) -> None:
-    site.cas.registered = "https://somebody.else.example.org/"
+def test_json_has_sentence_for_cas_in_each_language(site: Site) -> None:
+    site.cas.registered = "https://other.example.org/"
     try:
-        found = site.checks("--json", "--no-public").findings["cas.service"]
+        found = site.run_check("--json", "--no-public").findings["cas.service"]
     finally:
         site.cas.registered = f"{site.front.url}/cas/callback"
 
-    told = json.loads(json.dumps(found))["to_cas"]
-    assert set(told) == {"en", "fr"}
+    to_cas = json.loads(json.dumps(found))["to_cas"]
+    assert set(to_cas) == {"en", "fr"}
 
 
-def test_the_message_alone_does_not_ask_our_own_address(site: Site) -> None:
-    checked = site.checks("--message", issuer="https://auth.nowhere.invalid")
+def test_message_option_skips_public_address(site: Site) -> None:
+    checked = site.run_check("--message", issuer="https://auth.nowhere.invalid")
 
     assert "https://auth.nowhere.invalid/cas/logout" in checked.stdout
 
 
 @pytest.mark.parametrize("has_client", [True, False])
-def test_the_start_warns_of_no_application_only_when_there_is_none(tmp_path: Path, has_client: bool) -> None:
+def test_serve_warns_only_without_any_client(tmp_path: Path, has_client: bool) -> None:
     bridge = LiveBridge(tmp_path, cas_url="http://127.0.0.1:1/cas", clients=[])
     if has_client:
         add = [PASSERELLE, "clients", "add", "Wiki", "--redirect-uri", "https://wiki.example.org/callback"]

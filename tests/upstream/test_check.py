@@ -1,4 +1,4 @@
-"""`passerelle check` tells the truth about servers that we did not write."""
+"""`passerelle check` against CAS servers of other projects."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.upstream.site import Site, site_at
 SECRET_KEY = "7c1e0b7d6a4f4e2d8c9b1a2f3e4d5c6b7a8f9e0d1c2b3a4f5e6d7c8b9a0f1e2d"
 
 
-def checked(site: Site, *options: str) -> dict[str, dict[str, Any]]:
-    """What is found, by name; the exit status has to fit it."""
+def run_check(site: Site, *options: str) -> dict[str, dict[str, Any]]:
+    """Return the findings by ID and compare the exit status with them."""
     command = [PASSERELLE, "check", "--json", *options]
     done = subprocess.run(command, env=site.bridge.environment, capture_output=True, text=True, timeout=90, check=False)
     found = {one["id"]: one for one in json.loads(done.stdout)["findings"]}
@@ -23,22 +23,22 @@ def checked(site: Site, *options: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_where_all_is_well_it_finds_no_fault_and_what_happened_since(cas: RealCas, folder: Path) -> None:
+def test_intact_site_has_no_fault_and_shows_sign_ins(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, PASSERELLE_SECRET_KEY=SECRET_KEY) as site:
-        found = checked(site)
+        found = run_check(site)
 
         assert [name for name, one in found.items() if one["level"] in ("FAULT", "warning")] == [
             *(["cas.certificate"] if "expires in" in found["cas.certificate"]["seen"] else [])
         ]
         assert found["cas.service"]["level"] == "ok"
-        assert "Nobody has signed in yet" in found["attributes.released"]["seen"]
+        assert "There has been no sign-in yet" in found["attributes.released"]["seen"]
         for protocol in cas.protocols:
             assert protocol in found["cas.protocol"]["seen"]
         assert ("JSON" in found["cas.protocol"]["seen"]) is cas.speaks_json
 
         person = site.person()
         site.sign_in(person)
-        found = checked(site)
+        found = run_check(site)
         assert found["attributes.released"]["level"] == found["attributes.claims"]["level"] == "ok" or (
             "given_name" in found["attributes.claims"]["seen"]  # what this server's user does not have
         )
@@ -46,11 +46,11 @@ def test_where_all_is_well_it_finds_no_fault_and_what_happened_since(cas: RealCa
         assert found["logout.last"]["level"] == "note"
 
         person.at_cas.sign_out()
-        assert "second" in checked(site)["logout.last"]["seen"]
+        assert "second" in run_check(site)["logout.last"]["seen"]
 
 
-def test_that_our_address_is_not_registered_is_the_one_fault(cas: RealCas, folder: Path) -> None:
+def test_unregistered_service_is_only_fault(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, is_registered=False, PASSERELLE_SECRET_KEY=SECRET_KEY) as site:
-        found = checked(site)
+        found = run_check(site)
 
     assert [name for name, one in found.items() if one["level"] == "FAULT"] == ["cas.service"]

@@ -1,4 +1,4 @@
-"""What `passerelle check` looks at: a CAS server and a reverse proxy that can each be broken in a nameable way."""
+"""Servers for `passerelle check`: a CAS server and a reverse proxy that tests can break."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAGE = {"Content-Type": "text/html"}
 
 
 class Issuer:
-    """An authority that nobody knows, or one below another."""
+    """A certificate authority that no client trusts by default, or an intermediate one."""
 
     def __init__(self, folder: Path, name: str, above: Issuer | None = None) -> None:
         self.folder, self.name, self.above = folder, name, above
@@ -38,7 +38,7 @@ class Issuer:
         self.ca_file.write_bytes(self.certificate.public_bytes(Encoding.PEM))
 
     def server(self, host: str, *, days: tuple[int, int] = (-60, 60), sends_issuer: bool = False) -> ssl.SSLContext:
-        """A server's side of TLS with a certificate for this host."""
+        """Return a server TLS context with a certificate for a host."""
         key = ec.generate_private_key(ec.SECP256R1())
         pem = _certificate(host, key, self.name, self.key, hosts=[host], days=days).public_bytes(Encoding.PEM)
         file = self.folder / f"{host}-{time.monotonic_ns()}.pem"
@@ -75,27 +75,27 @@ def _certificate(
 
 
 class CheckedCas(ScriptedCas):
-    """Has a registry of one service, a clock, and settings that an administrator got wrong."""
+    """A CAS server with one registered service, a clock, and settings that tests can break."""
 
     def __init__(self, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(port=port, tls=tls)
         self.url = self.url.replace("127.0.0.1", "localhost")
         self.signed_in = False
-        self.spoken = set(VALIDATE_PATHS)
+        self.paths = set(VALIDATE_PATHS)
         self.registered = "https://"
         self.seconds_ahead = 0.0
         self.redirects_to: str | None = None
         self.fails_for_unknown = False
-        """As Apereo 7 does: status 500 wherever a service is named that is not registered."""
-        self.registered_bare = False
-        """As a pattern without `(\\?.*)?` does: a service with a query is unknown."""
-        self.kept_out: dict[str, int] = {}
-        """Begin of a path = the status that it is answered with, whatever is asked."""
+        """Responds 500 to an unregistered service, as Apereo CAS 7 does."""
+        self.is_pattern_without_query = False
+        """Rejects a service with a query, as a pattern without `(\\?.*)?` does."""
+        self.blocked: dict[str, int] = {}
+        """Path prefix to the status of every response below it."""
         self.hangs = 0.0
-        """Seconds before each answer."""
+        """Seconds before each response."""
 
     def knows(self, service: str) -> bool:
-        return service == self.registered if self.registered_bare else service.startswith(self.registered)
+        return service == self.registered if self.is_pattern_without_query else service.startswith(self.registered)
 
     def answer(self, exchange: Exchange) -> None:
         request, usual = exchange.request_seen, exchange.reply
@@ -115,11 +115,11 @@ class CheckedCas(ScriptedCas):
             exchange.reply(b'status: 500\nmessage: "Unauthorized"', status=500, headers={"Content-Type": "text/plain"})
         elif request.path == "/cas/login" and "service" not in request.query:
             exchange.reply(b"<!DOCTYPE html><title>Sign in</title>", headers=PAGE)
-        elif statuses := [status for path, status in self.kept_out.items() if request.path.startswith(path)]:
-            exchange.reply(b"<html>Not now, not you</html>", status=statuses[0], headers=PAGE)
+        elif statuses := [status for path, status in self.blocked.items() if request.path.startswith(path)]:
+            exchange.reply(b"<html>Blocked</html>", status=statuses[0], headers=PAGE)
         elif request.path == "/cas/login" and not self.knows(request.value("service")):
             exchange.reply(b"<!DOCTYPE html><title>Not authorized</title>", status=403, headers=PAGE)
-        elif request.path in VALIDATE_PATHS and request.path not in self.spoken:
+        elif request.path in VALIDATE_PATHS and request.path not in self.paths:
             exchange.reply(b"<!DOCTYPE html><title>Nothing here</title>", status=404, headers=PAGE)
         else:
             super().answer(exchange)
@@ -127,20 +127,20 @@ class CheckedCas(ScriptedCas):
         self.requests.append(request)
 
 
-Rule = Callable[["_Passing"], None]
+Rule = Callable[["_ProxyHandler"], None]
 
 
 @dataclass
-class Front:
-    """A reverse proxy over https in front of a bridge, with rules that break it."""
+class FrontProxy:
+    """An https reverse proxy in front of a bridge, with rules that break it."""
 
     tls: ssl.SSLContext | None
     backend_port: int | None = None
     rules: dict[str, Rule] = field(default_factory=dict)
-    """Path = what is done with it in place of handing it on; `*` for every path."""
+    """Path to its handler instead of forwarding; `*` for every path."""
 
     def __post_init__(self) -> None:
-        self._server = _Server(("127.0.0.1", 0), _Passing)
+        self._server = _Server(("127.0.0.1", 0), _ProxyHandler)
         self._server.front = self
         if self.tls:
             self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
@@ -159,13 +159,13 @@ class Front:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    front: Front
+    front: FrontProxy
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Broken handshakes are part of the play."""
+        """Ignore failed handshakes, which tests cause on purpose."""
 
 
-class _Passing(BaseHTTPRequestHandler):
+class _ProxyHandler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
 
@@ -173,11 +173,11 @@ class _Passing(BaseHTTPRequestHandler):
         front = cast(_Server, self.server).front
         self.content = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         rule = front.rules.get(urlsplit(self.path).path) or front.rules.get("*")
-        (rule or _Passing.hand_on)(self)
+        (rule or _ProxyHandler.forward)(self)
 
     do_POST = do_GET  # noqa: N815  the library's name for it
 
-    def hand_on(self, drop: tuple[str, ...] = ()) -> None:
+    def forward(self, drop: tuple[str, ...] = ()) -> None:
         port = cast(_Server, self.server).front.backend_port
         assert port is not None
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -202,7 +202,7 @@ class _Passing(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def says(body: bytes, *, status: int = 200, **headers: Any) -> Rule:
-    """Answer this, whatever the bridge would say."""
+def always(body: bytes, *, status: int = 200, **headers: Any) -> Rule:
+    """Return a rule that sends a fixed response."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda passing: passing.reply(body, status=status, headers=named)
+    return lambda exchange: exchange.reply(body, status=status, headers=named)

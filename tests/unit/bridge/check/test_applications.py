@@ -1,22 +1,25 @@
-"""What keeps an application from hearing of sign-outs, judged from what was seen at its address."""
+"""Findings about applications that receive sign-outs."""
 
 from __future__ import annotations
 
 import threading
 import time
-from contextlib import nullcontext
 
 import pytest
 
-from bridge.check.applications import AT_ONCE, DELIVERY_SECONDS, Tried, examine_applications, judge_application
-from bridge.check.asking import Asker
-from bridge.check.failures import Kind
-from bridge.check.probe import Place, Trouble
+from bridge.check.applications import (
+    DELIVERY_SECONDS,
+    MAX_CONNECTIONS,
+    ConnectionResult,
+    check_applications,
+    evaluate_application,
+)
+from bridge.check.probe import Failure, FailureKind, ProbeClient, Target
 from bridge.oauth.backchannel import ATTEMPT_SECONDS
 from bridge.settings import ClientSettings
 
 NOW = 1_700_000_000.0
-PLACE = Place(url="https://wiki.example.org")
+TARGET = Target(url="https://wiki.example.org")
 
 
 def client(client_id: str, address: str | None) -> ClientSettings:
@@ -25,81 +28,80 @@ def client(client_id: str, address: str | None) -> ClientSettings:
     )
 
 
-class NoNetwork(Asker):
-    """Every place is reached, after a while."""
+class FakeClient(ProbeClient):
+    """Connects to every server after a delay."""
 
-    def __init__(self, *, seconds: float = 60.0, takes: float = 0.0) -> None:
-        super().__init__(lambda _: nullcontext(), seconds)
-        self.takes = takes
+    def __init__(self, *, seconds: float = 60.0, delay: float = 0.0) -> None:
+        super().__init__(seconds=seconds)
+        self.delay = delay
         self.reached: list[str] = []
         self.busy = self.busiest = 0
         self._lock = threading.Lock()
 
-    def reach(self, place: Place, *, seconds: float) -> Trouble | None:
-        self.check_time(seconds)
+    def connect(self, target: Target, *, seconds: float = DELIVERY_SECONDS) -> Failure | None:
         with self._lock:
-            self.reached.append(place.url)
+            self.reached.append(target.url)
             self.busy += 1
             self.busiest = max(self.busiest, self.busy)
-        time.sleep(self.takes)
+        time.sleep(self.delay)
         with self._lock:
             self.busy -= 1
         return None
 
 
-def test_it_waits_as_long_as_a_delivery_does() -> None:
+def test_time_limit_is_that_of_a_delivery() -> None:
     assert DELIVERY_SECONDS == ATTEMPT_SECONDS
 
 
 @pytest.mark.parametrize("kind", ["name", "refused", "unconnected", "silent", "tls", "http", "network"])
-def test_whatever_is_in_the_way_is_a_warning_that_says_what_will_happen_and_what_to_do(kind: Kind) -> None:
-    trouble = Trouble(url=PLACE.url, kind=kind, detail="a reason", numbers=())
-    found = judge_application("wiki", PLACE, Tried(trouble=trouble), False, NOW)
+def test_each_connection_failure_is_warning_with_remedy(kind: FailureKind) -> None:
+    failure = Failure(url=TARGET.url, kind=kind, detail="a reason", addresses=())
+    found = evaluate_application("wiki", TARGET, ConnectionResult(failure=failure), False, NOW)
     assert found is not None
     assert (found.level, found.to_cas) == ("warning", None)
-    assert found.seen.startswith("wiki cannot be told that somebody signed out: ")
+    assert found.seen.startswith("wiki cannot receive sign-outs: ")
     assert "a reason" in found.seen
-    assert "stays signed in there" in found.means
+    assert "stay signed in there" in found.means
     assert "passerelle clients edit wiki --backchannel-logout-uri URI" in found.do
     assert "CAS" not in f"{found.seen} {found.means} {found.do}"
 
 
-def test_an_address_within_the_container_is_said_to_be_one() -> None:
-    place = Place(url="http://localhost:8000")
-    trouble = Trouble(url=place.url, kind="refused", detail="Connection refused", numbers=("127.0.0.1",))
-    found = judge_application("wiki", place, Tried(trouble=trouble), True, NOW)
+def test_loopback_address_is_explained() -> None:
+    target = Target(url="http://localhost:8000")
+    failure = Failure(url=target.url, kind="refused", detail="Connection refused", addresses=("127.0.0.1",))
+    found = evaluate_application("wiki", target, ConnectionResult(failure=failure), True, NOW)
     assert found is not None
     assert "the container itself" in found.means
 
 
-def test_a_name_cannot_steer_a_terminal() -> None:
-    trouble = Trouble(url=PLACE.url, kind="name", detail="\x1b[2J", numbers=())
-    found = judge_application("\x1b[31m", PLACE, Tried(trouble=trouble), False, NOW)
+def test_client_name_has_no_control_characters() -> None:
+    failure = Failure(url=TARGET.url, kind="name", detail="\x1b[2J", addresses=())
+    found = evaluate_application("\x1b[31m", TARGET, ConnectionResult(failure=failure), False, NOW)
     assert found is not None
     assert "\x1b" not in f"{found.seen} {found.means} {found.do}"
 
 
-def test_each_place_is_tried_once_and_a_few_at_a_time() -> None:
-    addresses = [f"https://app-{number}.example.org/out" for number in range(3 * AT_ONCE)]
+def test_each_server_is_connected_once_with_limit() -> None:
+    addresses = [f"https://app-{number}.example.org/out" for number in range(3 * MAX_CONNECTIONS)]
     same = [client(f"same-{way}", f"HTTPS://App-0.example.org/{way}?x=1") for way in ("a", "b")]
     clients = [client(f"app-{number}", address) for number, address in enumerate(addresses)]
-    asker = NoNetwork(takes=0.02)
-    (found,) = examine_applications([*clients, *same, client("deaf", None)], (), asker, NOW)
-    assert sorted(asker.reached) == sorted(address.removesuffix("/out") for address in addresses)
-    assert 1 < asker.busiest <= AT_ONCE
+    fake = FakeClient(delay=0.02)
+    (found,) = check_applications([*clients, *same, client("without-uri", None)], (), fake, NOW)
+    assert sorted(fake.reached) == sorted(address.removesuffix("/out") for address in addresses)
+    assert 1 < fake.busiest <= MAX_CONNECTIONS
     assert found.level == "ok"
-    assert "deaf" not in found.seen
+    assert "without-uri" not in found.seen
 
 
 @pytest.mark.parametrize("left", [0, DELIVERY_SECONDS - 0.5])
-def test_who_was_not_asked_for_want_of_time_is_said_to_be_left_out(left: float) -> None:
-    """Also where some is left, but less than a delivery has: it could be blamed for what would do."""
-    asker = NoNetwork(seconds=left)
-    found = examine_applications([client("wiki", PLACE.url), client("blog", PLACE.url)], (), asker, NOW)
-    assert asker.reached == []
+def test_application_without_time_left_is_skipped(left: float) -> None:
+    """With less time than a delivery has, a slow application would seem unreachable."""
+    fake = FakeClient(seconds=left)
+    found = check_applications([client("wiki", TARGET.url), client("blog", TARGET.url)], (), fake, NOW)
+    assert fake.reached == []
     assert [one.level for one in found] == ["note", "note"]
-    assert "wiki can be told of sign-outs: left out" in found[0].seen
+    assert "Sign-out delivery to wiki: not checked" in found[0].seen
 
 
-def test_without_clients_there_is_nothing_to_say() -> None:
-    assert examine_applications([client("deaf", None)], (), NoNetwork(), NOW) == []
+def test_no_backchannel_uri_has_no_finding() -> None:
+    assert check_applications([client("without-uri", None)], (), FakeClient(), NOW) == []

@@ -1,4 +1,4 @@
-"""How `passerelle check` shows what it found: what comes last, and when the letter is part of it."""
+"""Text output of `passerelle check`."""
 
 from __future__ import annotations
 
@@ -6,28 +6,32 @@ from collections.abc import Sequence
 
 import pytest
 
-from bridge.check.examination import Report
-from bridge.check.findings import Finding, Told, fault, ok, warning
-from bridge.check.message import Request
-from bridge.cli.check_output import report_text
+from bridge.check.findings import Finding, fault, ok, warning
+from bridge.check.registration import Registration
+from bridge.check.request import RegistrationRequest
+from bridge.check.run import Report
+from bridge.cli.check_output import format_report, format_settings_errors
+from passerelle_common.i18n import Message
 
-TOLD = Told("please", "merci")
+TO_CAS = Message("Please act.")
+
+
+@pytest.mark.parametrize("in_bundle", [True, False])
+def test_bundle_explains_where_settings_are(in_bundle: bool) -> None:
+    wrong = fault("settings", "PASSERELLE_CAS_URL: is required", "The bridge does not start.", "Correct it.")
+
+    assert ("are in .env, without" in format_settings_errors([wrong], in_bundle=in_bundle)) is in_bundle
+    assert ".env" not in format_settings_errors([ok("settings", "Well.")], in_bundle=in_bundle)
 
 
 def faults(*names: str) -> list[Finding]:
-    return [fault(name, f"{name} is wrong.", "It matters.", f"Mend {name}.") for name in names]
+    return [fault(name, f"{name} is wrong.", "It matters.", f"Fix {name}.") for name in names]
 
 
-def shown(findings: Sequence[Finding]) -> str:
-    request = Request(
-        issuer="https://auth.example.org",
-        cas_url="https://sso/cas",
-        state_in_cookie=False,
-        wanted=(),
-        findings=findings,
-    )
-    report = Report(installation=findings, cas=(), public=(), applications=(), sign_ins=(), request=request)
-    return report_text(report, "THE LETTER")
+def formatted(findings: Sequence[Finding]) -> str:
+    ours = Registration(issuer="https://auth.example.org")
+    request = RegistrationRequest(registration=ours, cas_url="https://sso/cas", attributes=(), findings=findings)
+    return format_report(Report(installation=findings, request=request), "THE MESSAGE")
 
 
 @pytest.mark.parametrize(
@@ -41,30 +45,28 @@ def shown(findings: Sequence[Finding]) -> str:
         (("database", "cas.port"), "database"),
     ],
 )
-def test_what_to_begin_with_is_what_the_others_hang_on(names: tuple[str, ...], first: str) -> None:
-    assert " ".join(shown(faults(*names)).splitlines()[-2:]).endswith(f"{first}: {first} is wrong. Mend {first}.")
+def test_summary_begins_with_root_fault(names: tuple[str, ...], first: str) -> None:
+    assert " ".join(formatted(faults(*names)).splitlines()[-2:]).endswith(f"{first}: {first} is wrong. Fix {first}.")
 
 
-def test_a_single_fault_is_said_once_more_at_the_end() -> None:
-    assert shown([ok("x", "fine"), *faults("cas.port")]).endswith(
-        "1 FAULT. It is cas.port: cas.port is wrong. Mend cas.port."
+def test_single_fault_is_repeated_at_end() -> None:
+    assert formatted([ok("x", "fine"), *faults("cas.port")]).endswith(
+        "1 FAULT. It is cas.port: cas.port is wrong. Fix cas.port."
     )
 
 
 @pytest.mark.parametrize(
-    ("findings", "has_letter"),
+    ("findings", "has_message"),
     [
-        ([fault("cas.service", "s", "m", "d", TOLD)], True),
-        ([fault("cas.service", "s", "m", "d", TOLD), *faults("public.issuer")], False),
-        ([fault("cas.service", "s", "m", "d", TOLD), *faults("public.metrics")], True),
-        ([warning("cas.certificate", "It expires.", "m", "d", TOLD)], False),
-        ([warning("cas.certificate", "It expires.", "m", "d", TOLD), *faults("database")], False),
+        ([fault("cas.service", "s", "m", "d", TO_CAS)], True),
+        ([fault("cas.service", "s", "m", "d", TO_CAS), *faults("public.issuer")], False),
+        ([fault("cas.service", "s", "m", "d", TO_CAS), *faults("public.metrics")], True),
+        ([warning("cas.certificate", "It expires.", "m", "d", TO_CAS)], False),
+        ([warning("cas.certificate", "It expires.", "m", "d", TO_CAS), *faults("database")], False),
         (faults("cas.port"), False),
     ],
 )
-def test_the_letter_is_shown_when_cas_has_something_to_mend_and_we_have_not(
-    findings: list[Finding], has_letter: bool
-) -> None:
-    text = shown(findings)
-    assert ("THE LETTER" in text) is has_letter
-    assert ("passerelle check --message`." in text) is not has_letter
+def test_message_is_shown_if_only_cas_must_act(findings: list[Finding], has_message: bool) -> None:
+    text = formatted(findings)
+    assert ("THE MESSAGE" in text) is has_message
+    assert ("passerelle check --message`." in text) is not has_message

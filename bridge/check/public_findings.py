@@ -1,0 +1,178 @@
+"""Findings about the public address of the bridge as other machines see it. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import urlsplit
+
+from bridge.check.certificates import Certificate
+from bridge.check.findings import Finding, fault, note, ok, printable, skipped, warning
+from bridge.check.probe import Failure, Response
+from bridge.check.protocols import without_query
+from bridge.check.single_logout import REQUEST_ID
+
+_GATEWAY_STATUSES = (502, 503, 504)
+
+
+def evaluate_program(issuer: str, discovery: Response) -> Finding | None:
+    """Evaluate whether a bridge answers at the issuer; return None if it does."""
+    if discovery.is_redirect:
+        return fault(
+            "public.program",
+            f"{discovery.url} redirects to {printable(without_query(discovery.location))}.",
+            "Applications find no provider there.",
+            "Correct PASSERELLE_ISSUER, or remove the redirect in the reverse proxy: clients do not follow it.",
+        )
+    if discovery.status in _GATEWAY_STATUSES and REQUEST_ID not in discovery.headers:
+        return fault(
+            "public.program",
+            f"The reverse proxy responds for {issuer}, but not the bridge behind it (status {discovery.status}).",
+            "The bridge does not run, or the proxy uses another address for it.",
+            "Start `passerelle serve`. Compare PASSERELLE_BIND with the address in the proxy's configuration. "
+            "(Before the bridge runs: `passerelle check --no-public`.)",
+        )
+    if discovery.status != 200 or served_issuer(discovery) is None:
+        content = "a web page" if discovery.is_page else f"status {discovery.status}"
+        return fault(
+            "public.program",
+            f"A program other than Passerelle responds at {discovery.url} ({content}).",
+            "The host name leads to another machine, or the proxy does not forward this host and path to the bridge.",
+            "Correct the DNS entry or the proxy's rule for this host. The proxy must forward the path unchanged.",
+        )
+    return None
+
+
+def evaluate_edge_certificate(host: str, leaf: Certificate) -> Finding:
+    """Evaluate a certificate of the bundle's own edge that this machine does not trust."""
+    do = (
+        "Put a certificate from an authority that they trust, with its chain, into deployment/certs/server.crt and its "
+        "key into deployment/certs/server.key. Then run `docker compose up -d`."
+    )
+    if leaf.is_self_signed:
+        return fault(
+            "public.certificate",
+            f"The certificate of {host} is this deployment's own and self-signed, so no other machine trusts it.",
+            "Browsers show a warning, and CAS cannot notify the bridge of sign-outs.",
+            do,
+        )
+    return warning(
+        "public.certificate",
+        f"The certificate of {host} is this deployment's own, from {leaf.issuer!r}, which this machine does not trust.",
+        "It works only for browsers and CAS servers that trust this authority.",
+        f"{do} If all of them trust it, pass its certificate (PEM) with --ca-file.",
+    )
+
+
+def _json_field(response: Response, name: str) -> Any:
+    try:
+        return json.loads(response.body)[name]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return None
+
+
+def served_issuer(discovery: Response) -> str | None:
+    """Return the issuer in a discovery document (OIDC Discovery §3), or None."""
+    issuer = _json_field(discovery, "issuer")
+    return issuer if isinstance(issuer, str) else None
+
+
+def evaluate_issuer(configured: str, served: str) -> Finding:
+    """Compare the served issuer with the configured one; they must be identical (OIDC Discovery §4.3)."""
+    if served == configured:
+        return ok("public.issuer", f"The bridge serves the configured issuer, {configured}.")
+    return fault(
+        "public.issuer",
+        f"The bridge at {configured} serves the issuer {printable(served)}: {url_difference(configured, served)}.",
+        "Applications reject every token, because the issuer must be identical.",
+        "Set the same PASSERELLE_ISSUER for the running bridge and this command, then restart the bridge. If it is the "
+        "same, the host name leads to another installation.",
+    )
+
+
+def url_difference(one: str, other: str) -> str:
+    """Name the parts in which two URLs differ."""
+    try:
+        first, second = urlsplit(one), urlsplit(other)
+        pairs = {
+            "scheme": (first.scheme, second.scheme),
+            "host": (first.hostname, second.hostname),
+            "port": (first.port, second.port),
+            "path": (first.path, second.path),
+        }
+    except ValueError:
+        return "it is not a URL"
+    if one.rstrip("/") == other.rstrip("/"):
+        return "a trailing slash differs"
+    differing = [f"the {name} differs" for name, (x, y) in pairs.items() if x != y]
+    return ", ".join(differing) or "they differ in case or spelling"
+
+
+def evaluate_identity(discovery: Response, jwks: Response | Failure, our_kids: Collection[str]) -> Finding:
+    """Evaluate whether the responding bridge uses our database, by its signing keys."""
+    if REQUEST_ID not in discovery.headers:
+        return warning(
+            "public.bridge",
+            "The response lacks the header X-Request-Id, which the bridge always sets.",
+            "Another program or a cache responds, or the proxy removes headers. Users cannot quote the reference of an "
+            "error page.",
+            "Forward response headers unchanged in the reverse proxy.",
+        )
+    if not our_kids or isinstance(jwks, Failure):
+        reason = "its keys could not be fetched" if our_kids else "the database holds no keys yet"
+        return skipped("public.bridge", "The database of the responding bridge", reason)
+    if _kids(jwks) & set(our_kids):
+        return ok("public.bridge", "The responding bridge uses this database.")
+    return fault(
+        "public.bridge",
+        "The responding bridge has other signing keys than this database.",
+        "It uses another database: another installation, an old container, or other settings than this command.",
+        "Run this command with the environment of the running bridge, or stop the other bridge.",
+    )
+
+
+def _kids(jwks: Response) -> set[str]:
+    keys = _json_field(jwks, "keys")
+    return (
+        {str(key["kid"]) for key in keys if isinstance(key, dict) and "kid" in key} if isinstance(keys, list) else set()
+    )
+
+
+def evaluate_plain_http(issuer: str, response: Response | Failure) -> Finding:
+    """Evaluate the response over plain HTTP, which browsers may request for a bare host name."""
+    if isinstance(response, Failure):
+        seen = f"No program responds at {response.url}."
+        return note("public.http", seen, "Users who enter the address without https:// may see an error.")
+    if response.is_redirect and response.location.startswith("https:"):
+        return ok("public.http", "Plain HTTP redirects to https.")
+    return warning(
+        "public.http",
+        f"{without_query(response.url)} responds without https (status {response.status}).",
+        "Data sent there can be read in transit.",
+        f"Redirect it to {issuer} in the reverse proxy.",
+    )
+
+
+def evaluate_metrics(response: Response | Failure) -> Finding:
+    """Evaluate whether the metrics are public."""
+    if isinstance(response, Response) and response.status == 200 and b"passerelle_" in response.body:
+        return fault(
+            "public.metrics",
+            f"Any unauthenticated client can read {response.url}.",
+            "The sign-in statistics are public.",
+            "Set PASSERELLE_METRICS_TOKEN, or reject that path in the reverse proxy and send X-Forwarded-For.",
+        )
+    return ok("public.metrics", "The metrics are not public.")
+
+
+def evaluate_hsts(discovery: Response) -> Finding:
+    """Evaluate the Strict-Transport-Security header (RFC 6797)."""
+    if "strict-transport-security" in discovery.headers:
+        return ok("public.hsts", "Browsers must use https (HSTS).")
+    return note(
+        "public.hsts",
+        "Browsers may use plain HTTP (no Strict-Transport-Security header).",
+        "An attacker could intercept the first visit over plain HTTP.",
+        "Add `Strict-Transport-Security: max-age=31536000` in the reverse proxy.",
+    )
