@@ -20,12 +20,10 @@ from bridge.cli.client_output import (
     change_text,
     client_fields,
     note,
-    note_changed_subjects,
-    note_identifying_scopes,
-    note_shared_redirect_uris,
     print_json,
+    print_notes,
 )
-from bridge.cli.client_recipes import ChosenRecipe, choose_recipe, configuration_text, filled_fields, recipe_options
+from bridge.cli.client_recipes import ChosenRecipe, choose_recipe, configuration_text, filled_fields
 from bridge.oauth.client_plan import Change, changed_fields
 from bridge.oauth.clients import RELOAD_SECONDS, client_document, validate_client
 from bridge.recipes import Recipe, fill_url_lines, moved_addresses, previous_url
@@ -37,7 +35,8 @@ _INTO = "{into}, replacing the lines with the old URL"
 @click.command()
 @client_id_argument
 @click.option("--name", "client_name", callback=not_empty, help="The name that users see.")
-@recipe_options("With --url: the original recipe of the client.", "the new URL of the application.")
+@click.option("--recipe", "recipe_name", metavar="APP", help="With --url: the original recipe of the client.")
+@click.option("--url", metavar="URL", help="With --recipe: the new URL of the application.")
 @client_options
 @click.option("--clear", type=click.Choice(list(CLEARABLE)), multiple=True, help="Reset this field to its default.")
 @json_option
@@ -68,10 +67,7 @@ def edit(
             moved = validate_client({**client_document(before), **facts})
             filled = fill_url_lines(chosen.recipe, moved, issuer=settings.issuer, url=chosen.url)
         after = clients.edit(client_id, facts)
-        if before.redirect_uris != after.redirect_uris:
-            note_shared_redirect_uris(after, clients)
-        note_changed_subjects(before, after)
-        note_identifying_scopes(after)
+        print_notes(after, clients, before)
         fields = client_fields(clients.find(client_id))
     change = Change(client_id=client_id, action="change", fields=changed_fields(before, after))
     if not as_json:

@@ -104,27 +104,24 @@ def note(sentence: str) -> None:
     click.echo(f"Note: {sentence}", err=True)
 
 
-def note_shared_redirect_uris(client: ClientSettings, store: ClientStore) -> None:
-    """Note the redirect URIs that another client has as well, except loopback addresses."""
-    uris = {uri for uri in client.redirect_uris if not is_loopback(urlsplit(uri).hostname)}
-    for other in store.all():
-        if other.settings is not None and other.client_id != client.client_id:
-            for uri in sorted(uris.intersection(other.settings.redirect_uris)):
-                note(f"{other.client_id} also has the redirect URI {uri}.")
-
-
-def note_identifying_scopes(settings: ClientSettings) -> None:
-    """Note the scopes that identify users to a client with pairwise subjects."""
-    if settings.subject_type == "pairwise" and {"profile", "email"} & set(settings.scopes):
+def print_notes(client: ClientSettings, store: ClientStore, before: ClientSettings | None = None) -> None:
+    """Print notes about possible mistakes in a new client, or in one that a command changed."""
+    if before is None or before.redirect_uris != client.redirect_uris:
+        uris = {uri for uri in client.redirect_uris if not is_loopback(urlsplit(uri).hostname)}
+        for other in store.all():
+            if other.settings is not None and other.client_id != client.client_id:
+                for uri in sorted(uris.intersection(other.settings.redirect_uris)):
+                    note(f"{other.client_id} also has the redirect URI {uri}.")
+    old, new = (one and _pairwise_sector(one) for one in (before, client))
+    if before is not None and old != new:
+        hint = f" Pass --sector-identifier {old} to keep the current sub." if old and new else ""
+        note(f"{client.client_id} sees its users under another sub from now on.{hint}")
+    if new and {"profile", "email"} & set(client.scopes):
         note("the scopes profile and email identify the user, so a pairwise sub alone does not hide them.")
 
 
-def note_changed_subjects(before: ClientSettings, after: ClientSettings) -> None:
-    """Note that users get another pairwise sub because the sector changes."""
-    old, new = (sector_identifier(one) if one.subject_type == "pairwise" else None for one in (before, after))
-    if old != new:
-        hint = f" Pass --sector-identifier {old} to keep the current sub." if old and new else ""
-        note(f"{after.client_id} sees its users under another sub from now on.{hint}")
+def _pairwise_sector(settings: ClientSettings) -> str | None:
+    return sector_identifier(settings) if settings.subject_type == "pairwise" else None
 
 
 def _type(settings: ClientSettings) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +29,7 @@ class ChosenRecipe:
         return client_facts(self.recipe, self.url)
 
     def check_type(self, *, public: bool) -> None:
-        """Check that the client has a secret if the recipe needs one.
-
-        Raises:
-            RecipeError: If it has none.
-        """
+        """Check that the client has a secret if the recipe needs one, or raise `RecipeError`."""
         if public and not self.recipe.client.public:
             raise RecipeError(
                 f"The recipe {self.recipe.name} needs a client with a secret: leave out --public, or choose another "
@@ -42,11 +37,7 @@ class ChosenRecipe:
             )
 
     def check_fits(self, facts: dict[str, Any], *, public: bool, issuer: str) -> None:
-        """Check that the configuration can be rendered, before the client is registered.
-
-        Raises:
-            RecipeError: If it cannot.
-        """
+        """Check before the registration that the configuration can be rendered, or raise `RecipeError`."""
         self.check_type(public=public)
         secret = {} if public else {"client_secret": _ANY_SECRET}
         client = validate_client({**facts, "client_id": facts.get("client_id") or _ANY_ID, **secret})
@@ -55,16 +46,6 @@ class ChosenRecipe:
     def fill(self, client: ClientSettings, *, issuer: str, client_secret: str | None) -> Recipe:
         """Return the recipe with the values of this client."""
         return fill_recipe(self.recipe, client, issuer=issuer, client_secret=client_secret, url=self.url)
-
-
-def recipe_options(recipe_help: str, url_help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add the options --recipe and --url to a command."""
-
-    def add(command: Callable[..., None]) -> Callable[..., None]:
-        command = click.option("--url", metavar="URL", help=f"With --recipe: {url_help}")(command)
-        return click.option("--recipe", "recipe_name", metavar="APP", help=recipe_help)(command)
-
-    return add
 
 
 def choose_recipe(name: str | None, url: str | None, *, moves: bool = False) -> ChosenRecipe | None:

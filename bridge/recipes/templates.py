@@ -31,48 +31,26 @@ def _json(value: str) -> str:
     return json.dumps(value)[1:-1]
 
 
-def _ruby(value: str) -> str:
-    """Escape for double quotes, where `#` starts an interpolation."""
-    return _json(value).replace("#", "\\#")
-
-
-def _php(value: str) -> str:
-    """Escape for single quotes."""
-    return value.replace("\\", "\\\\").replace("'", "\\'")
-
-
-def _shell(value: str) -> str:
-    """Escape for single quotes: close them, add an escaped quote, reopen them."""
-    return value.replace("'", "'\\''")
-
-
-def _apache(value: str) -> str:
-    """Escape for double quotes, except `${`, which Apache expands even there."""
-    if "${" in value:
-        raise ValueError
-    return value.replace("\\", "\\\\").replace('"', '\\"')
-
-
 def _plain(value: str) -> str:
-    """Accept plain values only."""
     if not _PLAIN.fullmatch(value):
         raise ValueError
     return value
 
 
+def _apache(value: str) -> str:
+    if "${" in value:  # Apache expands variables even between quotes
+        raise ValueError
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
 ESCAPES: Mapping[str, Callable[[str], str]] = {
-    "python": _json,
-    "javascript": _json,
-    "json": _json,
-    "toml": _json,
-    "yaml": _json,
-    "ruby": _ruby,
-    "php": _php,
-    "shell": _shell,
+    **dict.fromkeys(("python", "javascript", "json", "toml", "yaml"), _json),
+    "ruby": lambda value: _json(value).replace("#", "\\#"),  # in double quotes, # starts an interpolation
+    "php": lambda value: value.replace("\\", "\\\\").replace("'", "\\'"),  # in single quotes
+    "shell": lambda value: value.replace("'", "'\\''"),  # in single quotes: close them, add a quote, reopen them
     "apache": _apache,
     "html": html.escape,
-    "ini": _plain,
-    "env": _plain,
+    **dict.fromkeys(("ini", "env"), _plain),
     "form": str,
 }
 """One escaping function for each language. It raises ValueError if the language cannot hold the value."""

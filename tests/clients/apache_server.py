@@ -1,4 +1,4 @@
-"""Debian's Apache with mod_auth_openidc, in front of an application that tells which headers reach it."""
+"""Debian's Apache with mod_auth_openidc, in front of an application that returns its request headers."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ START_SECONDS_MAX = 20
 STARTED = "resuming normal operations"
 
 
-class Mirror(BaseHTTPRequestHandler):
-    """The application: it believes what Apache tells it, and shows it."""
+class HeaderEcho(BaseHTTPRequestHandler):
+    """The application behind Apache: it returns the headers of each request."""
 
     def do_GET(self) -> None:
-        told = json.dumps({"path": self.path, "headers": dict(self.headers)}).encode()
+        body = json.dumps({"path": self.path, "headers": dict(self.headers)}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(told)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(told)
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Not in the output of the tests."""
+        """Keep the output of the tests clean."""
 
 
 class Apache:
-    """Serves between __enter__ and __exit__. Its workers are nobody's, so the folder has to be open to them."""
+    """Serves between __enter__ and __exit__. Its unprivileged workers need access to the folder."""
 
     def __init__(self, folder: Path, *, files: ServerFiles, ca_file: Path) -> None:
         self.folder, self._files, self.ca_file = folder, files, ca_file
@@ -53,8 +53,8 @@ class Apache:
         self.url = f"https://localhost:{self.port}"
         self.callback = f"{self.url}/oidc-callback"
 
-    def is_client(self, client: Credentials, edited: Mapping[str, str]) -> Self:
-        """Who it is at the bridge: known before it starts."""
+    def configure_client(self, client: Credentials, edited: Mapping[str, str]) -> Self:
+        """Write the configuration of the client, before the start."""
         self.client = client
         pasted = self.folder / "recipe.conf"
         pasted.touch(mode=0o600)
@@ -68,8 +68,8 @@ class Apache:
         authority.chmod(0o644)
         return self
 
-    def takes_the_secret(self, secret: str) -> None:
-        """Put another one where the old one stood, and reload as `systemctl reload apache2` does."""
+    def replace_secret(self, secret: str) -> None:
+        """Replace the secret in the configuration, and reload like `systemctl reload apache2`."""
         pasted = self.folder / "recipe.conf"
         pasted.write_text(pasted.read_text().replace(str(self.client.client_secret), secret))
         self.client = replace(self.client, client_secret=secret)
@@ -81,7 +81,7 @@ class Apache:
             time.sleep(0.05)
 
     def __enter__(self) -> Self:
-        self._application = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+        self._application = ThreadingHTTPServer(("127.0.0.1", 0), HeaderEcho)
         threading.Thread(target=self._application.serve_forever, args=(0.05,), daemon=True).start()
         names = {
             "FOLDER": self.folder,
@@ -93,7 +93,7 @@ class Apache:
             "APPLICATION": f"http://127.0.0.1:{self._application.server_port}",
         }
         defined = [word for name, value in names.items() for word in ("-C", f"Define {name} {value}")]
-        # Started by root it may not stay root.
+        # Apache rejects root as the user of its workers.
         worker = ["-C", "User www-data", "-C", "Group www-data"] if os.geteuid() == 0 else []
         with (self.folder / "output.log").open("wb") as output:
             self._process = subprocess.Popen(
@@ -118,28 +118,31 @@ class Apache:
 
     @property
     def log(self) -> str:
-        """What it wrote."""
+        """The logs of Apache."""
         return "".join((self.folder / name).read_text() for name in ("output.log", "error.log"))
 
     def _answers(self) -> bool:
         try:
-            answer = requests.get(self.url, verify=str(self.ca_file), timeout=5, allow_redirects=False)
+            response = requests.get(self.url, verify=str(self.ca_file), timeout=5, allow_redirects=False)
         except requests.ConnectionError:
             return False
-        return answer.is_redirect  # to the sign-in
+        return response.is_redirect  # to the sign-in
 
 
 @contextmanager
-def apache_at(site: Site, *options: str, edited: Mapping[str, str] = MappingProxyType({})) -> Iterator[Apache]:
-    """It runs until the end of the block, registered with these options of `passerelle clients add`.
+def running_apache(site: Site, *options: str, edited: Mapping[str, str] = MappingProxyType({})) -> Iterator[Apache]:
+    """Run Apache until the end of the block.
 
-    :param edited: what its administrator writes instead of some of what was pasted
+    Args:
+        site: The bridge.
+        options: Options of `passerelle clients add`.
+        edited: Lines of the recipe and their replacements.
     """
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         folder.chmod(0o755)
         apache = Apache(folder, files=site.cas.files, ca_file=site.ca_file)
-        client = site.adds_client("Apache", *options, f"--url={apache.url}")
-        with apache.is_client(client, edited):
-            site.waits_until_known()
+        client = site.add_client("Apache", *options, f"--url={apache.url}")
+        with apache.configure_client(client, edited):
+            site.wait_until_known()
             yield apache

@@ -1,4 +1,4 @@
-"""An application in a process of its own on http://localhost or https://localhost, as its developer runs it."""
+"""An application in its own process on http://localhost or https://localhost."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ READY_WITHIN_SECONDS = 60
 
 
 class Application:
-    """Serves between __enter__ and __exit__. Its address is known before, for the registration.
+    """Serves between __enter__ and __exit__. Its URL is known before, for the registration.
 
-    Under another host name than the bridge and CAS of the tests, which are at 127.0.0.1: a browser keeps cookies by
-    host, whatever the port.
+    Its host name differs from 127.0.0.1, the host of the bridge and of CAS, because browsers share cookies between all
+    ports of a host.
     """
 
     def __init__(self, folder: Path, *, path: str = "", ca_file: Path | None = None) -> None:
-        """:param ca_file: who issued its certificate; None for plain http"""
+        """Reserve a port; `ca_file` is the authority of its certificate, or None for plain http."""
         self.folder = folder
         self.port = free_port()
         self.url = f"{'https' if ca_file else 'http'}://localhost:{self.port}{path}"
@@ -34,14 +34,14 @@ class Application:
         self._environment: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def runs(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> Self:
-        """Say what to start; of our own environment it sees all but the settings of the bridge."""
+    def configure(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> Self:
+        """Set the command; the process inherits the environment without the settings of the bridge."""
         self._command, self._environment = command, clean_environment() | environment
         return self
 
-    def runs_python(self, *arguments: str | Path, **environment: str) -> Self:
-        """The same, for this interpreter."""
-        return self.runs([sys.executable, *arguments], environment)
+    def configure_python(self, *arguments: str | Path, **environment: str) -> Self:
+        """Set the arguments of this Python interpreter."""
+        return self.configure([sys.executable, *arguments], environment)
 
     def __enter__(self) -> Self:
         with self.log_file.open("ab") as log:
@@ -71,7 +71,7 @@ class Application:
 
     @property
     def log(self) -> str:
-        """All that it wrote."""
+        """The output of the process."""
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
     def _answers(self) -> bool:

@@ -1,4 +1,4 @@
-"""One live bridge with a real CAS behind it for all applications of this layer; each person has a new browser."""
+"""One running bridge with a real CAS server for all applications; each person has a new browser."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import pytest
 
 from tests.clients.node_packages import install
 from tests.clients.person import Person
-from tests.clients.site import Site, site_in
+from tests.clients.site import Site, running_site
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Shared: an application brings a registration of its own."""
-    with site_in(tmp_path_factory.mktemp("clients")) as it:
+    """The shared bridge; each application adds its own client."""
+    with running_site(tmp_path_factory.mktemp("clients")) as it:
         yield it
 
 
 @pytest.fixture
 def person(site: Site) -> Person:
-    """Signed in nowhere."""
+    """A person with a new browser."""
     return site.person()
 
 
 @pytest.fixture(scope="session")
 def node_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the applications of the Node world are, with their libraries installed."""
+    """The folder of the Node applications, with their libraries installed."""
     return install(tmp_path_factory.mktemp("node-packages"))

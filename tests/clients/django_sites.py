@@ -1,4 +1,4 @@
-"""A Django site as `startproject` makes it, with what a recipe prints pasted into it, behind a proxy that ends TLS."""
+"""Django sites from `startproject`, with the configuration of a recipe, behind a proxy that terminates TLS."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ WITH_PAGES = "from pages import pages\n\nurlpatterns += pages\n"
 
 
 class DjangoSite(Application):
-    """While it runs. It speaks plain http itself, as any site of Django's behind a proxy."""
+    """A running site, which serves plain http behind a proxy."""
 
-    def is_behind(self, front: TlsProxy) -> None:
-        """Where people reach it."""
+    def use_proxy(self, front: TlsProxy) -> None:
+        """Set the public URL to that of the proxy."""
         self.url = f"https://localhost:{front.port}"
 
-    def presses(self, person: Person, path: str) -> requests.Response:
-        """A button on a page of the site; where it leads."""
-        return person.submits(person.get(f"{self.url}/button/{path}"))
+    def press(self, person: Person, path: str) -> requests.Response:
+        """Press a button on a page of the site and return the resulting page."""
+        return person.submit(person.get(f"{self.url}/button/{path}"))
 
-    def presses_recipes_button(self, person: Person) -> requests.Response:
-        """The only one in the recipe's template: in, by a link or a form, or out."""
+    def press_recipe_button(self, person: Person) -> requests.Response:
+        """Press the sign-in or sign-out button of the recipe's template."""
         page = person.get(f"{self.url}/buttons")
         links = re.findall(r'<a href="([^"]+)">Sign in</a>', page.text)
-        return person.get(f"{self.url}{links[0]}") if links else person.submits(page)
+        return person.get(f"{self.url}{links[0]}") if links else person.submit(page)
 
     def _answers(self) -> bool:
-        """The proxy answers for it before it does."""
+        """Check the site itself, because the proxy answers before it starts."""
         try:
             requests.get(f"http://localhost:{self.port}", allow_redirects=False, timeout=5)
         except requests.RequestException:
@@ -49,30 +49,34 @@ class DjangoSite(Application):
 
 @contextmanager
 def django_site(site: Site, folder: Path, recipe: str, *options: str, settings: str = "") -> Iterator[DjangoSite]:
-    """It runs until the end of the block.
+    """Run a site until the end of the block.
 
-    :param options: more for `passerelle clients add`
-    :param settings: what the site itself says, after the recipe
+    Args:
+        site: The bridge.
+        folder: The files of the site.
+        recipe: The name of the recipe.
+        options: Further options of `passerelle clients add`.
+        settings: Lines of settings.py after those of the recipe.
     """
     subprocess.run([sys.executable, "-m", "django", "startproject", "campus", folder], check=True, timeout=60)
-    it, files = DjangoSite(folder), site.cas.files
+    django, files = DjangoSite(folder), site.cas.files
     front = TlsProxy(folder, certificate=files.certificate, key=files.key, ca_file=site.ca_file)
-    front.forward_to(it.port)
-    it.is_behind(front)
-    client = site.adds_client(recipe, f"--recipe={recipe}", f"--url={it.url}", *options)
+    front.forward_to(django.port)
+    django.use_proxy(front)
+    client = site.add_client(recipe, f"--recipe={recipe}", f"--url={django.url}", *options)
     for into, text in client.configuration.items():
         paste(folder, into, text)
     paste(folder, "settings.py, at the end", f"{settings}\n{WITH_TEMPLATE}")
     paste(folder, "urls.py, at the end", WITH_PAGES)
-    with front, it.runs_python(SOURCE / "serve.py", str(it.port), **site.trust):
-        yield it
+    with front, django.configure_python(SOURCE / "serve.py", str(django.port), **site.trust):
+        yield django
 
 
 def paste(folder: Path, into: str, text: str) -> None:
-    """Where the recipe says: at the end of a file that is there, or into a new module or template."""
+    """Write the text where the recipe says: at the end of an existing file, or into a new module or template."""
     name, _, where = into.partition(", ")
-    beside = {"at the end": folder / "campus", "beside manage.py": folder, "a template or part of one": folder}
-    place = beside[where] / name
+    folders = {"at the end": folder / "campus", "next to manage.py": folder, "a template or a part of one": folder}
+    place = folders[where] / name
     assert place.exists() is (where == "at the end"), into
     with place.open("a", encoding="utf-8") as file:
         file.write(f"\n{text}\n")

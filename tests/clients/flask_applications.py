@@ -1,4 +1,4 @@
-"""A small Flask application, registered and started, over https with a certificate of the institution's authority."""
+"""Flask applications, registered and started, over https with a certificate of a private authority."""
 
 from __future__ import annotations
 
@@ -17,46 +17,49 @@ TOKENS = (
 
 
 @contextmanager
-def flask_application(site: Site, folder: Path, source: Path, *, callback: str, **more: str) -> Iterator[Application]:
-    """One that finds its configuration in the environment; it runs until the end of the block.
+def flask_application(
+    site: Site, folder: Path, source: Path, *, callback: str, **options: str
+) -> Iterator[Application]:
+    """Run an application that reads its configuration from the environment, until the end of the block.
 
-    :param callback: the path of its redirect URI
-    :param more: likewise `after_logout` ("/" if not given) and `told`, and other options of `passerelle clients add`
+    Args:
+        site: The bridge.
+        folder: The files of the application.
+        source: Its module.
+        callback: The path of its redirect URI.
+        options: The paths `after_logout` ("/" by default) and `backchannel`, and options of `passerelle clients add`.
     """
     application = Application(folder, ca_file=site.ca_file)
-    paths = {"redirect-uri": callback, "post-logout-redirect-uri": more.pop("after_logout", "/")}
-    if told := more.pop("told", ""):
-        paths["backchannel-logout-uri"] = told
+    paths = {"redirect-uri": callback, "post-logout-redirect-uri": options.pop("after_logout", "/")}
+    if backchannel := options.pop("backchannel", ""):
+        paths["backchannel-logout-uri"] = backchannel
     addresses = [f"--{name}={application.url}{path}" for name, path in paths.items()]
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in more.items()]
-    client = site.adds_client(folder.name, *addresses, *TOKENS, *options)
+    further = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    client = site.add_client(folder.name, *addresses, *TOKENS, *further)
     environment = {
         "ISSUER": site.issuer,
         "CLIENT_ID": client.client_id,
         "CLIENT_SECRET": str(client.client_secret),
         "HOME_URL": f"{application.url}/",
     }
-    with _runs(application, site, source, environment):
+    with _configure(application, site, source, environment):
         yield application
 
 
 @contextmanager
-def flask_recipe(site: Site, folder: Path, recipe: str, beside: Path | None = None) -> Iterator[Application]:
-    """What the recipe prints, as app.py; it runs until the end of the block.
-
-    :param beside: a module that imports it and adds pages
-    """
+def flask_recipe(site: Site, folder: Path, recipe: str, extra_pages: Path | None = None) -> Iterator[Application]:
+    """Run the application of a recipe until the end of the block; `extra_pages` is a module that adds pages to it."""
     application = Application(folder, ca_file=site.ca_file)
-    client: Credentials = site.adds_client(recipe, f"--recipe={recipe}", f"--url={application.url}")
+    client: Credentials = site.add_client(recipe, f"--recipe={recipe}", f"--url={application.url}")
     source = folder / "app.py"
     source.write_text(client.configuration["app.py"], encoding="utf-8")
-    with _runs(application, site, beside or source, {}):
+    with _configure(application, site, extra_pages or source, {}):
         yield application
 
 
-def _runs(application: Application, site: Site, source: Path, environment: dict[str, str]) -> Application:
+def _configure(application: Application, site: Site, source: Path, environment: dict[str, str]) -> Application:
     files = site.cas.files
-    return application.runs_python(
+    return application.configure_python(
         *("-m", "flask", "--app", source, "run", "--port", str(application.port)),
         *("--cert", files.certificate, "--key", files.key),
         **site.trust,

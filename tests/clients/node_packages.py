@@ -1,4 +1,4 @@
-"""The libraries of the Node world that the applications here are made of."""
+"""Installation of the Node libraries that the applications use."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ INSTALL_SECONDS = 120
 
 
 def install(folder: Path) -> Path:
-    """The libraries beside the applications, as the lock says, and no script of any package run."""
+    """Install the locked libraries next to the applications, without package scripts."""
     place = Path(shutil.copytree(PACKAGE, folder / "node"))
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+    assert result.returncode == 0, result.stderr
     return place

@@ -1,4 +1,4 @@
-"""A person with a browser of requests: it goes where it is sent, keeps cookies and checks certificates."""
+"""A user with a browser made of requests, which follows redirects, keeps cookies and checks certificates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COOKIE_BYTES_MAX = 4096
 
 
 class Person:
-    """Somebody whom CAS knows. A page is where the browser came to rest, `page.url` included."""
+    """A user of CAS. The returned pages are the last responses after all redirects."""
 
     def __init__(self, cas: RealCas) -> None:
         self._cas = cas
@@ -28,32 +28,32 @@ class Person:
 
     @property
     def name(self) -> str:
-        """At CAS."""
+        """The user name at CAS."""
         return self._cas.user.name
 
     def close(self) -> None:
-        """The browser, with everything in it."""
+        """Close the browser."""
         self._session.close()
 
     def cookie(self, name: str) -> str | None:
-        """Its value, as somebody sees it who planted or read it."""
+        """Return the value of a cookie, as an attacker with access to it would."""
         return self._session.cookies.get(name)
 
     def get(self, url: str) -> requests.Response:
-        """Type an address, or click a link."""
+        """Open a URL and follow redirects."""
         return self._session.get(url, timeout=SECONDS_MAX)
 
-    def asks(self, url: str) -> requests.Response:
-        """One request, which leads nowhere further."""
+    def get_without_redirects(self, url: str) -> requests.Response:
+        """Send one request without following redirects."""
         return self._session.get(url, timeout=SECONDS_MAX, allow_redirects=False)
 
     def post(self, url: str, form: Mapping[str, str], *, page: str = "") -> requests.Response:
-        """Send a form that stands on the page of this address."""
+        """Send a form from the page with this URL."""
         headers = {"Referer": page or url, "Origin": "://".join(urlsplit(page or url)[:2])}
         return self._session.post(url, data=form, headers=headers, timeout=SECONDS_MAX)
 
-    def submits(self, page: requests.Response, *, button: str = "", **typed: str) -> requests.Response:
-        """The form of the page that has this button, by name or by value; without a button, its first form."""
+    def submit(self, page: requests.Response, *, button: str = "", **typed: str) -> requests.Response:
+        """Submit the form that has this button, by name or value, or the first form of the page."""
         forms = parse_forms(page.text)
         form = next(form for form in forms if not button or any(button in pair for pair in form.buttons))
         pressed = [pair for pair in form.buttons if button and button in pair and pair[0]]
@@ -61,26 +61,26 @@ class Person:
         return self.post(urljoin(page.url, form.action), filled, page=page.url)
 
     def is_at_cas(self, page: requests.Response) -> bool:
-        """Whether the browser stands at CAS's own form."""
+        """Return whether the page is CAS's login form."""
         return page.url.startswith(f"{self._cas.url}/login")
 
     def sign_in(self, url: str) -> requests.Response:
-        """Open an address of an application, which has to end at CAS's form; fill that in; where it leads then."""
+        """Open a URL that must redirect to CAS's form, log in, and return the resulting page."""
         page = self.get(url)
         assert self.is_at_cas(page), f"{page.url}: {page.status_code} {page.text[:2000]}"
         return self.submit_password(page)
 
     def submit_password(self, page: requests.Response) -> requests.Response:
-        """At CAS's form."""
+        """Fill in and submit CAS's form."""
         form = password_form(page.text)
         self.passwords_typed += 1
         filled = form.fields | {"username": self._cas.user.name, "password": self._cas.user.password}
-        filled.pop("warn", None)  # a checkbox that nobody ticks
+        filled.pop("warn", None)  # an unchecked checkbox
         return self.post(urljoin(page.url, form.action), filled, page=page.url)
 
 
-def check_cookies(answer: requests.Response, **_: object) -> None:
-    """A browser does not keep a cookie that is larger, and says so to nobody; ours would keep it."""
-    for line in answer.raw.headers.getlist("Set-Cookie"):
+def check_cookies(response: requests.Response, **_: object) -> None:
+    """Check the size of cookies, because browsers silently drop larger ones and requests does not."""
+    for line in response.raw.headers.getlist("Set-Cookie"):
         kept = line.partition(";")[0]
-        assert len(kept) <= COOKIE_BYTES_MAX, f"{answer.url} sets a cookie of {len(kept)} bytes: {kept[:40]}…"
+        assert len(kept) <= COOKIE_BYTES_MAX, f"{response.url} sets a cookie of {len(kept)} bytes: {kept[:40]}…"

@@ -1,4 +1,4 @@
-"""A single-page application on a server that has nothing but files, and the Chromium in which somebody opens it."""
+"""A single-page application on a static file server, and the Chromium that opens it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tests.support.cas.real_cas import KnownUser
 
 SOURCE = Path(__file__).with_name("single_page")
 WAIT = 15_000  # ms
-CHANCES = 3
+MAX_ATTEMPTS = 3
 
 
 class SinglePage:
-    """Serves between __enter__ and __exit__, by https; its address is known before, for the registration.
+    """Serves over https between __enter__ and __exit__; its URL is known before, for the registration.
 
-    At the address of the bridge, but for the port, so that both are one site to a browser: else it would send the
-    bridge no cookie from the frame of a silent renewal.
+    It has the host of the bridge, so that both are same-site: otherwise the browser would send the bridge no cookie
+    from the frame of a silent renewal.
     """
 
     def __init__(self, folder: Path, *, packages: Path, files: ServerFiles) -> None:
@@ -46,8 +46,8 @@ class SinglePage:
         self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.url = f"https://127.0.0.1:{self._server.server_port}"
 
-    def pastes(self, script: str) -> None:
-        """What the recipe prints."""
+    def paste(self, script: str) -> None:
+        """Write the script of the recipe."""
         (self._folder / "cas.js").write_text(script, encoding="utf-8")
 
     def __enter__(self) -> Self:
@@ -60,7 +60,7 @@ class SinglePage:
 
 
 class _Files(SimpleHTTPRequestHandler):
-    """Of which the page is at every address that it has for itself."""
+    """Serves the page at its callback as well."""
 
     extensions_map = SimpleHTTPRequestHandler.extensions_map | {".mjs": "text/javascript"}
 
@@ -70,43 +70,43 @@ class _Files(SimpleHTTPRequestHandler):
         super().do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Not in the output of the tests."""
+        """Keep the output of the tests clean."""
 
 
-class Surfer:
-    """Somebody at a page of it, with the eyes on what it shows."""
+class BrowserUser:
+    """A user with a page of the application."""
 
     def __init__(self, page: Page, user: KnownUser) -> None:
         self.page, self._user = page, user
 
-    def presses(self, button: str) -> None:
+    def press(self, button: str) -> None:
         self.page.get_by_role("button", name=button, exact=True).click()
 
-    def duplicates_the_tab(self) -> Surfer:
-        """The new one gets a copy of what the page keeps for its session, tokens included."""
-        with self.page.expect_popup() as open_store:
+    def duplicate_tab(self) -> BrowserUser:
+        """Open a second tab, which copies the session storage with its tokens."""
+        with self.page.expect_popup() as popup:
             self.page.evaluate("window.open(location.href)")
-        return Surfer(open_store.value, self._user)
+        return BrowserUser(popup.value, self._user)
 
-    def is_led_to_cas(self) -> None:
-        """To its form, where a password is asked for."""
+    def expect_cas_form(self) -> None:
+        """Wait for CAS's login form."""
         self.page.wait_for_url("**/cas/login?**")
         expect(self.page.locator("input[name=password]")).to_be_visible(timeout=WAIT)
 
     def submit_password(self) -> None:
-        """At CAS's form."""
+        """Fill in and submit CAS's form."""
         self.page.locator("input[name=username]").fill(self._user.name)
         self.page.locator("input[name=password]").fill(self._user.password)
         self.page.locator("input[name=password]").press("Enter")
 
-    def sees(self) -> dict[str, Any]:
-        """What the page shows next."""
+    def read_output(self) -> dict[str, Any]:
+        """Return the next output of the page."""
         expect(self.page.locator("output")).to_contain_text(":", timeout=WAIT)
         return dict(json.loads(self.page.locator("output").inner_text()))
 
 
-def launched(playwright: Playwright, *, trusts: ServerFiles) -> Browser:
-    """A Chromium that takes this one key for good, and any other only if an authority of the system says so."""
+def launch_browser(playwright: Playwright, *, trusts: ServerFiles) -> Browser:
+    """Start a Chromium that trusts this key in addition to the authorities of the system."""
     certificate = load_pem_x509_certificate(trusts.certificate.read_bytes())
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     pin = base64.b64encode(hashlib.sha256(key).digest()).decode()
@@ -114,18 +114,18 @@ def launched(playwright: Playwright, *, trusts: ServerFiles) -> Browser:
     return playwright.chromium.launch(executable_path=chromium_path(), headless=True, args=flags)
 
 
-def walks(browser: Browser, steps: Callable[[Surfer], None], user: KnownUser) -> None:
-    """As somebody whose browser knows nobody yet.
+def run_steps(browser: Browser, steps: Callable[[BrowserUser], None], user: KnownUser) -> None:
+    """Run the steps of a test in a new browser context.
 
-    Containers that come and go are to it a network that changes, and what it was loading is lost: then they begin anew.
+    Chromium aborts requests when containers change the network interfaces; then the steps start again.
     """
-    for chance in range(CHANCES):
+    for attempt in range(MAX_ATTEMPTS):
         failures: list[str] = []
         with browser.new_context() as context:
             context.set_default_timeout(WAIT)
             context.on("requestfailed", lambda request, to=failures: to.append(request.failure or ""))
             try:
-                return steps(Surfer(context.new_page(), user))
+                return steps(BrowserUser(context.new_page(), user))
             except (AssertionError, Error):
-                if chance == CHANCES - 1 or not any("ERR_NETWORK_CHANGED" in failure for failure in failures):
+                if attempt == MAX_ATTEMPTS - 1 or not any("ERR_NETWORK_CHANGED" in failure for failure in failures):
                     raise

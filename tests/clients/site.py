@@ -1,7 +1,7 @@
-"""What all applications of this layer share: a live bridge over https, a real CAS behind it, and people with browsers.
+"""The environment of all client tests: a running bridge over https, a real CAS server, and users with browsers.
 
-The bridge is the installed `passerelle serve` behind a real Traefik that ends TLS; nobody trusts its certificate who
-was not given `ca_file`. Applications are registered as an administrator does it, by `passerelle clients add`.
+The bridge is the installed `passerelle serve` behind a real Traefik that terminates TLS. Only programs that get
+`ca_file` trust its certificate. `passerelle clients add` registers the applications.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ COURSES = 200
 
 @dataclass(frozen=True)
 class Credentials:
-    """What `passerelle clients add` prints."""
+    """The output of `passerelle clients add`."""
 
     client_id: str
     client_secret: str | None = None
     """None for a public client."""
     configuration: Mapping[str, str] = field(default_factory=dict)
-    """Of a recipe: what to paste, by where it goes."""
+    """The configuration of a recipe, by its place."""
 
 
 class Site:
-    """All of it, while it runs."""
+    """The running bridge and CAS server."""
 
     def __init__(self, cas: DjangoCas, bridge: LiveBridge, issuer: str, people: ExitStack) -> None:
         self.cas, self.bridge, self.issuer = cas, bridge, issuer
@@ -49,19 +49,19 @@ class Site:
 
     @property
     def trust(self) -> dict[str, str]:
-        """How programs on this machine are told of the private authority: what OpenSSL, requests and Node.js read."""
+        """Environment variables that make OpenSSL, requests and Node.js trust the private authority."""
         names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
         return dict.fromkeys(names, str(self.ca_file))
 
     def person(self) -> Person:
-        """A browser of its own, known to nobody, before a bridge that knows every client."""
-        self.waits_until_known()
+        """Return a person with a new browser, once the bridge has loaded every client."""
+        self.wait_until_known()
         person = Person(self.cas)
         self._people.callback(person.close)
         return person
 
-    def adds_client(self, name: str, *options: str) -> Credentials:
-        """`passerelle clients add NAME OPTIONS --json`, in this process: starting the program takes seconds."""
+    def add_client(self, name: str, *options: str) -> Credentials:
+        """Run `passerelle clients add` in this process, because starting the program takes seconds."""
         result = CliRunner().invoke(main, ["clients", "add", name, *options, "--json"], env=self.bridge.environment)
         assert result.exit_code == 0, result.output
         self._changed_at = time.monotonic()
@@ -69,36 +69,39 @@ class Site:
         blocks = {block["into"]: block["text"] for block in added.get("configuration", ())}
         return Credentials(added["client_id"], added.get("client_secret"), blocks)
 
-    def waits_until_known(self) -> None:
-        """Until the running bridge follows what was added last; most of that passes while an application starts."""
+    def wait_until_known(self) -> None:
+        """Wait until the running bridge has loaded the last added client."""
         time.sleep(max(0.0, self._changed_at + RELOAD_SECONDS + 0.2 - time.monotonic()))
 
 
-def somebody_with_many_groups() -> KnownUser:
-    """As people at a university are: what is kept of them has to fit into cookies, headers and columns."""
-    usual = KnownUser()
+def user_with_many_groups() -> KnownUser:
+    """Return a user whose groups test the limits of cookies, headers and database columns."""
+    user = KnownUser()
     courses = tuple(f"course-{uuid5(NAMESPACE_URL, str(number))}" for number in range(COURSES))
-    return replace(usual, attributes={**usual.attributes, "memberOf": (*usual.attributes["memberOf"], *courses)})
+    return replace(user, attributes={**user.attributes, "memberOf": (*user.attributes["memberOf"], *courses)})
 
 
 @contextmanager
-def site_in(folder: Path, *, path: str = "", beside: DjangoCas | None = None, **settings: str) -> Iterator[Site]:
-    """It runs until the end of the block; settings by the names of the environment.
+def running_site(folder: Path, *, path: str = "", cas: DjangoCas | None = None, **settings: str) -> Iterator[Site]:
+    """Run a bridge and a CAS server until the end of the block.
 
-    :param path: of the issuer, where the bridge has no host of its own
-    :param beside: the CAS server of another one, to be shared
+    Args:
+        folder: Their files.
+        path: The path of the issuer, for a bridge below a path.
+        cas: A CAS server to share.
+        settings: Settings of the bridge, by the names of its environment variables.
     """
     with ExitStack() as stack:
-        cas = beside or stack.enter_context(DjangoCas(folder, user=somebody_with_many_groups()))
+        cas = cas or stack.enter_context(DjangoCas(folder, user=user_with_many_groups()))
         front = TlsProxy(folder, certificate=cas.files.certificate, key=cas.files.key, ca_file=cas.ca_file)
         issuer = f"{front.url}{path}"
-        mine = {
+        environment = {
             "PASSERELLE_ISSUER": issuer,
             "PASSERELLE_CAS_CA_FILE": str(cas.ca_file),
-            "SSL_CERT_FILE": str(cas.ca_file),  # of the applications that are told of logouts by https
+            "SSL_CERT_FILE": str(cas.ca_file),  # for back-channel logout requests over https
         }
-        bridge = LiveBridge(folder, cas_url=cas.url, clients=[], settings=mine | settings)
-        bridge.url = issuer  # what it says that it serves
+        bridge = LiveBridge(folder, cas_url=cas.url, clients=[], settings=environment | settings)
+        bridge.url = issuer  # the public URL behind the proxy
         cas.register(issuer)
         stack.enter_context(bridge)
         front.forward_to(bridge.port)

@@ -1,4 +1,4 @@
-"""Synapse, a Matrix server, as an institution runs it for its own people: whoever CAS knows has an account."""
+"""Synapse, a Matrix server whose users sign in through CAS."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ from tests.machine.status import synapse_python
 
 SECONDS_MAX = 30
 MATRIX_CLIENT = "http://localhost:9/#/welcome"
-"""Where the program of the user waits to hear that its user signed in."""
+"""The URL where the Matrix client receives its login token."""
 
 
 class Synapse(Application):
-    """Serves between __enter__ and __exit__, with a database of its own; by https, or browsers drop its cookies."""
+    """Serves between __enter__ and __exit__, with its own database, over https because of its secure cookies."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.base = f"https://localhost:{self.port}"
 
-    def is_client(self, site: Site, client: Credentials) -> Synapse:
-        """Who it is at the bridge: known before it starts."""
+    def configure_client(self, site: Site, client: Credentials) -> Synapse:
+        """Write the configuration of the client, before the start."""
         self._ca_file = str(site.ca_file)
         files = [self.folder / name for name in ("homeserver.yaml", "recipe.yaml")]
         for file in files:
             file.touch(mode=0o600)
         files[0].write_text(json.dumps(self._settings(site)))  # JSON is YAML
-        # With what it says of groups, for those who want it.
+        # Enable the commented lines about groups as well.
         files[1].write_text(re.sub("^    # ", "    ", client.configuration["homeserver.yaml"], flags=re.MULTILINE))
         read = [word for file in files for word in ("--config-path", file)]
-        self.runs([str(synapse_python()), "-m", "synapse.app.homeserver", *read], site.trust)
+        self.configure([str(synapse_python()), "-m", "synapse.app.homeserver", *read], site.trust)
         return self
 
-    def asks(self, method: str, path: str, body: Any = None, *, token: str = "") -> requests.Response:
-        """What a Matrix client sends."""
+    def request(self, method: str, path: str, body: Any = None, *, token: str = "") -> requests.Response:
+        """Send a request as a Matrix client."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         address = f"{self.base}/_matrix/client/{path}"
         return requests.request(method, address, json=body, headers=headers, timeout=SECONDS_MAX, verify=self._ca_file)
 
     def _answers(self) -> bool:
         try:
-            return self.asks("GET", "versions").ok
+            return self.request("GET", "versions").ok
         except requests.ConnectionError:
             return False
 
@@ -78,7 +78,7 @@ class Synapse(Application):
             "form_secret": secrets.token_hex(32),
             "trusted_key_servers": [],
             "report_stats": False,
-            # One person signs in as often here as a whole department.
+            # One user signs in very often here.
             "rc_login": {kind: {"per_second": 100, "burst_count": 100} for kind in ("address", "account")},
             "password_config": {"enabled": False},
         }
@@ -86,28 +86,28 @@ class Synapse(Application):
 
 @dataclass
 class Device:
-    """A program that is signed in at the Matrix server."""
+    """A Matrix client that is signed in."""
 
     synapse: Synapse
     token: str
 
     @property
     def is_signed_in(self) -> bool:
-        answer = self.synapse.asks("GET", "v3/account/whoami", token=self.token)
-        if "No row found (access_tokens)" in answer.text:  # said when it was signed out during this very question
-            answer = self.synapse.asks("GET", "v3/account/whoami", token=self.token)
-        assert answer.status_code in (200, 401), f"{answer.status_code} {answer.text}\n{self.synapse.log[-3000:]}"
-        return answer.ok
+        response = self.synapse.request("GET", "v3/account/whoami", token=self.token)
+        if "No row found (access_tokens)" in response.text:  # a sign-out during the request
+            response = self.synapse.request("GET", "v3/account/whoami", token=self.token)
+        assert response.status_code in (200, 401), f"{response.status_code} {response.text}\n{self.synapse.log[-3000:]}"
+        return response.ok
 
 
-def signs_in(synapse: Synapse, person: Person) -> Device:
-    """From the server's own address for it, over CAS, to the page that asks whether to go on, and on."""
+def sign_in(synapse: Synapse, person: Person) -> Device:
+    """Sign in through CAS and confirm on the page of Synapse."""
     query = urlencode({"redirectUrl": MATRIX_CLIENT})
     page = person.get(f"{synapse.base}/_matrix/client/v3/login/sso/redirect/oidc-cas?{query}")
     page = person.submit_password(page) if person.is_at_cas(page) else page
     assert page.status_code == 200, f"{page.url} {page.text}\n{synapse.log[-3000:]}"
     (link,) = re.findall(r'href="(http://localhost:9/[^"]*)"', page.text)
     (token,) = parse_qs(urlsplit(unescape(link)).query)["loginToken"]
-    answer = synapse.asks("POST", "v3/login", {"type": "m.login.token", "token": token})
-    assert answer.status_code == 200, answer.text
-    return Device(synapse, answer.json()["access_token"])
+    response = synapse.request("POST", "v3/login", {"type": "m.login.token", "token": token})
+    assert response.status_code == 200, response.text
+    return Device(synapse, response.json()["access_token"])

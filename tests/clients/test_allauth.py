@@ -1,4 +1,4 @@
-"""django-allauth in a Django site, with its OpenID Connect provider, by the recipe."""
+"""django-allauth in a Django site, with the recipe."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from tests.clients.site import Site
 
 @pytest.fixture(scope="module")
 def django(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoSite]:
-    with django_site(site, tmp_path_factory.mktemp("allauth"), "django-allauth") as it:
-        yield it
+    with django_site(site, tmp_path_factory.mktemp("allauth"), "django-allauth") as django:
+        yield django
 
 
-def begins(django: DjangoSite, person: Person) -> requests.Response:
-    """allauth asks before it sends anybody away."""
-    return person.submits(person.get(f"{django.url}/accounts/oidc/cas/login/"))
+def begin_sign_in(django: DjangoSite, person: Person) -> requests.Response:
+    """Confirm allauth's page before the redirect to the bridge."""
+    return person.submit(person.get(f"{django.url}/accounts/oidc/cas/login/"))
 
 
 def test_allauth_signs_in_with_groups(django: DjangoSite, person: Person, site: Site) -> None:
-    page = person.submit_password(begins(django, person))
+    page = person.submit_password(begin_sign_in(django, person))
 
     user = site.cas.user
     assert page.url == f"{django.url}/"
     known = page.json()
     assert (known["user"], known["email"]) == (user.name, user.attributes["mail"][0])
-    assert known["kept"] == list(user.attributes["memberOf"])
+    assert known["stored_groups"] == list(user.attributes["memberOf"])
 
 
 def test_allauth_recognizes_returning_user(django: DjangoSite, person: Person, site: Site) -> None:
-    first = person.submit_password(begins(django, person)).json()
+    first = person.submit_password(begin_sign_in(django, person)).json()
     other = site.person()
-    assert other.submit_password(begins(django, other)).json() == first
+    assert other.submit_password(begin_sign_in(django, other)).json() == first
 
 
 def test_allauth_has_no_local_sign_up(django: DjangoSite, person: Person) -> None:
@@ -47,10 +47,10 @@ def test_allauth_has_no_local_sign_up(django: DjangoSite, person: Person) -> Non
 
 
 def test_allauth_signs_out_at_bridge_and_cas(django: DjangoSite, person: Person) -> None:
-    person.submit_password(begins(django, person))
-    question = django.presses(person, "accounts/logout/")
-    assert "Sign out?" in question.text
-    page = person.submits(question)
+    person.submit_password(begin_sign_in(django, person))
+    page_before = django.press(person, "accounts/logout/")
+    assert "Sign out?" in page_before.text
+    page = person.submit(page_before)
 
     assert (page.url, page.json()) == (f"{django.url}/", {"user": None})
-    assert person.is_at_cas(begins(django, person))
+    assert person.is_at_cas(begin_sign_in(django, person))

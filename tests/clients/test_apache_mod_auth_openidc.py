@@ -1,4 +1,4 @@
-"""Debian's Apache signs people in before they reach an application, by mod_auth_openidc and what the recipe says."""
+"""Debian's Apache with mod_auth_openidc in front of an application, with the recipe."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.clients.apache_server import Apache, apache_at
-from tests.clients.at_the_bridge import edits, ends, is_good, rotates_secret, sessions
+from tests.clients.apache_server import Apache, running_apache
+from tests.clients.bridge_commands import edit_client, end_session, is_token_active, rotate_secret, sessions
 from tests.clients.person import Person
 from tests.clients.site import Site
 
 pytestmark = pytest.mark.needs("apache")
 
-TOLD_SECONDS_MAX = 5
+LOGOUT_SECONDS_MAX = 5
 FRESH_SECONDS = 3.1
 AT_ONCE = 10
 
 
 @pytest.fixture(scope="module")
 def apache(site: Site) -> Iterator[Apache]:
-    with apache_at(site, "--recipe=mod-auth-openidc") as apache:
+    with running_apache(site, "--recipe=mod-auth-openidc") as apache:
         yield apache
 
 
@@ -47,17 +47,17 @@ def test_apache_admits_by_group(apache: Apache, person: Person) -> None:
 
 
 def test_require_claim_line_restricts_access(site: Site, person: Person) -> None:
-    wanted = {"# Require claim groups:staff": "Require claim groups:nobody-is-in-it"}
-    with apache_at(site, "--recipe=mod-auth-openidc", edited=wanted) as strict:
+    edited = {"# Require claim groups:staff": "Require claim groups:unused-group"}
+    with running_apache(site, "--recipe=mod-auth-openidc", edited=edited) as strict:
         assert person.sign_in(f"{strict.url}/private/").status_code == 401
 
 
 def test_apache_denies_removed_member_at_next_refresh(site: Site, person: Person) -> None:
-    with apache_at(site, "--recipe=mod-auth-openidc", "--access-token-lifetime=62") as apache:
+    with running_apache(site, "--recipe=mod-auth-openidc", "--access-token-lifetime=62") as apache:
         assert person.sign_in(f"{apache.url}/private/").status_code == 200
-        edits(site, apache.client, "--allowed-group=nobody-is-in-it")
+        edit_client(site, apache.client, "--allowed-group=unused-group")
         time.sleep(FRESH_SECONDS)
-        assert person.asks(f"{apache.url}/private/").status_code != 200, apache.log
+        assert person.get_without_redirects(f"{apache.url}/private/").status_code != 200, apache.log
         page = person.get(f"{apache.url}/private/")
         assert (page.status_code, "not open to you" in page.text) == (403, True), page.text
 
@@ -76,15 +76,17 @@ def test_apache_refreshes_tokens(apache: Apache, site: Site, person: Person) -> 
 
 
 def test_apache_may_refresh_for_many_requests_at_once(apache: Apache, site: Site, person: Person) -> None:
-    """A page with many pictures when the access token is about to expire: some renew by the same refresh token."""
+    """Parallel requests may refresh with the same refresh token when the access token is about to expire."""
     person.sign_in(f"{apache.url}/private/")
     first = tokens(apache, person)
     time.sleep(FRESH_SECONDS)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        assert set(pool.map(lambda _: person.asks(f"{apache.url}/busy/").status_code, range(AT_ONCE))) == {200}
+        assert set(
+            pool.map(lambda _: person.get_without_redirects(f"{apache.url}/busy/").status_code, range(AT_ONCE))
+        ) == {200}
     last = tokens(apache, person)
     assert last["refresh_token"] != first["refresh_token"]
-    assert is_good(site, apache.client, last["refresh_token"])
+    assert is_token_active(site, apache.client, last["refresh_token"])
 
 
 def test_apache_signs_out_at_bridge_and_cas(apache: Apache, site: Site, person: Person) -> None:
@@ -105,31 +107,31 @@ def test_apache_accepts_backchannel_logout(apache: Apache, site: Site, person: P
     already = sessions(site)
     person.sign_in(f"{apache.url}/private/")
     (sid,) = sessions(site) - already
-    ends(site, sid)
+    end_session(site, sid)
 
-    deadline = time.monotonic() + TOLD_SECONDS_MAX
-    while person.asks(f"{apache.url}/private/").status_code == 200:
+    deadline = time.monotonic() + LOGOUT_SECONDS_MAX
+    while person.get_without_redirects(f"{apache.url}/private/").status_code == 200:
         assert time.monotonic() < deadline, site.bridge.log[-2000:]
         time.sleep(0.05)
-    assert bystander.asks(f"{apache.url}/private/").status_code == 200
+    assert bystander.get_without_redirects(f"{apache.url}/private/").status_code == 200
 
 
 def test_apache_secret_rotates_without_downtime(apache: Apache, site: Site, person: Person) -> None:
     person.sign_in(f"{apache.url}/private/")
     old = apache.client
-    secret = rotates_secret(site, old, "--keep-old")
+    secret = rotate_secret(site, old, "--keep-old")
     assert site.person().sign_in(f"{apache.url}/private/").status_code == 200
     assert secret
-    apache.takes_the_secret(secret)
-    assert rotates_secret(site, old, "--drop-old") is None
+    apache.replace_secret(secret)
+    assert rotate_secret(site, old, "--drop-old") is None
 
     assert site.person().sign_in(f"{apache.url}/private/").status_code == 200
     assert person.get(f"{apache.url}/private/").status_code == 200
     assert person.passwords_typed == 1
     with pytest.raises(AssertionError, match="invalid_client"):
-        is_good(site, old, "any token")
+        is_token_active(site, old, "any token")
 
 
 def tokens(apache: Apache, person: Person) -> dict[str, Any]:
-    """What Apache holds of this person."""
+    """Return the tokens that Apache holds for this person."""
     return dict(person.get(f"{apache.callback}?info=json").json())

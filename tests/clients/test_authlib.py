@@ -1,4 +1,4 @@
-"""Authlib as an application's developer meets it: its Flask integration, and its session for programs."""
+"""Authlib: its Flask integration, its session for programs, and both recipes."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     folder, source = tmp_path_factory.mktemp("authlib"), HERE / "authlib_flask" / "app.py"
-    soon = "60"  # Authlib renews what has no more than a minute left
+    soon = "60"  # Authlib refreshes tokens in their last minute
     with flask_application(
         site, folder, source, callback="/callback", after_logout="/signed-out", access_token_lifetime_seconds=soon
-    ) as it:
-        yield it
+    ) as application:
+        yield application
 
 
 @pytest.fixture(scope="module")
 def by_recipe(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
-    with flask_recipe(site, tmp_path_factory.mktemp("by-recipe"), "flask-authlib") as it:
-        yield it
+    with flask_recipe(site, tmp_path_factory.mktemp("by-recipe"), "flask-authlib") as application:
+        yield application
 
 
 class Program:
-    """The program, which is told what to do and tells what came of it, a line each."""
+    """A running program that reads commands and prints results, one per line."""
 
     def __init__(self, site: Site) -> None:
-        client = site.adds_client(
+        client = site.add_client(
             "A program",
             "--public",
-            "--redirect-uri=http://127.0.0.1/callback",  # the port is another one each time
+            "--redirect-uri=http://127.0.0.1/callback",  # any port is allowed
             "--scope=openid profile email groups offline_access",
             "--grant-type=authorization_code",
             "--grant-type=refresh_token",
         )
-        site.waits_until_known()
+        site.wait_until_known()
         self.process = subprocess.Popen(
             [sys.executable, HERE / "authlib_program" / "program.py"],
             env=clean_environment() | site.trust | {"ISSUER": site.issuer, "CLIENT_ID": client.client_id},
@@ -57,7 +57,7 @@ class Program:
             text=True,
         )
 
-    def tells(self, line: str = "") -> dict[str, Any]:
+    def send(self, line: str = "") -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         if line:
@@ -102,14 +102,14 @@ def test_authlib_signs_out_at_bridge_and_cas(application: Application, person: P
 
 
 def test_authlib_program_signs_in_refreshes_and_revokes(program: Program, person: Person, site: Site) -> None:
-    page = person.sign_in(program.tells()["open"])
+    page = person.sign_in(program.send()["open"])
     assert page.text == "You can close this window."
-    userinfo = program.tells()["userinfo"]
+    userinfo = program.send()["userinfo"]
     assert userinfo["groups"] == list(site.cas.user.attributes["memberOf"])
 
-    renewed = program.tells("refresh")
-    assert renewed == {"userinfo": userinfo, "new_access_token": True, "new_refresh_token": True}
-    assert program.tells("sign out") == {"status": 401}
+    refreshed = program.send("refresh")
+    assert refreshed == {"userinfo": userinfo, "new_access_token": True, "new_refresh_token": True}
+    assert program.send("sign out") == {"status": 401}
 
 
 def test_authlib_recipe_signs_in_and_out(by_recipe: Application, person: Person, site: Site) -> None:
@@ -120,19 +120,19 @@ def test_authlib_recipe_signs_in_and_out(by_recipe: Application, person: Person,
 
     page = person.get(f"{by_recipe.url}/logout")
     assert (page.url, "Sign in" in page.text) == (f"{by_recipe.url}/", True)
-    page = person.get(f"{by_recipe.url}/logout")  # once more, with nobody signed in
+    page = person.get(f"{by_recipe.url}/logout")  # a second time, without a session
     assert (page.url, "Sign in" in page.text) == (f"{by_recipe.url}/", True), page.text
     assert person.is_at_cas(person.get(f"{by_recipe.url}/login"))
 
 
 def test_command_line_recipe_prints_the_user(person: Person, site: Site, tmp_path: Path) -> None:
-    client = site.adds_client("whoami", "--recipe=command-line")
+    client = site.add_client("whoami", "--recipe=command-line")
     program = tmp_path / "whoami.py"
     program.write_text(client.configuration["whoami.py"], encoding="utf-8")
-    site.waits_until_known()
+    site.wait_until_known()
     with subprocess.Popen(
         [sys.executable, "-u", program],
-        # One in the terminal, as on a machine without a display: it stays until somebody leaves it.
+        # A text browser runs in the terminal until the user quits it.
         env=clean_environment() | site.trust | {"BROWSER": "sh -c 'exec cat > /dev/null' %s"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -142,7 +142,7 @@ def test_command_line_recipe_prints_the_user(person: Person, site: Site, tmp_pat
         assert running.stdout is not None
         word, address = running.stdout.readline().split()
         assert word == "Opening"
-        assert "you can close this window" in person.sign_in(address).text
+        assert "You can close this window" in person.sign_in(address).text
         running.stdin.close()
         shown = json.loads(running.stdout.read())
     assert shown["sub"] == person.name

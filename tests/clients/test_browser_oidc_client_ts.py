@@ -1,4 +1,4 @@
-"""A single-page application with oidc-client-ts in a real browser: it has no secret and no server to help it."""
+"""A single-page application with oidc-client-ts in a real browser, without a secret or a server."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Error, Playwright, sync_playwright
 
-from tests.clients.at_the_bridge import ends, sessions
-from tests.clients.single_page_site import SinglePage, Surfer, launched, walks
+from tests.clients.bridge_commands import end_session, sessions
+from tests.clients.single_page_site import BrowserUser, SinglePage, launch_browser, run_steps
 from tests.clients.site import Site
 from tests.support.bridge.certificate_authority import CertificateAuthority
 
@@ -22,15 +22,15 @@ pytestmark = pytest.mark.needs("node", "browser")
 
 @pytest.fixture(scope="module")
 def pages(site: Site, node_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Addresses of two of them by the way on which they renew: what the recipe says, and without refresh tokens."""
+    """The URLs of two applications, one with refresh tokens as in the recipe and one without."""
     with ExitStack() as stack:
         found = {}
         for way, options in WAYS.items():
-            made = SinglePage(tmp_path_factory.mktemp("page"), packages=node_packages, files=site.cas.files)
-            client = site.adds_client(way, "--recipe=single-page-app", f"--url={made.url}", *options)
-            made.pastes(client.configuration["cas.js"])
-            found[way] = stack.enter_context(made).url
-        site.waits_until_known()
+            application = SinglePage(tmp_path_factory.mktemp("page"), packages=node_packages, files=site.cas.files)
+            client = site.add_client(way, "--recipe=single-page-app", f"--url={application.url}", *options)
+            application.paste(client.configuration["cas.js"])
+            found[way] = stack.enter_context(application).url
+        site.wait_until_known()
         yield found
 
 
@@ -42,19 +42,19 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright, site: Site) -> Iterator[Browser]:
-    with launched(playwright, trusts=site.cas.files) as browser:
+    with launch_browser(playwright, trusts=site.cas.files) as browser:
         yield browser
 
 
-def signs_in(surfer: Surfer, url: str) -> dict[str, Any]:
-    surfer.page.goto(url)
-    surfer.is_led_to_cas()
-    surfer.submit_password()
-    surfer.page.wait_for_url(f"{url}/")
-    return surfer.sees()
+def sign_in(user_page: BrowserUser, url: str) -> dict[str, Any]:
+    user_page.page.goto(url)
+    user_page.expect_cas_form()
+    user_page.submit_password()
+    user_page.page.wait_for_url(f"{url}/")
+    return user_page.read_output()
 
 
-def knows_the_user(site: Site, shown: dict[str, Any]) -> None:
+def check_user(site: Site, shown: dict[str, Any]) -> None:
     user = site.cas.user
     assert shown["profile"]["sub"] == user.name
     assert shown["profile"]["groups"] == list(user.attributes["memberOf"])
@@ -65,63 +65,63 @@ def knows_the_user(site: Site, shown: dict[str, Any]) -> None:
 def test_page_signs_in_renews_silently_and_signs_out(
     way: str, pages: dict[str, str], site: Site, browser: Browser
 ) -> None:
-    def steps(surfer: Surfer) -> None:
+    def steps(user_page: BrowserUser) -> None:
         already = sessions(site)
-        first = signs_in(surfer, pages[way])
-        knows_the_user(site, first)
+        first = sign_in(user_page, pages[way])
+        check_user(site, first)
         assert len(sessions(site) - already) == 1
 
-        surfer.presses("Renew")
-        renewed = surfer.sees()
-        knows_the_user(site, renewed)
+        user_page.press("Renew")
+        renewed = user_page.read_output()
+        check_user(site, renewed)
         assert renewed["access_token"] != first["access_token"]
         assert ("refresh_token" in renewed) is (way == "by refresh token")
         assert renewed.get("refresh_token", "none") != first.get("refresh_token")
 
-        surfer.presses("Sign out")
-        surfer.is_led_to_cas()  # by the page, to which the bridge sent the browser back
+        user_page.press("Sign out")
+        user_page.expect_cas_form()  # the bridge redirects to the page, and the page to CAS
         assert sessions(site) == already
 
-    walks(browser, steps, site.cas.user)
+    run_steps(browser, steps, site.cas.user)
 
 
 @pytest.mark.parametrize(("way", "error"), [("by refresh token", "invalid_grant"), ("in a frame", "login_required")])
 def test_page_notices_ended_session_at_next_renewal(
     way: str, error: str, pages: dict[str, str], site: Site, browser: Browser
 ) -> None:
-    def steps(surfer: Surfer) -> None:
+    def steps(user_page: BrowserUser) -> None:
         already = sessions(site)
-        signs_in(surfer, pages[way])
+        sign_in(user_page, pages[way])
         for sid in sessions(site) - already:
-            ends(site, sid)
-        surfer.presses("Renew")
-        assert surfer.sees() == {"error": error}
+            end_session(site, sid)
+        user_page.press("Renew")
+        assert user_page.read_output() == {"error": error}
 
-    walks(browser, steps, site.cas.user)
+    run_steps(browser, steps, site.cas.user)
 
 
 def test_two_tabs_may_renew_the_same_tokens_at_once(pages: dict[str, str], site: Site, browser: Browser) -> None:
-    def steps(surfer: Surfer) -> None:
-        first = signs_in(surfer, pages["by refresh token"])
-        tabs = [surfer, surfer.duplicates_the_tab()]
-        assert tabs[1].sees() == first
+    def steps(user_page: BrowserUser) -> None:
+        first = sign_in(user_page, pages["by refresh token"])
+        tabs = [user_page, user_page.duplicate_tab()]
+        assert tabs[1].read_output() == first
 
         for tab in tabs:
-            tab.presses("Renew")
+            tab.press("Renew")
         for tab in tabs:
-            seen = tab.sees()
-            knows_the_user(site, seen)
+            seen = tab.read_output()
+            check_user(site, seen)
             assert seen["refresh_token"] != first["refresh_token"]
 
-    walks(browser, steps, site.cas.user)
+    run_steps(browser, steps, site.cas.user)
 
 
 def test_browser_rejects_untrusted_certificate(playwright: Playwright, site: Site, tmp_path: Path) -> None:
-    """Or the tests above would prove nothing."""
+    """The other tests rely on certificate verification."""
 
-    def steps(surfer: Surfer) -> None:
+    def steps(user_page: BrowserUser) -> None:
         with pytest.raises(Error, match="ERR_CERT_AUTHORITY_INVALID"):
-            surfer.page.goto(site.issuer)
+            user_page.page.goto(site.issuer)
 
-    with launched(playwright, trusts=CertificateAuthority(tmp_path).issue("127.0.0.1")) as browser:
-        walks(browser, steps, site.cas.user)
+    with launch_browser(playwright, trusts=CertificateAuthority(tmp_path).issue("127.0.0.1")) as browser:
+        run_steps(browser, steps, site.cas.user)

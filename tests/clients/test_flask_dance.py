@@ -1,4 +1,4 @@
-"""Flask-Dance: a blueprint for a provider of one's own, as the recipe prints it, over https as the library demands."""
+"""Flask-Dance with the recipe, over https as the library requires."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.clients.flask_applications import flask_recipe
 from tests.clients.person import Person
 from tests.clients.site import Site
 
-BESIDE = Path(__file__).with_name("flask_dance") / "beside.py"
+EXTRA_PAGES = Path(__file__).with_name("flask_dance") / "beside.py"
 
 
 @pytest.fixture(scope="module")
 def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
-    with flask_recipe(site, tmp_path_factory.mktemp("dance"), "flask-dance", BESIDE) as it:
+    with flask_recipe(site, tmp_path_factory.mktemp("dance"), "flask-dance", EXTRA_PAGES) as it:
         yield it
 
 
@@ -47,7 +47,7 @@ def test_flask_dance_signs_in_again_after_session_end(
     application: Application, person: Person, site: Site, page: str
 ) -> None:
     person.sign_in(f"{application.url}/login/cas")
-    person.submits(person.get(f"{site.issuer}/logout"))
+    person.submit(person.get(f"{site.issuer}/logout"))
     assert person.get(f"{application.url}/{page}").ok
 
     assert person.is_at_cas(person.get(f"{application.url}/"))
@@ -55,9 +55,9 @@ def test_flask_dance_signs_in_again_after_session_end(
 
 def test_flask_dance_signs_out_at_bridge_and_cas(application: Application, person: Person) -> None:
     person.sign_in(f"{application.url}/login/cas")
-    question = person.get(f"{application.url}/logout")
-    assert "Sign out?" in question.text
+    page_before = person.get(f"{application.url}/logout")
+    assert "Sign out?" in page_before.text
 
-    page = person.submits(question)
+    page = person.submit(page_before)
     assert (page.url, "Sign in" in page.text) == (f"{application.url}/", True)
     assert person.is_at_cas(person.get(f"{application.url}/login/cas"))

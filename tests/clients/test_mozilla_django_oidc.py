@@ -1,4 +1,4 @@
-"""mozilla-django-oidc in a Django site, by the recipe, with its middleware that renews sessions."""
+"""mozilla-django-oidc in a Django site, with the recipe and its middleware."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.clients.site import Site
 
 @pytest.fixture(scope="module")
 def django(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoSite]:
-    soon = "OIDC_RENEW_ID_TOKEN_EXPIRY_SECONDS = 1"  # else the tests would wait for 15 minutes
+    soon = "OIDC_RENEW_ID_TOKEN_EXPIRY_SECONDS = 1"  # the default is 15 minutes
     folder = tmp_path_factory.mktemp("mozilla")
-    beside = "sys.modules['cas'] = None  # python-cas, a library of that name, is another thing"
-    with django_site(site, folder, "django-mozilla-oidc", settings=f"import sys\n{beside}\n{soon}") as it:
-        yield it
+    hidden = "sys.modules['cas'] = None  # mozilla-django-oidc would import python-cas"
+    with django_site(site, folder, "django-mozilla-oidc", settings=f"import sys\n{hidden}\n{soon}") as django:
+        yield django
 
 
 def test_mozilla_django_oidc_signs_in_with_groups(django: DjangoSite, person: Person, site: Site) -> None:
@@ -45,16 +45,16 @@ def test_mozilla_middleware_revalidates_silently(django: DjangoSite, person: Per
 
 
 def test_mozilla_django_oidc_signs_out_at_bridge_and_cas(django: DjangoSite, person: Person) -> None:
-    person.submit_password(django.presses_recipes_button(person))
-    page = django.presses_recipes_button(person)
+    person.submit_password(django.press_recipe_button(person))
+    page = django.press_recipe_button(person)
 
     assert (page.url, page.json()) == (f"{django.url}/", {"user": None})
-    assert person.is_at_cas(django.presses_recipes_button(person))
+    assert person.is_at_cas(django.press_recipe_button(person))
 
 
 def test_mozilla_django_oidc_notices_ended_session(django: DjangoSite, person: Person, site: Site) -> None:
     person.sign_in(f"{django.url}/oidc/authenticate/")
-    person.submits(person.get(f"{site.issuer}/logout"))
+    person.submit(person.get(f"{site.issuer}/logout"))
     time.sleep(1.1)
 
     assert person.get(f"{django.url}/").json() == {"user": None}

@@ -1,4 +1,4 @@
-"""What the recipes for Node print is a whole application each: it is run as it is printed."""
+"""The recipes for Node, whose configuration is a complete application."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 import requests
 
 from tests.clients.application import Application
-from tests.clients.at_the_bridge import sessions
+from tests.clients.bridge_commands import sessions
 from tests.clients.person import Person
-from tests.clients.site import Site, site_in
+from tests.clients.site import Site, running_site
 from tests.support.bridge.live_bridge import free_port
 
 FILES = {
@@ -28,27 +28,32 @@ pytestmark = pytest.mark.needs("node")
 
 @contextmanager
 def running(recipe: str, site: Site, packages: Path, folder: Path, *options: str, issuer: str = "") -> Iterator[str]:
-    """The address of the application, until the end of the block.
+    """Run the application of a recipe until the end of the block, and yield its URL.
 
-    :param options: of its registration
-    :param issuer: where it looks for the bridge; its developer runs it then, and Express shows what it would hide
+    Args:
+        recipe: The name of the recipe.
+        site: The bridge.
+        packages: The folder with the libraries.
+        folder: The files of the application.
+        options: Options of its registration.
+        issuer: Another issuer. It also selects development mode, in which Express shows errors.
     """
     application = Application(folder)
-    client = site.adds_client(recipe, f"--recipe={recipe}", f"--url={application.url}", *options)
-    # Beside the libraries, where Node looks for them.
+    client = site.add_client(recipe, f"--recipe={recipe}", f"--url={application.url}", *options)
+    # Node finds the libraries next to the program.
     program = packages / f"{recipe}-{application.port}{Path(FILES[recipe].split()[0]).suffix}"
     text = client.configuration[FILES[recipe]].replace(site.issuer, issuer or site.issuer)
     program.write_text(text, encoding="utf-8")
     settings = dict(re.findall(r"(?m)^(\w+)=(.*)$", client.configuration.get(".env.local", "")))
     mode = "development" if issuer else "production"
     environment = {**site.trust, **settings, "PORT": str(application.port), "NODE_ENV": mode}
-    with application.runs(["node", program], environment):
+    with application.configure(["node", program], environment):
         yield application.url
 
 
 @pytest.fixture(scope="module")
 def applications(site: Site, node_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The address of each."""
+    """The URL of each application."""
     with ExitStack() as stack:
         yield {
             recipe: stack.enter_context(running(recipe, site, node_packages, tmp_path_factory.mktemp(recipe)))
@@ -58,12 +63,12 @@ def applications(site: Site, node_packages: Path, tmp_path_factory: pytest.TempP
 
 @pytest.mark.parametrize("recipe", ["node-openid-client", "node-passport"])
 def test_node_recipe_signs_in_and_out(recipe: str, applications: dict[str, str], site: Site, person: Person) -> None:
-    goes_in_and_out(applications[recipe], site, person)
+    check_sign_in_and_out(applications[recipe], site, person)
 
 
 @pytest.mark.parametrize("recipe", ["node-openid-client", "node-passport"])
 def test_sign_in_regenerates_the_session(recipe: str, applications: dict[str, str], person: Person) -> None:
-    """Who planted its cookie in a browser, from another host of the domain, would be that browser's user."""
+    """An attacker who planted a session cookie must not share the session (session fixation)."""
     url = applications[recipe]
     page = person.get(f"{url}/login")
     planted = person.cookie("connect.sid")
@@ -74,25 +79,25 @@ def test_sign_in_regenerates_the_session(recipe: str, applications: dict[str, st
 
 def test_bridge_below_a_path_works_with_node_recipes(site: Site, node_packages: Path, tmp_path: Path) -> None:
     with (
-        site_in(tmp_path, path="/sign-in", beside=site.cas) as below,
+        running_site(tmp_path, path="/sign-in", cas=site.cas) as below,
         running("node-openid-client", below, node_packages, tmp_path) as url,
     ):
-        goes_in_and_out(url, below, below.person())
+        check_sign_in_and_out(url, below, below.person())
 
 
 def test_auth_js_recipe_signs_in_and_out(applications: dict[str, str], site: Site, person: Person) -> None:
     url, user = applications["node-authjs"], site.cas.user
-    page = person.submit_password(person.submits(person.get(f"{url}/auth/signin")))
+    page = person.submit_password(person.submit(person.get(f"{url}/auth/signin")))
     assert page.url.rstrip("/") == url, page.text
     shown = page.json()["user"]
     assert [shown["name"], shown["email"]] == [*user.attributes["displayName"], *user.attributes["mail"]]
     assert shown["groups"] == list(user.attributes["memberOf"])
 
-    page = person.submits(person.get(f"{url}/auth/signout"))
+    page = person.submit(person.get(f"{url}/auth/signout"))
     assert page.json() is None
 
 
-def goes_in_and_out(url: str, site: Site, person: Person) -> None:
+def check_sign_in_and_out(url: str, site: Site, person: Person) -> None:
     already, user = sessions(site), site.cas.user
     page = person.sign_in(f"{url}/login")
     assert page.url == f"{url}/", page.text
@@ -105,13 +110,13 @@ def goes_in_and_out(url: str, site: Site, person: Person) -> None:
     page = person.get(f"{url}/logout")
     assert (page.url, page.json()) == (f"{url}/", None)
     assert sessions(site) == already
-    assert person.get(f"{url}/logout").url == f"{url}/"  # a second time as well
+    assert person.get(f"{url}/logout").url == f"{url}/"  # a second time, without a session
     assert person.is_at_cas(person.get(f"{url}/login"))
 
 
 def test_node_application_may_start_before_the_bridge(site: Site, node_packages: Path, tmp_path: Path) -> None:
-    nobody_there = f"https://127.0.0.1:{free_port()}"
-    with running("node-openid-client", site, node_packages, tmp_path, issuer=nobody_there) as url:
+    unused_address = f"https://127.0.0.1:{free_port()}"
+    with running("node-openid-client", site, node_packages, tmp_path, issuer=unused_address) as url:
         for path in ("login", "callback", "callback?code=x&state=y", "logout"):
             page = requests.get(f"{url}/{path}", timeout=20)
             assert (page.status_code, "failed" in page.text) == (502, True), page.text
@@ -130,13 +135,13 @@ def test_denied_sign_in_shows_page_with_retry_link(site: Site, node_packages: Pa
     recipe = "node-passport"
     with running(recipe, site, node_packages, tmp_path, "--consent", issuer=site.issuer) as url:
         person = site.person()
-        asked = person.sign_in(f"{url}/login")
-        refused = person.submits(asked, button="deny")
-        assert "error=access_denied" in " ".join(hop.headers.get("Location", "") for hop in refused.history)
-        is_told_to_try_again(refused, url, 401)
+        question = person.sign_in(f"{url}/login")
+        denied = person.submit(question, button="deny")
+        assert "error=access_denied" in " ".join(hop.headers.get("Location", "") for hop in denied.history)
+        check_retry_page(denied, url, 401)
         assert person.get(url).json() is None
 
-        again = person.submits(person.get(f"{url}/login"), button="allow")
+        again = person.submit(person.get(f"{url}/login"), button="allow")
         assert (again.url, again.json()["sub"]) == (f"{url}/", site.cas.user.name)
 
 
@@ -156,21 +161,21 @@ def test_failed_callback_shows_page_with_retry_link(
     site: Site, node_packages: Path, developed: str, query: str, status: int
 ) -> None:
     person = site.person()
-    begun = person.asks(f"{developed}/login").headers["Location"]
-    (state,) = parse_qs(urlsplit(begun).query)["state"]
+    location = person.get_without_redirects(f"{developed}/login").headers["Location"]
+    (state,) = parse_qs(urlsplit(location).query)["state"]
     page = person.get(f"{developed}/callback?{query.replace('STATE', quote(state))}")
-    is_told_to_try_again(page, developed, status)
+    check_retry_page(page, developed, status)
 
 
 @pytest.fixture(scope="module")
 def developed(site: Site, node_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The application of Passport, as its developer runs it."""
+    """The Passport application in development mode."""
     folder = tmp_path_factory.mktemp("developed")
     with running("node-passport", site, node_packages, folder, issuer=site.issuer) as url:
         yield url
 
 
-def is_told_to_try_again(page: requests.Response, url: str, status: int) -> None:
+def check_retry_page(page: requests.Response, url: str, status: int) -> None:
     assert page.status_code == status, page.text
     assert page.url.startswith(f"{url}/")
     assert "failed" in page.text

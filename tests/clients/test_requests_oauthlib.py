@@ -1,4 +1,4 @@
-"""requests-oauthlib in a web application of a few lines, over https as it demands."""
+"""requests-oauthlib in a small web application, over https as the library requires."""
 
 from __future__ import annotations
 

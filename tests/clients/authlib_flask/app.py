@@ -1,4 +1,4 @@
-"""A Flask application that signs in with Authlib, after its documentation. Tokens are kept on the server's side."""
+"""A Flask application that signs in with Authlib, as in its documentation, and keeps tokens on the server."""
 
 import os
 from secrets import token_urlsafe
@@ -15,7 +15,7 @@ refreshed = []
 
 
 def update_token(name, token, refresh_token=None, access_token=None):
-    """Told by Authlib of a token that it renewed."""
+    """Store a token that Authlib refreshed."""
     tokens[session["user"]] |= token
     refreshed.append(name)
 
@@ -48,7 +48,7 @@ def callback():
 
 @app.route("/me")
 def me():
-    """What userinfo says now; where the access token is about to end, Authlib renews it first."""
+    """Return the userinfo; Authlib refreshes an access token that is about to expire."""
     return jsonify(
         id_token=tokens[session["user"]]["userinfo"], userinfo=dict(campus.userinfo()), refreshed=len(refreshed)
     )

@@ -1,6 +1,6 @@
-"""A program on somebody's own machine: no secret, a browser beside it, and a listener for the one answer (RFC 8252).
+"""A native program without a secret, which listens for one callback on a loopback address (RFC 8252).
 
-Prints the address to open; then a line of JSON; then, for each line that it reads, does what the line says.
+It prints the URL to open, then the userinfo as JSON, and then runs the command in each line of standard input.
 """
 
 import json
@@ -13,10 +13,10 @@ from authlib.integrations.requests_client import OAuth2Session
 
 
 class Listener(BaseHTTPRequestHandler):
-    """Takes the answer and tells the person to go back to the program."""
+    """Receives the callback."""
 
     def do_GET(self):
-        self.server.answer = f"http://127.0.0.1:{self.server.server_port}{self.path}"
+        self.server.callback = f"http://127.0.0.1:{self.server.server_port}{self.path}"
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"You can close this window.")
@@ -25,8 +25,8 @@ class Listener(BaseHTTPRequestHandler):
         pass
 
 
-def tell(**what):
-    print(json.dumps(what), flush=True)
+def report(**fields):
+    print(json.dumps(fields), flush=True)
 
 
 server = HTTPServer(("127.0.0.1", 0), Listener)
@@ -41,17 +41,17 @@ campus = OAuth2Session(
 metadata = campus.get(f"{os.environ['ISSUER']}/.well-known/openid-configuration", withhold_token=True).json()
 verifier = token_urlsafe(48)
 address, state = campus.create_authorization_url(metadata["authorization_endpoint"], code_verifier=verifier)
-tell(open=address)
+report(open=address)
 server.handle_request()
 campus.fetch_token(
-    metadata["token_endpoint"], authorization_response=server.answer, code_verifier=verifier, state=state
+    metadata["token_endpoint"], authorization_response=server.callback, code_verifier=verifier, state=state
 )
-tell(userinfo=campus.get(metadata["userinfo_endpoint"]).json())
+report(userinfo=campus.get(metadata["userinfo_endpoint"]).json())
 for line in sys.stdin:
     before = dict(campus.token)
     if line == "refresh\n":
         campus.refresh_token(metadata["token_endpoint"])
-        tell(
+        report(
             userinfo=campus.get(metadata["userinfo_endpoint"]).json(),
             new_access_token=campus.token["access_token"] != before["access_token"],
             new_refresh_token=campus.token["refresh_token"] != before["refresh_token"],
@@ -60,4 +60,4 @@ for line in sys.stdin:
         campus.revoke_token(
             metadata["revocation_endpoint"], token=before["refresh_token"], token_type_hint="refresh_token"
         )
-        tell(status=campus.get(metadata["userinfo_endpoint"]).status_code)
+        report(status=campus.get(metadata["userinfo_endpoint"]).status_code)

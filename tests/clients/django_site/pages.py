@@ -1,4 +1,4 @@
-"""What a site of one's own has beside the library: a start page, a button, and a view that renews tokens."""
+"""Pages of the site itself: a start page, buttons, and a view that refreshes tokens."""
 
 import requests
 from django.contrib.auth.decorators import login_required
@@ -12,7 +12,7 @@ FORM = '<form method="post" action="/{}"><input type="hidden" name="csrfmiddlewa
 
 
 def home(request):
-    """Who is signed in: the user of Django, and what the library keeps about them."""
+    """Return the Django user, and the groups that the library stores."""
     user = request.user
     if not user.is_authenticated:
         return JsonResponse({"user": None})
@@ -23,25 +23,25 @@ def home(request):
         "groups": sorted(user.groups.values_list("name", flat=True)),
     }
     if hasattr(user, "socialaccount_set"):
-        known["kept"] = user.socialaccount_set.get().get_provider_account().get_user_data()["groups"]
+        known["stored_groups"] = user.socialaccount_set.get().get_provider_account().get_user_data()["groups"]
     if hasattr(user, "social_auth"):
-        known["kept"] = user.social_auth.get().extra_data["groups"]
+        known["stored_groups"] = user.social_auth.get().extra_data["groups"]
     return JsonResponse(known)
 
 
 def button(request, to):
-    """A page with a form, as Django wants for whatever changes something."""
+    """Return a page with a form that has a CSRF token."""
     return HttpResponse(FORM.format(to, get_token(request)))
 
 
 def buttons(request):
-    """The recipe's own template."""
+    """Render the template of the recipe."""
     return render(request, "buttons.html")
 
 
 @login_required
 def refresh(request):
-    """By social-auth, which leaves it to the site when to do so."""
+    """Refresh the tokens with social-auth."""
     from social_django.utils import load_strategy
 
     account = request.user.social_auth.get()
@@ -50,9 +50,9 @@ def refresh(request):
     account.refresh_token(strategy)
     after = request.user.social_auth.get().extra_data
     endpoint = account.get_backend_instance(strategy).userinfo_url()
-    answer = requests.get(endpoint, headers={"Authorization": f"Bearer {after['access_token']}"}, timeout=10)
+    response = requests.get(endpoint, headers={"Authorization": f"Bearer {after['access_token']}"}, timeout=10)
     new = {f"new_{name}": after[name] != before[name] for name in ("access_token", "refresh_token")}
-    return JsonResponse({"user": answer.json()["sub"]} | new)
+    return JsonResponse({"user": response.json()["sub"]} | new)
 
 
 pages = [

@@ -1,4 +1,4 @@
-"""A Flask application that signs in with idpyoidc and hears of logouts. Its sessions are on the server."""
+"""A Flask application that signs in with idpyoidc and accepts back-channel logout."""
 
 import os
 from copy import deepcopy
@@ -17,7 +17,7 @@ SCOPES = ["openid", "profile", "email", "groups", "offline_access"]
 
 
 def services():
-    """The usual ones, with the secret in the header, and the one that signs out."""
+    """Return the default services, with the secret in the header, and the service for logout."""
     found = deepcopy(DEFAULT_OIDC_SERVICES)
     for name in ("access_token", "refresh_access_token"):
         found[name]["kwargs"] = {"client_authn_methods": [METHOD]}
@@ -78,7 +78,7 @@ def callback():
 
 @app.route("/refresh")
 def refresh():
-    """idpyoidc compares the new ID token with the one before."""
+    """Refresh the tokens; idpyoidc compares the new ID token with the old one."""
     names = ["access_token", "refresh_token"]
     before = client.get_context().cstate.get_set(session["state"], claim=names)
     client.refresh_access_token(session["state"])
@@ -89,16 +89,16 @@ def refresh():
 
 @app.route("/logout")
 def logout():
-    """The session ends when the bridge says so."""
+    """Redirect to the bridge, which ends the session by back-channel logout."""
     return redirect(client.logout(session["state"])["url"])
 
 
 @app.post("/backchannel-logout")
-def told_of_logout():
+def receive_logout():
     try:
         state = backchannel_logout(client, request=request.get_data(as_text=True))
-    except MessageException as refused:
-        return str(refused), 400
+    except MessageException as error:
+        return str(error), 400
     users.pop(state, None)
     client.clear_session(state)
     return "", 200

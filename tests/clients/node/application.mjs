@@ -1,5 +1,5 @@
-// What the four applications have in common: their settings, and a session for each browser. APPLICATION in the
-// environment is JSON: issuer, client_id, client_secret, port, own_secret.
+// The shared part of the four applications: settings and sessions. The environment variable APPLICATION is JSON with
+// issuer, client_id, client_secret, port and own_secret.
 import express from "express";
 import session from "express-session";
 
@@ -10,8 +10,8 @@ export const scope = "openid profile email groups";
 
 export const application = express();
 
-// Each application has a cookie of its own name: to a browser, all ports of a host are one place for cookies.
-export const remembers = () =>
+// Each application has its own cookie name, because browsers share cookies between all ports of a host.
+export const sessionMiddleware = () =>
   session({
     name: `session-${settings.port}`,
     secret: settings.own_secret,
@@ -20,14 +20,14 @@ export const remembers = () =>
     cookie: { sameSite: "lax" },
   });
 
-export const shows = (held) => ({
+export const summary = (held) => ({
   claims: held.claims,
   userinfo: held.userinfo,
   access_token: held.access_token,
   refresh_token: held.refresh_token,
 });
 
-export const serves = () => {
+export const serve = () => {
   application.use((error, _request, response, _next) => {
     response.status(500).json({ error: error.error ?? error.code ?? error.name, message: `${error.message}` });
   });

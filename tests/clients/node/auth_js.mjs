@@ -1,20 +1,20 @@
-// An application that signs its people in by Auth.js. It keeps the tokens in its encrypted cookie and refreshes them
-// when its page asks for an update of the session; after its own sign-out it sends the browser to that of the provider.
+// An application that signs users in with Auth.js. It keeps the tokens in an encrypted cookie and refreshes them when
+// its page updates the session. After its own sign-out it redirects to the logout of the provider.
 import { ExpressAuth, getSession } from "@auth/express";
-import { application, home, scope, serves, settings, shows, url } from "./application.mjs";
+import { application, home, scope, serve, settings, summary, url } from "./application.mjs";
 
 const found = await fetch(`${settings.issuer}/.well-known/openid-configuration`);
 const { end_session_endpoint, token_endpoint } = await found.json();
 
 const refreshed = async (token) => {
   const basic = Buffer.from([settings.client_id, settings.client_secret].map(encodeURIComponent).join(":"));
-  const answer = await fetch(token_endpoint, {
+  const response = await fetch(token_endpoint, {
     method: "POST",
     headers: { Authorization: `Basic ${basic.toString("base64")}` },
     body: new URLSearchParams({ grant_type: "refresh_token", refresh_token: token.refresh_token }),
   });
-  const tokens = await answer.json();
-  if (!answer.ok) return { ...token, refused: tokens.error };
+  const tokens = await response.json();
+  if (!response.ok) return { ...token, refresh_error: tokens.error };
   return { ...token, access_token: tokens.access_token, refresh_token: tokens.refresh_token };
 };
 
@@ -32,7 +32,7 @@ const configuration = {
       clientSecret: settings.client_secret,
       authorization: { params: { scope } },
       checks: ["pkce", "state", "nonce"],
-      idToken: false, // the profile is what the userinfo endpoint says
+      idToken: false, // take the profile from the userinfo endpoint
     },
   ],
   callbacks: {
@@ -43,7 +43,7 @@ const configuration = {
       return { ...token, access_token, refresh_token, id_token, userinfo: profile };
     },
     session: ({ session, token }) => ({ ...session, held: token }),
-    // Where the sign-out may lead: it ends at the provider.
+    // Allow the redirect to the logout of the provider.
     redirect: ({ url: wanted, baseUrl }) => (wanted.startsWith(`${end_session_endpoint}?`) ? wanted : baseUrl),
   },
 };
@@ -57,7 +57,7 @@ application.get("/", async (request, response) => {
   const end = new URL(end_session_endpoint);
   end.search = new URLSearchParams({ id_token_hint: held.id_token, post_logout_redirect_uri: home });
   const claims = JSON.parse(Buffer.from(held.id_token.split(".")[1], "base64url"));
-  response.json({ ...shows(held), claims, refused: held.refused, end: end.href });
+  response.json({ ...summary(held), claims, refresh_error: held.refresh_error, end: end.href });
 });
 
-serves();
+serve();

@@ -1,6 +1,6 @@
-// An application that takes each step by itself, with the functions of oauth4webapi.
+// An application that runs each step of the flow with a function of oauth4webapi.
 import * as oauth from "oauth4webapi";
-import { application, home, remembers, scope, serves, settings, shows, url } from "./application.mjs";
+import { application, home, sessionMiddleware, scope, serve, settings, summary, url } from "./application.mjs";
 
 const issuer = new URL(settings.issuer);
 const provider = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer));
@@ -8,7 +8,7 @@ const client = { client_id: settings.client_id };
 const authentication = oauth.ClientSecretBasic(settings.client_secret);
 const redirect_uri = `${url}/callback`;
 
-const asksWho = async (access_token, subject) =>
+const fetchUser = async (access_token, subject) =>
   oauth.processUserInfoResponse(
     provider,
     client,
@@ -16,7 +16,7 @@ const asksWho = async (access_token, subject) =>
     await oauth.userInfoRequest(provider, client, access_token),
   );
 
-application.use(remembers());
+application.use(sessionMiddleware());
 
 application.get("/login", async (request, response) => {
   const verifier = oauth.generateRandomCodeVerifier();
@@ -40,23 +40,23 @@ application.get("/login", async (request, response) => {
 application.get("/callback", async (request, response) => {
   const { verifier, state, nonce } = request.session.expected;
   const here = new URL(request.originalUrl, url);
-  const sent = oauth.validateAuthResponse(provider, client, here, state);
-  const answer = await oauth.authorizationCodeGrantRequest(
+  const parameters = oauth.validateAuthResponse(provider, client, here, state);
+  const reply = await oauth.authorizationCodeGrantRequest(
     provider,
     client,
     authentication,
-    sent,
+    parameters,
     redirect_uri,
     verifier,
   );
-  const tokens = await oauth.processAuthorizationCodeResponse(provider, client, answer, {
+  const tokens = await oauth.processAuthorizationCodeResponse(provider, client, reply, {
     expectedNonce: nonce,
     requireIdToken: true,
   });
-  // The token came straight from the provider; its signature is checked all the same.
-  await oauth.validateApplicationLevelSignature(provider, answer);
+  // Check the signature, although the token came directly from the provider.
+  await oauth.validateApplicationLevelSignature(provider, reply);
   const claims = oauth.getValidatedIdTokenClaims(tokens);
-  const userinfo = await asksWho(tokens.access_token, claims.sub);
+  const userinfo = await fetchUser(tokens.access_token, claims.sub);
   await new Promise((done) => request.session.regenerate(done));
   request.session.held = { ...tokens, claims, userinfo };
   response.redirect("/");
@@ -64,16 +64,16 @@ application.get("/callback", async (request, response) => {
 
 application.get("/", (request, response) => {
   if (!request.session.held) return response.status(401).json({});
-  response.json(shows(request.session.held));
+  response.json(summary(request.session.held));
 });
 
 application.post("/refresh", async (request, response) => {
   const { held } = request.session;
-  const answer = await oauth.refreshTokenGrantRequest(provider, client, authentication, held.refresh_token);
-  const tokens = await oauth.processRefreshTokenResponse(provider, client, answer);
-  const userinfo = await asksWho(tokens.access_token, held.claims.sub);
+  const reply = await oauth.refreshTokenGrantRequest(provider, client, authentication, held.refresh_token);
+  const tokens = await oauth.processRefreshTokenResponse(provider, client, reply);
+  const userinfo = await fetchUser(tokens.access_token, held.claims.sub);
   request.session.held = { ...held, ...tokens, userinfo };
-  response.json(shows(request.session.held));
+  response.json(summary(request.session.held));
 });
 
 application.get("/logout", async (request, response) => {
@@ -84,4 +84,4 @@ application.get("/logout", async (request, response) => {
   response.redirect(address.href);
 });
 
-serves();
+serve();

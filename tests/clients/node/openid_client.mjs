@@ -1,11 +1,11 @@
-// An application that signs its people in by openid-client.
+// An application that signs users in with openid-client.
 import * as client from "openid-client";
-import { application, home, remembers, scope, serves, settings, shows, url } from "./application.mjs";
+import { application, home, sessionMiddleware, scope, serve, settings, summary, url } from "./application.mjs";
 
 const provider = await client.discovery(new URL(settings.issuer), settings.client_id, settings.client_secret);
 const redirect_uri = `${url}/callback`;
 
-application.use(remembers());
+application.use(sessionMiddleware());
 
 application.get("/login", async (request, response) => {
   const pkceCodeVerifier = client.randomPKCECodeVerifier();
@@ -38,7 +38,7 @@ application.get("/callback", async (request, response) => {
 
 application.get("/", (request, response) => {
   if (!request.session.held) return response.status(401).json({});
-  response.json(shows(request.session.held));
+  response.json(summary(request.session.held));
 });
 
 application.post("/refresh", async (request, response) => {
@@ -46,7 +46,7 @@ application.post("/refresh", async (request, response) => {
   const tokens = await client.refreshTokenGrant(provider, held.refresh_token);
   const userinfo = await client.fetchUserInfo(provider, tokens.access_token, held.claims.sub);
   request.session.held = { ...held, ...tokens, userinfo };
-  response.json(shows(request.session.held));
+  response.json(summary(request.session.held));
 });
 
 application.get("/logout", async (request, response) => {
@@ -56,4 +56,4 @@ application.get("/logout", async (request, response) => {
   response.redirect(address.href);
 });
 
-serves();
+serve();

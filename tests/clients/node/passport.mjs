@@ -1,8 +1,8 @@
-// An application that signs its people in by passport-openidconnect, which reads no metadata and knows no PKCE.
+// An application that signs users in with passport-openidconnect, which supports neither discovery nor PKCE.
 import passport from "passport";
 import refresh from "passport-oauth2-refresh";
 import OpenIDConnectStrategy from "passport-openidconnect";
-import { application, home, remembers, scope, serves, settings, shows, url } from "./application.mjs";
+import { application, home, sessionMiddleware, scope, serve, settings, summary, url } from "./application.mjs";
 
 const { issuer } = settings;
 const strategy = new OpenIDConnectStrategy(
@@ -17,7 +17,7 @@ const strategy = new OpenIDConnectStrategy(
     scope: scope.replace("openid ", ""),
     nonce: true,
   },
-  // It looks at how many parameters there are.
+  // The strategy calls the userinfo endpoint only if this function has nine parameters.
   (iss, userinfo, fromToken, context, id_token, access_token, refresh_token, params, verified) =>
     verified(null, {
       claims: { iss, sub: fromToken.id },
@@ -32,7 +32,7 @@ refresh.use(strategy);
 passport.serializeUser((user, done) => done(null, user));
 passport.deserializeUser((user, done) => done(null, user));
 
-application.use(remembers());
+application.use(sessionMiddleware());
 application.use(passport.session());
 
 application.get("/login", passport.authenticate("openidconnect"));
@@ -40,15 +40,15 @@ application.get("/callback", passport.authenticate("openidconnect", { successRed
 
 application.get("/", (request, response) => {
   if (!request.user) return response.status(401).json({});
-  response.json(shows(request.user));
+  response.json(summary(request.user));
 });
 
 application.post("/refresh", (request, response, next) => {
   const { user } = request;
   refresh.requestNewAccessToken("openidconnect", user.refresh_token, (failure, access_token, refresh_token) => {
-    if (failure) return next(Object.assign(new Error("refused"), JSON.parse(failure.data)));
+    if (failure) return next(Object.assign(new Error("refresh failed"), JSON.parse(failure.data)));
     request.session.passport.user = { ...user, access_token, refresh_token };
-    response.json(shows(request.session.passport.user));
+    response.json(summary(request.session.passport.user));
   });
 });
 
@@ -62,4 +62,4 @@ application.get("/logout", (request, response, next) => {
   });
 });
 
-serves();
+serve();

@@ -1,4 +1,4 @@
-"""A web application that signs in with requests-oauthlib, after its documentation of the web application flow."""
+"""A web application that signs in with requests-oauthlib, as in its documentation of the web application flow."""
 
 import os
 from secrets import token_urlsafe
@@ -14,9 +14,11 @@ app.config["SECRET_KEY"] = token_urlsafe()
 pending, tokens = {}, {}
 
 
-def campus(**more):
-    """For one browser; PKCE keeps its verifier in the object, which therefore has to be kept."""
-    return OAuth2Session(CLIENT_ID, redirect_uri=url_for("callback", _external=True), scope=SCOPE, pkce="S256", **more)
+def campus(**options):
+    """Return a session for one browser; the object holds the PKCE verifier."""
+    return OAuth2Session(
+        CLIENT_ID, redirect_uri=url_for("callback", _external=True), scope=SCOPE, pkce="S256", **options
+    )
 
 
 @app.route("/")
@@ -26,17 +28,17 @@ def home():
 
 @app.route("/login")
 def login():
-    begun = campus()
-    address, session["state"] = begun.authorization_url(f"{ISSUER}/authorize")
-    pending[session["state"]] = begun
+    flow = campus()
+    address, session["state"] = flow.authorization_url(f"{ISSUER}/authorize")
+    pending[session["state"]] = flow
     return redirect(address)
 
 
 @app.route("/callback")
 def callback():
-    begun = pending.pop(session.pop("state"))
-    token = begun.fetch_token(f"{ISSUER}/token", client_secret=CLIENT_SECRET, authorization_response=request.url)
-    session["user"] = begun.get(f"{ISSUER}/userinfo").json()["sub"]
+    flow = pending.pop(session.pop("state"))
+    token = flow.fetch_token(f"{ISSUER}/token", client_secret=CLIENT_SECRET, authorization_response=request.url)
+    session["user"] = flow.get(f"{ISSUER}/userinfo").json()["sub"]
     tokens[session["user"]] = token
     return redirect(url_for("me"))
 

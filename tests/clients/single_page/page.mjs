@@ -1,15 +1,15 @@
-// A page without a server of its own, around what the recipe prints.
+// A page without a server, around the script of the recipe.
 import { cas, signOut, currentUser } from "/cas.js";
 
-const shows = (what) => (document.querySelector("output").textContent = JSON.stringify(what));
-const showsUser = ({ profile, access_token, refresh_token }) => shows({ profile, access_token, refresh_token });
-const whenClicked = (id, does) =>
+const show = (what) => (document.querySelector("output").textContent = JSON.stringify(what));
+const showUser = ({ profile, access_token, refresh_token }) => show({ profile, access_token, refresh_token });
+const whenClicked = (id, action) =>
   document.getElementById(id).addEventListener("click", async () => {
-    shows("");
-    await does().catch((failure) => shows({ error: failure.error ?? failure.message }));
+    show("");
+    await action().catch((failure) => show({ error: failure.error ?? failure.message }));
   });
 
-whenClicked("renew", async () => showsUser(await cas.signinSilent()));
+whenClicked("renew", async () => showUser(await cas.signinSilent()));
 whenClicked("sign-out", signOut);
 
-if (await currentUser()) showsUser(await cas.getUser());
+if (await currentUser()) showUser(await cas.getUser());

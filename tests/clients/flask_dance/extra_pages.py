@@ -1,4 +1,4 @@
-"""The application of the recipe, and a page that lets an hour pass for its tokens."""
+"""The application of the recipe, and a page that expires its token."""
 
 from app import app, cas
 from flask import jsonify, session

@@ -1,4 +1,4 @@
-"""What the hub of a test needs beside the configuration of the recipe: no proxy, no labs, nothing that stays."""
+"""Configuration of the test hub apart from the recipe: no proxy, no labs, no persistent database."""
 
 import os
 
@@ -20,7 +20,7 @@ class NoProxy(Proxy):
 c.JupyterHub.proxy_class = NoProxy
 c.JupyterHub.hub_bind_url = c.JupyterHub.bind_url = f"http://127.0.0.1:{port}"
 c.JupyterHub.db_url = "sqlite:///:memory:"
-c.JupyterHub.default_url = "/hub/home"  # whether labs start is not asked here
+c.JupyterHub.default_url = "/hub/home"  # the tests start no labs
 c.JupyterHub.services = [{"name": "test", "api_token": os.environ["HUB_TEST_TOKEN"]}]
 c.JupyterHub.load_roles = [{"name": "test", "services": ["test"], "scopes": ["read:users", "admin:auth_state"]}]
-c.Authenticator.auth_refresh_age = 1  # else the tests would wait for five minutes
+c.Authenticator.auth_refresh_age = 1  # the default is five minutes
