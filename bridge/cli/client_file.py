@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from bridge.cli.client_options import FilePath, open_clients, yes_option
+from bridge.cli.client_options import file_path, open_clients, yes_option
 from bridge.cli.client_output import change_fields, change_text, note, print_json
 from bridge.cli.store import now, open_store
 from bridge.errors import BridgeError
@@ -28,13 +28,13 @@ MAX_BYTES = 10_000_000
 
 
 @click.command()
-@click.argument("file", type=FilePath(allow_dash=True))
+@click.argument("file", callback=file_path)
 @click.option("--dry-run", is_flag=True, help=f"Show the plan only; exit with {EXIT_WOULD_CHANGE} if it has changes.")
 @click.option("--prune", is_flag=True, help="Remove the clients that are not in FILE.")
 @yes_option
 @click.option(
     "--secrets-file",
-    type=FilePath(),
+    callback=file_path,
     metavar="PATH",
     help="Write new secrets to this new file (mode 600, JSON) instead of standard output.",
 )
@@ -63,9 +63,9 @@ def apply(*, file: Path, dry_run: bool, prune: bool, yes: bool, secrets_file: Pa
         raise click.UsageError("--json cannot ask for confirmation: pass --yes or --dry-run as well.")
     if asks and str(file) == "-":
         raise click.UsageError("Standard input holds the file and cannot confirm: pass --yes or --dry-run.")
-    entries = _read(file, prune)
+    entries = read_entries(_read(file, prune))
     with open_store() as (settings, store):
-        plan = build_plan(read_entries(entries), ClientStore(settings.clients, store, now=now()), store, prune=prune)
+        plan = build_plan(entries, ClientStore(settings.clients, store, now=now()), store, prune=prune)
         if not as_json:
             click.echo(_plan_text(plan))
         if dry_run or not plan.changes:

@@ -38,21 +38,13 @@ def not_empty(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
         name = option.opts[0].removeprefix("--")
         can_clear = ctx.info_name == "edit" and name in CLEARABLE
         clear = f" `--clear {name}` resets it to the default." if can_clear else ""
-        raise click.BadParameter(f"The value is empty. Give a value, or leave the option out.{clear}")
+        raise click.BadParameter(f"The value is empty.{clear}")
     return value
 
 
-class FilePath(click.Path):
-    """A path that must not be empty, because an empty one means the working directory."""
-
-    def __init__(self, *, allow_dash: bool = False) -> None:
-        super().__init__(path_type=Path, allow_dash=allow_dash)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Convert the value; see `click.Path.convert`."""
-        if value == "":
-            self.fail("The value is empty. Name a file.", param, ctx)
-        return super().convert(value, param, ctx)
+def file_path(ctx: click.Context, option: click.Parameter, value: str | None) -> Path | None:
+    """Return the value as a path. An empty value is rejected, because it would mean the working directory."""
+    return None if value is None else Path(not_empty(ctx, option, value))
 
 
 def _clearable(flag: str, field: str, metavar: str, text: str, **how: Any) -> Option:

@@ -25,14 +25,7 @@ def print_json(data: Any) -> None:
 def print_credentials(
     client_id: str, secret: str | None, as_json: bool, details: Mapping[str, Any] | None = None
 ) -> None:
-    """Print a new client_id and secret, the only time that the secret is available.
-
-    Args:
-        client_id: The client.
-        secret: Its secret; None for a public client.
-        as_json: Print JSON instead of lines.
-        details: Further fields of the JSON object.
-    """
+    """Print a new client_id and its secret, the only time that it is available; `details` go into the JSON only."""
     credentials = {"client_id": client_id, **({} if secret is None else {"client_secret": secret})}
     if as_json:
         print_json({**credentials, **(details or {})})

@@ -49,16 +49,7 @@ class ChosenRecipe:
 
 
 def choose_recipe(name: str | None, url: str | None, *, moves: bool = False) -> ChosenRecipe | None:
-    """Return the recipe that the options name, or None without them.
-
-    Args:
-        name: The value of --recipe.
-        url: The value of --url.
-        moves: The application moves to this URL, so a program without a URL is an error.
-
-    Raises:
-        click.UsageError: If an option is invalid, or if one needs the other.
-    """
+    """Return the recipe for --recipe and --url, or None without them; a program without a URL cannot move."""
     if name is None:
         if url is not None:
             raise click.UsageError(
@@ -117,10 +108,7 @@ def recipes(app: str | None, as_json: bool) -> None:
         passerelle clients recipes grafana
         passerelle clients add Dashboards --recipe grafana --url https://grafana.example.org
     """
-    try:
-        found = all_recipes() if app is None else (find_recipe(app),)
-    except RecipeError as error:
-        raise click.ClickException(error.description) from None
+    found = all_recipes() if app is None else (find_recipe(app),)
     if as_json:
         print_json([_summary(recipe) for recipe in found] if app is None else _details(found[0]))
     elif app is not None:

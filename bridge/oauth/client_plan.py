@@ -23,10 +23,8 @@ GENERATE = "generate"
 SECRET_FIELDS = frozenset({"client_secret", "client_secret_file", "client_secret_hash", "former_secret_hash"})
 _PLACEHOLDER_HASH = "0" * 64
 _HASH_FIELDS = ("client_secret_hash", "former_secret_hash")
-_NEW_SECRET = "new (shown once)"  # noqa: S105  a text, not a secret
-_NO_SECRET = "none (public)"  # noqa: S105
+_PUBLIC = "none (public)"
 
-Action = Literal["add", "change", "remove"]
 Hashes = tuple[str | None, str | None]
 """The hashes of the secret and of the former secret."""
 
@@ -36,7 +34,7 @@ class Change:
     """The change of one client."""
 
     client_id: str
-    action: Action
+    action: Literal["add", "change", "remove"]
     fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     """The value before and after, by field name; secrets are described in words."""
     entry: ClientEntry | None = None
@@ -135,7 +133,7 @@ def apply_plan(plan: Plan, new_secrets: Mapping[str, str], store: Store, *, now:
     """Apply the plan in one transaction and return the number of revoked grants.
 
     Args:
-        plan: The result of `build_plan`.
+        plan: The plan, which may be outdated.
         new_secrets: The result of `generate_secrets` for this plan.
         store: The store to change.
         now: Unix seconds.
@@ -204,7 +202,7 @@ def _read_entry(entry: dict[str, Any]) -> ClientEntry:
 
 def _addition(entry: ClientEntry) -> Change:
     settings = entry.readable_settings()
-    given = client_document(settings).keys() - SECRET_FIELDS - {"client_id"}
+    given = client_document(settings).keys() - {"client_id"}
     fields = {name: (None, value) for name, value in _visible_fields(settings).items() if name in given}
     fields["secret"] = (None, _secret_text(entry, settings))
     if entry.disabled:
@@ -239,13 +237,13 @@ def _hashes(settings: ClientSettings) -> Hashes:
 
 def _secret_text(entry: ClientEntry, settings: ClientSettings) -> str:
     if settings.is_public:
-        return _NO_SECRET
-    return _NEW_SECRET if entry.generates_secret else "from the file"
+        return _PUBLIC
+    return "new (shown once)" if entry.generates_secret else "from the file"
 
 
 def _secret_change(entry: ClientEntry, settings: ClientSettings, hashes: Hashes) -> tuple[str, str]:
     current, former = hashes
-    before = _NO_SECRET if current is None else "registered" + (", and the former one" if former else "")
+    before = _PUBLIC if current is None else "registered" + (", and the former one" if former else "")
     if current is not None and not entry.generates_secret and _hashes(settings) == (current, None):
         return before, "registered, without the former one"
     return before, _secret_text(entry, settings)

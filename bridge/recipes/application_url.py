@@ -14,9 +14,6 @@ _FORBIDDEN = r"\\\"'<>*{}|^`$;"
 def application_url(typed: str) -> str:
     """Return the URL without a trailing slash, a default port, or capitals in the host.
 
-    Args:
-        typed: The text that the administrator typed.
-
     Raises:
         ValueError: If codes cannot be sent there. The message completes "The URL …" and says what to type instead.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import zip_longest
 from typing import Any
@@ -15,7 +16,7 @@ from bridge.recipes.model import Recipe
 from bridge.recipes.templates import render
 from bridge.settings import ClientSettings
 
-RANDOM_BYTES = 16  # written as 32 hexadecimal digits, the length of an AES-256 key as text
+_RANDOM_TEXT = partial(secrets.token_hex, 16)  # 32 hexadecimal digits, the length of an AES-256 key as text
 ADDRESS_FIELDS = ("redirect_uris", "post_logout_redirect_uris", "backchannel_logout_uri")
 UNCHANGED = "UNCHANGED"
 """Stands in the printed lines for secrets that the application keeps and that the bridge does not know."""
@@ -23,20 +24,14 @@ _OTHER_URL = "https://other.invalid/-"
 _URL_PATTERNS = {"url": ".+", "host": "[^/]+", "path": "/.*"}
 
 
-def random_text() -> str:
-    """Return a random value for a secret of the application itself."""
-    return secrets.token_hex(RANDOM_BYTES)
-
-
 def client_facts(recipe: Recipe, url: str | None) -> dict[str, Any]:
     """Return the `ClientSettings` fields that the recipe sets for an application at this URL, without defaults."""
     facts = recipe.client.model_dump(exclude={"public"}, exclude_defaults=True)
     values = _url_values(url)
-    for name in ADDRESS_FIELDS:
-        if isinstance(found := facts.get(name), str):
-            facts[name] = render(found, "form", values)
-        elif found is not None:
-            facts[name] = tuple(render(template, "form", values) for template in found)
+    for name in facts.keys() & set(ADDRESS_FIELDS):
+        is_list = isinstance(facts[name], tuple)
+        rendered = tuple(render(text, "form", values) for text in (facts[name] if is_list else [facts[name]]))
+        facts[name] = rendered if is_list else rendered[0]
     return facts
 
 
@@ -47,7 +42,7 @@ def fill_recipe(
     issuer: str,
     client_secret: str | None,
     url: str | None,
-    random: Callable[[], str] = random_text,
+    random: Callable[[], str] = _RANDOM_TEXT,
 ) -> Recipe:
     """Return the recipe with every placeholder replaced, each value escaped for the language of its block.
 
@@ -162,15 +157,9 @@ def _candidate_urls(recipe: Recipe, redirect_uris: Sequence[str]) -> Iterator[st
         for uri in redirect_uris:
             found = match.groupdict() if (match := re.fullmatch(pattern, uri)) else {}
             url = found.get("url") or f"{urlsplit(uri).scheme}://{found.get('host', '')}"
-            if _is_application_url(url):
-                yield url
-
-
-def _is_application_url(text: str) -> bool:
-    try:
-        return application_url(text) == text
-    except ValueError:
-        return False
+            with suppress(ValueError):
+                if application_url(url) == url:
+                    yield url
 
 
 def _logout_url(issuer: str, client: ClientSettings) -> str:

@@ -57,11 +57,7 @@ ESCAPES: Mapping[str, Callable[[str], str]] = {
 
 
 def escape(language: str, value: Any) -> str:
-    """Escape one value of a template for its language.
-
-    Args:
-        language: A key of `ESCAPES`.
-        value: A string, or a list of strings, which is written as double-quoted items with commas between them.
+    """Escape a value, or write a list of values as double-quoted items with commas between them.
 
     Raises:
         RecipeError: If the language cannot hold the value.
@@ -110,11 +106,6 @@ def variables_in(text: str) -> frozenset[str]:
 
 def render(text: str, language: str, values: Mapping[str, Any]) -> str:
     """Render a template, with each value escaped for the language.
-
-    Args:
-        text: The template.
-        language: A key of `ESCAPES`.
-        values: The value of each placeholder.
 
     Raises:
         RecipeError: If the template fails, or if the language cannot hold a value.

@@ -65,7 +65,7 @@ def test_empty_value_suggests_clear_where_possible(command: ClientCommand) -> No
 
 @pytest.mark.parametrize("name", ["", "  "])
 def test_new_client_needs_a_name(command: ClientCommand, name: str) -> None:
-    assert "Users see it" in command.error("add", name, *REDIRECT, status=2)
+    assert "The value is empty" in command.error("add", name, *REDIRECT, status=2)
 
 
 @pytest.mark.parametrize("words", [["apply", ""], ["apply", "clients.toml", "--secrets-file", ""]])
