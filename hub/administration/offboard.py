@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -15,7 +15,7 @@ from hub.administration.engine import Engine
 from hub.administration.hub_api import HubApi
 from hub.administration.users import database_path
 from hub.administration.volume_names import Volume, escape, volume_of
-from hub.administration.worker_container import WorkerMounts, run_worker
+from hub.administration.worker_container import MissingPathError, WorkerMounts, run_worker
 from hub.storage.quota import format_size, ledger_in
 from hub.web.terms_store import acceptances_in
 
@@ -191,8 +191,15 @@ def delete_records(engine: Engine, user: str) -> None:
 
 def print_archives(engine: Engine, where: str, *, purge: bool, expired_only: bool, as_json: bool) -> None:
     """Print the archives in a repository; delete the expired ones before with `purge`."""
-    mounts = WorkerMounts(target=where, target_writable=purge, password=password_file(engine))
-    events = output.follow(run_worker(engine, "purge" if purge else "archives", mounts))
+    mounts = WorkerMounts(target=where, password=password_file(engine))
+    try:
+        events = list(output.follow(run_worker(engine, "archives", mounts)))
+        if purge and any(event["expired"] for event in events):
+            events = list(output.follow(run_worker(engine, "purge", replace(mounts, target_writable=True))))
+    except MissingPathError as error:
+        if error.path != where:
+            raise
+        events = []  # no home has been archived yet
     rows = [output.fields_of(event) for event in events if event["expired"] or not expired_only]
     if as_json:
         output.print_json(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,10 +15,19 @@ from docker.types import Mount
 from hub.administration import AdministrationError
 from hub.administration.engine import Engine, explanation
 from hub.administration.volume_names import Volume
+from hub.storage.volumes import ISOLATION
 
 # What root needs to read and write files of any owner.
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID")
 STOP_TIMEOUT = 20  # seconds
+
+
+class MissingPathError(AdministrationError):
+    """A folder or file of the machine does not exist."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} does not exist on this machine.")
+        self.path = path
 
 
 @dataclass(frozen=True)
@@ -119,17 +129,17 @@ def _create(engine: Engine, action: str, mounts: WorkerMounts, options: dict[str
             name=name,
             hostname=name[:63],
             user="0:0",
-            network_mode="none",
-            read_only=True,
             # restic also restores the owner of the folders above the volumes, which must be writable for that.
             tmpfs={"/tmp": "", "/volumes": ""},  # noqa: S108  the container's own
-            cap_drop=["ALL"],
             cap_add=list(CAPABILITIES),
-            security_opt=["no-new-privileges:true"],
+            **ISOLATION,
             cpu_shares=256,  # labs come first
             mounts=mounts.mounts(engine),
             volumes=mounts.binds(),
             log_config={"type": "json-file", "config": {"max-size": "10m", "max-file": "1"}},
         )
     except APIError as error:
-        raise AdministrationError(f"the engine cannot create the worker container: {explanation(error)}.") from None
+        reason = explanation(error)
+        if missing := re.search(r"bind source path does not exist: (.*)", reason):
+            raise MissingPathError(missing[1]) from None
+        raise AdministrationError(f"the engine cannot create the worker container: {reason}.") from None

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import docker
 from docker.errors import DockerException, NotFound
@@ -18,6 +19,13 @@ from requests.exceptions import RequestException
 from hub.storage import SHARED_GID
 
 LABEL = "org.passerelle.tool"
+ISOLATION: dict[str, Any] = {
+    "network_mode": "none",
+    "read_only": True,
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges:true"],
+}
+"""Options of every container that mounts volumes for the hub or for the administrator's commands."""
 SHARE_TIMEOUT = 300  # seconds for all shared folders together
 _ENGINE_TIMEOUT = 60  # seconds
 _START_ALLOWANCE = 10  # seconds for the engine to create the container and to report its end
@@ -104,11 +112,8 @@ class Volumes:
                 volumes=binds,
                 user=f"0:{SHARED_GID}",
                 labels={LABEL: self.project},
-                network_mode="none",
-                read_only=True,
-                cap_drop=["ALL"],
                 cap_add=capabilities,
-                security_opt=["no-new-privileges:true"],
+                **ISOLATION,
                 mem_limit="256m",
                 cpu_shares=128,
                 pids_limit=16,

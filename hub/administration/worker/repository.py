@@ -21,6 +21,7 @@ from typing import Any
 from hub.administration import AdministrationError
 from hub.administration.worker import runtime
 from hub.administration.worker.runtime import emit
+from hub.config.restore_marker import MARK
 from passerelle_common.atomic_write import atomic_write
 
 UNREAD_FILES = 3  # restic's exit status for a snapshot that lacks files
@@ -76,7 +77,9 @@ def init_repository() -> None:
 
 
 def snapshots(*tags: str) -> list[Snapshot]:
-    """Return the snapshots with any of these tags, the oldest first."""
+    """Return the snapshots with any of these tags, the oldest first; none if there is no repository yet."""
+    if not (runtime.TARGET / "config").is_file():
+        return []
     found = json.loads(_run("--no-lock", "snapshots", *(f"--tag={tag}" for tag in tags)))
     return [
         Snapshot(
@@ -102,7 +105,9 @@ def create_snapshot(
         exclude: restic's patterns, with absolute paths.
     """
     result = BackupResult()
-    options = [f"--tag={tag}" for tag in tags] + [f"--exclude={pattern}" for pattern in exclude]
+    # A user's file with the name of a restore's marker must not replace the marker.
+    patterns = [*exclude, f"{runtime.VOLUMES}/*/*/{MARK}"]
+    options = [f"--tag={tag}" for tag in tags] + [f"--exclude={pattern}" for pattern in patterns]
     sources = [f"--host={project}", "--group-by=host,tags", "--one-file-system", *options, "--", *map(str, folders)]
     for message in _stream("backup", *sources, allowed=UNREAD_FILES):
         match message["message_type"]:

@@ -3,12 +3,14 @@
 from types import SimpleNamespace
 
 import pytest
+from docker.errors import APIError  # type: ignore[import-untyped]
 
 from hub.administration import AdministrationError
 from hub.administration.backup import password_file
 from hub.administration.engine import Engine
+from hub.administration.offboard import print_archives
 from hub.administration.volume_names import Volume
-from hub.administration.worker_container import WorkerMounts, run_worker
+from hub.administration.worker_container import MissingPathError, WorkerMounts, run_worker
 
 LABELS = {
     "com.docker.compose.project": "hub",
@@ -114,6 +116,20 @@ def test_worker_errors_end_the_command(output: bytes, status: int, message: str)
     with pytest.raises(AdministrationError, match=message):
         list(run_worker(engine, "sizes", WorkerMounts()))
     assert calls[-1] == "remove"
+
+
+def test_missing_folder_is_reported_and_means_no_archives(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise APIError("400", explanation="invalid mount config: bind source path does not exist: /srv/archives")
+
+    engine, _ = worker_that_prints(b"")
+    engine.client.containers.create = fail
+    with pytest.raises(MissingPathError, match=r"^/srv/archives does not exist on this machine\.$"):
+        list(run_worker(engine, "sizes", WorkerMounts()))
+    print_archives(engine, "/srv/archives", purge=True, expired_only=False, as_json=False)
+    assert capsys.readouterr().out == "There are no archives.\n"
+    with pytest.raises(MissingPathError):
+        print_archives(engine, "/srv/others", purge=False, expired_only=False, as_json=False)
 
 
 def test_second_command_waits_for_the_first() -> None:

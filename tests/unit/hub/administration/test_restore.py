@@ -16,7 +16,7 @@ from hub.administration.worker.manifest import Manifest, parse_manifest, read_ma
 from hub.administration.worker.offboard import ArchiveRequest, archive_home
 from hub.administration.worker.restore import RestoreRequest, describe, find_snapshot
 from hub.config.restore_marker import MARK, restore_in_progress
-from tests.support.hub.backups import backup, write
+from tests.support.hub.backups import backup, file_names, write
 from tests.support.hub.volumes import filled, volumes
 
 __all__ = ["filled", "volumes"]  # fixtures
@@ -55,6 +55,8 @@ def test_everything_is_restored_and_no_lab_is_running(filled: Path) -> None:
     os.link(filled / "home/bob/kept.txt", filled / "home/bob/hard link")
     os.chown(filled / "home/bob/kept.txt", 1000, 100)
     os.setxattr(filled / "home/bob/kept.txt", "user.note", b"mine")
+    os.chown(filled / "home/bob", 1000, 100)
+    (filled / "home/bob").chmod(0o2750)
     snapshot = backup()
     clear(filled)
     run_restore(snapshot)
@@ -64,6 +66,7 @@ def test_everything_is_restored_and_no_lab_is_running(filled: Path) -> None:
         *(".cache", "bad\nname", "hard link", "kept.txt", "link", "sparse")
     ]
     assert (home / "link").readlink() == Path("/etc/passwd")
+    assert (home.stat().st_uid, home.stat().st_gid, home.stat().st_mode & 0o7777) == (1000, 100, 0o2750)
     status = (home / "kept.txt").stat()
     assert (status.st_mode & 0o777, status.st_uid, status.st_gid, status.st_nlink) == (0o640, 1000, 100, 2)
     assert os.getxattr(home / "kept.txt", "user.note") == b"mine"
@@ -136,10 +139,13 @@ def test_partial_restore_blocks_another_backup(
 
 
 def test_marker_of_a_user_does_not_count(filled: Path) -> None:
+    marker = write(filled / f"home/bob/{MARK}")
     snapshot = backup()
-    os.chown(write(filled / f"home/bob/{MARK}", f"{snapshot}\nemptied\n"), 1000, 1000)
+    marker.write_text(f"{snapshot}\nemptied\n")
+    os.chown(marker, 1000, 1000)
     with pytest.raises(AdministrationError, match="home/bob is not empty"):
         run_restore(snapshot)
+    assert MARK not in file_names(snapshot, filled / "home")
 
 
 def test_existing_data_is_overwritten_only_with_force(filled: Path) -> None:
@@ -213,7 +219,7 @@ def test_newest_backup_that_fits_is_chosen(filled: Path) -> None:
 
 
 def test_folder_without_backups_is_reported(volumes: Path) -> None:
-    with pytest.raises(AdministrationError, match="there is no backup in that folder"):
+    with pytest.raises(AdministrationError, match="there is no such backup in that folder"):
         find_snapshot("")
 
 
