@@ -83,7 +83,7 @@ class TermsInForce:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise SettingsError(
-                f"the hub cannot start, the terms of use {name} cannot be read ({reason}): put them into "
+                f"the hub cannot start: the terms of use {name} cannot be read ({reason}): put them into "
                 "deployment/notices/, or leave HUB_TERMS_FILE in .env empty."
             ) from None
 

@@ -1,0 +1,61 @@
+"""The spawner mixin of all labs, configured through traits."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jupyterhub.spawner import SpawnException
+from traitlets.config import Config
+
+from hub.config.hub_toml import GroupRules, HubToml
+from hub.culler.policy import Lifetimes, Limits
+from hub.spawner.base import LifecycleMixin
+
+
+class PlainSpawner:
+    """The part of JupyterHub's spawner that the mixin extends."""
+
+    hook_ran = False
+
+    async def run_pre_spawn_hook(self) -> None:
+        self.hook_ran = True
+
+    def get_args(self) -> list[str]:
+        return ["--debug"]
+
+
+class Lab(LifecycleMixin, PlainSpawner):
+    def __init__(self, config: Config, *groups: str) -> None:
+        super().__init__(config=config)
+        self.user = SimpleNamespace(name="bob", groups=[SimpleNamespace(name=group) for group in groups])
+
+
+def test_missing_terms_acceptance_blocks_start_before_hook() -> None:
+    def reject(user: Any) -> None:
+        raise SpawnException(f"{user.name} has not accepted the terms", reason="terms_not_accepted")
+
+    config = Config()
+    config.LifecycleMixin.check_terms = reject
+    lab = Lab(config)
+
+    with pytest.raises(SpawnException, match="bob has not accepted"):
+        asyncio.run(lab.run_pre_spawn_hook())
+    assert not lab.hook_ran
+
+
+def test_hook_runs_without_terms() -> None:
+    lab = Lab(Config())
+    asyncio.run(lab.run_pre_spawn_hook())
+    assert lab.hook_ran
+
+
+def test_arguments_contain_group_idle_timeout() -> None:
+    config = Config()
+    hub_toml = HubToml(groups={"staff": GroupRules(idle_timeout=0)})
+    config.LifecycleMixin.lifetimes = Lifetimes(Limits(idle_timeout=3600), hub_toml)
+
+    assert "--MappingKernelManager.cull_idle_timeout=4500" in Lab(config, "students").get_args()
+    assert Lab(config, "staff").get_args() == ["--debug"]
