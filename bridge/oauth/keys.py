@@ -48,9 +48,7 @@ class KeyState:
 def key_states(records: Sequence[SigningKey], *, now: int) -> list[KeyState]:
     """Return the state of every key: for each algorithm, the newest active one signs.
 
-    Args:
-        records: Keys, for each algorithm the newest first.
-        now: Unix seconds.
+    The records must have the newest key of each algorithm first.
     """
     states = []
     for algorithm in dict.fromkeys(record.algorithm for record in records):
@@ -75,12 +73,7 @@ class KeyRing:
     """The keys of this installation, reread from the store every 30 seconds."""
 
     def __init__(self, store: Store, secret_key: str, clock: Callable[[], float]) -> None:
-        """Read the keys; create one for each algorithm that has none.
-
-        Args:
-            store: Where the keys are stored.
-            secret_key: Encrypts the private keys.
-            clock: Returns Unix seconds.
+        """Read the keys; create one for each algorithm that has none. The secret key encrypts the private keys.
 
         Raises:
             ConfigurationError: The keys in the store were encrypted with another secret key.

@@ -56,17 +56,9 @@ class Clients(SqlRepository):
         seen: int,
         now: int,
     ) -> int | None:
-        """Change several clients at once, unless any client has changed since.
+        """Put and remove clients, and revoke the grants and consents of others, as one change.
 
-        Args:
-            put: Clients to add or replace.
-            remove: client_ids to delete.
-            revoke: client_ids whose grants and consents to revoke.
-            seen: The version on which the change is based.
-            now: Unix seconds.
-
-        Returns:
-            The number of revoked grants, or None if the version is another and nothing was done.
+        Return the number of revoked grants, or None, with nothing changed, if the version is not `seen` any more.
         """
         with self._engine.begin() as connection:
             if not connection.execute(NEXT_VERSION_AFTER, {"seen": seen}).rowcount:

@@ -101,12 +101,8 @@ class Grants(GrantRevocation):
     ) -> Redeemed[IssueT] | Reused | Unknown:
         """Redeem a code. Of concurrent callers, exactly one gets `Redeemed`; its tokens are stored with that.
 
-        Any later redemption revokes the grant (RFC 9700 §4.2.4).
-
-        Args:
-            code_hash: Hash of the code.
-            now: Unix seconds.
-            build: Checks the request and builds the tokens. If it raises, the code is spent and no token is stored.
+        `build` checks the request and builds the tokens. If it raises, the code is spent and no token is stored. Any
+        later redemption revokes the grant (RFC 9700 §4.2.4).
         """
         with self._engine.begin() as connection:
             grant_id = connection.execute(REDEEM_CODE, {"hash": code_hash, "now": now}).scalar_one_or_none()
@@ -133,12 +129,7 @@ class Grants(GrantRevocation):
         A response can get lost, so a repetition within `grace` seconds is `Redeemed` too, until the successor is
         used. Any other repetition is reuse and revokes the grant (RFC 9700 §4.14.2).
 
-        Args:
-            token_hash: Hash of the refresh token.
-            now: Unix seconds.
-            grace: Seconds after the rotation.
-            build: Checks the request and builds the tokens, the same ones at every call. If it raises, nothing
-                changes.
+        `build` checks the request and builds the tokens, the same ones at every call. If it raises, nothing changes.
         """
         with self._engine.begin() as connection:
             grant_id = connection.execute(ROTATE, {"hash": token_hash, "now": now}).scalar_one_or_none()

@@ -28,11 +28,7 @@ class Keys(SqlRepository):
     """Signing keys."""
 
     def add(self, key: SigningKey, *, after: str | None) -> bool:
-        """Add a key if the newest of its algorithm is still `after` (a kid).
-
-        Returns:
-            False if another worker added a key first.
-        """
+        """Add a key if the newest of its algorithm is still `after` (a kid); return False otherwise."""
         newest = self._one(NEWEST_KEY, {"of_algorithm": key.algorithm})
         if (None if newest is None else newest.kid) != after:
             return False

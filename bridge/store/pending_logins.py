@@ -87,11 +87,7 @@ class PendingLogins(SqlRepository):
     ) -> Consumed | AlreadyConsumed | UnknownLogin:
         """Consume the newest login of this browser, for a CAS server whose callback URL cannot name the login.
 
-        Args:
-            browser_hash: Hash of the login cookie.
-            ticket_hash: Hash of the ticket from the callback.
-            now: Unix seconds.
-            gateway_only: Consider only logins sent to CAS with `gateway=true`.
+        With `gateway_only`, consider only logins sent to CAS with `gateway=true`.
         """
         gateways = [True] if gateway_only else [True, False]
         values = {"browser": browser_hash, "ticket": ticket_hash, "now": now, "gateways": gateways}

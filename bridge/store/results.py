@@ -38,8 +38,7 @@ class Issue(Protocol):
     """Tokens built for one response, with the records to store."""
 
     @property
-    def records(self) -> TokenRecords:
-        """Return the records, secrets hashed."""
+    def records(self) -> TokenRecords: ...  # noqa: D102
 
 
 IssueT = TypeVar("IssueT", bound=Issue)

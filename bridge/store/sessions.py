@@ -126,8 +126,7 @@ class Sessions(SqlRepository):
     def begin(self, session: Session, *, ticket_hash: str) -> bool:
         """Store a session, and the ticket by which CAS ends it.
 
-        Returns:
-            False, with nothing changed, if CAS ended the ticket's session after the login was consumed.
+        Return False, with nothing changed, if CAS ended the ticket's session after the login was consumed.
         """
         with self._engine.begin() as connection:
             if _is_ended_by_cas(connection, ticket_hash):
@@ -139,10 +138,8 @@ class Sessions(SqlRepository):
     def renew(self, session: Session, *, ticket_hash: str) -> bool:
         """Give a session a new cookie and identity after the user authenticated again; its `sid` stays.
 
-        Grants of the session stay. Each of its tickets still ends it.
-
-        Returns:
-            False, with nothing changed, if the session has ended; then begin a new one.
+        Grants of the session stay. Each of its tickets still ends it. Return False, with nothing changed, if the
+        session has ended; then begin a new one.
         """
         values = _row(session)
         row = {"of_sid": session.sid} | {f"new_{name}": values[name] for name in _RENEWED}
@@ -188,12 +185,7 @@ class Sessions(SqlRepository):
     ) -> Sequence[tuple[str, str]] | None:
         """End a session and revoke its grants, except those with offline access.
 
-        The logout tokens are queued in the same transaction, so that a crash loses none.
-
-        Args:
-            sid: The session's public identifier.
-            now: Unix seconds.
-            logout_uri: Returns where to send a client's logout token, if anywhere.
+        Logout tokens to each `logout_uri` are queued in the same transaction, so that a crash loses none.
 
         Returns:
             The (client_id, subject) of each client with a grant, or None if the session had ended before.
@@ -218,7 +210,7 @@ class Sessions(SqlRepository):
         Args:
             ticket_hash: Hash of the ticket that CAS names.
             now: Unix seconds.
-            logout_uri: Returns where to send a client's logout token, if anywhere.
+            logout_uri: As in `end`.
             include_offline: Revoke grants with offline access too, also those of sessions that ended before.
 
         Returns:

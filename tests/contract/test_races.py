@@ -68,7 +68,10 @@ def test_one_concurrent_redemption_builds_tokens_row18(store: Store, attempt: in
 
         return type(store.grants.redeem_code(fingerprint("code"), now=NOW + 1, build=build))
 
-    assert Counter(run_concurrently(work)) == {Redeemed: 1, Reused: 1, Unknown: MANY - 2}
+    results = Counter(run_concurrently(work))
+    assert results[Redeemed] == 1
+    assert results[Reused] >= 1, "PostgreSQL may report several before the grant is revoked"
+    assert results[Reused] + results[Unknown] == MANY - 1
     assert len(given) == 1
     assert not works(store, given[0]), "the other redemptions are reuse and revoke it (RFC 9700 §4.2.4)"
     assert not refreshes(store, f"refresh {given[0]}")

@@ -47,11 +47,7 @@ def respond(provider: ProviderContext, client: Client, parameters: Parameters) -
 
 
 def check_redeemed(result: Redeemed[TokenIssue] | Reused | Unknown, kind: str) -> TokenIssue:
-    """Return the tokens of a redemption that succeeded.
-
-    Args:
-        result: The store's answer.
-        kind: What the client presented, for the log.
+    """Return the tokens of a redemption that succeeded; `kind` is for the log.
 
     Raises:
         TokenReused: The code or refresh token was used before; logged with the client and the user.

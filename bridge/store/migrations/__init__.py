@@ -51,10 +51,8 @@ def migrate(engine: Engine, folder: Path = FOLDER) -> None:
             another program.
     """
     with as_config_error(engine), _one_at_a_time, engine.connect() as connection:
-        if (
-            MigrationContext.configure(connection).get_current_revision()
-            != ScriptDirectory(str(folder)).get_current_head()
-        ):
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current != ScriptDirectory(str(folder)).get_current_head():
             connection.rollback()
             _run(connection, folder)
         _check_writable(connection)

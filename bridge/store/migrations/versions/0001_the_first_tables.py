@@ -33,12 +33,10 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("grant_id", name=op.f("pk_grants")),
     )
-    with op.batch_alter_table("grants", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_grants_client_id"), ["client_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_grants_created_at"), ["created_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_grants_sid"), ["sid"], unique=False)
-        batch_op.create_index(batch_op.f("ix_grants_subject"), ["subject"], unique=False)
-
+    op.create_index(op.f("ix_grants_client_id"), "grants", ["client_id"])
+    op.create_index(op.f("ix_grants_created_at"), "grants", ["created_at"])
+    op.create_index(op.f("ix_grants_sid"), "grants", ["sid"])
+    op.create_index(op.f("ix_grants_subject"), "grants", ["subject"])
     op.create_table(
         "logout_deliveries",
         sa.Column(
@@ -54,9 +52,7 @@ def upgrade() -> None:
         sa.Column("last_error", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_logout_deliveries")),
     )
-    with op.batch_alter_table("logout_deliveries", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_logout_deliveries_next_attempt_at"), ["next_attempt_at"], unique=False)
-
+    op.create_index(op.f("ix_logout_deliveries_next_attempt_at"), "logout_deliveries", ["next_attempt_at"])
     op.create_table(
         "pending_logins",
         sa.Column("state_hash", sa.String(length=64), nullable=False),
@@ -71,9 +67,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("state_hash", name=op.f("pk_pending_logins")),
         sa.UniqueConstraint("ticket_hash", name=op.f("uq_pending_logins_ticket_hash")),
     )
-    with op.batch_alter_table("pending_logins", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_pending_logins_expires_at"), ["expires_at"], unique=False)
-
+    op.create_index(op.f("ix_pending_logins_expires_at"), "pending_logins", ["expires_at"])
     op.create_table(
         "sessions",
         sa.Column("sid", sa.String(length=64), nullable=False),
@@ -87,10 +81,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sid", name=op.f("pk_sessions")),
         sa.UniqueConstraint("cookie_hash", name=op.f("uq_sessions_cookie_hash")),
     )
-    with op.batch_alter_table("sessions", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_sessions_expires_at"), ["expires_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_sessions_subject"), ["subject"], unique=False)
-
+    op.create_index(op.f("ix_sessions_expires_at"), "sessions", ["expires_at"])
+    op.create_index(op.f("ix_sessions_subject"), "sessions", ["subject"])
     op.create_table(
         "signing_keys",
         sa.Column("kid", sa.String(length=64), nullable=False),
@@ -129,10 +121,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_access_tokens")),
     )
-    with op.batch_alter_table("access_tokens", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_access_tokens_expires_at"), ["expires_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_access_tokens_grant_id"), ["grant_id"], unique=False)
-
+    op.create_index(op.f("ix_access_tokens_expires_at"), "access_tokens", ["expires_at"])
+    op.create_index(op.f("ix_access_tokens_grant_id"), "access_tokens", ["grant_id"])
     op.create_table(
         "codes",
         sa.Column("code_hash", sa.String(length=64), nullable=False),
@@ -143,10 +133,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["grant_id"], ["grants.grant_id"], name=op.f("fk_codes_grant_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_codes")),
     )
-    with op.batch_alter_table("codes", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_codes_expires_at"), ["expires_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_codes_grant_id"), ["grant_id"], unique=False)
-
+    op.create_index(op.f("ix_codes_expires_at"), "codes", ["expires_at"])
+    op.create_index(op.f("ix_codes_grant_id"), "codes", ["grant_id"])
     op.create_table(
         "refresh_tokens",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
@@ -160,10 +148,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_refresh_tokens")),
     )
-    with op.batch_alter_table("refresh_tokens", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_refresh_tokens_expires_at"), ["expires_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_refresh_tokens_grant_id"), ["grant_id"], unique=False)
-
+    op.create_index(op.f("ix_refresh_tokens_expires_at"), "refresh_tokens", ["expires_at"])
+    op.create_index(op.f("ix_refresh_tokens_grant_id"), "refresh_tokens", ["grant_id"])
     op.create_table(
         "session_tickets",
         sa.Column("ticket_hash", sa.String(length=64), nullable=False),
@@ -171,7 +157,5 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["sid"], ["sessions.sid"], name=op.f("fk_session_tickets_sid"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("ticket_hash", name=op.f("pk_session_tickets")),
     )
-    with op.batch_alter_table("session_tickets", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_session_tickets_sid"), ["sid"], unique=False)
-
+    op.create_index(op.f("ix_session_tickets_sid"), "session_tickets", ["sid"])
     op.execute("INSERT INTO versions (name, version) VALUES ('clients', 1)")
