@@ -78,9 +78,7 @@ def readers_of_the_store(deployment: Deployment) -> str:
     return deployment.docker("exec", deployment.container("traefik"), "stat", "-c", "%a %U", *stores)
 
 
-def test_while_the_authority_is_away_the_self_signed_certificate_stands_in(
-    deployment: Deployment, authority: AcmeAuthority
-) -> None:
+def test_self_signed_certificate_while_authority_is_down(deployment: Deployment, authority: AcmeAuthority) -> None:
     up(deployment, authority, *EDGE)
     deployment.wait(lambda: "authority.example" in deployment.compose("logs", "traefik").stdout, "failed request")
     assert deployment.get(AUTH, "/healthz").status == 200
@@ -88,7 +86,7 @@ def test_while_the_authority_is_away_the_self_signed_certificate_stands_in(
     assert "requested from https://authority.example:14000/dir with the http challenge; self-signed until" in said
 
 
-def test_the_http_challenge_gets_a_certificate_for_every_host(deployment: Deployment, authority: AcmeAuthority) -> None:
+def test_http_challenge_issues_for_every_host(deployment: Deployment, authority: AcmeAuthority) -> None:
     up(deployment, authority, "authority")
     trust = authority.trust_context()
     assert not is_trusted(deployment, AUTH, trust)
@@ -102,16 +100,16 @@ def test_the_http_challenge_gets_a_certificate_for_every_host(deployment: Deploy
         assert f"validate w/ HTTP: http://{host}:80/" in authority.log()
 
 
-def test_keys_and_account_are_kept_where_nobody_else_reads(deployment: Deployment) -> None:
+def test_acme_storage_is_private(deployment: Deployment) -> None:
     assert readers_of_the_store(deployment).splitlines() == ["600 root"] * 2
 
 
-def test_a_challenge_is_answered_over_plain_http_and_all_else_still_led_to_https(deployment: Deployment) -> None:
+def test_only_challenges_are_served_over_http(deployment: Deployment) -> None:
     assert deployment.get(HUB, "/.well-known/acme-challenge/unknown", plain=True).status == 404
     assert deployment.get(HUB, "/hub/", plain=True).status == 301
 
 
-def test_the_tls_challenge_gets_them_too(deployment: Deployment, authority: AcmeAuthority) -> None:
+def test_tls_challenge_issues_for_every_host(deployment: Deployment, authority: AcmeAuthority) -> None:
     trust = authority.trust_context()
     before = {host: certificate(deployment, host, trust).serial_number for host in (HUB, AUTH)}
     asked_over_http, proven = said_how_often(authority)
@@ -128,9 +126,7 @@ def said_how_often(authority: AcmeAuthority) -> tuple[int, int]:
     return said.count("Attempting to validate w/ HTTP"), said.count("set VALID by completed challenge")
 
 
-def test_a_certificate_near_its_end_is_renewed_without_cutting_a_connection(
-    deployment: Deployment, authority: AcmeAuthority
-) -> None:
+def test_renewal_keeps_open_connections(deployment: Deployment, authority: AcmeAuthority) -> None:
     trust = authority.trust_context()
     before = {host: certificate(deployment, host, trust).serial_number for host in (HUB, AUTH)}
     with connect(deployment, AUTH, trust) as kept:
@@ -144,9 +140,7 @@ def test_a_certificate_near_its_end_is_renewed_without_cutting_a_connection(
         assert kept.recv(100).startswith(b"HTTP/1.1 200")
 
 
-def test_own_files_beside_an_authority_stop_the_start_with_a_sentence(
-    deployment: Deployment, authority: AcmeAuthority
-) -> None:
+def test_own_certificate_with_acme_stops_start(deployment: Deployment, authority: AcmeAuthority) -> None:
     for name in ("server.crt", "server.key"):
         (deployment.folder / "deployment" / "certs" / name).write_text("mine")
     changed = PRODUCTION | authority.settings

@@ -112,7 +112,7 @@ def certificates_log(deployment: Deployment) -> str:
 # ── Certificates, while Bob computes ─────────────────────────────────────────────────────────────────────────
 
 
-def test_a_new_certificate_is_served_while_a_cell_computes(deployment: Deployment, under_way: UnderWay) -> None:
+def test_new_certificate_is_served_during_computation(deployment: Deployment, under_way: UnderWay) -> None:
     before = deployment.fingerprint(HUB)
     traefik = deployment.started_at("traefik")
     kernel = Kernel(deployment, HUB, "bob", token=under_way.token)
@@ -132,7 +132,7 @@ def test_a_new_certificate_is_served_while_a_cell_computes(deployment: Deploymen
     assert "certificate replaced: your own /certs/server.crt, valid until" in certificates_log(deployment)
 
 
-def test_a_broken_pair_is_refused_with_a_line_and_the_old_one_goes_on(deployment: Deployment) -> None:
+def test_invalid_pair_is_logged_and_old_one_stays(deployment: Deployment) -> None:
     served = deployment.fingerprint(HUB)
     write_certificate(deployment.folder / "deployment" / "certs", [HUB])
     deployment.wait(lambda: "REJECTED" in certificates_log(deployment), "refusal", seconds=20)
@@ -152,12 +152,12 @@ def test_a_broken_pair_is_refused_with_a_line_and_the_old_one_goes_on(deployment
     assert deployment.fingerprint(HUB) == served
 
 
-def test_the_mended_pair_is_served_in_turn(deployment: Deployment) -> None:
+def test_corrected_pair_is_served(deployment: Deployment) -> None:
     made = write_certificate(deployment.folder / "deployment" / "certs", HOSTS)
     deployment.wait(lambda: deployment.fingerprint(AUTH) == made, "mended certificate", seconds=20)
 
 
-def test_certificates_replaced_again_and_again_end_with_the_last(deployment: Deployment) -> None:
+def test_last_of_many_certificates_is_served(deployment: Deployment) -> None:
     for _ in range(20):
         made = write_certificate(deployment.folder / "deployment" / "certs", HOSTS)
         time.sleep(0.1)
@@ -168,9 +168,7 @@ def test_certificates_replaced_again_and_again_end_with_the_last(deployment: Dep
 
 
 @pytest.mark.parametrize("path", ["/hub/login", "/user/bob/lab", "/user/bob/api/status"])
-def test_the_edge_adds_what_is_safe_and_takes_nothing_of_jupyters(
-    deployment: Deployment, under_way: UnderWay, path: str
-) -> None:
+def test_edge_adds_headers_and_keeps_those_of_jupyter(deployment: Deployment, under_way: UnderWay, path: str) -> None:
     headers = ask(deployment, HUB, "GET", path, token=under_way.token).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
@@ -179,7 +177,7 @@ def test_the_edge_adds_what_is_safe_and_takes_nothing_of_jupyters(
     assert "frame-ancestors" in headers["Content-Security-Policy"]
 
 
-def test_a_users_page_stays_in_jupyters_sandbox(deployment: Deployment, under_way: UnderWay) -> None:
+def test_user_page_keeps_sandbox_of_jupyter(deployment: Deployment, under_way: UnderWay) -> None:
     page = {"type": "file", "format": "text", "content": "<script>alert(1)</script>"}
     assert ask_lab(deployment, under_way, "PUT", "/api/contents/page.html", page).status_code == 201
     shown = ask_lab(deployment, under_way, "GET", "/files/page.html")
@@ -187,7 +185,7 @@ def test_a_users_page_stays_in_jupyters_sandbox(deployment: Deployment, under_wa
     assert "sandbox" in shown.headers["Content-Security-Policy"]
 
 
-def test_an_encoded_slash_in_a_name_reaches_the_lab(deployment: Deployment, under_way: UnderWay) -> None:
+def test_encoded_slash_reaches_lab(deployment: Deployment, under_way: UnderWay) -> None:
     folder = {"type": "directory"}
     assert ask_lab(deployment, under_way, "PUT", "/api/contents/a", folder).status_code == 201
     text = {"type": "file", "format": "text", "content": "found"}
@@ -198,20 +196,20 @@ def test_an_encoded_slash_in_a_name_reaches_the_lab(deployment: Deployment, unde
     assert ask_lab(deployment, under_way, "PUT", f"/api/contents/{odd}", text).status_code == 201
 
 
-def test_a_large_file_is_let_through(deployment: Deployment, under_way: UnderWay) -> None:
+def test_large_upload_passes_edge(deployment: Deployment, under_way: UnderWay) -> None:
     whole = {"type": "file", "format": "text", "content": "x" * LARGE_BYTES}
     answer = ask_lab(deployment, under_way, "PUT", "/api/contents/large.txt", whole)
     assert (answer.status_code, answer.json()["size"]) == (201, LARGE_BYTES)
 
 
-def test_the_sign_in_takes_no_large_body(deployment: Deployment) -> None:
+def test_sign_in_rejects_large_body(deployment: Deployment) -> None:
     for path in ("/token", "/authorize", "/cas/logout"):
         assert ask(deployment, AUTH, "POST", path, data="x=" + "y" * 2_000_000).status_code == 413
         assert ask(deployment, AUTH, "POST", path, data="x=" + "y" * 50_000).status_code < 500
 
 
 @pytest.mark.parametrize(("host", "path"), [(HUB, "/hub/oauth_callback"), (AUTH, "/authorize")])
-def test_one_address_signs_in_so_often_and_a_lab_answers_all_the_same(
+def test_sign_in_rate_limit_does_not_affect_labs(
     deployment: Deployment, under_way: UnderWay, host: str, path: str
 ) -> None:
     with ThreadPoolExecutor(16) as pool:
@@ -251,7 +249,7 @@ def belongings(deployment: Deployment) -> set[str]:
     return {name for names in everything for name in names.split()}
 
 
-def test_a_second_deployment_works_beside_the_first_and_leaves_without_a_trace(
+def test_second_deployment_is_isolated_and_removable(
     deployment: Deployment, second: Deployment, under_way: UnderWay
 ) -> None:
     second_hub = f"second-{HUB}"
@@ -281,7 +279,7 @@ def test_a_second_deployment_works_beside_the_first_and_leaves_without_a_trace(
 # ── What was under way ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_upload_longer_than_a_minute_arrives(deployment: Deployment, under_way: UnderWay) -> None:
+def test_slow_upload_of_over_a_minute_succeeds(deployment: Deployment, under_way: UnderWay) -> None:
     under_way.upload.join(timeout=SLOW + 30)
     assert under_way.upload.took > 60
     assert under_way.upload.answer.startswith("HTTP/1.1 201"), under_way.upload.answer
@@ -289,7 +287,7 @@ def test_an_upload_longer_than_a_minute_arrives(deployment: Deployment, under_wa
     assert kept.json()["size"] == UPLOAD_BYTES
 
 
-def test_a_notebook_that_was_quiet_for_a_minute_goes_on(under_way: UnderWay) -> None:
+def test_idle_websocket_survives_a_minute(under_way: UnderWay) -> None:
     """Through every certificate of the tests above, over the one WebSocket."""
     assert time.monotonic() - under_way.quiet.open_store > 60
     assert "".join(under_way.quiet.run("print(kept)")) == "from before\n"
@@ -298,7 +296,7 @@ def test_a_notebook_that_was_quiet_for_a_minute_goes_on(under_way: UnderWay) -> 
 # ── The dashboard ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_there_is_no_dashboard_unless_it_is_asked_for(deployment: Deployment) -> None:
+def test_dashboard_is_off_by_default(deployment: Deployment) -> None:
     assert deployment.container("dashboard") == ""
     for host in HOSTS:
         answer = deployment.get(host, "/dashboard/")
@@ -307,7 +305,7 @@ def test_there_is_no_dashboard_unless_it_is_asked_for(deployment: Deployment) ->
     assert "dashboard" not in deployment.docker("exec", deployment.container("hub"), "ls", "/run/secrets")
 
 
-def test_a_dashboard_that_is_asked_for_is_on_loopback_behind_a_password(deployment: Deployment) -> None:
+def test_dashboard_is_on_loopback_with_password(deployment: Deployment) -> None:
     port = free_port(8090)
     asked = {"DASHBOARD": "1", "DASHBOARD_PORT": str(port)}
     deployment.compose("up", "--detach", "--wait", changed=asked)
@@ -328,6 +326,6 @@ def test_a_dashboard_that_is_asked_for_is_on_loopback_behind_a_password(deployme
     assert password not in deployment.logs()
 
 
-def test_a_dashboard_that_is_no_longer_asked_for_is_gone(deployment: Deployment) -> None:
+def test_disabled_dashboard_is_gone(deployment: Deployment) -> None:
     deployment.compose("up", "--detach", "--wait")
     assert deployment.container("dashboard") == ""

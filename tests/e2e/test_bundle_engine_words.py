@@ -45,30 +45,30 @@ def reason(engine: docker.APIClient, **wanted: object) -> str:
     return engine_error(caught.value, "image").reason
 
 
-def test_a_gpu_that_the_machine_does_not_have(engine: docker.APIClient) -> None:
+def test_missing_gpu(engine: docker.APIClient) -> None:
     """The engine takes the request as it is, and only the machine lacks the device."""
     request = DeviceRequest(device_ids=["passerelle-none"], capabilities=[["gpu"]])
     assert reason(engine, device_requests=[request]) == "gpu"
 
 
-def test_an_image_without_the_server(engine: docker.APIClient) -> None:
+def test_image_without_server(engine: docker.APIClient) -> None:
     assert reason(engine, command=["jupyterhub-singleuser"]) == "image_unfit"
 
 
-def test_an_image_that_is_not_there(engine: docker.APIClient) -> None:
+def test_missing_image(engine: docker.APIClient) -> None:
     assert reason(engine, image="passerelle-nowhere:1") == "image_missing"
 
 
-def test_a_network_that_is_not_there(engine: docker.APIClient) -> None:
+def test_missing_network(engine: docker.APIClient) -> None:
     assert reason(engine, network_mode="passerelle-nowhere") == "network_missing"
 
 
-def test_a_name_that_is_taken(engine: docker.APIClient) -> None:
+def test_container_name_in_use(engine: docker.APIClient) -> None:
     start(engine)
     assert reason(engine) == "still_stopping"
 
 
-def test_a_network_without_a_free_address(engine: docker.APIClient) -> None:
+def test_network_without_free_address(engine: docker.APIClient) -> None:
     pool = IPAMConfig(pool_configs=[IPAMPool(subnet=f"10.253.{os.getpid() % 256}.0/30")])
     engine.create_network(NAME, ipam=pool)
     start(engine, network_mode=NAME)

@@ -35,7 +35,7 @@ def page_at(port: int, path: str) -> str:
     return ""
 
 
-def test_an_image_is_tried_alone_by_the_documented_commands(deployment: Deployment) -> None:
+def test_documented_commands_run_lab_image_alone(deployment: Deployment) -> None:
     page = (deployment.folder / "lab" / "README.md").read_text()
     (block,) = re.findall(r"^## Try it alone.*?^```sh\n(.*?)^```", page, re.M | re.S)
     build, run = (shlex.split(line) for line in block.splitlines())
@@ -65,15 +65,13 @@ def test_an_image_is_tried_alone_by_the_documented_commands(deployment: Deployme
         ),
     ],
 )
-def test_an_image_that_could_not_work_is_not_built(
-    deployment: Deployment, changed: dict[str, str], sentence: str
-) -> None:
+def test_unsuitable_base_image_fails_build(deployment: Deployment, changed: dict[str, str], sentence: str) -> None:
     done = deployment.compose("build", "lab", check=False, changed=changed)
     assert done.returncode != 0
     assert sentence in done.stdout + done.stderr
 
 
-def test_r_can_be_left_out_and_nothing_else_goes_with_it(deployment: Deployment) -> None:
+def test_image_without_r_keeps_everything_else(deployment: Deployment) -> None:
     deployment.compose("build", "lab", changed={"LAB_R": "no"})
     image = f"{deployment.project}-lab"
     ask = "for one in Rscript git; do command -v $one || true; done; jupyter kernelspec list --json"

@@ -146,16 +146,16 @@ def stop(deployment: Deployment, person: Journey) -> None:
     deployment.wait(has_stopped, f"stopped lab of {name}")
 
 
-def test_an_image_that_no_lab_can_start_from_is_told_at_the_start_of_the_hub(deployment: Deployment) -> None:
+def test_hub_start_logs_missing_images(deployment: Deployment) -> None:
     said = deployment.compose("logs", "--no-color", "hub").stdout
     assert "the image passerelle-nowhere:1 of hub.toml is not on this server" in said
     assert "-staff of hub.toml" not in said
 
 
-class TestAStudent:
+class TestStudent:
     """Bob, who has one image and less of the machine."""
 
-    def test_is_asked_nothing_and_gets_what_students_get(self, deployment: Deployment, bob: Journey) -> None:
+    def test_gets_lab_with_limits_of_students(self, deployment: Deployment, bob: Journey) -> None:
         lab = container(deployment, "bob")
         host = lab["HostConfig"]
         assert lab["Image"] == image_id(deployment, "lab")
@@ -165,24 +165,22 @@ class TestAStudent:
         assert host["CapDrop"] == ["ALL"]
         assert host["SecurityOpt"] == ["no-new-privileges:true"]
 
-    def test_computes_in_python_and_in_r(self, deployment: Deployment, bob: Journey) -> None:
+    def test_runs_python_and_r(self, deployment: Deployment, bob: Journey) -> None:
         said = deployment.docker("exec", f"{deployment.project}-lab-bob", "python", "-c", KERNELS)
         assert said.splitlines() == ["python3 42", "ir 42"]
 
-    def test_sees_their_own_limits_in_the_meter(self, bob: Journey) -> None:
+    def test_meter_shows_own_limits(self, bob: Journey) -> None:
         foot = bob.page.locator("#jp-main-statusbar")
         bob.wait(lambda: "/ 1024.00 MB" in foot.inner_text(), "meter with Bob's own limit", 60_000)
         assert re.search(r"CPU: [\d.]+ % \| Mem: [\d.]+ / 1024\.00 MB", foot.inner_text())
 
-    def test_can_follow_a_link_of_nbgitpuller(self, deployment: Deployment, bob: Journey) -> None:
+    def test_nbgitpuller_link_works(self, deployment: Deployment, bob: Journey) -> None:
         bob.goto(f"{bob.hub_url}/user/bob/git-pull?repo=/nowhere")
         bob.page.get_by_text(re.compile("Syncing|Error", re.I)).first.wait_for()
         deployment.docker("exec", f"{deployment.project}-lab-bob", "git", "--version")
 
     @pytest.mark.parametrize("image", [STAFF, "passerelle-nowhere:1", ["Python and R"], {"a": 1}, ""])
-    def test_is_refused_a_forged_choice_and_starts_all_the_same_afterwards(
-        self, deployment: Deployment, bob: Journey, image: object
-    ) -> None:
+    def test_forged_image_choice_is_rejected(self, deployment: Deployment, bob: Journey, image: object) -> None:
         if deployment.labs():
             stop(deployment, bob)
         status, said = ask(bob, "POST", "bob/server", {"image": image})
@@ -190,7 +188,7 @@ class TestAStudent:
         assert f"Start again with one of: '{OWN}'" in json.loads(said)["message"]
         assert deployment.labs() == []
 
-    def test_gets_a_new_image_at_the_next_start(self, deployment: Deployment, bob: Journey) -> None:
+    def test_next_start_uses_new_image(self, deployment: Deployment, bob: Journey) -> None:
         bob.restart_lab()
         before = container(deployment, "bob")["Image"]
         with (deployment.folder / "lab" / "Dockerfile").open("a") as lines:
@@ -202,7 +200,7 @@ class TestAStudent:
         after = container(deployment, "bob")["Image"]
         assert after == image_id(deployment, "lab") != before
 
-    def test_may_have_as_many_named_labs_as_the_setting_says(self, deployment: Deployment, bob: Journey) -> None:
+    def test_number_of_named_labs_is_limited(self, deployment: Deployment, bob: Journey) -> None:
         status, said = ask(bob, "POST", "bob/servers/second")
         assert status in (201, 202), said
         deployment.wait(lambda: f"{deployment.project}-lab-bob--second" in deployment.labs(), "named lab")
@@ -216,7 +214,7 @@ class TestAStudent:
         assert homes == {f"{deployment.project}-home-bob"}
 
 
-class TestAMemberOfStaff:
+class TestStaffMember:
     """Alice, in two groups, who may choose."""
 
     def choose(self, alice: Journey, name: str) -> None:
@@ -224,7 +222,7 @@ class TestAMemberOfStaff:
         alice.page.get_by_role("radio", name=name).check()
         alice.page.get_by_role("button", name="Start").click()
 
-    def test_chooses_among_what_staff_may_have(self, alice: Journey) -> None:
+    def test_image_choices_are_those_of_staff(self, alice: Journey) -> None:
         alice.goto(f"{alice.hub_url}/hub/spawn/alice")
         group = alice.page.get_by_role("group", name="Start your lab with")
         radios = group.get_by_role("radio")
@@ -239,9 +237,7 @@ class TestAMemberOfStaff:
             (UNFIT, "contains no JupyterHub server"),
         ],
     )
-    def test_reads_why_an_image_gave_no_lab(
-        self, deployment: Deployment, alice: Journey, name: str, sentence: str
-    ) -> None:
+    def test_failed_start_is_explained(self, deployment: Deployment, alice: Journey, name: str, sentence: str) -> None:
         self.choose(alice, name)
         message = alice.page.get_by_text(sentence).locator("visible=true").first
         with alice.step("read why there is no lab"):
@@ -250,7 +246,7 @@ class TestAMemberOfStaff:
         assert not re.search("Traceback|SpawnException|OCI|404", alice.page.inner_text("main, body"))
         assert f"{deployment.project}-lab-alice" not in deployment.labs()
 
-    def test_gets_the_chosen_image_and_the_most_generous_limits(self, deployment: Deployment, alice: Journey) -> None:
+    def test_chosen_image_and_highest_limits_apply(self, deployment: Deployment, alice: Journey) -> None:
         self.choose(alice, STAFF)
         alice.wait_for_lab()
         lab = container(deployment, "alice")
@@ -259,7 +255,7 @@ class TestAMemberOfStaff:
         assert lab["HostConfig"]["CpuQuota"] == 150_000  # type: ignore[index]
         assert lab["HostConfig"]["PidsLimit"] == 512  # type: ignore[index]
 
-    def test_finds_the_last_choice_marked(self, deployment: Deployment, alice: Journey) -> None:
+    def test_last_choice_is_preselected(self, deployment: Deployment, alice: Journey) -> None:
         stop(deployment, alice)
         alice.goto(f"{alice.hub_url}/hub/spawn/alice")
         assert alice.page.get_by_role("radio", name=STAFF).is_checked()

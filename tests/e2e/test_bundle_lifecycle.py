@@ -112,7 +112,7 @@ def start_by_api(person: Journey, server: str) -> int:
     )
 
 
-def test_what_is_announced_stands_on_the_first_page_as_text(deployment: Deployment, bob: Journey) -> None:
+def test_announcement_is_shown_as_text(deployment: Deployment, bob: Journey) -> None:
     bob.open_hub()
     assert "Down on <b>Friday</b>" in bob.page.inner_text("body")
     (deployment.folder / "deployment/notices/announcement.txt").write_text("Back on <i>Monday</i>\n")
@@ -121,7 +121,7 @@ def test_what_is_announced_stands_on_the_first_page_as_text(deployment: Deployme
     assert "Friday" not in bob.page.inner_text("body")
 
 
-def test_nothing_starts_before_the_terms_are_accepted(deployment: Deployment, bob: Journey) -> None:
+def test_labs_require_accepted_terms(deployment: Deployment, bob: Journey) -> None:
     bob.page.get_by_role("button", name="Sign in with CAS").click()
     bob.fill_cas_form("bob", "bob-demo")
     bob.page.get_by_role("heading", name="Rules").wait_for()
@@ -137,7 +137,7 @@ def test_nothing_starts_before_the_terms_are_accepted(deployment: Deployment, bo
     assert deployment.labs() == []
 
 
-def test_the_start_tells_what_the_engine_does(deployment: Deployment, bob: Journey) -> None:
+def test_progress_shows_engine_steps(deployment: Deployment, bob: Journey) -> None:
     bob.page.get_by_role("button", name="I accept").click()
     bob.page.get_by_role("heading", name="Your lab is starting").wait_for()
     bob.wait_for_lab()
@@ -148,7 +148,7 @@ def test_the_start_tells_what_the_engine_does(deployment: Deployment, bob: Journ
     bob.write_home_file(KEPT, "kept")
 
 
-def test_a_change_of_settings_stops_no_lab_and_holds_for_the_next(deployment: Deployment, bob: Journey) -> None:
+def test_changed_settings_apply_to_next_lab(deployment: Deployment, bob: Journey) -> None:
     before = deployment.lab_id("bob")
     change(
         deployment.folder / ".env",
@@ -177,7 +177,7 @@ def test_a_change_of_settings_stops_no_lab_and_holds_for_the_next(deployment: De
     assert limit == str(1024**3)
 
 
-def test_new_terms_are_accepted_again_on_a_phone_without_scripts(deployment: Deployment, bob: Journey) -> None:
+def test_new_terms_are_accepted_without_scripts(deployment: Deployment, bob: Journey) -> None:
     (deployment.folder / "deployment/notices/terms.fr.md").write_text("# Règles\n\nSoyez *patients*.\n")
     browser = bob.page.context.browser
     assert browser is not None
@@ -202,7 +202,7 @@ def test_new_terms_are_accepted_again_on_a_phone_without_scripts(deployment: Dep
     assert all(re.fullmatch(r"[0-9a-f]{64}", version) for _, version, _ in rows)
 
 
-def compute_until_the_end(deployment: Deployment) -> None:
+def compute_until_culled(deployment: Deployment) -> None:
     """Alice's day: a cell that computes in silence, a warning, and no lab any more."""
     with Journey(deployment.url(HUB), name="lifecycle-alice") as alice:
         alice.user = "alice"
@@ -221,14 +221,12 @@ def compute_until_the_end(deployment: Deployment) -> None:
         deployment.wait(lambda: name not in deployment.labs(), "alice's lab stopped by its age", AGE)
 
 
-class TestTheEndOfALab:
+class TestCulling:
     """Alice computes in silence until her lab is too old; Bob's is forgotten, and his group's setting changes."""
 
-    def test_is_announced_in_the_lab_by_age_and_a_computing_one_is_not_idle(
-        self, deployment: Deployment, bob: Journey
-    ) -> None:
+    def test_maximum_age_is_announced_and_busy_lab_is_not_idle(self, deployment: Deployment, bob: Journey) -> None:
         with ThreadPoolExecutor(1) as beside_bob:  # one thread has one playwright
-            beside_bob.submit(compute_until_the_end, deployment).result()
+            beside_bob.submit(compute_until_culled, deployment).result()
         wait_for_log(deployment, "stopped lab alice/: maximum age")
         assert (
             "stopped lab bob" not in deployment.compose("logs", "hub").stdout
@@ -237,7 +235,7 @@ class TestTheEndOfALab:
         kept = deployment.docker("run", "--rm", "-v", home, f"{deployment.project}-lab", "cat", f"/h/{KEPT}")
         assert kept.endswith("alice's")
 
-    def test_is_announced_in_a_forgotten_lab_and_a_click_keeps_it(self, deployment: Deployment, bob: Journey) -> None:
+    def test_idle_warning_is_shown_and_click_keeps_lab(self, deployment: Deployment, bob: Journey) -> None:
         toml = deployment.folder / "hub.toml"
         toml.write_text(f"[groups.students]\nidle_timeout = {IDLE}\n")
         deployment.compose("restart", "--no-deps", "hub")
@@ -263,7 +261,7 @@ def check_page(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} scrolls sideways"
 
 
-def test_a_start_that_fails_says_what_to_do_in_the_readers_language(deployment: Deployment, bob: Journey) -> None:
+def test_failed_start_page_is_translated_and_accessible(deployment: Deployment, bob: Journey) -> None:
     image = f"{deployment.project}-lab"
     deployment.docker("tag", image, f"{image}-kept")
     deployment.docker("rmi", image)
@@ -289,7 +287,7 @@ def test_a_start_that_fails_says_what_to_do_in_the_readers_language(deployment: 
         deployment.docker("rmi", f"{image}-kept")
 
 
-def test_the_command_that_stops_all_labs_leaves_those_of_another_project(deployment: Deployment, bob: Journey) -> None:
+def test_stopping_labs_is_limited_to_the_project(deployment: Deployment, bob: Journey) -> None:
     bob.goto(deployment.url(HUB, "/hub/spawn"))
     bob.wait_for_lab()
     labels = json.loads(deployment.docker("inspect", f"{deployment.project}-lab-bob"))[0]["Config"]["Labels"]

@@ -31,7 +31,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         ours.remove()
 
 
-def test_everybody_gets_a_lab_one_after_the_other_and_all_at_once(deployment: Deployment, figures: list[str]) -> None:
+def test_every_student_gets_a_lab(deployment: Deployment, figures: list[str]) -> None:
     command = [sys.executable, "-m", "tests.bench.classroom", "--students", str(STUDENTS)]
     command += ["--hub", deployment.url("jupyter.localhost").rstrip("/")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=WITHIN, check=False)

@@ -217,7 +217,7 @@ def test_metrics_need_the_token(first: Hub) -> None:
 
 
 @pytest.mark.usefixtures("bob")
-def test_every_panel_of_the_dashboard_has_something_to_show(first: Hub) -> None:
+def test_every_dashboard_panel_has_data(first: Hub) -> None:
     assert first.get(AUTH, "/authorize?client_id=unknown").status == 400
     dashboard = json.loads((first.folder / "deployment/monitoring/dashboards/passerelle.json").read_text())
     queries = {
@@ -274,7 +274,7 @@ def test_upgrade_lists_changes_and_prepares_the_way_back(first: Hub, bob: Journe
         first.docker("image", "rm", "--force", f"{first.project}-{image}:before-upgrade")
 
 
-def test_the_same_command_works_from_the_machine_itself(first: Hub, bob: Journey) -> None:
+def test_command_works_on_the_server_itself(first: Hub, bob: Journey) -> None:
     assert re.search(r"^bob .* exists", first.on_machine("users --no-sizes", where="monitoring"), re.M)
 
 
@@ -302,12 +302,14 @@ def told(first: Hub, before: dict[str, Any]) -> str:
 class TestUpgrade:
     """From the machine, to a version that is not wanted after all, and back as the page says."""
 
-    def test_builds_and_starts_what_is_new_and_keeps_who_is_there(self, first: Hub, bob: Journey, told: str) -> None:
+    def test_upgrade_keeps_labs_and_sessions(self, first: Hub, bob: Journey, told: str) -> None:
         environment = first.docker("inspect", "--format", "{{.Config.Env}}", first.container("hub"))
         assert {"NEWER=yes", "LAB_MEM_LIMIT=3G"} <= set(environment.strip("[]").split())
         assert (bob.whoami()["name"], first.labs()) == ("bob", [f"{first.project}-lab-bob"])
 
-    def test_is_gone_by_the_way_back_told(self, first: Hub, bob: Journey, before: dict[str, Any], told: str) -> None:
+    def test_printed_rollback_restores_old_version(
+        self, first: Hub, bob: Journey, before: dict[str, Any], told: str
+    ) -> None:
         first.typed("docker compose exec -T bridge passerelle clients add Later --redirect-uri https://l.example/cb")
         first.docker("exec", f"{first.project}-lab-bob", "sh", "-c", "echo after > later.txt")
         assert state_of(first) != before

@@ -54,16 +54,16 @@ def tries(deployment: Deployment, name: str, password: str) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
-def test_who_has_an_account_enters_with_the_groups_of_the_machine(deployment: Deployment) -> None:
+def test_account_signs_in_with_system_groups(deployment: Deployment) -> None:
     assert tries(deployment, "pat", PASSWORD) == "('pat', ['pat', 'students'], False)"
 
 
 @pytest.mark.parametrize(("name", "password"), [("pat", "wrong"), ("root", ""), ("nobody", "x"), ("pat", "")])
-def test_nobody_else_does(deployment: Deployment, name: str, password: str) -> None:
+def test_invalid_accounts_are_rejected(deployment: Deployment, name: str, password: str) -> None:
     assert tries(deployment, name, password) == "None"
 
 
-def test_without_any_account_the_hub_says_how_to_lend_it_some(deployment: Deployment) -> None:
+def test_missing_account_files_are_explained(deployment: Deployment) -> None:
     done = deployment.compose("run", "--rm", "--no-deps", "-T", "-e", "AUTH_METHOD=pam", "hub", check=False)
     assert done.returncode == 1
     assert "COMPOSE_FILE=compose.yml:compose.pam.yml" in done.stdout + done.stderr

@@ -91,7 +91,7 @@ def opens_home(bob: Journey) -> tuple[int, str, str]:
 HOME = (200, "/hub/home")
 
 
-def test_what_is_known_too_long_is_asked_again_without_anybody_noticing(deployment: Deployment, bob: Journey) -> None:
+def test_old_identity_is_revalidated_silently(deployment: Deployment, bob: Journey) -> None:
     assert groups_of_bob(deployment) == ["students"]
     puts_into(deployment, "students", "algebra")
     time.sleep(MAX_AGE + 1)
@@ -100,7 +100,7 @@ def test_what_is_known_too_long_is_asked_again_without_anybody_noticing(deployme
     assert groups_of_bob(deployment) == ["algebra", "students"]
 
 
-def test_a_bridge_that_is_away_for_a_moment_signs_nobody_out(deployment: Deployment, bob: Journey) -> None:
+def test_bridge_outage_keeps_sessions(deployment: Deployment, bob: Journey) -> None:
     deployment.compose("stop", "--timeout", "2", "bridge")
     try:
         time.sleep(1.5)
@@ -113,9 +113,7 @@ def test_a_bridge_that_is_away_for_a_moment_signs_nobody_out(deployment: Deploym
     assert opens_home(bob)[:2] == HOME
 
 
-def test_who_is_taken_out_of_the_group_is_out_within_that_time_and_so_is_the_lab(
-    deployment: Deployment, bob: Journey
-) -> None:
+def test_removed_group_member_loses_access(deployment: Deployment, bob: Journey) -> None:
     lab = deployment.lab_id("bob")
     puts_into(deployment, "alumni")
     time.sleep(MAX_AGE + 1)
@@ -126,7 +124,7 @@ def test_who_is_taken_out_of_the_group_is_out_within_that_time_and_so_is_the_lab
     assert deployment.lab_id("bob") == lab, "what they computed is not lost with the access"
 
 
-def test_who_is_put_back_finds_the_lab_as_it_was(deployment: Deployment, bob: Journey) -> None:
+def test_restored_group_member_finds_running_lab(deployment: Deployment, bob: Journey) -> None:
     lab = deployment.lab_id("bob")
     puts_into(deployment, "students")
     time.sleep(MAX_AGE / 2 + 1)  # until then the bridge has just asked CAS
@@ -137,7 +135,7 @@ def test_who_is_put_back_finds_the_lab_as_it_was(deployment: Deployment, bob: Jo
     assert deployment.lab_id("bob") == lab
 
 
-def test_signing_out_at_cas_ends_the_hub_and_the_open_lab(deployment: Deployment, bob: Journey) -> None:
+def test_cas_logout_ends_hub_session_and_lab_access(deployment: Deployment, bob: Journey) -> None:
     elsewhere = bob.page.context.new_page()
     elsewhere.goto(deployment.url(CAS, "/cas/logout"))
     elsewhere.close()
@@ -145,7 +143,7 @@ def test_signing_out_at_cas_ends_the_hub_and_the_open_lab(deployment: Deployment
     assert opens_home(bob)[1].startswith("/hub/login")
 
 
-def test_the_strict_way_an_open_lab_waits_for_its_user_to_pass_cas(deployment: Deployment, bob: Journey) -> None:
+def test_strict_refresh_blocks_open_lab_until_revalidation(deployment: Deployment, bob: Journey) -> None:
     (deployment.folder / "deployment" / "conf.d" / "20-strict.py").write_text(
         "c.Authenticator.auth_refresh_strict = True\n"
     )
@@ -160,7 +158,7 @@ def test_the_strict_way_an_open_lab_waits_for_its_user_to_pass_cas(deployment: D
         pass  # JupyterLab itself asks again every few seconds
 
 
-def test_a_fault_in_the_sites_own_configuration_is_named_with_its_line(deployment: Deployment) -> None:
+def test_site_configuration_error_names_line(deployment: Deployment) -> None:
     (deployment.folder / "deployment" / "conf.d" / "90-typo.py").write_text(
         "c.Spawner.default_url = '/lab'\nc.JupyterHub.x = y\n"
     )
@@ -179,7 +177,7 @@ def test_a_fault_in_the_sites_own_configuration_is_named_with_its_line(deploymen
         ("ldap", "AUTH_URL"),
     ],
 )
-def test_what_a_way_to_sign_in_lacks_is_named_in_one_sentence(deployment: Deployment, kind: str, missing: str) -> None:
+def test_missing_authentication_settings_are_named(deployment: Deployment, kind: str, missing: str) -> None:
     done = deployment.compose("run", "--rm", "--no-deps", "hub", check=False, changed={"AUTH_METHOD": kind})
     assert done.returncode == 1
     assert f"not set: {missing}" in done.stderr

@@ -38,7 +38,7 @@ def config(folder: Path) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-def test_ones_own_settings_win_and_the_rest_is_as_committed(checkout: Path) -> None:
+def test_site_settings_override_committed_ones(checkout: Path) -> None:
     told = config(checkout / "deployment" / "site")
 
     assert told["name"] == "hub"
@@ -51,14 +51,14 @@ def test_ones_own_settings_win_and_the_rest_is_as_committed(checkout: Path) -> N
     assert Path(hub["build"]["context"]) == checkout
 
 
-def test_a_fresh_clone_is_still_the_demo(checkout: Path) -> None:
+def test_clean_clone_is_the_demo(checkout: Path) -> None:
     told = config(checkout)
 
     assert told["name"] == "passerelle"
     assert "cas" in told["services"]
 
 
-def test_a_service_is_changed_by_an_override_of_ones_own(checkout: Path) -> None:
+def test_compose_override_changes_service(checkout: Path) -> None:
     (checkout / "deployment/site/compose.override.yml").write_text(
         "services: {hub: {environment: {TZ: Europe/Warsaw}}}\n"
     )
@@ -68,7 +68,7 @@ def test_a_service_is_changed_by_an_override_of_ones_own(checkout: Path) -> None
     assert environment["PROJECT_NAME"] == "hub"
 
 
-def test_git_sees_nothing_of_it(checkout: Path) -> None:
+def test_git_ignores_site_files(checkout: Path) -> None:
     for name in (
         "deployment/site/.env",
         "deployment/site/hub.toml",

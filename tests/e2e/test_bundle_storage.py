@@ -98,7 +98,7 @@ def known_size(deployment: Deployment, user: str) -> int:
 
 
 class TestSharedFolders:
-    def test_a_teacher_writes_from_a_notebook(self, deployment: Deployment) -> None:
+    def test_teacher_writes_from_notebook(self, deployment: Deployment) -> None:
         """Her lab goes on when she closes the browser, and is the teacher's in what follows."""
         with Journey(deployment.url(HUB), name="storage-alice") as alice:
             alice.sign_in("alice", "alice-demo")
@@ -109,10 +109,10 @@ class TestSharedFolders:
             )
         assert said == "exercise 1"
 
-    def test_the_first_write_in_a_new_home_succeeds(self, deployment: Deployment, bob: Journey) -> None:
+    def test_first_write_in_new_home_succeeds(self, deployment: Deployment, bob: Journey) -> None:
         assert in_lab(deployment, "bob", "echo mine > first.txt && cat first.txt") == "mine"
 
-    def test_a_student_reads_and_cannot_write(self, deployment: Deployment, bob: Journey) -> None:
+    def test_student_reads_only(self, deployment: Deployment, bob: Journey) -> None:
         assert in_lab(deployment, "bob", "cat courses/algebra/sheet.txt") == "exercise 1"
         for attempt in (
             "echo x > courses/algebra/mine.txt",
@@ -122,16 +122,16 @@ class TestSharedFolders:
         ):
             assert "Read-only file system" in in_lab(deployment, "bob", attempt), attempt
 
-    def test_the_folder_is_where_the_file_browser_begins(self, bob: Journey) -> None:
+    def test_course_folder_is_in_file_browser(self, bob: Journey) -> None:
         bob.page.locator(".jp-DirListing-item", has_text="courses").dblclick()
         bob.page.locator(".jp-DirListing-item", has_text="algebra").dblclick()
         expect(bob.page.locator(".jp-DirListing-item", has_text="sheet.txt")).to_be_visible()
 
-    def test_a_second_teacher_edits_what_the_first_one_wrote(self, deployment: Deployment, bob: Journey) -> None:
+    def test_second_teacher_edits_files_of_first(self, deployment: Deployment, bob: Journey) -> None:
         assert in_lab(deployment, "alice", "umask 077; mkdir courses/seminar/a; echo 1 > courses/seminar/a/notes") == ""
         assert in_lab(deployment, "bob", "echo 2 >> courses/seminar/a/notes; cat courses/seminar/a/notes") == "1\n2"
 
-    def test_so_does_one_whose_image_has_another_user(self, deployment: Deployment) -> None:
+    def test_teacher_with_other_image_user_edits_files(self, deployment: Deployment) -> None:
         volume = f"{deployment.project}-course-seminar:/c"
         said = deployment.docker(
             *("run", "--rm", "--network", "none", "--user", "2000:2000", "--group-add", "10100", "--volume", volume),
@@ -140,16 +140,12 @@ class TestSharedFolders:
         assert said == ""
         assert in_lab(deployment, "alice", "echo 4 >> courses/seminar/a/own; cat courses/seminar/a/notes") == "1\n2\n3"
 
-    def test_everybody_reads_the_public_folder_and_administrators_write_it(
-        self, deployment: Deployment, bob: Journey
-    ) -> None:
+    def test_public_folder_is_written_by_administrators(self, deployment: Deployment, bob: Journey) -> None:
         assert in_lab(deployment, "alice", "echo data > public/table.csv") == ""
         assert in_lab(deployment, "bob", "cat public/table.csv") == "data"
         assert "Read-only file system" in in_lab(deployment, "bob", "echo x > public/table.csv")
 
-    def test_what_root_brought_in_is_given_to_the_teachers_at_the_next_start_of_the_hub(
-        self, deployment: Deployment
-    ) -> None:
+    def test_hub_start_gives_root_files_to_teachers(self, deployment: Deployment) -> None:
         lab = f"{deployment.project}-lab-alice"
         deployment.docker(
             *("exec", "--user", "0", lab, "sh", "-c"),
@@ -195,13 +191,11 @@ def reaches(deployment: Deployment, user: str, address: str) -> bool:
     return deployment.docker("exec", lab, "python3", "-c", code) == "answered"
 
 
-class TestTheWayOut:
-    def test_without_one_nothing_beyond_this_machine_answers(
-        self, deployment: Deployment, bob: Journey, outside: str
-    ) -> None:
+class TestInternetAccess:
+    def test_no_internet_without_setting(self, deployment: Deployment, bob: Journey, outside: str) -> None:
         assert not reaches(deployment, "bob", outside)
 
-    def test_what_stays_reachable_is_what_the_page_says(self, deployment: Deployment, bob: Journey) -> None:
+    def test_reachable_addresses_match_documentation(self, deployment: Deployment, bob: Journey) -> None:
         template = "{{(index .IPAM.Config 0).Gateway}}"
         machine = deployment.docker("network", "inspect", "--format", template, f"{deployment.project}-labs-internal")
         with socket.create_server(("0.0.0.0", 0)) as service:
@@ -214,7 +208,7 @@ class TestTheWayOut:
             reached = deployment.reachable_from_lab("bob", addresses)
         assert reached == {"hub", "service of this machine", "neighbour"}
 
-    def test_the_setting_changes_under_running_labs(self, deployment: Deployment, bob: Journey) -> None:
+    def test_changed_setting_keeps_running_labs(self, deployment: Deployment, bob: Journey) -> None:
         before = deployment.lab_id("bob")
         set_in_env(deployment, LAB_INTERNET="yes")
         deployment.compose("up", "--detach", "--wait")
@@ -223,9 +217,7 @@ class TestTheWayOut:
         bob.open_notebook()
         assert bob.run_cell("print(6 * 7)") == "42", "reached through Traefik on the network it started on"
 
-    def test_with_one_the_world_answers_from_the_next_start_on(
-        self, deployment: Deployment, bob: Journey, outside: str
-    ) -> None:
+    def test_internet_from_next_start_on(self, deployment: Deployment, bob: Journey, outside: str) -> None:
         assert not reaches(deployment, "bob", outside)
         stop_lab(deployment, bob)
         bob.restart_lab()
@@ -233,8 +225,8 @@ class TestTheWayOut:
         assert deployment.reachable_from_lab("bob", {"hub": "hub:8081", "bridge": "bridge:8000"}) == {"hub"}
 
 
-class TestTheLimitOfAHome:
-    def test_a_home_over_it_is_shown_in_the_lab(self, deployment: Deployment, bob: Journey) -> None:
+class TestHomeQuota:
+    def test_home_over_quota_is_shown_in_lab(self, deployment: Deployment, bob: Journey) -> None:
         in_lab(deployment, "bob", "head -c 30000000 /dev/urandom > big.bin")
         bob.goto(deployment.url(HUB, "/user/bob/lab?reset"))
         expect(bob.page.locator("#passerelle-home")).to_contain_text(
@@ -243,7 +235,7 @@ class TestTheLimitOfAHome:
         expect(bob.page.locator(".Toastify")).to_contain_text("your next start will be rejected")
         bob.screenshot("home-over-its-limit")
 
-    def test_the_next_start_is_refused_with_a_way_out(self, deployment: Deployment, bob: Journey) -> None:
+    def test_start_over_quota_offers_cleanup_mode(self, deployment: Deployment, bob: Journey) -> None:
         stop_lab(deployment, bob)
         deployment.wait(lambda: known_size(deployment, "bob") > 20 * 2**20, "measured home of bob")
         bob.goto(deployment.url(HUB, "/hub/home"))
@@ -253,7 +245,7 @@ class TestTheLimitOfAHome:
         bob.screenshot("start-over-the-limit")
         assert f"{deployment.project}-lab-bob" not in deployment.labs()
 
-    def test_the_way_out_is_a_small_lab_that_ends(self, deployment: Deployment, bob: Journey) -> None:
+    def test_cleanup_lab_is_small_and_ends(self, deployment: Deployment, bob: Journey) -> None:
         bob.page.get_by_role("link", name="Start in cleanup mode").first.click()
         bob.wait_for_lab()
         expect(bob.page.locator(".Toastify")).to_contain_text("This lab is in cleanup mode", timeout=90_000)
@@ -263,14 +255,14 @@ class TestTheLimitOfAHome:
         assert lab["Config"]["Cmd"][:4] == ["timeout", "--signal=TERM", "--kill-after=10", "1800"]
         assert in_lab(deployment, "bob", "rm big.bin && ls first.txt") == "first.txt"
 
-    def test_with_room_again_the_lab_is_the_usual_one(self, deployment: Deployment, bob: Journey) -> None:
+    def test_normal_lab_after_cleanup(self, deployment: Deployment, bob: Journey) -> None:
         stop_lab(deployment, bob)
         bob.restart_lab()
         lab = json.loads(deployment.docker("inspect", f"{deployment.project}-lab-bob"))[0]
         assert lab["HostConfig"]["Memory"] == 2 * 1024**3
         assert lab["Config"]["Cmd"][0] == "jupyterhub-singleuser"
 
-    def test_nothing_is_left_of_the_containers_that_measured(self, deployment: Deployment) -> None:
+    def test_measuring_containers_are_removed(self, deployment: Deployment) -> None:
         label = f"label=org.passerelle.tool={deployment.project}"
         deployment.wait(
             lambda: not deployment.docker("ps", "--all", "--quiet", "--filter", label),
@@ -279,9 +271,7 @@ class TestTheLimitOfAHome:
 
 
 class TestRemoval:
-    def test_somebody_no_longer_in_a_course_loses_it_at_the_next_start(
-        self, deployment: Deployment, bob: Journey
-    ) -> None:
+    def test_removed_course_member_loses_folder_at_next_start(self, deployment: Deployment, bob: Journey) -> None:
         courses = COURSES.replace('students = ["students"]', "students = []").replace('"staff", "students"', '"staff"')
         (deployment.folder / "hub.toml").write_text(courses)
         deployment.compose("restart", "hub")

@@ -42,9 +42,7 @@ def fill(client: docker.DockerClient, volume: str, script: str) -> None:
     )
 
 
-def test_a_home_is_measured_with_what_its_owner_keeps_from_others(
-    client: docker.DockerClient, volumes: Volumes
-) -> None:
+def test_measurement_includes_private_files(client: docker.DockerClient, volumes: Volumes) -> None:
     home = f"{volumes.project}-home-a"
     fill(
         client,
@@ -57,12 +55,12 @@ def test_a_home_is_measured_with_what_its_owner_keeps_from_others(
     assert volumes.homes_in_use() == set()
 
 
-def test_a_home_that_is_not_there_has_no_size_and_is_not_made(volumes: Volumes) -> None:
+def test_missing_home_has_no_size_and_is_not_created(volumes: Volumes) -> None:
     assert volumes.size(f"{volumes.project}-home-nobody", 30) == 0
     assert volumes.homes() == []
 
 
-def test_counting_that_takes_too_long_ends_and_leaves_nothing(client: docker.DockerClient, volumes: Volumes) -> None:
+def test_slow_measurement_times_out_and_leaves_nothing(client: docker.DockerClient, volumes: Volumes) -> None:
     home = f"{volumes.project}-home-big"
     fill(client, home, "cd /v && python3 -c \"[open(str(n), 'w').close() for n in range(20_000)]\"")
     with pytest.raises(ToolError):
@@ -70,7 +68,7 @@ def test_counting_that_takes_too_long_ends_and_leaves_nothing(client: docker.Doc
         volumes.size(home, 0.01)  # type: ignore[arg-type]
 
 
-def test_an_image_that_is_not_there_is_a_fault_with_a_reason(volumes: Volumes) -> None:
+def test_missing_measurement_image_is_an_error(volumes: Volumes) -> None:
     fill(volumes.client, f"{volumes.project}-home-b", "true")
     with pytest.raises(ToolError, match="No such image"):
         Volumes(volumes.project, "passerelle-no-such-image").size(f"{volumes.project}-home-b", 5)

@@ -45,14 +45,14 @@ def bob(deployment: Deployment) -> Iterator[Journey]:
         yield journey
 
 
-def test_one_command_brings_up_every_service_healthy(deployment: Deployment, figures: list[str]) -> None:
+def test_one_command_starts_all_services(deployment: Deployment, figures: list[str]) -> None:
     figures += [f"compose {what}: {seconds:.1f} s" for what, seconds in deployment.seconds.items()]
     states = {name: deployment.state(name) for name in ("traefik", "bridge", "hub", "cas", "lab", "prepare")}
     assert {states[name] for name in ("traefik", "bridge", "hub", "cas")} == {"running healthy"}
     assert {states[name] for name in ("lab", "prepare")} == {"exited 0"}
 
 
-def test_the_check_finds_nothing_wrong_with_the_demo(deployment: Deployment) -> None:
+def test_check_passes_for_demo(deployment: Deployment) -> None:
     check = readme.command("docker compose exec bridge passerelle check")
     done = deployment.compose("exec", "-T", *check[3:], "--json", check=False)
     report = json.loads(done.stdout)
@@ -63,7 +63,7 @@ def test_the_check_finds_nothing_wrong_with_the_demo(deployment: Deployment) -> 
     assert report["issuer"] == deployment.url(AUTH, "")
 
 
-def test_the_documented_command_writes_to_the_administrator_of_cas_before_anything_runs(deployment: Deployment) -> None:
+def test_documented_command_writes_registration_request(deployment: Deployment) -> None:
     before = Deployment(deployment.folder, f"{deployment.project}-before", https_port=deployment.https_port)
     try:
         alone = ["run", "--rm", "-T", "--no-deps", "bridge", "passerelle", "check", "--no-public"]
@@ -83,7 +83,7 @@ def test_the_documented_command_writes_to_the_administrator_of_cas_before_anythi
         before.remove()
 
 
-def test_the_settings_about_cas_in_the_settings_file_reach_the_bridge(deployment: Deployment) -> None:
+def test_cas_settings_in_env_file_reach_bridge(deployment: Deployment) -> None:
     proxy = deployment.folder / "cas-proxy"
     proxy.write_text("http://somebody:s3cret@proxy.example.org:3128\n")
     given = {
@@ -119,7 +119,7 @@ def test_the_settings_about_cas_in_the_settings_file_reach_the_bridge(deployment
     assert settings["cas_logout_ends_offline_access"] is False
 
 
-def test_plain_http_leads_to_https_on_the_public_port(deployment: Deployment) -> None:
+def test_http_redirects_to_public_https_port(deployment: Deployment) -> None:
     answer = deployment.get(HUB, "/hub/home?x=1", plain=True)
     assert answer.status == 301
     assert answer.headers["Location"] == deployment.url(HUB, "/hub/home?x=1")
@@ -143,10 +143,10 @@ def stop_lab(deployment: Deployment, person: Journey) -> None:
     deployment.wait(has_stopped, f"stopped lab of {person.user}")
 
 
-class TestAUserAtWork:
+class TestUser:
     """Bob, in one browser from sign-in to the second start of his lab."""
 
-    def test_signs_in_at_cas_and_a_cell_of_their_notebook_computes(
+    def test_signs_in_through_cas_and_runs_a_cell(
         self, deployment: Deployment, bob: Journey, figures: list[str]
     ) -> None:
         seconds = bob.sign_in("bob", "bob-demo")
@@ -158,9 +158,7 @@ class TestAUserAtWork:
         assert deployment.labs() == [f"{deployment.project}-lab-bob"]
 
     @pytest.mark.parametrize("service", ["hub", "traefik"])
-    def test_loses_no_cell_to_a_restart_while_it_computes(
-        self, deployment: Deployment, bob: Journey, service: str
-    ) -> None:
+    def test_restart_does_not_interrupt_cells(self, deployment: Deployment, bob: Journey, service: str) -> None:
         before = deployment.lab_id("bob")
         restart = subprocess.Popen(
             ["docker", "compose", "restart", "--no-deps", service],
@@ -179,22 +177,20 @@ class TestAUserAtWork:
         assert bob.run_cell("print(n + 1)") == "80"
         assert deployment.lab_id("bob") == before
 
-    def test_finds_their_file_again_in_a_new_lab(
-        self, deployment: Deployment, bob: Journey, figures: list[str]
-    ) -> None:
+    def test_home_survives_the_lab(self, deployment: Deployment, bob: Journey, figures: list[str]) -> None:
         stop_lab(deployment, bob)
         seconds = bob.restart_lab()
         figures.append(f"compose second start of a lab: {seconds:.1f} s")
         bob.open_notebook()
         assert bob.read_home_file(HOME_FILE) == HOME_TEXT
 
-    def test_is_no_administrator(self, bob: Journey) -> None:
+    def test_user_is_not_an_administrator(self, bob: Journey) -> None:
         me = bob.whoami()
         assert me["name"] == "bob"
         assert me["admin"] is False
         assert me["groups"] == ["students"]
 
-    def test_signs_out_at_cas_and_the_bridge_lets_go(self, deployment: Deployment, bob: Journey) -> None:
+    def test_cas_logout_ends_bridge_session(self, deployment: Deployment, bob: Journey) -> None:
         on_own_page = bob.page.get_by_role("button", name="Sign out everywhere")
         bob.page.goto(deployment.url(AUTH))
         assert on_own_page.is_visible()
@@ -204,7 +200,7 @@ class TestAUserAtWork:
         assert '"event": "single_logout"' in deployment.compose("logs", "--no-log-prefix", "bridge").stdout
 
 
-def test_the_group_of_administrators_administers_the_hub(deployment: Deployment) -> None:
+def test_admin_group_administers_hub(deployment: Deployment) -> None:
     with Journey(deployment.url(HUB), name="compose-alice") as alice:
         alice.sign_in("alice", "alice-demo")
         assert alice.whoami()["admin"] is True
@@ -213,7 +209,7 @@ def test_the_group_of_administrators_administers_the_hub(deployment: Deployment)
         assert page.status == 200
 
 
-def test_a_lab_reaches_the_hub_and_neither_bridge_nor_cas(deployment: Deployment) -> None:
+def test_lab_reaches_hub_only(deployment: Deployment) -> None:
     addresses = {"hub": "hub:8081", "bridge": "bridge:8000", "cas": "cas:8000"}
     template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
     for name in ("bridge", "cas"):
@@ -222,7 +218,7 @@ def test_a_lab_reaches_the_hub_and_neither_bridge_nor_cas(deployment: Deployment
     assert deployment.reachable_from_lab("bob", addresses) == {"hub"}
 
 
-def test_a_lab_has_limits_and_no_rights(deployment: Deployment) -> None:
+def test_lab_has_limits_and_no_capabilities(deployment: Deployment) -> None:
     lab = json.loads(deployment.docker("inspect", f"{deployment.project}-lab-bob"))[0]
     assert lab["HostConfig"]["CapDrop"] == ["ALL"]
     assert lab["HostConfig"]["Memory"] == 2 * 1024**3
@@ -230,7 +226,7 @@ def test_a_lab_has_limits_and_no_rights(deployment: Deployment) -> None:
     assert [mount["Destination"] for mount in lab["Mounts"]] == ["/home/jovyan"]
 
 
-def test_only_the_hub_can_see_the_docker_socket(deployment: Deployment) -> None:
+def test_only_hub_has_the_docker_socket(deployment: Deployment) -> None:
     seeing = []
     for name in ("traefik", "bridge", "hub", "cas"):
         mounts = json.loads(deployment.docker("inspect", deployment.container(name)))[0]["Mounts"]
@@ -241,20 +237,20 @@ def test_only_the_hub_can_see_the_docker_socket(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("host", [AUTH, CAS])
 @pytest.mark.parametrize("path", ["/user/bob/lab", "/user/bob/api", "/hub/login", "/hub/api"])
-def test_nothing_of_hub_or_labs_is_served_where_people_sign_in(deployment: Deployment, host: str, path: str) -> None:
+def test_sign_in_hosts_serve_no_hub_or_lab_path(deployment: Deployment, host: str, path: str) -> None:
     answer = deployment.get(host, path)
     assert answer.status == 404
     assert not any("jupyter" in name.lower() for name in answer.headers)
 
 
-def test_all_labs_stop_by_the_documented_command(deployment: Deployment) -> None:
+def test_documented_command_stops_all_labs(deployment: Deployment) -> None:
     assert len(deployment.labs()) == 2
     deployment.compose("-p", f"{deployment.project}-labs", "down")
     assert deployment.labs() == []
     assert deployment.state("hub") == "running healthy"
 
 
-def test_after_down_and_up_users_certificate_and_homes_are_the_same(deployment: Deployment) -> None:
+def test_down_and_up_keep_data(deployment: Deployment) -> None:
     certificate = deployment.fingerprint(HUB)
     deployment.compose(*readme.command("docker compose down")[2:])
     assert deployment.compose("ps", "--all", "--quiet").stdout == ""
@@ -270,13 +266,13 @@ def test_after_down_and_up_users_certificate_and_homes_are_the_same(deployment: 
     assert deployment.query_hub_database(users) == names
 
 
-def test_a_certificate_of_ones_own_is_served_after_the_next_up(deployment: Deployment) -> None:
+def test_own_certificate_is_served_after_up(deployment: Deployment) -> None:
     made = write_certificate(deployment.folder / "deployment" / "certs", [HUB, AUTH, CAS])
     deployment.compose("up", "--detach", "--wait")
     deployment.wait(lambda: deployment.fingerprint(AUTH) == made, "the own certificate at the edge")
 
 
-def test_a_wrong_certificate_stops_the_start_with_a_sentence(deployment: Deployment) -> None:
+def test_invalid_certificate_stops_start(deployment: Deployment) -> None:
     write_certificate(deployment.folder / "deployment" / "certs", [HUB])
     done = deployment.compose("run", "--rm", "--no-deps", "prepare", check=False)
     assert done.returncode == 1
@@ -284,7 +280,7 @@ def test_a_wrong_certificate_stops_the_start_with_a_sentence(deployment: Deploym
     assert "Traceback" not in done.stderr
 
 
-def test_the_demo_refuses_a_name_of_the_world_with_a_sentence(deployment: Deployment) -> None:
+def test_demo_cas_rejects_public_host(deployment: Deployment) -> None:
     done = deployment.compose(
         "run", "--rm", "--no-deps", "cas", check=False, changed={"HUB_HOST": "jupyter.example.org"}
     )
@@ -293,7 +289,7 @@ def test_the_demo_refuses_a_name_of_the_world_with_a_sentence(deployment: Deploy
     assert "jupyter.example.org" in done.stderr
 
 
-def test_nothing_starts_beside_the_demo_under_a_name_of_the_world(deployment: Deployment) -> None:
+def test_demo_with_public_host_does_not_start(deployment: Deployment) -> None:
     done = deployment.compose(
         "run", "--rm", "--no-deps", "prepare", check=False, changed={"AUTH_HOST": "auth.example.org"}
     )
@@ -301,13 +297,13 @@ def test_nothing_starts_beside_the_demo_under_a_name_of_the_world(deployment: De
     assert "does not run together with auth.example.org, because its passwords are public" in done.stderr
 
 
-def test_the_documented_command_shows_what_the_services_said(deployment: Deployment) -> None:
+def test_documented_command_shows_service_logs(deployment: Deployment) -> None:
     said = deployment.compose(*readme.command("docker compose logs")[2:]).stdout
     assert "certificate: " in said
     assert "Passerelle serves https://auth.localhost" in said
 
 
-def test_another_application_is_connected_by_the_documented_command(deployment: Deployment) -> None:
+def test_documented_command_adds_client(deployment: Deployment) -> None:
     add = readme.command("docker compose exec bridge passerelle clients add Wiki")
     said = deployment.compose("exec", "-T", *add[3:]).stdout
     assert "client_secret" in said
@@ -318,14 +314,14 @@ def test_another_application_is_connected_by_the_documented_command(deployment: 
 
 
 @pytest.mark.parametrize("service", ["hub", "lab"])
-def test_an_image_is_not_built_for_a_version_that_its_lock_does_not_have(deployment: Deployment, service: str) -> None:
+def test_image_build_requires_locked_version(deployment: Deployment, service: str) -> None:
     done = deployment.compose("build", service, check=False, changed={"JUPYTERHUB_VERSION": "5.0.0"})
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert f"JUPYTERHUB_VERSION is '5.0.0' but requirements/{service}.txt locks jupyterhub==" in said
 
 
-def test_production_needs_nothing_but_the_settings_that_say_so(deployment: Deployment) -> None:
+def test_production_settings_remove_the_demo(deployment: Deployment) -> None:
     production = {
         "HUB_HOST": "jupyter.example.org",
         "AUTH_HOST": "auth.example.org",

@@ -110,7 +110,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 
 @pytest.mark.needs("browser")
-def test_alice_signs_in_and_computes_and_ctrl_c_leaves_nothing(demo: Demo) -> None:
+def test_user_runs_a_cell_and_ctrl_c_leaves_nothing(demo: Demo) -> None:
     with Journey(demo.hub_url, name="demo") as alice:
         seconds = alice.sign_in("alice", "alice-demo")
         alice.open_notebook()
@@ -130,7 +130,7 @@ def test_alice_signs_in_and_computes_and_ctrl_c_leaves_nothing(demo: Demo) -> No
 
 
 @pytest.mark.needs("browser")
-def test_bobs_home_outlives_his_server_and_bob_is_no_administrator(demo: Demo) -> None:
+def test_home_survives_server_restart(demo: Demo) -> None:
     with Journey(demo.hub_url, name="demo-bob") as bob:
         bob.sign_in("bob", "bob-demo")
         bob.open_notebook()
@@ -145,7 +145,7 @@ def test_bobs_home_outlives_his_server_and_bob_is_no_administrator(demo: Demo) -
 
 
 @pytest.mark.needs("browser")
-def test_who_signed_out_of_the_hub_is_asked_for_the_password_again(demo: Demo) -> None:
+def test_sign_out_requires_password_again(demo: Demo) -> None:
     with Journey(demo.hub_url, name="demo-sign-out") as bob:
         bob.sign_in("bob", "bob-demo")
 
@@ -154,7 +154,7 @@ def test_who_signed_out_of_the_hub_is_asked_for_the_password_again(demo: Demo) -
         assert bob.needs_password()
 
 
-def test_a_closed_terminal_ends_the_demo_as_well(demo: Demo) -> None:
+def test_closed_terminal_ends_demo(demo: Demo) -> None:
     tree = demo.tree()
     assert demo.process.stdout
     demo.process.stdout.close()
@@ -164,7 +164,7 @@ def test_a_closed_terminal_ends_the_demo_as_well(demo: Demo) -> None:
     nothing_is_left(demo, tree, codes=(0, 120))  # 120: Python could not flush what nobody read
 
 
-def test_a_demo_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+def test_killed_demo_leaves_no_process(tmp_path: Path) -> None:
     demo = launch(free_port(), tmp_path)
     try:
         demo.read_until("removes every file")
@@ -188,7 +188,7 @@ def test_a_demo_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
         end(next_one)
 
 
-def test_a_part_that_dies_ends_the_demo_with_its_last_words(tmp_path: Path) -> None:
+def test_crashed_part_ends_demo_with_its_log(tmp_path: Path) -> None:
     demo = launch(free_port(), tmp_path)
     try:
         demo.read_until("removes every file")
@@ -207,7 +207,7 @@ def test_a_part_that_dies_ends_the_demo_with_its_last_words(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-def test_a_taken_port_is_one_sentence_with_a_remedy(tmp_path: Path, family: int, address: str) -> None:
+def test_port_in_use_is_explained(tmp_path: Path, family: int, address: str) -> None:
     with socket.socket(family) as other:
         other.bind((address, 0))
         other.listen()
@@ -224,7 +224,7 @@ def test_a_taken_port_is_one_sentence_with_a_remedy(tmp_path: Path, family: int,
 
 
 @pytest.mark.parametrize("port", ["https", "0", "70000"])
-def test_a_port_that_is_none_is_refused(tmp_path: Path, port: str) -> None:
+def test_invalid_port_is_rejected(tmp_path: Path, port: str) -> None:
     demo = launch(0, tmp_path, DEMO_PORT=port)
     printed, _ = demo.process.communicate(timeout=30)
 

@@ -37,7 +37,9 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.mark.parametrize(("scheme", "device"), [("light", DESKTOP), ("dark", PHONE)], ids=["desktop", "phone"])
-def test_the_pages_are_open_to_everyone(chromium: Browser, site: Path, scheme: str, device: dict[str, object]) -> None:
+def test_documentation_pages_are_accessible(
+    chromium: Browser, site: Path, scheme: str, device: dict[str, object]
+) -> None:
     context = chromium.new_context(**device, color_scheme=scheme, reduced_motion="reduce")
     page, elsewhere = context.new_page(), []
     page.on("request", lambda request: elsewhere.append(request.url))
@@ -54,7 +56,7 @@ def test_the_pages_are_open_to_everyone(chromium: Browser, site: Path, scheme: s
 
 
 @pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
-def test_without_scripts_there_are_night_and_navigation(chromium: Browser, site: Path, scheme: str, dark: bool) -> None:
+def test_dark_mode_and_navigation_without_scripts(chromium: Browser, site: Path, scheme: str, dark: bool) -> None:
     context = chromium.new_context(**PHONE, color_scheme=scheme, java_script_enabled=False)
     page = context.new_page()
     page.goto((site / "index.html").as_uri())
@@ -69,7 +71,7 @@ def test_without_scripts_there_are_night_and_navigation(chromium: Browser, site:
     context.close()
 
 
-def test_the_search_works_from_the_disk(chromium: Browser, site: Path) -> None:
+def test_search_works_from_disk(chromium: Browser, site: Path) -> None:
     page = chromium.new_page()
     page.goto((site / "docs" / "README.html").as_uri())
     page.get_by_role("searchbox").or_(page.get_by_placeholder("Search")).first.fill("rotate-secret")

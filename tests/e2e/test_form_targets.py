@@ -51,7 +51,7 @@ def application() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("response_mode", ["query", "form_post"])
-def test_an_application_may_redirect_on_after_consent(tmp_path: Path, application: str, response_mode: str) -> None:
+def test_client_may_redirect_after_consent(tmp_path: Path, application: str, response_mode: str) -> None:
     client = {"client_id": "broker", "client_secret": "s" * 32, "redirect_uris": [application], "consent": True}
     request = {
         "client_id": "broker",

@@ -122,13 +122,13 @@ def size_of(image: str) -> int:
     return sum(map(int, sizes))
 
 
-def test_it_adds_little_to_its_base(image: str, base: str, figures: list[str]) -> None:
+def test_image_size_is_limited(image: str, base: str, figures: list[str]) -> None:
     added = size_of(image) - size_of(base)
     figures.append(f"the image adds {added / 1e6:.0f} MB")
     assert added < ADDED_BYTES_MAX
 
 
-def test_it_runs_without_root_and_writes_to_its_data_alone(container: Container) -> None:
+def test_container_is_unprivileged_and_writes_only_data(container: Container) -> None:
     assert container.does("id", "-u").stdout.strip() == USER
     assert container.does("touch", "/opt/passerelle/x", check=False).returncode != 0
     capabilities = re.search(r"^CapEff:\s*(\w+)$", container.does("cat", "/proc/1/status").stdout, flags=re.MULTILINE)
@@ -139,7 +139,7 @@ def test_it_runs_without_root_and_writes_to_its_data_alone(container: Container)
     assert kept.split("\n")[:2] == ["644 /data/passerelle.toml", "600 /data/passerelle-secret-key"]
 
 
-def test_somebody_signs_in(container: Container, cas: DjangoCas) -> None:
+def test_sign_in_at_bridge_container(container: Container, cas: DjangoCas) -> None:
     added = container.does("passerelle", "clients", "add", "Wiki", "--redirect-uri", REDIRECT_URI, "--json").stdout
     client = json.loads(added)
     person = Person(Wire(container.issuer, port=container.port), cas)
@@ -150,7 +150,7 @@ def test_somebody_signs_in(container: Container, cas: DjangoCas) -> None:
     assert "No fault" in container.does("passerelle", "check").stdout
 
 
-def test_it_stops_when_told_to_and_says_so(container: Container) -> None:
+def test_container_stops_on_sigterm_with_log(container: Container) -> None:
     began = time.monotonic()
     docker("stop", NAME)
     assert time.monotonic() - began < 9  # after ten seconds the engine kills
@@ -158,7 +158,7 @@ def test_it_stops_when_told_to_and_says_so(container: Container) -> None:
     assert "Traceback" not in docker("logs", NAME).stderr
 
 
-def test_the_compose_file_of_the_docs_runs(image: str, tmp_path: Path) -> None:
+def test_documented_compose_file_runs(image: str, tmp_path: Path) -> None:
     """With another port and this image's name, and otherwise word for word; its CAS is nobody's."""
     port = free_port()
     (block,) = blocks("A container", "yaml")

@@ -189,7 +189,7 @@ def check_nothing_is_lost(bridge: LiveBridge, ledger: Ledger, *, latest: int | N
 
 
 @pytest.mark.e2e
-def test_killed_at_random_moments_it_loses_nothing_that_it_gave(bridge: LiveBridge, tmp_path: Path) -> None:
+def test_random_kills_lose_no_issued_token(bridge: LiveBridge, tmp_path: Path) -> None:
     chance, ledger = random.Random(SEED), Ledger()
     people = [Person(bridge, ledger, number) for number in range(PEOPLE)]
     for number in range(ROUNDS):

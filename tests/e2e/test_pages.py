@@ -95,7 +95,7 @@ def visit(chromium: Browser, bridge: LiveBridge, cas: ScriptedCas, scheme: str, 
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_page_is_open_to_everyone(visit: Visit, name: str, scheme: str, device: str) -> None:
+def test_pages_are_accessible(visit: Visit, name: str, scheme: str, device: str) -> None:
     page, blocked, elsewhere = visit.page, [], []
     page.on("console", lambda message: blocked.append(message.text) if "Security Policy" in message.text else None)
     page.on("request", lambda request: elsewhere.append(request.url))
@@ -117,7 +117,7 @@ def test_every_page_is_open_to_everyone(visit: Visit, name: str, scheme: str, de
 
 
 @pytest.mark.parametrize("name", ["consent", "account"])
-def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit: Visit, name: str) -> None:
+def test_keyboard_focus_is_visible_everywhere(visit: Visit, name: str) -> None:
     PAGES[name](visit)
     page = visit.page
     pressed = page.locator("a[href], button, summary").count()
@@ -130,7 +130,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit: Visit, nam
 
 @pytest.mark.parametrize("device", ["desktop"], indirect=True)
 @pytest.mark.parametrize("scheme", ["light"], indirect=True)
-def test_a_person_lets_an_application_in_and_ends_it(visit: Visit) -> None:
+def test_user_grants_and_revokes_access(visit: Visit) -> None:
     visit.lets_application_in("notebook")
     page = visit.page
     page.goto(f"{visit.bridge.url}/")
@@ -144,7 +144,7 @@ def test_a_person_lets_an_application_in_and_ends_it(visit: Visit) -> None:
 
 @pytest.mark.parametrize("device", ["desktop"], indirect=True)
 @pytest.mark.parametrize("scheme", ["light"], indirect=True)
-def test_a_person_signs_out_everywhere(visit: Visit) -> None:
+def test_user_signs_out_everywhere(visit: Visit) -> None:
     visit.lets_application_in("wiki")
     visit.page.goto(f"{visit.bridge.url}/")
     visit.page.get_by_role("button", name="Sign out everywhere").click()
@@ -155,7 +155,7 @@ def test_a_person_signs_out_everywhere(visit: Visit) -> None:
 
 @pytest.mark.parametrize("device", ["desktop"], indirect=True)
 @pytest.mark.parametrize("scheme", ["light"], indirect=True)
-def test_a_logo_with_a_script_in_it_runs_nothing(visit: Visit, tmp_path: Path, cas: ScriptedCas) -> None:
+def test_script_in_logo_does_not_run(visit: Visit, tmp_path: Path, cas: ScriptedCas) -> None:
     logo = tmp_path / "logo.svg"
     logo.write_text(LOGO.replace("</svg>", "<script>document.documentElement.id = 'ran'</script></svg>"))
     settings = {"PASSERELLE_LOGO_FILE": str(logo)}

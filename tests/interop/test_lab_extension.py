@@ -127,7 +127,7 @@ def _answers(lab: Lab) -> bool:
         return False
 
 
-def test_it_tells_what_the_hub_says_of_this_server_and_keeps_the_token_to_itself(lab: Lab, hub: FakeHub) -> None:
+def test_lifetime_response_contains_no_token(lab: Lab, hub: FakeHub) -> None:
     answer = lab.ask("/passerelle/lifetime")
     assert answer.json()["why"] == "idle"
     assert hub.asked[-1] == "/hub/api/users/jean%40x/lifetime?server=gpu"
@@ -135,7 +135,7 @@ def test_it_tells_what_the_hub_says_of_this_server_and_keeps_the_token_to_itself
     assert HUB_TOKEN not in answer.text + str(answer.headers)
 
 
-def test_a_page_that_only_looks_is_no_use_of_the_lab(lab: Lab) -> None:
+def test_polling_is_no_activity(lab: Lab) -> None:
     before = lab.last_activity()
     for path in ("/api/contents", "/api/kernels", "/api/sessions", "/api/terminals", "/passerelle/lifetime"):
         assert lab.ask(path).ok
@@ -146,15 +146,13 @@ def test_a_page_that_only_looks_is_no_use_of_the_lab(lab: Lab) -> None:
     ("path", "method", "options"),
     [("/passerelle/lifetime", "POST", {}), ("/api/contents", "POST", {"json": {"type": "file"}})],
 )
-def test_a_hand_on_the_page_and_something_written_are_use(
-    lab: Lab, path: str, method: str, options: dict[str, Any]
-) -> None:
+def test_input_and_writes_are_activity(lab: Lab, path: str, method: str, options: dict[str, Any]) -> None:
     before = lab.last_activity()
     assert lab.ask(path, method, **options).ok
     assert lab.last_activity() > before
 
 
-def test_the_hub_hears_of_the_last_use_before_people_are_warned(lab: Lab, hub: FakeHub) -> None:
+def test_activity_is_reported_before_a_warning(lab: Lab, hub: FakeHub) -> None:
     hub.reported.clear()
     hub.stops_in = 601
     lab.ask("/passerelle/lifetime")
@@ -166,7 +164,7 @@ def test_the_hub_hears_of_the_last_use_before_people_are_warned(lab: Lab, hub: F
     assert abs((datetime.fromisoformat(report["last_activity"]) - lab.last_activity()).total_seconds()) < 1
 
 
-def test_strangers_are_told_nothing(lab: Lab, hub: FakeHub) -> None:
+def test_unauthenticated_requests_are_rejected(lab: Lab, hub: FakeHub) -> None:
     asked = len(hub.asked)
     for method in ("GET", "POST"):
         assert requests.request(method, f"{lab.url}/passerelle/lifetime", timeout=30).status_code == 403

@@ -36,9 +36,7 @@ def bridge(cas: ScriptedCas, tmp_path: Path) -> Iterator[LiveBridge]:
 
 
 @pytest.mark.parametrize("how", ["secret-in-body", "secret-in-header"])
-def test_oauthlib_gets_from_the_login_address_to_the_name(
-    bridge: LiveBridge, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
+def test_oauthlib_signs_in_and_fetches_username(bridge: LiveBridge, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # the bridge of this test is on loopback
     client = WebApplicationClient("0")
     address = client.prepare_request_uri(f"{bridge.url}/login", redirect_uri=CALLBACK, state="the state")
@@ -64,7 +62,7 @@ def test_oauthlib_gets_from_the_login_address_to_the_name(
     assert requests.get(uri, headers=headers, timeout=10).json() == {"username": "alice"}
 
 
-def test_a_hub_that_was_configured_in_2018_signs_its_users_in(
+def test_hub_configured_in_2018_signs_users_in(
     cas: ScriptedCas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(test_jupyterhub, "CONFIG", Path(__file__).with_name("hub_of_2018.py"))

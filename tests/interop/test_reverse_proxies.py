@@ -125,7 +125,7 @@ def place(request: pytest.FixtureRequest, cas: DjangoCas, tmp_path_factory: pyte
     assert "Traceback" not in bridge.log
 
 
-def test_somebody_signs_in_and_the_application_learns_who_they_are(place: Place) -> None:
+def test_sign_in_behind_proxy(place: Place) -> None:
     person = place.person()
     app = place.app(person.wire)
     to_cas = person.get(app.authorization_url())
@@ -147,7 +147,7 @@ def test_somebody_signs_in_and_the_application_learns_who_they_are(place: Place)
     assert app.query_token(tokens["access_token"]).json == {"active": False}
 
 
-def test_cookies_are_for_this_host_alone_and_for_this_bridge_of_it(place: Place) -> None:
+def test_cookies_are_limited_to_host_and_path(place: Place) -> None:
     person = place.person()
     answer = person.get(place.app(person.wire).authorization_url())
     person.get(person.log_in_at_cas(answer))
@@ -157,7 +157,7 @@ def test_cookies_are_for_this_host_alone_and_for_this_bridge_of_it(place: Place)
         assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; "))
 
 
-def test_every_address_of_the_metadata_begins_with_the_issuer(place: Place) -> None:
+def test_metadata_urls_begin_with_issuer(place: Place) -> None:
     issuer, wire = place.proxy.issuer, place.wire()
     document = wire.send("GET", f"{issuer}/.well-known/openid-configuration").json
     oauth = wire.send("GET", f"/.well-known/oauth-authorization-server{place.proxy.path}").json
@@ -169,7 +169,7 @@ def test_every_address_of_the_metadata_begins_with_the_issuer(place: Place) -> N
     assert wire.send("GET", document["jwks_uri"]).json["keys"]
 
 
-def test_nothing_that_a_stranger_sends_changes_an_address_or_the_caller(place: Place) -> None:
+def test_forged_headers_change_no_url_and_no_address(place: Place) -> None:
     wire = place.wire()
     truth = wire.send("GET", f"{place.proxy.issuer}/.well-known/openid-configuration").json
     already = len(place.remotes)
@@ -184,20 +184,20 @@ def test_nothing_that_a_stranger_sends_changes_an_address_or_the_caller(place: P
     assert set(place.remotes[already:]) == {"127.0.0.1"}
 
 
-def test_another_host_name_is_never_repeated(place: Place) -> None:
+def test_foreign_host_header_is_never_reflected(place: Place) -> None:
     answer = place.wire().ask(
         "GET", f"{place.proxy.path}/.well-known/openid-configuration", headers={"Host": "evil.example"}
     )
     assert "evil.example" not in answer.text + str(answer.headers)
 
 
-def test_the_numbers_are_not_public(place: Place) -> None:
+def test_metrics_are_not_public(place: Place) -> None:
     wire = place.wire()
     assert wire.send("GET", f"{place.proxy.path}/metrics").status == 404
     assert b"passerelle_" not in wire.send("GET", "/metrics").body
 
 
-def test_a_logout_at_cas_reaches_the_bridge(place: Place) -> None:
+def test_cas_logout_reaches_bridge(place: Place) -> None:
     person = place.person()
     app = place.app(person.wire)
     token = app.redeem(app.extract_code(person.sign_in(app.authorization_url()))).json["access_token"]
@@ -206,7 +206,7 @@ def test_a_logout_at_cas_reaches_the_bridge(place: Place) -> None:
     assert app.query_token(token).json == {"active": False}
 
 
-def test_what_is_not_the_bridges_is_left_to_others(place: Place) -> None:
+def test_other_paths_are_left_to_other_services(place: Place) -> None:
     if not place.proxy.path:
         assert place.wire().ask("GET", "/").text.count("<main>") == 1
         return
@@ -216,7 +216,7 @@ def test_what_is_not_the_bridges_is_left_to_others(place: Place) -> None:
         assert "passerelle" not in answer.text.lower()
 
 
-def test_no_log_of_the_proxy_holds_a_ticket_or_a_code(place: Place) -> None:
+def test_proxy_logs_contain_no_ticket_or_code(place: Place) -> None:
     person = place.person()
     app = place.app(person.wire)
     app.redeem(app.extract_code(person.sign_in(app.authorization_url())))
@@ -228,7 +228,7 @@ def test_no_log_of_the_proxy_holds_a_ticket_or_a_code(place: Place) -> None:
 
 @pytest.mark.parametrize("path", ["", "/sso"])
 @pytest.mark.parametrize("kind", reverse_proxies.ALL)
-def test_no_log_holds_a_ticket_that_found_no_bridge(
+def test_proxy_logs_contain_no_ticket_during_outage(
     kind: type[ReverseProxy], path: str, cas: DjangoCas, tmp_path: Path
 ) -> None:
     """While the bridge starts anew: that ticket is as good as ever."""
@@ -240,7 +240,7 @@ def test_no_log_holds_a_ticket_that_found_no_bridge(
     assert [line for line in logs.splitlines() if "of-mine" in line] == []
 
 
-def test_check_finds_no_fault_at_the_public_address(place: Place) -> None:
+def test_check_passes_behind_proxy(place: Place) -> None:
     words: Mapping[str, str] = os.environ | place.bridge.environment
     checked = subprocess.run(
         [PASSERELLE, "check", "--json", "--ca-file", place.cas.ca_file],

@@ -59,7 +59,7 @@ def values_of(unit: Path, name: str) -> list[str]:
 
 
 @pytest.mark.needs("proxies")
-def test_systemd_understands_every_line(unit: Path) -> None:
+def test_systemd_parses_unit(unit: Path) -> None:
     told = subprocess.run([SYSTEMD_ANALYZE, "verify", "--man=no", unit], capture_output=True, text=True, check=False)
     about_it = [line for line in told.stderr.splitlines() if "passerelle" in line]
     assert about_it == []
@@ -69,13 +69,13 @@ def test_systemd_understands_every_line(unit: Path) -> None:
 
 
 @pytest.mark.needs("proxies")
-def test_systemd_finds_it_well_shut_in(unit: Path) -> None:
+def test_systemd_sandbox_score_is_low(unit: Path) -> None:
     words = [SYSTEMD_ANALYZE, "security", "--offline=true", f"--threshold={EXPOSURE_MAX_TENTHS}", "--no-pager", unit]
     told = subprocess.run(words, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stdout
 
 
-def test_its_command_serves_with_what_init_makes(unit: Path, tmp_path: Path) -> None:
+def test_unit_command_serves_init_settings(unit: Path, tmp_path: Path) -> None:
     """As far as that can be done without systemd: its environment, its folder, no memory both written and run."""
     port = free_port()
     issuer = f"http://localhost:{port}"
@@ -103,7 +103,7 @@ def test_its_command_serves_with_what_init_makes(unit: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.needs("mounts")
-def test_the_commands_for_root_make_what_the_units_user_can_use_and_nobody_else(tmp_path: Path) -> None:
+def test_root_commands_create_private_files_for_unit_user(tmp_path: Path) -> None:
     shutil.copytree("/etc", tmp_path / "etc", symlinks=True, ignore_dangling_symlinks=True)
     (tmp_path / "lib").mkdir()
     useradd, init, _ = blocks("systemd", "sh")[0].splitlines()
@@ -129,7 +129,7 @@ def test_the_commands_for_root_make_what_the_units_user_can_use_and_nobody_else(
     assert not Path("/etc/passerelle/passerelle.toml").exists()
 
 
-def test_init_makes_what_the_unit_names() -> None:
+def test_init_creates_paths_of_unit() -> None:
     from bridge.cli.init import SYSTEM_DATA, SYSTEM_USER
     from bridge.settings import FILE_NAME, SYSTEM_FOLDER
 

@@ -71,7 +71,7 @@ def cas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoCas]:
         yield server
 
 
-def test_every_file_of_the_bridge_is_in_it_and_nothing_else(wheel: Path) -> None:
+def test_wheel_contains_exactly_the_packages(wheel: Path) -> None:
     tracked = subprocess.check_output(["git", "ls-files", "bridge"], cwd=ROOT, text=True).split()
     there = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
 
@@ -81,7 +81,7 @@ def test_every_file_of_the_bridge_is_in_it_and_nothing_else(wheel: Path) -> None
     assert any(name.startswith("bridge/store/migrations/versions/") for name in there)
 
 
-def test_it_is_the_same_file_whenever_and_wherever_it_is_built(wheel: Path, tmp_path: Path) -> None:
+def test_wheel_build_is_reproducible(wheel: Path, tmp_path: Path) -> None:
     for name in NEEDED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
@@ -104,7 +104,7 @@ def test_it_is_the_same_file_whenever_and_wherever_it_is_built(wheel: Path, tmp_
     assert (again.name, len(digests)) == (wheel.name, 1)
 
 
-def test_from_nothing_to_a_sign_in(installed: Path, cas: DjangoCas, tmp_path: Path) -> None:
+def test_sign_in_from_empty_folder(installed: Path, cas: DjangoCas, tmp_path: Path) -> None:
     """`passerelle init`, `passerelle serve`, an application, a person: in a folder that was empty."""
     port = free_port()
     issuer = f"http://localhost:{port}"
@@ -139,7 +139,7 @@ def test_from_nothing_to_a_sign_in(installed: Path, cas: DjangoCas, tmp_path: Pa
     cas.unregister(issuer)
 
 
-def test_what_is_installed_is_not_the_source_tree(installed: Path) -> None:
+def test_installed_program_is_not_the_source_tree(installed: Path) -> None:
     """Whichever it is: in CI every bridge that listens in a test is this one."""
     where = [installed / "python", "-c", "import bridge; print(bridge.__file__)"]
     found = Path(subprocess.check_output(where, cwd=installed, env=environment(), text=True).strip())

@@ -9,8 +9,8 @@ from tests.support.install_page import PAGE, blocks
 TEXT = PAGE.read_text(encoding="utf-8")
 WHEEL, IMAGE, UNIT = "interop/test_wheel.py", "e2e/test_image.py", "interop/test_systemd_unit.py"
 FIRST_RUN = "unit/bridge/first_run/test_init.py"
-AUTH_METHOD = f"{WHEEL}::test_from_nothing_to_a_sign_in"
-AS_ROOT = f"{UNIT}::test_the_commands_for_root_make_what_the_units_user_can_use_and_nobody_else"
+AUTH_METHOD = f"{WHEEL}::test_sign_in_from_empty_folder"
+AS_ROOT = f"{UNIT}::test_root_commands_create_private_files_for_unit_user"
 # Add a new command here and to a test that runs it. `systemctl` is tested as far as possible without systemd: by the
 # verification of the unit, and by the unit's command.
 RUN_BY = {
@@ -22,11 +22,11 @@ RUN_BY = {
     "passerelle init --yes --issuer https://auth.example.org --cas-url https://sso.example.org/cas": FIRST_RUN,
     "useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin passerelle": AS_ROOT,
     "/opt/passerelle/bin/passerelle init --system": AS_ROOT,
-    "systemctl enable --now passerelle": f"{UNIT}::test_its_command_serves_with_what_init_makes",
+    "systemctl enable --now passerelle": f"{UNIT}::test_unit_command_serves_init_settings",
     "docker build -f bridge/Dockerfile -t passerelle --build-arg PYTHON_IMAGE=python:3.13-slim .": IMAGE,
-    "docker compose run --rm passerelle passerelle init --yes": f"{IMAGE}::test_the_compose_file_of_the_docs_runs",
-    "docker compose up -d --wait": f"{IMAGE}::test_the_compose_file_of_the_docs_runs",
-    "docker compose exec passerelle passerelle check": f"{IMAGE}::test_the_compose_file_of_the_docs_runs",
+    "docker compose run --rm passerelle passerelle init --yes": f"{IMAGE}::test_documented_compose_file_runs",
+    "docker compose up -d --wait": f"{IMAGE}::test_documented_compose_file_runs",
+    "docker compose exec passerelle passerelle check": f"{IMAGE}::test_documented_compose_file_runs",
 }
 
 

@@ -10,21 +10,19 @@ from tests.support import readme
 
 PAGE = Path(__file__).parents[3] / "docs" / "operating.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-TO_CAS = "test_the_documented_command_writes_to_the_administrator_of_cas_before_anything_runs"
-NEW = "test_builds_and_starts_what_is_new_and_keeps_who_is_there"
+TO_CAS = "test_documented_command_writes_registration_request"
+NEW = "test_upgrade_keeps_labs_and_sessions"
 # Add a new command here with a test that runs it.
 COMPOSE, OPERATIONS = "e2e/test_compose.py::", "e2e/test_bundle_operations.py::"
 RUN_BY = {
-    "docker compose up -d --build --wait": f"{COMPOSE}test_one_command_brings_up_every_service_healthy",
+    "docker compose up -d --build --wait": f"{COMPOSE}test_one_command_starts_all_services",
     "docker compose run --rm bridge passerelle check --no-public": f"{COMPOSE}{TO_CAS}",
     "docker compose run --rm bridge passerelle check --message": f"{COMPOSE}{TO_CAS}",
-    "docker compose exec bridge passerelle check": f"{COMPOSE}test_the_check_finds_nothing_wrong_with_the_demo",
-    "docker compose logs prepare bridge hub": f"{COMPOSE}test_the_documented_command_shows_what_the_services_said",
-    "docker compose up -d": (
-        "e2e/test_bundle_lifecycle.py::test_a_change_of_settings_stops_no_lab_and_holds_for_the_next"
-    ),
+    "docker compose exec bridge passerelle check": f"{COMPOSE}test_check_passes_for_demo",
+    "docker compose logs prepare bridge hub": f"{COMPOSE}test_documented_command_shows_service_logs",
+    "docker compose up -d": ("e2e/test_bundle_lifecycle.py::test_changed_settings_apply_to_next_lab"),
     "docker compose restart hub": (
-        "e2e/test_bundle_storage.py::TestRemoval::test_somebody_no_longer_in_a_course_loses_it_at_the_next_start"
+        "e2e/test_bundle_storage.py::TestRemoval::test_removed_course_member_loses_folder_at_next_start"
     ),
     "passerelle hub backup /srv/backup": (f"{OPERATIONS}test_backup_is_restored_into_an_empty_project"),
     "passerelle hub users": f"{OPERATIONS}test_users_are_listed_with_labs_and_homes",
@@ -34,11 +32,11 @@ RUN_BY = {
     "passerelle hub upgrade": f"{OPERATIONS}TestUpgrade::{NEW}",
     "docker compose run --rm --no-deps hub passerelle hub": (f"{OPERATIONS}test_interrupted_backup_is_continued"),
     "docker compose logs hub": (
-        "e2e/test_bundle_lifecycle.py::TestTheEndOfALab::test_is_announced_in_a_forgotten_lab_and_a_click_keeps_it"
+        "e2e/test_bundle_lifecycle.py::TestCulling::test_idle_warning_is_shown_and_click_keeps_lab"
     ),
-    "docker compose logs bridge": f"{COMPOSE}TestAUserAtWork::test_signs_out_at_cas_and_the_bridge_lets_go",
-    "docker compose -p hub-labs down": f"{COMPOSE}test_all_labs_stop_by_the_documented_command",
-    "docker compose down": f"{COMPOSE}test_after_down_and_up_users_certificate_and_homes_are_the_same",
+    "docker compose logs bridge": f"{COMPOSE}TestUser::test_cas_logout_ends_bridge_session",
+    "docker compose -p hub-labs down": f"{COMPOSE}test_documented_command_stops_all_labs",
+    "docker compose down": f"{COMPOSE}test_down_and_up_keep_data",
 }
 # Commands of the test methods, and example values on the page.
 METHODS = {"compose": "docker compose", "hub": "passerelle hub", "on_machine": "passerelle hub"}
