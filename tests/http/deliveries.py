@@ -16,7 +16,7 @@ from bridge.oauth.logout import end_session
 from bridge.oauth.provider_context import ProviderContext
 from bridge.store import LogoutDelivery
 from bridge.web.context import EXTENSION
-from tests.http.people import CLIENTS
+from tests.http.signed_in_user import CLIENTS
 from tests.http.world import ISSUER, Running
 
 

@@ -105,7 +105,7 @@ def test_other_session_of_same_user_can_be_ended(bridge: Running, hub: App, logg
     assert press(here, END_SESSION) == 303
     assert is_signed_in(here)
     assert not is_signed_in(there)
-    assert hub.fetch_userinfo(token).status == 401, "what was given out under the session ends with it"
+    assert hub.fetch_userinfo(token).status == 401, "the grants of the session are revoked"
     assert events(logged, "session_ended_by_user")[0]["ended"] is True
 
 

@@ -19,7 +19,7 @@ from tests.http.deliveries import (
     until,
     verified,
 )
-from tests.http.people import Person, claims_in
+from tests.http.signed_in_user import Person, claims_in
 from tests.http.world import ISSUER, Running
 from tests.support.cas.logout_receiver import LogoutReceiver
 

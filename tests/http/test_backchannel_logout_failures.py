@@ -24,7 +24,7 @@ from tests.http.deliveries import (
     until,
     verified,
 )
-from tests.http.people import Person
+from tests.http.signed_in_user import Person
 from tests.http.world import Running, events
 from tests.support.bridge.live_bridge import free_port
 from tests.support.cas.logout_receiver import LogoutReceiver

@@ -111,7 +111,7 @@ def test_browser_application_can_read_errors_row66(ask: Ask, path: str) -> None:
 def test_unknown_origin_gets_no_cors_headers_row66(ask: Ask, path: str, method: str, origin: str) -> None:
     answer = ask(method, path, origin, "x=y" if method == "POST" else "")
     assert not cors_headers(answer)
-    assert "Origin" in answer.headers["Vary"], "a cache would hand this answer to the application too"
+    assert "Origin" in answer.headers["Vary"], "a cache would serve this response to the application too"
 
 
 @pytest.mark.parametrize("path", NOBODYS)

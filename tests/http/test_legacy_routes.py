@@ -57,7 +57,7 @@ def test_legacy_request_without_pkce_returns_username(
 
 def test_legacy_login_has_the_usual_checks(bridge: Running, browser: Browser, hub: App) -> None:
     assert browser.get(legacy_url(hub, redirect_uri="https://evil.example/")).is_page
-    assert browser.get(legacy_url(hub, **AS_THEN)).parameters["error"] == "invalid_request", "PKCE is required of it"
+    assert browser.get(legacy_url(hub, **AS_THEN)).parameters["error"] == "invalid_request", "this client requires PKCE"
     assert bridge.wire.send("GET", "/login").status == 400
 
 

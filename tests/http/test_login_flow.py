@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.http.conftest import MakeBridge
@@ -154,6 +156,22 @@ def test_client_removed_during_login_gets_no_code(make_bridge: MakeBridge, cas: 
     browser, hub = Browser(before.wire), App(before.wire, secret=HUB_SECRET)
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     browser.wire = make_bridge(clients="[]").wire
+    answer = browser.get(callback)
+    assert answer.status == 400
+    assert answer.is_page
+    assert not cas.validations
+
+
+@pytest.mark.parametrize("sent", [True, False], ids=["redirect-uri-sent", "redirect-uri-omitted"])
+def test_redirect_uri_removed_during_login_gets_no_code(
+    make_bridge: MakeBridge, cas: ScriptedCas, *, sent: bool
+) -> None:
+    before = make_bridge()
+    browser, hub = Browser(before.wire), App(before.wire, secret=HUB_SECRET)
+    changes = {} if sent else {"redirect_uri": None}
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url(**changes)))
+    moved = {"client_id": "hub", "client_secret": HUB_SECRET, "redirect_uris": ["https://moved.example.org/cb"]}
+    browser.wire = make_bridge(clients=json.dumps([moved])).wire
     answer = browser.get(callback)
     assert answer.status == 400
     assert answer.is_page

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bridge.web.context import EXTENSION
-from tests.http.people import CLIENTS, GOODBYE, HUB, SESSION_COOKIE, Person, claims_in, fields, is_asked
+from tests.http.signed_in_user import CLIENTS, GOODBYE, HUB, SESSION_COOKIE, Person, claims_in, fields, is_asked
 from tests.http.world import ISSUER, Running
 from tests.support.cas.scripted_cas import ScriptedCas
 
@@ -149,7 +149,7 @@ def test_hint_of_another_user_ends_no_session_row70(alice: Person, cas: Scripted
 
     assert is_asked(answer)
     assert alice.is_signed_in
-    assert bob.is_signed_in, "the hint ended the session that it was issued under, from another browser"
+    assert bob.is_signed_in, "a hint from another browser ended the session"
 
 
 def test_hint_from_another_browser_ends_no_session_row70(alice: Person) -> None:

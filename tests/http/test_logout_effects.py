@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from tests.http.people import CLIENTS, GOODBYE, SESSION_COOKIE, Person, application, fields, is_asked
+from tests.http.signed_in_user import CLIENTS, GOODBYE, SESSION_COOKIE, Person, application, fields, is_asked
 from tests.http.world import ISSUER, Running, events
 from tests.support.bridge.actors import App, Response
 from tests.support.cas.scripted_cas import ScriptedCas
@@ -147,7 +147,7 @@ class TestLogoutAtCas:
 
         alice.running.clock.advance(9 * 3600)
         answer = alice.browser.get(application(alice.running, "hub").authorization_url(scope="openid"))
-        assert "renew" not in answer.location, "once is enough"
+        assert "renew" not in answer.location, "renew is required once only"
 
     def test_return_through_cas_reaches_the_application_row70(
         self, make: Callable[..., Running], cas: ScriptedCas

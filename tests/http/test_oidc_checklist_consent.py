@@ -105,7 +105,7 @@ def test_form_post_has_code_state_and_issuer_row29_row31(browser: Browser, hub: 
 def test_form_post_policy_allows_redirects_not_frames_row34(browser: Browser, hub: App) -> None:
     answer = browser.sign_in(hub.authorization_url(response_mode="form_post"))
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
-    assert policy["form-action"] == "https:", "browsers hold what the client redirects to, to this policy as well"
+    assert policy["form-action"] == "https:", "browsers apply the policy to redirects of the client as well"
     assert (policy["frame-ancestors"], policy["script-src"]) == ("'none'", "'self'")
     assert answer.headers["Cache-Control"] == "no-store"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.http.conftest import MakeBridge
-from tests.http.people import claims_in
+from tests.http.signed_in_user import claims_in
 from tests.http.world import CLIENTS, Running
 from tests.support.bridge.actors import App, Browser, Wire
 from tests.support.bridge.live_bridge import LiveBridge

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.http.conftest import MakeBridge
-from tests.http.people import claims_in
+from tests.http.signed_in_user import claims_in
 from tests.http.world import HUB_SECRET, ISSUER, Running, events
 from tests.support.bridge.actors import App, Browser, Response
 from tests.support.bridge.html_forms import find_form
@@ -118,7 +118,7 @@ def test_forced_login_has_current_auth_time_row60(
     assert cas.validations[-1].value("renew") == "true"
     second = claims_in(hub.redeem(code).json["id_token"])
     assert second["auth_time"] == int(bridge.clock()) > first["auth_time"]
-    assert second["sid"] == first["sid"], "the same session, proven again"
+    assert second["sid"] == first["sid"], "the session is renewed, not replaced"
 
 
 def test_max_age_counts_from_the_login_not_the_cookie_row60(

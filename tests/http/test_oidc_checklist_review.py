@@ -9,7 +9,7 @@ import pytest
 
 from bridge.store import fingerprint
 from tests.http.conftest import MakeBridge
-from tests.http.people import claims_in
+from tests.http.signed_in_user import claims_in
 from tests.http.world import CLIENTS, Running
 from tests.support.bridge.actors import App, Browser
 from tests.support.cas.scripted_cas import ALICE, ScriptedCas

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.store import Session
-from tests.http.people import claims_in
+from tests.http.signed_in_user import claims_in
 from tests.http.world import Running
 from tests.support.bridge.actors import App, Browser
 from tests.support.cas.scripted_cas import ScriptedCas
@@ -31,7 +31,7 @@ def test_session_ended_during_login_is_not_continued_row37(
     tokens = hub.redeem(hub.extract_code(browser.sign_in(hub.authorization_url(prompt="login")))).json
     assert claims_in(tokens["id_token"])["sid"] != first["sid"]
     assert hub.fetch_userinfo(tokens["access_token"]).json["sub"] == "alice"
-    assert hub.extract_code(browser.get(hub.authorization_url())), "and this browser is signed in"
+    assert hub.extract_code(browser.get(hub.authorization_url())), "this browser has a session"
 
 
 def test_other_user_in_same_browser_ends_old_session_row37(browser: Browser, hub: App, cas: ScriptedCas) -> None:

@@ -179,7 +179,7 @@ def test_names_are_escaped(make_bridge: MakeBridge, cas: ScriptedCas, what: str)
     }[what]()
     tags = parse_tags(page.text)
     assert "&lt;script&gt;alert(1)" in page.text
-    assert "%(user)s{0}" in page.text, "a name is never a pattern"
+    assert "%(user)s{0}" in page.text, "names are not format strings"
     assert not {tag for tag, _ in tags} & {"script", "img", "iframe", "b"}
     assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
 
@@ -214,7 +214,7 @@ def test_consent_page_shows_labels_and_values(bridge: Running, asks: App, cas: S
         assert text in page
     assert "Alice Liddell" in page
     assert "Your name and username" not in page
-    assert "offline_access" not in re.sub("<input[^>]*>", "", page), "scopes are for programs"
+    assert "offline_access" not in re.sub("<input[^>]*>", "", page), "scope names are not shown to users"
     assert "You will continue to asks.example.org" in page
     assert "Not you? Sign out" in page
 

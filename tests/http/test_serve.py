@@ -19,7 +19,7 @@ from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
 READY_SECONDS = 20
 
 
-def people(bridge: LiveBridge) -> tuple[Browser, App]:
+def browser_and_hub(bridge: LiveBridge) -> tuple[Browser, App]:
     wire = Wire(bridge.url, port=bridge.port)
     return Browser(wire), App(wire, secret=HUB_SECRET)
 
@@ -71,7 +71,7 @@ def test_serve_prints_one_line_and_stops_on_signals(live_bridge: LiveBridge, how
 
 def test_complete_sign_in_logs_json_without_secrets_row73(live_bridge: LiveBridge) -> None:
     with live_bridge:
-        browser, hub = people(live_bridge)
+        browser, hub = browser_and_hub(live_bridge)
         code = hub.extract_code(browser.sign_in(hub.authorization_url()))
         token = hub.redeem(code).json["access_token"]
         assert hub.fetch_userinfo(token).json["sub"] == "alice"
@@ -102,7 +102,7 @@ def test_database_is_readable_by_owner_only_row65(live_bridge: LiveBridge, tmp_p
 def test_killed_server_continues_logins_after_restart(live_bridge: LiveBridge) -> None:
     """Only the parent is killed, as by the out-of-memory killer."""
     live_bridge.start(READY_SECONDS)
-    browser, hub = people(live_bridge)
+    browser, hub = browser_and_hub(live_bridge)
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
     killed = live_bridge.process
     assert killed is not None
@@ -110,7 +110,7 @@ def test_killed_server_continues_logins_after_restart(live_bridge: LiveBridge) -
     killed.kill()
     killed.wait(5)
     killed.stdout.close()
-    assert gone_within(5, killed.pid), "workers without a parent would hold the port"
+    assert gone_within(5, killed.pid), "workers without a parent keep the port"
     with live_bridge:
         code = hub.extract_code(browser.get(callback))
         assert hub.fetch_userinfo(hub.redeem(code).json["access_token"]).json["sub"] == "alice"

@@ -103,7 +103,7 @@ def test_missing_cas_session_answers_the_gateway_login_cas23(
     begin_login(browser, portal)
     assert begin_login(browser, hub, prompt="none") == SERVICE
     assert browser.get(SERVICE).parameters["error"] == "login_required"
-    assert browser.get(SERVICE).status == 400, "there was one, and it has its answer"
+    assert browser.get(SERVICE).status == 400, "the login was consumed before"
     portal.extract_code(browser.get(callback(browser, cas)))
 
 
