@@ -32,7 +32,7 @@ def test_oidcc_backchannel_rp_initiated_logout(strict: RelyingParty, person: Per
     landing = person.get(strict.logout_url(signed_in))
     assert landing.url.split("?")[0] == AFTER_LOGOUT
 
-    (told,) = world.receiver.hears(1)
+    (told,) = world.receiver.wait_for(1)
     assert told.content_type == "application/x-www-form-urlencoded"
     assert strict.verify_logout_token(body(told)) == signed_in.state
     assert strict.parse_error(person.get(strict.authorization_url(prompt="none"))) == "login_required"
@@ -45,7 +45,7 @@ def test_each_client_gets_its_own_logout_token(strict: RelyingParty, person: Per
     person.get(strict.logout_url(signed_in))
 
     heard = {}
-    for told in world.receiver.hears(2):
+    for told in world.receiver.wait_for(2):
         for party in (strict, other):
             with_party = _state(party, told)
             if with_party is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fuzz.targets import NOW, SERVICE
-from tests.support.cas import cas_answers, cas_xml
+from tests.support.cas import cas_responses, cas_xml
 
 _ATTRIBUTES = {"mail": ["a@x.org"], "memberOf": ["staff", "admins"]}
 _LOGOUT = (
@@ -27,10 +27,10 @@ SEEDS: dict[str, list[bytes]] = {
         *cas_xml.STYLES.values(),
         *cas_xml.DOCTYPES.values(),
         cas_xml.failure("INVALID_TICKET", "Ticket 'ST-1' not recognized"),
-        cas_answers.json_success(attributes={"mail": "a", "memberOf": ["x", 1, True, None]}, proxies=[]),
-        cas_answers.json_answer(authenticationFailure={"code": "INVALID_SERVICE", "description": "no"}),
-        cas_answers.saml_signed_in("alice", _ATTRIBUTES, service=SERVICE, now=NOW),
-        cas_answers.saml_failure("Ticket 'ST-1' not recognized"),
+        cas_responses.json_success(attributes={"mail": "a", "memberOf": ["x", 1, True, None]}, proxies=[]),
+        cas_responses.json_response(authenticationFailure={"code": "INVALID_SERVICE", "description": "no"}),
+        cas_responses.saml_signed_in("alice", _ATTRIBUTES, service=SERVICE, now=NOW),
+        cas_responses.saml_failure("Ticket 'ST-1' not recognized"),
         b"yes\nalice\nmail=a\n",
         b"no\n\n",
     ],

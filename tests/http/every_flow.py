@@ -115,7 +115,7 @@ def ends_badly(bridge: Running, actors: Actors, cas: ScriptedCas) -> None:
         ticket, state = actors.secret(f"ST-{secrets.token_hex(12)}"), actors.secret(secrets.token_urlsafe(32))
         jar = {"Cookie": f"__Host-passerelle-login={actors.secret(cookie)}"} if cookie else {}
         bridge.wire.send("GET", f"/cas/callback?state={state}&ticket={ticket}", headers=actors.sent_headers | jar)
-    for script in (cas_scripts.redirects_to("https://elsewhere.example/"), None):
+    for script in (cas_scripts.redirect("https://elsewhere.example/"), None):
         cas.script = script
         other = Browser(bridge.wire)
         callback = other.log_in_at_cas(other.get(app.authorization_url()))

@@ -57,7 +57,7 @@ def test_logout_token_can_be_verified(make: Make, hub: LogoutReceiver, client_id
     end_all(running)
     deliver(running)
 
-    (told,) = hub.hears(1)
+    (told,) = hub.wait_for(1)
     assert (told.path, told.content_type) == ("/logout?of=app", "application/x-www-form-urlencoded")
     assert list(told.form) == ["logout_token"]
     token = verified(running, told.token, algorithm)
@@ -119,7 +119,7 @@ def test_slow_client_delays_no_other(make: Make, hub: LogoutReceiver, wiki: Logo
     began = time.monotonic()
     Deliverer(provider_of(running)).start_due()
 
-    told = wiki.hears(40)
+    told = wiki.wait_for(40)
     assert max(each.at for each in told) - began < 2.5
     assert len({verified(running, each.token, "ES256").claims["sid"] for each in told}) == 40
     assert len(hub.told) <= 2 * backchannel.MAX_THREADS_PER_CLIENT
@@ -151,5 +151,5 @@ def test_lease_of_killed_worker_expires(make: Make, hub: LogoutReceiver) -> None
     running.clock.advance(LEASE_SECONDS)
     deliver(running)
 
-    hub.hears(1)
+    hub.wait_for(1)
     until(lambda: nothing_waits(running))

@@ -66,7 +66,7 @@ def test_rejected_logout_token_is_retried(make: Make, hub: LogoutReceiver, logge
     assert len(hub.told) == 1, "too early"
     running.clock.advance(1)
     deliver(running)
-    first, second = (verified(running, told.token, "RS256").claims for told in hub.hears(2))
+    first, second = (verified(running, told.token, "RS256").claims for told in hub.wait_for(2))
     assert first["jti"] != second["jti"]
     assert second["iat"] == int(running.clock())
     assert all(told.path == "/logout?of=app" for told in hub.told), "no redirect is followed"
@@ -150,7 +150,7 @@ def test_corrected_uri_is_used_for_waiting_deliveries(make: Make, hub: LogoutRec
     corrected.clock.advance(3600)
     deliver(corrected)
 
-    hub.hears(1)
+    hub.wait_for(1)
     until(lambda: nothing_waits(corrected))
 
 

@@ -69,7 +69,7 @@ def test_logout_token_arrives_within_two_seconds(bridge: LiveBridge, hub: Logout
     began = time.monotonic()
     assert browser.get(f"{bridge.url}/logout?id_token_hint={hint}").status == 303
 
-    (told,) = hub.hears(1, within=3)
+    (told,) = hub.wait_for(1, within=3)
     assert told.at - began < 2
     time.sleep(2.5)
     assert len(hub.told) == 1, "one worker delivers"
@@ -88,7 +88,7 @@ def test_logout_token_is_delivered_after_start(bridge: LiveBridge, hub: LogoutRe
     bridge.start()
     started = time.monotonic()
 
-    (told,) = hub.hears(1, within=3)
+    (told,) = hub.wait_for(1, within=3)
     assert told.at - started < 2
 
 
@@ -101,14 +101,14 @@ def test_killed_bridge_loses_no_logout_token(bridge: LiveBridge, hub: LogoutRece
     bridge.start()
 
     # A worker killed during an attempt leaves a lease that must expire first.
-    hub.hears(1, within=0 if delivered_before else LEASE_SECONDS + 3)
+    hub.wait_for(1, within=0 if delivered_before else LEASE_SECONDS + 3)
 
 
 def test_failed_delivery_is_listed_with_reason(bridge: LiveBridge, hub: LogoutReceiver) -> None:
     hub.status = 503
     _, hint = signed_in(bridge)
     run(bridge, "sessions", "end", "--subject", "alice")
-    hub.hears(1, within=3)
+    hub.wait_for(1, within=3)
 
     time.sleep(0.5)
     (delivery,) = json.loads(run(bridge, "logout-deliveries", "list", "--json"))

@@ -43,7 +43,7 @@ def test_malformed_ticket_is_rejected_without_cas(browser: Browser, hub: App, ca
 
 def test_unusual_ticket_is_encoded_once_cas16(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     ticket = "ST-12-" + "a_b.c%3A%2F~d-" * 28 + "e"
-    cas.script = cas_scripts.says(cas_xml.signed_in("alice", ALICE))
+    cas.script = cas_scripts.reply(cas_xml.signed_in("alice", ALICE))
     callback = browser.log_in_at_cas(browser.get(hub.authorization_url())).partition("&ticket=")[0]
     browser.get(f"{callback}&ticket={ticket.replace('%', '%25')}")
     assert cas.validations[-1].value("ticket") == ticket
@@ -84,7 +84,7 @@ def test_ticket_of_another_login_fails_at_cas(browser: Browser, hub: App, cas: S
 
 
 def test_ticket_is_used_for_one_login_row38(bridge: Running, browser: Browser, hub: App, cas: ScriptedCas) -> None:
-    cas.script = cas_scripts.says(cas_xml.signed_in("alice", ALICE))
+    cas.script = cas_scripts.reply(cas_xml.signed_in("alice", ALICE))
     one, other = (browser.log_in_at_cas(browser.get(hub.authorization_url())) for _ in range(2))
     browser.get(one)
     browser.cookies.pop("__Host-passerelle-session")
@@ -132,7 +132,7 @@ def test_replay_without_session_is_rejected_cas22(browser: Browser, hub: App) ->
 
 
 def test_used_ticket_restarts_login_once_cas19(browser: Browser, hub: App, cas: ScriptedCas) -> None:
-    cas.script = cas_scripts.says(cas_xml.failure("INVALID_TICKET"))
+    cas.script = cas_scripts.reply(cas_xml.failure("INVALID_TICKET"))
     restarted = browser.get(browser.log_in_at_cas(browser.get(hub.authorization_url())))
     second = browser.log_in_at_cas(restarted)
     cas.script = None
@@ -140,7 +140,7 @@ def test_used_ticket_restarts_login_once_cas19(browser: Browser, hub: App, cas: 
 
 
 def test_second_used_ticket_shows_a_page_cas19(browser: Browser, hub: App, cas: ScriptedCas) -> None:
-    cas.script = cas_scripts.says(cas_xml.failure("INVALID_TICKET", "Ticket 'ST-1' not recognized"))
+    cas.script = cas_scripts.reply(cas_xml.failure("INVALID_TICKET", "Ticket 'ST-1' not recognized"))
     answer = browser.get(browser.log_in_at_cas(browser.sign_in(hub.authorization_url())))
     assert answer.status == 403
     assert "has expired or was already used" in answer.text
@@ -148,7 +148,7 @@ def test_second_used_ticket_shows_a_page_cas19(browser: Browser, hub: App, cas: 
 
 
 def test_denied_user_is_reported_to_the_client(browser: Browser, hub: App, cas: ScriptedCas) -> None:
-    cas.script = cas_scripts.says(cas_xml.failure("UNAUTHORIZED_USER"))
+    cas.script = cas_scripts.reply(cas_xml.failure("UNAUTHORIZED_USER"))
     told = browser.sign_in(hub.authorization_url()).parameters
     assert (told["error"], told["state"], told["iss"]) == ("access_denied", hub.state, "https://auth.example.org")
 
@@ -184,7 +184,7 @@ def test_fresh_login_is_enforced_cas23(
 
 def test_removed_renew_is_detected_cas23(browser: Browser, hub: App, cas: ScriptedCas) -> None:
     """This CAS ignores renew at validation, but reports an older login."""
-    cas.script = cas_scripts.says(cas_xml.signed_in("alice", {**ALICE, "isFromNewLogin": ("false",)}))
+    cas.script = cas_scripts.reply(cas_xml.signed_in("alice", {**ALICE, "isFromNewLogin": ("false",)}))
     answer = browser.sign_in(hub.authorization_url(prompt="login"))
     if urlsplit(answer.headers.get("Location", "")).path == "/cas/login":
         answer = browser.get(browser.log_in_at_cas(answer))

@@ -15,7 +15,7 @@ from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, events
 from tests.support.bridge.actors import App, Browser
 from tests.support.bridge.http_proxy import HttpProxy
-from tests.support.cas import cas_answers, cas_scripts, cas_xml
+from tests.support.cas import cas_responses, cas_scripts, cas_xml
 from tests.support.cas.scripted_cas import ScriptedCas
 
 PROTOCOLS: Mapping[str, tuple[dict[str, str], str]] = {
@@ -88,7 +88,7 @@ def test_rejected_service_is_reported_for_prompt_none(
     make_bridge: MakeBridge, cas: ScriptedCas, logged: list[str], code: str
 ) -> None:
     met = meet(make_bridge)
-    cas.script = cas_scripts.says(cas_xml.failure(code))
+    cas.script = cas_scripts.reply(cas_xml.failure(code))
     answer = met.browser.sign_in(met.hub.authorization_url(prompt="none"))
     assert answer.parameters["error"] == "server_error"
     (failed,) = events(logged, "sign_in_failed")
@@ -107,7 +107,7 @@ def test_fresh_login_is_requested_in_every_protocol_cas23(
 def test_old_saml_authentication_is_not_fresh_cas23(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     met = meet(make_bridge, cas_protocol="saml1.1")
     cas.script = lambda exchange: exchange.reply(
-        cas_answers.saml_signed_in(
+        cas_responses.saml_signed_in(
             "alice",
             {"authenticationDate": ["2026-01-01T00:00:00Z"]},
             service=exchange.request_seen.value("TARGET"),
@@ -172,8 +172,8 @@ ODD = {
 def test_unusual_attributes_give_valid_claims_cas14(make_bridge: MakeBridge, cas: ScriptedCas, form: str) -> None:
     met = meet(make_bridge, attributes=json.dumps({"family_name": ["cn"]}))
     hexed = {f"_{name.encode().hex()}" if ":" in name else name: values for name, values in ODD.items()}
-    body = cas_answers.json_success(attributes=ODD) if form == "json" else cas_xml.signed_in("alice", hexed)
-    cas.script = cas_scripts.says(body)
+    body = cas_responses.json_success(attributes=ODD) if form == "json" else cas_xml.signed_in("alice", hexed)
+    cas.script = cas_scripts.reply(body)
     token = met.hub.redeem(met.hub.extract_code(met.browser.sign_in(met.hub.authorization_url()))).json["access_token"]
     told = met.hub.fetch_userinfo(token).json
     assert told["name"] == "<&>\"'\u2028é"
@@ -195,7 +195,7 @@ DATES: Mapping[str, int | None] = {
 @pytest.mark.parametrize("date", DATES)
 def test_any_date_format_allows_login_cas15(make_bridge: MakeBridge, cas: ScriptedCas, date: str) -> None:
     met = meet(make_bridge)
-    cas.script = cas_scripts.says(cas_xml.signed_in("alice", {"authenticationDate": [date]}))
+    cas.script = cas_scripts.reply(cas_xml.signed_in("alice", {"authenticationDate": [date]}))
     id_token = met.hub.redeem(met.hub.extract_code(met.browser.sign_in(met.hub.authorization_url()))).json["id_token"]
     claims = json.loads(base64.urlsafe_b64decode(id_token.split(".")[1] + "=="))
     assert claims.get("auth_time") == DATES[date]
@@ -204,6 +204,6 @@ def test_any_date_format_allows_login_cas15(make_bridge: MakeBridge, cas: Script
 def test_apereo_json_dates_and_booleans_are_read_cas15_cas18(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
     met = meet(make_bridge, cas_format="json")
     facts = b'"authenticationDate":[1567687208.693936965],"isFromNewLogin":[true],"uid":["alice"]'
-    cas.script = cas_scripts.says(cas_answers.json_success(attributes={}).replace(b"{}", b"{" + facts + b"}"))
+    cas.script = cas_scripts.reply(cas_responses.json_success(attributes={}).replace(b"{}", b"{" + facts + b"}"))
     id_token = met.hub.redeem(met.hub.extract_code(met.browser.sign_in(met.hub.authorization_url()))).json["id_token"]
     assert json.loads(base64.urlsafe_b64decode(id_token.split(".")[1] + "=="))["auth_time"] == 1567687208

@@ -27,7 +27,7 @@ CLIENTS = [
     client("hub"),
     client("campus", scopes=["openid", "eduperson"]),
     client("elliptic", id_token_signed_response_alg="ES256"),
-    client("proxy", scopes=["openid"], claims=["email", "groups", "https://example.org/claims/office"]),
+    client("proxy", scopes=["openid"], claims=["email", "groups", "https://example.org/claims/site"]),
     client("one", **HIDING, grant_types=["authorization_code", "refresh_token"]),
     client("two", **HIDING),
     client("three", **HIDING, sector_identifier="one.example.org"),
@@ -38,7 +38,7 @@ CLIENTS = [
 def running(make_bridge: MakeBridge) -> Running:
     return make_bridge(
         clients=json.dumps(CLIENTS),
-        attributes='{"acr": ["authnContextClass"], "amr": ["methods"], "https://example.org/claims/office": ["office"]}',
+        attributes='{"acr": ["authnContextClass"], "amr": ["methods"], "https://example.org/claims/site": ["site"]}',
     )
 
 
@@ -152,9 +152,9 @@ def test_claims_request_is_limited_to_registration(running: Running) -> None:
 
 
 def test_registered_claims_are_returned_without_request(running: Running, cas: ScriptedCas) -> None:
-    cas.sign_in_as("bob", {"mail": ("b@x.org",), "office": ("A1",), "displayName": ("Bob",)})
+    cas.sign_in_as("bob", {"mail": ("b@x.org",), "site": ("A1",), "displayName": ("Bob",)})
     told = Told(running, "proxy")
-    expected = {"email": "b@x.org", "groups": [], "https://example.org/claims/office": ["A1"]}
+    expected = {"email": "b@x.org", "groups": [], "https://example.org/claims/site": ["A1"]}
     assert told.userinfo == {"sub": "bob", **expected}
     assert {name: told.id_token.get(name) for name in expected} == expected
 

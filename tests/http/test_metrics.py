@@ -99,7 +99,7 @@ def test_rejections_are_counted_by_reason(
 def test_cas_failures_are_counted_with_duration(
     numbers: Callable[[], Numbers], browser: Browser, hub: App, cas: ScriptedCas
 ) -> None:
-    cas.script = cas_scripts.redirects_to("https://elsewhere.example/")
+    cas.script = cas_scripts.redirect("https://elsewhere.example/")
     assert browser.sign_in(hub.authorization_url()).status == 502
     found = numbers()
     assert value(found, "sign_ins_total", outcome="upstream_misconfigured") == 1
@@ -203,7 +203,7 @@ def _in_a_process(directory: Path, refusals: int) -> None:
 
 
 def _assert_sum(directory: str, expected: int) -> None:
-    numbers = read(Metrics(directory).exposition({}).decode())
+    numbers = read(Metrics(directory).render({}).decode())
     assert value(numbers, "refusals_total", reason="invalid_client") == expected
 
 

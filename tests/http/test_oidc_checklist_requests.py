@@ -67,7 +67,7 @@ def test_only_gateway_login_returns_without_ticket_cas23(browser: Browser, hub: 
 
 
 def test_prompt_none_restarts_once_cas19_cas23(browser: Browser, hub: App, cas: ScriptedCas) -> None:
-    cas.script = cas_scripts.says(cas_xml.failure("INVALID_TICKET"))
+    cas.script = cas_scripts.reply(cas_xml.failure("INVALID_TICKET"))
     again = pass_through_cas(browser, hub.authorization_url(prompt="none"))
     assert asked_of_cas(again) == {"gateway": "true"}
     assert browser.get(browser.log_in_at_cas(again)).parameters["error"] == "login_required"
@@ -77,7 +77,7 @@ def test_prompt_none_restarts_once_cas19_cas23(browser: Browser, hub: App, cas: 
 def test_prompt_none_reports_cas_errors_to_the_client_row59(
     browser: Browser, hub: App, cas: ScriptedCas, logged: list[str]
 ) -> None:
-    cas.script = cas_scripts.says_html(503)
+    cas.script = cas_scripts.reply_html(503)
     parameters = pass_through_cas(browser, hub.authorization_url(prompt="none")).parameters
     assert (parameters["error"], parameters["state"], parameters["iss"]) == (
         "temporarily_unavailable",

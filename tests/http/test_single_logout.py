@@ -62,7 +62,7 @@ def test_logout_revokes_tokens_and_notifies_clients_cas24(make_bridge: MakeBridg
     waiting = hub.extract_code(browser.get(hub.authorization_url(scope="openid")))
     assert WAYS["form"](bridge, ticket).status == 200
     deliver(bridge)
-    (heard,) = told.hears(1)
+    (heard,) = told.wait_for(1)
     claims = verified(bridge, heard.token, "RS256").claims
     assert claims["sub"] == "alice"
     assert claims["aud"] == "hub"

@@ -102,7 +102,7 @@ class Site:
 
     def assert_logout_received(self, *ends: Tokens, began: float, already: int = 0) -> None:
         """Wait for one logout token per ended session."""
-        told = self.hub.hears(already + len(ends))[already:]
+        told = self.hub.wait_for(already + len(ends))[already:]
         assert max(each.at for each in told) - began < LOGOUT_SECONDS_MAX
         assert {unverified_claims(each.token)["sid"] for each in told} == {end.id_claims["sid"] for end in ends}
 

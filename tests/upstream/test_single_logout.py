@@ -237,7 +237,7 @@ def test_real_browser_carries_front_channel_logout_cas24(cas: RealCas, folder: P
 
         page.goto(f"{cas.url}/logout")
 
-        (received,) = site.hub.hears(1)
+        (received,) = site.hub.wait_for(1)
         assert unverified_claims(received.token)["sid"] == tokens.id_claims["sid"]
         tokens.assert_revoked()
         # The page of CAS shows whether it could run the response of the bridge.

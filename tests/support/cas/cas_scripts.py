@@ -7,23 +7,23 @@ import gzip
 from tests.support.cas.scripted_cas import Exchange, Script, head
 
 
-def says(body: bytes, *, status: int = 200, **headers: str) -> Script:
+def reply(body: bytes, *, status: int = 200, **headers: str) -> Script:
     """Send any body. Underscores in header names stand for hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda exchange: exchange.reply(body, status=status, headers=named)
 
 
-def says_html(status: int = 200) -> Script:
+def reply_html(status: int = 200) -> Script:
     """Send a web page, as for a wrong CAS URL or a proxy error."""
     page = b"<!DOCTYPE html>\n<html><head><title>Welcome</title></head><body>Hello</body></html>"
-    return says(page, status=status, Content_Type="text/html")
+    return reply(page, status=status, Content_Type="text/html")
 
 
-def redirects_to(location: str, status: int = 302) -> Script:
-    return says(b"", status=status, Location=location)
+def redirect(location: str, status: int = 302) -> Script:
+    return reply(b"", status=status, Location=location)
 
 
-def says_raw(raw: bytes) -> Script:
+def reply_raw(raw: bytes) -> Script:
     """Send raw bytes, and close the connection."""
 
     def script(exchange: Exchange) -> None:
@@ -33,14 +33,14 @@ def says_raw(raw: bytes) -> Script:
     return script
 
 
-def hangs_up() -> Script:
+def close() -> Script:
     """Read the request and close the connection."""
-    return says_raw(b"")
+    return reply_raw(b"")
 
 
-def truncates(body: bytes, announced: int) -> Script:
+def truncate(body: bytes, announced: int) -> Script:
     """Announce more bytes than are sent."""
-    return says_raw(head(200, {"Content-Length": str(announced)}) + body)
+    return reply_raw(head(200, {"Content-Length": str(announced)}) + body)
 
 
 def chunks(body: bytes, size: int = 7) -> Script:
@@ -52,7 +52,7 @@ def chunks(body: bytes, size: int = 7) -> Script:
 
 def gzips(body: bytes) -> Script:
     """Compress the response without being asked to."""
-    return says(gzip.compress(body), Content_Encoding="gzip")
+    return reply(gzip.compress(body), Content_Encoding="gzip")
 
 
 def never_answers() -> Script:

@@ -1,6 +1,6 @@
 """A CAS server on loopback that can misbehave in any way, and behaves correctly by default.
 
-In a test:      with ScriptedCas() as cas: cas.script = cas_scripts.redirects_to("https://elsewhere.example/")
+In a test:      with ScriptedCas() as cas: cas.script = cas_scripts.redirect("https://elsewhere.example/")
 On its own:     python -m tests.support.cas.scripted_cas --port 9001
 
 Without a script, /cas/login logs the user in at once and redirects back with a new ticket, and
@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from typing import Self, cast
 from urllib.parse import parse_qs, quote, urlsplit
 
-from tests.support.cas import cas_answers, cas_xml
+from tests.support.cas import cas_responses, cas_xml
 
 VALIDATE_PATHS = ("/cas/p3/serviceValidate", "/cas/serviceValidate", "/cas/validate", "/cas/samlValidate")
 JSON = {"Content-Type": "application/json"}
@@ -212,10 +212,10 @@ class ScriptedCas:
         if request.path == "/cas/validate":
             exchange.reply(f"yes\n{user}\n".encode(), headers={"Content-Type": "text/plain"})
         elif request.path == "/cas/samlValidate":
-            exchange.reply(cas_answers.saml_signed_in(user, attributes, service=service, now=time.time()))
+            exchange.reply(cas_responses.saml_signed_in(user, attributes, service=service, now=time.time()))
         elif request.value("format") == "JSON":
             listed = {name: list(values) for name, values in attributes.items()}
-            exchange.reply(cas_answers.json_success(user, attributes=listed), headers=JSON)
+            exchange.reply(cas_responses.json_success(user, attributes=listed), headers=JSON)
         else:
             exchange.reply(self._success)
 
@@ -224,10 +224,10 @@ class ScriptedCas:
         if (request := exchange.request_seen).path == "/cas/validate":
             exchange.reply(b"no\n\n", headers={"Content-Type": "text/plain"})
         elif request.path == "/cas/samlValidate":
-            exchange.reply(cas_answers.saml_failure(text))
+            exchange.reply(cas_responses.saml_failure(text))
         elif request.value("format") == "JSON":
             exchange.reply(
-                cas_answers.json_answer(authenticationFailure={"code": code, "description": text}), headers=JSON
+                cas_responses.json_response(authenticationFailure={"code": code, "description": text}), headers=JSON
             )
         else:
             exchange.reply(cas_xml.failure(code, text))

@@ -8,7 +8,7 @@ from bridge.cas.attributes import build_identity
 from bridge.identity import Identity
 from bridge.settings import ClaimRules
 from tests.support.cas import cas_xml
-from tests.support.cas.cas_answers import read_answer
+from tests.support.cas.cas_responses import parse_response
 
 RULES = ClaimRules(
     attributes={
@@ -69,7 +69,7 @@ def test_groups_are_compared_whole_cas13() -> None:
 def test_attribute_styles_give_equal_identities_cas12() -> None:
     found = {
         (build_identity(answer.user, answer.attributes, RULES).to_json())
-        for answer in map(read_answer, cas_xml.STYLES.values())
+        for answer in map(parse_response, cas_xml.STYLES.values())
     }
     assert len(found) == 1
 

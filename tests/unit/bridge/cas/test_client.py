@@ -93,32 +93,32 @@ def test_renew_is_requested_and_enforced(cas: ScriptedCas, client: CasClient) ->
 XML = cas_xml.success()
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 BAD_ANSWERS: list[tuple[str, Script, type[BridgeError]]] = [
-    ("cas02-html", scripts.says_html(), UpstreamMisconfigured),
-    ("cas02-html-503", scripts.says_html(503), UpstreamMisconfigured),
-    ("cas02-empty", scripts.says(b""), UpstreamMalformed),
-    ("cas02-truncated-xml", scripts.says(XML[:-5]), UpstreamMalformed),
-    ("cas02-not-http", scripts.says_raw(b"220 smtp.example ESMTP\r\n"), UpstreamMalformed),
-    ("cas02-echo", scripts.says_raw(f"GET /?ticket={TICKET} HTTP/1.1\r\n".encode()), UpstreamMalformed),
-    ("cas02-hangs-up", scripts.hangs_up(), UpstreamUnreachable),
-    ("cas02-no-content", scripts.says(b"", status=204), UpstreamMisconfigured),
-    ("cas04-two-users", scripts.says(cas_xml.LEMONLDAP_INJECTION), UpstreamMalformed),
-    ("cas08-doctype", scripts.says(cas_xml.DOCTYPES["billion-laughs"]), UpstreamMalformed),
-    ("cas09-5-mib", scripts.says(b" " * (5 << 20)), UpstreamMalformed),
-    ("cas09-one-byte-too-many", scripts.says(b" " * (BODY_MAX_BYTES + 1)), UpstreamMalformed),
-    ("cas09-5-mib-without-length", scripts.says_raw(head(200, {}) + b" " * (5 << 20)), UpstreamMalformed),
+    ("cas02-html", scripts.reply_html(), UpstreamMisconfigured),
+    ("cas02-html-503", scripts.reply_html(503), UpstreamMisconfigured),
+    ("cas02-empty", scripts.reply(b""), UpstreamMalformed),
+    ("cas02-truncated-xml", scripts.reply(XML[:-5]), UpstreamMalformed),
+    ("cas02-not-http", scripts.reply_raw(b"220 smtp.example ESMTP\r\n"), UpstreamMalformed),
+    ("cas02-echo", scripts.reply_raw(f"GET /?ticket={TICKET} HTTP/1.1\r\n".encode()), UpstreamMalformed),
+    ("cas02-hangs-up", scripts.close(), UpstreamUnreachable),
+    ("cas02-no-content", scripts.reply(b"", status=204), UpstreamMisconfigured),
+    ("cas04-two-users", scripts.reply(cas_xml.LEMONLDAP_INJECTION), UpstreamMalformed),
+    ("cas08-doctype", scripts.reply(cas_xml.DOCTYPES["billion-laughs"]), UpstreamMalformed),
+    ("cas09-5-mib", scripts.reply(b" " * (5 << 20)), UpstreamMalformed),
+    ("cas09-one-byte-too-many", scripts.reply(b" " * (BODY_MAX_BYTES + 1)), UpstreamMalformed),
+    ("cas09-5-mib-without-length", scripts.reply_raw(head(200, {}) + b" " * (5 << 20)), UpstreamMalformed),
     ("cas09-5-mib-in-chunks", scripts.chunks(b" " * (5 << 20), 1 << 20), UpstreamMalformed),
-    ("cas09-long-header", scripts.says(XML, X=70_000 * "x"), UpstreamMalformed),
-    ("cas09-many-headers", scripts.says(XML, **{f"X{n}": "" for n in range(200)}), UpstreamMalformed),
+    ("cas09-long-header", scripts.reply(XML, X=70_000 * "x"), UpstreamMalformed),
+    ("cas09-many-headers", scripts.reply(XML, **{f"X{n}": "" for n in range(200)}), UpstreamMalformed),
     ("cas09-gzip-bomb", scripts.gzips(b" " * (50 << 20)), UpstreamMisconfigured),
-    ("cas09-body-ends-early", scripts.truncates(XML, len(XML) + 1), UpstreamMalformed),
+    ("cas09-body-ends-early", scripts.truncate(XML, len(XML) + 1), UpstreamMalformed),
     ("cas09-body-dribbles", scripts.dribbles_body(XML, LIMIT / 5), UpstreamTimeout),
     ("cas09-headers-dribble", scripts.dribbles_headers(XML, LIMIT / 5), UpstreamTimeout),
     ("cas09-only-continues", scripts.dribbles(CONTINUE * 99, at_once=1, every=0.01), UpstreamTimeout),
     ("cas09-never-answers", scripts.never_answers(), UpstreamTimeout),
-    ("cas10-redirect", scripts.redirects_to(f"https://elsewhere.example/x?ticket={TICKET}"), UpstreamMisconfigured),
-    ("cas10-redirect-nowhere", scripts.redirects_to("http://[broken", 307), UpstreamMisconfigured),
-    ("cas10-500-with-success", scripts.says(XML, status=500), UpstreamMisconfigured),
-    ("cas10-404-with-success", scripts.says(XML, status=404), UpstreamMisconfigured),
+    ("cas10-redirect", scripts.redirect(f"https://elsewhere.example/x?ticket={TICKET}"), UpstreamMisconfigured),
+    ("cas10-redirect-nowhere", scripts.redirect("http://[broken", 307), UpstreamMisconfigured),
+    ("cas10-500-with-success", scripts.reply(XML, status=500), UpstreamMisconfigured),
+    ("cas10-404-with-success", scripts.reply(XML, status=404), UpstreamMisconfigured),
 ]  # fmt: skip
 
 
@@ -138,15 +138,15 @@ def test_bad_response_is_rejected_in_time_without_retry(
 
 def test_redirect_is_rejected_and_only_its_host_logged_cas10(cas: ScriptedCas, client: CasClient) -> None:
     with ScriptedCas() as elsewhere:  # it would respond with a success
-        elsewhere.script = scripts.says(XML)
-        cas.script = scripts.redirects_to(f"{elsewhere.url}/p3/serviceValidate?secret=1")
+        elsewhere.script = scripts.reply(XML)
+        cas.script = scripts.redirect(f"{elsewhere.url}/p3/serviceValidate?secret=1")
         error = refusal(client, UpstreamMisconfigured)
         assert not elsewhere.requests
     assert "'127.0.0.1'" in error.detail
 
 
 def test_memory_is_bounded_cas9(cas: ScriptedCas, client: CasClient) -> None:
-    cas.script = scripts.says_raw(head(200, {}) + b" " * (5 << 20))
+    cas.script = scripts.reply_raw(head(200, {}) + b" " * (5 << 20))
     tracemalloc.start()
     refusal(client, UpstreamMalformed)
     peak = tracemalloc.get_traced_memory()[1]
@@ -157,13 +157,13 @@ def test_memory_is_bounded_cas9(cas: ScriptedCas, client: CasClient) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param(scripts.says(XML), id="with-length"),
+        pytest.param(scripts.reply(XML), id="with-length"),
         pytest.param(scripts.chunks(XML), id="in-chunks"),
-        pytest.param(scripts.says_raw(head(200, {}) + XML), id="until-closed"),
-        pytest.param(scripts.says(XML, Content_Encoding="identity"), id="said-to-be-plain"),
-        pytest.param(scripts.says(XML, Content_Type="text/html"), id="xml-called-html"),
-        pytest.param(scripts.says(XML, Connection="close"), id="closing"),
-        pytest.param(scripts.waits(LIMIT / 3, scripts.says(XML)), id="slow-but-in-time"),
+        pytest.param(scripts.reply_raw(head(200, {}) + XML), id="until-closed"),
+        pytest.param(scripts.reply(XML, Content_Encoding="identity"), id="said-to-be-plain"),
+        pytest.param(scripts.reply(XML, Content_Type="text/html"), id="xml-called-html"),
+        pytest.param(scripts.reply(XML, Connection="close"), id="closing"),
+        pytest.param(scripts.waits(LIMIT / 3, scripts.reply(XML)), id="slow-but-in-time"),
     ],
 )
 def test_all_http_framings_are_read(cas: ScriptedCas, client: CasClient, script: Script) -> None:
@@ -172,7 +172,7 @@ def test_all_http_framings_are_read(cas: ScriptedCas, client: CasClient, script:
 
 
 def test_upstream_cookies_are_not_returned(cas: ScriptedCas, client: CasClient) -> None:
-    cas.script = scripts.says(XML, Set_Cookie="JSESSIONID=1; Path=/")
+    cas.script = scripts.reply(XML, Set_Cookie="JSESSIONID=1; Path=/")
     client.validate(SERVICE, TICKET)
     client.validate(SERVICE, TICKET)
     assert "cookie" not in cas.validations[-1].headers
@@ -193,7 +193,7 @@ def test_environment_proxies_and_netrc_are_ignored(
 def test_nothing_is_logged(cas: ScriptedCas, client: CasClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(0)
     client.validate(SERVICE, cas.issue_ticket(SERVICE))
-    cas.script = scripts.hangs_up()
+    cas.script = scripts.close()
     refusal(client, UpstreamUnreachable)
     assert not caplog.records
 

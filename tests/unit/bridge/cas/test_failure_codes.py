@@ -4,7 +4,7 @@ import pytest
 
 from bridge.cas.response import LOGGED_TEXT_MAX_CHARS
 from bridge.errors import BridgeError, ServiceRejected, SignInDenied, TicketRejected, UpstreamError
-from tests.support.cas.cas_answers import read_answer
+from tests.support.cas.cas_responses import parse_response
 from tests.support.cas.cas_xml import failure, success
 
 USER = "<cas:user>alice</cas:user>"
@@ -28,7 +28,7 @@ USER = "<cas:user>alice</cas:user>"
 )
 def test_failure_codes_map_to_errors(code: str, error: type[BridgeError], oauth_code: str) -> None:
     with pytest.raises(BridgeError) as caught:
-        read_answer(failure(code))
+        parse_response(failure(code))
     assert type(caught.value) is error
     assert caught.value.code == oauth_code
     assert code in caught.value.detail
@@ -46,7 +46,7 @@ def test_failure_codes_map_to_errors(code: str, error: type[BridgeError], oauth_
 )
 def test_failure_log_omits_ticket_and_state(text: str) -> None:
     with pytest.raises(TicketRejected) as caught:
-        read_answer(failure("INVALID_TICKET", text))
+        parse_response(failure("INVALID_TICKET", text))
     assert "INVALID_TICKET" in caught.value.detail
     assert "secret" not in caught.value.detail
     assert len(caught.value.detail) < LOGGED_TEXT_MAX_CHARS + 50
@@ -56,5 +56,5 @@ def test_failure_log_omits_ticket_and_state(text: str) -> None:
 def test_proxied_login_is_denied() -> None:
     proxies = "<cas:proxies><cas:proxy>https://portal.example/</cas:proxy></cas:proxies>"
     with pytest.raises(SignInDenied, match="another application"):
-        read_answer(success(USER + proxies))
-    assert read_answer(success(USER + "<cas:proxies> </cas:proxies>")).attributes == {}
+        parse_response(success(USER + proxies))
+    assert parse_response(success(USER + "<cas:proxies> </cas:proxies>")).attributes == {}

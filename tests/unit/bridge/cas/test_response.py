@@ -7,7 +7,7 @@ import pytest
 from bridge.cas.response import BODY_MAX_BYTES, USER_MAX_CHARS
 from bridge.errors import UpstreamMalformed, UpstreamMisconfigured
 from tests.support.cas import cas_xml
-from tests.support.cas.cas_answers import read_answer
+from tests.support.cas.cas_responses import parse_response
 from tests.support.cas.cas_xml import response, success
 
 NS = cas_xml.NAMESPACE
@@ -40,7 +40,7 @@ FAILURE = '<cas:authenticationFailure code="INVALID_TICKET">no</cas:authenticati
     ],
 )
 def test_valid_success_responses_return_alice(body: bytes) -> None:
-    assert read_answer(body).user == "alice"
+    assert parse_response(body).user == "alice"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_valid_success_responses_return_alice(body: bytes) -> None:
 )
 def test_ambiguous_responses_are_rejected(body: bytes) -> None:
     with pytest.raises(UpstreamMalformed) as caught:
-        read_answer(body)
+        parse_response(body)
     assert caught.value.status == 502
     assert caught.value.detail
 
@@ -113,7 +113,7 @@ def test_ambiguous_responses_are_rejected(body: bytes) -> None:
 )
 def test_web_page_is_reported(body: bytes) -> None:
     with pytest.raises(UpstreamMisconfigured, match="did not respond as expected") as caught:
-        read_answer(body)
+        parse_response(body)
     assert "HTML" in caught.value.detail
 
 
@@ -121,7 +121,7 @@ def test_web_page_is_reported(body: bytes) -> None:
 def test_doctype_is_rejected(body: bytes) -> None:
     start = time.thread_time()
     with pytest.raises(UpstreamMalformed, match="invalid response") as caught:
-        read_answer(body)
+        parse_response(body)
     assert "DOCTYPE" in caught.value.detail
     assert time.thread_time() - start < 0.1
 
@@ -129,4 +129,4 @@ def test_doctype_is_rejected(body: bytes) -> None:
 def test_deep_nesting_is_rejected_cleanly() -> None:
     depth = 9_000
     with pytest.raises(UpstreamMalformed):
-        read_answer(b"<a>" * depth + b"</a>" * depth)
+        parse_response(b"<a>" * depth + b"</a>" * depth)

@@ -5,7 +5,7 @@ import pytest
 from bridge.cas.response import ATTRIBUTE_VALUES_MAX
 from bridge.errors import UpstreamMalformed
 from tests.support.cas import cas_xml
-from tests.support.cas.cas_answers import read_answer
+from tests.support.cas.cas_responses import parse_response
 
 USER = "<cas:user>alice</cas:user>"
 
@@ -16,20 +16,20 @@ def in_attributes(inside: str) -> bytes:
 
 @pytest.mark.parametrize("style", cas_xml.STYLES)
 def test_attribute_styles_give_equal_lists_cas12(style: str) -> None:
-    found = read_answer(cas_xml.STYLES[style])
+    found = parse_response(cas_xml.STYLES[style])
     assert found.user == "alice"
     assert found.attributes == {"mail": ("a@x.org",), "memberOf": ("staff", "admins")}
 
 
 def test_duplicate_styles_are_read_once_cas12() -> None:
-    found = read_answer(cas_xml.DJANGO_CAS_SERVER).attributes
+    found = parse_response(cas_xml.DJANGO_CAS_SERVER).attributes
     assert found["displayName"] == ("Alice Müller <staff> & co",)
     assert found["memberOf"] == ("cn=math,ou=groups", "cn=jupyter-admins,ou=groups")
     assert found["emptyAttr"] == ("",)
 
 
 def test_hexadecimal_attribute_names_are_decoded_cas14() -> None:
-    found = read_answer(cas_xml.APEREO).attributes
+    found = parse_response(cas_xml.APEREO).attributes
     assert found["urn:oid:0.9.2342:test:mail"] == ("alice@oid.example.org",)
 
 
@@ -60,18 +60,18 @@ def test_hexadecimal_attribute_names_are_decoded_cas14() -> None:
     ],
 )
 def test_unusual_attributes_are_handled(inside: str, expected: dict[str, tuple[str, ...]]) -> None:
-    assert read_answer(in_attributes(inside)).attributes == expected
+    assert parse_response(in_attributes(inside)).attributes == expected
 
 
 def test_value_of_50_kib_is_kept_cas14() -> None:
     value = "x" * 50 * 1024
-    assert read_answer(in_attributes(f"<cas:a>{value}</cas:a>")).attributes == {"a": (value,)}
+    assert parse_response(in_attributes(f"<cas:a>{value}</cas:a>")).attributes == {"a": (value,)}
 
 
 def test_2000_values_are_the_limit_cas14() -> None:
     values = "".join(f"<cas:a>{n:x}</cas:a>" for n in range(ATTRIBUTE_VALUES_MAX))
-    found = read_answer(in_attributes(values)).attributes
+    found = parse_response(in_attributes(values)).attributes
     assert len(found["a"]) == ATTRIBUTE_VALUES_MAX
     with pytest.raises(UpstreamMalformed) as caught:
-        read_answer(in_attributes(values + "<cas:a>more</cas:a>"))
+        parse_response(in_attributes(values + "<cas:a>more</cas:a>"))
     assert "2000 attribute values" in caught.value.detail

@@ -7,7 +7,7 @@ import pytest
 from bridge.cas.response import ATTRIBUTE_VALUES_MAX, USER_MAX_CHARS
 from bridge.errors import ServiceRejected, SignInDenied, TicketRejected, UpstreamError, UpstreamMalformed
 from tests.support.cas import cas_xml
-from tests.support.cas.cas_answers import json_answer, json_success, read_answer
+from tests.support.cas.cas_responses import json_response, json_success, parse_response
 
 FAILED = {"code": "INVALID_TICKET", "description": "Ticket 'ST-12-secret' not recognized"}
 OVER = "x" * (USER_MAX_CHARS + 1)
@@ -27,7 +27,7 @@ OVER = "x" * (USER_MAX_CHARS + 1)
 )
 def test_cas1_returns_user_without_attributes(body: bytes) -> None:
     """Attribute lines are unescaped: a line break in a value could forge any attribute."""
-    found = read_answer(body)
+    found = parse_response(body)
     assert found.user == "alice"
     assert found.attributes == {}
 
@@ -35,7 +35,7 @@ def test_cas1_returns_user_without_attributes(body: bytes) -> None:
 @pytest.mark.parametrize("body", [b"no\n", b"no\n\n", b"no\r\n\r\n"], ids=["cas17-no", "cas17-apereo", "cas17-returns"])
 def test_cas1_no_rejects_the_ticket(body: bytes) -> None:
     with pytest.raises(TicketRejected):
-        read_answer(body)
+        parse_response(body)
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_cas1_no_rejects_the_ticket(body: bytes) -> None:
 )
 def test_malformed_cas1_is_rejected(body: bytes) -> None:
     with pytest.raises(UpstreamMalformed):
-        read_answer(body)
+        parse_response(body)
 
 
 def test_json_scalars_and_lists_become_lists_cas18() -> None:
-    found = read_answer(
+    found = parse_response(
         json_success(
             " alice ",
             attributes={
@@ -108,7 +108,7 @@ def test_json_scalars_and_lists_become_lists_cas18() -> None:
         pytest.param(b"\xef\xbb\xbf" + json_success(), id="cas18-byte-order-mark"),
         pytest.param(b"\n\n " + json_success() + b"\n", id="cas18-empty-lines-around"),
         pytest.param(
-            json_answer(authenticationSuccess={"user": "alice", "attributes": None}, authenticationFailure=None),
+            json_response(authenticationSuccess={"user": "alice", "attributes": None}, authenticationFailure=None),
             id="cas18-nulls",
         ),
         pytest.param(json_success(attributes={"user": "admin"}), id="cas18-attribute-called-user"),
@@ -117,7 +117,7 @@ def test_json_scalars_and_lists_become_lists_cas18() -> None:
     ],
 )
 def test_response_format_is_detected(body: bytes) -> None:
-    assert read_answer(body).user == "alice"
+    assert parse_response(body).user == "alice"
 
 
 @pytest.mark.parametrize(
@@ -147,13 +147,14 @@ def test_response_format_is_detected(body: bytes) -> None:
         pytest.param(json_success("al\ud800ice"), id="cas18-half-a-character"),
         pytest.param(json_success(OVER), id="cas18-256-characters"),
         pytest.param(
-            json_answer(authenticationSuccess={"user": "alice"}, authenticationFailure=FAILED), id="cas18-both-outcomes"
+            json_response(authenticationSuccess={"user": "alice"}, authenticationFailure=FAILED),
+            id="cas18-both-outcomes",
         ),
-        pytest.param(json_answer(authenticationSuccess={}), id="cas18-nobody"),
-        pytest.param(json_answer(authenticationSuccess="alice"), id="cas18-success-no-object"),
-        pytest.param(json_answer(authenticationFailure=["INVALID_TICKET"]), id="cas18-failure-no-object"),
-        pytest.param(json_answer(authenticationFailure={"code": 1}), id="cas18-code-a-number"),
-        pytest.param(json_answer(), id="cas18-no-outcome"),
+        pytest.param(json_response(authenticationSuccess={}), id="cas18-nobody"),
+        pytest.param(json_response(authenticationSuccess="alice"), id="cas18-success-no-object"),
+        pytest.param(json_response(authenticationFailure=["INVALID_TICKET"]), id="cas18-failure-no-object"),
+        pytest.param(json_response(authenticationFailure={"code": 1}), id="cas18-code-a-number"),
+        pytest.param(json_response(), id="cas18-no-outcome"),
         pytest.param(json_success(attributes=["mail"]), id="cas18-attributes-a-list"),
         pytest.param(json_success(attributes={"cn": "x\x00y"}), id="cas18-nul-in-a-value"),
         pytest.param(json_success(attributes={"cn": ["x\udfffy"]}), id="cas18-half-a-character-in-a-value"),
@@ -174,7 +175,7 @@ def test_response_format_is_detected(body: bytes) -> None:
 )
 def test_ambiguous_json_is_rejected(body: bytes) -> None:
     with pytest.raises(UpstreamMalformed) as caught:
-        read_answer(body)
+        parse_response(body)
     assert caught.value.detail
     assert "admin" not in caught.value.detail
 
@@ -182,12 +183,12 @@ def test_ambiguous_json_is_rejected(body: bytes) -> None:
 def test_number_of_60_000_digits_is_cheap_cas18() -> None:
     body = json.dumps({"serviceResponse": {"authenticationSuccess": {"user": "alice", "attributes": {"n": 0}}}})
     digits = "9" * 60_000
-    assert read_answer(body.replace("0}", digits + "}").encode()).attributes == {"n": (digits,)}
+    assert parse_response(body.replace("0}", digits + "}").encode()).attributes == {"n": (digits,)}
 
 
 def test_2000_values_in_json_are_read_cas18() -> None:
     values = [f"x{n}" for n in range(ATTRIBUTE_VALUES_MAX)]
-    assert read_answer(json_success(attributes={"n": values})).attributes == {"n": tuple(values)}
+    assert parse_response(json_success(attributes={"n": values})).attributes == {"n": tuple(values)}
 
 
 @pytest.mark.parametrize(
@@ -203,11 +204,11 @@ def test_2000_values_in_json_are_read_cas18() -> None:
 )
 def test_json_failures_equal_xml_failures(code: str, error: type[Exception]) -> None:
     with pytest.raises(error) as caught:
-        read_answer(json_answer(authenticationFailure={"code": code, "description": FAILED["description"]}))
+        parse_response(json_response(authenticationFailure={"code": code, "description": FAILED["description"]}))
     assert type(caught.value) is error
     assert "secret" not in str(vars(caught.value))
 
 
 def test_proxied_login_is_denied_in_json() -> None:
     with pytest.raises(SignInDenied, match="another application"):
-        read_answer(json_success(proxies=["https://portal.example/"]))
+        parse_response(json_success(proxies=["https://portal.example/"]))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bridge.cas.response import USER_MAX_CHARS
 from bridge.errors import SignInDenied, TicketRejected, UpstreamError
 from tests.support.cas import cas_xml
-from tests.support.cas.cas_answers import read_answer
+from tests.support.cas.cas_responses import parse_response
 from tests.support.cas.cas_xml import response, success
 
 CPU_SECONDS_MAX = 1.0  # only exponential parsing exceeds this on a busy machine
@@ -40,11 +40,11 @@ MARKUP = st.sampled_from(
 )
 
 
-def read_whatever_it_is(body: bytes) -> None:
+def parse_any(body: bytes) -> None:
     """Parse a body; expect a valid user or a bridge error, quickly."""
     start = time.thread_time()
     with contextlib.suppress(UpstreamError, TicketRejected, SignInDenied):
-        found = read_answer(body)
+        found = parse_response(body)
         assert found.user.isprintable()
         assert 0 < len(found.user) <= USER_MAX_CHARS
     assert time.thread_time() - start < CPU_SECONDS_MAX
@@ -52,18 +52,18 @@ def read_whatever_it_is(body: bytes) -> None:
 
 @given(st.binary(max_size=2_000))
 def test_any_bytes_end_in_a_bridge_error(body: bytes) -> None:
-    read_whatever_it_is(body)
-    read_whatever_it_is(success(f"<cas:user>{body.decode('latin-1')}</cas:user>"))
+    parse_any(body)
+    parse_any(success(f"<cas:user>{body.decode('latin-1')}</cas:user>"))
 
 
 @given(st.lists(st.one_of(MARKUP, st.text(max_size=8)), max_size=20))
 def test_random_cas_markup_ends_in_user_or_error(pieces: list[str]) -> None:
     inside = "".join(pieces).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-    read_whatever_it_is(response(inside))
-    read_whatever_it_is(success(inside))
+    parse_any(response(inside))
+    parse_any(success(inside))
 
 
 @given(st.integers(0, len(cas_xml.DJANGO_CAS_SERVER) - 1), st.binary(max_size=4), st.integers(0, 40))
 def test_damaged_responses_never_crash(at: int, instead: bytes, lost: int) -> None:
     whole = cas_xml.DJANGO_CAS_SERVER
-    read_whatever_it_is(whole[:at] + instead + whole[at + lost :])
+    parse_any(whole[:at] + instead + whole[at + lost :])

@@ -5,7 +5,7 @@ import pytest
 from bridge.cas.response import USER_MAX_CHARS
 from bridge.cas.response.saml import CLOCK_TOLERANCE_SECONDS
 from bridge.errors import BridgeError, ServiceRejected, SignInDenied, TicketRejected, UpstreamError, UpstreamMalformed
-from tests.support.cas.cas_answers import (
+from tests.support.cas.cas_responses import (
     NOW,
     SERVICE,
     assertion,
@@ -13,7 +13,7 @@ from tests.support.cas.cas_answers import (
     authenticated,
     conditions_of,
     moment,
-    read_answer,
+    parse_response,
     saml_failure,
     saml_response,
     saml_signed_in,
@@ -30,7 +30,7 @@ def says(inside: str, conditions: str | None = None) -> bytes:
 
 
 def test_saml_success_returns_user_attributes_and_time() -> None:
-    found = read_answer(GOOD)
+    found = parse_response(GOOD)
     assert found.user == "alice"
     assert found.attributes == {
         "mail": ("a@x.org",),
@@ -42,7 +42,7 @@ def test_saml_success_returns_user_attributes_and_time() -> None:
 def test_released_date_wins_over_saml_instant() -> None:
     """Some servers write the time of the response there."""
     date = {"authenticationDate": ["2026-09-21T08:00:00+00:00"]}
-    assert read_answer(saml_signed_in("alice", date, service=SERVICE, now=NOW)).attributes == {
+    assert parse_response(saml_signed_in("alice", date, service=SERVICE, now=NOW)).attributes == {
         "authenticationDate": ("2026-09-21T08:00:00+00:00",)
     }
 
@@ -69,14 +69,14 @@ def test_released_date_wins_over_saml_instant() -> None:
     ],
 )
 def test_valid_saml_assertions_return_alice(body: bytes) -> None:
-    assert read_answer(body).user == "alice"
+    assert parse_response(body).user == "alice"
 
 
 def test_saml_hex_names_decode_and_markup_is_dropped() -> None:
     hexed = "_" + b"urn:oid:0.9.2342".hex()
     odd = attributed({hexed: ["x"], "cn": ["y"]}).replace("y</Attr", "y<b>z</b></Attr")
     assert "<b>" in odd
-    found = read_answer(says(authenticated() + odd)).attributes
+    found = parse_response(says(authenticated() + odd)).attributes
     assert found["urn:oid:0.9.2342"] == ("x",)
     assert "cn" not in found
 
@@ -157,7 +157,7 @@ BROKEN = [
 @pytest.mark.parametrize("body", BROKEN)
 def test_ambiguous_or_expired_saml_is_rejected(body: bytes) -> None:
     with pytest.raises(UpstreamMalformed) as caught:
-        read_answer(body)
+        parse_response(body)
     assert caught.value.detail
 
 
@@ -165,7 +165,7 @@ def test_injected_saml_statement_is_rejected_cas4() -> None:
     value = f"x</AttributeValue></Attribute></AttributeStatement>{OTHER}<AttributeStatement>{subject()}<Attribute>"
     body = says(authenticated() + attributed({"cn": ["SPOT"]}).replace("SPOT", value + "<AttributeValue>"))
     with pytest.raises(UpstreamMalformed):
-        read_answer(body)
+        parse_response(body)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_injected_saml_statement_is_rejected_cas4() -> None:
 )  # fmt: skip
 def test_saml_failures_map_to_errors_without_ticket_in_log(body: bytes, error: type[BridgeError]) -> None:
     with pytest.raises(BridgeError) as caught:
-        read_answer(body)
+        parse_response(body)
     assert type(caught.value) is error
     assert caught.value.detail.startswith("CAS returned")
     assert "secret" not in caught.value.detail

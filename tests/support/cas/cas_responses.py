@@ -16,7 +16,7 @@ NOW = 1_790_000_000.0
 """2026-09-21T14:13:20Z."""
 
 
-def read_answer(body: bytes, *, service: str = SERVICE, now: float = NOW) -> ValidatedTicket:
+def parse_response(body: bytes, *, service: str = SERVICE, now: float = NOW) -> ValidatedTicket:
     """Parse a response as the bridge does."""
     return parse_validation(body, service=service, now=now)
 
@@ -26,14 +26,14 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def json_answer(**response: Any) -> bytes:
+def json_response(**response: Any) -> bytes:
     """Return a serviceResponse in JSON."""
     return json.dumps({"serviceResponse": response}).encode()
 
 
 def json_success(user: Any = "alice", **inside: Any) -> bytes:
     """Return a success in JSON, with further members."""
-    return json_answer(authenticationSuccess={"user": user, **inside})
+    return json_response(authenticationSuccess={"user": user, **inside})
 
 
 def soap(inside: str, header: str = "<SOAP-ENV:Header/>") -> bytes:
