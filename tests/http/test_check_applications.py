@@ -169,7 +169,7 @@ def test_no_backchannel_uri_has_no_section(site: Site) -> None:
     assert "Applications" not in site.run_check("--no-public").stdout
 
 
-def test_the_message_to_cas_needs_no_client(site: Site) -> None:
+def test_message_option_connects_to_no_application(site: Site) -> None:
     with listening() as (port, received):
         clients = json.dumps([client("wiki", f"http://127.0.0.1:{port}/")])
         assert site.run_check("--message", clients=clients).status == 0

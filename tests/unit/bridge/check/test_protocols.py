@@ -52,8 +52,8 @@ def test_response_to_made_up_ticket_is_classified(received: Response | Failure, 
     ],
 )
 def test_only_invalid_ticket_code_is_ok(code: str, level: str, words: str) -> None:
-    said = classify_response(response(body=cas_xml.failure(code)), "3.0", SERVICE)
-    found = evaluate_protocols({"3.0": said}, "3.0", setting="S")
+    result = classify_response(response(body=cas_xml.failure(code)), "3.0", SERVICE)
+    found = evaluate_protocols({"3.0": result}, "3.0", setting="S")
     assert (found.level, words in found.seen) == (level, True), found
 
 
@@ -127,9 +127,9 @@ def test_missing_json_support_is_note() -> None:
     ],
 )
 def test_redirect_finding_names_setting_value(location: str, do: str) -> None:
-    said = ProbeResult(
+    result = ProbeResult(
         verdict="redirect", detail="", url="http://sso.example.org/cas/p3/serviceValidate", location=location
     )
-    found = evaluate_redirect("http://sso.example.org/cas", said, "S")
+    found = evaluate_redirect("http://sso.example.org/cas", result, "S")
     assert (found.level, found.do) == ("FAULT", do)
     assert "ST-1" not in found.seen
