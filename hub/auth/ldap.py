@@ -125,7 +125,8 @@ class LdapAuthenticator(GroupsAuthenticator, LDAPAuthenticator):  # type: ignore
         if connection is None:
             raise DirectoryError("it rejects the search account; see AUTH_LDAP_SEARCH_USER and AUTH_SECRET_FILE")
         with connection:
-            found = [one for base in self._user_searches(login) for one in search(connection, *base, NO_ATTRIBUTES)]
+            searches = self._user_searches(login)
+            found = [entry for args in searches for entry in search(connection, *args, NO_ATTRIBUTES)]
             if len(found) != 1:
                 return None
             dn: str = found[0]["dn"]
@@ -160,4 +161,4 @@ def search(
     result = connection.result
     if result["result"] not in (SUCCESS, NO_SUCH_OBJECT):
         raise DirectoryError(f"a search below {base} returned {result['description']}")
-    return [one for one in connection.response or () if one["type"] == "searchResEntry"]
+    return [entry for entry in connection.response or () if entry["type"] == "searchResEntry"]
