@@ -59,7 +59,7 @@ def test_apache_denies_removed_member_at_next_refresh(site: Site, person: Person
         time.sleep(FRESH_SECONDS)
         assert person.get_without_redirects(f"{apache.url}/private/").status_code != 200, apache.log
         page = person.get(f"{apache.url}/private/")
-        assert (page.status_code, "not open to you" in page.text) == (403, True), page.text
+        assert (page.status_code, "No access to this application" in page.text) == (403, True), page.text
 
 
 def test_apache_refreshes_tokens(apache: Apache, site: Site, person: Person) -> None:

@@ -25,7 +25,7 @@ def application(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder, source = tmp_path_factory.mktemp("authlib"), HERE / "authlib_flask" / "app.py"
     soon = "60"  # Authlib refreshes tokens in their last minute
     with flask_application(
-        site, folder, source, callback="/callback", after_logout="/signed-out", access_token_lifetime_seconds=soon
+        site, folder, source, callback="/callback", after_logout="/signed-out", access_token_lifetime=soon
     ) as application:
         yield application
 

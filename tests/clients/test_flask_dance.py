@@ -12,7 +12,7 @@ from tests.clients.flask_applications import flask_recipe
 from tests.clients.person import Person
 from tests.clients.site import Site
 
-EXTRA_PAGES = Path(__file__).with_name("flask_dance") / "beside.py"
+EXTRA_PAGES = Path(__file__).with_name("flask_dance") / "extra_pages.py"
 
 
 @pytest.fixture(scope="module")
