@@ -275,7 +275,7 @@ def test_upgrade_lists_changes_and_prepares_the_way_back(first: Hub, bob: Journe
 
 
 def test_command_works_on_the_server_itself(first: Hub, bob: Journey) -> None:
-    assert re.search(r"^bob .* exists", first.on_machine("users --no-sizes", where="monitoring"), re.M)
+    assert re.search(r"^bob .* exists", first.on_machine("users --no-sizes", where="deployment/monitoring"), re.M)
 
 
 @pytest.fixture(scope="module")
