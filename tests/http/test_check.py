@@ -161,7 +161,7 @@ BROKEN = {
         ("refused", "Start it, or correct host"),
     ),
     "the database is of a newer version": BrokenSetup(
-        newer_database, "database", ("newer version", "Install that one")
+        newer_database, "database", ("newer version", "Install that version")
     ),
     "the secret key is from an example": BrokenSetup(
         lambda site: {

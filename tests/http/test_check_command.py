@@ -155,7 +155,7 @@ def test_missing_database_is_not_created(site: Site) -> None:
 def test_malformed_database_url_is_settings_fault(site: Site) -> None:
     checked = site.run_check(database_url="postgresql://u:db-s3cret@127.0.0.1:notaport/db")
 
-    assert "FAULT    settings: PASSERELLE_DATABASE_URL: names no server" in checked.stdout
+    assert "FAULT    settings: PASSERELLE_DATABASE_URL: is invalid: the port" in checked.stdout
     assert "s3cret" not in checked.stdout + checked.stderr
 
 
