@@ -1,6 +1,6 @@
-"""Certificates from a real ACME authority, by both challenges, seen by a client that trusts that authority alone.
+"""Certificates from a real ACME authority with both challenges, for a client that trusts only that authority.
 
-Traefik and the bridge alone are started: the hub asks nobody for a certificate. The tests build on each other.
+Only Traefik and the bridge are started. The tests depend on each other in this order.
 """
 
 import os
@@ -51,7 +51,7 @@ def up(deployment: Deployment, authority: AcmeAuthority, *services: str, challen
 
 
 def connect(deployment: Deployment, host: str, trust: ssl.SSLContext) -> ssl.SSLSocket:
-    """As a client that trusts nothing else; raises if the certificate is not for this host or not from there."""
+    """Connect and verify that the certificate is for this host and from this authority."""
     return trust.wrap_socket(
         socket.create_connection(("127.0.0.1", deployment.https_port), timeout=10), server_hostname=host
     )
@@ -67,13 +67,13 @@ def certificate(deployment: Deployment, host: str, trust: ssl.SSLContext) -> x50
 def is_trusted(deployment: Deployment, host: str, trust: ssl.SSLContext) -> bool:
     try:
         connect(deployment, host, trust).close()
-    except OSError:  # what is not trusted, and a Traefik that is just starting
+    except OSError:  # an untrusted certificate, or a Traefik that is starting
         return False
     return True
 
 
-def readers_of_the_store(deployment: Deployment) -> str:
-    """Who may read what Traefik keeps of an authority."""
+def storage_permissions(deployment: Deployment) -> str:
+    """Return mode and owner of Traefik's ACME storage."""
     stores = ("/acme/http-http.json", "/acme/tls-http.json")
     return deployment.docker("exec", deployment.container("traefik"), "stat", "-c", "%a %U", *stores)
 
@@ -101,7 +101,7 @@ def test_http_challenge_issues_for_every_host(deployment: Deployment, authority:
 
 
 def test_acme_storage_is_private(deployment: Deployment) -> None:
-    assert readers_of_the_store(deployment).splitlines() == ["600 root"] * 2
+    assert storage_permissions(deployment).splitlines() == ["600 root"] * 2
 
 
 def test_only_challenges_are_served_over_http(deployment: Deployment) -> None:
@@ -112,16 +112,16 @@ def test_only_challenges_are_served_over_http(deployment: Deployment) -> None:
 def test_tls_challenge_issues_for_every_host(deployment: Deployment, authority: AcmeAuthority) -> None:
     trust = authority.trust_context()
     before = {host: certificate(deployment, host, trust).serial_number for host in (HUB, AUTH)}
-    asked_over_http, proven = said_how_often(authority)
+    http_requests, validated = count_log_entries(authority)
     up(deployment, authority, *EDGE, challenge="tls")
     for host in (HUB, AUTH):
         deployment.wait(lambda: is_trusted(deployment, host, trust), f"certificate for {host}")  # noqa: B023
         assert certificate(deployment, host, trust).serial_number != before[host]
-    # The authority does not say that it asked by TLS; it says when it asks by HTTP, and that the name was proven.
-    assert said_how_often(authority) == (asked_over_http, proven + 2)
+    # The authority does not log TLS challenges; it logs HTTP requests and validated names.
+    assert count_log_entries(authority) == (http_requests, validated + 2)
 
 
-def said_how_often(authority: AcmeAuthority) -> tuple[int, int]:
+def count_log_entries(authority: AcmeAuthority) -> tuple[int, int]:
     said = authority.log()
     return said.count("Attempting to validate w/ HTTP"), said.count("set VALID by completed challenge")
 
@@ -146,4 +146,4 @@ def test_own_certificate_with_acme_stops_start(deployment: Deployment, authority
     changed = PRODUCTION | authority.settings
     done = deployment.compose("run", "--rm", "--no-deps", "prepare", check=False, changed=changed)
     assert done.returncode == 1
-    assert "/certs/server.crt is there and ACME_EMAIL is set" in done.stderr
+    assert "/certs/server.crt exists and ACME_EMAIL is set" in done.stderr

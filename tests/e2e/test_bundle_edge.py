@@ -1,7 +1,7 @@
-"""The edge while people work: new certificates, a dashboard, limits, a second deployment on the same machine.
+"""The edge during use: certificate reload, dashboard, limits, a second deployment on the same machine.
 
-The tests share one deployment and Bob's lab in it, and build on each other in this order. While the others run, a
-slow upload and a quiet WebSocket are under way through the edge; the last tests look at what became of them.
+The tests share one deployment with Bob's lab and depend on each other in this order. A slow upload and an idle
+WebSocket run through the edge in the background; the last tests check them.
 """
 
 import json
@@ -27,15 +27,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
 
 HUB, AUTH, CAS = "jupyter.localhost", "auth.localhost", "cas.localhost"
 HOSTS = [HUB, AUTH, CAS]
-SLOW = 70  # seconds; Traefik's own limit for a request's body is 60
+SLOW = 70  # seconds; Traefik's default limit for a request body is 60
 UPLOAD_BYTES = 8_000_000
 LARGE_BYTES = 120_000_000
 AUTH_RATE_PER_MINUTE = 60
 
 
 @dataclass
-class UnderWay:
-    """What goes through the edge all the while."""
+class OpenConnections:
+    """The connections that stay open through the edge."""
 
     token: str
     upload: SlowUpload
@@ -45,7 +45,7 @@ class UnderWay:
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
-    # Few enough to meet the limit, enough for the people of these tests.
+    # Low enough to reach the limit, high enough for the users of these tests.
     replace_setting(folder / ".env", "AUTH_RATE_PER_MINUTE", str(AUTH_RATE_PER_MINUTE))
     ours = Deployment(folder, f"passerelle-edge-{os.getpid()}", http_port=free_port(0), https_port=free_port(0))
     try:
@@ -57,7 +57,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 
 def replace_setting(file: Path, name: str, value: str) -> None:
-    """As an administrator edits .env."""
+    """Set a variable in .env."""
     text = file.read_text()
     assert f"\n{name}=" in text
     file.write_text(re.sub(rf"(?m)^{name}=.*$", f"{name}={value}", text))
@@ -65,15 +65,15 @@ def replace_setting(file: Path, name: str, value: str) -> None:
 
 @pytest.fixture(scope="module")
 def token(deployment: Deployment) -> str:
-    """Bob signs in and his lab starts; the rest is done by programs of his.
+    """Sign Bob in, start his lab and return his token, for requests without a browser.
 
-    A Chromium on the engine's own machine drops its requests whenever a container comes or goes.
+    A Chromium on the engine's machine drops requests when a container starts or stops.
     """
     return signed_in(deployment, HUB)
 
 
 def signed_in(deployment: Deployment, hub_host: str) -> str:
-    """Bob's token, and his lab is ready."""
+    """Sign Bob in, start his lab and return his token."""
     bob = Person(deployment, hub_host)
     token = bob.sign_in("bob", "bob-demo")
     bob.start_lab("bob", token)
@@ -81,7 +81,7 @@ def signed_in(deployment: Deployment, hub_host: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def under_way(deployment: Deployment, token: str) -> Iterator[UnderWay]:
+def connections(deployment: Deployment, token: str) -> Iterator[OpenConnections]:
     quiet = Kernel(deployment, HUB, "bob", token=token)
     assert "".join(quiet.run("kept = 'from before'; print(kept)")) == "from before\n"
     upload = SlowUpload(
@@ -93,16 +93,16 @@ def under_way(deployment: Deployment, token: str) -> Iterator[UnderWay]:
         size=UPLOAD_BYTES,
     )
     upload.start()
-    yield UnderWay(token, upload, quiet)
+    yield OpenConnections(token, upload, quiet)
     quiet.close()
 
 
 def ask_lab(
-    deployment: Deployment, under_way: UnderWay, method: str, path: str, data: dict[str, str] | None = None
+    deployment: Deployment, connections: OpenConnections, method: str, path: str, data: dict[str, str] | None = None
 ) -> requests.Response:
-    """As a program of Bob's, at his lab."""
+    """Send a request to Bob's lab with his token."""
     body = json.dumps(data) if data else None
-    return ask(deployment, HUB, method, f"/user/bob{path}", token=under_way.token, data=body)
+    return ask(deployment, HUB, method, f"/user/bob{path}", token=connections.token, data=body)
 
 
 def certificates_log(deployment: Deployment) -> str:
@@ -112,10 +112,10 @@ def certificates_log(deployment: Deployment) -> str:
 # ── Certificates, while Bob computes ─────────────────────────────────────────────────────────────────────────
 
 
-def test_new_certificate_is_served_during_computation(deployment: Deployment, under_way: UnderWay) -> None:
+def test_new_certificate_is_served_during_computation(deployment: Deployment, connections: OpenConnections) -> None:
     before = deployment.fingerprint(HUB)
     traefik = deployment.started_at("traefik")
-    kernel = Kernel(deployment, HUB, "bob", token=under_way.token)
+    kernel = Kernel(deployment, HUB, "bob", token=connections.token)
     printed = kernel.run("import time\nfor n in range(200):\n    time.sleep(0.15); print(n, flush=True)")
     counted = next(printed)
 
@@ -168,37 +168,39 @@ def test_last_of_many_certificates_is_served(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("path", ["/hub/login", "/user/bob/lab", "/user/bob/api/status"])
-def test_edge_adds_headers_and_keeps_those_of_jupyter(deployment: Deployment, under_way: UnderWay, path: str) -> None:
-    headers = ask(deployment, HUB, "GET", path, token=under_way.token).headers
+def test_edge_adds_headers_and_keeps_those_of_jupyter(
+    deployment: Deployment, connections: OpenConnections, path: str
+) -> None:
+    headers = ask(deployment, HUB, "GET", path, token=connections.token).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
     assert "Server" not in headers
-    assert "Strict-Transport-Security" not in headers  # for *.localhost it would reach every project of this machine
+    assert "Strict-Transport-Security" not in headers  # for *.localhost it would affect every project on this machine
     assert "frame-ancestors" in headers["Content-Security-Policy"]
 
 
-def test_user_page_keeps_sandbox_of_jupyter(deployment: Deployment, under_way: UnderWay) -> None:
+def test_user_page_keeps_sandbox_of_jupyter(deployment: Deployment, connections: OpenConnections) -> None:
     page = {"type": "file", "format": "text", "content": "<script>alert(1)</script>"}
-    assert ask_lab(deployment, under_way, "PUT", "/api/contents/page.html", page).status_code == 201
-    shown = ask_lab(deployment, under_way, "GET", "/files/page.html")
+    assert ask_lab(deployment, connections, "PUT", "/api/contents/page.html", page).status_code == 201
+    shown = ask_lab(deployment, connections, "GET", "/files/page.html")
     assert shown.status_code == 200
     assert "sandbox" in shown.headers["Content-Security-Policy"]
 
 
-def test_encoded_slash_reaches_lab(deployment: Deployment, under_way: UnderWay) -> None:
+def test_encoded_slash_reaches_lab(deployment: Deployment, connections: OpenConnections) -> None:
     folder = {"type": "directory"}
-    assert ask_lab(deployment, under_way, "PUT", "/api/contents/a", folder).status_code == 201
+    assert ask_lab(deployment, connections, "PUT", "/api/contents/a", folder).status_code == 201
     text = {"type": "file", "format": "text", "content": "found"}
-    assert ask_lab(deployment, under_way, "PUT", "/api/contents/a/b.txt", text).status_code == 201
-    found = ask_lab(deployment, under_way, "GET", "/api/contents/a%2Fb.txt")
+    assert ask_lab(deployment, connections, "PUT", "/api/contents/a/b.txt", text).status_code == 201
+    found = ask_lab(deployment, connections, "GET", "/api/contents/a%2Fb.txt")
     assert (found.status_code, found.json()["content"]) == (200, "found")
     odd = quote("50 % ü #?.txt")
-    assert ask_lab(deployment, under_way, "PUT", f"/api/contents/{odd}", text).status_code == 201
+    assert ask_lab(deployment, connections, "PUT", f"/api/contents/{odd}", text).status_code == 201
 
 
-def test_large_upload_passes_edge(deployment: Deployment, under_way: UnderWay) -> None:
+def test_large_upload_passes_edge(deployment: Deployment, connections: OpenConnections) -> None:
     whole = {"type": "file", "format": "text", "content": "x" * LARGE_BYTES}
-    answer = ask_lab(deployment, under_way, "PUT", "/api/contents/large.txt", whole)
+    answer = ask_lab(deployment, connections, "PUT", "/api/contents/large.txt", whole)
     assert (answer.status_code, answer.json()["size"]) == (201, LARGE_BYTES)
 
 
@@ -210,16 +212,16 @@ def test_sign_in_rejects_large_body(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize(("host", "path"), [(HUB, "/hub/oauth_callback"), (AUTH, "/authorize")])
 def test_sign_in_rate_limit_does_not_affect_labs(
-    deployment: Deployment, under_way: UnderWay, host: str, path: str
+    deployment: Deployment, connections: OpenConnections, host: str, path: str
 ) -> None:
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: deployment.get(host, path), range(3 * AUTH_RATE_PER_MINUTE)))
     refused = [answer for answer in answers if answer.status == 429]
     assert refused
     assert "Retry-After" in refused[0].headers
-    # Half of a minute's at once, and what has been added meanwhile.
+    # The burst is half of a minute's requests, plus those added since.
     assert len(answers) - len(refused) >= AUTH_RATE_PER_MINUTE // 2
-    assert ask_lab(deployment, under_way, "GET", "/api/status").status_code == 200
+    assert ask_lab(deployment, connections, "GET", "/api/status").status_code == 200
     assert deployment.get(AUTH, "/.well-known/openid-configuration").status == 200
 
 
@@ -228,7 +230,7 @@ def test_sign_in_rate_limit_does_not_affect_labs(
 
 @pytest.fixture(scope="module")
 def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Beside the first, by the settings that docs/hub/edge.md names."""
+    """Start a second deployment with the settings of docs/hub/edge.md."""
     folder = clean_clone(tmp_path_factory.mktemp("second"))
     for name, host in {"HUB_HOST": HUB, "AUTH_HOST": AUTH, "CAS_HOST": CAS}.items():
         replace_setting(folder / ".env", name, f"second-{host}")
@@ -240,8 +242,8 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         ours.remove()
 
 
-def belongings(deployment: Deployment) -> set[str]:
-    """Every container, network and volume of a deployment, its labs and homes included."""
+def resources_of(deployment: Deployment) -> set[str]:
+    """Return all containers, networks and volumes of a deployment, including labs and homes."""
     named = f"name={deployment.project}-|{deployment.project}_"
     lists = (("ps", "--all", "--format", "{{.Names}}"), ("network", "ls", "--format", "{{.Name}}"))
     everything = [deployment.docker(*words, "--filter", named) for words in lists]
@@ -250,7 +252,7 @@ def belongings(deployment: Deployment) -> set[str]:
 
 
 def test_second_deployment_is_isolated_and_removable(
-    deployment: Deployment, second: Deployment, under_way: UnderWay
+    deployment: Deployment, second: Deployment, connections: OpenConnections
 ) -> None:
     second_hub = f"second-{HUB}"
     kernel = Kernel(second, second_hub, "bob", token=signed_in(second, second_hub))
@@ -258,8 +260,8 @@ def test_second_deployment_is_isolated_and_removable(
     kernel.close()
     assert second.labs() == [f"{second.project}-lab-bob"]
     assert deployment.labs() == [f"{deployment.project}-lab-bob"]
-    assert belongings(deployment).isdisjoint(belongings(second))
-    assert {"bridge-data", "hub-data"} <= {name.partition("_")[2] for name in belongings(second)}
+    assert resources_of(deployment).isdisjoint(resources_of(second))
+    assert {"bridge-data", "hub-data"} <= {name.partition("_")[2] for name in resources_of(second)}
     template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
     theirs = deployment.docker("inspect", "--format", template, deployment.container("hub")).split()
     assert second.reachable_from_lab("bob", {f"hub at {number}": f"{number}:8081" for number in theirs}) == set()
@@ -271,26 +273,26 @@ def test_second_deployment_is_isolated_and_removable(
 
     second.remove()
 
-    assert belongings(second) == set()
+    assert resources_of(second) == set()
     assert deployment.labs() == [f"{deployment.project}-lab-bob"]
-    assert ask_lab(deployment, under_way, "GET", "/api/status").status_code == 200
+    assert ask_lab(deployment, connections, "GET", "/api/status").status_code == 200
 
 
 # ── What was under way ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_slow_upload_of_over_a_minute_succeeds(deployment: Deployment, under_way: UnderWay) -> None:
-    under_way.upload.join(timeout=SLOW + 30)
-    assert under_way.upload.took > 60
-    assert under_way.upload.answer.startswith("HTTP/1.1 201"), under_way.upload.answer
-    kept = ask_lab(deployment, under_way, "GET", "/api/contents/slow.bin?content=0")
+def test_slow_upload_of_over_a_minute_succeeds(deployment: Deployment, connections: OpenConnections) -> None:
+    connections.upload.join(timeout=SLOW + 30)
+    assert connections.upload.took > 60
+    assert connections.upload.answer.startswith("HTTP/1.1 201"), connections.upload.answer
+    kept = ask_lab(deployment, connections, "GET", "/api/contents/slow.bin?content=0")
     assert kept.json()["size"] == UPLOAD_BYTES
 
 
-def test_idle_websocket_survives_a_minute(under_way: UnderWay) -> None:
-    """Through every certificate of the tests above, over the one WebSocket."""
-    assert time.monotonic() - under_way.quiet.open_store > 60
-    assert "".join(under_way.quiet.run("print(kept)")) == "from before\n"
+def test_idle_websocket_survives_a_minute(connections: OpenConnections) -> None:
+    """The WebSocket survives all certificate changes of the tests above."""
+    assert time.monotonic() - connections.quiet.open_store > 60
+    assert "".join(connections.quiet.run("print(kept)")) == "from before\n"
 
 
 # ── The dashboard ────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""The real engine's words for what goes wrong, because hub/spawner/errors.py can only go by them."""
+"""Error messages of a real engine, which hub/spawner/errors.py has to recognise."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def reason(engine: docker.APIClient, **wanted: object) -> str:
 
 
 def test_missing_gpu(engine: docker.APIClient) -> None:
-    """The engine takes the request as it is, and only the machine lacks the device."""
+    """The engine accepts the request; only the device is missing."""
     request = DeviceRequest(device_ids=["passerelle-none"], capabilities=[["gpu"]])
     assert reason(engine, device_requests=[request]) == "gpu"
 

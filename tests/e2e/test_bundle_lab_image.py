@@ -1,4 +1,4 @@
-"""The lab's image without a hub: built, refused, and tried alone as lab/README.md says."""
+"""The lab's image without a hub: builds, rejected builds, and the commands of lab/README.md."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A clone in which nothing runs."""
+    """Return a clone without running services."""
     ours = Deployment(clean_clone(tmp_path_factory.mktemp("clone")), f"passerelle-image-{os.getpid()}")
     try:
         yield ours
@@ -29,7 +29,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 
 def page_at(port: int, path: str) -> str:
-    """A page of this machine, or nothing while it is not served."""
+    """Return a page of this machine, or "" while it is not served."""
     with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
         return str(answer.read().decode())
     return ""

@@ -1,7 +1,7 @@
-"""Labs by group on a running deployment: which image, how much of the machine, and what people read when there is none.
+"""Labs by group on a running deployment: images, resource limits, and messages of failed starts.
 
-Alice is staff and an administrator, Bob a student (demo/cas/cas_users.py). The tests share one deployment and build on
-each other in this order.
+Alice is staff and an administrator, Bob a student (demo/cas/cas_users.py). The tests share one deployment and depend
+on each other in this order.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def image_id(deployment: Deployment, name: str) -> str:
 
 
 def ask(person: Journey, method: str, path: str, body: object = None) -> tuple[int, str]:
-    """Call the hub's API as this person's browser could."""
+    """Call the hub's API in the user's browser session."""
     with person.page.context.new_page() as page:
         page.goto(f"{person.hub_url}/hub/home")
         status, text = page.evaluate(
@@ -132,7 +132,7 @@ def ask(person: Journey, method: str, path: str, body: object = None) -> tuple[i
 
 
 def stop(deployment: Deployment, person: Journey) -> None:
-    """Whether the answer arrives or not: see `stop_lab` in test_compose.py."""
+    """Stop the lab; the response may be lost, see `stop_lab` in test_compose.py."""
     name = person.user
     with contextlib.suppress(Error):
         ask(person, "DELETE", f"{name}/server")
@@ -153,7 +153,7 @@ def test_hub_start_logs_missing_images(deployment: Deployment) -> None:
 
 
 class TestStudent:
-    """Bob, who has one image and less of the machine."""
+    """Bob, with one image and lower limits."""
 
     def test_gets_lab_with_limits_of_students(self, deployment: Deployment, bob: Journey) -> None:
         lab = container(deployment, "bob")
@@ -215,7 +215,7 @@ class TestStudent:
 
 
 class TestStaffMember:
-    """Alice, in two groups, who may choose."""
+    """Alice, in two groups, with a choice of images."""
 
     def choose(self, alice: Journey, name: str) -> None:
         alice.goto(f"{alice.hub_url}/hub/spawn/alice")

@@ -1,6 +1,6 @@
-"""A lab's life on a running deployment: terms and announcement before it, progress, limits by group, its end.
+"""The lifecycle of labs on a running deployment: terms, announcement, progress, limits by group, culling.
 
-The tests share one deployment and build on each other in this order, because starting it is the dear part.
+The tests share one deployment, because its start is slow, and depend on each other in this order.
 """
 
 # ruff: noqa: RUF001  # French has apostrophes of its own
@@ -30,7 +30,7 @@ IDLE, AGE, WARNING = 30, 90, 20  # seconds
 HUB_WAIT = 180
 KEPT = "kept.txt"
 PHONE = {"viewport": {"width": 320, "height": 640}, "locale": "fr-FR", "is_mobile": True, "has_touch": True}
-# Pages of our own and their headings, for somebody who is signed in and whose lab cannot start.
+# Pages of the hub and their headings, for a signed-in user whose lab cannot start.
 PAGES = {
     "/hub/spawn": ("Your lab did not start", "Votre laboratoire n’a pas démarré"),
     "/hub/terms": ("Terms of use", "Conditions d’utilisation"),
@@ -38,7 +38,7 @@ PAGES = {
     "/hub/nowhere": ("Not Found", "Page introuvable"),
     "/hub/oauth_callback?code=x&state=y": ("This sign-in has expired", "Cette connexion n’est plus valable"),
 }
-# Keeps what the start-up page tells, beyond the reload that ends it.
+# Keeps the progress messages across the final reload of the page.
 RECORD = """
 const record = () => new MutationObserver(() => sessionStorage.setItem("told",
     JSON.stringify([...document.querySelectorAll("#progress-log li")].map(line => line.textContent))
@@ -48,7 +48,7 @@ addEventListener("DOMContentLoaded", () => { if (document.getElementById("progre
 
 
 def change(file: Path, **settings: str) -> None:
-    """Set names in .env, as an administrator edits it."""
+    """Set variables in .env."""
     text = file.read_text()
     for name, value in settings.items():
         text, found = re.subn(rf"(?m)^#?{name}=.*$", f"{name}={value}", text)
@@ -89,17 +89,17 @@ def bob(deployment: Deployment) -> Iterator[Journey]:
 
 
 def wait_for_hub(deployment: Deployment) -> None:
-    """Until it serves again; on a busy machine that takes long, and it is not what is tested here."""
+    """Wait until the hub is healthy; a busy machine may take long."""
     deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub", HUB_WAIT)
 
 
 def wait_for_log(deployment: Deployment, said: str) -> None:
-    """Told when the hub is done with the stop, a few seconds after the container has gone."""
+    """Wait for a log line of the hub, which follows the end of the container by seconds."""
     deployment.wait(lambda: said in deployment.compose("logs", "hub").stdout, f"{said!r} in the log")
 
 
 def start_by_api(person: Journey, server: str) -> int:
-    """What the hub's API answers to a start from the browser's own session."""
+    """Start a server through the hub's API in the browser's session; return the status."""
     person.page.locator("[name=_xsrf]").wait_for(state="attached")
     return int(
         person.page.evaluate(
@@ -125,7 +125,7 @@ def test_labs_require_accepted_terms(deployment: Deployment, bob: Journey) -> No
     bob.page.get_by_role("button", name="Sign in with CAS").click()
     bob.fill_cas_form("bob", "bob-demo")
     bob.page.get_by_role("heading", name="Rules").wait_for()
-    assert bob.page.title() == "Terms of use"  # and no script of theirs ran
+    assert bob.page.title() == "Terms of use"  # and no script in the terms ran
     bob.page.get_by_role("button", name="I do not accept").click()
     bob.page.get_by_text("no lab can be started for you").wait_for()
     assert start_by_api(bob, "server") == 403
@@ -203,7 +203,7 @@ def test_new_terms_are_accepted_without_scripts(deployment: Deployment, bob: Jou
 
 
 def compute_until_culled(deployment: Deployment) -> None:
-    """Alice's day: a cell that computes in silence, a warning, and no lab any more."""
+    """Run a silent cell as Alice until the warning and the end of her lab."""
     with Journey(deployment.url(HUB), name="lifecycle-alice") as alice:
         alice.user = "alice"
         alice.open_hub()
@@ -222,15 +222,15 @@ def compute_until_culled(deployment: Deployment) -> None:
 
 
 class TestCulling:
-    """Alice computes in silence until her lab is too old; Bob's is forgotten, and his group's setting changes."""
+    """Alice's busy lab reaches its maximum age; Bob's lab is idle, and the setting of his group changes."""
 
     def test_maximum_age_is_announced_and_busy_lab_is_not_idle(self, deployment: Deployment, bob: Journey) -> None:
-        with ThreadPoolExecutor(1) as beside_bob:  # one thread has one playwright
-            beside_bob.submit(compute_until_culled, deployment).result()
+        with ThreadPoolExecutor(1) as executor:  # playwright runs once in each thread
+            executor.submit(compute_until_culled, deployment).result()
         wait_for_log(deployment, "stopped lab alice/: maximum age")
         assert (
             "stopped lab bob" not in deployment.compose("logs", "hub").stdout
-        )  # 0: never, which is more generous than everybody's
+        )  # 0 means never, which is the higher of both limits
         home = f"{deployment.project}-home-alice:/h"
         kept = deployment.docker("run", "--rm", "-v", home, f"{deployment.project}-lab", "cat", f"/h/{KEPT}")
         assert kept.endswith("alice's")
@@ -240,7 +240,7 @@ class TestCulling:
         toml.write_text(f"[groups.students]\nidle_timeout = {IDLE}\n")
         deployment.compose("restart", "--no-deps", "hub")
         wait_for_hub(deployment)
-        # Forgotten while Alice worked, and the new time holds at once.
+        # Bob's lab was idle meanwhile, and the new limit applies immediately.
         deployment.wait(lambda: not deployment.labs(), "bob's lab stopped by the new setting", HUB_WAIT)
         bob.restart_lab()
         warning = bob.page.locator(".jp-toast-message", has_text="it is not in use").first
@@ -255,7 +255,7 @@ class TestCulling:
 
 
 def check_page(page: Page) -> None:
-    """Open to everyone."""
+    """Check that a page is accessible."""
     found = Axe().run(page)
     assert found.violations_count == 0, f"{page.url}: {found.generate_report()}"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{page.url} scrolls sideways"

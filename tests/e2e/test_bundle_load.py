@@ -1,6 +1,6 @@
-"""A class presses "Sign in" at the same moment, and everybody gets a lab.
+"""A class signs in at the same moment, and every student gets a lab.
 
-Six students by default; thirty, as at nine o'clock, with PASSERELLE_TEST_LONG=1.
+There are six students by default, and thirty with PASSERELLE_TEST_LONG=1.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The accounts of a machine, by PAM as it is in the hub's image and with no more rights than the hub has."""
+"""Accounts of a machine through PAM, in the hub's image and with the hub's rights."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ print(model and (model["name"], model["groups"], model["admin"]))
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A machine of our own: its files in the place of this machine's, all else as compose.pam.yml says."""
+    """Return a deployment with its own account files and compose.pam.yml."""
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
     overlay = (folder / "compose.pam.yml").read_text()
     hashed = subprocess.run(["openssl", "passwd", "-6", PASSWORD], capture_output=True, text=True, check=True)

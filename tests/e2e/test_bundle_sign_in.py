@@ -1,7 +1,7 @@
-"""By the bridge, in the deployment: groups that change, sessions that CAS ends, a bridge that is away for a moment.
+"""Authentication in the deployment: changed groups, sessions ended by CAS, an outage of the bridge.
 
-The tests share one deployment and one browser, and build on each other in this order. Times are short: facts count for
-MAX_AGE seconds, and the hub asks the bridge every second.
+The tests share one deployment and one browser, and depend on each other in this order. An identity is valid for
+MAX_AGE seconds, and the hub revalidates every second.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from tests.support.docker.deployment import Deployment, clean_clone, free_port
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
 
 HUB, CAS = "jupyter.localhost", "cas.localhost"
-MAX_AGE = 20
+MAX_AGE = 12  # seconds
 SITE = """\
 c.Authenticator.auth_refresh_age = 1
-# The lab asks the hub anew each second who its visitor is, instead of every five minutes.
+# The lab revalidates its user at the hub every second instead of every five minutes.
 c.Spawner.args = [*c.Spawner.args, "--HubOAuth.cache_max_age=1"]
 """
 
@@ -51,14 +51,14 @@ def bob(deployment: Deployment) -> Iterator[Journey]:
         yield journey
 
 
-def puts_into(deployment: Deployment, *groups: str) -> None:
-    """Bob, at CAS."""
+def set_groups(deployment: Deployment, *groups: str) -> None:
+    """Set Bob's groups at CAS."""
     code = "import sys; open('/data/groups.json', 'w').write(sys.argv[1])"
     deployment.docker("exec", deployment.container("cas"), "python", "-c", code, json.dumps({"bob": groups}))
 
 
-def lab_answers(bob: Journey) -> int:
-    """What the notebook in the first tab gets when it saves, asks, …"""
+def lab_status(bob: Journey) -> int:
+    """Return the status of a request that the notebook in the first tab sends."""
     script = """async () => {
         const token = document.cookie.match(/_xsrf=([^;]+)/)[1];
         const asks = {cache: "no-store", headers: {"X-XSRFToken": token}};
@@ -67,8 +67,8 @@ def lab_answers(bob: Journey) -> int:
     return int(bob.retry_on_network_change(lambda: bob.page.evaluate(script)))
 
 
-def is_of_the_open_lab(answer: Response) -> bool:
-    """What JupyterLab in the first tab asked for by itself, and got."""
+def is_lab_request(answer: Response) -> bool:
+    """Return whether this is a successful request of JupyterLab itself."""
     return "/user/bob/api/" in answer.url and "content=0" not in answer.url and answer.status == 200
 
 
@@ -80,8 +80,8 @@ def groups_of_bob(deployment: Deployment) -> list[str]:
     return [name for (name,) in rows]
 
 
-def opens_home(bob: Journey) -> tuple[int, str, str]:
-    """The hub's own page in another tab: status, address and text. Where the browser passes on its way is no click."""
+def open_home(bob: Journey) -> tuple[int, str, str]:
+    """Open the hub's home page in another tab; return status, path and text after all redirects."""
     with bob.page.context.new_page() as tab:
         answer = bob.retry_on_network_change(lambda: tab.goto(f"{bob.hub_url}/hub/home"))
         assert answer is not None
@@ -93,10 +93,10 @@ HOME = (200, "/hub/home")
 
 def test_old_identity_is_revalidated_silently(deployment: Deployment, bob: Journey) -> None:
     assert groups_of_bob(deployment) == ["students"]
-    puts_into(deployment, "students", "algebra")
+    set_groups(deployment, "students", "algebra")
     time.sleep(MAX_AGE + 1)
-    assert lab_answers(bob) == 200, "an open lab is not disturbed"
-    assert opens_home(bob)[:2] == HOME
+    assert lab_status(bob) == 200, "an open lab is not disturbed"
+    assert open_home(bob)[:2] == HOME
     assert groups_of_bob(deployment) == ["algebra", "students"]
 
 
@@ -104,34 +104,34 @@ def test_bridge_outage_keeps_sessions(deployment: Deployment, bob: Journey) -> N
     deployment.compose("stop", "--timeout", "2", "bridge")
     try:
         time.sleep(1.5)
-        assert opens_home(bob)[:2] == HOME
-        assert lab_answers(bob) == 200
+        assert open_home(bob)[:2] == HOME
+        assert lab_status(bob) == 200
     finally:
         deployment.compose("start", "bridge")
     deployment.wait(lambda: deployment.state("bridge") == "running healthy", "healthy bridge", seconds=120)
     time.sleep(1.5)
-    assert opens_home(bob)[:2] == HOME
+    assert open_home(bob)[:2] == HOME
 
 
 def test_removed_group_member_loses_access(deployment: Deployment, bob: Journey) -> None:
     lab = deployment.lab_id("bob")
-    puts_into(deployment, "alumni")
+    set_groups(deployment, "alumni")
     time.sleep(MAX_AGE + 1)
-    status, _, text = opens_home(bob)
+    status, _, text = open_home(bob)
     assert status == 403
     assert "this hub is not open to you" in text
-    deployment.wait(lambda: lab_answers(bob) == 403, "lab that refuses", seconds=15)
+    deployment.wait(lambda: lab_status(bob) == 403, "lab that refuses", seconds=15)
     assert deployment.lab_id("bob") == lab, "what they computed is not lost with the access"
 
 
 def test_restored_group_member_finds_running_lab(deployment: Deployment, bob: Journey) -> None:
     lab = deployment.lab_id("bob")
-    puts_into(deployment, "students")
-    time.sleep(MAX_AGE / 2 + 1)  # until then the bridge has just asked CAS
+    set_groups(deployment, "students")
+    time.sleep(MAX_AGE / 2 + 1)  # the bridge has just asked CAS and waits this long
     bob.open_hub()
     bob._sign_in_button().click()
     bob.wait_for_lab()
-    assert lab_answers(bob) == 200
+    assert lab_status(bob) == 200
     assert deployment.lab_id("bob") == lab
 
 
@@ -139,8 +139,8 @@ def test_cas_logout_ends_hub_session_and_lab_access(deployment: Deployment, bob:
     elsewhere = bob.page.context.new_page()
     elsewhere.goto(deployment.url(CAS, "/cas/logout"))
     elsewhere.close()
-    deployment.wait(lambda: lab_answers(bob) == 403, "lab that refuses", seconds=15)
-    assert opens_home(bob)[1].startswith("/hub/login")
+    deployment.wait(lambda: lab_status(bob) == 403, "lab that refuses", seconds=15)
+    assert open_home(bob)[1].startswith("/hub/login")
 
 
 def test_strict_refresh_blocks_open_lab_until_revalidation(deployment: Deployment, bob: Journey) -> None:
@@ -150,12 +150,12 @@ def test_strict_refresh_blocks_open_lab_until_revalidation(deployment: Deploymen
     deployment.compose("restart", "--no-deps", "hub")
     deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub", seconds=120)
     bob.sign_in("bob", "bob-demo")
-    assert lab_answers(bob) == 200
+    assert lab_status(bob) == 200
     time.sleep(MAX_AGE + 1)
-    deployment.wait(lambda: lab_answers(bob) == 403, "lab that waits", seconds=20)
-    assert opens_home(bob)[:2] == HOME
-    with bob.page.expect_response(is_of_the_open_lab, timeout=60_000):
-        pass  # JupyterLab itself asks again every few seconds
+    deployment.wait(lambda: lab_status(bob) == 403, "lab that waits", seconds=20)
+    assert open_home(bob)[:2] == HOME
+    with bob.page.expect_response(is_lab_request, timeout=60_000):
+        pass  # JupyterLab polls every few seconds
 
 
 def test_site_configuration_error_names_line(deployment: Deployment) -> None:

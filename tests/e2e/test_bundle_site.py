@@ -1,4 +1,4 @@
-"""One's own settings beside the tracked ones, as the page describes it; compose says what it makes of them."""
+"""Site settings as docs/hub/site.md describes them, checked with `docker compose config`."""
 
 import json
 import re
@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs/hub/site.md").read_text()
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A clone whose administrator did what the page says."""
+    """Return a clone with the site settings of the page."""
     folder = clean_clone(tmp_path)
     (written,) = re.findall(r"cat > \.env <<'END'\n(.*?)END\n", PAGE, re.DOTALL)
     (folder / "deployment/site/.env").write_text(written)
@@ -39,12 +39,12 @@ def config(folder: Path) -> dict[str, Any]:
 
 
 def test_site_settings_override_committed_ones(checkout: Path) -> None:
-    told = config(checkout / "deployment" / "site")
+    project = config(checkout / "deployment" / "site")
 
-    assert told["name"] == "hub"
-    assert "cas" not in told["services"]
-    assert "localhost" not in json.dumps([one.get("environment") for one in told["services"].values()])
-    hub = told["services"]["hub"]
+    assert project["name"] == "hub"
+    assert "cas" not in project["services"]
+    assert "localhost" not in json.dumps([one.get("environment") for one in project["services"].values()])
+    hub = project["services"]["hub"]
     assert hub["environment"]["AUTH_ALLOWED_GROUPS"] == "staff;students"
     assert hub["environment"]["PROJECT_NAME"] == "hub"
     assert hub["environment"]["LAB_MEM_LIMIT"] == "2G"
@@ -52,10 +52,10 @@ def test_site_settings_override_committed_ones(checkout: Path) -> None:
 
 
 def test_clean_clone_is_the_demo(checkout: Path) -> None:
-    told = config(checkout)
+    project = config(checkout)
 
-    assert told["name"] == "passerelle"
-    assert "cas" in told["services"]
+    assert project["name"] == "passerelle"
+    assert "cas" in project["services"]
 
 
 def test_compose_override_changes_service(checkout: Path) -> None:

@@ -1,6 +1,6 @@
-"""Homes, shared folders, the way out and the limit of a home, on a running deployment.
+"""Homes, shared folders, internet access and quotas on a running deployment.
 
-The tests share one deployment and build on each other in this order, because starting it is the dear part.
+The tests share one deployment, because its start is slow, and depend on each other in this order.
 """
 
 import json
@@ -32,7 +32,7 @@ teachers = ["staff", "students"]
 
 
 def set_in_env(deployment: Deployment, **values: str) -> None:
-    """What an administrator does with an editor."""
+    """Set variables in .env."""
     file = deployment.folder / ".env"
     text = file.read_text()
     for name, value in values.items():
@@ -43,7 +43,7 @@ def set_in_env(deployment: Deployment, **values: str) -> None:
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """With two courses, a public folder, no way out, and little room."""
+    """Run a deployment with two courses, a public folder, no internet access and a small quota."""
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
     ours = Deployment(folder, f"passerelle-t-{os.getpid()}", http_port=free_port(8880), https_port=free_port(8843))
     (folder / "hub.toml").write_text(COURSES)
@@ -64,7 +64,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 
 def in_lab(deployment: Deployment, user: str, script: str) -> str:
-    """What a shell says inside somebody's lab, errors included."""
+    """Run a shell script in a user's lab; return its output and errors."""
     lab = f"{deployment.project}-lab-{user}"
     return deployment.docker("exec", lab, "sh", "-c", f"cd; {{ {script}; }} 2>&1", check=False)
 
@@ -77,7 +77,7 @@ def bob(deployment: Deployment) -> Iterator[Journey]:
 
 
 def stop_lab(deployment: Deployment, person: Journey) -> None:
-    """By the hub's own button, and without trusting its answer (see test_compose.py)."""
+    """Stop the lab with the hub's button; the response may be lost (see test_compose.py)."""
     person.page.goto(deployment.url(HUB, "/hub/home"))
     person.page.locator("#stop").click()
 
@@ -91,7 +91,7 @@ def stop_lab(deployment: Deployment, person: Journey) -> None:
 
 
 def known_size(deployment: Deployment, user: str) -> int:
-    """What the hub knows of a home, 0 for nothing."""
+    """Return the size of a home that the hub has measured, or 0."""
     path = f"/data/homes/{deployment.project}-home-{user}.json"
     said = deployment.docker("exec", deployment.container("hub"), "cat", path, check=False)
     return int(json.loads(said)["used"]) if said else 0
@@ -99,7 +99,7 @@ def known_size(deployment: Deployment, user: str) -> int:
 
 class TestSharedFolders:
     def test_teacher_writes_from_notebook(self, deployment: Deployment) -> None:
-        """Her lab goes on when she closes the browser, and is the teacher's in what follows."""
+        """Alice's lab continues after her browser closes, and later tests use it as the teacher's lab."""
         with Journey(deployment.url(HUB), name="storage-alice") as alice:
             alice.sign_in("alice", "alice-demo")
             alice.open_notebook()
@@ -162,8 +162,8 @@ class TestSharedFolders:
 
 
 @pytest.fixture(scope="module")
-def outside() -> str:
-    """An address beyond this machine that says something, if only no: the machine's own way out."""
+def external_address() -> str:
+    """Return an external address that responds or refuses: the default gateway."""
     for line in Path("/proc/net/route").read_text().splitlines()[1:]:
         _, destination, gateway, *_ = line.split()
         if destination == "00000000":
@@ -173,13 +173,13 @@ def outside() -> str:
             except ConnectionRefusedError:
                 pass
             except OSError:
-                pytest.skip(f"the way out of this machine, {address}, is silent")
+                pytest.skip(f"the default gateway of this machine, {address}, does not respond")
             return address
-    pytest.skip("this machine has no way out itself")
+    pytest.skip("this machine has no default gateway")
 
 
-def reaches(deployment: Deployment, user: str, address: str) -> bool:
-    """Whether anything answers; being refused is an answer too."""
+def responds(deployment: Deployment, user: str, address: str) -> bool:
+    """Return whether the address responds; a refused connection counts."""
     code = (
         "import socket\n"
         f"try: socket.create_connection(('{address}', 443), 5)\n"
@@ -192,8 +192,8 @@ def reaches(deployment: Deployment, user: str, address: str) -> bool:
 
 
 class TestInternetAccess:
-    def test_no_internet_without_setting(self, deployment: Deployment, bob: Journey, outside: str) -> None:
-        assert not reaches(deployment, "bob", outside)
+    def test_no_internet_without_setting(self, deployment: Deployment, bob: Journey, external_address: str) -> None:
+        assert not responds(deployment, "bob", external_address)
 
     def test_reachable_addresses_match_documentation(self, deployment: Deployment, bob: Journey) -> None:
         template = "{{(index .IPAM.Config 0).Gateway}}"
@@ -217,11 +217,11 @@ class TestInternetAccess:
         bob.open_notebook()
         assert bob.run_cell("print(6 * 7)") == "42", "reached through Traefik on the network it started on"
 
-    def test_internet_from_next_start_on(self, deployment: Deployment, bob: Journey, outside: str) -> None:
-        assert not reaches(deployment, "bob", outside)
+    def test_internet_from_next_start_on(self, deployment: Deployment, bob: Journey, external_address: str) -> None:
+        assert not responds(deployment, "bob", external_address)
         stop_lab(deployment, bob)
         bob.restart_lab()
-        assert reaches(deployment, "bob", outside)
+        assert responds(deployment, "bob", external_address)
         assert deployment.reachable_from_lab("bob", {"hub": "hub:8081", "bridge": "bridge:8000"}) == {"hub"}
 
 

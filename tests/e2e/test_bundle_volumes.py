@@ -1,4 +1,4 @@
-"""Volumes measured by a real engine, in containers of which nothing stays."""
+"""Volume measurements by a real engine, in containers that are removed."""
 
 import os
 import re
@@ -64,7 +64,7 @@ def test_slow_measurement_times_out_and_leaves_nothing(client: docker.DockerClie
     home = f"{volumes.project}-home-big"
     fill(client, home, "cd /v && python3 -c \"[open(str(n), 'w').close() for n in range(20_000)]\"")
     with pytest.raises(ToolError):
-        # So little that no machine counts so many files in it.
+        # Too short for the number of files on any machine.
         volumes.size(home, 0.01)  # type: ignore[arg-type]
 
 

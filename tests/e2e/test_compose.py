@@ -1,6 +1,6 @@
-"""The deployment as a fresh clone runs it: real compose, real containers, a real browser.
+"""The deployment of a clean clone: real compose, real containers, a real browser.
 
-The tests share one deployment and build on each other in this order, because starting it is the dear part.
+The tests share one deployment, because its start is slow, and depend on each other in this order.
 """
 
 import json
@@ -24,7 +24,7 @@ HOME_FILE, HOME_TEXT = "kept.txt", "written before the stop"
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Up from a clean clone; nothing is left of it afterwards."""
+    """Start a deployment of a clean clone, and remove it afterwards."""
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
     project = f"passerelle-test-{os.getpid()}"
     ours = Deployment(folder, project, http_port=free_port(80), https_port=free_port(443))
@@ -73,7 +73,7 @@ def test_documented_command_writes_registration_request(deployment: Deployment) 
 
         command = readme.command("docker compose run --rm bridge passerelle check")
         said = before.compose("run", "-T", *command[3:], check=False).stdout
-        told = said[said.index("Subject: ") :]  # below what Docker says of building
+        told = said[said.index("Subject: ") :]  # below Docker's build output
         host = before.url(AUTH, "").removeprefix("https://")
         assert told.startswith(f"Subject: registering {host} as a service in CAS\n")
         assert told.rstrip().endswith("Thank you!")
@@ -85,7 +85,7 @@ def test_documented_command_writes_registration_request(deployment: Deployment) 
 
 def test_cas_settings_in_env_file_reach_bridge(deployment: Deployment) -> None:
     proxy = deployment.folder / "cas-proxy"
-    proxy.write_text("http://somebody:s3cret@proxy.example.org:3128\n")
+    proxy.write_text("http://proxyuser:s3cret@proxy.example.org:3128\n")
     given = {
         "CAS_PROTOCOL": "2.0",
         "CAS_FORMAT": "json",
@@ -110,7 +110,7 @@ def test_cas_settings_in_env_file_reach_bridge(deployment: Deployment) -> None:
     run = ["run", "--rm", "-T", "--no-deps", "bridge", "python", "-c", code]
     seen, proxied = deployment.compose("--env-file", "given.env", *run).stdout.splitlines()[-2:]
     settings = json.loads(seen)
-    assert proxied == "http://somebody:s3cret@proxy.example.org:3128"
+    assert proxied == "http://proxyuser:s3cret@proxy.example.org:3128"
     assert {name: settings[name.lower()] for name in given if not name.endswith(("FILE", "PARAMETERS", "ACCESS"))} == {
         name: value for name, value in given.items() if not name.endswith(("FILE", "PARAMETERS", "ACCESS"))
     }
@@ -126,10 +126,10 @@ def test_http_redirects_to_public_https_port(deployment: Deployment) -> None:
 
 
 def stop_lab(deployment: Deployment, person: Journey) -> None:
-    """By the hub's own button, without trusting its answer.
+    """Stop the lab with the hub's button, although the response may be lost.
 
-    A Chromium on the engine's own machine takes a container's vanishing interface for a change of network and drops
-    its open requests, the one that asked for the stop among them. The hub goes on all the same.
+    To a Chromium on the engine's machine, the removed interface of a container is a network change. It drops open
+    requests, including the one of the button. The hub stops the lab anyway.
     """
     person.page.goto(deployment.url(HUB, "/hub/home"))
     person.page.locator("#stop").click()
@@ -144,7 +144,7 @@ def stop_lab(deployment: Deployment, person: Journey) -> None:
 
 
 class TestUser:
-    """Bob, in one browser from sign-in to the second start of his lab."""
+    """Bob in one browser, from the sign-in to the second start of his lab."""
 
     def test_signs_in_through_cas_and_runs_a_cell(
         self, deployment: Deployment, bob: Journey, figures: list[str]

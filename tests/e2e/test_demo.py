@@ -1,4 +1,4 @@
-"""`make demo`, as a person uses it: the real processes, a real browser, and nothing left after Ctrl-C."""
+"""`make demo` with real processes and a real browser; Ctrl-C removes everything."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GONE_WITHIN = 45
 
 @dataclass
 class Demo:
-    """A running demo and what it printed."""
+    """A running demo and its output."""
 
     process: subprocess.Popen[str]
     port: int
@@ -44,17 +44,17 @@ class Demo:
         one = psutil.Process(self.process.pid)
         return [one, *one.children(recursive=True)]
 
-    def read_until(self, sign: str) -> None:
-        """Read what it prints, up to a sign."""
+    def read_until(self, text: str) -> None:
+        """Read the output up to a line with this text."""
         assert self.process.stdout
         for line in self.process.stdout:
             self.printed.append(line)
-            if sign in line:
+            if text in line:
                 return
-        pytest.fail(f"the demo ended before it said {sign!r}:\n{''.join(self.printed)}")
+        pytest.fail(f"the demo ended before it printed {text!r}:\n{''.join(self.printed)}")
 
     def get(self, host: str, path: str) -> HTTPResponse:
-        """One request by hand, without the browser's forgiveness for what the edge does."""
+        """Send one request without the browser."""
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = HTTPConnection(f"{host}.localhost", self.port, timeout=10)
@@ -73,11 +73,15 @@ def free_port() -> int:
 
 
 def launch(port: int, temporary: Path, **extra: str) -> Demo:
-    """Start the demo as `make demo` does, with strays in its environment that it must not pass on."""
-    strays = {"PASSERELLE_ISSUER": "https://stray.example.org", "PASSERELLE_NONSENSE": "1", "JUPYTERHUB_API_TOKEN": "x"}
+    """Start the demo as `make demo` does, with environment variables that it must not pass on."""
+    foreign = {
+        "PASSERELLE_ISSUER": "https://stray.example.org",
+        "PASSERELLE_NONSENSE": "1",
+        "JUPYTERHUB_API_TOKEN": "x",
+    }
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "demo" / "run.py")],
-        env=os.environ | strays | {"DEMO_PORT": str(port), "TMPDIR": str(temporary)} | extra,
+        env=os.environ | foreign | {"DEMO_PORT": str(port), "TMPDIR": str(temporary)} | extra,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -87,7 +91,7 @@ def launch(port: int, temporary: Path, **extra: str) -> Demo:
 
 
 def end(demo: Demo) -> None:
-    """Whatever a test did, leave no process of its tree."""
+    """Stop all processes of the tree."""
     if demo.process.poll() is None:
         demo.process.send_signal(signal.SIGTERM)
         try:
@@ -101,37 +105,30 @@ def end(demo: Demo) -> None:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
-    one = launch(free_port(), tmp_path)
+    with running_demo(tmp_path) as demo:
+        yield demo
+
+
+@pytest.fixture(scope="module")
+def shared_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Run one demo for the browser tests, because its start is slow; the last of them stops it."""
+    with running_demo(tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
+
+
+@contextlib.contextmanager
+def running_demo(folder: Path) -> Iterator[Demo]:
+    demo = launch(free_port(), folder)
     try:
-        one.read_until("removes every file")
-        yield one
+        demo.read_until("removes every file")
+        yield demo
     finally:
-        end(one)
+        end(demo)
 
 
 @pytest.mark.needs("browser")
-def test_user_runs_a_cell_and_ctrl_c_leaves_nothing(demo: Demo) -> None:
-    with Journey(demo.hub_url, name="demo") as alice:
-        seconds = alice.sign_in("alice", "alice-demo")
-        alice.open_notebook()
-        assert alice.run_cell("6*7") == "42"
-        alice.screenshot("computes-42")
-        print(f"\nready after {ready_after(demo):.1f} s; from the CAS form to a ready lab {seconds:.1f} s")
-
-        known = alice.whoami()
-        assert (known["name"], known["admin"]) == ("alice", True)
-        assert set(known["groups"]) == {"staff", "jupyter-admins"}  # type: ignore[call-overload]
-
-        a_users_page_is_not_served_where_people_sign_in(demo)
-        tree = demo.tree()
-        assert find(tree, "ipykernel")
-        demo.process.send_signal(signal.SIGINT)
-        nothing_is_left(demo, tree)
-
-
-@pytest.mark.needs("browser")
-def test_home_survives_server_restart(demo: Demo) -> None:
-    with Journey(demo.hub_url, name="demo-bob") as bob:
+def test_home_survives_server_restart(shared_demo: Demo) -> None:
+    with Journey(shared_demo.hub_url, name="demo-bob") as bob:
         bob.sign_in("bob", "bob-demo")
         bob.open_notebook()
         bob.write_home_file("note.txt", "kept")
@@ -145,13 +142,34 @@ def test_home_survives_server_restart(demo: Demo) -> None:
 
 
 @pytest.mark.needs("browser")
-def test_sign_out_requires_password_again(demo: Demo) -> None:
-    with Journey(demo.hub_url, name="demo-sign-out") as bob:
+def test_sign_out_requires_password_again(shared_demo: Demo) -> None:
+    with Journey(shared_demo.hub_url, name="demo-sign-out") as bob:
         bob.sign_in("bob", "bob-demo")
 
         bob.sign_out()
 
         assert bob.needs_password()
+
+
+@pytest.mark.needs("browser")
+def test_user_runs_a_cell_and_ctrl_c_leaves_nothing(shared_demo: Demo) -> None:
+    demo = shared_demo
+    with Journey(demo.hub_url, name="demo") as alice:
+        seconds = alice.sign_in("alice", "alice-demo")
+        alice.open_notebook()
+        assert alice.run_cell("6*7") == "42"
+        alice.screenshot("computes-42")
+        print(f"\nready after {ready_after(demo):.1f} s; from the CAS form to a ready lab {seconds:.1f} s")
+
+        known = alice.whoami()
+        assert (known["name"], known["admin"]) == ("alice", True)
+        assert set(known["groups"]) == {"staff", "jupyter-admins"}  # type: ignore[call-overload]
+
+        check_lab_is_served_by_hub_host_only(demo)
+        tree = demo.tree()
+        assert find(tree, "ipykernel")
+        demo.process.send_signal(signal.SIGINT)
+        check_nothing_is_left(demo, tree)
 
 
 def test_closed_terminal_ends_demo(demo: Demo) -> None:
@@ -161,7 +179,7 @@ def test_closed_terminal_ends_demo(demo: Demo) -> None:
 
     demo.process.send_signal(signal.SIGHUP)
 
-    nothing_is_left(demo, tree, codes=(0, 120))  # 120: Python could not flush what nobody read
+    check_nothing_is_left(demo, tree, codes=(0, 120))  # 120: Python could not flush standard output
 
 
 def test_killed_demo_leaves_no_process(tmp_path: Path) -> None:
@@ -177,7 +195,7 @@ def test_killed_demo_leaves_no_process(tmp_path: Path) -> None:
         assert alive == []
     finally:
         end(demo)
-    # What a killed program cannot remove, the next one does.
+    # The next demo removes the folder of a killed one.
     leftovers = list(tmp_path.glob("passerelle-demo-*"))
     assert len(leftovers) == 1
     next_one = launch(free_port(), tmp_path)
@@ -201,7 +219,7 @@ def test_crashed_part_ends_demo_with_its_log(tmp_path: Path) -> None:
         assert demo.process.wait(GONE_WITHIN) == 1
         assert demo.process.stdout
         assert "cas | CAS is ready" in demo.process.stdout.read()
-        nothing_is_left(demo, tree, codes=(1,))
+        check_nothing_is_left(demo, tree, codes=(1,))
     finally:
         end(demo)
 
@@ -232,8 +250,8 @@ def test_invalid_port_is_rejected(tmp_path: Path, port: str) -> None:
     assert f"DEMO_PORT is '{port}'" in printed
 
 
-def a_users_page_is_not_served_where_people_sign_in(demo: Demo) -> None:
-    """The lab runs and has a route of its own, but on the hub's host only."""
+def check_lab_is_served_by_hub_host_only(demo: Demo) -> None:
+    """Check that the lab's route exists on the hub's host only."""
     assert demo.get("jupyter", "/user/alice/api").status == 200
     assert demo.get("auth", "/user/alice/api").status == 404
     assert demo.get("cas", "/user/alice/api").status == 404
@@ -241,7 +259,7 @@ def a_users_page_is_not_served_where_people_sign_in(demo: Demo) -> None:
 
 
 def find(tree: list[psutil.Process], word: str) -> psutil.Process:
-    """The process of the tree with this word in its command line."""
+    """Return the process of the tree with this word in its command line."""
     for process in tree:
         with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
             if word in " ".join(process.cmdline()):
@@ -256,8 +274,8 @@ def ready_after(demo: Demo) -> float:
     return float(found[1])
 
 
-def nothing_is_left(demo: Demo, tree: list[psutil.Process], *, codes: tuple[int, ...] = (0,)) -> None:
-    """No process of the tree, no listener, no file."""
+def check_nothing_is_left(demo: Demo, tree: list[psutil.Process], *, codes: tuple[int, ...] = (0,)) -> None:
+    """Check that no process, no listener and no file is left."""
     assert demo.process.wait(GONE_WITHIN) in codes
     assert [process for process in tree if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
     deadline = time.monotonic() + 5

@@ -1,5 +1,7 @@
-"""The site of the documentation in a real browser, opened from the disk: by day and by night, on a phone, without
-scripts. axe looks for what keeps people out (WCAG 2.2 A and AA, and its best practices)."""
+"""The documentation site in a real browser, opened from disk: light and dark, on a phone, without scripts.
+
+axe checks accessibility (WCAG 2.2 A and AA, and its best practices).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from tests.support.browser import CHROMIUM_FLAGS, chromium_path
 from tests.support.docs_site import ROOT, build
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("browser")]
-# Of each kind one: the first page, wide tables, long code, the search.
+# One page of each kind: the first page, wide tables, long code, the search.
 PAGES = ["docs/README", "docs/cas", "docs/hub/storage", "search"]
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 360, "height": 720}, "is_mobile": True, "has_touch": True}
@@ -41,8 +43,8 @@ def test_documentation_pages_are_accessible(
     chromium: Browser, site: Path, scheme: str, device: dict[str, object]
 ) -> None:
     context = chromium.new_context(**device, color_scheme=scheme, reduced_motion="reduce")
-    page, elsewhere = context.new_page(), []
-    page.on("request", lambda request: elsewhere.append(request.url))
+    page, requested = context.new_page(), []
+    page.on("request", lambda request: requested.append(request.url))
     found = {}
     for name in PAGES:
         page.goto((site / f"{name}.html").as_uri())
@@ -52,7 +54,7 @@ def test_documentation_pages_are_accessible(
     context.close()
 
     assert list(found) == []
-    assert [url for url in elsewhere if not url.startswith("file:")] == []
+    assert [url for url in requested if not url.startswith("file:")] == []
 
 
 @pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
@@ -81,6 +83,6 @@ def test_search_works_from_disk(chromium: Browser, site: Path) -> None:
 
 
 def _brightness(page: Page) -> int:
-    """Of the page's ground, from 0 to 255."""
+    """Return the brightness of the page's background, from 0 to 255."""
     colours = page.locator("body").evaluate("element => getComputedStyle(element).backgroundColor")
     return max(int(part) for part in re.findall(r"\d+", colours)[:3])

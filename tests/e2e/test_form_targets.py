@@ -1,4 +1,4 @@
-"""A form of ours that an application redirects on from, in a real browser (docs/decisions/0008)."""
+"""A form of the bridge whose target redirects to another origin, in a real browser (docs/decisions/0008)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"  # RFC 7636, appendix 
 
 
 class Application(BaseHTTPRequestHandler):
-    """Takes the answer at 127.0.0.1, and goes on to another origin."""
+    """A client that receives the response at 127.0.0.1 and redirects to another origin."""
 
     def do_GET(self) -> None:
         if self.path.startswith("/cb"):
@@ -39,7 +39,7 @@ class Application(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Its addresses hold codes."""
+        """Log nothing, because the URLs contain codes."""
 
 
 @pytest.fixture

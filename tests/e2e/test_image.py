@@ -1,4 +1,4 @@
-"""The image of the bridge alone, as docs/install.md has it run: shut in, small, and from nothing to a sign-in."""
+"""The bridge's image as in docs/install.md: sandboxed, small, and a sign-in from an empty volume."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def base() -> str:
 
 @pytest.fixture(scope="module")
 def image(base: str) -> Iterator[str]:
-    """Built by the documented command."""
+    """Build the image with the documented command."""
     command = blocks("A container", "sh")[0]
     words = substitute(command, {"-t passerelle": f"-t {NAME}", "python:3.13-slim": base}).split()
     docker(*words[1:])
@@ -68,7 +68,7 @@ def cas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoCas]:
 
 
 class Container:
-    """A bridge on this machine's own network, with a volume for /data."""
+    """A bridge container on the host network, with a volume for /data."""
 
     def __init__(self, image: str, cas: DjangoCas, ca_file: Path) -> None:
         self.port = free_port()
@@ -80,36 +80,36 @@ class Container:
     def once(self, *words: str) -> str:
         return docker("run", "--rm", *self._options, *self._environment, self._image, *words).stdout
 
-    def starts(self) -> None:
+    def start(self) -> None:
         docker("run", "--detach", f"--name={NAME}", *self._options, *self._environment, self._image)
         deadline = time.monotonic() + 60
-        while (health := self.told("{{.State.Health.Status}}")) != "healthy":
+        while (health := self.logs("{{.State.Health.Status}}")) != "healthy":
             assert health == "starting", docker("logs", NAME).stderr
             assert time.monotonic() < deadline, docker("logs", NAME).stderr
             time.sleep(0.2)
 
-    def told(self, template: str) -> str:
+    def logs(self, template: str) -> str:
         return docker("inspect", f"--format={template}", NAME).stdout.strip()
 
-    def does(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def exec(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return docker("exec", NAME, *words, check=check)
 
 
 @pytest.fixture(scope="module")
 def container(image: str, cas: DjangoCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
-    """Initialized and running."""
+    """Run an initialised bridge container."""
     ca_file = tmp_path_factory.mktemp("ca") / "ca.crt"
     shutil.copy(cas.ca_file, ca_file)
     ca_file.chmod(0o644)
     for folder in list(ca_file.parents)[:3]:
-        folder.chmod(0o755)  # where the engine's user looks for it
+        folder.chmod(0o755)  # the home of the engine's user
     bridge = Container(image, cas, ca_file)
     cas.register(bridge.issuer)
     docker("volume", "create", NAME)
     try:
         init = ("passerelle", "init", "--yes", "--issuer", bridge.issuer, "--cas-url", cas.url)
         assert "No fault" in bridge.once(*init, "--cas-ca-file", "/ca.crt")
-        bridge.starts()
+        bridge.start()
         yield bridge
     finally:
         docker("rm", "--force", NAME, check=False)
@@ -129,37 +129,37 @@ def test_image_size_is_limited(image: str, base: str, figures: list[str]) -> Non
 
 
 def test_container_is_unprivileged_and_writes_only_data(container: Container) -> None:
-    assert container.does("id", "-u").stdout.strip() == USER
-    assert container.does("touch", "/opt/passerelle/x", check=False).returncode != 0
-    capabilities = re.search(r"^CapEff:\s*(\w+)$", container.does("cat", "/proc/1/status").stdout, flags=re.MULTILINE)
+    assert container.exec("id", "-u").stdout.strip() == USER
+    assert container.exec("touch", "/opt/passerelle/x", check=False).returncode != 0
+    capabilities = re.search(r"^CapEff:\s*(\w+)$", container.exec("cat", "/proc/1/status").stdout, flags=re.MULTILINE)
     assert capabilities is not None
     assert int(capabilities[1], 16) == 0
-    assert docker("diff", NAME).stdout.split("\n")[:-1] == ["A /ca.crt"]  # where the test's own file is mounted
-    kept = container.does("stat", "--format=%a %n", "/data/passerelle.toml", "/data/passerelle-secret-key").stdout
+    assert docker("diff", NAME).stdout.split("\n")[:-1] == ["A /ca.crt"]  # the mount point of the test's file
+    kept = container.exec("stat", "--format=%a %n", "/data/passerelle.toml", "/data/passerelle-secret-key").stdout
     assert kept.split("\n")[:2] == ["644 /data/passerelle.toml", "600 /data/passerelle-secret-key"]
 
 
 def test_sign_in_at_bridge_container(container: Container, cas: DjangoCas) -> None:
-    added = container.does("passerelle", "clients", "add", "Wiki", "--redirect-uri", REDIRECT_URI, "--json").stdout
+    added = container.exec("passerelle", "clients", "add", "Wiki", "--redirect-uri", REDIRECT_URI, "--json").stdout
     client = json.loads(added)
     person = Person(Wire(container.issuer, port=container.port), cas)
     app = App(person.wire, client["client_id"], secret=client["client_secret"], redirect_uri=REDIRECT_URI)
     tokens = app.redeem(app.extract_code(person.sign_in(app.authorization_url()))).json
     assert app.fetch_userinfo(tokens["access_token"]).json["sub"] == cas.user.name
     person.at_cas.close()
-    assert "No fault" in container.does("passerelle", "check").stdout
+    assert "No fault" in container.exec("passerelle", "check").stdout
 
 
 def test_container_stops_on_sigterm_with_log(container: Container) -> None:
     began = time.monotonic()
     docker("stop", NAME)
-    assert time.monotonic() - began < 9  # after ten seconds the engine kills
-    assert container.told("{{.State.ExitCode}}") == "0"
+    assert time.monotonic() - began < 9  # the engine kills after ten seconds
+    assert container.logs("{{.State.ExitCode}}") == "0"
     assert "Traceback" not in docker("logs", NAME).stderr
 
 
 def test_documented_compose_file_runs(image: str, tmp_path: Path) -> None:
-    """With another port and this image's name, and otherwise word for word; its CAS is nobody's."""
+    """Only the port and the image name are changed; its CAS does not exist."""
     port = free_port()
     (block,) = blocks("A container", "yaml")
     assert block.count("\n") <= 20

@@ -1,7 +1,7 @@
-"""kill -9 at random moments, while people sign in and applications refresh: nothing that was given is lost.
+"""kill -9 at random moments during sign-ins and refreshes: no issued token is lost.
 
-A commit is in the operating system's hands when it returns (SQLite: WAL, synchronous = NORMAL), so that no death of
-the process can take it back; only a power cut could, and that is not played here.
+A commit is in the operating system's buffers when it returns (SQLite: WAL, synchronous = NORMAL), so that a crash of
+the process cannot undo it. Only a power cut could, which is not simulated here.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ CLIENT = {
     "grant_types": ["authorization_code", "refresh_token"],
 }
 GENEROUS = ("client_failures", "address_failures", "bad_tokens", "bad_callbacks")
-# Between two attempts of an application that gets no answer.
-PATIENCE_SECONDS = 0.05
+# Pause between two attempts of a client without a response.
+RETRY_SECONDS = 0.05
 
 
 class Ledger:
-    """What was given in answers that arrived whole, and what happened that must not."""
+    """The tokens of complete responses, and all faults."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -60,7 +60,7 @@ class Ledger:
 
 
 class Person(threading.Thread):
-    """Signs in again and again; in between, the application refreshes what it was given."""
+    """A user who signs in repeatedly, with a client that refreshes its tokens."""
 
     def __init__(self, bridge: LiveBridge, ledger: Ledger, number: int) -> None:
         super().__init__(daemon=True)
@@ -71,15 +71,15 @@ class Person(threading.Thread):
     def run(self) -> None:
         while not self.over.is_set():
             try:
-                self.live()
+                self.sign_in()
             except (OSError, http.client.HTTPException):
                 self.ledger.count("sign-ins that were interrupted")
-                time.sleep(PATIENCE_SECONDS)
+                time.sleep(RETRY_SECONDS)
             except Exception as error:  # noqa: BLE001  told by the test itself
                 self.ledger.fault(f"{type(error).__name__}: {error}")
                 return
 
-    def live(self) -> None:
+    def sign_in(self) -> None:
         app = App(self.wire, secret=SECRET, redirect_uri=REDIRECT_URI)
         code = app.extract_code(Browser(self.wire).sign_in(app.authorization_url(scope="openid")))
         answer = self.redeem(app, code)
@@ -89,7 +89,7 @@ class Person(threading.Thread):
         token = answer.json["refresh_token"]
         if self.chance.random() < 0.3:
             with self.ledger.lock:
-                self.ledger.redeemed.append((app, code))  # to be tried again: what it gave is then taken back
+                self.ledger.redeemed.append((app, code))  # reused later, which revokes its tokens
             return
         self.keep(answer)
         for _ in range(self.chance.randrange(6)):
@@ -101,9 +101,9 @@ class Person(threading.Thread):
             self.ledger.count("refreshes")
 
     def redeem(self, app: App, code: str) -> Response | None:
-        """None when the answer was lost: then a second attempt has to fail, unless the first was never carried out."""
+        """Redeem a code; return None if the response was lost and the next attempt fails, as it must."""
         for attempt in (1, 2, 3):
-            answer = self.patiently(lambda: app.redeem(code), attempts=1 if attempt == 1 else 1000)
+            answer = self.retry(lambda: app.redeem(code), attempts=1 if attempt == 1 else 1000)
             if answer is None:
                 self.ledger.count("redemptions that were interrupted")
             elif answer.status == 200:
@@ -116,32 +116,30 @@ class Person(threading.Thread):
         return None
 
     def refresh(self, app: App, token: str) -> Response | None:
-        """With the last token that arrived, until there is an answer."""
+        """Refresh with the last received token until there is a response."""
         form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": app.client_id}
         credentials = [*form.items(), ("client_secret", str(app.secret))]
         start = time.monotonic()
-        answer = self.patiently(lambda: app.request_token(credentials), attempts=1000)
+        answer = self.retry(lambda: app.request_token(credentials), attempts=1000)
         if answer is None:
             return None
         waited = time.monotonic() - start
         if answer.status == 200:
-            self.ledger.count(
-                "refreshes that were interrupted" if waited > 2 * PATIENCE_SECONDS else "smooth refreshes"
-            )
+            self.ledger.count("refreshes that were interrupted" if waited > 2 * RETRY_SECONDS else "smooth refreshes")
             return answer
         if waited < GRACE_SECONDS - 1:
             self.ledger.fault(f"a refresh after {waited:.1f} s: {answer.status} {answer.text}")
         return None
 
-    def patiently(self, what: Callable[[], Response], *, attempts: int) -> Response | None:
-        """Asks until there is an answer."""
+    def retry(self, what: Callable[[], Response], *, attempts: int) -> Response | None:
+        """Retry until there is a response."""
         for _ in range(attempts):
             try:
                 answer = what()
             except (OSError, http.client.HTTPException):
                 if self.over.is_set():
                     return None
-                time.sleep(PATIENCE_SECONDS)
+                time.sleep(RETRY_SECONDS)
             else:
                 return answer
         return None
@@ -163,7 +161,7 @@ def bridge(tmp_path: Path) -> Iterator[LiveBridge]:
             bridge.stop(signal.SIGKILL)
 
 
-def wait_until_nobody_listens(port: int) -> None:
+def wait_until_port_is_closed(port: int) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with socket.socket() as probe:
@@ -173,8 +171,8 @@ def wait_until_nobody_listens(port: int) -> None:
     raise AssertionError("a worker outlived kill -9 of its process group")
 
 
-def check_nothing_is_lost(bridge: LiveBridge, ledger: Ledger, *, latest: int | None) -> None:
-    """Every access token works; no code that gave tokens gives any again."""
+def check_tokens_and_codes(bridge: LiveBridge, ledger: Ledger, *, latest: int | None) -> None:
+    """Check that every access token works and that no redeemed code works again."""
     wire = Wire(bridge.url, port=bridge.port)
     with ledger.lock:
         tokens = ledger.access_tokens[-latest:] if latest else list(ledger.access_tokens)
@@ -197,10 +195,10 @@ def test_random_kills_lose_no_issued_token(bridge: LiveBridge, tmp_path: Path) -
         if number == 0:
             for person in people:
                 person.start()
-        check_nothing_is_lost(bridge, ledger, latest=20)
+        check_tokens_and_codes(bridge, ledger, latest=20)
         time.sleep(chance.uniform(0.1, 1.2))
         bridge.stop(signal.SIGKILL)
-        wait_until_nobody_listens(bridge.port)
+        wait_until_port_is_closed(bridge.port)
         assert not ledger.faults, ledger.faults
     with bridge:
         time.sleep(1)
@@ -209,7 +207,7 @@ def test_random_kills_lose_no_issued_token(bridge: LiveBridge, tmp_path: Path) -
         for person in people:
             person.join(20)
             assert not person.is_alive()
-        check_nothing_is_lost(bridge, ledger, latest=None)
+        check_tokens_and_codes(bridge, ledger, latest=None)
     assert not ledger.faults, ledger.faults
     assert ledger.counted["sign-ins"] > ROUNDS
     assert ledger.counted["refreshes"] > ROUNDS

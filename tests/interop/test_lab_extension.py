@@ -1,4 +1,4 @@
-"""The lab's own part, in a real Jupyter server, beside an HTTP server that answers as the hub does."""
+"""The lab's extensions in a real Jupyter server, with a fake hub."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKEN, HUB_TOKEN = "lab-t0ken", "hub-t0ken"
 
 @dataclass
 class FakeHub:
-    """What it tells of the lab, and what it was told."""
+    """The lifetime that the fake hub returns, and the activity reported to it."""
 
     port: int = 0
     stops_in: float = 3000

@@ -1,6 +1,6 @@
-"""What was set up for the ancestor works unchanged: a hub in the manner of 2018, and any plain OAuth 2 client.
+"""Clients of the predecessor work unchanged: a hub configured in 2018, and any plain OAuth 2 client.
 
-Nothing here knows OpenID Connect, PKCE or scopes; each client is registered with `require_pkce = false`.
+They do not use OpenID Connect, PKCE or scopes; each is registered with `require_pkce = false`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def bridge(cas: ScriptedCas, tmp_path: Path) -> Iterator[LiveBridge]:
 
 @pytest.mark.parametrize("how", ["secret-in-body", "secret-in-header"])
 def test_oauthlib_signs_in_and_fetches_username(bridge: LiveBridge, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # the bridge of this test is on loopback
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # allow http, because the bridge is on loopback
     client = WebApplicationClient("0")
     address = client.prepare_request_uri(f"{bridge.url}/login", redirect_uri=CALLBACK, state="the state")
     with requests.Session() as browser:

@@ -1,4 +1,4 @@
-"""The bridge behind each proxy of docs/install.md, at a host of its own and below a path: a whole sign-in and more."""
+"""The bridge behind each proxy of docs/install.md, on its own host and below a path."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CLIENT = {
     "redirect_uris": [REDIRECT_URI],
     "scopes": ["openid", "profile"],
 }
-# What strangers may send in the hope that somebody believes it.
+# Headers that clients may forge.
 LIES = {
     "X-Forwarded-Host": "evil.example",
     "X-Forwarded-Proto": "http",
@@ -45,7 +45,7 @@ LIES = {
     "X-Original-URL": "/evil",
     "Forwarded": "for=6.6.6.6;host=evil.example;proto=http",
 }
-# To a WSGI application an underscore is a hyphen.
+# WSGI treats an underscore like a hyphen.
 CALLERS = (
     *("X-Forwarded-For", "X-Real-IP", "X_Forwarded_For", "x_forwarded_for", "X-Forwarded_For", "X_Forwarded-For"),
     *("X_Real_IP", "True-Client-IP", "Client-IP", "CF-Connecting-IP"),
@@ -53,7 +53,7 @@ CALLERS = (
 
 
 class TlsWire(Wire):
-    """To the proxy, by https."""
+    """A transport to the proxy over https."""
 
     def __init__(self, issuer: str, ca_file: Path) -> None:
         super().__init__(issuer, port=urlsplit(issuer).port)
@@ -71,7 +71,7 @@ class TlsWire(Wire):
 
 
 @dataclass
-class Place:
+class Site:
     """A bridge behind a proxy."""
 
     proxy: ReverseProxy
@@ -88,8 +88,8 @@ class Place:
         return App(wire, "wiki", secret=SECRET, redirect_uri=REDIRECT_URI)
 
     @property
-    def remotes(self) -> list[str]:
-        """Who called, as the bridge logged it."""
+    def logged_addresses(self) -> list[str]:
+        """Return the client addresses that the bridge logged."""
         return [json.loads(line)["remote"] for line in self.bridge.log.splitlines() if '"remote"' in line]
 
 
@@ -104,7 +104,7 @@ def cas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoCas]:
     params=[(kind, path) for kind in reverse_proxies.ALL for path in ("", "/sso")],
     ids=lambda param: f"{param[0].__name__}{param[1]}",
 )
-def place(request: pytest.FixtureRequest, cas: DjangoCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, cas: DjangoCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     kind, path = request.param
     folder = tmp_path_factory.mktemp(kind.__name__)
     proxy = kind(folder, cas.files, cas.ca_file, path=path)
@@ -117,15 +117,15 @@ def place(request: pytest.FixtureRequest, cas: DjangoCas, tmp_path_factory: pyte
         "PASSERELLE_PROXY_HOPS": "1",
         "PASSERELLE_SECRET_KEY": secrets.token_hex(32),
     }
-    bridge.url = proxy.issuer  # which its first line names
+    bridge.url = proxy.issuer  # named in its first line
     cas.register(proxy.issuer)
     with proxy, bridge:
-        yield Place(proxy, bridge, cas)
+        yield Site(proxy, bridge, cas)
     cas.unregister(proxy.issuer)
     assert "Traceback" not in bridge.log
 
 
-def test_sign_in_behind_proxy(place: Place) -> None:
+def test_sign_in_behind_proxy(place: Site) -> None:
     person = place.person()
     app = place.app(person.wire)
     to_cas = person.get(app.authorization_url())
@@ -147,7 +147,7 @@ def test_sign_in_behind_proxy(place: Place) -> None:
     assert app.query_token(tokens["access_token"]).json == {"active": False}
 
 
-def test_cookies_are_limited_to_host_and_path(place: Place) -> None:
+def test_cookies_are_limited_to_host_and_path(place: Site) -> None:
     person = place.person()
     answer = person.get(place.app(person.wire).authorization_url())
     person.get(person.log_in_at_cas(answer))
@@ -157,7 +157,7 @@ def test_cookies_are_limited_to_host_and_path(place: Place) -> None:
         assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; "))
 
 
-def test_metadata_urls_begin_with_issuer(place: Place) -> None:
+def test_metadata_urls_begin_with_issuer(place: Site) -> None:
     issuer, wire = place.proxy.issuer, place.wire()
     document = wire.send("GET", f"{issuer}/.well-known/openid-configuration").json
     oauth = wire.send("GET", f"/.well-known/oauth-authorization-server{place.proxy.path}").json
@@ -169,7 +169,7 @@ def test_metadata_urls_begin_with_issuer(place: Place) -> None:
     assert wire.send("GET", document["jwks_uri"]).json["keys"]
 
 
-def test_forged_headers_change_no_url_and_no_address(place: Place) -> None:
+def test_forged_headers_change_no_url_and_no_address(place: Site) -> None:
     wire = place.wire()
     truth = wire.send("GET", f"{place.proxy.issuer}/.well-known/openid-configuration").json
     already = len(place.remotes)
@@ -178,26 +178,26 @@ def test_forged_headers_change_no_url_and_no_address(place: Place) -> None:
     for headers in ({}, LIES, *alone, *beside):
         told = wire.send("GET", f"{place.proxy.issuer}/.well-known/openid-configuration", headers=headers)
         assert told.json == truth
-        refused = wire.send("GET", f"{place.proxy.issuer}/authorize?client_id=nobody", headers=headers)
+        refused = wire.send("GET", f"{place.proxy.issuer}/authorize?client_id=unknown", headers=headers)
         assert refused.status == 400
         assert "evil" not in refused.text
     assert set(place.remotes[already:]) == {"127.0.0.1"}
 
 
-def test_foreign_host_header_is_never_reflected(place: Place) -> None:
+def test_foreign_host_header_is_never_reflected(place: Site) -> None:
     answer = place.wire().ask(
         "GET", f"{place.proxy.path}/.well-known/openid-configuration", headers={"Host": "evil.example"}
     )
     assert "evil.example" not in answer.text + str(answer.headers)
 
 
-def test_metrics_are_not_public(place: Place) -> None:
+def test_metrics_are_not_public(place: Site) -> None:
     wire = place.wire()
     assert wire.send("GET", f"{place.proxy.path}/metrics").status == 404
     assert b"passerelle_" not in wire.send("GET", "/metrics").body
 
 
-def test_cas_logout_reaches_bridge(place: Place) -> None:
+def test_cas_logout_reaches_bridge(place: Site) -> None:
     person = place.person()
     app = place.app(person.wire)
     token = app.redeem(app.extract_code(person.sign_in(app.authorization_url()))).json["access_token"]
@@ -206,7 +206,7 @@ def test_cas_logout_reaches_bridge(place: Place) -> None:
     assert app.query_token(token).json == {"active": False}
 
 
-def test_other_paths_are_left_to_other_services(place: Place) -> None:
+def test_other_paths_are_left_to_other_services(place: Site) -> None:
     if not place.proxy.path:
         assert place.wire().ask("GET", "/").text.count("<main>") == 1
         return
@@ -216,7 +216,7 @@ def test_other_paths_are_left_to_other_services(place: Place) -> None:
         assert "passerelle" not in answer.text.lower()
 
 
-def test_proxy_logs_contain_no_ticket_or_code(place: Place) -> None:
+def test_proxy_logs_contain_no_ticket_or_code(place: Site) -> None:
     person = place.person()
     app = place.app(person.wire)
     app.redeem(app.extract_code(person.sign_in(app.authorization_url())))
@@ -231,7 +231,7 @@ def test_proxy_logs_contain_no_ticket_or_code(place: Place) -> None:
 def test_proxy_logs_contain_no_ticket_during_outage(
     kind: type[ReverseProxy], path: str, cas: DjangoCas, tmp_path: Path
 ) -> None:
-    """While the bridge starts anew: that ticket is as good as ever."""
+    """A ticket sent during a restart of the bridge is still valid."""
     with kind(tmp_path, cas.files, cas.ca_file, path=path) as proxy:
         wire = TlsWire(proxy.issuer, cas.ca_file)
         callback = f"{proxy.issuer}/cas/callback?state=of-mine&ticket=ST-1-of-mine"
@@ -240,7 +240,7 @@ def test_proxy_logs_contain_no_ticket_during_outage(
     assert [line for line in logs.splitlines() if "of-mine" in line] == []
 
 
-def test_check_passes_behind_proxy(place: Place) -> None:
+def test_check_passes_behind_proxy(place: Site) -> None:
     words: Mapping[str, str] = os.environ | place.bridge.environment
     checked = subprocess.run(
         [PASSERELLE, "check", "--json", "--ca-file", place.cas.ca_file],

@@ -1,4 +1,4 @@
-"""The unit of docs/install.md: systemd understands every line, finds it well shut in, and its command serves."""
+"""The systemd unit of docs/install.md: verification, sandbox score, and its command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.bridge.actors import Wire
 from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge, clean_environment, free_port
 from tests.support.install_page import blocks, substitute
 
-# 0 is shut in completely, 10 not at all; what is left is the network, which is the bridge's work.
+# 0 is fully sandboxed, 10 not at all; the rest is network access, which the bridge needs.
 EXPOSURE_MAX_TENTHS = 20
 PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN = 65, 1  # <linux/prctl.h>
 SHUT_IN = f"""
@@ -28,7 +28,7 @@ os.umask(0o077)
 os.execv(sys.argv[1], sys.argv[1:])
 """
 
-# The folders that the commands write to are others in this process and its children alone.
+# Private mounts replace the folders that the commands write to.
 ON_ANOTHER_MACHINE = """
 mount --bind "$0/etc" /etc
 mount --bind "$0/lib" /var/lib
@@ -47,7 +47,7 @@ stat --format='%U %a %n' /etc/passerelle/* /var/lib/passerelle /var/lib/passerel
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """With our program's place in it, because systemd looks whether it is there."""
+    """Write the unit with the path of this program, because systemd checks that it exists."""
     (text,) = blocks("systemd", "ini")
     file = tmp_path / "passerelle.service"
     file.write_text(substitute(text, {"/opt/passerelle/bin/passerelle": PASSERELLE}))
@@ -65,7 +65,7 @@ def test_systemd_parses_unit(unit: Path) -> None:
     assert about_it == []
     unit.write_text(unit.read_text().replace("ProtectHome=", "ProtectHoem="))
     told = subprocess.run([SYSTEMD_ANALYZE, "verify", "--man=no", unit], capture_output=True, text=True, check=False)
-    assert "ProtectHoem" in told.stderr  # or the lines above would show nothing
+    assert "ProtectHoem" in told.stderr  # proves that the verification detects errors
 
 
 @pytest.mark.needs("proxies")
@@ -76,7 +76,7 @@ def test_systemd_sandbox_score_is_low(unit: Path) -> None:
 
 
 def test_unit_command_serves_init_settings(unit: Path, tmp_path: Path) -> None:
-    """As far as that can be done without systemd: its environment, its folder, no memory both written and run."""
+    """Run the command without systemd: with its environment, its folder and without writable executable memory."""
     port = free_port()
     issuer = f"http://localhost:{port}"
     (line,), (setting,) = values_of(unit, "ExecStart"), values_of(unit, "Environment")
@@ -117,7 +117,7 @@ def test_root_commands_create_private_files_for_unit_user(tmp_path: Path) -> Non
         text=True,
         check=False,
     )
-    shutil.rmtree(tmp_path / "etc")  # it has the machine's password hashes
+    shutil.rmtree(tmp_path / "etc")  # it contains password hashes
     assert made.returncode == 0, made.stderr
     assert made.stdout.splitlines() == [
         "passerelle 600 /etc/passerelle/passerelle-secret-key",

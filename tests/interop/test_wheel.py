@@ -1,4 +1,4 @@
-"""The wheel: what is in it, and that it works in an environment with nothing else, far away from the source tree."""
+"""The wheel: its contents, and an installation in a separate environment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEEDED = ("bridge", "pyproject.toml", "README.md", "LICENSE")
 
 
 def environment() -> dict[str, str]:
-    """In which nothing leads to the source tree."""
+    """Return an environment without references to the source tree."""
     return {name: value for name, value in clean_environment().items() if not name.startswith(("PYTHON", "VIRTUAL_"))}
 
 
@@ -49,9 +49,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment that was empty: by the commands of docs/install.md, with this wheel for `.`.
+    """Install the wheel into an empty environment with the commands of docs/install.md; return its programs.
 
-    `make installed` has done the same where its program is the one to be tested.
+    If TESTED_PASSERELLE is set, `make installed` has already done so.
     """
     if program := os.environ.get("TESTED_PASSERELLE"):
         return Path(program).parent
@@ -88,7 +88,7 @@ def test_wheel_build_is_reproducible(wheel: Path, tmp_path: Path) -> None:
     shutil.copy(ROOT / ".gitignore", tmp_path)
     for file in (tmp_path / "bridge").rglob("*.py"):
         os.utime(file, (1, 1))
-    # What is left lying about where people work may be anybody's secret.
+    # Files in a work tree may be secrets.
     for stray in (
         "passerelle.toml",
         "passerelle-secret-key",
@@ -105,7 +105,7 @@ def test_wheel_build_is_reproducible(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_sign_in_from_empty_folder(installed: Path, cas: DjangoCas, tmp_path: Path) -> None:
-    """`passerelle init`, `passerelle serve`, an application, a person: in a folder that was empty."""
+    """Run `passerelle init` and `passerelle serve` in an empty folder, add a client and sign in."""
     port = free_port()
     issuer = f"http://localhost:{port}"
     cas.register(issuer)
@@ -140,7 +140,7 @@ def test_sign_in_from_empty_folder(installed: Path, cas: DjangoCas, tmp_path: Pa
 
 
 def test_installed_program_is_not_the_source_tree(installed: Path) -> None:
-    """Whichever it is: in CI every bridge that listens in a test is this one."""
+    """In CI every bridge process of the tests runs this program."""
     where = [installed / "python", "-c", "import bridge; print(bridge.__file__)"]
     found = Path(subprocess.check_output(where, cwd=installed, env=environment(), text=True).strip())
     assert found.is_relative_to(installed.parent)
