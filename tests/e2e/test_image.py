@@ -175,7 +175,7 @@ def test_documented_compose_file_runs(image: str, tmp_path: Path) -> None:
     try:
         assert "https://auth.example.org" in run(init).stdout
         run(up)
-        told = Wire("https://auth.example.org", port=port).ask("GET", "/.well-known/openid-configuration").json
+        told = Wire("https://auth.example.org", port=port).send("GET", "/.well-known/openid-configuration").json
         assert told["issuer"] == "https://auth.example.org"
         checked = run(check, check=False)
         assert "ok       database" in checked.stdout

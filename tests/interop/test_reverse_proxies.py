@@ -185,7 +185,7 @@ def test_forged_headers_change_no_url_and_no_address(place: Site) -> None:
 
 
 def test_foreign_host_header_is_never_reflected(place: Site) -> None:
-    answer = place.wire().ask(
+    answer = place.wire().send(
         "GET", f"{place.proxy.path}/.well-known/openid-configuration", headers={"Host": "evil.example"}
     )
     assert "evil.example" not in answer.text + str(answer.headers)
@@ -208,10 +208,10 @@ def test_cas_logout_reaches_bridge(place: Site) -> None:
 
 def test_other_paths_are_left_to_other_services(place: Site) -> None:
     if not place.proxy.path:
-        assert place.wire().ask("GET", "/").text.count("<main>") == 1
+        assert place.wire().send("GET", "/").text.count("<main>") == 1
         return
     for path in ("/", "/authorize", "/ssoo/authorize", "/.well-known/openid-configuration", "/static/bridge.css"):
-        answer = place.wire().ask("GET", path)
+        answer = place.wire().send("GET", path)
         assert b"X-Request-Id" not in answer.headers
         assert "passerelle" not in answer.text.lower()
 

@@ -97,7 +97,7 @@ def test_unit_command_serves_init_settings(unit: Path, tmp_path: Path) -> None:
     kept = {variable: os.environ[variable] for variable in ("PATH", "PYTHONPATH") if variable in os.environ}
     bridge.environment = kept | {name: str(settings / "passerelle.toml")}
     with bridge:
-        assert Wire(issuer, port=port).ask("GET", "/readyz").json == {"status": "ready"}
+        assert Wire(issuer, port=port).send("GET", "/readyz").json == {"status": "ready"}
     assert f'"file": "{settings}/passerelle.toml"' in bridge.log
     assert [json.loads(line)["level"] for line in bridge.log.splitlines() if "error" in line] == []
 

@@ -23,7 +23,7 @@ from tests.support.install_page import blocks
 
 ROOT = Path(__file__).parents[2]
 REDIRECT_URI = "https://wiki.example.org/cb"
-NEEDED = ("bridge", "pyproject.toml", "README.md", "LICENSE")
+NEEDED = ("bridge", "passerelle_common", "pyproject.toml", "README.md", "LICENSE")
 
 
 def environment() -> dict[str, str]:
@@ -72,7 +72,7 @@ def cas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DjangoCas]:
 
 
 def test_wheel_contains_exactly_the_packages(wheel: Path) -> None:
-    tracked = subprocess.check_output(["git", "ls-files", "bridge"], cwd=ROOT, text=True).split()
+    tracked = subprocess.check_output(["git", "ls-files", "bridge", "passerelle_common"], cwd=ROOT, text=True).split()
     there = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
 
     assert there == set(tracked) - {"bridge/Dockerfile"}
