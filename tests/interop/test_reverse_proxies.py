@@ -172,7 +172,7 @@ def test_metadata_urls_begin_with_issuer(place: Site) -> None:
 def test_forged_headers_change_no_url_and_no_address(place: Site) -> None:
     wire = place.wire()
     truth = wire.send("GET", f"{place.proxy.issuer}/.well-known/openid-configuration").json
-    already = len(place.remotes)
+    already = len(place.logged_addresses)
     alone = [{name: "6.6.6.6"} for name in CALLERS]
     beside = [{"X-Forwarded-For": "7.7.7.7", name: "6.6.6.6"} for name in CALLERS[2:]]
     for headers in ({}, LIES, *alone, *beside):
@@ -181,7 +181,7 @@ def test_forged_headers_change_no_url_and_no_address(place: Site) -> None:
         refused = wire.send("GET", f"{place.proxy.issuer}/authorize?client_id=unknown", headers=headers)
         assert refused.status == 400
         assert "evil" not in refused.text
-    assert set(place.remotes[already:]) == {"127.0.0.1"}
+    assert set(place.logged_addresses[already:]) == {"127.0.0.1"}
 
 
 def test_foreign_host_header_is_never_reflected(place: Site) -> None:
