@@ -50,7 +50,7 @@ PEOPLE = {
 # Users for load tests: student01, student02, … with the passwords student01-demo, …
 CLASS_MAX = 500
 STUDENTS = min(int(os.environ.get("DEMO_STUDENTS") or 0), CLASS_MAX)
-EVERYBODY = PEOPLE | {
+USERS = PEOPLE | {
     one.login: one
     for number in range(1, STUDENTS + 1)
     for one in [person(f"student{number:02}", "Student", f"No {number}", groups=["students"], affiliation="student")]
@@ -62,12 +62,12 @@ class DemoUser(AuthUser):
 
     def test_password(self, password: str) -> bool:
         """Return whether this is the user's password."""
-        person = EVERYBODY.get(self.username)
+        person = USERS.get(self.username)
         return person is not None and hmac.compare_digest(person.password.encode(), password.encode())
 
     def attributs(self) -> dict[str, str | list[str]]:  # the library's spelling
         """Return the released attributes."""
-        person = EVERYBODY.get(self.username)
+        person = USERS.get(self.username)
         return {**person.attributes, **group_overrides(self.username)} if person else {}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 OWNER_ONLY = 0o400
 OWNER_AND_GROUP = 0o440
-EVERYBODY = 0o444
+WORLD_READABLE = 0o444
 
 
 def write(path: Path, content: bytes, *, group: int | None = None) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from certificate import EdgeError, check_pair, read_file, self_signed_pair, still_serves
-from files import EVERYBODY, write
+from files import WORLD_READABLE, write
 
 SERVED = "server.pem"
 SHOWN = "server.crt"
@@ -88,7 +88,7 @@ def show(site: Site, chain: bytes) -> None:
     """Publish the chain, readable by all: `passerelle check` compares it with the served one."""
     if not site.shown.exists() or read_file(site.shown) != chain:
         write(site.shown, chain)
-    site.shown.chmod(EVERYBODY)
+    site.shown.chmod(WORLD_READABLE)
 
 
 def chain_in(pem: bytes) -> bytes:

@@ -81,12 +81,12 @@ class Student:
         with self._browser.get(url, stream=True, timeout=PATIENCE_SECONDS, headers=self._headers()) as events:
             self._check(events)
             for line in events.iter_lines():
-                told = json.loads(line.removeprefix(b"data:")) if line.startswith(b"data:") else {}
-                if told.get("failed"):
-                    raise StudentError(f"{self.name}: {told.get('message')}")
-                if told.get("ready"):
+                event = json.loads(line.removeprefix(b"data:")) if line.startswith(b"data:") else {}
+                if event.get("failed"):
+                    raise StudentError(f"{self.name}: {event.get('message')}")
+                if event.get("ready"):
                     return
-        raise StudentError(f"{self.name} was told no end of the start")
+        raise StudentError(f"{self.name}: the progress stream ended before the lab was ready")
 
     def stop_lab(self) -> None:
         """Stop the lab and wait until it has stopped."""
