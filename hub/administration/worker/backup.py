@@ -68,10 +68,11 @@ def back_up(request: BackupRequest) -> None:
     result = repository.create_snapshot(
         [runtime.STAGING, *volumes], project=request.project, tags=[tag], exclude=exclude
     )
+    # Checked first, because older backups are the only copy if this one is damaged.
+    repository.check_repository()
     if request.keep:
         keep = [f"--keep-{period}={count}" for period, count in request.keep.items() if count]
         repository.forget("--tag", FULL, "--host", request.project, "--group-by", "host", *keep)
-    repository.check_repository()
     unread = [path.removeprefix(f"{runtime.VOLUMES}/") for path in result.unread]
     emit("result", snapshot=result.snapshot, bytes=result.bytes, stored=result.stored, unread=unread)
 

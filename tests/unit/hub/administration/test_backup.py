@@ -172,6 +172,18 @@ def test_damaged_repository_is_reported_by_the_next_backup(filled: Path) -> None
         backup()
 
 
+def test_failed_check_deletes_no_older_backup(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = backup()
+
+    def report_damage() -> None:
+        raise AdministrationError("restic: pack is damaged.")
+
+    monkeypatch.setattr(repository, "check_repository", report_damage)
+    with pytest.raises(AdministrationError, match="damaged"):
+        backup(keep={"daily": 1})
+    assert first in [one.id for one in repository.snapshots("full")]
+
+
 def test_retention_deletes_older_backups_and_keeps_databases(filled: Path) -> None:
     first, databases = backup(), backup(only_databases=True)
     last = backup(keep={"daily": 1, "weekly": 0, "monthly": 0})
