@@ -74,8 +74,9 @@ def write_volumes(engine: Engine, where: str, found: dict[str, Any], **options: 
     try:
         output.result(run_worker(engine, "restore", mounts, **options))
     except (AdministrationError, KeyboardInterrupt) as error:
+        state = "do not start a lab of this user" if options["home"] else "no service starts on it"
         raise AdministrationError(
-            f"{str(error).rstrip('.') or 'interrupted'}. No service starts on an unfinished restore; the same command "
+            f"{str(error).rstrip('.') or 'interrupted'}. The restore is unfinished, so {state}; the same command "
             "continues it."
         ) from None
 

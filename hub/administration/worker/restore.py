@@ -126,10 +126,13 @@ def restore(request: RestoreRequest) -> None:
 
 
 def extract_settings(snapshot: str) -> None:
-    """Write the settings files of a backup into the output folder."""
+    """Write the settings files of a backup into the output folder; never overwrite a file there."""
     chosen = find_snapshot(snapshot, only_databases=True)
+    files = read_manifest(chosen.id).settings
+    if existing := next((name for name in files if os.path.lexists(runtime.OUTPUT / name)), None):
+        raise AdministrationError(f"{existing} exists in that directory and nothing was written: name a new directory.")
     repository.extract_folder(chosen.id, runtime.STAGING / "settings", runtime.OUTPUT)
-    emit("result", snapshot=chosen.id, files=list(read_manifest(chosen.id).settings))
+    emit("result", snapshot=chosen.id, files=list(files))
 
 
 def check_manifest(manifest: Manifest, request: RestoreRequest) -> None:

@@ -243,6 +243,15 @@ def test_settings_are_compared_and_extracted(filled: Path, described: Callable[.
     assert (runtime.OUTPUT / ".env").read_text() == "HUB_HOST=a\n"
 
 
+def test_extraction_overwrites_no_settings(filled: Path) -> None:
+    (runtime.CHECKOUT / ".env").write_text("HUB_HOST=a\n")
+    backup()
+    (runtime.OUTPUT / ".env").write_text("HUB_HOST=current\n")
+    with pytest.raises(AdministrationError, match=r"\.env exists in that directory"):
+        restore.extract_settings("")
+    assert (runtime.OUTPUT / ".env").read_text() == "HUB_HOST=current\n"
+
+
 @pytest.mark.parametrize("path", ["../../etc/shadow", "/etc/shadow", "a/../../b", ""])
 def test_manifest_cannot_point_outside_its_volume(filled: Path, path: str) -> None:
     text = json.loads(read_manifest(backup()).model_dump_json())
