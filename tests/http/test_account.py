@@ -139,6 +139,9 @@ def test_sign_out_everywhere_ends_all_sessions_of_the_user(
     [
         *((END_ACCESS, token) for token in ("missing", "empty", "wrong", "of another form", "of another session")),
         *((path, "not ASCII") for path in (END_ACCESS, END_SESSION, EVERYWHERE)),
+        # A token is bound to one form and one session, so both are tested for each form.
+        *((path, "of another form") for path in (END_SESSION, EVERYWHERE)),
+        *((path, "of another session") for path in (END_SESSION, EVERYWHERE)),
     ],
 )
 def test_forged_form_token_is_rejected_row37(bridge: Running, hub: App, path: str, token: str) -> None:
