@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from pathlib import Path
 
@@ -35,3 +36,15 @@ def test_all_texts_are_translated_and_compiled() -> None:
     fresh = BytesIO()
     write_mo(fresh, catalogue)
     assert fresh.getvalue() == CATALOGUE.with_suffix(".mo").read_bytes(), "run `make translations`"
+
+
+def test_translations_have_the_placeholders_of_their_message() -> None:
+    with CATALOGUE.open("rb") as file:
+        catalogue = read_po(file, locale="fr")
+    entries = [(entry.id, entry.string) for entry in catalogue if entry.id]
+    assert [pair for pair in entries if _placeholders(pair[0]) != _placeholders(pair[1])] == []
+
+
+def _placeholders(texts: str | tuple[str, ...]) -> set[str]:
+    """Return the placeholders of a message, or of all its plural forms."""
+    return set(re.findall(r"%\(\w+\)\w", " ".join([texts] if isinstance(texts, str) else texts)))
