@@ -127,7 +127,7 @@ def test_labs_require_accepted_terms(deployment: Deployment, bob: Journey) -> No
     bob.page.get_by_role("heading", name="Rules").wait_for()
     assert bob.page.title() == "Terms of use"  # and no script in the terms ran
     bob.page.get_by_role("button", name="I do not accept").click()
-    bob.page.get_by_text("no lab can be started for you").wait_for()
+    bob.page.get_by_text("You did not accept the terms, so you cannot start a lab.").wait_for()
     assert start_by_api(bob, "server") == 403
     for path in ("/hub/spawn", "/hub/spawn/bob", "/user-redirect/lab/tree/x", "/hub/home"):
         bob.goto(deployment.url(HUB, path))
@@ -272,7 +272,7 @@ def test_failed_start_page_is_translated_and_accessible(deployment: Deployment, 
         bob.goto(deployment.url(HUB, "/hub/spawn"))
         said = bob.page.inner_text("main")
         assert f"The image {image} of your lab is not on the server" in said
-        assert "ask help@example.org and quote this: bob, 20" in said.replace("\n", " ")
+        assert "contact help@example.org and quote this reference: bob, 20" in " ".join(said.split())
         for scheme, device in (("light", {"locale": "en-GB"}), ("dark", PHONE)):
             context = browser.new_context(**device, color_scheme=scheme, ignore_https_errors=True, storage_state=state)
             with context.new_page() as page:

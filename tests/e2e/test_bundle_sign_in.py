@@ -119,7 +119,7 @@ def test_removed_group_member_loses_access(deployment: Deployment, bob: Journey)
     time.sleep(MAX_AGE + 1)
     status, _, text = open_home(bob)
     assert status == 403
-    assert "this hub is not open to you" in text
+    assert "you do not have access to this hub" in text
     deployment.wait(lambda: lab_status(bob) == 403, "lab that refuses", seconds=15)
     assert deployment.lab_id("bob") == lab, "what they computed is not lost with the access"
 

@@ -82,7 +82,7 @@ def _fields(call: ast.Call, function: ast.FunctionDef) -> Iterator[str]:
 
 
 def _value(node: ast.expr, function: ast.FunctionDef) -> ast.expr:
-    """Return the value assigned to a variable; of a conditional expression, both branches."""
+    """Return the value assigned to a variable; the dictionary below a comprehension; both branches of an if."""
     if isinstance(node, ast.Name):
         given = [
             other.value
@@ -90,6 +90,8 @@ def _value(node: ast.expr, function: ast.FunctionDef) -> ast.expr:
             if isinstance(other, ast.Assign) and ast.unparse(other.targets[0]) == node.id
         ]
         node = given[0] if given else node
+    if isinstance(node, ast.DictComp) and ast.unparse(iterated := node.generators[0].iter).endswith(".items()"):
+        return _value(iterated.func.value, function)  # type: ignore[attr-defined]
     if isinstance(node, ast.IfExp):
         return ast.List([node.body, node.orelse], ast.Load())
     return node
