@@ -93,7 +93,6 @@ def create_app(
         provider=provider,
         cas=cas,
         endpoints=CasEndpoints.from_settings(settings),
-        claim_rules=settings.claim_rules,
         settings=settings,
         appearance=load_appearance(
             accent_color=settings.accent_color,

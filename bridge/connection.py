@@ -5,6 +5,7 @@ They have no redirects, cookies, environment proxies, .netrc, retries or logged 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.client
 import io
@@ -24,6 +25,11 @@ from bridge.proxy import Proxy, format_host, open_tunnel, seconds_left
 
 # `urlsplit` costs several times as much, for each ticket.
 _ORIGIN = re.compile(r"[A-Za-z]+://[^/?]*")
+_FORM_HEADERS = {
+    "Content-Type": "application/x-www-form-urlencoded",
+    "Connection": "close",
+    "User-Agent": "Passerelle",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +102,8 @@ class TimedConnection(http.client.HTTPConnection):
         return bool(poll.poll(0))
 
     def _timed_response(self, sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        timed = cast(socket.socket, _TimedSocket(sock, self._deadline))
+        timed = cast(socket.socket, _TimedReader(sock, self._deadline))
         return http.client.HTTPResponse(timed, *args, **kwargs)
-
-
-class _TimedSocket:
-    """Socket for `HTTPResponse`, whose file has a deadline."""
-
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self._sock, self._deadline = sock, deadline
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        del mode  # always "rb"
-        return io.BufferedReader(_TimedReader(self._sock, self._deadline))
 
 
 class _TimedReader(io.RawIOBase):
@@ -118,6 +113,10 @@ class _TimedReader(io.RawIOBase):
         # The socket's own file keeps the socket open until the body is read.
         self._file = sock.makefile("rb", buffering=0)
         self._sock, self._deadline = sock, deadline
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return the file that `HTTPResponse` requests from a socket."""
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
@@ -145,7 +144,12 @@ def post_form(url: str, form: str, *, seconds: float) -> int:
         parts = urlsplit(url)
         tls = _system_authorities() if parts.scheme == "https" else None
         host = Host(parts.hostname or "", parts.port or (443 if tls else 80), tls)
-        return _status_of_post(host, url, form, time.monotonic() + seconds)
+        deadline = time.monotonic() + seconds
+        with contextlib.closing(host.connect(deadline)) as connection:
+            connection.begin_exchange(seconds_left(deadline))
+            connection.send_request(url, headers=_FORM_HEADERS, body=form.encode())
+            with connection.getresponse() as response:
+                return response.status
     except TimeoutError:
         raise NoResponse(f"no response within {seconds:g} s") from None
     except ssl.SSLCertVerificationError as error:
@@ -154,18 +158,6 @@ def post_form(url: str, form: str, *, seconds: float) -> int:
         raise NoResponse(f"no connection: {error.strerror or error}") from None
     except http.client.HTTPException as error:
         raise NoResponse(f"invalid HTTP ({type(error).__name__})") from None
-
-
-def _status_of_post(host: Host, url: str, form: str, deadline: float) -> int:
-    connection = host.connect(deadline)
-    try:
-        connection.begin_exchange(seconds_left(deadline))
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Connection": "close"}
-        connection.send_request(url, headers=headers | {"User-Agent": "Passerelle"}, body=form.encode())
-        with connection.getresponse() as response:
-            return response.status
-    finally:
-        connection.close()
 
 
 @functools.cache

@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO
@@ -48,62 +49,34 @@ class Metrics:
             number, self._slot = _lock_slot(Path(shared_directory))
             values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]  # untyped library
         disable_created_metrics()  # type: ignore[no-untyped-call]  # doubles the samples, meaningless for a sum of workers
-        self._registry = CollectorRegistry()
-        self._sign_ins = Counter(
-            "passerelle_sign_ins",
-            "Validated tickets by outcome.",
-            ("outcome",),
-            registry=self._registry,
-        )
-        self._refusals = Counter(
-            "passerelle_refusals", "Rejected requests by reason.", ("reason",), registry=self._registry
-        )
-        self._tokens = Counter(
+        registry = self._registry = CollectorRegistry()
+        self.sign_ins = Counter("passerelle_sign_ins", "Validated tickets by outcome.", ("outcome",), registry=registry)
+        """Outcomes are `signed_in` and the reasons of failures."""
+        self.refusals = Counter("passerelle_refusals", "Rejected requests by reason.", ("reason",), registry=registry)
+        self.token_responses = Counter(
             "passerelle_token_responses",
             "Responses of the token endpoint by grant type and outcome.",
             ("grant_type", "outcome"),
-            registry=self._registry,
+            registry=registry,
         )
-        self._single_logouts = Counter(
-            "passerelle_single_logouts",
-            "Logout requests of CAS by outcome.",
-            ("outcome",),
-            registry=self._registry,
+        """Grant types are the known ones and `other`; outcomes are `issued` and the error codes."""
+        self.single_logouts = Counter(
+            "passerelle_single_logouts", "Logout requests of CAS by outcome.", ("outcome",), registry=registry
         )
-        self._cas = Histogram(
+        """Outcomes are `ended`, `unknown`, `malformed`, and `checked` for `passerelle check`."""
+        self.cas_seconds = Histogram(
             "passerelle_cas_validation_seconds",
             "Duration of ticket validations.",
             buckets=CAS_SECONDS,
-            registry=self._registry,
+            registry=registry,
         )
-        self._requests = Histogram(
+        self.request_seconds = Histogram(
             "passerelle_request_seconds",
             "Duration of requests by endpoint and status class.",
             ("endpoint", "status"),
             buckets=REQUEST_SECONDS,
-            registry=self._registry,
+            registry=registry,
         )
-
-    def count_sign_in(self, outcome: str, seconds: float) -> None:
-        """Record a ticket validation; `outcome` is `signed_in` or the reason of the failure."""
-        self._sign_ins.labels(outcome).inc()
-        self._cas.observe(seconds)
-
-    def count_refusal(self, reason: str) -> None:
-        """Record a rejected request."""
-        self._refusals.labels(reason).inc()
-
-    def count_single_logout(self, outcome: str) -> None:
-        """Record a logout request: `ended`, `unknown`, `malformed`, or `checked` for `passerelle check`."""
-        self._single_logouts.labels(outcome).inc()
-
-    def count_token_response(self, grant_type: str, outcome: str) -> None:
-        """Record a token response: a known grant type or `other`, and `issued` or an error code."""
-        self._tokens.labels(grant_type, outcome).inc()
-
-    def observe_request(self, endpoint: str, status: int, seconds: float) -> None:
-        """Record the duration of a request."""
-        self._requests.labels(endpoint, f"{status // 100}xx").observe(seconds)
 
     def render(self, gauges: Mapping[str, tuple[str, int]]) -> bytes:
         """Return all metrics in the text format, with gauges from the store as name → (help, value)."""
@@ -114,14 +87,14 @@ class Metrics:
         return generate_latest(registry) + generate_latest(_CurrentValues(gauges))
 
 
+@dataclass
 class _CurrentValues:
     """Gauges, and the version of this program."""
 
-    def __init__(self, gauges: Mapping[str, tuple[str, int]]) -> None:
-        self._gauges = gauges
+    gauges: Mapping[str, tuple[str, int]]
 
     def collect(self) -> Iterator[Metric]:
-        for name, (documentation, value) in self._gauges.items():
+        for name, (documentation, value) in self.gauges.items():
             yield GaugeMetricFamily(f"passerelle_{name}", documentation, value)
         build = GaugeMetricFamily(
             "passerelle_build_info", "Version of Passerelle and of Python.", labels=("version", "python")

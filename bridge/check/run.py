@@ -88,7 +88,7 @@ def run_checks(
     applications = BackgroundTask(
         lambda: check_applications(clients if checks_applications else (), settings_ids, client, ticket.now)
     )
-    requested = requested_attributes(settings.claim_rules, clients)
+    requested = requested_attributes(settings, clients)
     sign_ins = _check_sign_ins(settings, reading, requested, ticket.now)
     found = cas.result()
     return Report(
@@ -136,6 +136,6 @@ def _check_sign_ins(
     url = Registration.from_settings(settings).logout_url
     began = [session.created_at for session in facts.sessions]
     return [
-        *evaluate_sessions(facts.sessions, settings.claim_rules, requested, settings.cas_protocol, now),
+        *evaluate_sessions(facts.sessions, settings, requested, settings.cas_protocol, now),
         evaluate_last_logout(facts.last_ended_by_cas, began=began, url=url, now=now),
     ]

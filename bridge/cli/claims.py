@@ -64,7 +64,7 @@ def try_rules(source: BinaryIO, xml: bool, user: str | None, client_id: str | No
 def _identity(settings: Settings, source: BinaryIO, xml: bool, user: str | None) -> Identity:
     try:
         validated = _validated(source, xml, user)
-        return build_identity(validated.user, validated.attributes, settings.claim_rules)
+        return build_identity(validated.user, validated.attributes, settings)
     except BridgeError as error:  # the detail is private, but the administrator needs it here
         raise click.ClickException(f"Login would be denied: {error.detail or error.description}") from None
 

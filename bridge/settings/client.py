@@ -11,23 +11,15 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from bridge.settings.rules import ClaimNames
+from bridge.settings.rules import ClaimNames, FrozenModel
 from bridge.settings.urls import redirect_uri_fault
 
 SCOPES = ("openid", "profile", "email", "groups", "eduperson", "offline_access")
 DEFAULT_SCOPES = ("openid", "profile", "email", "groups")
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")  # RFC 6749 §3.3
-
-
-class FrozenModel(BaseModel):
-    """Base of the settings: immutable, rejects unknown names, and never quotes a value in an error."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True, use_attribute_docstrings=True
-    )
 
 
 class ClientSettings(FrozenModel):

@@ -5,40 +5,26 @@ The docstring below each field is its documentation in docs/settings.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from bridge.settings.client import ClientSettings, FrozenModel
-from bridge.settings.rules import (
-    DEFAULT_ATTRIBUTES,
-    AttributeName,
-    ClaimRules,
-    EmailTemplate,
-    GroupMap,
-    GroupsBase,
-    Pattern,
-    check_attribute_rules,
-    check_groups_from_dn,
-)
-from bridge.settings.upstream import EndpointUrl, Parameters, ProxyUrl
-from bridge.settings.urls import check_base_url, check_database_url, check_issuer_path, is_loopback
+from bridge.settings.client import ClientSettings
+from bridge.settings.rules import ClaimRules
+from bridge.settings.urls import Bind, CasUrl, DatabaseUrl, EndpointUrl, Issuer, Parameters, ProxyUrl
 
 MINIMAL_SECRET_KEY_LENGTH = 16
 
 
-class Settings(FrozenModel):
+class Settings(ClaimRules):
     """All settings of the bridge."""
 
-    issuer: str
+    issuer: Issuer
     """Public base URL of the bridge, without a trailing slash. Tokens contain it and clients compare it exactly."""
-    cas_url: str
+    cas_url: CasUrl
     """Base URL of CAS for browsers. Users are sent to `/login` below it."""
-    cas_internal_url: str | None = None
+    cas_internal_url: CasUrl | None = None
     """Base URL of CAS for this server, if it differs. Tickets are validated there."""
     cas_ca_file: Path | None = None
     """Certificates (PEM) to trust for CAS instead of the system's, for a private certificate authority."""
@@ -74,9 +60,9 @@ class Settings(FrozenModel):
     secret_key: SecretStr = Field(min_length=MINIMAL_SECRET_KEY_LENGTH)
     """Encrypts the signing keys in the database; at least 16, preferably 64 random characters. Generate it with
     `openssl rand -hex 32`, and back it up: without it the signing keys are lost."""
-    database_url: SecretStr = SecretStr("sqlite:///passerelle.sqlite3")
+    database_url: DatabaseUrl = SecretStr("sqlite:///passerelle.sqlite3")
     """Database: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`."""
-    bind: str = "127.0.0.1:8000"
+    bind: Bind = "127.0.0.1:8000"
     """`HOST:PORT` to listen on, in plain http."""
     workers: int = Field(default=2, ge=1, le=64)
     """Number of worker processes. Each handles up to 16 requests at a time."""
@@ -92,33 +78,6 @@ class Settings(FrozenModel):
     """Age at which signing keys are rotated, in seconds. A new key is published two hours before it signs."""
     email_verified: bool = True
     """Value of the claim `email_verified`. Set it to `false` if users can edit their own address."""
-    attributes: Mapping[str, tuple[str, ...]] = DEFAULT_ATTRIBUTES
-    """Maps claims to CAS attributes. The first attribute with a value is used; `groups` merges all. A friendly name
-    also matches its other spellings (`mail`, `urn:oid:…`). Other claims keep their defaults; an empty list disables a
-    claim."""
-    groups_base: GroupsBase | None = None
-    """Directory branch of the groups, for `groups_from_dn`. `*` accepts any branch, if no two groups of the directory
-    share a cn."""
-    groups_from_dn: Literal["cn"] | None = None
-    """`cn` shortens `cn=staff,ou=groups,…` to `staff` for groups directly below `groups_base`. Other values stay
-    whole."""
-    group_map: GroupMap = Field(default_factory=dict)
-    """Maps whole values, as CAS releases them, to group names."""
-    groups_from_affiliation: bool = False
-    """Whether each `eduperson_affiliation` also becomes a group, such as `affiliation:staff`."""
-    email_template: EmailTemplate | None = None
-    """Email address for users without one in CAS; `email_verified` applies to it as well."""
-    subject_attribute: AttributeName | None = None
-    """CAS attribute for the claim `sub`, instead of the CAS user. Login is denied unless it has exactly one value.
-    Changing it changes every `sub`, so clients treat all users as new."""
-    username_attribute: AttributeName | None = None
-    """CAS attribute for the username (`preferred_username`), instead of the CAS user. Login is denied unless it has
-    exactly one value."""
-    username_case: Literal["keep", "lower"] = "keep"
-    """`lower` converts the username to lower case, and the `sub` if it is the CAS user. Use it if CAS accepts names in
-    any case."""
-    username_pattern: Pattern | None = None
-    """Regular expression that the whole username must match; otherwise login is denied."""
     clients: tuple[ClientSettings, ...] = ()
     """Clients in the settings file, one `[[clients]]` table each. `PASSERELLE_CLIENTS` (JSON) adds to them."""
     proxy_hops: int = Field(default=0, ge=0, le=5)
@@ -144,57 +103,12 @@ class Settings(FrozenModel):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Minimum level of logged events."""
 
-    @field_validator("issuer")
-    @classmethod
-    def _check_issuer(cls, url: str) -> str:
-        check_base_url(url)
-        check_issuer_path(url)
-        if url.startswith("http:") and not is_loopback(urlsplit(url).hostname):
-            raise ValueError("must be https: http is accepted for loopback hosts only")
-        return url
-
-    @field_validator("cas_url", "cas_internal_url")
-    @classmethod
-    def _check_cas_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        check_base_url(url.rstrip("/"))
-        if url.rstrip("/").endswith("/login"):
-            raise ValueError("is the login page: remove /login at the end")
-        return url.rstrip("/")
-
     @field_validator("cas_format")
     @classmethod
     def _check_cas_format(cls, name: str, info: ValidationInfo) -> str:
         if name == "json" and info.data.get("cas_protocol") in ("1.0", "saml1.1"):
             raise ValueError(f"json requires cas_protocol 3.0 or 2.0, not {info.data['cas_protocol']}")
         return name
-
-    @field_validator("database_url")
-    @classmethod
-    def _check_database_url(cls, url: SecretStr) -> SecretStr:
-        check_database_url(url.get_secret_value())
-        return url
-
-    @field_validator("bind")
-    @classmethod
-    def _check_bind(cls, bind: str) -> str:
-        host, _, port = bind.rpartition(":")
-        if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
-            raise ValueError("must be host:port with a port from 1 to 65535, e.g. 127.0.0.1:8000 or [::1]:8000")
-        return bind
-
-    @field_validator("attributes")
-    @classmethod
-    def _check_attributes(cls, rules: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
-        return check_attribute_rules(rules)
-
-    @field_validator("groups_from_dn")
-    @classmethod
-    def _check_groups_from_dn(cls, how: str | None, info: ValidationInfo) -> str | None:
-        if "groups_base" in info.data:  # else groups_base has a fault of its own
-            check_groups_from_dn(how, info.data["groups_base"])
-        return how
 
     @field_validator("clients")
     @classmethod
@@ -203,11 +117,6 @@ class Settings(FrozenModel):
         if duplicates := sorted({client_id for client_id in ids if ids.count(client_id) > 1}):
             raise ValueError(f"duplicate client_id: {', '.join(duplicates)}")
         return clients
-
-    @property
-    def claim_rules(self) -> ClaimRules:
-        """The rules that map attributes to an identity."""
-        return ClaimRules(**{rule.name: getattr(self, rule.name) for rule in fields(ClaimRules)})
 
     @property
     def is_https(self) -> bool:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from bridge.settings.attribute_names import canonical_name
 from bridge.settings.distinguished_name import parse_distinguished_name
@@ -78,22 +78,6 @@ DEFAULT_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 RELEASABLE_CLAIMS = (*CLAIM_SOURCES, "preferred_username", "email_verified")
 
 _CUSTOM_CLAIM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21\x23-\x5b\x5d-\x7e]{1,250}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimRules:
-    """The rules that map attributes to an `Identity`. `Settings` documents each field."""
-
-    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DEFAULT_ATTRIBUTES)
-    groups_base: str | None = None
-    groups_from_dn: Literal["cn"] | None = None
-    group_map: Mapping[str, str] = field(default_factory=dict)
-    groups_from_affiliation: bool = False
-    email_template: str | None = None
-    subject_attribute: str | None = None
-    username_attribute: str | None = None
-    username_case: Literal["keep", "lower"] = "keep"
-    username_pattern: str | None = None
 
 
 def is_custom_claim(name: str) -> bool:
@@ -169,13 +153,13 @@ def group_key(value: str) -> object:
         return value
 
 
-def check_groups_from_dn(how: str | None, base: str | None) -> None:
-    """Require `groups_base` for `groups_from_dn`."""
-    if how is not None and base is None:
+def _check_groups_from_dn(how: str | None, info: ValidationInfo) -> str | None:
+    if how is not None and info.data.get("groups_base", how) is None:  # absent if it has a fault of its own
         raise ValueError(
             "requires groups_base, the branch of the groups, such as ou=groups,dc=example,dc=org; else groups with "
             f"the same cn in other branches would be merged ({ANYWHERE!r} accepts that)"
         )
+    return how
 
 
 GroupsBase = Annotated[str, AfterValidator(_check_base)]
@@ -184,3 +168,45 @@ EmailTemplate = Annotated[str, AfterValidator(_check_email_template)]
 AttributeName = Annotated[str, AfterValidator(_check_attribute_name)]
 Pattern = Annotated[str, AfterValidator(_check_pattern)]
 ClaimNames = Annotated[tuple[str, ...], AfterValidator(check_releasable)]
+AttributeRules = Annotated[Mapping[str, tuple[str, ...]], AfterValidator(check_attribute_rules)]
+GroupsFromDn = Annotated[Literal["cn"] | None, AfterValidator(_check_groups_from_dn)]
+
+
+class FrozenModel(BaseModel):
+    """Base of the settings: immutable, rejects unknown names, and never quotes a value in an error."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True, use_attribute_docstrings=True
+    )
+
+
+class ClaimRules(FrozenModel):
+    """The settings that map attributes to an `Identity`."""
+
+    attributes: AttributeRules = DEFAULT_ATTRIBUTES
+    """Maps claims to CAS attributes. The first attribute with a value is used; `groups` merges all. A friendly name
+    also matches its other spellings (`mail`, `urn:oid:…`). Other claims keep their defaults; an empty list disables a
+    claim."""
+    groups_base: GroupsBase | None = None
+    """Directory branch of the groups, for `groups_from_dn`. `*` accepts any branch, if no two groups of the directory
+    share a cn."""
+    groups_from_dn: GroupsFromDn = None
+    """`cn` shortens `cn=staff,ou=groups,…` to `staff` for groups directly below `groups_base`. Other values stay
+    whole."""
+    group_map: GroupMap = Field(default_factory=dict)
+    """Maps whole values, as CAS releases them, to group names."""
+    groups_from_affiliation: bool = False
+    """Whether each `eduperson_affiliation` also becomes a group, such as `affiliation:staff`."""
+    email_template: EmailTemplate | None = None
+    """Email address for users without one in CAS; `email_verified` applies to it as well."""
+    subject_attribute: AttributeName | None = None
+    """CAS attribute for the claim `sub`, instead of the CAS user. Login is denied unless it has exactly one value.
+    Changing it changes every `sub`, so clients treat all users as new."""
+    username_attribute: AttributeName | None = None
+    """CAS attribute for the username (`preferred_username`), instead of the CAS user. Login is denied unless it has
+    exactly one value."""
+    username_case: Literal["keep", "lower"] = "keep"
+    """`lower` converts the username to lower case, and the `sub` if it is the CAS user. Use it if CAS accepts names in
+    any case."""
+    username_pattern: Pattern | None = None
+    """Regular expression that the whole username must match; otherwise login is denied."""

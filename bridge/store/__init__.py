@@ -8,19 +8,23 @@ of the database contains no credentials. Times are Unix seconds and always an ar
 from bridge.store.database import StoreFailure
 from bridge.store.records import (
     AccessToken,
+    AlreadyConsumed,
     AuthorizationCode,
     ClientAccess,
+    Consumed,
+    ExpiredLogin,
     Grant,
     LogoutDelivery,
     PendingLogin,
     RefreshToken,
+    Reused,
     Session,
     SigningKey,
     StoredClient,
     TokenRecords,
+    UnknownLogin,
     fingerprint,
 )
-from bridge.store.results import AlreadyConsumed, Consumed, ExpiredLogin, Redeemed, Reused, Unknown, UnknownLogin
 from bridge.store.store import NotReady, Store
 
 __all__ = [
@@ -34,7 +38,6 @@ __all__ = [
     "LogoutDelivery",
     "NotReady",
     "PendingLogin",
-    "Redeemed",
     "RefreshToken",
     "Reused",
     "Session",
@@ -43,7 +46,6 @@ __all__ = [
     "StoreFailure",
     "StoredClient",
     "TokenRecords",
-    "Unknown",
     "UnknownLogin",
     "fingerprint",
 ]

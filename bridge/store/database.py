@@ -6,9 +6,9 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     URL,
@@ -36,6 +36,7 @@ POOL_SIZE = 16  # as many as a worker has threads
 StoreFailure = SQLAlchemyError
 
 NOW: BindParameter[int] = bindparam("now")
+RecordT = TypeVar("RecordT")
 
 
 def open_engine(url: str, *, read_only: bool = False) -> Engine:
@@ -122,14 +123,9 @@ def values_of(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__slots__}
 
 
-def labelled(columns: Iterable[Column[Any]], prefix: str) -> list[Any]:
-    """Return the columns of a joined table under prefixed names."""
-    return [column.label(f"{prefix}{column.name}") for column in columns]
-
-
-def values_in(row: Row[Any], columns: Iterable[Column[Any]], prefix: str = "") -> dict[str, Any]:
-    """Return the values of these columns in a row, by their names without the prefix."""
-    return {column.name: row._mapping[f"{prefix}{column.name}"] for column in columns}
+def read_record(kind: Callable[..., RecordT], row: Row[Any], columns: Iterable[Column[Any]]) -> RecordT:
+    """Build a record from the columns of its table in a row, which can have columns of other tables."""
+    return kind(**{column.name: row._mapping[column] for column in columns})
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
 
 from bridge.identity import Identity
-from bridge.store.database import NOW, columns_of, labelled, values_in, values_of
+from bridge.store.database import NOW, columns_of, read_record, values_of
 from bridge.store.grant_revocation import GRANT_ID, HASH, REVOKE_GRANT, GrantRevocation
-from bridge.store.records import AccessToken, AuthorizationCode, Grant, RefreshToken, TokenRecords
-from bridge.store.results import IssueT, Redeemed, Reused, Unknown
+from bridge.store.records import AccessToken, AuthorizationCode, Grant, IssueT, RefreshToken, Reused, TokenRecords
 from bridge.store.schema import access_tokens, codes, grants, refresh_tokens, sessions
 
 _GRANT = columns_of(grants, Grant)
 _ACCESS = columns_of(access_tokens, AccessToken)
 _REFRESH = columns_of(refresh_tokens, RefreshToken)
-_PREFIX = "of_grant_"
 
 SAVE_GRANT, SAVE_CODE = insert(grants), insert(codes)
 SAVE_ACCESS, SAVE_REFRESH = insert(access_tokens), insert(refresh_tokens)
@@ -56,7 +55,7 @@ IS_UNUSED = select(refresh_tokens.c.token_hash).where(
 )
 HAS_ACCESS_TOKEN = select(access_tokens.c.token_hash).where(access_tokens.c.token_hash == HASH)
 FIND_ACCESS = (
-    select(*_ACCESS, *labelled(_GRANT, _PREFIX))
+    select(*_ACCESS, *_GRANT)
     .join_from(access_tokens, grants)
     .where(
         access_tokens.c.token_hash == HASH,
@@ -66,7 +65,7 @@ FIND_ACCESS = (
     )
 )
 FIND_REFRESH = (
-    select(*_REFRESH, *labelled(_GRANT, _PREFIX))
+    select(*_REFRESH, *_GRANT)
     .join_from(refresh_tokens, grants)
     .where(
         refresh_tokens.c.token_hash == HASH,
@@ -96,10 +95,10 @@ class Grants(GrantRevocation):
             connection.execute(SAVE_GRANT, _grant_row(grant))
             _save_tokens(connection, records)
 
-    def redeem_code(
-        self, code_hash: str, *, now: int, build: Callable[[Grant], IssueT]
-    ) -> Redeemed[IssueT] | Reused | Unknown:
-        """Redeem a code. Of concurrent callers, exactly one gets `Redeemed`; its tokens are stored with that.
+    def redeem_code(self, code_hash: str, *, now: int, build: Callable[[Grant], IssueT]) -> IssueT | Reused | None:
+        """Redeem a code. Of concurrent callers, exactly one gets its tokens, which are stored with that.
+
+        None means that the code is unknown, expired or revoked.
 
         `build` checks the request and builds the tokens. If it raises, the code is spent and no token is stored. Any
         later redemption revokes the grant (RFC 9700 §4.2.4).
@@ -109,25 +108,25 @@ class Grants(GrantRevocation):
             if grant_id is None:
                 redeemed = connection.execute(GRANT_OF_REDEEMED_CODE, {"hash": code_hash}).scalar_one_or_none()
                 grant = None if redeemed is None else _active_grant(connection, redeemed)
-                return Unknown() if grant is None else _revoke_reused(connection, grant, now)
+                return None if grant is None else _revoke_reused(connection, grant, now)
             grant = _active_grant(connection, grant_id)
             if grant is None:
-                return Unknown()
+                return None
             try:
                 issue = build(grant)
             except Exception:
                 connection.commit()  # a rejected request spends the code
                 raise
             _save_tokens(connection, issue.records)
-            return Redeemed(issue)
+            return issue
 
     def rotate_refresh_token(
         self, token_hash: str, *, now: int, grace: int, build: Callable[[Grant], IssueT]
-    ) -> Redeemed[IssueT] | Reused | Unknown:
+    ) -> IssueT | Reused | None:
         """Replace a refresh token. Of concurrent callers, exactly one stores the successor.
 
-        A response can get lost, so a repetition within `grace` seconds is `Redeemed` too, until the successor is
-        used. Any other repetition is reuse and revokes the grant (RFC 9700 §4.14.2).
+        A response can get lost, so a repetition within `grace` seconds gets the tokens too, until the successor
+        is used. Any other repetition is reuse and revokes the grant (RFC 9700 §4.14.2).
 
         `build` checks the request and builds the tokens, the same ones at every call. If it raises, nothing changes.
         """
@@ -137,38 +136,34 @@ class Grants(GrantRevocation):
                 return _handle_refresh_reuse(connection, token_hash, now, grace, build)
             grant = _active_grant(connection, grant_id)
             if grant is None:
-                return Unknown()
+                return None
             issue = build(grant)
             _save_tokens(connection, issue.records)
             successor = issue.records.refresh_token and issue.records.refresh_token.token_hash
             connection.execute(SET_SUCCESSOR, {"hash": token_hash, "next": successor})
-            return Redeemed(issue)
+            return issue
 
     def find_access_token(self, token_hash: str, *, now: int) -> tuple[AccessToken, Grant] | None:
         """Return an access token that is neither expired nor revoked, with its grant."""
         row = self._one(FIND_ACCESS, {"hash": token_hash, "now": now})
-        return (
-            None if row is None else (AccessToken(**values_in(row, _ACCESS)), _grant(values_in(row, _GRANT, _PREFIX)))
-        )
+        return None if row is None else (read_record(AccessToken, row, _ACCESS), _grant(row))
 
     def find_refresh_token(self, token_hash: str, *, now: int) -> tuple[RefreshToken, Grant] | None:
         """Return a refresh token that is neither expired, revoked nor rotated, with its grant."""
         row = self._one(FIND_REFRESH, {"hash": token_hash, "now": now})
-        return (
-            None if row is None else (RefreshToken(**values_in(row, _REFRESH)), _grant(values_in(row, _GRANT, _PREFIX)))
-        )
+        return None if row is None else (read_record(RefreshToken, row, _REFRESH), _grant(row))
 
 
 def _handle_refresh_reuse(
     connection: Connection, token_hash: str, now: int, grace: int, build: Callable[[Grant], IssueT]
-) -> Redeemed[IssueT] | Reused | Unknown:
+) -> IssueT | Reused | None:
     """Repeat the answer to a rotation within the grace period; revoke the grant for any later use."""
     row = connection.execute(FIND_ROTATION, {"hash": token_hash}).one_or_none()
     if row is None or row.rotated_at is None:
-        return Unknown()
+        return None
     grant = _active_grant(connection, row.grant_id)
     if grant is None:
-        return Unknown()
+        return None
     is_unused = connection.execute(IS_UNUSED, {"hash": row.successor_hash}).one_or_none() is not None
     if is_unused and now - row.rotated_at <= grace:
         issue = build(grant)
@@ -177,7 +172,7 @@ def _handle_refresh_reuse(
             # The answer holds the same tokens; only a narrower scope leads to an access token not yet stored.
             if connection.execute(HAS_ACCESS_TOKEN, {"hash": access_token.token_hash}).one_or_none() is None:
                 connection.execute(SAVE_ACCESS, values_of(access_token))
-            return Redeemed(issue)
+            return issue
     return _revoke_reused(connection, grant, now)
 
 
@@ -194,12 +189,12 @@ def _save_tokens(connection: Connection, records: TokenRecords) -> None:
 
 def _active_grant(connection: Connection, grant_id: str) -> Grant | None:
     row = connection.execute(FIND_GRANT, {"of_grant": grant_id}).one_or_none()
-    return None if row is None else _grant(row._mapping)
+    return None if row is None else _grant(row)
 
 
-def _grant(columns: Mapping[Any, Any]) -> Grant:
-    identity = columns["identity"]
-    return Grant(**{**columns, "identity": None if identity is None else Identity.from_json(identity)})
+def _grant(row: Row[Any]) -> Grant:
+    grant = read_record(Grant, row, _GRANT)
+    return grant if grant.identity is None else replace(grant, identity=Identity.from_json(row.identity))
 
 
 def _grant_row(grant: Grant) -> dict[str, Any]:

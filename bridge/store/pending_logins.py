@@ -8,9 +8,8 @@ from typing import Any
 from sqlalchemy import Row, Update, bindparam, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bridge.store.database import NOW, SqlRepository, columns_of, values_in, values_of
-from bridge.store.records import PendingLogin
-from bridge.store.results import AlreadyConsumed, Consumed, ExpiredLogin, UnknownLogin
+from bridge.store.database import NOW, SqlRepository, columns_of, read_record, values_of
+from bridge.store.records import AlreadyConsumed, Consumed, ExpiredLogin, PendingLogin, UnknownLogin
 from bridge.store.schema import pending_logins, session_tickets
 
 _LOGIN = columns_of(pending_logins, PendingLogin)
@@ -111,4 +110,4 @@ class PendingLogins(SqlRepository):
 
 
 def _login(row: Row[Any]) -> PendingLogin:
-    return PendingLogin(**values_in(row, _LOGIN))
+    return read_record(PendingLogin, row, _LOGIN)

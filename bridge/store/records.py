@@ -1,9 +1,13 @@
-"""Stored records. Times are Unix seconds; a `…_hash` is a `fingerprint`."""
+"""Stored records, and results of operations that only one of several callers can win.
+
+Times are Unix seconds; a `…_hash` is a `fingerprint`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from bridge.identity import Identity
 
@@ -157,3 +161,46 @@ class ClientAccess:
     scope: str
     since: int
     until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """The caller has consumed this login; no other caller can."""
+
+    login: PendingLogin
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyConsumed:
+    """The login, or the ticket, was consumed before."""
+
+    login: PendingLogin
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiredLogin:
+    """The login expired before it was consumed."""
+
+    login: PendingLogin
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownLogin:
+    """This browser has no such login."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """The code or refresh token was used before; its grant is revoked now."""
+
+    grant: Grant
+
+
+class Issue(Protocol):
+    """Tokens built for one response, with the records to store."""
+
+    @property
+    def records(self) -> TokenRecords: ...  # noqa: D102
+
+
+IssueT = TypeVar("IssueT", bound=Issue)

@@ -11,7 +11,7 @@ from bridge.cas.endpoints import CasEndpoints
 from bridge.cas.protocol import ValidatedTicket
 from bridge.metrics import Metrics
 from bridge.oauth.provider_context import ProviderContext
-from bridge.settings import ClaimRules, Settings
+from bridge.settings import Settings
 from bridge.web.appearance import Appearance
 from bridge.web.rate_limits import FailureLimits
 
@@ -35,7 +35,6 @@ class AppContext:
     provider: ProviderContext
     cas: Cas
     endpoints: CasEndpoints
-    claim_rules: ClaimRules
     settings: Settings
     appearance: Appearance
     metrics: Metrics

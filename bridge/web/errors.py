@@ -51,7 +51,7 @@ def register_error_handlers(app: Flask) -> None:
 
 def handle_bridge_error(error: BridgeError) -> Response:
     """Respond to an error of `bridge.errors`."""
-    current_context().metrics.count_refusal(error_reason(error))
+    current_context().metrics.refusals.labels(error_reason(error)).inc()
     if isinstance(error, AuthorizationRejected):
         log.info("authorization_refused", error=error.detail, description=error.description)
         return authorization_response(error.redirect_uri, error.answer, error.response_mode)

@@ -159,7 +159,7 @@ def _validate(context: AppContext, login: PendingLogin, ticket: str) -> Identity
     with measure_validation(context):
         renew_since = login.created_at if login.renew else None
         validated = context.cas.validate(login.service, ticket, renew_since=renew_since)
-        return build_identity(validated.user, validated.attributes, context.claim_rules)
+        return build_identity(validated.user, validated.attributes, context.settings)
 
 
 def _sign_in(context: AppContext, login: PendingLogin, identity: Identity, ticket: str) -> Session:

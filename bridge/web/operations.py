@@ -113,7 +113,8 @@ def record_request(response: Response) -> Response:
     """Record the duration and status of a request."""
     if "began" in g:
         endpoint = (request.endpoint or "none").rpartition(".")[2]
-        current_context().metrics.observe_request(endpoint, response.status_code, time.perf_counter() - g.began)
+        status = f"{response.status_code // 100}xx"
+        current_context().metrics.request_seconds.labels(endpoint, status).observe(time.perf_counter() - g.began)
     return response
 
 
@@ -127,12 +128,13 @@ def measure_validation(context: AppContext) -> Iterator[None]:
         outcome = error_reason(error)
         raise
     finally:
-        context.metrics.count_sign_in(outcome, time.perf_counter() - began)
+        context.metrics.sign_ins.labels(outcome).inc()
+        context.metrics.cas_seconds.observe(time.perf_counter() - began)
 
 
 def count_token_response(context: AppContext, outcome: str) -> None:
     """Count a token response as `issued` or by its error code."""
-    context.metrics.count_token_response(grant_type_label(), outcome)
+    context.metrics.token_responses.labels(grant_type_label(), outcome).inc()
 
 
 def grant_type_label() -> str:

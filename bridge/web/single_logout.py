@@ -90,13 +90,13 @@ def _end_session_of(read: Callable[[], bytes], *, channel: str) -> None:
     try:
         ticket = parse_logout_request(read())
     except LogoutRequestMalformed:
-        context.metrics.count_single_logout("malformed")
+        context.metrics.single_logouts.labels("malformed").inc()
         raise
     offline_too = context.settings.cas_logout_ends_offline_access
     ended = end_by_ticket(context.provider, ticket, offline_too=offline_too)
     if not ended and ticket.startswith(PROBE_TICKET_PREFIX):
-        context.metrics.count_single_logout("checked")
+        context.metrics.single_logouts.labels("checked").inc()
         log.info("single_logout_checked", channel=channel)
         return
-    context.metrics.count_single_logout("ended" if ended else "unknown")
+    context.metrics.single_logouts.labels("ended" if ended else "unknown").inc()
     log.info("single_logout", channel=channel, ticket=ticket_fingerprint(ticket), ended=len(ended))

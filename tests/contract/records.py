@@ -15,7 +15,6 @@ from bridge.store import (
     ExpiredLogin,
     Grant,
     PendingLogin,
-    Redeemed,
     RefreshToken,
     Reused,
     Session,
@@ -23,7 +22,6 @@ from bridge.store import (
     Store,
     StoredClient,
     TokenRecords,
-    Unknown,
     UnknownLogin,
     fingerprint,
 )
@@ -172,12 +170,12 @@ def consume(
 def redeem(store: Store, secret: str = "code", *, gives: str = "access", now: int = NOW + 1) -> bool:
     """Redeem a code for new tokens of the name `gives`."""
     result = store.grants.redeem_code(fingerprint(secret), now=now, build=lambda grant: issue(gives, grant, now=now))
-    return isinstance(result, Redeemed)
+    return isinstance(result, SampleIssue)
 
 
 def rotate(
     store: Store, token: str, build: Callable[[Grant], SampleIssue], *, now: int = NOW + 2
-) -> Redeemed[SampleIssue] | Reused | Unknown:
+) -> SampleIssue | Reused | None:
     return store.grants.rotate_refresh_token(fingerprint(token), now=now, grace=GRACE, build=build)
 
 
@@ -189,7 +187,7 @@ def refresh(store: Store, token: str, *, now: int = NOW + 2, scope: str | None =
         narrow = issue(f"after {token} with {scope}", grant, now=now, scope=scope).records
         return SampleIssue(replace(records, access_token=narrow.access_token) if scope else records)
 
-    return isinstance(rotate(store, token, build, now=now), Redeemed)
+    return isinstance(rotate(store, token, build, now=now), SampleIssue)
 
 
 def works(store: Store, access_token: str, *, now: int = NOW + 3) -> bool:

@@ -171,7 +171,7 @@ def test_prometheus_reads_container_port_with_path_issuer(make_bridge: MakeBridg
 def _count(directory: str, refusals: int, done: Event | None) -> None:
     metrics = Metrics(directory)
     for _ in range(refusals):
-        metrics.count_refusal("invalid_client")
+        metrics.refusals.labels("invalid_client").inc()
     if done is not None:
         done.set()
         time.sleep(60)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from xml.etree.ElementTree import Element  # a type; nothing is parsed with it
 
 from bridge.errors import BridgeError, ServiceRejected, SignInDenied, TicketRejected, UpstreamError, UpstreamMalformed
 
-BODY_MAX_BYTES = 64 * 1024
 USER_MAX_CHARS = 255
 ATTRIBUTE_VALUES_MAX = 2_000
 LOGGED_TEXT_MAX_CHARS = 200
@@ -30,29 +30,17 @@ ERROR_OF_CODE: Mapping[str, type[BridgeError]] = {
 }
 
 
-def check_size(body: bytes) -> None:
-    """Reject an oversized response before it is parsed."""
-    if len(body) > BODY_MAX_BYTES:
-        raise UpstreamMalformed(detail=f"the response of CAS exceeds {BODY_MAX_BYTES} bytes")
-
-
-def check_utf8(text: bytes) -> str:
-    """Decode UTF-8, and reject NUL bytes because expat would still guess at UTF-16."""
-    try:
-        decoded = text.decode("utf-8")
-    except UnicodeDecodeError:
-        raise UpstreamMalformed(detail="the response of CAS is not UTF-8") from None
-    if "\0" in decoded:
-        raise UpstreamMalformed(detail="the response of CAS has NUL bytes")
-    return decoded
-
-
 def check_user(user: str, label: str) -> str:
     """Return the stripped user name, which must be printable and at most `USER_MAX_CHARS` long."""
     user = user.strip()
     if not user or len(user) > USER_MAX_CHARS or not user.isprintable():
         raise UpstreamMalformed(detail=f"{label} is empty, over {USER_MAX_CHARS} characters, or has control characters")
     return user
+
+
+def text_of(element: Element) -> str | None:
+    """Return the text of an element without children, or None."""
+    return None if len(element) else (element.text or "").strip()
 
 
 def merge_attributes(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element  # a type; nothing is parsed with it
 
 from bridge.cas.protocol import AUTHENTICATION_DATE, ValidatedTicket, parse_unix_seconds
-from bridge.cas.response.document import text_of
-from bridge.cas.response.limits import ERROR_OF_CODE, check_user, decode_name, merge_attributes, redact
+from bridge.cas.response.limits import ERROR_OF_CODE, check_user, decode_name, merge_attributes, redact, text_of
 from bridge.errors import BridgeError, ServiceRejected, TicketRejected, UpstreamError, UpstreamMalformed
 
 # Servers write windows of 30 s and less, and clocks without NTP differ by more than that.
 CLOCK_TOLERANCE_SECONDS = 60
 
 _SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
+SOAP_ENVELOPE = f"{_SOAP}Envelope"
 _PROTOCOL = "{urn:oasis:names:tc:SAML:1.0:protocol}"
 _ASSERTION = "{urn:oasis:names:tc:SAML:1.0:assertion}"
 _STATEMENTS = (f"{_ASSERTION}AuthenticationStatement", f"{_ASSERTION}AttributeStatement")
@@ -26,11 +26,6 @@ _CLOCKS = "check the clocks of CAS and of this server"
 _CAS_CODE = re.compile(r"\b[A-Z]+_[A-Z_]+\b")
 # Known servers report this in a sentence; SAML has no code for it.
 _OTHER_SERVICE = re.compile(r"does not match (?:\w+ )?service", re.I)
-
-
-def is_soap(root: Element) -> bool:
-    """Return whether this is a SOAP envelope."""
-    return root.tag == f"{_SOAP}Envelope"
 
 
 def parse_saml_response(root: Element, *, service: str, now: float) -> ValidatedTicket:
@@ -103,8 +98,7 @@ def _user(assertion: Element) -> str:
     users: set[str] = set()
     for statement in assertion:
         if statement.tag in _STATEMENTS:
-            name = _only(_only(statement, f"{_ASSERTION}Subject"), f"{_ASSERTION}NameIdentifier")
-            user = text_of(name)
+            user = text_of(_only(_only(statement, f"{_ASSERTION}Subject"), f"{_ASSERTION}NameIdentifier"))
             if user is None:
                 raise UpstreamMalformed(detail="the SAML NameIdentifier has child elements")
             users.add(check_user(user, "the SAML NameIdentifier"))

@@ -6,8 +6,14 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element  # a type; nothing is parsed with it
 
 from bridge.cas.protocol import ValidatedTicket
-from bridge.cas.response.document import local_name, text_of
-from bridge.cas.response.limits import check_user, decode_name, failure_error, merge_attributes, proxied_login_error
+from bridge.cas.response.limits import (
+    check_user,
+    decode_name,
+    failure_error,
+    merge_attributes,
+    proxied_login_error,
+    text_of,
+)
 from bridge.errors import UpstreamMalformed
 
 _NAMESPACE = "{http://www.yale.edu/tp/cas}"
@@ -38,12 +44,12 @@ def _only_outcome(root: Element) -> Element:
 
 def _check_not_proxied(success: Element) -> None:
     for child in success:
-        if local_name(child) == "proxies" and (len(child) or text_of(child)):
+        if _local_name(child) == "proxies" and (len(child) or text_of(child)):
             raise proxied_login_error()
 
 
 def _user(success: Element) -> str:
-    users = [child for child in success if local_name(child) == "user"]
+    users = [child for child in success if _local_name(child) == "user"]
     if len(users) != 1 or users[0].tag != f"{_NAMESPACE}user":
         raise UpstreamMalformed(detail=f"{len(users)} cas:user elements, expected one")
     user = text_of(users[0])
@@ -54,10 +60,10 @@ def _user(success: Element) -> str:
 
 def _named_values(success: Element) -> Iterator[tuple[str, str]]:
     for child in success:
-        name = local_name(child)
+        name = _local_name(child)
         if name in _ATTRIBUTE_WRAPPERS:
             for attribute in child:
-                yield from _read_attribute(attribute, local_name(attribute))
+                yield from _read_attribute(attribute, _local_name(attribute))
         elif name not in _NOT_ATTRIBUTES:
             yield from _read_attribute(child, name)
 
@@ -71,9 +77,14 @@ def _read_attribute(element: Element, name: str) -> Iterator[tuple[str, str]]:
     if name == "attribute" and element.get("name") is not None:
         yield decode_name(element.get("name", "").strip()), element.get("value", text_of(element) or "").strip()
     elif name == "attribute" and len(element):
-        parts = [(local_name(part), text_of(part)) for part in element]
+        parts = [(_local_name(part), text_of(part)) for part in element]
         names = [text for part, text in parts if part == "name" and text]
         if len(names) == 1:
             yield from ((decode_name(names[0]), text) for part, text in parts if part == "value" and text is not None)
     elif (text := text_of(element)) is not None:
         yield decode_name(name), text
+
+
+def _local_name(element: Element) -> str:
+    """Return the name without its namespace, or an empty string for comments and processing instructions."""
+    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""

@@ -14,7 +14,7 @@ from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters, required
 from bridge.oauth.provider_context import ProviderContext
 from bridge.oauth.tokens import TokenIssue, build_token_issue, token_response
-from bridge.store import Grant, Redeemed, Reused, Unknown, fingerprint
+from bridge.store import Grant, Reused, fingerprint
 
 VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
@@ -46,20 +46,20 @@ def respond(provider: ProviderContext, client: Client, parameters: Parameters) -
     return token_response(provider, client, check_redeemed(result, "authorization code"))
 
 
-def check_redeemed(result: Redeemed[TokenIssue] | Reused | Unknown, kind: str) -> TokenIssue:
+def check_redeemed(result: TokenIssue | Reused | None, kind: str) -> TokenIssue:
     """Return the tokens of a redemption that succeeded; `kind` is for the log.
 
     Raises:
         TokenReused: The code or refresh token was used before; logged with the client and the user.
         InvalidGrant: It is unknown, expired or revoked.
     """
-    if isinstance(result, Redeemed):
-        return result.issue
     if isinstance(result, Reused):
         identity = result.grant.identity
         subject = None if identity is None else identity.subject
         raise TokenReused(kind, client_id=result.grant.client_id, subject=subject)
-    raise InvalidGrant(detail=f"unknown, expired or revoked {kind}")
+    if result is None:
+        raise InvalidGrant(detail=f"unknown, expired or revoked {kind}")
+    return result
 
 
 def check_same_client(grant: Grant, client: Client) -> None:

@@ -1,5 +1,8 @@
 """Create the initial tables."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,154 +11,101 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+HASH, ID, CLIENT_ID = sa.String(length=64), sa.String(length=64), sa.String(length=255)
+TEXT, TIME, FLAG = sa.Text(), sa.BigInteger(), sa.Boolean()
+ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
-    op.create_table(
-        "consents",
-        sa.Column("client_id", sa.String(length=255), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("scope", sa.Text(), nullable=False),
-        sa.Column("granted_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("client_id", "subject", name=op.f("pk_consents")),
-    )
-    op.create_table(
+    create_tables()
+    create_tables_of_tokens()
+    op.execute("INSERT INTO versions (name, version) VALUES ('clients', 1)")
+
+
+def create_tables() -> None:
+    _create("consents", {"client_id": CLIENT_ID, "subject": TEXT, "scope": TEXT, "granted_at": TIME}, keys=2)
+    _create(
         "grants",
-        sa.Column("grant_id", sa.String(length=64), nullable=False),
-        sa.Column("client_id", sa.String(length=255), nullable=False),
-        sa.Column("sid", sa.String(length=64), nullable=True),
-        sa.Column("subject", sa.Text(), nullable=True),
-        sa.Column("identity", sa.Text(), nullable=True),
-        sa.Column("scope", sa.Text(), nullable=False),
-        sa.Column("request", sa.Text(), nullable=False),
-        sa.Column("auth_time", sa.BigInteger(), nullable=True),
-        sa.Column("offline", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("grant_id", name=op.f("pk_grants")),
+        {"grant_id": ID, "client_id": CLIENT_ID, "sid?": ID, "subject?": TEXT, "identity?": TEXT, "scope": TEXT}
+        | {"request": TEXT, "auth_time?": TIME, "offline": FLAG, "created_at": TIME, "revoked_at?": TIME},
+        indexes=("client_id", "created_at", "sid", "subject"),
     )
-    op.create_index(op.f("ix_grants_client_id"), "grants", ["client_id"])
-    op.create_index(op.f("ix_grants_created_at"), "grants", ["created_at"])
-    op.create_index(op.f("ix_grants_sid"), "grants", ["sid"])
-    op.create_index(op.f("ix_grants_subject"), "grants", ["subject"])
-    op.create_table(
+    _create(
         "logout_deliveries",
-        sa.Column(
-            "delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
-        sa.Column("client_id", sa.String(length=255), nullable=False),
-        sa.Column("sid", sa.String(length=64), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("uri", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", sa.BigInteger(), nullable=True),
-        sa.Column("last_error", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_logout_deliveries")),
+        {"delivery_id": ROW_ID, "client_id": CLIENT_ID, "sid": ID, "subject": TEXT, "uri": TEXT, "created_at": TIME}
+        | {"attempts": sa.Integer(), "next_attempt_at?": TIME, "last_error": TEXT},
+        indexes=("next_attempt_at",),
     )
-    op.create_index(op.f("ix_logout_deliveries_next_attempt_at"), "logout_deliveries", ["next_attempt_at"])
-    op.create_table(
+    _create(
         "pending_logins",
-        sa.Column("state_hash", sa.String(length=64), nullable=False),
-        sa.Column("browser_hash", sa.String(length=64), nullable=False),
-        sa.Column("service", sa.Text(), nullable=False),
-        sa.Column("request", sa.Text(), nullable=False),
-        sa.Column("renew", sa.Boolean(), nullable=False),
-        sa.Column("gateway", sa.Boolean(), nullable=False),
-        sa.Column("attempt", sa.Integer(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.Column("ticket_hash", sa.String(length=64), nullable=True),
-        sa.PrimaryKeyConstraint("state_hash", name=op.f("pk_pending_logins")),
+        {"state_hash": HASH, "browser_hash": HASH, "service": TEXT, "request": TEXT, "renew": FLAG, "gateway": FLAG}
+        | {"attempt": sa.Integer(), "expires_at": TIME, "ticket_hash?": HASH},
         sa.UniqueConstraint("ticket_hash", name=op.f("uq_pending_logins_ticket_hash")),
+        indexes=("expires_at",),
     )
-    op.create_index(op.f("ix_pending_logins_expires_at"), "pending_logins", ["expires_at"])
-    op.create_table(
+    _create(
         "sessions",
-        sa.Column("sid", sa.String(length=64), nullable=False),
-        sa.Column("cookie_hash", sa.String(length=64), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("identity", sa.Text(), nullable=False),
-        sa.Column("auth_time", sa.BigInteger(), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("sid", name=op.f("pk_sessions")),
+        {"sid": ID, "cookie_hash": HASH, "subject": TEXT, "identity": TEXT, "auth_time?": TIME}
+        | {"created_at": TIME, "expires_at": TIME, "ended_at?": TIME},
         sa.UniqueConstraint("cookie_hash", name=op.f("uq_sessions_cookie_hash")),
+        indexes=("expires_at", "subject"),
     )
-    op.create_index(op.f("ix_sessions_expires_at"), "sessions", ["expires_at"])
-    op.create_index(op.f("ix_sessions_subject"), "sessions", ["subject"])
-    op.create_table(
+    _create(
         "signing_keys",
-        sa.Column("kid", sa.String(length=64), nullable=False),
-        sa.Column("algorithm", sa.String(length=16), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("encrypted_private_jwk", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("active_from", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("kid", name=op.f("pk_signing_keys")),
+        {"kid": ID, "algorithm": sa.String(length=16), "number": sa.Integer(), "encrypted_private_jwk": TEXT}
+        | {"created_at": TIME, "active_from": TIME},
         sa.UniqueConstraint("algorithm", "number", name=op.f("uq_signing_keys_algorithm_number")),
     )
-    op.create_table(
-        "stored_clients",
-        sa.Column("client_id", sa.String(length=255), nullable=False),
-        sa.Column("document", sa.Text(), nullable=False),
-        sa.Column("disabled", sa.Boolean(), nullable=False),
-        sa.Column("changed_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("client_id", name=op.f("pk_stored_clients")),
-    )
-    op.create_table(
-        "versions",
-        sa.Column("name", sa.String(length=32), nullable=False),
-        sa.Column("version", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_versions")),
-    )
-    op.create_table(
+    _create("stored_clients", {"client_id": CLIENT_ID, "document": TEXT, "disabled": FLAG, "changed_at": TIME})
+    _create("versions", {"name": sa.String(length=32), "version": sa.BigInteger()})
+
+
+def create_tables_of_tokens() -> None:
+    issued = {"issued_at": TIME, "expires_at": TIME}
+    _create(
         "access_tokens",
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("grant_id", sa.String(length=64), nullable=False),
-        sa.Column("scope", sa.Text(), nullable=False),
-        sa.Column("issued_at", sa.BigInteger(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["grant_id"], ["grants.grant_id"], name=op.f("fk_access_tokens_grant_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_access_tokens")),
+        {"token_hash": HASH, "grant_id": ID, "scope": TEXT} | issued | {"revoked_at?": TIME},
+        _reference("access_tokens", "grants.grant_id"),
+        indexes=("expires_at", "grant_id"),
     )
-    op.create_index(op.f("ix_access_tokens_expires_at"), "access_tokens", ["expires_at"])
-    op.create_index(op.f("ix_access_tokens_grant_id"), "access_tokens", ["grant_id"])
-    op.create_table(
+    _create(
         "codes",
-        sa.Column("code_hash", sa.String(length=64), nullable=False),
-        sa.Column("grant_id", sa.String(length=64), nullable=False),
-        sa.Column("issued_at", sa.BigInteger(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.Column("redeemed_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["grant_id"], ["grants.grant_id"], name=op.f("fk_codes_grant_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_codes")),
+        {"code_hash": HASH, "grant_id": ID} | issued | {"redeemed_at?": TIME},
+        _reference("codes", "grants.grant_id"),
+        indexes=("expires_at", "grant_id"),
     )
-    op.create_index(op.f("ix_codes_expires_at"), "codes", ["expires_at"])
-    op.create_index(op.f("ix_codes_grant_id"), "codes", ["grant_id"])
-    op.create_table(
+    _create(
         "refresh_tokens",
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("grant_id", sa.String(length=64), nullable=False),
-        sa.Column("issued_at", sa.BigInteger(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.Column("rotated_at", sa.BigInteger(), nullable=True),
-        sa.Column("successor_hash", sa.String(length=64), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["grant_id"], ["grants.grant_id"], name=op.f("fk_refresh_tokens_grant_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_refresh_tokens")),
+        {"token_hash": HASH, "grant_id": ID} | issued | {"rotated_at?": TIME, "successor_hash?": HASH},
+        _reference("refresh_tokens", "grants.grant_id"),
+        indexes=("expires_at", "grant_id"),
     )
-    op.create_index(op.f("ix_refresh_tokens_expires_at"), "refresh_tokens", ["expires_at"])
-    op.create_index(op.f("ix_refresh_tokens_grant_id"), "refresh_tokens", ["grant_id"])
-    op.create_table(
+    _create(
         "session_tickets",
-        sa.Column("ticket_hash", sa.String(length=64), nullable=False),
-        sa.Column("sid", sa.String(length=64), nullable=False),
-        sa.ForeignKeyConstraint(["sid"], ["sessions.sid"], name=op.f("fk_session_tickets_sid"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("ticket_hash", name=op.f("pk_session_tickets")),
+        {"ticket_hash": HASH, "sid": ID},
+        _reference("session_tickets", "sessions.sid"),
+        indexes=("sid",),
     )
-    op.create_index(op.f("ix_session_tickets_sid"), "session_tickets", ["sid"])
-    op.execute("INSERT INTO versions (name, version) VALUES ('clients', 1)")
+
+
+def _create(
+    table: str,
+    columns: dict[str, Any],
+    *constraints: sa.Constraint,
+    keys: int = 1,
+    indexes: Sequence[str] = (),
+) -> None:
+    """Create a table whose first columns are its primary key; a name with "?" is nullable."""
+    op.create_table(
+        table,
+        *(sa.Column(name.rstrip("?"), kind, nullable=name.endswith("?")) for name, kind in columns.items()),
+        *constraints,
+        sa.PrimaryKeyConstraint(*list(columns)[:keys], name=op.f(f"pk_{table}")),
+    )
+    for column in indexes:
+        op.create_index(op.f(f"ix_{table}_{column}"), table, [column])
+
+
+def _reference(table: str, target: str) -> sa.ForeignKeyConstraint:
+    column = target.rpartition(".")[2]
+    return sa.ForeignKeyConstraint([column], [target], name=op.f(f"fk_{table}_{column}"), ondelete="CASCADE")

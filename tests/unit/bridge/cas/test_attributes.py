@@ -42,7 +42,7 @@ def test_first_non_empty_value_wins() -> None:
 
 def test_user_without_attributes_or_rules() -> None:
     assert identity() == Identity(subject="alice", username="alice")
-    assert build_identity("alice", {"mail": ("a@x.org",)}, ClaimRules(attributes={})).email is None
+    assert build_identity("alice", {"mail": ("a@x.org",)}, ClaimRules(attributes={"email": ()})).email is None
 
 
 def test_attribute_named_user_is_not_the_user_cas5() -> None:

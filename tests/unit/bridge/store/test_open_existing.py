@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from bridge.errors import ConfigurationError
 from bridge.oauth.keys import KeyRing, check_secret_key
@@ -99,7 +100,7 @@ def test_existing_store_is_read_without_change(tmp_path: Path) -> None:
 )
 def test_malformed_database_url_is_not_quoted(url: str) -> None:
     with pytest.raises(ValueError, match=r"must be|port has to be") as caught:
-        check_database_url(url)
+        check_database_url(SecretStr(url))
     assert "s3cret" not in str(caught.value)
 
 
@@ -115,7 +116,7 @@ def test_malformed_database_url_is_not_quoted(url: str) -> None:
     ],
 )
 def test_database_url_of_driver_is_accepted(url: str) -> None:
-    check_database_url(url)
+    check_database_url(SecretStr(url))
     open_engine(url).dispose()
 
 
