@@ -11,15 +11,14 @@ from typing import Any
 import click
 
 from hub.administration import AdministrationError, output
-from hub.administration.engine import Engine
+from hub.administration.engine import Engine, environment_of
 from hub.administration.volume_names import KINDS, NOT_BACKED_UP, Volume
 from hub.administration.worker_container import WorkerMounts, run_worker
 from hub.storage.quota import format_size
 
 DEFAULT_FOLDER = "backups"
-DEFAULT_PASSWORD_FILE = "backup-password"  # noqa: S105  a file's name
+PASSWORD_FILE = "backup-password"  # noqa: S105  a file's name
 INCOMPLETE = 3
-SERVER_DATABASES = ("postgresql", "postgres")
 COUNT = click.IntRange(0)
 
 
@@ -54,7 +53,8 @@ def backup(  # noqa: PLR0917  one for each option
     engine = Engine.open()
     where = engine.machine_path(folder)
     if list_only:
-        list_backups(engine, where, as_json)
+        rows = run_worker(engine, "snapshots", WorkerMounts(target=where, password=password_file(engine)))
+        output.print_rows(rows, as_json, ("BACKUP", "TAKEN", "PROJECT", "CONTENT", "SIZE"), _cells)
         return
     check_bridge_database(engine, excluded=without_bridge_database)
     if dry_run:
@@ -67,10 +67,8 @@ def backup(  # noqa: PLR0917  one for each option
     if as_json:
         output.print_json({"folder": where, **result})
     else:
-        click.echo(
-            f"Backup {result['snapshot']} in {where}: {format_size(result['bytes'])}, of which "
-            f"{format_size(result['stored'])} were new."
-        )
+        size, new = format_size(result["bytes"]), format_size(result["stored"])
+        click.echo(f"Backup {result['snapshot']} in {where}: {size}, of which {new} were new.")
     if result["unread"]:
         output.print_note(f"INCOMPLETE: {len(result['unread'])} files could not be read: {result['unread'][0]} …")
         raise SystemExit(INCOMPLETE)
@@ -91,41 +89,22 @@ def write_backup(engine: Engine, where: str, *, only_databases: bool, **options:
     options |= {"project": engine.project, "checkout": engine.checkout(), "only_databases": only_databases}
     options["versions"] = {"jupyterhub": version("jupyterhub"), **images}
     try:
-        return output.result(run_worker(engine, "backup", mounts, **options))
+        return dict(run_worker(engine, "backup", mounts, **options))
     except KeyboardInterrupt:
         raise AdministrationError("interrupted: the same command continues it.") from None
-
-
-def list_backups(engine: Engine, where: str, as_json: bool) -> None:
-    """Print the backups in a repository."""
-    mounts = WorkerMounts(target=where, password=password_file(engine))
-    rows = [output.fields_of(event) for event in output.follow(run_worker(engine, "snapshots", mounts))]
-    if as_json:
-        output.print_json(rows)
-    else:
-        heading = ("BACKUP", "TAKEN", "PROJECT", "CONTENT", "SIZE")
-        lines = [
-            (row["snapshot"], row["taken"][:19], row["project"], row["content"], format_size(row["bytes"]))
-            for row in rows
-        ]
-        output.print_table([heading, *lines])
 
 
 def password_file(engine: Engine) -> str:
     """Return the path of the repositories' password on the machine; a relative one starts in the checkout."""
     named = os.environ.get("HUB_BACKUP_PASSWORD_FILE", "").strip()
-    return (
-        os.path.normpath(PurePosixPath(engine.checkout(), named))
-        if named
-        else f"{engine.folder}/{DEFAULT_PASSWORD_FILE}"
-    )
+    return os.path.normpath(PurePosixPath(engine.checkout(), named)) if named else engine.machine_path(PASSWORD_FILE)
 
 
 def create_password(engine: Engine) -> str:
     """Create the password file unless it exists, remind the administrator to copy it, and return its path."""
     path = PurePosixPath(password_file(engine))
     mounts = WorkerMounts(target=str(path.parent), target_writable=True)
-    if output.result(run_worker(engine, "password", mounts, name=path.name))["created"]:
+    if run_worker(engine, "password", mounts, name=path.name):
         output.print_note(
             f"Created {path}, the password of your backups. Copy it to another place now, not beside the backups.\n"
             "Without it no backup can be read, and if only this machine has it, it is lost together with the machine."
@@ -142,9 +121,8 @@ def backed_up_volumes(engine: Engine, only_databases: bool) -> list[Volume]:
 def check_bridge_database(engine: Engine, *, excluded: bool) -> None:
     """Raise if the bridge uses a database server, unless the administrator excluded it."""
     bridge = engine.services().get("bridge")
-    environment = dict(line.partition("=")[::2] for line in (bridge.attrs["Config"]["Env"] or [])) if bridge else {}
-    address = str(environment.get("PASSERELLE_DATABASE_URL", ""))
-    if address.startswith(SERVER_DATABASES) and not excluded:
+    address = environment_of(bridge).get("PASSERELLE_DATABASE_URL", "") if bridge else ""
+    if address.startswith("postgres") and not excluded:
         raise AdministrationError(
             "the bridge's database is on a PostgreSQL server, which this command does not back up: run "
             "`pg_dump --format=custom` there, then this command with --without-bridge-database."
@@ -152,10 +130,11 @@ def check_bridge_database(engine: Engine, *, excluded: bool) -> None:
 
 
 def _print_plan(engine: Engine, volumes: Sequence[Volume], as_json: bool) -> None:
-    events = output.follow(run_worker(engine, "sizes", WorkerMounts(tuple(volumes))))
-    rows = [{"place": event["place"], "bytes": event["bytes"]} for event in events]
-    if as_json:
-        output.print_json(rows)
-        return
-    output.print_table([(row["place"], format_size(row["bytes"])) for row in rows])
-    click.echo(f"{len(rows)} volumes, {format_size(sum(row['bytes'] for row in rows))}. Nothing was written.")
+    rows = run_worker(engine, "sizes", WorkerMounts(tuple(volumes)))
+    output.print_rows(rows, as_json, (), lambda row: (row["place"], format_size(row["bytes"])))
+    if not as_json:
+        click.echo(f"{len(rows)} volumes, {format_size(sum(row['bytes'] for row in rows))}. Nothing was written.")
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    return row["snapshot"], row["taken"][:19], row["project"], row["content"], format_size(row["bytes"])

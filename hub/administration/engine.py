@@ -124,10 +124,9 @@ class Engine:
             stream = tar.extractfile(tar.getmembers()[0])
             return stream.read().decode(errors="replace") if stream else ""
 
-    def image_variables(self, container: Any) -> set[str]:
-        """Return the names of the environment variables that a container's image sets."""
-        image = self.client.images.get(container.attrs["Image"])
-        return {line.partition("=")[0] for line in image.attrs["Config"]["Env"] or ()}
+    def image_of(self, container: Any) -> Any:
+        """Return the image that a container runs."""
+        return self.client.images.get(container.attrs["Image"])
 
     def tag_images(self, services: Collection[str], tag: str) -> list[str]:
         """Tag the images of these services, so that a build does not remove them, and return the names."""
@@ -135,7 +134,7 @@ class Engine:
         for service, container in sorted(self.services(running_only=False).items()):
             if service in services:
                 repository = f"{self.project}-{service}"
-                self.client.images.get(container.attrs["Image"]).tag(repository, tag)
+                self.image_of(container).tag(repository, tag)
                 names.append(f"{repository}:{tag}")
         return names
 
@@ -154,6 +153,11 @@ class Engine:
 
     def _containers(self, **options: Any) -> Sequence[Any]:
         return list(self.client.containers.list(**options))
+
+
+def environment_of(item: Any) -> dict[str, str]:
+    """Return the environment variables of a container or of an image."""
+    return dict(line.partition("=")[::2] for line in item.attrs["Config"]["Env"] or ())
 
 
 def explanation(error: APIError) -> str:

@@ -35,13 +35,12 @@ class HubApi:
 
     def user(self, name: str) -> dict[str, Any] | None:
         """Return JupyterHub's model of a user, or None if it does not exist."""
-        return self._request("GET", f"/users/{quote(name, safe='')}")
+        return self._request("GET", name)
 
     def stop_labs(self, name: str) -> None:
         """Stop all labs of a user and wait for their end."""
-        user = f"/users/{quote(name, safe='')}"
         for server in (self.user(name) or {}).get("servers", {}):
-            self._request("DELETE", f"{user}/servers/{quote(server, safe='')}" if server else f"{user}/server")
+            self._request("DELETE", name, *(("servers", server) if server else ("server",)))
         deadline = time.monotonic() + STOP_TIMEOUT
         while (self.user(name) or {}).get("servers"):
             if time.monotonic() > deadline:
@@ -50,9 +49,10 @@ class HubApi:
 
     def delete_user(self, name: str) -> None:
         """Delete a user with tokens and group memberships."""
-        self._request("DELETE", f"/users/{quote(name, safe='')}")
+        self._request("DELETE", name)
 
-    def _request(self, method: str, path: str) -> dict[str, Any] | None:
+    def _request(self, method: str, *names: str) -> dict[str, Any] | None:
+        path = "/".join(["/users", *(quote(name, safe="") for name in names)])
         headers = {"Authorization": f"token {self._token}"}
         try:
             response = requests.request(
@@ -65,14 +65,9 @@ class HubApi:
         if response.status_code == requests.codes.not_found:
             return None
         if not response.ok:
-            raise AdministrationError(
-                f"the hub answered {response.status_code} to {method} {path}: {_reason(response)}"
-            )
+            try:
+                reason = response.json()["message"]
+            except (ValueError, KeyError, TypeError):
+                reason = "see `docker compose logs hub`."
+            raise AdministrationError(f"the hub answered {response.status_code} to {method} {path}: {reason}")
         return dict(response.json()) if response.content else {}
-
-
-def _reason(response: requests.Response) -> str:
-    try:
-        return str(response.json()["message"])
-    except (ValueError, KeyError, TypeError):
-        return "see `docker compose logs hub`."

@@ -20,7 +20,6 @@ from hub.storage.quota import format_size, ledger_in
 from hub.web.terms_store import acceptances_in
 
 BRIDGE = "bridge"
-DEFAULT_RETENTION_DAYS = 180
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,13 @@ class Plan:
 @click.command()
 @click.argument("user", required=False)
 @click.option("--archive", "folder", default="archives", show_default="archives/ beside .env", help="The archives.")
-@click.option("--keep-days", type=click.IntRange(0, 36500), help="Retention; HUB_OFFBOARD_RETENTION_DAYS without it.")
+@click.option(
+    "--keep-days",
+    type=click.IntRange(0, 36500),
+    default=180,
+    envvar="HUB_OFFBOARD_RETENTION_DAYS",
+    help="Retention; HUB_OFFBOARD_RETENTION_DAYS without it.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--list", "list_only", is_flag=True, help="List the archives and when they expire.")
@@ -63,7 +68,7 @@ class Plan:
 def offboard(  # noqa: PLR0917  one for each option
     user: str | None,
     folder: str,
-    keep_days: int | None,
+    keep_days: int,
     dry_run: bool,
     yes: bool,
     list_only: bool,
@@ -83,7 +88,7 @@ def offboard(  # noqa: PLR0917  one for each option
         print_archives(engine, where, purge=purge_expired and not dry_run, expired_only=purge_expired, as_json=as_json)
         return
     hub = HubApi()
-    plan = make_plan(engine, hub, user, where, retention_days(keep_days))
+    plan = make_plan(engine, hub, user, where, keep_days)
     if not plan.steps:
         raise AdministrationError(f"there is no data of {user!r}: `passerelle hub users` lists all users.")
     for number, step in enumerate(plan.steps, 1):
@@ -101,26 +106,15 @@ def offboard(  # noqa: PLR0917  one for each option
         click.echo(f"{user} is offboarded.{archive}")
 
 
-def retention_days(option: int | None) -> int:
-    """Return the retention of an archive: the option, else HUB_OFFBOARD_RETENTION_DAYS, else the default."""
-    text = os.environ.get("HUB_OFFBOARD_RETENTION_DAYS", "").strip()
-    if option is not None or not text:
-        return DEFAULT_RETENTION_DAYS if option is None else option
-    if not text.isdigit():
-        raise AdministrationError(f"HUB_OFFBOARD_RETENTION_DAYS is {text!r}, not a number of days: correct it in .env.")
-    return int(text)
-
-
 def make_plan(engine: Engine, hub: HubApi, user: str, where: str, days: int) -> Plan:
     """Find what there is of a user."""
     known = hub.user(user)
-    homes = {volume.of: volume for volume in engine.volumes("home")}
     return Plan(
         user=user,
         known=known is not None,
         labs=tuple((known or {}).get("servers", {})),
         subjects=tuple(find_subjects(engine, user)),
-        home=homes.get(escape(user)),
+        home=next((volume for volume in engine.volumes("home") if volume.of == escape(user)), None),
         days=days,
         folder=where,
         has_records=has_records(engine, user),
@@ -156,7 +150,7 @@ def carry_out(engine: Engine, hub: HubApi, plan: Plan) -> dict[str, Any]:
         engine.wait_until_unused(plan.home.name)
         mounts = WorkerMounts((plan.home,), target=plan.folder, target_writable=True, password=create_password(engine))
         options = {"project": engine.project, "home": plan.home.of, "days": plan.days}
-        result = output.result(run_worker(engine, "archive", mounts, **options))
+        result = run_worker(engine, "archive", mounts, **options)
         engine.remove_volume(plan.home.name)
     # Not before the home is gone, because a measurement would record it again.
     delete_records(engine, plan.user)
@@ -193,20 +187,18 @@ def print_archives(engine: Engine, where: str, *, purge: bool, expired_only: boo
     """Print the archives in a repository; delete the expired ones before with `purge`."""
     mounts = WorkerMounts(target=where, password=password_file(engine))
     try:
-        events = list(output.follow(run_worker(engine, "archives", mounts)))
-        if purge and any(event["expired"] for event in events):
-            events = list(output.follow(run_worker(engine, "purge", replace(mounts, target_writable=True))))
+        rows = run_worker(engine, "archives", mounts)
+        if purge and any(row["expired"] for row in rows):
+            rows = run_worker(engine, "purge", replace(mounts, target_writable=True))
     except MissingPathError as error:
         if error.path != where:
             raise
-        events = []  # no home has been archived yet
-    rows = [output.fields_of(event) for event in events if event["expired"] or not expired_only]
-    if as_json:
-        output.print_json(rows)
-    elif rows:
+        rows = []  # no home has been archived yet
+    rows = [row for row in rows if row["expired"] or not expired_only]
+    if rows or as_json:
         heading = ("ARCHIVE", "USER", "SIZE", "DELETED" if purge else "UNTIL")
-        output.print_table(
-            [heading, *((row["archive"], row["user"], format_size(row["bytes"]), row["until"]) for row in rows)]
+        output.print_rows(
+            rows, as_json, heading, lambda row: (row["archive"], row["user"], format_size(row["bytes"]), row["until"])
         )
     else:
         click.echo("No archive has expired." if expired_only else "There are no archives.")

@@ -44,7 +44,7 @@ def restore(  # noqa: PLR0917  one for each option
     password = password_file(engine)
     if settings_to:
         mounts = WorkerMounts(target=where, password=password, output=engine.machine_path(settings_to))
-        files = output.result(run_worker(engine, "settings", mounts, snapshot=snapshot))["files"]
+        files = run_worker(engine, "settings", mounts, snapshot=snapshot)
         click.echo(f"{len(files)} settings files are in {mounts.output}: {', '.join(files)}")
         return
     if home:
@@ -53,7 +53,7 @@ def restore(  # noqa: PLR0917  one for each option
         check_stopped(engine)
     mounts = WorkerMounts(tuple(engine.volumes()), target=where, password=password, settings=True)
     scope: dict[str, Any] = {"only_databases": only_databases, "home": home}
-    found = output.result(run_worker(engine, "describe", mounts, project=engine.project, snapshot=snapshot, **scope))
+    found = run_worker(engine, "describe", mounts, project=engine.project, snapshot=snapshot, **scope)
     _print_description(found, where)
     check_overwritten(found["overwritten"], force=force, project=engine.project)
     if dry_run:
@@ -72,7 +72,7 @@ def write_volumes(engine: Engine, where: str, found: dict[str, Any], **options: 
     mounts = WorkerMounts(volumes, frozenset(KINDS), target=where, password=password_file(engine))
     options |= {"snapshot": found["snapshot"], "jupyterhub": version("jupyterhub")}
     try:
-        output.result(run_worker(engine, "restore", mounts, **options))
+        run_worker(engine, "restore", mounts, **options)
     except (AdministrationError, KeyboardInterrupt) as error:
         state = "do not start a lab of this user" if options["home"] else "no service starts on it"
         raise AdministrationError(

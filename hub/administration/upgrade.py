@@ -10,18 +10,18 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO
 
 import click
 
-from hub.administration import AdministrationError, output
+from hub.administration import AdministrationError
 from hub.administration.backup import DEFAULT_FOLDER, write_backup
-from hub.administration.engine import Engine
+from hub.administration.engine import Engine, environment_of
 from hub.administration.worker.settings import IMAGES
 from hub.administration.worker_container import WorkerMounts, run_worker
 
 IMAGE_TAG = "before-upgrade"
-MAX_SHOWN = 100  # characters of a value
+MAX_SHOWN = 102  # characters of a value and its quotes
 SECRET = re.compile(r"SECRET|PASSWORD|TOKEN|KEY", re.I)
 LIST_MIGRATIONS = "import os, bridge.store.migrations.versions as v; print('\\n'.join(os.listdir(v.__path__[0])))"
 
@@ -77,7 +77,7 @@ def find_changes(engine: Engine, wanted: Mapping[str, Service] | None) -> list[s
         wanted: Compose's configuration; None to compare packages and migrations only.
     """
     containers = engine.services(running_only=False)
-    checkout = output.result(run_worker(engine, "checkout", WorkerMounts(settings=True)))
+    checkout = run_worker(engine, "checkout", WorkerMounts(settings=True))
     lines = []
     for name, text in checkout["requirements"].items():
         if name in containers:
@@ -88,7 +88,10 @@ def find_changes(engine: Engine, wanted: Mapping[str, Service] | None) -> list[s
         migrations = {line.removesuffix(".py") for line in text.split()} if status == 0 else set()
         lines += migration_changes(migrations, checkout["migrations"]) if migrations else []
     if wanted is not None:
-        running = {name: read_service(one, engine.image_variables(one)) for name, one in engine.services().items()}
+        running = {
+            name: Service(one.attrs["Config"]["Image"], environment_of(one), environment_of(engine.image_of(one)))
+            for name, one in engine.services().items()
+        }
         lines += service_changes(running, wanted)
     return lines
 
@@ -100,13 +103,12 @@ def parse_lock(text: str) -> dict[str, str]:
 
 def package_changes(image: str, present: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """Return a line for each package of an image that changes."""
-    lines = []
-    for name in sorted({*present, *new}) if present else ():
-        if name not in present:
-            lines.append(f"{image}: {name} {new[name]} is new")
-        elif present[name] != new.get(name):
-            lines.append(f"{image}: {name} {present[name]} → {new.get(name, 'removed')}")
-    return lines
+    return [
+        f"{image}: {name} {new[name]} is new"
+        if name not in present
+        else f"{image}: {name} {present[name]} → {new.get(name, 'removed')}"
+        for name in (_different(present, new) if present else ())
+    ]
 
 
 def migration_changes(present: Collection[str], new: Sequence[str]) -> list[str]:
@@ -126,13 +128,12 @@ def service_changes(running: Mapping[str, Service], wanted: Mapping[str, Service
         f"{name}: runs but is not in this configuration (an inactive profile?)"
         for name in sorted({*running} - {*wanted})
     ]
-    for name, service in sorted(wanted.items()):
-        now = running.get(name)
-        if now is None:
-            continue  # of an inactive profile, or one that ends by itself
-        if service.image and service.image != now.image:
-            lines.append(f"{name}: image {now.image} → {service.image}")
-        lines += [f"{name}: {line}" for line in setting_changes(now, service.environment)]
+    # A service that does not run is of an inactive profile, or ends by itself.
+    for name in sorted({*running} & {*wanted}):
+        now, new = running[name], wanted[name]
+        if new.image and new.image != now.image:
+            lines.append(f"{name}: image {now.image} → {new.image}")
+        lines += [f"{name}: {line}" for line in setting_changes(now, new.environment)]
     return lines
 
 
@@ -140,14 +141,10 @@ def setting_changes(now: Service, wanted: Mapping[str, str]) -> list[str]:
     """Return a line for each environment variable that changes; values of secrets are not shown."""
     present = {key: value for key, value in now.environment.items() if key not in now.built_in or key in wanted}
     lines = []
-    for key in sorted({*present, *wanted}):
-        before, after = present.get(key), wanted.get(key)
-        if before == after:
-            continue
-        if SECRET.search(key) or max(len(before or ""), len(after or "")) > MAX_SHOWN:
-            lines.append(f"{key} changes")
-        else:
-            lines.append(f"{key} {_shown(before)} → {_shown(after)}")
+    for key in _different(present, wanted):
+        before, after = (repr(found[key]) if key in found else "(unset)" for found in (present, wanted))
+        hidden = SECRET.search(key) or max(len(before), len(after)) > MAX_SHOWN
+        lines.append(f"{key} changes" if hidden else f"{key} {before} → {after}")
     return lines
 
 
@@ -167,12 +164,5 @@ def parse_config(text: str) -> dict[str, Service]:
         ) from None
 
 
-def read_service(container: Any, built_in: Collection[str]) -> Service:
-    """Return a service as its container runs."""
-    lines = container.attrs["Config"]["Env"] or []
-    environment = dict(line.partition("=")[::2] for line in lines)
-    return Service(container.attrs["Config"]["Image"], environment, built_in)
-
-
-def _shown(value: str | None) -> str:
-    return "(unset)" if value is None else repr(value)
+def _different(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))

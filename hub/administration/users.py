@@ -6,9 +6,8 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,17 +33,6 @@ FROM users ORDER BY users.name
 """
 
 
-@dataclass(frozen=True)
-class User:
-    """A user of the hub; `last_seen` is UTC or empty, `servers` are running labs, the default one named ''."""
-
-    name: str
-    admin: bool
-    groups: tuple[str, ...]
-    last_seen: str
-    servers: tuple[str, ...]
-
-
 @click.command()
 @click.option("--no-sizes", is_flag=True, help="Do not measure homes, which takes long if they are large.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, with sizes in bytes.")
@@ -54,16 +42,14 @@ def users(no_sizes: bool, as_json: bool) -> None:
     homes = engine.volumes("home")
     sizes: dict[str, int | None] = {unescape(home.of) or home.of: None for home in homes}
     if homes and not no_sizes:
-        for event in output.follow(run_worker(engine, "sizes", WorkerMounts(tuple(homes)))):
-            escaped = str(event["place"]).removeprefix("home/")
-            sizes[unescape(escaped) or escaped] = int(event["bytes"])
+        for row in run_worker(engine, "sizes", WorkerMounts(tuple(homes))):
+            escaped = row["place"].removeprefix("home/")
+            sizes[unescape(escaped) or escaped] = row["bytes"]
     declared = read_hub_toml(HUB_TOML if HUB_TOML.is_file() else None)
     default = os.environ.get("LAB_HOME_QUOTA", "").strip()
     rows = user_rows(read_users(database_path()), sizes, declared, default=default if SIZE.fullmatch(default) else "")
-    if as_json:
-        output.print_json(rows)
-    elif rows:
-        output.print_table([("NAME", "ADMIN", "GROUPS", "LAST SEEN", "RUNNING", "HOME", "QUOTA"), *map(_cells, rows)])
+    if rows or as_json:
+        output.print_rows(rows, as_json, ("NAME", "ADMIN", "GROUPS", "LAST SEEN", "RUNNING", "HOME", "QUOTA"), _cells)
     else:
         click.echo("No user has signed in yet.")
 
@@ -73,8 +59,12 @@ def database_path() -> Path:
     return Path(os.environ.get("HUB_DATA_DIR", "/data"), "jupyterhub.sqlite")
 
 
-def read_users(path: Path) -> list[User]:
-    """Read all users from the hub's database, by name."""
+def read_users(path: Path) -> list[dict[str, Any]]:
+    """Read all users from the hub's database, by name.
+
+    Returns:
+        Their rows without homes and quotas; `last_seen` is UTC or None, `running` labs have the name '' by default.
+    """
     if not path.is_file():
         raise AdministrationError("the hub has no database yet: start it once (docker compose up -d).")
     try:
@@ -83,43 +73,39 @@ def read_users(path: Path) -> list[User]:
     except sqlite3.Error as error:
         raise AdministrationError(f"the hub's database cannot be read: {error}.") from None
     return [
-        User(
-            name=name,
-            admin=bool(admin),
-            groups=tuple(sorted(json.loads(groups))),
-            last_seen=f"{seen[:19]}Z".replace(" ", "T") if seen else "",
-            servers=tuple(sorted(json.loads(servers))),
-        )
+        {
+            "name": name,
+            "known": True,
+            "admin": bool(admin),
+            "groups": sorted(json.loads(groups)),
+            "last_seen": f"{seen[:19]}Z".replace(" ", "T") if seen else None,
+            "running": sorted(json.loads(servers)),
+        }
         for name, admin, seen, groups, servers in rows
     ]
 
 
 def user_rows(
-    known: Iterable[User], homes: Mapping[str, int | None], declared: HubToml, *, default: str = ""
+    known: Sequence[dict[str, Any]], homes: Mapping[str, int | None], declared: HubToml, *, default: str = ""
 ) -> list[dict[str, Any]]:
     """Return a row for each user, and for each home without one.
 
     Args:
-        known: The hub's users.
+        known: The hub's users; see `read_users`.
         homes: Sizes of homes in bytes by user; None if not measured.
         declared: The groups' quotas.
         default: The quota of users whose groups have none, such as `10G`.
     """
-    users = {user.name: user for user in known}
-    missing = [User(name, admin=False, groups=(), last_seen="", servers=()) for name in sorted({*homes} - {*users})]
+    unknown = {"known": False, "admin": False, "groups": [], "last_seen": None, "running": []}
+    missing = [{"name": name, **unknown} for name in sorted({*homes} - {user["name"] for user in known})]
     return [
         {
-            "name": user.name,
-            "known": user.name in users,
-            "admin": user.admin,
-            "groups": list(user.groups),
-            "last_seen": user.last_seen or None,
-            "running": list(user.servers),
-            "has_home": user.name in homes,
-            "home_bytes": homes.get(user.name),
-            "quota_bytes": limit_of(user.groups, declared, default) if user.name in users else None,
+            **user,
+            "has_home": user["name"] in homes,
+            "home_bytes": homes.get(user["name"]),
+            "quota_bytes": limit_of(user["groups"], declared, default) if user["known"] else None,
         }
-        for user in (*users.values(), *missing)
+        for user in (*known, *missing)
     ]
 
 

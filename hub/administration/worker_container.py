@@ -12,7 +12,7 @@ from typing import Any
 from docker.errors import APIError, DockerException, NotFound
 from docker.types import Mount
 
-from hub.administration import AdministrationError
+from hub.administration import AdministrationError, output
 from hub.administration.engine import Engine, explanation
 from hub.administration.volume_names import Volume
 from hub.storage.volumes import ISOLATION
@@ -76,15 +76,16 @@ class WorkerMounts:
         ]
 
 
-def run_worker(engine: Engine, action: str, mounts: WorkerMounts, **options: Any) -> Iterator[dict[str, Any]]:
-    """Run an action in the container and yield its events."""
-    container = _create(engine, action, mounts, options)
+def run_worker(engine: Engine, action: str, mounts: WorkerMounts | None = None, **options: Any) -> Any:
+    """Run an action in the container, print its messages, and return its result."""
+    container = _create(engine, action, mounts or WorkerMounts(), options)
     try:
-        output = container.attach(stdout=True, stderr=True, stream=True, logs=True)
+        stream = container.attach(stdout=True, stderr=True, stream=True, logs=True)
         container.start()
-        yield from _parse_events(output)
+        result = _read_events(stream)
         if container.wait()["StatusCode"]:
             raise AdministrationError(f"the container of `{action}` was killed: run the command again.")
+        return result
     finally:
         # An interruption of this process interrupts the container.
         with suppress(DockerException, OSError):
@@ -93,22 +94,27 @@ def run_worker(engine: Engine, action: str, mounts: WorkerMounts, **options: Any
             container.remove(force=True, v=True)
 
 
-def _parse_events(output: Iterator[bytes]) -> Iterator[dict[str, Any]]:
-    rest, other = b"", []
-    for chunk in output:
+def _read_events(stream: Iterator[bytes]) -> Any:
+    rest, other, result = b"", "", None
+    for chunk in stream:
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             try:
-                event = json.loads(line)
-                kind = event["event"]
-            except (ValueError, TypeError, KeyError):
-                other.append(line.decode(errors="replace"))
-                continue
-            if kind == "error":
-                raise AdministrationError(str(event["text"]))
-            yield event
+                ((event, value),) = json.loads(line).items()
+            except (ValueError, AttributeError):
+                event, value = "", line.decode(errors="replace")
+            match event:
+                case "message":
+                    output.print_note(value)
+                case "error":
+                    raise AdministrationError(value)
+                case "result":
+                    result = value
+                case _:
+                    other = value
     if other:
-        raise AdministrationError(f"the container ended unexpectedly: {other[-1]}")
+        raise AdministrationError(f"the container ended unexpectedly: {other}")
+    return result
 
 
 def _create(engine: Engine, action: str, mounts: WorkerMounts, options: dict[str, Any]) -> Any:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hub.administration import AdministrationError
 from hub.administration.volume_names import KINDS
@@ -22,66 +22,69 @@ FULL, DATABASES = "full", "databases"
 """Tags of snapshots."""
 
 
-@dataclass(frozen=True)
-class BackupRequest:
-    """The options of a backup.
+def back_up(
+    project: str,
+    versions: dict[str, str],
+    *,
+    checkout: str = "",
+    exclude: Sequence[str] = (),
+    only_databases: bool = False,
+    keep: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """Write a snapshot, check the repository, and remove snapshots that are no longer kept.
 
-    Attributes:
+    Args:
         project: The Compose project.
         versions: Versions of JupyterHub and of the images.
+        checkout: The checkout's folder on the machine; settings may name files by absolute paths.
         exclude: restic's patterns for homes, courses and the public folder.
         only_databases: Leave out volumes.
-        checkout: The checkout's folder on the machine; settings may name files by absolute paths.
-        keep: Numbers of daily, weekly and monthly snapshots to keep; empty keeps all.
+        keep: Numbers of daily, weekly and monthly snapshots to keep; all by default.
     """
-
-    project: str
-    versions: dict[str, str]
-    exclude: Sequence[str] = ()
-    only_databases: bool = False
-    checkout: str = ""
-    keep: dict[str, int] = field(default_factory=dict)
-
-
-def back_up(request: BackupRequest) -> None:
-    """Write a snapshot, check the repository, and remove snapshots that are no longer kept."""
-    check_project(request.project)
-    _check_not_empty(request)
+    check_project(project)
+    _check_not_empty(project, only_databases)
     repository.init_repository()
-    _check_owner(request.project)
-    volumes = [] if request.only_databases else mounted_volumes(*KINDS)
-    runtime.STAGING.mkdir(parents=True, exist_ok=True)
+    if others := {one.project for one in repository.snapshots(FULL, DATABASES)} - {project}:
+        raise AdministrationError(
+            f"that folder contains backups of {', '.join(sorted(others))}: name another one for {project}."
+        )
+    volumes = [] if only_databases else mounted_volumes(*KINDS)
     copies = [copy for volume in mounted_volumes("service") for copy in _copy_databases(volume)]
-    manifest = Manifest(
-        project=request.project,
+    Manifest(
+        project=project,
         taken=current_time(),
-        versions=request.versions,
-        excluded=tuple(request.exclude),
-        only_databases=request.only_databases,
+        versions=versions,
+        excluded=tuple(exclude),
+        only_databases=only_databases,
         places=tuple(sorted({copy.place for copy in copies} | {place_of(volume) for volume in volumes})),
         databases=tuple(copies),
-        settings=copy_settings(request.checkout),
-    )
-    manifest.write()
-    tag = DATABASES if request.only_databases else FULL
-    exclude = [*_database_files(copies), *_user_patterns(request.exclude)]
+        settings=copy_settings(checkout),
+    ).write()
     result = repository.create_snapshot(
-        [runtime.STAGING, *volumes], project=request.project, tags=[tag], exclude=exclude
+        [runtime.STAGING, *volumes],
+        project=project,
+        tags=[DATABASES if only_databases else FULL],
+        exclude=[*_database_files(copies), *_user_patterns(exclude)],
     )
     # Checked first, because older backups are the only copy if this one is damaged.
     repository.check_repository()
-    if request.keep:
-        keep = [f"--keep-{period}={count}" for period, count in request.keep.items() if count]
-        repository.forget("--tag", FULL, "--host", request.project, "--group-by", "host", *keep)
-    unread = [path.removeprefix(f"{runtime.VOLUMES}/") for path in result.unread]
-    emit("result", snapshot=result.snapshot, bytes=result.bytes, stored=result.stored, unread=unread)
+    if keep:
+        limits = [f"--keep-{period}={count}" for period, count in keep.items() if count]
+        repository.forget("--tag", FULL, "--host", project, "--group-by", "host", *limits)
+    return result | {"unread": [path.removeprefix(f"{runtime.VOLUMES}/") for path in result["unread"]]}
 
 
-def emit_sizes() -> None:
-    """Report the size of each mounted volume."""
-    folders = mounted_volumes(*KINDS)
-    for number, folder in enumerate(folders, 1):
-        emit("size", place=place_of(folder), bytes=allocated_bytes(folder), number=number, of=len(folders))
+def list_backups() -> list[dict[str, Any]]:
+    """Return the backups in the repository, the oldest first."""
+    return [
+        {"snapshot": one.id, "taken": one.time, "project": one.project, "content": one.tags[0], "bytes": one.size}
+        for one in repository.snapshots(FULL, DATABASES)
+    ]
+
+
+def volume_sizes() -> list[dict[str, Any]]:
+    """Return the size of each mounted volume."""
+    return [{"place": place_of(folder), "bytes": allocated_bytes(folder)} for folder in mounted_volumes(*KINDS)]
 
 
 def allocated_bytes(folder: Path) -> int:
@@ -92,21 +95,13 @@ def allocated_bytes(folder: Path) -> int:
     return int(first) if first.isdigit() else 0
 
 
-def _check_not_empty(request: BackupRequest) -> None:
+def _check_not_empty(project: str, only_databases: bool) -> None:
     """Raise if the project was never used: a nightly backup of the wrong project would be noticed too late."""
-    place = "service" if request.only_databases else "service/hub-data"
+    place = "service" if only_databases else "service/hub-data"
     if not databases.find_databases(runtime.VOLUMES / place) and not mounted_volumes("home"):
         raise AdministrationError(
-            f"the project {request.project} has neither a hub database nor a home, so it is probably not the one you "
-            "want: run this in the folder of your .env (deployment/site), and start the deployment once before."
-        )
-
-
-def _check_owner(project: str) -> None:
-    others = {one.project for one in repository.snapshots(FULL, DATABASES)} - {project}
-    if others:
-        raise AdministrationError(
-            f"that folder contains backups of {', '.join(sorted(others))}: name another one for {project}."
+            f"the project {project} has neither a hub database nor a home, so it is probably not the one you want: run "
+            "this in the folder of your .env (deployment/site), and start the deployment once before."
         )
 
 
@@ -115,18 +110,11 @@ def _copy_databases(volume: Path) -> list[DatabaseCopy]:
     for number, source in enumerate(databases.find_databases(volume)):
         path = str(source.relative_to(volume))
         file = f"database/{volume.name}/{number}-{re.sub(r'[^A-Za-z0-9_.-]', '_', source.name)}"
-        emit("database", what=f"{volume.name}/{path}")
+        emit("message", f"database {volume.name}/{path}")
         databases.copy_database(source, runtime.STAGING / file)
         status = source.stat()
-        copy = DatabaseCopy(
-            file=file,
-            place=place_of(volume),
-            path=path,
-            owner=(status.st_uid, status.st_gid),
-            mode=status.st_mode & 0o7777,
-            schema_version=databases.schema_version(runtime.STAGING / file),
-        )
-        copies.append(copy)
+        owner, mode = (status.st_uid, status.st_gid), status.st_mode & 0o7777
+        copies.append(DatabaseCopy(file=file, place=place_of(volume), path=path, owner=owner, mode=mode))
     return copies
 
 

@@ -55,16 +55,6 @@ def copy_database(source: Path, target: Path) -> None:
         raise AdministrationError(f"the database {source.name} is damaged: {answer}.")
 
 
-def schema_version(path: Path) -> str:
-    """Return the migration that a database is at; empty if it has none."""
-    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)) as database:
-        try:
-            row = database.execute("SELECT version_num FROM alembic_version").fetchone()
-        except sqlite3.OperationalError:
-            return ""
-    return str(row[0]) if row else ""
-
-
 def forget_labs(path: Path) -> None:
     """Mark all labs as stopped in a copy of the hub's database."""
     with closing(sqlite3.connect(path)) as database, database:

@@ -38,7 +38,6 @@ class DatabaseCopy(_Record):
     path: RelativePath
     owner: tuple[int, int]
     mode: int
-    schema_version: str = ""
 
 
 class Manifest(_Record):
@@ -56,6 +55,7 @@ class Manifest(_Record):
 
     def write(self) -> None:
         """Write the manifest into the staging folder."""
+        runtime.STAGING.mkdir(parents=True, exist_ok=True)
         (runtime.STAGING / NAME).write_bytes(self.model_dump_json(indent=2).encode() + b"\n")
 
 

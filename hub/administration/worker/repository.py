@@ -13,7 +13,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from hub.administration import AdministrationError
 from hub.administration.worker import runtime
 from hub.administration.worker.runtime import emit
 from hub.config.restore_marker import MARK
+from hub.storage.quota import format_size
 from passerelle_common.atomic_write import atomic_write
 
 UNREAD_FILES = 3  # restic's exit status for a snapshot that lacks files
@@ -44,18 +45,8 @@ class Snapshot:
     size: int
 
 
-@dataclass
-class BackupResult:
-    """The snapshot that a backup made, with sizes in bytes; `stored` is what it added to the repository."""
-
-    snapshot: str = ""
-    bytes: int = 0
-    stored: int = 0
-    unread: list[str] = field(default_factory=list)
-
-
 def create_password(name: str) -> bool:
-    """Create a password file in TARGET unless it exists, and return whether it was created."""
+    """Create a password file in TARGET unless it exists; return whether it is new."""
     path = runtime.TARGET / name
     if path.exists():
         return False
@@ -95,7 +86,7 @@ def snapshots(*tags: str) -> list[Snapshot]:
 
 def create_snapshot(
     folders: Sequence[Path], *, project: str, tags: Sequence[str], exclude: Sequence[str] = ()
-) -> BackupResult:
+) -> dict[str, Any]:
     """Write a snapshot of these folders.
 
     Args:
@@ -103,23 +94,30 @@ def create_snapshot(
         project: The Compose project, kept as restic's host name.
         tags: Tags of the snapshot.
         exclude: restic's patterns, with absolute paths.
+
+    Returns:
+        The id of the snapshot; its size and the size of what is new, as `bytes` and `stored`; the `unread` paths.
     """
-    result = BackupResult()
+    unread: dict[str, None] = {}  # restic reports some files twice
+    summary: dict[str, Any] = {}
     # A user's file with the name of a restore's marker must not replace the marker.
     patterns = [*exclude, f"{runtime.VOLUMES}/*/*/{MARK}"]
     options = [f"--tag={tag}" for tag in tags] + [f"--exclude={pattern}" for pattern in patterns]
     sources = [f"--host={project}", "--group-by=host,tags", "--one-file-system", *options, "--", *map(str, folders)]
     for message in _stream("backup", *sources, allowed=UNREAD_FILES):
-        match message["message_type"]:
+        match message.get("message_type"):
             case "status":
                 _emit_progress("backup", message, "bytes_done")
             case "error":
-                result.unread.append(str(message.get("item", "")))
+                unread[str(message.get("item", ""))] = None
             case "summary":
-                result.snapshot = str(message["snapshot_id"])[:8]
-                result.bytes, result.stored = int(message["total_bytes_processed"]), int(message["data_added_packed"])
-    result.unread = list(dict.fromkeys(result.unread))  # restic reports some files twice
-    return result
+                summary = message
+    return {
+        "snapshot": summary["snapshot_id"][:8],
+        "bytes": summary["total_bytes_processed"],
+        "stored": summary["data_added_packed"],
+        "unread": list(unread),
+    }
 
 
 def read_file(snapshot: str, path: Path) -> bytes:
@@ -129,7 +127,7 @@ def read_file(snapshot: str, path: Path) -> bytes:
 
 def verify_snapshot(snapshot: str, path: str = "/") -> None:
     """Read and decrypt everything below a path of a snapshot."""
-    emit("check", what=f"snapshot {snapshot}")
+    emit("message", f"checking snapshot {snapshot}")
     _run("--no-lock", "dump", snapshot, path, discard=True)
 
 
@@ -142,7 +140,7 @@ def restore_snapshot(snapshot: str, folders: Sequence[Path]) -> None:
     # Labs cannot set attributes in other namespaces, and the container has no right to.
     attributes = ["--include-xattr=user.*", "--include-xattr=system.posix_acl_*"]
     for message in _stream("--no-lock", "restore", snapshot, "--target=/", "--sparse", *include, *attributes):
-        if message["message_type"] == "status":
+        if message.get("message_type") == "status":
             _emit_progress("restore", message, "bytes_restored")
 
 
@@ -153,7 +151,7 @@ def extract_folder(snapshot: str, folder: Path, target: Path) -> None:
 
 def check_repository() -> None:
     """Check the repository's structure, and a seventh of its data: another one each day, so all of it each week."""
-    emit("check", what="the repository")
+    emit("message", "checking the repository")
     _run("check", f"--read-data-subset={date.today().toordinal() % 7 + 1}/7")  # noqa: DTZ011  any day will do
 
 
@@ -163,7 +161,8 @@ def forget(*options: str) -> None:
 
 
 def _emit_progress(what: str, message: dict[str, Any], done: str) -> None:
-    emit("progress", what=what, done=int(message.get(done, 0)), total=int(message.get("total_bytes", 0)))
+    sizes = format_size(message.get(done, 0)), format_size(message.get("total_bytes", 0))
+    emit("message", f"{what}: {sizes[0]} of {sizes[1]}")
 
 
 def _stream(*arguments: str, allowed: int = 0) -> Iterator[dict[str, Any]]:
@@ -174,9 +173,8 @@ def _stream(*arguments: str, allowed: int = 0) -> Iterator[dict[str, Any]]:
     ) as process:
         try:
             for line in process.stdout or ():
-                message = _parse(line)
-                if problem := _problem(message):
-                    problems.append(problem)
+                message, problem = _parse(line)
+                problems.append(problem)
                 yield message
         except BaseException:
             # As on Ctrl-C, restic removes its lock and keeps what it has stored.
@@ -196,7 +194,7 @@ def _run(*arguments: str, discard: bool = False) -> bytes:
     )
     if done.returncode:
         lines = done.stderr.decode(errors="replace").splitlines()
-        raise _error(done.returncode, [problem for line in lines if (problem := _problem(_parse(line)))])
+        raise _error(done.returncode, [_parse(line)[1] for line in lines])
     return done.stdout or b""
 
 
@@ -209,33 +207,27 @@ def _environment() -> dict[str, str]:
     return {
         **os.environ,
         "RESTIC_PASSWORD_FILE": str(runtime.PASSWORD),
-        "RESTIC_PROGRESS_FPS": "1",
+        "RESTIC_PROGRESS_FPS": "0.2",  # one message in 5 s
         "TMPDIR": str(temporary),
         "HOME": str(temporary),
     }
 
 
-def _parse(line: str) -> dict[str, Any]:
+def _parse(line: str) -> tuple[dict[str, Any], str]:
+    """Return a message of restic, and the problem that it reports, if any."""
     try:
-        message = json.loads(line)
-    except ValueError:
-        message = None
-    return message if isinstance(message, dict) else {"message_type": "text", "text": line.strip()}
-
-
-def _problem(message: dict[str, Any]) -> str:
-    match message.get("message_type"):
-        case "error":
-            return f"{message.get('item', '')}: {(message.get('error') or {}).get('message', '')}"
-        case "exit_error":
-            return str(message.get("message", ""))
-        case "text":
-            return str(message["text"])
-    return ""
+        message = dict(json.loads(line))
+    except (ValueError, TypeError):
+        return {}, line.strip()
+    if error := message.get("error"):
+        return message, f"{message.get('item', '')}: {error.get('message', '')}"
+    return message, str(message.get("message", ""))
 
 
 def _error(status: int, problems: Sequence[str]) -> AdministrationError:
-    said = "; ".join(problems[:3]).removeprefix("Fatal: ").rstrip(".") or f"restic ended with {status}"
+    said = (
+        "; ".join(list(filter(None, problems))[:3]).removeprefix("Fatal: ").rstrip(".") or f"restic ended with {status}"
+    )
     if "no space left on device" in said:
         said += ". Free space, then run the same command again: it continues"
     return AdministrationError(_ERRORS.get(status) or f"restic: {said}.")

@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
 
 from hub.administration import AdministrationError
 from hub.administration.worker import databases, repository, runtime
+from hub.administration.worker.archives import ARCHIVE
 from hub.administration.worker.backup import DATABASES, FULL, allocated_bytes
 from hub.administration.worker.manifest import DatabaseCopy, Manifest, read_manifest
-from hub.administration.worker.offboard import ARCHIVE
 from hub.administration.worker.runtime import emit
 from hub.administration.worker.settings import changed_settings, check_no_demo_users, check_project
 from hub.config.restore_marker import MARK
@@ -28,52 +29,32 @@ EMPTIED = "emptied"  # line in a marker: the volume contains nothing but restore
 KEPT_NAMES = (MARK, "lost+found")
 
 
-@dataclass(frozen=True)
-class RestoreRequest:
-    """The options of a restore; `home` is the escaped name of a user whose home alone is restored."""
-
-    snapshot: str
-    jupyterhub: str
-    force: bool = False
-    only_databases: bool = False
-    home: str = ""
-
-    def places(self, manifest: Manifest) -> list[str]:
-        """Return the places that this restore writes to."""
-        if self.home:
-            return [place for place in manifest.places if place == f"home/{self.home}"]
-        if self.only_databases:
-            return sorted({copy.place for copy in manifest.databases})
-        return list(manifest.places)
-
-
-def describe(project: str, snapshot: str, only_databases: bool, home: str) -> None:
-    """Report what a backup contains, and what a restore of it would overwrite in this project."""
+def describe(project: str, snapshot: str, only_databases: bool, home: str) -> dict[str, Any]:
+    """Return what a backup contains, and what a restore of it would overwrite in this project."""
     check_project(project)
     chosen = find_snapshot(snapshot, only_databases=only_databases, home=home)
     manifest = read_manifest(chosen.id)
     if not home:
         check_no_demo_users(chosen.id, manifest)
-    places = RestoreRequest(chosen.id, "", only_databases=only_databases, home=home).places(manifest)
-    overwritten = []
-    for place in places:
-        folder = runtime.VOLUMES / place
-        if folder.is_dir() and not _is_marked(folder, chosen.id) and (names := _contents(folder)):
-            overwritten.append({"place": place, "files": len(names), "bytes": allocated_bytes(folder)})
+    places = _places(manifest, only_databases=only_databases, home=home)
+    folders = {place: runtime.VOLUMES / place for place in places}
+    overwritten = [
+        {"place": place, "files": len(names), "bytes": allocated_bytes(folder)}
+        for place, folder in folders.items()
+        if (names := _foreign_contents(folder, chosen.id))
+    ]
     free = shutil.disk_usage(runtime.STAGING.parent).free
     if chosen.size > free and not only_databases and not home:
-        emit("note", text=f"the backup has {format_size(chosen.size)}, and {format_size(free)} are free on the disk.")
-    emit(
-        "backup",
-        snapshot=chosen.id,
-        project=manifest.project,
-        taken=manifest.taken.isoformat(),
-        versions=manifest.versions,
-        places=places,
-        bytes=chosen.size,
-        overwritten=overwritten,
-        settings=changed_settings(chosen.id, manifest),
-    )
+        sizes = format_size(chosen.size), format_size(free)
+        emit("message", f"note: the backup has {sizes[0]}, and {sizes[1]} are free on the disk.")
+    return {
+        "snapshot": chosen.id,
+        "project": manifest.project,
+        "taken": manifest.taken.isoformat(),
+        "places": places,
+        "overwritten": overwritten,
+        "settings": changed_settings(chosen.id, manifest),
+    }
 
 
 def find_snapshot(wanted: str, *, only_databases: bool = False, home: str = "") -> repository.Snapshot:
@@ -99,57 +80,71 @@ def find_snapshot(wanted: str, *, only_databases: bool = False, home: str = "") 
     return found[-1]
 
 
-def restore(request: RestoreRequest) -> None:
-    """Restore a snapshot; run again after an interruption, it continues."""
-    manifest = read_manifest(request.snapshot)
-    check_manifest(manifest, request)
-    places = request.places(manifest)
+def restore(
+    snapshot: str, jupyterhub: str, *, force: bool = False, only_databases: bool = False, home: str = ""
+) -> None:
+    """Restore a snapshot; run again after an interruption, it continues.
+
+    Args:
+        snapshot: Its id.
+        jupyterhub: The version of JupyterHub in this checkout.
+        force: Overwrite existing data.
+        only_databases: Leave out volumes.
+        home: The escaped name of the user whose home alone is restored.
+    """
+    manifest = read_manifest(snapshot)
+    places = _places(manifest, only_databases=only_databases, home=home)
+    if not places:
+        raise AdministrationError(
+            "that backup does not contain it: `passerelle hub backup FOLDER --list` lists others."
+        )
+    if not home:
+        _check_manifest(manifest, jupyterhub, only_databases=only_databases)
     copies = [copy for copy in manifest.databases if copy.place in places]
-    folders = [] if request.only_databases else [runtime.VOLUMES / place for place in places]
-    if not request.force:
-        for place in places:
-            _check_free(runtime.VOLUMES / place, request.snapshot)
-    repository.verify_snapshot(request.snapshot, str(runtime.STAGING) if request.only_databases else "/")
+    folders = [] if only_databases else [runtime.VOLUMES / place for place in places]
+    if not force and (used := [place for place in places if _foreign_contents(runtime.VOLUMES / place, snapshot)]):
+        raise AdministrationError(f"{used[0]} is not empty: nothing was written.")
+    repository.verify_snapshot(snapshot, str(runtime.STAGING) if only_databases else "/")
     # The hub looks at its own volume only, so that one is marked first and unmarked last.
     order = sorted(places, key=lambda place: place != HUB_DATABASE)
     for place in order:
-        _mark(runtime.VOLUMES / place, request.snapshot)
+        _mark(runtime.VOLUMES / place, snapshot)
     for folder in folders:
         _empty(folder)
-    repository.restore_snapshot(request.snapshot, [*folders, *([runtime.STAGING / "database"] if copies else [])])
+    repository.restore_snapshot(snapshot, [*folders, *([runtime.STAGING / "database"] if copies else [])])
     for copy in copies:
         _put_database(runtime.VOLUMES / copy.place, copy)
     # All at the very end: a second run would otherwise take a finished volume for other data.
     for place in reversed(order):
         (runtime.VOLUMES / place / MARK).unlink(missing_ok=True)
-    emit("result", places=places)
 
 
-def extract_settings(snapshot: str) -> None:
-    """Write the settings files of a backup into the output folder; never overwrite a file there."""
+def extract_settings(snapshot: str) -> list[str]:
+    """Write the settings files of a backup into the output folder, and return their names; overwrite none."""
     chosen = find_snapshot(snapshot, only_databases=True)
     files = read_manifest(chosen.id).settings
     if existing := next((name for name in files if os.path.lexists(runtime.OUTPUT / name)), None):
         raise AdministrationError(f"{existing} exists in that directory and nothing was written: name a new directory.")
     repository.extract_folder(chosen.id, runtime.STAGING / "settings", runtime.OUTPUT)
-    emit("result", snapshot=chosen.id, files=list(files))
+    return list(files)
 
 
-def check_manifest(manifest: Manifest, request: RestoreRequest) -> None:
+def _places(manifest: Manifest, *, only_databases: bool, home: str) -> list[str]:
+    """Return the places that a restore writes to."""
+    if home:
+        return [place for place in manifest.places if place == f"home/{home}"]
+    return sorted({copy.place for copy in manifest.databases}) if only_databases else list(manifest.places)
+
+
+def _check_manifest(manifest: Manifest, jupyterhub: str, *, only_databases: bool) -> None:
     """Raise unless this checkout can run what the backup contains."""
-    if not request.places(manifest):
-        raise AdministrationError(
-            "that backup does not contain it: `passerelle hub backup FOLDER --list` lists others."
-        )
-    if request.home:
-        return
     theirs = manifest.versions.get("jupyterhub", "0")
-    if _version(theirs) > _version(request.jupyterhub):
+    if Version(theirs) > Version(jupyterhub):
         raise AdministrationError(
-            f"that backup was made with JupyterHub {theirs}; this checkout has {request.jupyterhub}, which cannot read "
-            "its database: use the checkout that made the backup, or a newer one."
+            f"that backup was made with JupyterHub {theirs}; this checkout has {jupyterhub}, which cannot read its "
+            "database: use the checkout that made the backup, or a newer one."
         )
-    if manifest.only_databases and not request.only_databases:
+    if manifest.only_databases and not only_databases:
         raise AdministrationError("that backup contains databases only: add --only-databases.")
 
 
@@ -170,30 +165,26 @@ def _put_database(folder: Path, copy: DatabaseCopy) -> None:
         draft.replace(target)
 
 
-def _check_free(folder: Path, snapshot: str) -> None:
-    if folder.is_dir() and not _is_marked(folder, snapshot) and _contents(folder):
-        raise AdministrationError(f"{folder.relative_to(runtime.VOLUMES)} is not empty: nothing was written.")
-
-
 def _mark(folder: Path, snapshot: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    if not _is_marked(folder, snapshot):
-        mark = folder / MARK
+    mark = folder / MARK
+    if _mark_lines(folder)[:1] != [snapshot]:
         mark.unlink(missing_ok=True)
         mark.touch(mode=0o600)
         mark.write_text(f"{snapshot}\n", encoding="ascii")
 
 
-def _is_marked(folder: Path, snapshot: str) -> bool:
-    """Return whether a restore of this snapshot has begun here; only root's marker counts, not a user's file."""
-    return _mark_lines(folder)[:1] == [snapshot]
-
-
-def _mark_lines(folder: Path) -> Sequence[str]:
+def _mark_lines(folder: Path) -> list[str]:
+    """Return the snapshot of an unfinished restore, and `EMPTIED`; only root's marker counts, not a user's file."""
     mark = folder / MARK
     if mark.is_symlink() or not mark.is_file() or mark.lstat().st_uid != 0:
         return []
     return mark.read_text(encoding="ascii", errors="replace").split()
+
+
+def _foreign_contents(folder: Path, snapshot: str) -> list[str]:
+    """Return what a volume contains, unless a restore of this snapshot has begun there."""
+    return _contents(folder) if folder.is_dir() and _mark_lines(folder)[:1] != [snapshot] else []
 
 
 def _contents(folder: Path) -> list[str]:
@@ -214,7 +205,3 @@ def _empty(folder: Path) -> None:
         stream.write(f"{EMPTIED}\n")
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdigit() else 0 for part in text.split("."))

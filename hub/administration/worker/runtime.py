@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 VOLUMES = Path("/volumes")
 """Contains each mounted volume as `<kind>/<name>`."""
@@ -19,9 +19,9 @@ STAGING = Path("/staging/files")
 PASSWORD = Path("/password")
 
 
-def emit(event: str, **fields: Any) -> None:
+def emit(event: Literal["message", "error", "result"], value: Any) -> None:
     """Report an event to the command that started this container."""
-    print(json.dumps({"event": event, **fields}), flush=True)  # noqa: T201  the protocol
+    print(json.dumps({event: value}), flush=True)  # noqa: T201  the protocol
 
 
 def mounted_volumes(*kinds: str) -> list[Path]:

@@ -11,6 +11,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from hub.administration import AdministrationError
 from hub.administration.worker import repository, runtime
@@ -67,7 +68,7 @@ def copy_settings(checkout: str) -> tuple[str, ...]:
     for name, path in sorted({**dict(_usual_files()), **dict(_named_files(checkout))}.items()):
         status = path.stat()
         if status.st_size > MAX_SIZE:
-            emit("note", text=f"{name} is too large for a settings file and is not in the backup: keep a copy.")
+            emit("message", f"note: {name} is too large for a settings file and is not in the backup: keep a copy.")
             continue
         copy = runtime.STAGING / "settings" / name
         copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -117,14 +118,13 @@ def check_no_demo_users(snapshot: str, manifest: Manifest) -> None:
         )
 
 
-def emit_checkout() -> None:
-    """Report the locked requirements of the images and the migrations of the bridge."""
+def read_checkout() -> dict[str, Any]:
+    """Return the locked requirements of the images and the migrations of the bridge."""
     locks = {name: runtime.CHECKOUT / "requirements" / f"{name}.txt" for name in IMAGES}
-    emit(
-        "checkout",
-        requirements={name: path.read_text(encoding="utf-8") for name, path in locks.items() if path.is_file()},
-        migrations=sorted(path.stem for path in (runtime.CHECKOUT / MIGRATIONS).glob("[0-9]*.py")),
-    )
+    return {
+        "requirements": {name: path.read_text(encoding="utf-8") for name, path in locks.items() if path.is_file()},
+        "migrations": sorted(path.stem for path in (runtime.CHECKOUT / MIGRATIONS).glob("[0-9]*.py")),
+    }
 
 
 def _read_setting(snapshot: str, name: str) -> bytes:
@@ -136,7 +136,7 @@ def _usual_files() -> Iterator[tuple[str, Path]]:
         for path in {path for pattern in SETTINGS_PATTERNS for path in root.glob(pattern)}:
             name = f"{prefix}{path.relative_to(root)}"
             if path.is_symlink() and not path.exists():
-                emit("note", text=f"{name} is a link out of the checkout and not in the backup: keep a copy.")
+                emit("message", f"note: {name} is a link out of the checkout and not in the backup: keep a copy.")
             elif path.is_file() and path.name not in EXCLUDED_NAMES:
                 yield name, path
 
@@ -152,4 +152,4 @@ def _named_files(checkout: str) -> Iterator[tuple[str, Path]]:
         if path is not None and path.is_file():
             yield str(on_machine.relative_to(base)), path
         elif path is None or path.is_symlink():
-            emit("note", text=f"{value} ({name}) is outside the checkout and not in the backup: keep a copy.")
+            emit("message", f"note: {value} ({name}) is outside the checkout and not in the backup: keep a copy.")

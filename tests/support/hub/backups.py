@@ -3,28 +3,27 @@
 import json
 import subprocess
 from contextlib import redirect_stdout
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from hub.administration.worker import repository
-from hub.administration.worker.backup import BackupRequest, back_up
+from hub.administration.worker.backup import back_up
 
-REQUEST = BackupRequest(project="hub", versions={"jupyterhub": "6.1.1"}, checkout="/opt/passerelle")
+REQUEST: dict[str, Any] = {"project": "hub", "versions": {"jupyterhub": "6.1.1"}, "checkout": "/opt/passerelle"}
 
 
-def backup_and_read_events(**changed: Any) -> list[dict[str, Any]]:
-    """Make a backup and return the events that it reported."""
+def backup_and_read_messages(**changed: Any) -> tuple[dict[str, Any], list[str]]:
+    """Make a backup and return its result, and the messages that it reported."""
     output = StringIO()
     with redirect_stdout(output):
-        back_up(replace(REQUEST, **changed))
-    return [json.loads(line) for line in output.getvalue().splitlines()]
+        result = back_up(**REQUEST | changed)
+    return result, [json.loads(line)["message"] for line in output.getvalue().splitlines()]
 
 
 def backup(**changed: Any) -> str:
     """Make a backup and return its snapshot."""
-    return str(backup_and_read_events(**changed)[-1]["snapshot"])
+    return str(backup_and_read_messages(**changed)[0]["snapshot"])
 
 
 def file_names(snapshot: str, folder: Path) -> list[str]:

@@ -1,6 +1,5 @@
 """Backups on folders as the one-shot container mounts them: real restic, real SQLite, no engine."""
 
-import json
 import os
 import sqlite3
 import subprocess
@@ -11,9 +10,9 @@ import pytest
 
 from hub.administration import AdministrationError
 from hub.administration.worker import repository, runtime
-from hub.administration.worker.backup import BackupRequest, back_up
+from hub.administration.worker.backup import back_up, volume_sizes
 from hub.administration.worker.manifest import read_manifest
-from tests.support.hub.backups import REQUEST, backup, backup_and_read_events, file_names, write
+from tests.support.hub.backups import REQUEST, backup, backup_and_read_messages, file_names, write
 from tests.support.hub.volumes import filled, run_restic, volumes
 
 __all__ = ["filled", "volumes"]  # fixtures
@@ -110,9 +109,9 @@ def test_folder_with_backups_of_another_project_is_rejected(filled: Path) -> Non
 
 def test_second_backup_stores_only_what_changed(filled: Path) -> None:
     (filled / "home/bob/data").write_bytes(os.urandom(3_000_000))
-    first = backup_and_read_events()[-1]
+    first = backup_and_read_messages()[0]
     (filled / "home/bob/kept.txt").write_text("changed")
-    second = backup_and_read_events()[-1]
+    second = backup_and_read_messages()[0]
     assert first["stored"] > 3_000_000
     assert second["stored"] < 100_000
     assert second["bytes"] > 3_000_000
@@ -160,7 +159,7 @@ def test_unreadable_files_are_reported(filled: Path, monkeypatch: pytest.MonkeyP
     restic = subprocess.run(["which", "restic"], capture_output=True, text=True, check=True).stdout.strip()
     monkeypatch.setenv("RESTIC", restic)
     monkeypatch.setenv("PATH", str(wrapper), prepend=":")
-    assert backup_and_read_events()[-1]["unread"] == ["home/bob/x"]
+    assert backup_and_read_messages()[0]["unread"] == ["home/bob/x"]
 
 
 def test_damaged_repository_is_reported_by_the_next_backup(filled: Path) -> None:
@@ -198,7 +197,7 @@ def test_unused_project_is_not_backed_up(volumes: Path, only_databases: bool) ->
     with pytest.raises(
         AdministrationError, match=r"project demo has neither a hub database nor a home.*deployment/site"
     ):
-        back_up(BackupRequest("demo", {}, only_databases=only_databases))
+        back_up("demo", {}, only_databases=only_databases)
     assert list(runtime.TARGET.iterdir()) == []
 
 
@@ -211,13 +210,10 @@ def test_databases_only_backup_reads_no_volume(filled: Path) -> None:
     snapshot = backup(only_databases=True)
     assert read_manifest(snapshot).places == ("service/hub-data",)
     assert "cookie_secret" not in file_names(snapshot, Path("/"))
-    assert REQUEST.project == read_manifest(snapshot).project
+    assert REQUEST["project"] == read_manifest(snapshot).project
 
 
-def test_sizes_are_reported_by_volume(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from hub.administration.worker.backup import emit_sizes
-
-    emit_sizes()
-    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [event["place"] for event in events] == ["service/hub-data", "home/bob"]
-    assert all(event["bytes"] > 0 for event in events)
+def test_sizes_are_reported_by_volume(filled: Path) -> None:
+    rows = volume_sizes()
+    assert [row["place"] for row in rows] == ["service/hub-data", "home/bob"]
+    assert all(row["bytes"] > 0 for row in rows)

@@ -9,14 +9,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from click import BadParameter
 from click.testing import CliRunner
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import SecretStr
 
 from bridge.cli.hub import find_folder, with_absolute_folder
-from hub.administration import AdministrationError, offboard, output, upgrade
+from hub.administration import AdministrationError, output, upgrade
 from hub.administration.backup import backed_up_volumes, backup, check_bridge_database
 from hub.administration.engine import Engine
+from hub.administration.offboard import offboard
 from hub.administration.restore import check_overwritten
 from hub.administration.users import read_users, user_rows
 from hub.administration.volume_names import Volume
@@ -38,8 +40,9 @@ def test_users_are_listed_with_groups_and_running_labs(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as database:
         database.executescript(SCHEMA)
     ann, bob = read_users(tmp_path / "hub.sqlite")
-    assert (ann.name, ann.admin, ann.last_seen, ann.groups, ann.servers) == ("ann", True, "", (), ())
-    assert (bob.last_seen, bob.groups, bob.servers) == ("2026-11-01T10:00:00Z", ('cn=a,ou="x"', "students"), ("",))
+    assert [ann[key] for key in ("name", "admin", "last_seen", "groups", "running")] == ["ann", True, None, [], []]
+    assert (bob["last_seen"], bob["running"]) == ("2026-11-01T10:00:00Z", [""])
+    assert bob["groups"] == ['cn=a,ou="x"', "students"]
 
     declared = HubToml(groups={"students": GroupRules(quota="2G"), "staff": GroupRules(quota="9G")})
     rows = user_rows([ann, bob], {"bob": 5, "left": 7}, declared, default="1g")
@@ -91,13 +94,13 @@ def test_overwritten_data_is_listed() -> None:
 
 
 def test_retention_is_a_number_of_days(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HUB_OFFBOARD_RETENTION_DAYS", "30")
-    assert (offboard.retention_days(None), offboard.retention_days(0)) == (30, 0)
-    monkeypatch.setenv("HUB_OFFBOARD_RETENTION_DAYS", "forever")
-    with pytest.raises(AdministrationError, match="not a number of days"):
-        offboard.retention_days(None)
-    monkeypatch.delenv("HUB_OFFBOARD_RETENTION_DAYS")
-    assert offboard.retention_days(None) == 180
+    def keep_days(setting: str, *options: str) -> object:
+        monkeypatch.setenv("HUB_OFFBOARD_RETENTION_DAYS", setting)
+        return offboard.make_context("offboard", ["bob", *options]).params["keep_days"]
+
+    assert (keep_days("30"), keep_days("30", "--keep-days=0"), keep_days("")) == (30, 0, 180)
+    with pytest.raises(BadParameter, match="'forever' is not a valid integer range"):
+        keep_days("forever")
 
 
 def test_upgrade_lists_packages_images_and_settings() -> None:
@@ -144,8 +147,8 @@ def test_invalid_configuration_is_reported(text: str) -> None:
 
 
 def test_names_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    output.result([{"event": "note", "text": "home/bob: \x1b[2Jgone"}, {"event": "result", "parts": 1}])
-    output.print_table([("\x1b]0;x\x07",)])
+    output.print_note("home/bob: \x1b[2Jgone")
+    output.print_rows([{"name": "\x1b]0;x\x07"}], False, (), lambda row: (row["name"],))
     printed = capsys.readouterr()
     assert "\x1b" not in printed.out + printed.err
     assert "home/bob: ?[2Jgone" in printed.err

@@ -97,16 +97,17 @@ def worker_that_prints(output: bytes, status: int = 0) -> tuple[Engine, list[str
     return engine, calls
 
 
-def test_worker_reports_events_and_is_removed() -> None:
-    engine, calls = worker_that_prints(b'{"event": "size", "bytes": 1}\n')
-    assert list(run_worker(engine, "sizes", WorkerMounts())) == [{"event": "size", "bytes": 1}]
+def test_worker_reports_events_and_is_removed(capsys: pytest.CaptureFixture[str]) -> None:
+    engine, calls = worker_that_prints(b'{"message": "checking"}\n{"result": [{"bytes": 1}]}\n')
+    assert run_worker(engine, "sizes") == [{"bytes": 1}]
+    assert capsys.readouterr().err == "checking\n"
     assert calls == ["remove", "start", "stop", "remove"]
 
 
 @pytest.mark.parametrize(
     ("output", "status", "message"),
     [
-        (b'{"event": "error", "text": "no space"}\n', 1, "no space"),
+        (b'{"error": "no space"}\n', 1, "no space"),
         (b"Traceback\nMemoryError\n", 1, "ended unexpectedly: MemoryError"),
         (b"", 137, "was killed"),
     ],
@@ -114,7 +115,7 @@ def test_worker_reports_events_and_is_removed() -> None:
 def test_worker_errors_end_the_command(output: bytes, status: int, message: str) -> None:
     engine, calls = worker_that_prints(output, status)
     with pytest.raises(AdministrationError, match=message):
-        list(run_worker(engine, "sizes", WorkerMounts()))
+        run_worker(engine, "sizes")
     assert calls[-1] == "remove"
 
 
@@ -125,7 +126,7 @@ def test_missing_folder_is_reported_and_means_no_archives(capsys: pytest.Capture
     engine, _ = worker_that_prints(b"")
     engine.client.containers.create = fail
     with pytest.raises(MissingPathError, match=r"^/srv/archives does not exist on this machine\.$"):
-        list(run_worker(engine, "sizes", WorkerMounts()))
+        run_worker(engine, "sizes")
     print_archives(engine, "/srv/archives", purge=True, expired_only=False, as_json=False)
     assert capsys.readouterr().out == "There are no archives.\n"
     with pytest.raises(MissingPathError):
@@ -136,4 +137,4 @@ def test_second_command_waits_for_the_first() -> None:
     engine, _ = worker_that_prints(b"")
     engine.client.containers.get("").status = "running"
     with pytest.raises(AdministrationError, match="docker stop hub-administration"):
-        list(run_worker(engine, "sizes", WorkerMounts()))
+        run_worker(engine, "sizes")

@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import pytest
 
 from hub.administration import AdministrationError
 from hub.administration.worker import restore, runtime
+from hub.administration.worker.archives import archive_home
 from hub.administration.worker.manifest import Manifest, parse_manifest, read_manifest
-from hub.administration.worker.offboard import ArchiveRequest, archive_home
-from hub.administration.worker.restore import RestoreRequest, describe, find_snapshot
+from hub.administration.worker.restore import describe, find_snapshot
 from hub.config.restore_marker import MARK, restore_in_progress
 from tests.support.hub.backups import backup, file_names, write
 from tests.support.hub.volumes import filled, volumes
@@ -31,7 +32,7 @@ def clear(volumes: Path) -> None:
 
 
 def run_restore(snapshot: str, **options: Any) -> None:
-    restore.restore(RestoreRequest(snapshot, jupyterhub="6.1.1", **options))
+    restore.restore(snapshot, "6.1.1", **options)
 
 
 def interrupt(*_: object, **__: object) -> None:
@@ -39,14 +40,8 @@ def interrupt(*_: object, **__: object) -> None:
 
 
 @pytest.fixture
-def described(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
-    def describe_backup(**options: Any) -> dict[str, Any]:
-        capsys.readouterr()
-        defaults = {"project": "hub", "snapshot": "", "only_databases": False, "home": ""}
-        describe(**{**defaults, **options})
-        return dict(json.loads(capsys.readouterr().out.splitlines()[-1]))
-
-    return describe_backup
+def described() -> Callable[..., dict[str, Any]]:
+    return partial(describe, project="hub", snapshot="", only_databases=False, home="")
 
 
 def test_everything_is_restored_and_no_lab_is_running(filled: Path) -> None:
@@ -191,7 +186,7 @@ def test_one_home_is_restored_while_others_stay(filled: Path, described: Callabl
 def test_archived_home_is_restored(filled: Path, described: Callable[..., dict[str, Any]]) -> None:
     write(filled / "home/ann/mine.txt")
     for home in ("bob", "ann"):
-        archive_home(ArchiveRequest("hub", home, 30))
+        archive_home("hub", home, 30)
     (filled / "home/bob/kept.txt").unlink()
     run_restore(described(home="bob")["snapshot"], home="bob", force=True)
     assert (filled / "home/bob/kept.txt").read_text() == "kept"
@@ -226,7 +221,7 @@ def test_folder_without_backups_is_reported(volumes: Path) -> None:
 def test_backup_of_a_later_jupyterhub_is_rejected(filled: Path) -> None:
     snapshot = backup(versions={"jupyterhub": "6.10.0"})
     with pytest.raises(AdministrationError, match=r"made with JupyterHub 6\.10\.0; this checkout has 6\.9\.1"):
-        restore.restore(RestoreRequest(snapshot, jupyterhub="6.9.1"))
+        restore.restore(snapshot, "6.9.1")
 
 
 def test_settings_are_compared_and_extracted(filled: Path, described: Callable[..., dict[str, Any]]) -> None:
@@ -235,7 +230,7 @@ def test_settings_are_compared_and_extracted(filled: Path, described: Callable[.
     backup()
     (runtime.CHECKOUT / ".env").write_text("HUB_HOST=b\n")
     found = described()
-    restore.extract_settings("")
+    assert restore.extract_settings("") == [".env", "deployment/site/hub.toml"]
 
     assert found["settings"] == [".env"]
     assert [one["place"] for one in found["overwritten"]] == ["home/bob", "service/hub-data"]

@@ -9,7 +9,7 @@ from hub.administration.worker import repository, restore, runtime
 from hub.administration.worker.backup import back_up
 from hub.administration.worker.manifest import read_manifest
 from hub.administration.worker.settings import EXCLUDED_SETTINGS, check_project, parse_env, read_env
-from tests.support.hub.backups import REQUEST, backup, backup_and_read_events, write
+from tests.support.hub.backups import REQUEST, backup, backup_and_read_messages, write
 from tests.support.hub.volumes import filled, volumes
 
 __all__ = ["filled", "volumes"]  # fixtures
@@ -35,9 +35,9 @@ def test_files_named_in_env_are_in_the_backup(filled: Path) -> None:
     names = ("rules/bridge.toml", "private/secret", "deployment/notices/terms.md", "backup-password")
     for name in (*names, "deployment/notices/announcement.fr.txt"):
         write(checkout / name)
-    events = backup_and_read_events()
+    result, messages = backup_and_read_messages()
 
-    snapshot = events[-1]["snapshot"]
+    snapshot = result["snapshot"]
     assert set(read_manifest(snapshot).settings) == {
         *(".env", "deployment/site/.env", "cas-proxy", "rules/bridge.toml", "private/secret"),
         *("deployment/notices/terms.md", "deployment/notices/announcement.fr.txt"),
@@ -45,9 +45,9 @@ def test_files_named_in_env_are_in_the_backup(filled: Path) -> None:
     repository.extract_folder(snapshot, runtime.STAGING / "settings", runtime.OUTPUT)
     copy = runtime.OUTPUT / "cas-proxy"
     assert (copy.read_text(), copy.stat().st_mode & 0o777) == ("http://u:p@proxy", 0o640)
-    assert [event["text"] for event in events if event["event"] == "note"] == [
-        "/etc/ssl/cas.pem (CAS_CA_FILE) is outside the checkout and not in the backup: keep a copy.",
-        "../elsewhere.toml (HUB_CONFIG_FILE) is outside the checkout and not in the backup: keep a copy.",
+    assert [message for message in messages if message.startswith("note: ")] == [
+        "note: /etc/ssl/cas.pem (CAS_CA_FILE) is outside the checkout and not in the backup: keep a copy.",
+        "note: ../elsewhere.toml (HUB_CONFIG_FILE) is outside the checkout and not in the backup: keep a copy.",
     ]
 
 
@@ -59,7 +59,7 @@ def test_password_file_is_never_in_a_backup() -> None:
 def test_link_out_of_the_checkout_is_reported(filled: Path) -> None:
     (runtime.CHECKOUT / "deployment/certs").mkdir(parents=True)
     (runtime.CHECKOUT / "deployment/certs/server.key").symlink_to("/nowhere/live/privkey.pem")
-    assert "deployment/certs/server.key is a link out of the checkout" in str(backup_and_read_events())
+    assert "deployment/certs/server.key is a link out of the checkout" in str(backup_and_read_messages())
 
 
 def test_demo_is_not_mistaken_for_the_deployment_of_site(volumes: Path) -> None:
@@ -70,7 +70,7 @@ def test_demo_is_not_mistaken_for_the_deployment_of_site(volumes: Path) -> None:
     check_project("hub")  # by docker compose --env-file deployment/site/.env
 
 
-@pytest.mark.parametrize("command", [lambda: back_up(REQUEST), lambda: describe("hub")])
+@pytest.mark.parametrize("command", [lambda: back_up(**REQUEST), lambda: describe("hub")])
 def test_backup_and_restore_check_the_project(volumes: Path, command: "object") -> None:
     runtime.SITE.rmdir()
     write(runtime.CHECKOUT / "deployment/site/.env", "COMPOSE_PROJECT_NAME=other\n")
