@@ -12,7 +12,7 @@ from bridge.check.run import Report
 _MARGIN = " " * 11
 _MAX_COLUMNS = 100
 _IN_BUNDLE = (
-    "In this bundle, PASSERELLE_CAS_… and PASSERELLE_SINGLE_LOGOUT_… are in .env, without PASSERELLE_. "
+    "In this bundle, PASSERELLE_CAS_… settings are in .env, without the prefix PASSERELLE_. "
     "PASSERELLE_ISSUER is composed of AUTH_HOST and HTTPS_PORT there. All other settings belong in the file that "
     "BRIDGE_CONFIG_FILE names. Apply a change with `docker compose up -d`."
 )
