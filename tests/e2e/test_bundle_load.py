@@ -39,7 +39,7 @@ def test_every_student_gets_a_lab(deployment: Deployment, figures: list[str]) ->
     assert done.returncode == 0, f"{done.stderr}\n{deployment.logs()}"
     rounds = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(one["round"], one["students"]) for one in rounds] == [
-        ("one after the other", STUDENTS),
-        ("all at once", STUDENTS),
+        ("sequential", STUDENTS),
+        ("concurrent", STUDENTS),
     ]
     assert deployment.labs() == []
