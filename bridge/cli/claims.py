@@ -12,11 +12,12 @@ import click
 from bridge.cas.attributes import build_identity
 from bridge.cas.protocol import ValidatedTicket
 from bridge.cas.response import parse_validation
-from bridge.cli.store import now, open_store
+from bridge.cli.client_options import open_clients
+from bridge.cli.output import print_json
+from bridge.cli.store import now
 from bridge.errors import BridgeError
 from bridge.identity import Identity
 from bridge.oauth.claims import CLAIMS_OF_SCOPE, ClaimsPolicy
-from bridge.oauth.client_store import ClientStore
 from bridge.oauth.clients import Client
 from bridge.oauth.keys import derived_key
 from bridge.settings import ClientSettings, Settings, default_config_files, load
@@ -57,16 +58,12 @@ def try_rules(source: BinaryIO, xml: bool, user: str | None, client_id: str | No
     """
     settings = load(os.environ, default_config_files())
     client = _client(settings, client_id)
-    identity = _identity(settings, source, xml, user)
-    click.echo(json.dumps(_claims(settings, identity, client, scope), indent=2))
-
-
-def _identity(settings: Settings, source: BinaryIO, xml: bool, user: str | None) -> Identity:
     try:
         validated = _validated(source, xml, user)
-        return build_identity(validated.user, validated.attributes, settings)
+        identity = build_identity(validated.user, validated.attributes, settings)
     except BridgeError as error:  # the detail is private, but the administrator needs it here
         raise click.ClickException(f"Login would be denied: {error.detail or error.description}") from None
+    print_json(_claims(settings, identity, client, scope))
 
 
 def _claims(settings: Settings, identity: Identity, client: Client, scope: str | None) -> dict[str, Any]:
@@ -97,9 +94,8 @@ def _client(settings: Settings, client_id: str | None) -> Client:
         return Client.from_settings(any_client).model_copy(update={"scopes": ("openid", *CLAIMS_OF_SCOPE)})
     if fixed := next((client for client in settings.clients if client.client_id == client_id), None):
         return Client.from_settings(fixed)
-    with open_store() as (_, store):
-        found = ClientStore((), store, now=now()).find(client_id)
-    return Client.from_settings(found.readable_settings())
+    with open_clients() as (_, clients):
+        return Client.from_settings(clients.find(client_id).readable_settings())
 
 
 def _validated(source: BinaryIO, xml: bool, user: str | None) -> ValidatedTicket:
@@ -116,19 +112,14 @@ def _from_json(content: bytes, user: str | None) -> ValidatedTicket:
         document = json.loads(content)
     except (ValueError, RecursionError):
         raise click.ClickException(f"The attributes are not valid JSON; expected {SHAPE}.") from None
-    if not isinstance(document, dict):
+    given = document.get("attributes", {}) if isinstance(document, dict) else None
+    if not isinstance(given, dict):
         raise click.ClickException(f"Invalid attributes; expected {SHAPE}.")
     named = document.get("user") if user is None else user
-    attributes = document.get("attributes", {})
     if not isinstance(named, str) or not named.strip():
         raise click.ClickException(f"The user is missing: pass --user, or {SHAPE}.")
-    if not isinstance(attributes, dict):
-        raise click.ClickException(f"Invalid attributes; expected {SHAPE}.")
-    return ValidatedTicket(named, {name: _values(name, value) for name, value in attributes.items()})
-
-
-def _values(name: str, value: Any) -> tuple[str, ...]:
-    values = value if isinstance(value, list) else [value]
-    if not all(isinstance(one, str) for one in values):
-        raise click.ClickException(f"The attribute {name!r} must be a string or a list of strings.")
-    return tuple(values)
+    attributes = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
+    for name, values in attributes.items():
+        if not all(isinstance(one, str) for one in values):
+            raise click.ClickException(f"The attribute {name!r} must be a string or a list of strings.")
+    return ValidatedTicket(named, {name: tuple(values) for name, values in attributes.items()})

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from bridge.cli.client_options import file_path, open_clients, yes_option
-from bridge.cli.client_output import change_fields, change_text, note, print_json
+from bridge.cli.output import change_fields, change_text, note, print_json
 from bridge.cli.store import now, open_store
 from bridge.errors import BridgeError
 from bridge.oauth.client_plan import Plan, apply_plan, build_plan, export_entry, generate_secrets, read_entries

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -47,44 +48,39 @@ def file_path(ctx: click.Context, option: click.Parameter, value: str | None) ->
     return None if value is None else Path(not_empty(ctx, option, value))
 
 
-def _clearable(flag: str, field: str, metavar: str, text: str, **how: Any) -> Option:
+def _option(flag: str, field: str, text: str, **how: Any) -> Option:
     CLEARABLE[flag.removeprefix("--")] = field
-    return click.option(flag, field, metavar=metavar, help=text, **how)
+    return click.option(flag, field, help=text, **how)
 
 
-def _text(flag: str, field: str, metavar: str, text: str, *, multiple: bool = False) -> Option:
-    return _clearable(flag, field, metavar, text, multiple=multiple, callback=not_empty)
-
-
-def _seconds(flag: str, field: str, text: str) -> Option:
-    return _clearable(flag, field, "SECONDS", text, type=int)
-
-
+_text = partial(_option, callback=not_empty)
+_texts = partial(_text, multiple=True)
+_seconds = partial(_option, metavar="SECONDS", type=int)
 _OPTIONS: tuple[Option, ...] = (
-    _text("--redirect-uri", "redirect_uris", "URI", "A URI that codes may be sent to.", multiple=True),
-    _text("--scope", "scopes", "SCOPE", f"{', '.join(SCOPES)}.", multiple=True),
-    _text("--grant-type", "grant_types", "NAME", f"One of {', '.join(GRANT_TYPES)}.", multiple=True),
+    _texts("--redirect-uri", "redirect_uris", "A URI that codes may be sent to.", metavar="URI"),
+    _texts("--scope", "scopes", f"{', '.join(SCOPES)}.", metavar="SCOPE"),
+    _texts("--grant-type", "grant_types", f"One of {', '.join(GRANT_TYPES)}.", metavar="NAME"),
     click.option("--consent/--no-consent", "consent", default=None, help="Ask users for consent."),
     click.option("--pkce/--no-pkce", "require_pkce", default=None, help="Require PKCE. Public clients always need it."),
-    _text("--allowed-group", "allowed_groups", "GROUP", "Admit members of these groups only.", multiple=True),
-    _text(
+    _texts("--allowed-group", "allowed_groups", "Admit members of these groups only.", metavar="GROUP"),
+    _texts(
         "--allowed-attribute",
         "allowed_attributes",
-        "NAME=VALUE",
         "Admit users with one of the given values for each NAME only.",
-        multiple=True,
+        metavar="NAME=VALUE",
     ),
-    _text("--claim", "claims", "CLAIM", "A claim in addition to those of the scopes.", multiple=True),
-    _text(
+    _texts("--claim", "claims", "A claim in addition to those of the scopes.", metavar="CLAIM"),
+    _texts(
         "--post-logout-redirect-uri",
         "post_logout_redirect_uris",
-        "URI",
         "A URI that users may be sent to after they sign out.",
-        multiple=True,
+        metavar="URI",
     ),
-    _text("--backchannel-logout-uri", "backchannel_logout_uri", "URI", "The URI for back-channel logout requests."),
+    _text(
+        "--backchannel-logout-uri", "backchannel_logout_uri", "The URI for back-channel logout requests.", metavar="URI"
+    ),
     click.option("--pairwise/--no-pairwise", "pairwise", default=None, help="Give the client a sub of its own."),
-    _text("--sector-identifier", "sector_identifier", "HOST", "The host that shares pairwise subjects."),
+    _text("--sector-identifier", "sector_identifier", "The host that shares pairwise subjects.", metavar="HOST"),
     click.option(
         "--id-token-alg",
         "id_token_signed_response_alg",
@@ -101,9 +97,7 @@ _OPTIONS: tuple[Option, ...] = (
 
 def client_options(command: Command) -> Command:
     """Add the options that describe a client to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), command)
 
 
 def facts_of(options: dict[str, Any]) -> dict[str, Any]:

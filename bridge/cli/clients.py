@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+from secrets import token_urlsafe
 from typing import Any
 
 import click
 
-from bridge.cli.client_changes import disable, enable, print_hash, remove, rotate_secret
-from bridge.cli.client_edit import edit
+from bridge.cli import output
 from bridge.cli.client_file import apply, export
 from bridge.cli.client_options import (
+    CLEARABLE,
     client_id_argument,
     client_options,
     facts_of,
     json_option,
     not_empty,
     open_clients,
+    yes_option,
 )
-from bridge.cli.client_output import (
-    client_fields,
-    client_lines,
-    client_table,
-    print_credentials,
-    print_json,
-    print_notes,
-)
-from bridge.cli.client_recipes import choose_recipe, configuration_text, filled_fields, recipes
+from bridge.cli.recipes import choose_recipe, configuration_text, filled_fields, print_moved, recipes
+from bridge.oauth.client_plan import Change, changed_fields
+from bridge.oauth.clients import RELOAD_SECONDS, client_document, prefixed_hash, validate_client
+from bridge.recipes.configuration import client_facts, fill_recipe, fill_url_lines
 
 
 @click.group()
@@ -42,7 +40,7 @@ def clients() -> None:
     """
 
 
-for command in (edit, recipes, rotate_secret, disable, enable, remove, print_hash, apply, export):
+for command in (recipes, apply, export):
     clients.add_command(command)
 
 
@@ -68,18 +66,18 @@ def add(name: str, public: bool, recipe_name: str | None, url: str | None, as_js
         passerelle clients add Cron --grant-type client_credentials --scope jobs:read
     """
     chosen = choose_recipe(recipe_name, url)
-    facts = {"client_name": name, **(chosen.facts if chosen else {}), **facts_of(options)}
+    facts = {"client_name": name, **(client_facts(*chosen) if chosen else {}), **facts_of(options)}
     with open_clients() as (settings, store):
         if chosen is not None:
             public = public or chosen.recipe.client.public
             chosen.check_fits(facts, public=public, issuer=settings.issuer)
         client, secret = store.add(facts, public=public)
-        print_notes(client, store)
+        output.print_notes(client, store)
     if chosen is None:
-        print_credentials(client.client_id, secret, as_json)
+        output.print_credentials(client.client_id, secret, as_json)
         return
-    filled = chosen.fill(client, issuer=settings.issuer, client_secret=secret)
-    print_credentials(client.client_id, secret, as_json, filled_fields(filled, chosen.url, settings.issuer))
+    filled = fill_recipe(chosen.recipe, client, issuer=settings.issuer, client_secret=secret, url=chosen.url)
+    output.print_credentials(client.client_id, secret, as_json, filled_fields(filled, chosen.url, settings.issuer))
     if not as_json:
         click.echo(configuration_text(filled))
 
@@ -91,9 +89,9 @@ def print_all(as_json: bool) -> None:
     with open_clients() as (_, store):
         found = store.all()
     if as_json:
-        print_json([client_fields(client) for client in found])
+        output.print_json([output.client_fields(client) for client in found])
     elif found:
-        click.echo(client_table(found))
+        output.print_table(output.client_rows(found))
     else:
         click.echo("There are no clients yet. `passerelle clients add --help` shows how to add one.", err=True)
 
@@ -106,6 +104,153 @@ def show(client_id: str, as_json: bool) -> None:
     with open_clients() as (_, store):
         found = store.find(client_id)
     if as_json:
-        print_json(client_fields(found))
+        output.print_json(output.client_fields(found))
     else:
-        click.echo(client_lines(found))
+        click.echo(output.client_lines(found))
+
+
+@clients.command()
+@client_id_argument
+@click.option("--name", "client_name", callback=not_empty, help="The name that users see.")
+@click.option("--recipe", "recipe_name", metavar="APP", help="With --url: the original recipe of the client.")
+@click.option("--url", metavar="URL", help="With --recipe: the new URL of the application.")
+@client_options
+@click.option("--clear", type=click.Choice(list(CLEARABLE)), multiple=True, help="Reset this field to its default.")
+@json_option
+def edit(
+    client_id: str, recipe_name: str | None, url: str | None, clear: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
+    """Change a client and print the changed fields. A list option replaces the whole list.
+
+    If an application's URL changes, update it with one command, using its original recipe and the new --url. The
+    command moves every address below the old URL, keeps the secret, and prints the lines of the application's
+    configuration that contain its URL.
+
+    \b
+    Examples:
+        passerelle clients edit wiki-1f --allowed-group staff --allowed-group students
+        passerelle clients edit wiki-1f --clear allowed-group
+        passerelle clients edit dashboards-1f --recipe grafana --url https://dashboards.example.net
+    """
+    chosen = choose_recipe(recipe_name, url, moves=True)
+    given = {**{CLEARABLE[name]: None for name in clear}, **facts_of(options)}
+    if not given and chosen is None:
+        raise click.UsageError("Nothing to change: give at least one option.")
+    with open_clients() as (settings, store):
+        before = store.find_managed(client_id).readable_settings()
+        facts, filled = given, None
+        if chosen is not None and chosen.url is not None:
+            facts = {**chosen.moved_addresses(before), **given}
+            moved = validate_client({**client_document(before), **facts})
+            filled = fill_url_lines(chosen.recipe, moved, issuer=settings.issuer, url=chosen.url)
+        after = store.edit(client_id, facts)
+        output.print_notes(after, store, before)
+        fields = output.client_fields(store.find(client_id))
+    change = Change(client_id=client_id, action="change", fields=changed_fields(before, after))
+    if as_json:
+        details = filled_fields(filled, chosen.url, settings.issuer) if chosen and filled else {}
+        output.print_json({**fields, "changed": output.change_fields(change), **details})
+    elif change.fields:
+        click.echo(output.change_text(change))
+        click.echo(f"Changed {client_id}. A running bridge applies it within {RELOAD_SECONDS} seconds.")
+    else:
+        click.echo(f"Nothing to change: {client_id} has these values already.")
+    if filled is not None and not as_json:
+        print_moved(filled, after)
+
+
+@clients.command("rotate-secret")
+@client_id_argument
+@click.option("--keep-old", is_flag=True, help="Keep the current secret valid next to the new one.")
+@click.option("--drop-old", is_flag=True, help="End the former secret instead of generating a new one.")
+@json_option
+def rotate_secret(client_id: str, keep_old: bool, drop_old: bool, as_json: bool) -> None:
+    """Generate a new secret for a client and print it once.
+
+    \b
+    Without downtime:
+        passerelle clients rotate-secret wiki-1f --keep-old
+        … configure the new secret in the application …
+        passerelle clients rotate-secret wiki-1f --drop-old
+    """
+    if keep_old and drop_old:
+        raise click.UsageError("--keep-old and --drop-old exclude each other.")
+    with open_clients() as (_, store):
+        if drop_old:
+            store.drop_former_secret(client_id)
+            click.echo(f"Only the newest secret of {client_id} is valid now.", err=True)
+            if as_json:
+                output.print_json({"client_id": client_id, "secrets": 1})
+            return
+        secret = store.rotate_secret(client_id, keep_old=keep_old)
+    output.print_credentials(client_id, secret, as_json)
+
+
+@clients.command()
+@client_id_argument
+@json_option
+def disable(client_id: str, as_json: bool) -> None:
+    """Disable a client and revoke its tokens."""
+    with open_clients() as (_, store):
+        revoked = store.disable(client_id)
+    _print_state(as_json, client_id, "disabled", revoked)
+
+
+@clients.command()
+@client_id_argument
+@json_option
+def enable(client_id: str, as_json: bool) -> None:
+    """Enable a disabled client. Its users have to sign in again."""
+    with open_clients() as (_, store):
+        store.enable(client_id)
+    _print_state(as_json, client_id, "enabled")
+
+
+@clients.command()
+@client_id_argument
+@yes_option
+@json_option
+def remove(client_id: str, yes: bool, as_json: bool) -> None:
+    """Remove a client and revoke its tokens."""
+    if not yes:
+        click.confirm(f"Remove {client_id!r} and revoke its tokens?", abort=True, err=True)
+    with open_clients() as (_, store):
+        revoked = store.remove(client_id)
+    _print_state(as_json, client_id, "removed", revoked)
+
+
+@clients.command("hash")
+@click.option("--generate", is_flag=True, help="Generate a secret, and print it with its hash.")
+@json_option
+def print_hash(generate: bool, as_json: bool) -> None:
+    """Print the value of `client_secret_hash` for a secret.
+
+    Reads the secret from standard input, which keeps it out of process lists and the shell history.
+    """
+    secret = token_urlsafe(32) if generate else _read_secret()
+    if as_json:
+        generated = {"client_secret": secret} if generate else {}
+        output.print_json({**generated, "client_secret_hash": prefixed_hash(secret)})
+        return
+    if generate:
+        click.echo(f"client_secret (shown once, for the application): {secret}")
+    click.echo(f'client_secret_hash = "{prefixed_hash(secret)}"')
+
+
+def _read_secret() -> str:
+    try:
+        secret = sys.stdin.readline().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise click.ClickException("The secret on standard input is not UTF-8 text.") from None
+    if not secret:
+        raise click.ClickException("No secret on standard input. Type one line, or use --generate.")
+    return secret
+
+
+def _print_state(as_json: bool, client_id: str, state: str, revoked: int | None = None) -> None:
+    """Print the new state of a client, and the number of revoked grants."""
+    if as_json:
+        counted = {} if revoked is None else {"revoked_grants": revoked}
+        output.print_json({"client_id": client_id, "state": state, **counted})
+    else:
+        click.echo(f"{state.capitalize()} {client_id}." + ("" if revoked is None else f" Revoked grants: {revoked}."))

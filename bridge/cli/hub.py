@@ -15,37 +15,29 @@ from pathlib import Path
 
 import click
 
-RUN = ("run", "--rm", "--no-deps")
-COMMAND = ("hub", "passerelle", "hub")
 # Commands with a folder argument, which compose needs as an absolute path.
 FOLDER_COMMANDS = frozenset({"backup", "restore"})
 # Their options with a value that is no folder.
-VALUE_OPTIONS = frozenset(
-    {"--exclude", "--keep-daily", "--keep-weekly", "--keep-monthly", "--snapshot", "--home"},
-)
+VALUE_OPTIONS = frozenset({"--exclude", "--keep-daily", "--keep-weekly", "--keep-monthly", "--snapshot", "--home"})
 
 
 @click.command(
-    add_help_option=False,
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def hub(arguments: tuple[str, ...]) -> None:
     """Administer the hub of compose.yml: backup, restore, users, offboard, upgrade."""
     docker = shutil.which("docker")
     if docker is None:
-        raise click.ClickException(
-            "The docker command was not found. Run `passerelle hub` on the host of the deployment."
-        )
+        raise click.ClickException("Docker was not found. Run `passerelle hub` on the host of the deployment.")
     folder = find_folder(Path.cwd(), os.environ.get("PASSERELLE_FOLDER", ""))
     if arguments[:1] == ("upgrade",) and not {"--help", "-h", "--dry-run"} & set(arguments):
         upgrade(docker, folder, arguments[1:])
         return
     if arguments[:1] == ("upgrade",) and "--dry-run" in arguments:
         sys.exit(plan(docker, folder))
-    sys.exit(
-        compose(docker, folder, *container_command(sys.stdin.isatty(), with_absolute_folder(arguments, Path.cwd())))
-    )
+    command = container_command(sys.stdin.isatty(), with_absolute_folder(arguments, Path.cwd()))
+    sys.exit(compose(docker, folder, *command))
 
 
 def find_folder(start: Path, named: str) -> Path:
@@ -67,7 +59,7 @@ def find_folder(start: Path, named: str) -> Path:
 
 def container_command(terminal: bool, arguments: Sequence[str]) -> list[str]:
     """Return the compose arguments that run a hub command."""
-    return [*RUN, *([] if terminal else ["-T"]), *COMMAND, *arguments]
+    return ["run", "--rm", "--no-deps", *([] if terminal else ["-T"]), "hub", "passerelle", "hub", *arguments]
 
 
 def with_absolute_folder(arguments: Sequence[str], here: Path) -> list[str]:
@@ -94,9 +86,7 @@ def plan(docker: str, folder: Path) -> int:
 def upgrade(docker: str, folder: Path, arguments: Sequence[str]) -> None:
     """Print the changes, confirm, back up, build and start. The rollback instructions are printed before any change."""
     if unknown := set(arguments) - {"--yes", "--pull"}:
-        raise click.UsageError(
-            f"Unknown option {', '.join(sorted(unknown))}; upgrade takes --dry-run, --yes and --pull."
-        )
+        raise click.UsageError(f"Unknown option {', '.join(sorted(unknown))}; use --dry-run, --yes or --pull.")
     if status := plan(docker, folder):
         sys.exit(status)
     if "--yes" not in arguments:

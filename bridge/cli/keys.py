@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
 
+from bridge.cli.output import print_json
 from bridge.cli.store import now, open_store
-from bridge.oauth.keys import ALGORITHMS, REREAD_SECONDS, KeyRing, KeyState, key_states
+from bridge.oauth.keys import ALGORITHMS, REREAD_SECONDS, KeyRing, key_states
 from bridge.settings import Settings
 from bridge.store import Store
 
@@ -30,11 +29,8 @@ def print_keys(as_json: bool) -> None:
     with open_store() as (_, store):
         states = key_states(store.keys.all(), now=now())
     if as_json:
-        rows = [
-            {"kid": key.kid, "algorithm": key.algorithm, "state": key.state, "since": _moment(key.since)}
-            for key in states
-        ]
-        click.echo(json.dumps(rows, indent=2))
+        names = ("kid", "algorithm", "state")
+        print_json([{name: getattr(key, name) for name in names} | {"since": _moment(key.since)} for key in states])
     elif not states:
         click.echo("There are no keys yet; `passerelle serve` creates them.")
     for key in () if as_json else states:
@@ -75,7 +71,12 @@ def remove(kid: str) -> None:
 
 def _rotate(ring: KeyRing, algorithm: str, at_once: bool) -> None:
     before = [key for key in ring.states() if key.algorithm == algorithm]
-    check_no_pending_key(before, at_once)
+    waiting = next((key for key in before if key.state == "next"), None)
+    if waiting is not None and not at_once:
+        raise click.ClickException(
+            f"The next {waiting.algorithm} key {waiting.kid} is already published and signs from "
+            f"{_moment(waiting.since)}. Use --now if the current key must stop signing."
+        )
     kid = ring.rotate(algorithm, at_once=at_once)
     if kid is None:
         raise click.ClickException(f"A key for {algorithm} was just added by the bridge; see `passerelle keys list`.")
@@ -91,16 +92,6 @@ def _rotate(ring: KeyRing, algorithm: str, at_once: bool) -> None:
         f"The former key is still trusted. If it was compromised: passerelle keys remove {former}",
         err=True,
     )
-
-
-def check_no_pending_key(states: Sequence[KeyState], at_once: bool) -> None:
-    """Reject a second pending key."""
-    waiting = next((key for key in states if key.state == "next"), None)
-    if waiting is not None and not at_once:
-        raise click.ClickException(
-            f"The next {waiting.algorithm} key {waiting.kid} is already published and signs from "
-            f"{_moment(waiting.since)}. Use --now if the current key must stop signing."
-        )
 
 
 def _ring(settings: Settings, store: Store) -> KeyRing:

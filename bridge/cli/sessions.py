@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from bridge.cli.output import print_json, print_table, printable
 from bridge.cli.store import now, open_store
 from bridge.oauth.clients import ClientRegistry
 from bridge.oauth.logout import end_stored_session
-from bridge.store import LogoutDelivery, Session
 
 as_json = click.option("--json", "wants_json", is_flag=True, help="Print JSON, with times in Unix seconds.")
 
@@ -28,12 +27,19 @@ def sessions() -> None:
 def list_sessions(subject: str | None, wants_json: bool) -> None:
     """List the active sessions, newest first."""
     with open_store() as (_, store):
-        found = (
-            store.sessions.list_active(now=now())
-            if subject is None
-            else store.sessions.list_by_subject(subject, now=now())
-        )
-    _print([_session_row(session) for session in found], wants_json, "There are no sessions.")
+        active = store.sessions.list_active(now=now())
+    found = [session for session in active if subject in (None, session.identity.subject)]
+    rows = [  # no value of them authenticates
+        {
+            "sid": session.sid,
+            "subject": session.identity.subject,
+            "username": session.identity.username,
+            "auth_time": session.auth_time,
+            "expires_at": session.expires_at,
+        }
+        for session in found
+    ]
+    _print(rows, wants_json, "There are no sessions.")
 
 
 @sessions.command("subjects")
@@ -99,7 +105,9 @@ def list_deliveries(wants_json: bool) -> None:
     """
     with open_store() as (_, store):
         found = store.deliveries.list_waiting()
-    _print([_delivery_row(delivery) for delivery in found], wants_json, "There are no pending deliveries.")
+    names = ("client_id", "uri", "sid", "created_at", "attempts", "next_attempt_at", "last_error")
+    rows = [{name: getattr(delivery, name) for name in names} for delivery in found]
+    _print(rows, wants_json, "There are no pending deliveries.")
 
 
 @click.command()
@@ -110,39 +118,19 @@ def purge() -> None:
             click.echo(f"{name}: {count}")
 
 
-def _session_row(session: Session) -> dict[str, Any]:
-    """Return what can be shown: no value of it authenticates."""
-    return {
-        "sid": session.sid,
-        "subject": session.identity.subject,
-        "username": session.identity.username,
-        "auth_time": session.auth_time,
-        "expires_at": session.expires_at,
-    }
-
-
-def _delivery_row(delivery: LogoutDelivery) -> dict[str, Any]:
-    names = ("client_id", "uri", "sid", "created_at", "attempts", "next_attempt_at", "last_error")
-    return {name: getattr(delivery, name) for name in names}
-
-
 def _print(rows: Sequence[dict[str, Any]], wants_json: bool, nothing: str) -> None:
     """Print a JSON array or a table."""
     if wants_json:
-        click.echo(json.dumps(list(rows), indent=2))
-        return
-    if not rows:
+        print_json(rows)
+    elif not rows:
         click.echo(nothing)
-        return
-    table = [[name.removesuffix("_at").upper() for name in rows[0]]]
-    table += [[_cell(name, value) for name, value in row.items()] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    else:
+        titles = [name.removesuffix("_at").upper() for name in rows[0]]
+        print_table([titles, *([_cell(name, value) for name, value in row.items()] for row in rows)])
 
 
 def _cell(name: str, value: Any) -> str:
     """Format a value; control characters of external text must not reach the terminal."""
     if name == "auth_time" or name.endswith("_at"):
         return "never" if value is None else f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S}Z"
-    return "".join(letter if letter.isprintable() else "?" for letter in str(value)) or "-"
+    return printable(str(value)) or "-"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from bridge.errors import ClientCommandError
@@ -25,9 +25,6 @@ _PLACEHOLDER_HASH = "0" * 64
 _HASH_FIELDS = ("client_secret_hash", "former_secret_hash")
 _PUBLIC = "none (public)"
 
-Hashes = tuple[str | None, str | None]
-"""The hashes of the secret and of the former secret."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -38,19 +35,7 @@ class Change:
     fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     """The value before and after, by field name; secrets are described in words."""
     entry: ClientEntry | None = None
-    """The client in the file; None for a removal."""
-    kept_hashes: Hashes = (None, None)
-    """The registered hashes, if the file says "generate"."""
-
-    @property
-    def generates_secret(self) -> bool:
-        """True if the client gets a new secret."""
-        return self.entry is not None and self.entry.generates_secret and self.kept_hashes[0] is None
-
-    @property
-    def revokes(self) -> bool:
-        """True if the client's grants are revoked: it is added, removed, disabled or enabled."""
-        return self.action != "change" or "disabled" in self.fields
+    """The client in the file, with the registered secret if it keeps that; None for a removal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +51,7 @@ class Plan:
 
 
 def read_entries(entries: Sequence[Mapping[str, Any]]) -> list[ClientEntry]:
-    """Return the entries of a file, after the same checks as in the settings.
-
-    Raises:
-        ClientCommandError: With every fault of every entry.
-    """
+    """Return the entries of a file, or raise `ClientCommandError` with every fault of every entry."""
     found: list[ClientEntry] = []
     faults: list[str] = []
     for number, entry in enumerate(entries, 1):
@@ -86,16 +67,10 @@ def read_entries(entries: Sequence[Mapping[str, Any]]) -> list[ClientEntry]:
 
 
 def build_plan(entries: Iterable[ClientEntry], clients: ClientStore, store: Store, *, prune: bool) -> Plan:
-    """Compare the entries of a file with the managed clients.
-
-    Args:
-        entries: The result of `read_entries`.
-        clients: The registered clients.
-        store: The store that holds them.
-        prune: Remove managed clients that are not in the file.
+    """Compare the result of `read_entries` with the managed clients; `prune` removes those that are not in the file.
 
     Raises:
-        ClientCommandError: If an entry cannot be applied.
+        ClientCommandError: With every entry that cannot be applied.
     """
     seen = store.clients.version()
     managed = {client.client_id: client for client in clients.managed()}
@@ -126,25 +101,23 @@ def build_plan(entries: Iterable[ClientEntry], clients: ClientStore, store: Stor
 
 def generate_secrets(plan: Plan) -> dict[str, str]:
     """Return a new secret for every client of the plan that gets one."""
-    return {change.client_id: secrets.token_urlsafe(32) for change in plan.changes if change.generates_secret}
+    entries = (change.entry for change in plan.changes if change.entry is not None)
+    return {entry.client_id: secrets.token_urlsafe(32) for entry in entries if entry.generates_secret}
 
 
 def apply_plan(plan: Plan, new_secrets: Mapping[str, str], store: Store, *, now: int) -> int:
-    """Apply the plan in one transaction and return the number of revoked grants.
-
-    Args:
-        plan: The plan, which may be outdated.
-        new_secrets: The result of `generate_secrets` for this plan.
-        store: The store to change.
-        now: Unix seconds.
+    """Apply the plan with its new secrets in one transaction and return the number of revoked grants.
 
     Raises:
         ClientCommandError: If another command changed a client since the plan was made. Nothing is changed then.
     """
     revoked = store.clients.change_all(
-        [_stored(change, change.entry, new_secrets) for change in plan.changes if change.entry is not None],
+        [_stored(change.entry, new_secrets) for change in plan.changes if change.entry is not None],
         [change.client_id for change in plan.changes if change.entry is None],
-        revoke=[change.client_id for change in plan.changes if change.revokes],
+        # An addition, a removal, disabling and enabling revoke the grants.
+        revoke=[
+            change.client_id for change in plan.changes if change.action != "change" or "disabled" in change.fields
+        ],
         seen=plan.seen,
         now=now,
     )
@@ -217,22 +190,19 @@ def _modification(entry: ClientEntry, known: ClientEntry) -> Change:
             f'{entry.client_id}: has a secret, but the file has none. Write client_secret_hash = "{GENERATE}" to keep '
             "it, or public = true to remove it, which leaves the client with PKCE only."
         )
+    if entry.generates_secret and not before.is_public:
+        after = after.model_copy(update={name: getattr(before, name) for name in _HASH_FIELDS})
+        entry = replace(entry, settings=after, generates_secret=False)
     fields = changed_fields(before, after)
-    hashes = _hashes(before)
-    if (hashes[0] is None) if entry.generates_secret else (hashes != _hashes(after)):
-        fields["secret"] = _secret_change(entry, after, hashes)
+    if any(getattr(before, name) != getattr(after, name) for name in _HASH_FIELDS):
+        fields["secret"] = _secret_change(entry, before, after)
     if known.disabled != entry.disabled:
         fields["disabled"] = (known.disabled, entry.disabled)
-    kept_hashes = hashes if entry.generates_secret else (None, None)
-    return Change(client_id=entry.client_id, action="change", fields=fields, entry=entry, kept_hashes=kept_hashes)
+    return Change(client_id=entry.client_id, action="change", fields=fields, entry=entry)
 
 
 def _visible_fields(settings: ClientSettings) -> dict[str, Any]:
     return settings.model_dump(mode="json", exclude={*SECRET_FIELDS, "client_id"})
-
-
-def _hashes(settings: ClientSettings) -> Hashes:
-    return settings.client_secret_hash, settings.former_secret_hash
 
 
 def _secret_text(entry: ClientEntry, settings: ClientSettings) -> str:
@@ -241,20 +211,18 @@ def _secret_text(entry: ClientEntry, settings: ClientSettings) -> str:
     return "new (shown once)" if entry.generates_secret else "from the file"
 
 
-def _secret_change(entry: ClientEntry, settings: ClientSettings, hashes: Hashes) -> tuple[str, str]:
-    current, former = hashes
-    before = _PUBLIC if current is None else "registered" + (", and the former one" if former else "")
-    if current is not None and not entry.generates_secret and _hashes(settings) == (current, None):
-        return before, "registered, without the former one"
-    return before, _secret_text(entry, settings)
+def _secret_change(entry: ClientEntry, before: ClientSettings, after: ClientSettings) -> tuple[str, str]:
+    if before.is_public:
+        return _PUBLIC, _secret_text(entry, after)
+    registered = "registered" + (", and the former one" if before.former_secret_hash else "")
+    is_kept = after.client_secret_hash == before.client_secret_hash and after.former_secret_hash is None
+    return registered, "registered, without the former one" if is_kept else _secret_text(entry, after)
 
 
-def _stored(change: Change, entry: ClientEntry, new_secrets: Mapping[str, str]) -> StoredClient:
+def _stored(entry: ClientEntry, new_secrets: Mapping[str, str]) -> StoredClient:
     document = client_document(entry.readable_settings())
     if entry.generates_secret:
-        current, former = change.kept_hashes
-        document["client_secret_hash"] = current or prefixed_hash(new_secrets[change.client_id])
-        document |= {} if former is None else {"former_secret_hash": former}
+        document["client_secret_hash"] = prefixed_hash(new_secrets[entry.client_id])
     return stored_client(document, disabled=entry.disabled)
 
 

@@ -15,10 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from bridge.errors import ClientCommandError
-from bridge.oauth.clients import client_document, prefixed_hash, validate_client
+from bridge.oauth.clients import client_document, prefixed_hash, read_stored, validate_client
 from bridge.settings import ClientSettings
 from bridge.store import Store, StoredClient
 
@@ -43,11 +41,7 @@ class ClientEntry:
     """The file says `public = true`, so the client may lose its secret."""
 
     def readable_settings(self) -> ClientSettings:
-        """Return the settings.
-
-        Raises:
-            ClientCommandError: If the stored document cannot be read.
-        """
+        """Return the settings, or raise `ClientCommandError` if the stored document cannot be read."""
         if self.settings is None:
             raise ClientCommandError(
                 f"The stored client {self.client_id} cannot be read, because another version wrote it. "
@@ -75,35 +69,22 @@ class ClientStore:
         return [self._entry(stored) for stored in self._store.clients.all()]
 
     def find(self, client_id: str) -> ClientEntry:
-        """Return the client that is in effect under this client_id.
-
-        Raises:
-            ClientCommandError: If there is none.
-        """
+        """Return the client that is in effect under this client_id, or raise `ClientCommandError`."""
         if found := next((client for client in self.all() if client.client_id == client_id), None):
             return found
         raise ClientCommandError(f"There is no client {client_id!r}. `passerelle clients list` shows all clients.")
 
     def find_managed(self, client_id: str) -> ClientEntry:
-        """Return the managed client, even if the settings shadow it.
-
-        Raises:
-            ClientCommandError: If there is none.
-        """
+        """Return the managed client, even if the settings shadow it, or raise `ClientCommandError`."""
         if found := next((client for client in self.managed() if client.client_id == client_id), None):
             return found
         self.find(client_id)
         raise ClientCommandError(f"{client_id} is defined in the settings: change it there and restart the bridge.")
 
     def add(self, facts: Mapping[str, Any], *, public: bool) -> tuple[ClientSettings, str | None]:
-        """Register a client and return its settings and its secret, which is not stored.
+        """Register a client and return its settings and its secret, which is not stored; a public client has none.
 
-        Args:
-            facts: Fields of `ClientSettings`. A missing client_id is generated from the client_name.
-            public: Register a public client, without a secret.
-
-        Raises:
-            ClientCommandError: If the client cannot be registered.
+        A missing client_id is generated from the client_name.
         """
         client_id = facts.get("client_id") or _generate_client_id(str(facts.get("client_name", "")))
         secret = None if public else secrets.token_urlsafe(32)
@@ -130,7 +111,15 @@ class ClientStore:
         secret = secrets.token_urlsafe(32)
 
         def rotate(settings: ClientSettings) -> dict[str, Any]:
-            _check_can_rotate(settings, keep_old=keep_old)
+            if settings.client_secret_hash is None:
+                raise ClientCommandError(f"{client_id} is a public client: it has no secret, and PKCE protects it.")
+            if keep_old and settings.former_secret_hash is not None:
+                raise ClientCommandError(
+                    f"{client_id} has two valid secrets already. A third would end the oldest one, which the "
+                    "application may still use. Configure the newest secret in the application, run `passerelle "
+                    f"clients rotate-secret {client_id} --drop-old`, and repeat this command. Without --keep-old, a "
+                    "new secret ends both."
+                )
             former = settings.client_secret_hash if keep_old else None
             return {"client_secret_hash": prefixed_hash(secret), "former_secret_hash": former}
 
@@ -163,11 +152,7 @@ class ClientStore:
         return self._store.grants.revoke_client(client_id, now=self._now)
 
     def check_unused(self, client_id: str) -> None:
-        """Check that a new managed client can have this client_id.
-
-        Raises:
-            ClientCommandError: If the settings define it, or if a user has this name.
-        """
+        """Check that neither the settings nor a user has this client_id, or raise `ClientCommandError`."""
         if client_id in self._fixed:
             raise ClientCommandError(f"{client_id} is defined in the settings: choose another client_id.")
         # With client credentials the client is its own subject (RFC 9700 §4.15), so it must not equal a user's.
@@ -177,16 +162,12 @@ class ClientStore:
             raise ClientCommandError(f"A user has the name {client_id}: choose another client_id.")
 
     def _entry(self, stored: StoredClient) -> ClientEntry:
-        try:
-            settings = ClientSettings.model_validate(json.loads(stored.document))
-        except (ValidationError, ValueError):
-            settings = None
         return ClientEntry(
             client_id=stored.client_id,
             source="managed",
             disabled=stored.disabled,
             shadowed=stored.client_id in self._fixed,
-            settings=settings,
+            settings=read_stored(stored),
         )
 
     def _update(
@@ -208,12 +189,10 @@ class ClientStore:
         return self._put(build, revoke=disabled is not None)
 
     def _put(self, build: Callable[[], tuple[ClientSettings, bool]], *, revoke: bool) -> tuple[ClientSettings, int]:
-        """Store a client, and return its settings and the number of revoked grants.
+        """Store a client, and return its settings and the number of grants revoked in the same transaction.
 
-        Args:
-            build: Returns the new settings, and whether the client is disabled. Runs again if another command changed
-                a client in the meantime, so that no change is lost.
-            revoke: Revoke the grants of the client in the same transaction.
+        `build` returns the new settings, and whether the client is disabled. It runs again if another command changed a
+        client in the meantime, so that no change is lost.
         """
         for _ in range(MAX_ATTEMPTS):
             seen = self._store.clients.version()
@@ -230,18 +209,6 @@ def stored_client(document: Mapping[str, Any], *, disabled: bool) -> StoredClien
     """Return the store's record of a client document."""
     text = json.dumps(document, sort_keys=True)
     return StoredClient(client_id=document["client_id"], document=text, disabled=disabled)
-
-
-def _check_can_rotate(settings: ClientSettings, *, keep_old: bool) -> None:
-    if settings.client_secret_hash is None:
-        raise ClientCommandError(f"{settings.client_id} is a public client: it has no secret, and PKCE protects it.")
-    if keep_old and settings.former_secret_hash is not None:
-        raise ClientCommandError(
-            f"{settings.client_id} has two valid secrets already. A third would end the oldest one, which the "
-            "application may still use. Configure the newest secret in the application, run `passerelle clients "
-            f"rotate-secret {settings.client_id} --drop-old`, and repeat this command. Without --keep-old, a new "
-            "secret ends both."
-        )
 
 
 def _generate_client_id(client_name: str) -> str:

@@ -21,7 +21,7 @@ from bridge.errors.oauth import InvalidClient
 from bridge.identity import Identity
 from bridge.settings import ClientSettings, is_loopback
 from bridge.settings.attribute_names import merge_spellings
-from bridge.store import Store
+from bridge.store import Store, StoredClient
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 RELOAD_SECONDS = 2
@@ -49,8 +49,12 @@ class Client(ClientSettings):
 
     @property
     def sector(self) -> str:
-        """The value that clients with the same pairwise subjects share (OIDC Core §8.1)."""
-        return sector_identifier(self)
+        """The value that clients with the same pairwise subjects share (OIDC Core §8.1).
+
+        Without a redirect URI, or with one on a loopback host, which identifies no application, it is the client_id.
+        """
+        host = urlsplit(self.redirect_uris[0]).hostname if self.redirect_uris else None
+        return self.sector_identifier or (self.client_id if host is None or is_loopback(host) else host)
 
     def check_secret(self, unverified_secret: str | None) -> None:
         """Check a presented secret in constant time.
@@ -109,11 +113,8 @@ class ClientRegistry:
 
     def absence_reason(self, client_id: str) -> str:
         """Return why `get` returned None, for the log."""
-        return (
-            f"client {client_id} is disabled"
-            if client_id in self._disabled
-            else f"unknown client_id {client_id[:80]!r}"
-        )
+        known = client_id in self._disabled
+        return f"client {client_id} is disabled" if known else f"unknown client_id {client_id[:80]!r}"
 
     def browser_origins(self) -> frozenset[str]:
         """Return the origins of the public clients' redirect URIs, where applications may run in a browser."""
@@ -137,16 +138,11 @@ class ClientRegistry:
 
     def _load(self) -> tuple[dict[str, Client], frozenset[str]]:
         """Return the enabled clients of the store, and the ids of the disabled ones."""
-        enabled = {}
         all_stored = self._store.clients.all()
-        for stored in all_stored:
-            if stored.disabled:
-                continue
-            try:
-                settings = ClientSettings.model_validate(json.loads(stored.document))
-                enabled[stored.client_id] = Client.from_settings(settings)
-            except (ValidationError, ValueError):  # written by another version
-                log.error("client_unreadable", client=stored.client_id, detail="see `passerelle clients list`")
+        found = {stored.client_id: read_stored(stored) for stored in all_stored if not stored.disabled}
+        for client_id in (client_id for client_id, settings in found.items() if settings is None):
+            log.error("client_unreadable", client=client_id, detail="see `passerelle clients list`")
+        enabled = {name: Client.from_settings(settings) for name, settings in found.items() if settings is not None}
         return enabled, frozenset(stored.client_id for stored in all_stored if stored.disabled)
 
 
@@ -154,10 +150,9 @@ def _log_changes(
     before: Mapping[str, Client], now: Mapping[str, Client], were_disabled: frozenset[str], disabled: frozenset[str]
 ) -> None:
     """Log the changes here, because the command that makes them runs in another process without a log."""
-    changed = {client_id for client_id in now.keys() & before.keys() if now[client_id] != before[client_id]}
     changes = {
         "added": now.keys() - before.keys() - were_disabled,
-        "changed": changed,
+        "changed": {client_id for client_id in now.keys() & before.keys() if now[client_id] != before[client_id]},
         "disabled": before.keys() & disabled,
         "enabled": now.keys() & were_disabled,
         "removed": (before.keys() | were_disabled) - now.keys() - disabled,
@@ -166,17 +161,21 @@ def _log_changes(
         log.info("clients_changed", **{name: sorted(ids) for name, ids in changes.items()})
 
 
+def read_stored(stored: StoredClient) -> ClientSettings | None:
+    """Return the settings of a stored client, or None if another version wrote them."""
+    try:
+        return ClientSettings.model_validate(json.loads(stored.document))
+    except ValueError:
+        return None
+
+
 def client_document(settings: ClientSettings) -> dict[str, Any]:
     """Return what the store keeps of a client: its settings as JSON values, without a secret."""
     return settings.model_dump(mode="json", exclude_defaults=True, exclude={"client_secret", "client_secret_file"})
 
 
 def validate_client(facts: Mapping[str, Any]) -> ClientSettings:
-    """Return the facts as settings, after the same checks as in the settings file.
-
-    Raises:
-        ClientCommandError: With every fault. No message contains a secret.
-    """
+    """Return the facts as settings, or raise `ClientCommandError` with every fault. No message contains a secret."""
     try:
         settings = ClientSettings.model_validate({name: fact for name, fact in facts.items() if fact is not None})
     except ValidationError as error:
@@ -214,18 +213,6 @@ def url_origin(uri: str) -> str | None:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     port = "" if parts.port in (None, default_ports[parts.scheme]) else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}"
-
-
-def sector_identifier(settings: ClientSettings) -> str:
-    """Return the value that clients with the same pairwise subjects share (OIDC Core §8.1).
-
-    A loopback host identifies no application, and a client with client credentials only has no redirect URI: both use
-    the client_id.
-    """
-    if settings.sector_identifier:
-        return settings.sector_identifier
-    host = urlsplit(settings.redirect_uris[0]).hostname if settings.redirect_uris else None
-    return settings.client_id if host is None or is_loopback(host) else host
 
 
 def _matches_any_port(registered: str, uri: str) -> bool:

@@ -1,4 +1,4 @@
-"""Recipes filled with the values of one client, at its first URL or after a move to another one."""
+"""Recipes filled with the values of one client, and the URL of its application, which can move to another one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from contextlib import suppress
 from functools import partial
 from itertools import zip_longest
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from bridge.recipes.application_url import application_url
 from bridge.recipes.model import Recipe
 from bridge.recipes.templates import render
-from bridge.settings import ClientSettings
+from bridge.settings import ClientSettings, is_loopback
 
 _RANDOM_TEXT = partial(secrets.token_hex, 16)  # 32 hexadecimal digits, the length of an AES-256 key as text
 ADDRESS_FIELDS = ("redirect_uris", "post_logout_redirect_uris", "backchannel_logout_uri")
@@ -22,6 +21,53 @@ UNCHANGED = "UNCHANGED"
 """Stands in the printed lines for secrets that the application keeps and that the bridge does not know."""
 _OTHER_URL = "https://other.invalid/-"
 _URL_PATTERNS = {"url": ".+", "host": "[^/]+", "path": "/.*"}
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_FORBIDDEN = r"\\\"'<>*{}|^`$;"
+
+
+def application_url(typed: str) -> str:
+    """Return the URL without a trailing slash, a default port, or capitals in the host.
+
+    Raises:
+        ValueError: If codes cannot be sent there. The message completes "The URL …" and says what to type instead.
+    """
+    typed = typed.strip()
+    if not typed.isascii():
+        raise ValueError("contains non-ASCII characters: write the host in punycode (xn--…) and the path with %")
+    if re.search(rf"[\s{_FORBIDDEN}]|%(?![0-9A-Fa-f]{{2}})", typed) or not typed.isprintable():
+        raise ValueError("contains a space, wildcard, quote or other character that is not allowed here")
+    try:
+        parts = urlsplit(typed)
+        port, host = parts.port, parts.hostname
+    except ValueError:
+        raise ValueError("is not valid: type it like https://app.example.org") from None
+    if parts.scheme not in _DEFAULT_PORTS or not host or not typed.partition(":")[2].startswith("//"):
+        bare = re.match(r"(?:https?:/*)?([\w.-]+\.[\w-]+(?::\d+)?(?:/.*)?)$", typed)
+        raise ValueError(f"is not complete: type it like https://{bare[1] if bare else 'app.example.org'}")
+    try:  # some servers compare decoded paths and accept wildcards in them
+        path = unquote(parts.path, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("has a % sequence in its path that is not UTF-8: copy the path from the browser") from None
+    mark = "?" if "?" in typed else "#"
+    faults = {
+        "contains a user name: leave out everything up to the '@'": "@" in parts.netloc,
+        f"continues after the path: leave out everything from the {mark} on": mark in typed,
+        "is plain http, which lets an attacker on the network intercept the sign-in: use https. "
+        "http is allowed on this machine only (localhost, 127.0.0.1)": parts.scheme == "http" and not is_loopback(host),
+        "has an invalid host or a port of 0": port == 0 or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host),
+        "has '//', '..' or %2F in its path: write the path as the application itself sends it": (
+            re.search(r"(^|/)\.{1,2}(/|$)|//", path) or "%2f" in parts.path.lower()
+        ),
+        "has a wildcard, quote or other character in its path that is not allowed here": (
+            re.search(rf"[{_FORBIDDEN}?#\[\]]", path) or not path.isprintable()
+        ),
+    }
+    if fault := next((fault for fault, found in faults.items() if found), None):
+        raise ValueError(fault)
+    shown = f"[{host}]" if ":" in host else host
+    end = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
+    return f"{parts.scheme}://{shown}{end}{parts.path.rstrip('/')}"
 
 
 def client_facts(recipe: Recipe, url: str | None) -> dict[str, Any]:
@@ -72,22 +118,14 @@ def fill_recipe(
     }
     blocks = (block.model_copy(update={"text": render(block.text, block.language, values)}) for block in recipe.blocks)
     tells = {name: render(text, "form", values) for name, text in recipe.tells}
-    return recipe.model_copy(
-        update={
-            "blocks": tuple(blocks),
-            "then": render(recipe.then, "form", values),
-            "tells": recipe.tells.model_copy(update=tells),
-        }
-    )
+    filled = {"then": render(recipe.then, "form", values), "tells": recipe.tells.model_copy(update=tells)}
+    return recipe.model_copy(update={"blocks": tuple(blocks), **filled})
 
 
 def fill_url_lines(recipe: Recipe, client: ClientSettings, *, issuer: str, url: str) -> Recipe:
     """Return the filled recipe, reduced to the lines that depend on the application's URL.
 
     Secrets appear as `UNCHANGED`, because the bridge keeps none.
-
-    Raises:
-        RecipeError: If a language cannot hold a value.
     """
     other_client = client.model_copy(update={"post_logout_redirect_uris": (_OTHER_URL,)})
     fill = partial(fill_recipe, recipe, issuer=issuer, client_secret=UNCHANGED, random=lambda: UNCHANGED)
@@ -115,14 +153,10 @@ def previous_url(recipe: Recipe, redirect_uris: Sequence[str]) -> str | None:
 
 
 def moved_addresses(recipe: Recipe, client: ClientSettings, old: str | None, url: str) -> dict[str, Any]:
-    """Return the address fields of a client whose application moved to another URL.
+    """Return the address fields of a client whose application moved from the `old` URL to another one.
 
-    Args:
-        recipe: The recipe that the client was registered with.
-        client: The client before the move.
-        old: The result of `previous_url`. The recipe's addresses and all others below this URL move; the rest stay.
-            Without it, the client gets the addresses of the recipe.
-        url: The new URL.
+    The recipe's addresses and all others below the old URL move; the rest stay. If `previous_url` found no old URL, the
+    client gets the addresses of the recipe.
     """
     there = client_facts(recipe, url)
     if old is None:

@@ -1,16 +1,26 @@
-"""The fields of a recipe file. The docstring of each field documents it for the authors of recipes."""
+"""Recipe files: those of this package, and an administrator's own. Docstrings of fields are for authors of recipes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import Annotated, Literal
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from bridge.recipes.templates import ESCAPES, variables_in
+from bridge.recipes.templates import ESCAPES, RecipeError, variables_in
+from bridge.settings import describe_read_error
 from bridge.settings.client import DEFAULT_SCOPES
 
+_SUFFIX = ".toml"
+_MAX_BYTES = 100_000
 URL_VARIABLES = frozenset({"url", "host", "path"})
 VARIABLES = URL_VARIABLES | {
     *("issuer", "issuer_host", "client_id", "client_secret", "scopes", "scope_list", "logout_url"),
@@ -24,8 +34,6 @@ bridge and returns to the client's first `post_logout_redirect_uris`; `logout_ur
 URL. `random()` is a new text of 32 characters. `url`, `host` and `path` belong to the application; the path is `/` if
 there is none, and must not contain a `%`. Write literal braces of the application between `{% raw %}` and
 `{% endraw %}`."""
-
-Kind = Literal["application", "proxy", "library", "program"]
 
 
 class _Part(BaseModel):
@@ -71,12 +79,6 @@ class ClientTemplate(_Part):
     require_pkce: bool = True
     claims: tuple[str, ...] = ()
 
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """All address templates."""
-        backchannel = () if self.backchannel_logout_uri is None else (self.backchannel_logout_uri,)
-        return (*self.redirect_uris, *self.post_logout_redirect_uris, *backchannel)
-
 
 class Tells(_Part):
     """The application's behaviour, in one or two sentences each; templates."""
@@ -115,7 +117,7 @@ class Recipe(_Part):
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     """The name on the command line: the name of the file."""
     title: str = Field(min_length=1)
-    kind: Kind = "application"
+    kind: Literal["application", "proxy", "library", "program"] = "application"
     what: str = Field(min_length=1)
     """What the application is, and how its users sign in, in one sentence."""
     derived_from: tuple[str, ...] = Field(min_length=1)
@@ -139,9 +141,11 @@ class Recipe(_Part):
     @model_validator(mode="after")
     def _check_templates(self) -> Recipe:
         prose = [self.then, *(text for _, text in self.tells)]
-        _check_variables(self.client.addresses, URL_VARIABLES)
+        addresses = [*self.client.redirect_uris, *self.client.post_logout_redirect_uris]
+        addresses += filter(None, [self.client.backchannel_logout_uri])
+        _check_variables(addresses, URL_VARIABLES)
         _check_variables(prose)
-        texts = [*self.client.addresses, *(block.text for block in self.blocks), *prose]
+        texts = [*addresses, *(block.text for block in self.blocks), *prose]
         used = frozenset[str]().union(*map(variables_in, texts))
         if self.example is None and used & URL_VARIABLES:
             raise ValueError("{{ url }} is used, so an example is required")
@@ -156,3 +160,60 @@ def _check_variables(texts: Iterable[str], known: frozenset[str] = VARIABLES) ->
     for text in texts:
         if unknown := sorted(variables_in(text) - known):
             raise ValueError(f"unknown placeholder {', '.join(f'{{{{ {name} }}}}' for name in unknown)}")
+
+
+@cache
+def all_recipes() -> tuple[Recipe, ...]:
+    """Return the recipes of this package, sorted by title."""
+    return tuple(sorted((_load(file, file.name) for file in _files()), key=lambda recipe: recipe.title.casefold()))
+
+
+def find_recipe(name: str) -> Recipe:
+    """Return the recipe with this name, or the one in this file: a path ends in `.toml` or contains a slash.
+
+    Raises:
+        RecipeError: If there is no such recipe, or if the file is invalid.
+    """
+    if name.endswith(_SUFFIX) or "/" in name:
+        return _load(Path(name), name)
+    known = {file.name.removesuffix(_SUFFIX): file for file in _files()}
+    if name in known:
+        return _load(known[name], known[name].name)
+    titles = {recipe.name: re.split(r"[^a-z0-9]+", recipe.title.lower()) for recipe in all_recipes()}
+    near = sorted(recipe for recipe, words in titles.items() if name.lower() in words)
+    near = near or get_close_matches(name.lower(), known, n=1)
+    hint = f" Did you mean {' or '.join(', '.join(near).rsplit(', ', 1))}?" if near else ""
+    raise RecipeError(f"There is no recipe {name!r}.{hint} `passerelle clients recipes` lists all recipes.")
+
+
+def _files() -> Iterator[Traversable]:
+    return (file for file in files("bridge.recipes").iterdir() if file.name.endswith(_SUFFIX))
+
+
+def _has_control_characters(data: Any) -> bool:
+    if isinstance(data, dict):
+        return any(map(_has_control_characters, (*data, *data.values())))
+    if isinstance(data, list):
+        return any(map(_has_control_characters, data))
+    return isinstance(data, str) and not data.replace("\n", "").replace("\t", "").isprintable()
+
+
+def _load(file: Traversable, shown: str) -> Recipe:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise RecipeError(f"The recipe {shown} is longer than {_MAX_BYTES} bytes.")
+        data = tomllib.loads(content.decode("utf-8-sig"))
+        if _has_control_characters(data):
+            raise RecipeError(f"The recipe {shown} is invalid: it contains a control character.")
+        return Recipe.model_validate({"name": Path(shown).name.removesuffix(_SUFFIX), **data})
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"Cannot read the recipe {shown}: {describe_read_error(error)}.") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RecipeError(f"The recipe {shown} is not TOML: {error}.") from None
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        lines = [f"{'.'.join(map(str, fault['loc'])) or 'recipe'}: {fault['msg']}" for fault in faults]
+        listed = "".join(f"\n  - {line.replace('Value error, ', '')}" for line in lines)
+        raise RecipeError(f"The recipe {shown} is invalid:{listed}") from None

@@ -26,11 +26,6 @@ class RecipeError(ClientCommandError):
     """A recipe that is missing, invalid, or unusable for this client."""
 
 
-def _json(value: str) -> str:
-    """Escape for double quotes in JSON, Python, JavaScript, TOML and YAML."""
-    return json.dumps(value)[1:-1]
-
-
 def _plain(value: str) -> str:
     if not _PLAIN.fullmatch(value):
         raise ValueError
@@ -44,8 +39,10 @@ def _apache(value: str) -> str:
 
 
 ESCAPES: Mapping[str, Callable[[str], str]] = {
-    **dict.fromkeys(("python", "javascript", "json", "toml", "yaml"), _json),
-    "ruby": lambda value: _json(value).replace("#", "\\#"),  # in double quotes, # starts an interpolation
+    **dict.fromkeys(
+        ("python", "javascript", "json", "toml", "yaml"), lambda value: json.dumps(value)[1:-1]
+    ),  # in double quotes
+    "ruby": lambda value: json.dumps(value)[1:-1].replace("#", "\\#"),  # in double quotes, # starts an interpolation
     "php": lambda value: value.replace("\\", "\\\\").replace("'", "\\'"),  # in single quotes
     "shell": lambda value: value.replace("'", "'\\''"),  # in single quotes: close them, add a quote, reopen them
     "apache": _apache,
@@ -57,11 +54,7 @@ ESCAPES: Mapping[str, Callable[[str], str]] = {
 
 
 def escape(language: str, value: Any) -> str:
-    """Escape a value, or write a list of values as double-quoted items with commas between them.
-
-    Raises:
-        RecipeError: If the language cannot hold the value.
-    """
+    """Escape a value, or raise `RecipeError`; write a list as double-quoted items with commas between them."""
     if isinstance(value, tuple | list):
         return ", ".join(f'"{escape(language, item)}"' for item in value)
     if callable(value) and not isinstance(value, StrictUndefined):
@@ -77,7 +70,6 @@ def escape(language: str, value: Any) -> str:
 
 @cache
 def _environment(language: str) -> ImmutableSandboxedEnvironment:
-    """Return the environment that escapes every value for this language."""
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, finalize=lambda value: escape(language, value), keep_trailing_newline=True
     )
@@ -92,11 +84,7 @@ def _template(text: str, language: str) -> Template:
 
 @cache
 def variables_in(text: str) -> frozenset[str]:
-    """Return the names of the placeholders in a template.
-
-    Raises:
-        ValueError: If the text is no valid template.
-    """
+    """Return the names of the placeholders in a template, or raise `ValueError` if it is invalid."""
     try:
         _template(text, "form")
         return frozenset(meta.find_undeclared_variables(_environment("form").parse(text)))
@@ -105,11 +93,7 @@ def variables_in(text: str) -> frozenset[str]:
 
 
 def render(text: str, language: str, values: Mapping[str, Any]) -> str:
-    """Render a template, with each value escaped for the language.
-
-    Raises:
-        RecipeError: If the template fails, or if the language cannot hold a value.
-    """
+    """Render a template, with each value escaped for the language, or raise `RecipeError`."""
     if "%" in values.get("path", "") and "path" in variables_in(text):
         # Apache decodes each % before it compares a path, mod_auth_openidc does not: the path would be unprotected.
         raise RecipeError(

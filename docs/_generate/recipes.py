@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bridge.oauth.clients import validate_client
-from bridge.recipes import Recipe, all_recipes, client_facts, fill_recipe
+from bridge.recipes.configuration import client_facts, fill_recipe
+from bridge.recipes.model import Recipe, all_recipes
 
 FOLDER = Path(__file__).parents[1] / "clients"
 OVERVIEW = "README.md"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from bridge.recipes import find_recipe
+from bridge.recipes.model import find_recipe
 from tests.clients.django_sites import DjangoSite, django_site
 from tests.clients.person import Person
 from tests.clients.site import Site

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.recipes import all_recipes
+from bridge.recipes.model import all_recipes
 from docs._generate.tested_clients import PAGE, STEPS, page, rows
 from tests.machine.status import installed_package
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bridge.oauth.clients import validate_client
-from bridge.recipes import Recipe, all_recipes, client_facts, fill_recipe
+from bridge.recipes.configuration import client_facts, fill_recipe
+from bridge.recipes.model import Recipe, all_recipes
 from tests.support.bridge.client_command import REDIRECT, ClientCommand, command, empty_database
 
 __all__ = ["command", "empty_database"]  # fixtures

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.oauth.clients import hash_secret
-from bridge.recipes import all_recipes
+from bridge.recipes.model import all_recipes
 from tests.support.bridge.client_command import ClientCommand, command, empty_database
 
 __all__ = ["command", "empty_database"]  # fixtures

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.oauth.clients import validate_client
-from bridge.recipes import ADDRESS_FIELDS, Recipe, all_recipes, client_facts, moved_addresses, previous_url
+from bridge.recipes.configuration import ADDRESS_FIELDS, client_facts, moved_addresses, previous_url
+from bridge.recipes.model import Recipe, all_recipes
 
 MOVABLE = [recipe for recipe in all_recipes() if recipe.example is not None]
 URLS = st.builds(

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.cli import main
-from bridge.recipes import all_recipes
+from bridge.recipes.model import all_recipes
 from docs._generate import recipes as generate_recipes
 
 PAGES = generate_recipes.pages()

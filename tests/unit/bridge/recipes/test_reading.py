@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.recipes import RecipeError, all_recipes, application_url, find_recipe
+from bridge.recipes.configuration import application_url
+from bridge.recipes.model import all_recipes, find_recipe
+from bridge.recipes.templates import RecipeError
 from bridge.settings.urls import redirect_uri_fault
 
 GOOD = """

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from bridge.oauth.clients import validate_client
-from bridge.recipes import Recipe, RecipeError, all_recipes, client_facts, fill_recipe, find_recipe
-from bridge.recipes.templates import ESCAPES, escape, render, variables_in
+from bridge.recipes.configuration import client_facts, fill_recipe
+from bridge.recipes.model import Recipe, all_recipes, find_recipe
+from bridge.recipes.templates import ESCAPES, RecipeError, escape, render, variables_in
 from bridge.settings import ClientSettings
 from tests.support.bridge.written_languages import texts_in
 

@@ -2,60 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
-from bridge.cli.client_output import print_json
+from bridge.cli.output import note, print_json, yes_or_no
 from bridge.oauth.clients import validate_client
-from bridge.recipes import Recipe, RecipeError, all_recipes, application_url, client_facts, fill_recipe, find_recipe
+from bridge.recipes.configuration import application_url, fill_recipe, moved_addresses, previous_url
+from bridge.recipes.model import Recipe, all_recipes, find_recipe
+from bridge.recipes.templates import RecipeError
 from bridge.settings import ClientSettings
 
 # Placeholders before the client exists; every language can hold them and the generated values.
 _ANY_ID, _ANY_SECRET = "client", "secret"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChosenRecipe:
+class ChosenRecipe(NamedTuple):
     """A recipe, and the URL of the application."""
 
     recipe: Recipe
     url: str | None
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The `ClientSettings` fields of the recipe, which explicit options override."""
-        return client_facts(self.recipe, self.url)
-
     def check_type(self, *, public: bool) -> None:
         """Check that the client has a secret if the recipe needs one, or raise `RecipeError`."""
         if public and not self.recipe.client.public:
-            raise RecipeError(
-                f"The recipe {self.recipe.name} needs a client with a secret: leave out --public, or choose another "
-                "recipe."
-            )
+            name = self.recipe.name
+            raise RecipeError(f"Recipe {name} needs a client with a secret: omit --public, or choose another recipe.")
 
     def check_fits(self, facts: dict[str, Any], *, public: bool, issuer: str) -> None:
         """Check before the registration that the configuration can be rendered, or raise `RecipeError`."""
         self.check_type(public=public)
         secret = {} if public else {"client_secret": _ANY_SECRET}
         client = validate_client({**facts, "client_id": facts.get("client_id") or _ANY_ID, **secret})
-        self.fill(client, issuer=issuer, client_secret=_ANY_SECRET)
+        fill_recipe(self.recipe, client, issuer=issuer, client_secret=_ANY_SECRET, url=self.url)
 
-    def fill(self, client: ClientSettings, *, issuer: str, client_secret: str | None) -> Recipe:
-        """Return the recipe with the values of this client."""
-        return fill_recipe(self.recipe, client, issuer=issuer, client_secret=client_secret, url=self.url)
+    def moved_addresses(self, client: ClientSettings) -> dict[str, Any]:
+        """Return the address fields of a client whose application moved to the URL, or raise `RecipeError`."""
+        self.check_type(public=client.is_public)
+        old = previous_url(self.recipe, client.redirect_uris)
+        if old is None:
+            note(
+                f"{client.client_id} has no redirect URI of the recipe {self.recipe.name}. The addresses of the recipe "
+                "replace its own."
+            )
+        return moved_addresses(self.recipe, client, old, self.url or "")
 
 
 def choose_recipe(name: str | None, url: str | None, *, moves: bool = False) -> ChosenRecipe | None:
     """Return the recipe for --recipe and --url, or None without them; a program without a URL cannot move."""
     if name is None:
         if url is not None:
-            raise click.UsageError(
-                "--url needs --recipe; `passerelle clients recipes` lists the recipes. Without a recipe, use "
-                "--redirect-uri."
-            )
+            raise click.UsageError("--url needs --recipe (see `clients recipes`). Without one, use --redirect-uri.")
         return None
     try:
         recipe = find_recipe(name)
@@ -64,11 +61,11 @@ def choose_recipe(name: str | None, url: str | None, *, moves: bool = False) -> 
     if recipe.example is None:
         if moves or url is not None:
             raise click.UsageError(f"{recipe.title} runs on the user's machine and has no address: leave out --url.")
-        return ChosenRecipe(recipe=recipe, url=None)
+        return ChosenRecipe(recipe, None)
     if url is None:
         raise click.UsageError(f"--recipe {name} needs --url, like {recipe.example}{_url_hint(recipe)}.")
     try:
-        return ChosenRecipe(recipe=recipe, url=application_url(url))
+        return ChosenRecipe(recipe, application_url(url))
     except ValueError as error:
         raise click.BadParameter(f"The URL {error}.", param_hint="--url") from None
 
@@ -79,18 +76,19 @@ def configuration_text(recipe: Recipe, *, into: str = "{into}") -> str:
     return "\n".join([*parts, *([f"\n{recipe.then}"] if recipe.then else [])])
 
 
-def configuration_fields(recipe: Recipe) -> dict[str, Any]:
-    """Return the configuration of a recipe for scripts."""
-    return {
-        "configuration": [block.model_dump() for block in recipe.blocks],
-        "then": recipe.then,
-        "tells": recipe.tells.model_dump(),
-    }
+def print_moved(recipe: Recipe, client: ClientSettings) -> None:
+    """Print the lines of a configuration that change with the URL of the application."""
+    if not client.is_public:
+        click.echo("The secret stays the same.", err=True)
+    if not recipe.blocks:
+        click.echo("The application's configuration does not contain its URL: there is nothing to paste.")
+    if text := configuration_text(recipe, into="{into}, replacing the lines with the old URL"):
+        click.echo(text)
 
 
 def filled_fields(recipe: Recipe, url: str | None, issuer: str) -> dict[str, Any]:
     """Return a filled recipe for scripts."""
-    return {"issuer": issuer, "recipe": recipe.name, "url": url, **configuration_fields(recipe)}
+    return {"issuer": issuer, "recipe": recipe.name, "url": url, **_configuration(recipe)}
 
 
 @click.command("recipes")
@@ -110,7 +108,9 @@ def recipes(app: str | None, as_json: bool) -> None:
     """
     found = all_recipes() if app is None else (find_recipe(app),)
     if as_json:
-        print_json([_summary(recipe) for recipe in found] if app is None else _details(found[0]))
+        client = found[0].client.model_dump(mode="json", exclude_none=True)
+        details = {**_summary(found[0]), "client": client, **_configuration(found[0])}
+        print_json([_summary(recipe) for recipe in found] if app is None else details)
     elif app is not None:
         click.echo(_page(found[0]))
     else:
@@ -132,9 +132,9 @@ def _summary(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _details(recipe: Recipe) -> dict[str, Any]:
-    client = recipe.client.model_dump(mode="json", exclude_none=True)
-    return {**_summary(recipe), "client": client, **configuration_fields(recipe)}
+def _configuration(recipe: Recipe) -> dict[str, Any]:
+    blocks = [block.model_dump() for block in recipe.blocks]
+    return {"configuration": blocks, "then": recipe.then, "tells": recipe.tells.model_dump()}
 
 
 def _page(recipe: Recipe) -> str:
@@ -143,8 +143,7 @@ def _page(recipe: Recipe) -> str:
     if recipe.example is not None:
         lines += [f"--url        like {recipe.example}{_url_hint(recipe)}"]
     for name, value in recipe.client.model_dump(exclude_none=True, exclude_defaults=True).items():
-        shown = " ".join(value) if isinstance(value, tuple) else {True: "yes", False: "no"}.get(value, value)
-        lines += [f"{name}  {shown}"]
+        lines += [f"{name}  {' '.join(value) if isinstance(value, tuple) else yes_or_no(value)}"]
     lines += [f"{name}: {text}" for name, text in recipe.tells]
     return "\n".join([*lines, configuration_text(recipe)])
 

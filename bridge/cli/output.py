@@ -1,9 +1,9 @@
-"""Output of `passerelle clients`: text for terminals, JSON for scripts, and notes. Stored secrets never appear."""
+"""Output of commands: text for terminals, JSON for scripts, and notes. Stored secrets never appear."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ import click
 
 from bridge.oauth.client_plan import SECRET_FIELDS, Change
 from bridge.oauth.client_store import ClientEntry, ClientStore
-from bridge.oauth.clients import sector_identifier
+from bridge.oauth.clients import Client
 from bridge.settings import ClientSettings, is_loopback
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
@@ -20,6 +20,23 @@ _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 def print_json(data: Any) -> None:
     """Print data as JSON."""
     click.echo(json.dumps(data, indent=2))
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of cells in columns; the first row holds the titles."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def printable(text: str) -> str:
+    """Replace the characters that control a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def note(sentence: str) -> None:
+    """Print a note on standard error."""
+    click.echo(f"Note: {sentence}", err=True)
 
 
 def print_credentials(
@@ -46,8 +63,8 @@ def client_fields(client: ClientEntry) -> dict[str, Any]:
     return fields
 
 
-def client_table(clients: Iterable[ClientEntry]) -> str:
-    """Return a table with one line per client."""
+def client_rows(clients: Iterable[ClientEntry]) -> Sequence[Sequence[str]]:
+    """Return a table with one row per client."""
     rows = [("CLIENT_ID", "NAME", "TYPE", "GRANTS", "SOURCE", "STATE")]
     for client in clients:
         name = kind = grants = "?"
@@ -55,22 +72,23 @@ def client_table(clients: Iterable[ClientEntry]) -> str:
             name, kind, grants = settings.client_name or "-", _type(settings), " ".join(settings.grant_types)
         source = "settings (read-only)" if client.source == "settings" else client.source
         rows.append((client.client_id, printable(name), kind, grants, source, _state(client)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return rows
 
 
 def client_lines(client: ClientEntry) -> str:
     """Return the fields of a client, one value per line."""
     lines = []
     for name, value in client_fields(client).items():
+        shown: list[Any] = value if isinstance(value, list) else [yes_or_no(value)]
         if isinstance(value, dict):
-            shown: list[Any] = [f"{key} = {' | '.join(values)}" for key, values in value.items()]
-        else:
-            shown = value if isinstance(value, list) else [value]
-        lines += [f"{name:30}{printable(_word(one))}" for one in shown if one != ""]
+            shown = [f"{key} = {' | '.join(values)}" for key, values in value.items()]
+        lines += [f"{name:30}{printable(str(one))}" for one in shown if one != ""]
     return "\n".join(lines)
+
+
+def yes_or_no(value: Any) -> Any:
+    """Return a boolean as a word, and any other value unchanged."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 def change_text(change: Change) -> str:
@@ -87,16 +105,6 @@ def change_fields(change: Change) -> dict[str, dict[str, Any]]:
     return {name: {"before": before, "after": after} for name, (before, after) in change.fields.items()}
 
 
-def printable(text: str) -> str:
-    """Replace the characters that control a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text)
-
-
-def note(sentence: str) -> None:
-    """Print a note on standard error."""
-    click.echo(f"Note: {sentence}", err=True)
-
-
 def print_notes(client: ClientSettings, store: ClientStore, before: ClientSettings | None = None) -> None:
     """Print notes about possible mistakes in a new client, or in one that a command changed."""
     if before is None or before.redirect_uris != client.redirect_uris:
@@ -105,16 +113,15 @@ def print_notes(client: ClientSettings, store: ClientStore, before: ClientSettin
             if other.settings is not None and other.client_id != client.client_id:
                 for uri in sorted(uris.intersection(other.settings.redirect_uris)):
                     note(f"{other.client_id} also has the redirect URI {uri}.")
-    old, new = (one and _pairwise_sector(one) for one in (before, client))
+    old, new = (
+        Client.from_settings(one).sector if one is not None and one.subject_type == "pairwise" else None
+        for one in (before, client)
+    )
     if before is not None and old != new:
         hint = f" Pass --sector-identifier {old} to keep the current sub." if old and new else ""
         note(f"{client.client_id} sees its users under another sub from now on.{hint}")
     if new and {"profile", "email"} & set(client.scopes):
         note("the scopes profile and email identify the user, so a pairwise sub alone does not hide them.")
-
-
-def _pairwise_sector(settings: ClientSettings) -> str | None:
-    return sector_identifier(settings) if settings.subject_type == "pairwise" else None
 
 
 def _type(settings: ClientSettings) -> str:
@@ -123,10 +130,6 @@ def _type(settings: ClientSettings) -> str:
 
 def _value(value: Any) -> str:
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
-
-
-def _word(value: Any) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _state(client: ClientEntry) -> str:
