@@ -12,9 +12,8 @@ import click
 from bridge.cas.attributes import build_identity
 from bridge.cas.protocol import ValidatedTicket
 from bridge.cas.response import parse_validation
-from bridge.cli.client_options import open_clients
 from bridge.cli.output import print_json
-from bridge.cli.store import now
+from bridge.cli.store import now, open_clients
 from bridge.errors import BridgeError
 from bridge.identity import Identity
 from bridge.oauth.claims import CLAIMS_OF_SCOPE, ClaimsPolicy

@@ -14,9 +14,9 @@ from typing import Any
 
 import click
 
-from bridge.cli.client_options import file_path, open_clients, yes_option
+from bridge.cli.client_options import file_path, yes_option
 from bridge.cli.output import change_fields, change_text, note, print_json
-from bridge.cli.store import now, open_store
+from bridge.cli.store import now, open_clients, open_store
 from bridge.errors import BridgeError
 from bridge.oauth.client_plan import Plan, apply_plan, build_plan, export_entry, generate_secrets, read_entries
 from bridge.oauth.client_store import ClientStore

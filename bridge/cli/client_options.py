@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bridge.cli.store import now, open_store
-from bridge.oauth.client_store import ClientStore
-from bridge.settings import Settings
 from bridge.settings.client import GRANT_TYPES, SCOPES
 
 Command = Callable[..., None]
@@ -23,13 +19,6 @@ CLEARABLE: dict[str, str] = {}
 client_id_argument = click.argument("client_id")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-
-
-@contextmanager
-def open_clients() -> Iterator[tuple[Settings, ClientStore]]:
-    """Open the settings and the clients of this installation."""
-    with open_store() as (settings, store):
-        yield settings, ClientStore(settings.clients, store, now=now())
 
 
 def not_empty(ctx: click.Context, option: click.Parameter, value: Any) -> Any:
@@ -48,50 +37,38 @@ def file_path(ctx: click.Context, option: click.Parameter, value: str | None) ->
     return None if value is None else Path(not_empty(ctx, option, value))
 
 
-def _option(flag: str, field: str, text: str, **how: Any) -> Option:
-    CLEARABLE[flag.removeprefix("--")] = field
-    return click.option(flag, field, help=text, **how)
+def _option(flag: str, text: str, suffix: str = "", **how: Any) -> Option:
+    """Return an option for the field that has the name of the flag and the suffix."""
+    name = flag.removeprefix("--")
+    CLEARABLE[name] = name.replace("-", "_") + suffix
+    return click.option(flag, CLEARABLE[name], help=text, **how)
 
 
 _text = partial(_option, callback=not_empty)
-_texts = partial(_text, multiple=True)
-_seconds = partial(_option, metavar="SECONDS", type=int)
+_texts = partial(_text, suffix="s", multiple=True)
+_seconds = partial(_option, suffix="_seconds", metavar="SECONDS", type=int)
 _OPTIONS: tuple[Option, ...] = (
-    _texts("--redirect-uri", "redirect_uris", "A URI that codes may be sent to.", metavar="URI"),
-    _texts("--scope", "scopes", f"{', '.join(SCOPES)}.", metavar="SCOPE"),
-    _texts("--grant-type", "grant_types", f"One of {', '.join(GRANT_TYPES)}.", metavar="NAME"),
+    _texts("--redirect-uri", "A URI that codes may be sent to.", metavar="URI"),
+    _texts("--scope", f"{', '.join(SCOPES)}.", metavar="SCOPE"),
+    _texts("--grant-type", f"One of {', '.join(GRANT_TYPES)}.", metavar="NAME"),
     click.option("--consent/--no-consent", "consent", default=None, help="Ask users for consent."),
     click.option("--pkce/--no-pkce", "require_pkce", default=None, help="Require PKCE. Public clients always need it."),
-    _texts("--allowed-group", "allowed_groups", "Admit members of these groups only.", metavar="GROUP"),
-    _texts(
-        "--allowed-attribute",
-        "allowed_attributes",
-        "Admit users with one of the given values for each NAME only.",
-        metavar="NAME=VALUE",
-    ),
-    _texts("--claim", "claims", "A claim in addition to those of the scopes.", metavar="CLAIM"),
-    _texts(
-        "--post-logout-redirect-uri",
-        "post_logout_redirect_uris",
-        "A URI that users may be sent to after they sign out.",
-        metavar="URI",
-    ),
-    _text(
-        "--backchannel-logout-uri", "backchannel_logout_uri", "The URI for back-channel logout requests.", metavar="URI"
-    ),
+    _texts("--allowed-group", "Admit members of these groups only.", metavar="GROUP"),
+    _texts("--allowed-attribute", "Admit users with one of the given values for each NAME only.", metavar="NAME=VALUE"),
+    _texts("--claim", "A claim in addition to those of the scopes.", metavar="CLAIM"),
+    _texts("--post-logout-redirect-uri", "A URI that users may be sent to after they sign out.", metavar="URI"),
+    _text("--backchannel-logout-uri", "The URI for back-channel logout requests.", metavar="URI"),
     click.option("--pairwise/--no-pairwise", "pairwise", default=None, help="Give the client a sub of its own."),
-    _text("--sector-identifier", "sector_identifier", "The host that shares pairwise subjects.", metavar="HOST"),
+    _text("--sector-identifier", "The host that shares pairwise subjects.", metavar="HOST"),
     click.option(
         "--id-token-alg",
         "id_token_signed_response_alg",
         type=click.Choice(["RS256", "ES256"]),
         help="The algorithm that signs its ID tokens.",
     ),
-    _seconds("--access-token-lifetime", "access_token_lifetime_seconds", "The lifetime of an access token."),
-    _seconds(
-        "--refresh-token-lifetime", "refresh_token_lifetime_seconds", "The lifetime of a refresh token without use."
-    ),
-    _seconds("--identity-max-age", "identity_max_age_seconds", "How often users are silently rechecked with CAS."),
+    _seconds("--access-token-lifetime", "The lifetime of an access token."),
+    _seconds("--refresh-token-lifetime", "The lifetime of a refresh token without use."),
+    _seconds("--identity-max-age", "How often users are silently rechecked with CAS."),
 )
 
 

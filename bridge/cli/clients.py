@@ -17,10 +17,10 @@ from bridge.cli.client_options import (
     facts_of,
     json_option,
     not_empty,
-    open_clients,
     yes_option,
 )
 from bridge.cli.recipes import choose_recipe, configuration_text, filled_fields, print_moved, recipes
+from bridge.cli.store import open_clients
 from bridge.oauth.client_plan import Change, changed_fields
 from bridge.oauth.clients import RELOAD_SECONDS, client_document, prefixed_hash, validate_client
 from bridge.recipes.configuration import client_facts, fill_recipe, fill_url_lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,9 +39,7 @@ def note(sentence: str) -> None:
     click.echo(f"Note: {sentence}", err=True)
 
 
-def print_credentials(
-    client_id: str, secret: str | None, as_json: bool, details: Mapping[str, Any] | None = None
-) -> None:
+def print_credentials(client_id: str, secret: str | None, as_json: bool, details: dict[str, Any] | None = None) -> None:
     """Print a new client_id and its secret, the only time that it is available; `details` go into the JSON only."""
     credentials = {"client_id": client_id, **({} if secret is None else {"client_secret": secret})}
     if as_json:

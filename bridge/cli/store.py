@@ -1,4 +1,4 @@
-"""Settings and store for a command."""
+"""Settings, store and clock for a command."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bridge.oauth.client_store import ClientStore
 from bridge.settings import Settings, default_config_files, load
 from bridge.store import Store
 
@@ -24,6 +25,13 @@ def open_store() -> Iterator[tuple[Settings, Store]]:
             store.close()
     finally:
         os.umask(umask)
+
+
+@contextmanager
+def open_clients() -> Iterator[tuple[Settings, ClientStore]]:
+    """Open the settings and the clients of this installation."""
+    with open_store() as (settings, store):
+        yield settings, ClientStore(settings.clients, store, now=now())
 
 
 def now() -> int:

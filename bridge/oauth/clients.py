@@ -42,12 +42,6 @@ class Client(ClientSettings):
         return cls.model_validate({**document, "client_name": settings.client_name or settings.client_id})
 
     @property
-    def secret_hashes(self) -> tuple[str, ...]:
-        """SHA-256 of each valid secret in hexadecimal: two during a rotation, none for a public client."""
-        hashes = (self.client_secret_hash, self.former_secret_hash)
-        return tuple(secret_hash.removeprefix("sha256:") for secret_hash in hashes if secret_hash is not None)
-
-    @property
     def sector(self) -> str:
         """The value that clients with the same pairwise subjects share (OIDC Core §8.1).
 
@@ -64,13 +58,16 @@ class Client(ClientSettings):
         """
         if self.is_public and unverified_secret is None:
             return
-        presented = hash_secret(unverified_secret or "")
-        matches = [hmac.compare_digest(presented, known) for known in self.secret_hashes]
-        if unverified_secret is None or not any(matches):
-            stripped = hash_secret((unverified_secret or "").strip())
-            nearly = unverified_secret is not None and any(hmac.compare_digest(stripped, k) for k in self.secret_hashes)
+        if unverified_secret is None or not self._has_secret(unverified_secret):
+            nearly = unverified_secret is not None and self._has_secret(unverified_secret.strip())
             hint = ": the right one, surrounded by whitespace" if nearly else ""
             raise InvalidClient(detail=f"wrong secret for client {self.client_id}{hint}")
+
+    def _has_secret(self, unverified_secret: str) -> bool:
+        presented = prefixed_hash(unverified_secret)
+        known = filter(None, (self.client_secret_hash, self.former_secret_hash))  # both during a rotation
+        matches = [hmac.compare_digest(presented, secret_hash) for secret_hash in known]  # a list, to compare all
+        return any(matches)
 
     def allows_redirect_to(self, uri: str) -> bool:
         """Return whether codes may be sent to this URI.
@@ -151,14 +148,14 @@ def _log_changes(
 ) -> None:
     """Log the changes here, because the command that makes them runs in another process without a log."""
     changes = {
-        "added": now.keys() - before.keys() - were_disabled,
-        "changed": {client_id for client_id in now.keys() & before.keys() if now[client_id] != before[client_id]},
-        "disabled": before.keys() & disabled,
-        "enabled": now.keys() & were_disabled,
-        "removed": (before.keys() | were_disabled) - now.keys() - disabled,
+        "added": sorted(now.keys() - before.keys() - were_disabled),
+        "changed": sorted(name for name in now.keys() & before.keys() if now[name] != before[name]),
+        "disabled": sorted(before.keys() & disabled),
+        "enabled": sorted(now.keys() & were_disabled),
+        "removed": sorted((before.keys() | were_disabled) - now.keys() - disabled),
     }
     if any(changes.values()):
-        log.info("clients_changed", **{name: sorted(ids) for name, ids in changes.items()})
+        log.info("clients_changed", **changes)
 
 
 def read_stored(stored: StoredClient) -> ClientSettings | None:

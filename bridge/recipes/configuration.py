@@ -92,18 +92,17 @@ def fill_recipe(
 ) -> Recipe:
     """Return the recipe with every placeholder replaced, each value escaped for the language of its block.
 
-    Args:
-        recipe: The recipe of the application.
-        client: The registered client.
-        issuer: The public URL of the bridge.
-        client_secret: The secret; None for a public client.
-        url: The application's URL; None for a program without one.
-        random: Returns a new secret of the application for each place that needs one.
+    `client_secret` is None for a public client, and `url` for a program without one. `random` returns a new secret of
+    the application for each place that needs one.
 
     Raises:
         RecipeError: If a language cannot hold a value.
     """
-    logout_url = _logout_url(issuer, client)
+    # Without an ID token hint, so the bridge asks the user for confirmation.
+    logout = {"client_id": client.client_id}
+    if client.post_logout_redirect_uris:
+        logout["post_logout_redirect_uri"] = client.post_logout_redirect_uris[0]
+    logout_url = f"{issuer}/logout?{urlencode(logout)}"
     values = {
         "issuer": issuer,
         "issuer_host": urlsplit(issuer).netloc,
@@ -194,14 +193,6 @@ def _candidate_urls(recipe: Recipe, redirect_uris: Sequence[str]) -> Iterator[st
             with suppress(ValueError):
                 if application_url(url) == url:
                     yield url
-
-
-def _logout_url(issuer: str, client: ClientSettings) -> str:
-    """Return the logout URL without an ID token hint, so the bridge asks the user for confirmation."""
-    parameters = {"client_id": client.client_id}
-    if client.post_logout_redirect_uris:
-        parameters["post_logout_redirect_uri"] = client.post_logout_redirect_uris[0]
-    return f"{issuer}/logout?{urlencode(parameters)}"
 
 
 def _url_values(url: str | None) -> dict[str, str]:
