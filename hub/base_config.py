@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 from traitlets.log import get_logger
 
 from hub.auth.configure import configure_auth
+from hub.config.field_types import SettingsError
 from hub.config.proxy import EdgeProxy
 from hub.config.services import build_roles, build_services, register_metrics
-from hub.config.settings import HubSettings
+from hub.config.settings import RESTORE_MARK, HubSettings
 from hub.culler import api
 from hub.culler.policy import Lifetimes, Limits
 from hub.web import rendering, terms_handlers
@@ -36,12 +38,17 @@ def configure_hub(c: Any, settings: HubSettings) -> None:
     """Set all configuration that does not depend on the spawner.
 
     Raises:
-        SettingsError: The authentication provider or the terms of use are not available.
+        SettingsError: A restore was interrupted, or the authentication provider or the terms of use are not available.
     """
+    server = settings.server
+    if (server.data_dir / RESTORE_MARK).exists():
+        raise SettingsError(
+            "the hub cannot start: a restore into this project was interrupted. Run `docker compose down`, then repeat "
+            "the same `passerelle hub restore …` command, which continues where it stopped."
+        )
     configure_auth(c, settings)
     _warn_without_allowed_groups(settings)
     _configure_proxy(c, settings)
-    server = settings.server
     c.JupyterHub.db_url = f"sqlite:///{server.data_dir}/jupyterhub.sqlite"
     c.JupyterHub.upgrade_db = True  # JupyterHub keeps a copy of the old file
     c.JupyterHub.cookie_secret_file = f"{server.data_dir}/cookie_secret"
@@ -109,3 +116,25 @@ def _configure_pages_and_culling(c: Any, settings: HubSettings) -> None:
         command = [sys.executable, "-m", "hub.culler.service", *arguments]
         c.JupyterHub.services = [{"name": "culler", "command": command}]
         c.JupyterHub.load_roles = [{"name": "culler", "services": ["culler"], "scopes": CULLER_SCOPES}]
+
+
+def load_conf_d(folder: Path, config: Any) -> list[str]:
+    """Run the `*.py` files of `deployment/conf.d` in name order, with `c`, and return their names.
+
+    Raises:
+        SettingsError: A file raised an exception; the message has file and line.
+    """
+    files = sorted(folder.glob("*.py"))
+    for file in files:
+        names = {"c": config, "get_config": lambda: config, "__file__": str(file), "__name__": f"conf.d.{file.stem}"}
+        try:
+            exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), names)  # noqa: S102  the administrator's code
+        except Exception as error:
+            frames = traceback.extract_tb(error.__traceback__)
+            lines = [frame.lineno for frame in frames if frame.filename == str(file)]
+            line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+            raise SettingsError(
+                f"the hub cannot start: deployment/conf.d/{file.name} is wrong{f' in line {line}' if line else ''}: "
+                f"{type(error).__name__}: {error} (correct it, or move it out of deployment/conf.d)."
+            ) from error
+    return [file.name for file in files]

@@ -9,16 +9,12 @@ from pathlib import Path
 
 from traitlets.log import get_logger
 
-from hub.base_config import configure_hub
-from hub.config.conf_d import load_conf_d
+from hub.base_config import configure_hub, load_conf_d
 from hub.config.field_types import SettingsError
-from hub.config.restore_marker import restore_in_progress
 from hub.config.settings import DeploymentSettings, load_settings
-from hub.culler.policy import Lifetimes, Limits
 from hub.spawner.docker import ENGINE_TIMEOUT, Lab
-from hub.spawner.docker_checks import EngineError, check_engine, has_image, tracks_kernel_activity
-from hub.spawner.profiles import ImageChoice, missing_images, options_from_form, without_activity_tracking
-from hub.spawner.resource_limits import limit_by_group
+from hub.spawner.docker_checks import EngineError, check_engine, image_warnings
+from hub.spawner.profiles import ImageChoice, limit_by_group, options_from_form
 from hub.storage.quota_hook import build_quota_hook
 from hub.storage.shared_folders import LINK_COMMAND, build_shared_folders
 from hub.storage.volume_service import volume_service
@@ -28,13 +24,8 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821  # provided by Jupy
 try:
     settings = load_settings(os.environ, DeploymentSettings)
     check_engine()
-except (SettingsError, EngineError) as fault:
-    sys.exit(str(fault))
-if interrupted := restore_in_progress(settings.server.data_dir):
-    sys.exit(interrupted)
-try:
     configure_hub(c, settings)
-except SettingsError as fault:
+except (SettingsError, EngineError) as fault:
     sys.exit(str(fault))
 
 lab, hub_toml = settings.lab, settings.config_file.content
@@ -48,14 +39,8 @@ c.Lab.options_from_form = options_from_form
 c.Lab.apply_user_options = lambda _lab, _options: None  # `images.before_start` applies them instead
 c.Lab.allowed_images = images.allowed_images
 declared_images = sorted({image.image for image in hub_toml.images if image.image})
-lifetimes = Lifetimes(Limits(settings.cull.idle_timeout, settings.cull.max_age), hub_toml)
-for image in without_activity_tracking(declared_images, tracks_kernel_activity, lifetimes):
-    get_logger().warning(
-        f"the image {image} of hub.toml does not report kernels that compute without output, so the hub culls its labs "
-        "as idle: build the image with lab/Dockerfile, or give its groups a longer idle_timeout (docs/hub/labs.md)"
-    )
-for image in missing_images(declared_images, has_image):
-    get_logger().warning(f"the image {image} of hub.toml is not on this server: pull it, or labs cannot start from it")
+for warning in image_warnings(declared_images, c.LifecycleMixin.lifetimes):
+    get_logger().warning(warning)
 c.DockerSpawner.image = lab.image
 c.DockerSpawner.pull_policy = "never"  # a start must not wait for a registry
 c.DockerSpawner.cmd = ["jupyterhub-singleuser"]

@@ -35,7 +35,7 @@ from serving import Site, make_certificate, read_site
 
 ROUTES = Path(__file__).with_name("routes.yml")
 DASHBOARD_USER = "admin"
-RESTORE_UNDER_WAY = ".restore-under-way"  # as hub/config/restore_marker.py has it
+RESTORE_UNDER_WAY = ".restore-under-way"  # as hub/config/settings.py has it
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ from ldapauthenticator.ldapauthenticator import TlsStrategy
 from tornado import web
 from traitlets import Unicode
 
-from hub.auth.groups import GroupsAuthenticator
-from hub.auth.refresh import AuthModel, Outcome, Revalidation
+from hub.auth.refresh import AuthModel, GroupsAuthenticator, Outcome, Revalidation
 from passerelle_common.i18n import gettext_noop
 
 CONNECT_TIMEOUT = 5  # seconds

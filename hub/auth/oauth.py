@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from jupyterhub.utils import url_path_join
@@ -19,20 +20,30 @@ from tornado.httpclient import HTTPClientError
 from traitlets import Unicode
 from traitlets.config import Configurable
 
-from hub.auth.account_binding import ACCOUNT_CONFLICT, IDENTITY, is_other_account, provider_identity
 from hub.auth.refresh import CONFIRMED_AT, AuthModel, AuthRefreshMixin, Outcome, Revalidation
 from passerelle_common.i18n import Message, gettext_noop
 
+IDENTITY = "identity"
+"""Key in the stored auth state for the provider's URL and the permanent id there."""
 IDENTITY_TOO_OLD = "send them to the authorization endpoint again"
 """Part of the bridge's `error_description` when only its claims are too old (`IdentityExpired`)."""
 TOKEN_REJECTED = (400, 401, 403)
 CONNECTION_FAILED = 599  # tornado's status for a connection without a response
+ACCOUNT_CONFLICT = gettext_noop(
+    "The account %(name)s of this hub belongs to another user, who had this name at the provider before. If it is "
+    "yours, or to get an account of your own, ask the administrator of this hub."
+)
 SPENT = gettext_noop("The code of this sign-in was used before, or is too old.")
 SILENT = gettext_noop("The sign-in service does not respond. Nothing is lost: try again in a few minutes.")
 
 
 class OAuthRefreshMixin(AuthRefreshMixin, Configurable):
-    """Authenticator mixin, listed first: revalidates with the tokens stored at the sign-in."""
+    """Authenticator mixin, listed first: revalidates with the tokens stored at the sign-in.
+
+    A hub account and its home are keyed by the username. Except at the bridge, users can rename themselves, and the old
+    name becomes available to others. The first sign-in therefore stores the permanent id (`sub`, `id`), and a later
+    sign-in with the same name but another id is rejected.
+    """
 
     renaming_provider = Unicode(help="The provider's URL, if users can change their names there.").tag(config=True)
     id_claim = "sub"
@@ -41,8 +52,10 @@ class OAuthRefreshMixin(AuthRefreshMixin, Configurable):
     def build_auth_state_dict(self, token_info: dict[str, Any], user_info: dict[str, Any]) -> dict[str, Any]:
         """Extend the stored state by the permanent identity and the time of confirmation."""
         state: dict[str, Any] = super().build_auth_state_dict(token_info, user_info)  # type: ignore[misc]
-        identity = provider_identity(self.renaming_provider, user_info, self.id_claim)
-        return state | {CONFIRMED_AT: time.time()} | ({IDENTITY: identity} if identity else {})
+        permanent_id = user_info.get(self.id_claim)
+        if self.renaming_provider and permanent_id not in (None, ""):
+            state[IDENTITY] = [self.renaming_provider, str(permanent_id)]
+        return state | {CONFIRMED_AT: time.time()}
 
     async def update_auth_model(self, auth_model: AuthModel) -> AuthModel:
         """Derive administration rights from groups alone, so that leaving a group revokes them."""
@@ -132,6 +145,15 @@ class OAuthRefreshMixin(AuthRefreshMixin, Configurable):
     async def _request_userinfo(self, tokens: dict[str, Any]) -> Revalidation:
         model = await self._token_to_auth_model(tokens)  # type: ignore[attr-defined]
         return Revalidation(Outcome.CONFIRMED, model)
+
+
+def is_other_account(provider: str, stored: Mapping[str, Any], current: Mapping[str, Any]) -> bool:
+    """Return whether two auth states belong to different accounts of this provider.
+
+    A stored state without an identity, or with one of another provider, is no evidence.
+    """
+    identity = stored.get(IDENTITY)
+    return bool(provider and identity and identity[0] == provider and identity != current.get(IDENTITY))
 
 
 def parse_error(error: HTTPClientError) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from typing import Any
 
 from jupyterhub.auth import PAMAuthenticator
 
-from hub.auth.groups import GroupsAuthenticator
-from hub.auth.refresh import AuthModel, Outcome, Revalidation
+from hub.auth.refresh import AuthModel, GroupsAuthenticator, Outcome, Revalidation
 
 USER_IDS = range(1000, 65534)  # Debian's range for user accounts, as opposed to system accounts
 

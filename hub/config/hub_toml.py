@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from hub.config.field_types import SettingsError, Size
+from hub.config.field_types import SettingsError, Size, parse_size
 
 # Course names become parts of folder names, volume names and URLs.
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -55,6 +55,20 @@ class GroupRules(_Section):
     """Seconds without activity after which a lab is culled; 0 for never."""
 
 
+def _seconds(limit: int) -> float:
+    return limit or float("inf")  # 0 stands for never
+
+
+_GENEROSITY: dict[str, Callable[[Any], float]] = {
+    "memory": parse_size,
+    "cpu": float,
+    "processes": int,
+    "quota": parse_size,
+    "max_age": _seconds,
+    "idle_timeout": _seconds,
+}
+
+
 class Course(_Section):
     """A shared folder that teachers can write and students can read."""
 
@@ -87,9 +101,15 @@ class HubToml(_Section):
                 raise ValueError(f"{name}: must be 1 to 40 lower case letters, digits and '-', such as algebra-1")
         return courses
 
-    def rules_for(self, groups: Collection[str]) -> list[GroupRules]:
-        """Return the rules for a user in these groups."""
-        return [rules for name, rules in self.groups.items() if name in groups]
+    def rules_for(self, groups: Collection[str]) -> GroupRules:
+        """Return the rules for a user in these groups: the most generous value of each, and the GPUs of all."""
+        found = [rules for name, rules in self.groups.items() if name in groups]
+        values = {
+            name: max((value for rules in found if (value := getattr(rules, name)) is not None), key=key, default=None)
+            for name, key in _GENEROSITY.items()
+        }
+        gpus = dict.fromkeys(gpu for rules in found for gpu in rules.gpus)  # without duplicates, in order
+        return GroupRules(gpus=tuple(gpus), **values)
 
     def images_for(self, groups: Collection[str]) -> list[Image]:
         """Return the images that a user in these groups may choose."""

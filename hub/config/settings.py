@@ -16,6 +16,8 @@ from hub.config.auth_settings import AuthSettings
 from hub.config.field_types import GroupNames, SecretFile, Settings, SettingsError, Size, Url, YesOrNo, list_faults
 from hub.config.hub_toml import HubToml, read_hub_toml
 
+RESTORE_MARK = ".restore-under-way"
+"""File in each volume during a restore, in the hub's first and last; `deployment/edge/prepare.py` checks it too."""
 PUBLIC_VOLUME = "volume"
 INTERNAL_SUFFIX = "-internal"  # compose.yml gives this suffix to the network without internet access
 # Docker accepts these characters in `source:target:mode`; the spawner would expand braces.

@@ -1,19 +1,18 @@
 """Culling policy: limits by group, and the time at which a lab stops.
 
-Two limits apply: the time without activity, and the age since the start. Defaults come from .env. A group of `hub.toml`
-overrides them for its members; the most generous value applies to a user in several groups.
+Two limits apply: the time without activity, and the age since the start. Defaults come from .env, and the groups of
+`hub.toml` override them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from hub.config.hub_toml import HubToml
+from hub.config.hub_toml import GroupRules, HubToml
 
-NEVER = 0
 MAX_REPORT_INTERVAL = 300  # seconds; JupyterHub's default for activity reports
 
 
@@ -21,8 +20,8 @@ MAX_REPORT_INTERVAL = 300  # seconds; JupyterHub's default for activity reports
 class Limits:
     """Limits in seconds; 0 for never."""
 
-    idle_timeout: int = NEVER
-    max_age: int = NEVER
+    idle_timeout: int = 0
+    max_age: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,25 +41,26 @@ class Lifetimes:
 
     def limits_for(self, groups: Collection[str]) -> Limits:
         """Return the limits of a user in these groups."""
-        rules = self.hub_toml.rules_for(groups)
+        rules, default = self.hub_toml.rules_for(groups), self.default
         return Limits(
-            idle_timeout=_most_generous((rule.idle_timeout for rule in rules), self.default.idle_timeout),
-            max_age=_most_generous((rule.max_age for rule in rules), self.default.max_age),
+            idle_timeout=default.idle_timeout if rules.idle_timeout is None else rules.idle_timeout,
+            max_age=default.max_age if rules.max_age is None else rules.max_age,
         )
+
+    @property
+    def _rules(self) -> list[Limits | GroupRules]:
+        return [self.default, *self.hub_toml.groups.values()]
 
     @property
     def shortest(self) -> int:
         """Return the shortest limit of any user, or 0 without limits."""
-        limits = [self.default.idle_timeout, self.default.max_age]
-        for rules in self.hub_toml.groups.values():
-            limits += [rules.idle_timeout or NEVER, rules.max_age or NEVER]
-        return min((seconds for seconds in limits if seconds), default=NEVER)
+        limits = [(rule.idle_timeout, rule.max_age) for rule in self._rules]
+        return min((seconds for pair in limits for seconds in pair if seconds), default=0)
 
     @property
     def culls_idle_labs(self) -> bool:
         """Return whether any user has an idle timeout."""
-        groups = self.hub_toml.groups.values()
-        return bool(self.default.idle_timeout) or any(rules.idle_timeout for rules in groups)
+        return any(rule.idle_timeout for rule in self._rules)
 
     @property
     def report_interval(self) -> int:
@@ -68,20 +68,11 @@ class Lifetimes:
         return max(1, min(MAX_REPORT_INTERVAL, self.shortest // 6)) if self.shortest else MAX_REPORT_INTERVAL
 
 
-def _most_generous(values: Iterable[int | None], default: int) -> int:
-    limits = [value for value in values if value is not None]
-    if not limits:
-        return default
-    return NEVER if NEVER in limits else max(limits)
-
-
 def next_stop(started: datetime, last_activity: datetime | None, limits: Limits) -> Stop | None:
     """Return when a lab stops under these limits, or None for never."""
-    stops = []
-    if limits.idle_timeout:
-        stops.append(Stop((last_activity or started) + timedelta(seconds=limits.idle_timeout), "idle"))
-    if limits.max_age:
-        stops.append(Stop(started + timedelta(seconds=limits.max_age), "age"))
+    idle = Stop((last_activity or started) + timedelta(seconds=limits.idle_timeout), "idle")
+    age = Stop(started + timedelta(seconds=limits.max_age), "age")
+    stops = [stop for stop, limit in ((idle, limits.idle_timeout), (age, limits.max_age)) if limit]
     return min(stops, key=lambda stop: stop.at, default=None)
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hub.config.hub_toml import read_hub_toml
-from hub.culler.policy import NEVER, Lifetimes, Limits, Stop, next_stop
+from hub.culler.policy import Lifetimes, Limits, Stop, next_stop
 
 MAX_INTERVAL = 60  # seconds between two rounds
 PARALLEL_STOPS = 10  # the hub waits up to ten seconds for each
@@ -95,7 +95,7 @@ def find_overdue(
     for user in users:
         limits = lifetimes.limits_for(user.get("groups", ()))
         if not reports_complete:
-            limits = replace(limits, idle_timeout=NEVER)
+            limits = replace(limits, idle_timeout=0)
         for name, server in user.get("servers", {}).items():
             if server.get("pending") or not server.get("ready") or not server.get("started"):
                 continue

@@ -1,10 +1,13 @@
 """Checks of the Docker engine and its images at the start of the hub."""
 
 import os
+from collections.abc import Collection
 from contextlib import closing
 
 import docker
-from docker.errors import DockerException
+from docker.errors import DockerException, NotFound
+
+from hub.culler.policy import Lifetimes
 
 TIMEOUT = 10  # seconds
 TRACKS_ACTIVITY_LABEL = "org.passerelle.counts-work"
@@ -27,24 +30,30 @@ def check_engine() -> None:
         ) from None
 
 
-def has_image(name: str) -> bool:
-    """Return whether the image is on this server."""
-    try:
-        with closing(docker.from_env(timeout=TIMEOUT)) as client:
-            client.images.get(name)
-    except (DockerException, OSError):
-        return False
-    return True
+def image_warnings(images: Collection[str], lifetimes: Lifetimes) -> list[str]:
+    """Return a warning for each image of `hub.toml` that is missing, or whose labs would be culled while they compute.
 
-
-def tracks_kernel_activity(name: str) -> bool:
-    """Return whether labs from this image report kernels that compute without output.
-
-    The extension in lab/Dockerfile does. The result is True if it is unknown; another check reports a missing image.
+    Labs report kernels that compute without output if their image has the extension of lab/Dockerfile.
     """
     try:
         with closing(docker.from_env(timeout=TIMEOUT)) as client:
-            labels = (client.images.get(name).attrs.get("Config") or {}).get("Labels") or {}
+            return [
+                f"the image {image} of hub.toml {fault}"
+                for image in images
+                if (fault := _fault(client, image, lifetimes))
+            ]
     except (DockerException, OSError):
-        return True
-    return bool(labels.get(TRACKS_ACTIVITY_LABEL) == "yes")
+        return []
+
+
+def _fault(client: docker.DockerClient, image: str, lifetimes: Lifetimes) -> str | None:
+    try:
+        config = client.images.get(image).attrs.get("Config") or {}
+    except NotFound:
+        return "is not on this server: pull it, or labs cannot start from it"
+    if not lifetimes.culls_idle_labs or (config.get("Labels") or {}).get(TRACKS_ACTIVITY_LABEL) == "yes":
+        return None
+    return (
+        "does not report kernels that compute without output, so the hub culls its labs as idle: build the image with "
+        "lab/Dockerfile, or give its groups a longer idle_timeout (docs/hub/labs.md)"
+    )

@@ -1,4 +1,4 @@
-"""Image profiles: the images that a user may choose, the spawn form, and the choice.
+"""Profiles: the images that a user may choose, the spawn form, and the resource limits of the user's groups.
 
 The administrator pulls or builds images in advance, so that no start waits for a registry.
 """
@@ -9,10 +9,11 @@ import html
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from docker.types import DeviceRequest
 from jupyterhub.spawner import SpawnException
 
-from hub.config.hub_toml import HubToml, Image
-from hub.culler.policy import Lifetimes
+from hub.config.field_types import parse_size
+from hub.config.hub_toml import GroupRules, HubToml, Image
 from hub.web.errors import spawn_error
 from passerelle_common.i18n import Message, gettext_noop
 
@@ -122,13 +123,25 @@ def user_groups(lab: Any) -> frozenset[str]:
     return frozenset(group.name for group in lab.user.groups)
 
 
-def without_activity_tracking(
-    images: Collection[str], tracks_kernel_activity: Callable[[str], bool], lifetimes: Lifetimes
-) -> list[str]:
-    """Return the images whose labs would be culled as idle during a computation without output."""
-    return [image for image in images if lifetimes.culls_idle_labs and not tracks_kernel_activity(image)]
+def build_host_config(rules: GroupRules) -> dict[str, Any]:
+    """Return the container's host configuration for limits that have no spawner trait."""
+    config: dict[str, Any] = {}
+    if rules.memory:
+        config["memswap_limit"] = parse_size(rules.memory)  # memory and swap together, so no swap
+    if rules.processes:
+        config["pids_limit"] = rules.processes
+    if rules.gpus:
+        config["device_requests"] = [DeviceRequest(device_ids=list(rules.gpus), capabilities=[["gpu"]])]
+    return config
 
 
-def missing_images(images: Collection[str], has_image: Callable[[str], bool]) -> list[str]:
-    """Return the images that are not on this server."""
-    return [image for image in images if not has_image(image)]
+def limit_by_group(hub_toml: HubToml) -> Callable[[Any], None]:
+    """Return a hook for `Lab.before_start` that applies the limits of the user's groups."""
+
+    def before_start(lab: Any) -> None:
+        rules = hub_toml.rules_for(user_groups(lab))
+        lab.mem_limit = parse_size(rules.memory) if rules.memory else lab.mem_limit
+        lab.cpu_limit = rules.cpu or lab.cpu_limit
+        lab.extra_host_config = {**lab.extra_host_config, **build_host_config(rules)}
+
+    return before_start

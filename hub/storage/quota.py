@@ -104,8 +104,8 @@ def ledger_in(data_dir: Path) -> Ledger:
 
 def limit_of(groups: Collection[str], declared: HubToml, default: str) -> int | None:
     """Return the limit of a user's home in bytes: the largest of their groups' limits, else the default."""
-    of_groups = [parse_size(rules.quota) for rules in declared.rules_for(groups) if rules.quota]
-    return max(of_groups, default=parse_size(default) if default else None)
+    quota = declared.rules_for(groups).quota or default
+    return parse_size(quota) if quota else None
 
 
 def over_limit_message(used: int, limit: int) -> Message:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from jupyterhub.proxy import Proxy
 
-from hub.base_config import configure_hub
-from hub.config.conf_d import load_conf_d
+from hub.base_config import configure_hub, load_conf_d
 from hub.config.field_types import SettingsError
 from hub.config.settings import HubSettings, load_settings
 

@@ -21,7 +21,7 @@ from typing import Any
 from hub.administration import AdministrationError
 from hub.administration.worker import runtime
 from hub.administration.worker.runtime import emit
-from hub.config.restore_marker import MARK
+from hub.config.settings import RESTORE_MARK
 from hub.storage.quota import format_size
 from passerelle_common.atomic_write import atomic_write
 
@@ -101,7 +101,7 @@ def create_snapshot(
     unread: dict[str, None] = {}  # restic reports some files twice
     summary: dict[str, Any] = {}
     # A user's file with the name of a restore's marker must not replace the marker.
-    patterns = [*exclude, f"{runtime.VOLUMES}/*/*/{MARK}"]
+    patterns = [*exclude, f"{runtime.VOLUMES}/*/*/{RESTORE_MARK}"]
     options = [f"--tag={tag}" for tag in tags] + [f"--exclude={pattern}" for pattern in patterns]
     sources = [f"--host={project}", "--group-by=host,tags", "--one-file-system", *options, "--", *map(str, folders)]
     for message in _stream("backup", *sources, allowed=UNREAD_FILES):

@@ -21,12 +21,12 @@ from hub.administration.worker.backup import DATABASES, FULL, allocated_bytes
 from hub.administration.worker.manifest import DatabaseCopy, Manifest, read_manifest
 from hub.administration.worker.runtime import emit
 from hub.administration.worker.settings import changed_settings, check_no_demo_users, check_project
-from hub.config.restore_marker import MARK
+from hub.config.settings import RESTORE_MARK
 from hub.storage.quota import format_size
 
 HUB_DATABASE = "service/hub-data"
 EMPTIED = "emptied"  # line in a marker: the volume contains nothing but restored files
-KEPT_NAMES = (MARK, "lost+found")
+KEPT_NAMES = (RESTORE_MARK, "lost+found")
 
 
 def describe(project: str, snapshot: str, only_databases: bool, home: str) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def restore(
         _put_database(runtime.VOLUMES / copy.place, copy)
     # All at the very end: a second run would otherwise take a finished volume for other data.
     for place in reversed(order):
-        (runtime.VOLUMES / place / MARK).unlink(missing_ok=True)
+        (runtime.VOLUMES / place / RESTORE_MARK).unlink(missing_ok=True)
 
 
 def extract_settings(snapshot: str) -> list[str]:
@@ -167,7 +167,7 @@ def _put_database(folder: Path, copy: DatabaseCopy) -> None:
 
 def _mark(folder: Path, snapshot: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    mark = folder / MARK
+    mark = folder / RESTORE_MARK
     if _mark_lines(folder)[:1] != [snapshot]:
         mark.unlink(missing_ok=True)
         mark.touch(mode=0o600)
@@ -176,7 +176,7 @@ def _mark(folder: Path, snapshot: str) -> None:
 
 def _mark_lines(folder: Path) -> list[str]:
     """Return the snapshot of an unfinished restore, and `EMPTIED`; only root's marker counts, not a user's file."""
-    mark = folder / MARK
+    mark = folder / RESTORE_MARK
     if mark.is_symlink() or not mark.is_file() or mark.lstat().st_uid != 0:
         return []
     return mark.read_text(encoding="ascii", errors="replace").split()
@@ -201,7 +201,7 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-    with (folder / MARK).open("a", encoding="ascii") as stream:
+    with (folder / RESTORE_MARK).open("a", encoding="ascii") as stream:
         stream.write(f"{EMPTIED}\n")
         stream.flush()
         os.fsync(stream.fileno())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deployment.edge import prepare
-from hub.config.restore_marker import MARK
+from hub.config.settings import RESTORE_MARK
 
 SCRIPT = Path(prepare.__file__)
 
@@ -44,9 +44,9 @@ def test_unfinished_restore_stops_preparation(
 ) -> None:
     environ["METRICS_DIR"] = str(tmp_path / "metrics")
     Path(environ[of]).mkdir()
-    Path(environ[of], MARK).touch()
+    Path(environ[of], RESTORE_MARK).touch()
     assert "a restore into this project was interrupted" in fault(environ, capsys)
-    assert contents(environ[of]) == {MARK: b""}
+    assert contents(environ[of]) == {RESTORE_MARK: b""}
 
 
 # ── Secrets ──────────────────────────────────────────────────────────────────────────────────────────────────

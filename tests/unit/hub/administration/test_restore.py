@@ -16,7 +16,7 @@ from hub.administration.worker import restore, runtime
 from hub.administration.worker.archives import archive_home
 from hub.administration.worker.manifest import Manifest, parse_manifest, read_manifest
 from hub.administration.worker.restore import describe, find_snapshot
-from hub.config.restore_marker import MARK, restore_in_progress
+from hub.config.settings import RESTORE_MARK
 from tests.support.hub.backups import backup, file_names, write
 from tests.support.hub.volumes import filled, volumes
 
@@ -86,7 +86,7 @@ def test_interrupted_restore_continues(filled: Path, monkeypatch: pytest.MonkeyP
 
     assert (filled / "home/bob/kept.txt").read_text() == "kept"
     assert (filled / "service/hub-data/jupyterhub.sqlite").exists()
-    assert list(filled.rglob(MARK)) == []
+    assert list(filled.rglob(RESTORE_MARK)) == []
 
 
 def test_hub_volume_is_marked_first_and_unmarked_last(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,14 +104,14 @@ def test_hub_volume_is_marked_first_and_unmarked_last(filled: Path, monkeypatch:
         patch.setattr(restore, "_mark", mark_and_interrupt)
         with pytest.raises(KeyboardInterrupt):
             run_restore(snapshot)
-    assert restore_in_progress(hub_data)
+    assert (hub_data / RESTORE_MARK).exists()
 
     unlink = Path.unlink
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", lambda path, **options: (unlinked.append(path), unlink(path, **options)))
         run_restore(snapshot)
-    assert [path for path in unlinked if path.name == MARK][-1].parent == hub_data
-    assert restore_in_progress(hub_data) is None
+    assert [path for path in unlinked if path.name == RESTORE_MARK][-1].parent == hub_data
+    assert not (hub_data / RESTORE_MARK).exists()
 
 
 def test_partial_restore_blocks_another_backup(
@@ -130,17 +130,17 @@ def test_partial_restore_blocks_another_backup(
         run_restore(second)
     assert (filled / "home/bob/kept.txt").exists()
     run_restore(second, force=True)
-    assert list(filled.rglob(MARK)) == []
+    assert list(filled.rglob(RESTORE_MARK)) == []
 
 
 def test_marker_of_a_user_does_not_count(filled: Path) -> None:
-    marker = write(filled / f"home/bob/{MARK}")
+    marker = write(filled / f"home/bob/{RESTORE_MARK}")
     snapshot = backup()
     marker.write_text(f"{snapshot}\nemptied\n")
     os.chown(marker, 1000, 1000)
     with pytest.raises(AdministrationError, match="home/bob is not empty"):
         run_restore(snapshot)
-    assert MARK not in file_names(snapshot, filled / "home")
+    assert RESTORE_MARK not in file_names(snapshot, filled / "home")
 
 
 def test_existing_data_is_overwritten_only_with_force(filled: Path) -> None:
@@ -149,7 +149,7 @@ def test_existing_data_is_overwritten_only_with_force(filled: Path) -> None:
     with pytest.raises(AdministrationError, match="home/bob is not empty: nothing was written"):
         run_restore(snapshot)
     assert (filled / "home/bob/later.txt").exists()
-    assert list(filled.rglob(MARK)) == []
+    assert list(filled.rglob(RESTORE_MARK)) == []
     run_restore(snapshot, force=True)
 
     assert not (filled / "home/bob/later.txt").exists()
@@ -167,7 +167,7 @@ def test_damaged_backup_is_rejected_before_anything_is_written(filled: Path) -> 
     with pytest.raises(AdministrationError, match="restic: "):
         run_restore(snapshot, force=True)
     assert (filled / "home/bob/kept.txt").exists()
-    assert list(filled.rglob(MARK)) == []
+    assert list(filled.rglob(RESTORE_MARK)) == []
 
 
 def test_one_home_is_restored_while_others_stay(filled: Path, described: Callable[..., dict[str, Any]]) -> None:

@@ -8,8 +8,8 @@ import pytest
 from traitlets import import_item
 from traitlets.config import Config
 
-from hub.auth.account_binding import IDENTITY, is_other_account
 from hub.auth.configure import AUTHENTICATORS
+from hub.auth.oauth import IDENTITY, is_other_account
 
 PROVIDER = "https://sso.example.org"
 

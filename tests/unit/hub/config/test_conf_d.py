@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
-from hub.config.conf_d import load_conf_d
+from hub.base_config import load_conf_d
 from hub.config.field_types import SettingsError
 
 

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,15 +12,13 @@ from jupyterhub.spawner import SpawnException
 
 from hub.config.hub_toml import GroupRules, HubToml, Image
 from hub.culler.policy import Lifetimes, Limits
-from hub.spawner.docker_checks import TRACKS_ACTIVITY_LABEL, tracks_kernel_activity
+from hub.spawner.docker_checks import TRACKS_ACTIVITY_LABEL, image_warnings
 from hub.spawner.profiles import (
     ImageChoice,
     available_images,
     choose_image,
-    missing_images,
     options_from_form,
     render_options_form,
-    without_activity_tracking,
 )
 from tests.support.docker.recording_engine import RecordingEngine
 
@@ -171,44 +170,62 @@ def test_image_names_are_unique() -> None:
         HubToml(images=(PYTHON, Image(name="Python", image="other")))
 
 
-def test_missing_images_are_listed() -> None:
-    assert missing_images(["a", "b", "c"], {"b"}.__contains__) == ["a", "c"]
+TRACKING = (200, {"Id": "1", "Config": {"Labels": {TRACKS_ACTIVITY_LABEL: "yes"}}})
+OTHER = (200, {"Id": "1", "Config": {"Labels": {"maintainer": "Jupyter"}}})
+IDLE_LABS = Lifetimes(Limits(idle_timeout=3600), HubToml())
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingEngine]:
+    with RecordingEngine() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
+        yield server
+        server.shutdown()
+
+
+def test_missing_images_are_listed(engine: RecordingEngine) -> None:
+    missing = (404, {"message": "No such image"})
+    engine.answers |= {"/images/a/json": [missing], "/images/b/json": [TRACKING], "/images/c/json": [missing]}
+    first, second = image_warnings(["a", "b", "c"], IDLE_LABS)
+    assert "the image a of hub.toml is not on this server" in first
+    assert "the image c of hub.toml is not on this server" in second
+
+
+def test_unresponsive_engine_gives_no_image_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    assert image_warnings(["a"], IDLE_LABS) == []
 
 
 @pytest.mark.parametrize(
     ("default", "groups", "listed"),
     [
-        (Limits(idle_timeout=3600), {}, ["theirs"]),
-        (Limits(), {"students": GroupRules(idle_timeout=600)}, ["theirs"]),
-        (Limits(max_age=3600), {"students": GroupRules(idle_timeout=0)}, []),  # no lab is culled as idle
+        (Limits(idle_timeout=3600), {}, 1),
+        (Limits(), {"students": GroupRules(idle_timeout=600)}, 1),
+        (Limits(max_age=3600), {"students": GroupRules(idle_timeout=0)}, 0),  # no lab is culled as idle
     ],
 )
 def test_images_without_activity_tracking_are_listed(
-    default: Limits, groups: dict[str, GroupRules], listed: list[str]
+    engine: RecordingEngine, default: Limits, groups: dict[str, GroupRules], listed: int
 ) -> None:
-    lifetimes = Lifetimes(default, HubToml(groups=groups))
-    assert without_activity_tracking(["ours", "theirs"], {"ours"}.__contains__, lifetimes) == listed
+    engine.answers |= {"/images/ours/json": [TRACKING], "/images/theirs/json": [OTHER]}
+    warnings = image_warnings(["ours", "theirs"], Lifetimes(default, HubToml(groups=groups)))
+    assert len([text for text in warnings if "the image theirs of hub.toml does not report kernels" in text]) == listed
+    assert len(warnings) == listed
 
 
 @pytest.mark.parametrize(
     ("answer", "tracks"),
     [
-        ((200, {"Id": "1", "Config": {"Labels": {TRACKS_ACTIVITY_LABEL: "yes"}}}), True),
-        ((200, {"Id": "1", "Config": {"Labels": {"maintainer": "Jupyter"}}}), False),
+        (TRACKING, True),
+        (OTHER, False),
         ((200, {"Id": "1", "Config": {"Labels": None}}), False),
         ((200, {"Id": "1", "Config": None}), False),
-        ((404, {"message": "No such image"}), True),  # reported by another check
     ],
 )
-def test_image_label_shows_activity_tracking(
-    monkeypatch: pytest.MonkeyPatch, answer: tuple[int, object], tracks: bool
-) -> None:
-    with RecordingEngine() as engine:
-        threading.Thread(target=engine.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{engine.server_port}")
-        engine.answers["/images/one/json"] = [answer]
-        assert tracks_kernel_activity("one") is tracks
-        engine.shutdown()
+def test_image_label_shows_activity_tracking(engine: RecordingEngine, answer: tuple[int, object], tracks: bool) -> None:
+    engine.answers["/images/one/json"] = [answer]
+    assert (image_warnings(["one"], IDLE_LABS) == []) is tracks
 
 
 def test_lab_dockerfile_sets_activity_label() -> None:

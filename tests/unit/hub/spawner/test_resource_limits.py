@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hub.config.hub_toml import GroupRules, HubToml
-from hub.spawner.resource_limits import ResourceLimits, build_host_config, limit_by_group, merge_rules
+from hub.spawner.profiles import build_host_config, limit_by_group
 
 G = 1024**3
 HUB_TOML = HubToml(
@@ -19,32 +19,28 @@ HUB_TOML = HubToml(
 )
 
 
-def limits(*groups: str) -> ResourceLimits:
-    return merge_rules(HUB_TOML.rules_for(groups))
-
-
 @pytest.mark.parametrize(
     ("groups", "expected"),
     [
-        ((), ResourceLimits()),
-        (("visitors",), ResourceLimits()),
-        (("students",), ResourceLimits(G, 0.5, 128)),
-        (("staff",), ResourceLimits(8 * G, 2, None)),
-        (("students", "staff"), ResourceLimits(8 * G, 2, 128)),
-        (("staff", "students"), ResourceLimits(8 * G, 2, 128)),
-        (("speech", "vision"), ResourceLimits(G // 2, None, None, ("0", "1", "GPU-7f"))),
+        ((), GroupRules()),
+        (("visitors",), GroupRules()),
+        (("students",), GroupRules(memory="1G", cpu=0.5, processes=128)),
+        (("staff",), GroupRules(memory="8G", cpu=2)),
+        (("students", "staff"), GroupRules(memory="8G", cpu=2, processes=128)),
+        (("staff", "students"), GroupRules(memory="8G", cpu=2, processes=128)),
+        (("speech", "vision"), GroupRules(memory="512M", gpus=("0", "1", "GPU-7f"))),
     ],
 )
-def test_most_generous_group_limit_applies(groups: tuple[str, ...], expected: ResourceLimits) -> None:
-    assert limits(*groups) == expected
+def test_most_generous_group_limit_applies(groups: tuple[str, ...], expected: GroupRules) -> None:
+    assert HUB_TOML.rules_for(groups) == expected
 
 
 def test_memory_limit_allows_no_swap() -> None:
-    assert build_host_config(ResourceLimits(memory=G)) == {"memswap_limit": G}
+    assert build_host_config(GroupRules(memory="1G")) == {"memswap_limit": G}
 
 
 def test_gpus_are_requested_by_id() -> None:
-    (request,) = build_host_config(limits("vision"))["device_requests"]
+    (request,) = build_host_config(HUB_TOML.rules_for(("vision",)))["device_requests"]
     assert request["DeviceIDs"] == ["0", "1"]
     assert request["Count"] == 0, "a count would give all users the first devices"
     assert request["Capabilities"] == [["gpu"]]

@@ -17,7 +17,7 @@ from jupyterhub.utils import format_exception
 
 from hub.config.hub_toml import GroupRules, HubToml
 from hub.spawner.docker import STOP_TIMEOUT, Lab
-from hub.spawner.resource_limits import limit_by_group
+from hub.spawner.profiles import limit_by_group
 from tests.support.docker.recording_engine import NETWORK, RecordingEngine
 
 
