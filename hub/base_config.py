@@ -20,9 +20,7 @@ from hub.config.settings import RESTORE_MARK, HubSettings
 from hub.culler import api
 from hub.culler.policy import Lifetimes, Limits
 from hub.web import rendering, terms_handlers
-from hub.web.announcements import Announcement
-from hub.web.terms import TermsInForce
-from hub.web.terms_store import acceptances_in
+from hub.web.terms import Acceptances, TermsInForce
 
 CULLER_SCOPES = [
     "list:users",
@@ -95,12 +93,11 @@ def _configure_proxy(c: Any, settings: HubSettings) -> None:
 def _configure_pages_and_culling(c: Any, settings: HubSettings) -> None:
     server, notices, cull = settings.server, settings.notices, settings.cull
     lifetimes = Lifetimes(Limits(cull.idle_timeout, cull.max_age), settings.config_file.content)
-    announcement = Announcement(notices.announcement, notices.folder)
+    announcement = rendering.Announcement(notices.announcement, notices.folder)
     routes = api.routes_of(lifetimes, cull.warning, announcement)
     if notices.terms_file and notices.folder:
-        gate = terms_handlers.TermsGate(
-            TermsInForce(notices.folder, notices.terms_file), acceptances_in(server.data_dir)
-        )
+        in_force = TermsInForce(notices.folder, notices.terms_file)
+        gate = terms_handlers.TermsGate(in_force, Acceptances(server.data_dir))
         routes += terms_handlers.routes_of(gate)
         c.LifecycleMixin.check_terms = lambda user: gate.check(user, f"{server.public_url}/hub/terms")
     rendering.init_templates(announcement, notices.support_contact)

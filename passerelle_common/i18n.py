@@ -20,14 +20,7 @@ MAX_ACCEPTED_LANGUAGES = 20
 
 
 def gettext_noop(message: str) -> str:
-    """Mark a message for extraction and return it unchanged.
-
-    Args:
-        message: English text; facts stand in it as `%(name)s`.
-
-    Returns:
-        The same text.
-    """
+    """Mark an English message, with facts as `%(name)s`, for extraction and return it unchanged."""
     return message
 
 
@@ -43,14 +36,7 @@ class Message:
         return self.translate(SOURCE_LANGUAGE)
 
     def translate(self, language: str) -> str:
-        """Return the message in a language.
-
-        Args:
-            language: One of `LANGUAGES`; any other is treated as English.
-
-        Returns:
-            The translation with the facts filled in, or the English text if there is none.
-        """
+        """Return the message in a language; see `translate`."""
         return translate(self.msgid, language, **self.facts)
 
 
@@ -84,14 +70,7 @@ def is_translated(msgid: str, language: str) -> bool:
 
 
 def negotiate_language(accept_language: str) -> str:
-    """Choose the language for a request.
-
-    Args:
-        accept_language: The value of its `Accept-Language` header (RFC 9110 §12.5.4).
-
-    Returns:
-        The best match of `LANGUAGES`, or English.
-    """
+    """Return the best match of `LANGUAGES` for an `Accept-Language` header (RFC 9110 §12.5.4), or English."""
     candidates = []
     for position, item in enumerate(accept_language.split(",")[:MAX_ACCEPTED_LANGUAGES]):
         tag, _, parameter = item.strip().partition(";")

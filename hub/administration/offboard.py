@@ -16,8 +16,8 @@ from hub.administration.hub_api import HubApi
 from hub.administration.users import database_path
 from hub.administration.volume_names import Volume, escape, volume_of
 from hub.administration.worker_container import MissingPathError, WorkerMounts, run_worker
-from hub.storage.quota import format_size, ledger_in
-from hub.web.terms_store import acceptances_in
+from hub.storage.quota import Ledger, format_size
+from hub.web.terms import Acceptances
 
 BRIDGE = "bridge"
 
@@ -173,14 +173,14 @@ def end_access(engine: Engine, user: str) -> None:
 def has_records(engine: Engine, user: str) -> bool:
     """Return whether the hub has accepted terms or a measured size of a user's home."""
     data_dir = database_path().parent
-    return acceptances_in(data_dir).has_any(user) or ledger_in(data_dir).has(_home_name(engine, user))
+    return Acceptances(data_dir).has_any(user) or Ledger(data_dir).has(_home_name(engine, user))
 
 
 def delete_records(engine: Engine, user: str) -> None:
     """Delete a user's accepted terms and the measured size of the home."""
     data_dir = database_path().parent
-    acceptances_in(data_dir).delete(user)
-    ledger_in(data_dir).delete(_home_name(engine, user))
+    Acceptances(data_dir).delete(user)
+    Ledger(data_dir).delete(_home_name(engine, user))
 
 
 def print_archives(engine: Engine, where: str, *, purge: bool, expired_only: bool, as_json: bool) -> None:

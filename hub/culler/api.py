@@ -17,8 +17,7 @@ from tornado import web
 
 from hub.auth.refresh import lab_token_ids
 from hub.culler.policy import Lifetimes, next_stop
-from hub.web.announcements import Announcement
-from hub.web.rendering import Route, request_language
+from hub.web.rendering import Announcement, Route, request_language
 
 
 class LabTokenMixin(APIHandler):  # type: ignore[misc]  # JupyterHub carries no types

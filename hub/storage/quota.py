@@ -6,11 +6,12 @@ cleanup mode, a small lab for half an hour, lets the owner delete files.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from hub.config.field_types import parse_size
 from hub.config.hub_toml import HubToml
@@ -45,27 +46,27 @@ class Usage:
     lab_running: bool = False
 
 
+_USAGE = TypeAdapter(Usage)
+
+
 class Ledger:
     """The measured sizes: one small file for each home, replaced atomically. It may be deleted at any time."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "homes"
 
     def read(self, volume: str) -> Usage | None:
         """Return the last measurement, or None if there is no readable one."""
         try:
-            found = json.loads(self._path(volume).read_text(encoding="utf-8"))
-            return Usage(
-                int(found["used"]), float(found["measured_at"]), bool(found["complete"]), bool(found["lab_running"])
-            )
-        except (OSError, ValueError, KeyError, TypeError):
+            return _USAGE.validate_json(self._path(volume).read_bytes())
+        except (OSError, ValueError):
             return None
 
     def write(self, volume: str, usage: Usage) -> None:
         """Replace the measurement of a home."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with atomic_write(self._path(volume)) as stream:
-            stream.write(json.dumps(asdict(usage)).encode())
+            stream.write(_USAGE.dump_json(usage))
 
     def has(self, volume: str) -> bool:
         """Return whether there is a file for a home, readable or not."""
@@ -84,22 +85,13 @@ class Ledger:
             lab_running: Whether a lab ran meanwhile.
         """
         before = self.read(volume)
-        usage = Usage(
-            used=used if used is not None else before.used if before else 0,
-            measured_at=time.time(),
-            complete=used is not None,
-            lab_running=lab_running,
-        )
+        size = used if used is not None else before.used if before else 0
+        usage = Usage(size, time.time(), complete=used is not None, lab_running=lab_running)
         self.write(volume, usage)
         return usage
 
     def _path(self, volume: str) -> Path:
         return self._folder / f"{volume}.json"
-
-
-def ledger_in(data_dir: Path) -> Ledger:
-    """Return the ledger in the hub's data folder."""
-    return Ledger(data_dir / "homes")
 
 
 def limit_of(groups: Collection[str], declared: HubToml, default: str) -> int | None:

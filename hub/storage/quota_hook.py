@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from jupyterhub.spawner import SpawnException
@@ -10,15 +11,7 @@ from jupyterhub.spawner import SpawnException
 from hub.config.hub_toml import HubToml
 from hub.config.settings import StorageSettings
 from hub.spawner.docker import Lab
-from hub.storage.quota import (
-    CLEANUP_CPU,
-    CLEANUP_MEMORY,
-    CLEANUP_SECONDS,
-    Ledger,
-    ledger_in,
-    limit_of,
-    over_limit_message,
-)
+from hub.storage.quota import CLEANUP_CPU, CLEANUP_MEMORY, CLEANUP_SECONDS, Ledger, limit_of, over_limit_message
 from hub.storage.volumes import ToolError, Volumes
 from hub.web.errors import spawn_error
 from passerelle_common.i18n import Message
@@ -28,41 +21,42 @@ CLEANUP_ARGUMENT = "opt-cleanup"
 MEASUREMENT_TIMEOUT = 15  # seconds
 
 
+@dataclass(frozen=True)
 class QuotaHook:
     """Rejects a start whose home is over its limit, unless the user requested cleanup mode."""
 
-    def __init__(self, ledger: Ledger, volumes: Volumes, declared: HubToml, default_limit: str) -> None:
-        self._ledger = ledger
-        self._volumes = volumes
-        self._declared = declared
-        self._default_limit = default_limit
+    ledger: Ledger
+    volumes: Volumes
+    declared: HubToml
+    default_limit: str
 
     async def before_start(self, lab: Lab) -> None:
         """Check the home; see `Lab.before_start`."""
-        limit = limit_of({group.name for group in lab.user.groups}, self._declared, self._default_limit)
+        limit = limit_of({group.name for group in lab.user.groups}, self.declared, self.default_limit)
         if limit is None:
             return
         lab.environment = {**lab.environment, "PASSERELLE_HOME_QUOTA": str(limit)}
-        home = f"{self._volumes.project}-home-{lab.escaped_name}"
+        home = f"{self.volumes.project}-home-{lab.escaped_name}"
         used = await self._used(home, limit, lab)
         if used <= limit:
             return
-        if not is_cleanup_requested(lab):
+        # An argument of the request, because JupyterHub stores a start's options for the next one.
+        if lab.handler is None or lab.handler.get_query_argument(CLEANUP_ARGUMENT, "") != "yes":
             server = f"{quote(lab.user.name, safe='@')}/{lab.name}".rstrip("/")
             cleanup_url = f"{lab.hub.base_url}spawn/{server}?{CLEANUP_ARGUMENT}=yes"
             raise quota_error(over_limit_message(used, limit), cleanup_url)
-        apply_cleanup_mode(lab)
+        _apply_cleanup_mode(lab)
 
     async def _used(self, home: str, limit: int, lab: Lab) -> int:
-        known = self._ledger.read(home)
+        known = self.ledger.read(home)
         if known is None or known.used <= limit:
             return known.used if known else 0
         try:
-            size = await asyncio.to_thread(self._volumes.size, home, MEASUREMENT_TIMEOUT)
+            size = await asyncio.to_thread(self.volumes.size, home, MEASUREMENT_TIMEOUT)
         except ToolError as error:
             lab.log.warning("Using the previous size of %s: %s", home, error)
             return known.used
-        return self._ledger.record(home, size, lab_running=False).used
+        return self.ledger.record(home, size, lab_running=False).used
 
 
 def quota_error(message: Message, cleanup_url: str) -> SpawnException:
@@ -72,15 +66,7 @@ def quota_error(message: Message, cleanup_url: str) -> SpawnException:
     return error
 
 
-def is_cleanup_requested(lab: Lab) -> bool:
-    """Return whether the user followed the link to cleanup mode.
-
-    The link sets an argument of the request, because JupyterHub stores a start's options for the next one.
-    """
-    return lab.handler is not None and lab.handler.get_query_argument(CLEANUP_ARGUMENT, "") == "yes"
-
-
-def apply_cleanup_mode(lab: Lab) -> None:
+def _apply_cleanup_mode(lab: Lab) -> None:
     """Limit the lab's memory, processor time and duration; the lab ends by itself."""
     lab.mem_limit = CLEANUP_MEMORY
     lab.cpu_limit = min(lab.cpu_limit or CLEANUP_CPU, CLEANUP_CPU)
@@ -94,4 +80,4 @@ def apply_cleanup_mode(lab: Lab) -> None:
 def build_quota_hook(storage: StorageSettings, hub_toml: HubToml) -> QuotaHook:
     """Build the check from the settings."""
     volumes = Volumes(storage.project, storage.tool_image)
-    return QuotaHook(ledger_in(storage.data_dir), volumes, hub_toml, storage.home_quota or "")
+    return QuotaHook(Ledger(storage.data_dir), volumes, hub_toml, storage.home_quota or "")

@@ -70,9 +70,8 @@ class SharedFolders:
     def before_start(self, lab: Lab) -> None:
         """Mount the folders of the user's current groups; see `Lab.before_start`."""
         mounts = self.mounts_of({group.name for group in lab.user.groups})
-        lab.volumes = {
-            **lab.volumes,
-            **{mount.source: {"bind": mount.target, "mode": "rw" if mount.writable else "ro"} for mount in mounts},
+        lab.volumes = lab.volumes | {
+            mount.source: {"bind": mount.target, "mode": "rw" if mount.writable else "ro"} for mount in mounts
         }
         if any(mount.writable for mount in mounts):
             groups = [*lab.extra_host_config.get("group_add", []), str(SHARED_GID)]

@@ -19,7 +19,7 @@ from requests.exceptions import RequestException
 
 from hub.config.field_types import SettingsError
 from hub.config.settings import VolumeServiceSettings, load_settings
-from hub.storage.quota import Ledger, Usage, ledger_in
+from hub.storage.quota import Ledger, Usage
 from hub.storage.shared_folders import build_shared_folders
 from hub.storage.volumes import ToolError, Volumes
 
@@ -32,13 +32,8 @@ RETRY_DELAY = 60
 
 # JupyterHub passes a service no other part of its environment.
 _ENVIRONMENT = (
-    "PROJECT_NAME",
-    "HUB_CONFIG_FILE",
-    "LAB_PUBLIC_FOLDER",
-    "AUTH_ADMIN_GROUPS",
-    "TOOL_IMAGE",
-    "HUB_DATA_DIR",
-    "DOCKER_HOST",
+    *("PROJECT_NAME", "HUB_CONFIG_FILE", "LAB_PUBLIC_FOLDER", "AUTH_ADMIN_GROUPS"),
+    *("TOOL_IMAGE", "HUB_DATA_DIR", "DOCKER_HOST"),
 )
 
 log = logging.getLogger("volumes")
@@ -59,14 +54,9 @@ class MeasurementSchedule:
             running: Those in which a lab runs.
             now: Seconds since the epoch.
         """
-        due: list[tuple[int, str]] = []
-        for home in homes:
-            rank = self._rank(home, running=home in running, now=now)
-            if rank is not None:
-                due.append((rank, home))
-        for home in running:
-            self.running_since.setdefault(home, now)
-        return min(due)[1] if due else None
+        ranks = {home: self._rank(home, running=home in running, now=now) for home in homes}
+        self.running_since = dict.fromkeys(running, now) | self.running_since
+        return min(((rank, home) for home, rank in ranks.items() if rank is not None), default=(0, None))[1]
 
     def finish(self, home: str, *, running: bool) -> None:
         """Note that a home was measured, or that the attempt failed."""
@@ -91,11 +81,11 @@ def measure_next(volumes: Volumes, ledger: Ledger, schedule: MeasurementSchedule
     home = schedule.next(volumes.homes(), running, time.time())
     if home is None:
         return False
-    used = None
     try:
         used = volumes.size(home, MEASUREMENT_TIMEOUT)
     except ToolError as error:
         log.warning("%s; retrying later", error)
+        used = None
     ledger.record(home, used, lab_running=home in running)
     schedule.finish(home, running=home in running)
     return True
@@ -139,11 +129,11 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(str(error))
     # The hub ends its services by these signals; a traceback in the log would look like an error.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     storage = settings.storage
     shared = build_shared_folders(storage, settings.config_file.content)
-    run(Volumes(storage.project, storage.tool_image), ledger_in(storage.data_dir), shared.volumes())
+    run(Volumes(storage.project, storage.tool_image), Ledger(storage.data_dir), shared.volumes())
 
 
 if __name__ == "__main__":

@@ -58,18 +58,7 @@ class Volumes:
         self._run(command, binds, ["CHOWN", "FOWNER", "FSETID", "DAC_READ_SEARCH"], SHARE_TIMEOUT)
 
     def size(self, name: str, timeout: int) -> int:
-        """Measure a volume.
-
-        Args:
-            name: The volume.
-            timeout: Seconds after which the measurement is killed.
-
-        Returns:
-            Bytes on the disk; 0 for a volume that does not exist.
-
-        Raises:
-            ToolError: If the measurement failed or timed out.
-        """
+        """Return the bytes on the disk, 0 for a missing volume; raise ToolError after `timeout` seconds."""
         try:
             self.client.volumes.get(name)
         except NotFound:  # mounting it would create it

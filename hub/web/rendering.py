@@ -5,8 +5,11 @@ JupyterHub passes no request to its templates, so the namespace that every handl
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http.client import responses
+from pathlib import Path
 from typing import Any
 
 from jupyterhub import handlers
@@ -16,10 +19,11 @@ from jupyterhub.utils import utcnow
 from tornado.httputil import HTTPServerRequest
 
 from hub.auth.oauth import SPENT
-from hub.web.announcements import Announcement
 from hub.web.errors import error_text, spawn_error_text
 from passerelle_common.i18n import gettext_noop, negotiate_language, translate
 
+log = logging.getLogger("announcements")
+MAX_LENGTH = 4000  # characters of an announcement: every page carries the text
 Route = tuple[str, type[Any], dict[str, Any]]
 
 STATUS_PHRASES = (
@@ -34,6 +38,36 @@ STATUS_PHRASES = (
 
 _jupyterhub_namespace: Callable[[Any], dict[str, Any]] = BaseHandler.template_namespace.fget
 _jupyterhub_routes: list[Any] = list(handlers.default_handlers)
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """The announcement on every page: the text of HUB_ANNOUNCEMENT, and the folder of the files that replace it.
+
+    A file is `announcement.txt`, or `announcement.fr.txt` for pages in French. It is read for every page, so that a
+    change needs no restart. It is text, never markup: templates escape it.
+    """
+
+    setting: str = ""
+    folder: Path | None = None
+
+    def in_language(self, language: str) -> str:
+        """Return the current text in a language; empty if there is none."""
+        names = (f"announcement.{language}.txt", "announcement.txt")
+        return next((text for name in names if (text := self._read(name))), self.setting)
+
+    def _read(self, name: str) -> str:
+        if self.folder is None:
+            return ""
+        try:
+            with (self.folder / name).open(encoding="utf-8", errors="replace") as file:
+                text = file.read(MAX_LENGTH + 1).strip()
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            log.warning("%s is not shown, it cannot be read: %s", name, error.strerror)
+            return ""
+        return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"
 
 
 def request_language(request: HTTPServerRequest) -> str:

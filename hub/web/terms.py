@@ -1,4 +1,4 @@
-"""The terms of use: their texts, their version, and their rendering.
+"""The terms of use: their texts, their version, their rendering, and the acceptances of users.
 
 HUB_TERMS_FILE names a file among the notices, `terms.md` or `terms.txt`. Files such as `terms.fr.md` beside it are
 translations. The version is a hash of all texts, so that an acceptance refers to exactly what the user could read.
@@ -7,9 +7,13 @@ translations. The version is a hash of all texts, so that an acceptance refers t
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -21,6 +25,12 @@ from passerelle_common.i18n import LANGUAGES
 MAX_SIZE = 200_000  # bytes
 DEFAULT_TEXT = ""  # key of the text for languages without a translation
 log = logging.getLogger("terms")
+LOCK_TIMEOUT = 5  # seconds
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS terms (version TEXT PRIMARY KEY, texts TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS acceptance (user TEXT NOT NULL, version TEXT NOT NULL REFERENCES terms,"
+    " accepted_at TEXT NOT NULL, PRIMARY KEY (user, version))",
+)
 # No HTML, pictures or links other than web and mail addresses: the page must load nothing from other sites.
 _markdown = MarkdownIt("js-default").disable(["image", "linkify"])
 
@@ -94,3 +104,63 @@ class TermsInForce:
         except (OSError, ValueError) as error:
             log.error("the terms of use cannot be read, the previous version stays in force: %s", error)
         return self._last
+
+
+class Acceptances:
+    """Acceptances of the terms, in a database of their own, because JupyterHub's migrations know its own tables only.
+
+    The texts of a version are kept with its first acceptance, so that the administrator can prove later what a user
+    accepted. Each call opens the database anew, so that no lock is held between calls.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "terms.sqlite3"
+
+    def when(self, user: str, version: str, *, since: datetime) -> datetime | None:
+        """Return when a user accepted a version.
+
+        Args:
+            user: The name of the account.
+            version: The version of the terms.
+            since: Creation of the account; earlier acceptances belong to a previous owner of the name.
+        """
+        with self._open() as database:
+            row = database.execute(
+                "SELECT accepted_at FROM acceptance WHERE user = ? AND version = ?", (user, version)
+            ).fetchone()
+        accepted = datetime.fromisoformat(row[0]) if row else None
+        return accepted if accepted is not None and accepted >= since else None
+
+    def accept(self, user: str, terms: Terms, now: datetime | None = None) -> None:
+        """Record an acceptance, together with the texts; repeated calls are harmless."""
+        accepted_at = (now or datetime.now(UTC)).isoformat()
+        with self._open() as database:
+            database.execute(
+                "INSERT OR IGNORE INTO terms VALUES (?, ?)",
+                (terms.version, json.dumps(dict(terms.texts), ensure_ascii=False)),
+            )
+            database.execute("INSERT OR REPLACE INTO acceptance VALUES (?, ?, ?)", (user, terms.version, accepted_at))
+
+    def has_any(self, user: str) -> bool:
+        """Return whether a user has accepted any version; does not create the database."""
+        if not self._path.exists():
+            return False
+        with self._open() as database:
+            return database.execute("SELECT 1 FROM acceptance WHERE user = ?", (user,)).fetchone() is not None
+
+    def delete(self, user: str) -> None:
+        """Delete the acceptances of a user; does not create the database."""
+        if self._path.exists():
+            with self._open() as database:
+                database.execute("DELETE FROM acceptance WHERE user = ?", (user,))
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        # In autocommit mode no statement waits for a lock while it holds another.
+        database = sqlite3.connect(self._path, timeout=LOCK_TIMEOUT, isolation_level=None)
+        try:
+            for statement in _TABLES:
+                database.execute(statement)
+            yield database
+        finally:
+            database.close()

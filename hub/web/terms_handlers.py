@@ -16,8 +16,7 @@ from tornado.httputil import url_concat
 
 from hub.web.errors import spawn_error
 from hub.web.rendering import Route, request_language
-from hub.web.terms import Terms, TermsInForce
-from hub.web.terms_store import Acceptances
+from hub.web.terms import Acceptances, Terms, TermsInForce
 from passerelle_common.i18n import Message
 
 

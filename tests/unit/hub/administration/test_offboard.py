@@ -13,10 +13,9 @@ from docker.errors import APIError  # type: ignore[import-untyped]
 from hub.administration import AdministrationError, engine, offboard
 from hub.administration.engine import Engine
 from hub.administration.volume_names import Volume
-from hub.storage.quota import Usage, ledger_in
+from hub.storage.quota import Ledger, Usage
 from hub.storage.volumes import LABEL
-from hub.web.terms import Terms
-from hub.web.terms_store import acceptances_in
+from hub.web.terms import Acceptances, Terms
 
 HOME = Volume("home", "bob", "hub-home-bob")
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -141,8 +140,8 @@ def test_stopped_bridge_is_accepted_with_another_sign_in(
 def test_records_of_the_hub_are_deleted(data: Path) -> None:
     terms = Terms("v1", {"en": "Be kind."}, is_markdown=False)
     for user in ("bob", "ann"):
-        acceptances_in(data).accept(user, terms)
-        ledger_in(data).write(f"hub-home-{user}", Usage(1, 1.0))
+        Acceptances(data).accept(user, terms)
+        Ledger(data).write(f"hub-home-{user}", Usage(1, 1.0))
     hub = engine_with(Bridge(), UNUSED, [])
     assert offboard.has_records(hub, "bob")
     assert plan(home=HOME).steps[-1] == plan(has_records=True).steps[0]  # a home is measured when its lab stops
@@ -150,7 +149,7 @@ def test_records_of_the_hub_are_deleted(data: Path) -> None:
 
     carry_out(hub, plan(has_records=True))
     assert not offboard.has_records(hub, "bob")
-    assert acceptances_in(data).when("bob", "v1", since=BEGAN) is None
+    assert Acceptances(data).when("bob", "v1", since=BEGAN) is None
     assert offboard.has_records(hub, "ann")
 
 

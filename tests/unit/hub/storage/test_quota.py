@@ -140,7 +140,8 @@ class TestLedger:
     @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"used": "x"}', '{"used": 1}', "\x00\xff"])
     def test_broken_file_counts_as_missing_and_is_replaced(self, tmp_path: Path, text: str) -> None:
         ledger = Ledger(tmp_path)
-        (tmp_path / "v.json").write_text(text)
+        (tmp_path / "homes").mkdir()
+        (tmp_path / "homes/v.json").write_text(text)
         assert ledger.read("v") is None
         ledger.record("v", 7, lab_running=False)
         assert ledger.read("v")
@@ -158,16 +159,16 @@ class TestLedger:
             writer.start()
         while any(writer.is_alive() for writer in writers):
             if ledger.read("v") is None:
-                unread.append((tmp_path / "v.json").read_text())
+                unread.append((tmp_path / "homes/v.json").read_text())
         assert unread == []
-        assert [path.name for path in tmp_path.iterdir()] == ["v.json"]
-        assert json.loads((tmp_path / "v.json").read_text())["used"] in range(3)
+        assert [path.name for path in (tmp_path / "homes").iterdir()] == ["v.json"]
+        assert json.loads((tmp_path / "homes/v.json").read_text())["used"] in range(3)
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "a.b@c", "é", ".", "x" * 63])
 def test_user_names_cannot_leave_the_ledgers_folder(tmp_path: Path, name: str) -> None:
     lab = Lab.__new__(Lab)
-    ledger = Ledger(tmp_path / "homes")
+    ledger = Ledger(tmp_path)
     ledger.record(f"p-home-{lab._escape(name)}", 1, lab_running=False)
     (written,) = tmp_path.rglob("*.json")
     assert written.parent == tmp_path / "homes"

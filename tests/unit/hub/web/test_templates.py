@@ -15,7 +15,6 @@ from hub.auth.oauth import SPENT
 from hub.storage.quota import over_limit_message
 from hub.storage.quota_hook import quota_error
 from hub.web import rendering
-from hub.web.announcements import Announcement
 
 OURS = Path(__file__).parents[4] / "hub" / "web" / "templates"
 
@@ -34,7 +33,7 @@ def render(monkeypatch: pytest.MonkeyPatch) -> Any:
     }
     monkeypatch.setattr(BaseHandler, "template_namespace", BaseHandler.template_namespace)
     monkeypatch.setattr(rendering, "_jupyterhub_namespace", lambda handler: names)
-    rendering.init_templates(Announcement("Down on <b>Friday</b>"), "help@example.org")
+    rendering.init_templates(rendering.Announcement("Down on <b>Friday</b>"), "help@example.org")
     theirs = FileSystemLoader(str(Path(jupyterhub.__file__).parents[4] / "share/jupyterhub/templates"))
     ours = FileSystemLoader(str(OURS))
     loader = ChoiceLoader([PrefixLoader({"templates": theirs}, "/"), ours, theirs])

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from hub.config.field_types import SettingsError
-from hub.web.announcements import MAX_LENGTH, Announcement
-from hub.web.terms import MAX_SIZE, TermsInForce, read_terms
-from hub.web.terms_store import Acceptances
+from hub.web.rendering import MAX_LENGTH, Announcement
+from hub.web.terms import MAX_SIZE, Acceptances, TermsInForce, read_terms
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -108,7 +107,7 @@ def test_removed_terms_stay_in_force(tmp_path: Path, caplog: pytest.LogCaptureFi
 def test_acceptance_counts_for_one_version_and_one_account(tmp_path: Path) -> None:
     (tmp_path / "terms.md").write_text("one")
     terms = read_terms(tmp_path, "terms.md")
-    acceptances = Acceptances(tmp_path / "terms.sqlite3")
+    acceptances = Acceptances(tmp_path)
     assert acceptances.when("bob", terms.version, since=NOON) is None
     acceptances.accept("bob", terms, NOON)
     assert acceptances.when("bob", terms.version, since=NOON) == NOON
@@ -124,7 +123,7 @@ def test_accepted_texts_are_kept(tmp_path: Path) -> None:
     (tmp_path / "terms.md").write_text("one")
     (tmp_path / "terms.fr.md").write_text("un")
     terms = read_terms(tmp_path, "terms.md")
-    Acceptances(tmp_path / "terms.sqlite3").accept("bob", terms)
+    Acceptances(tmp_path).accept("bob", terms)
     with closing(sqlite3.connect(tmp_path / "terms.sqlite3")) as database:
         (texts,) = database.execute("SELECT texts FROM terms").fetchone()
     assert json.loads(texts) == {"": "one", "fr": "un"}
@@ -133,7 +132,7 @@ def test_accepted_texts_are_kept(tmp_path: Path) -> None:
 def test_thirty_users_accept_concurrently(tmp_path: Path) -> None:
     (tmp_path / "terms.md").write_text("one")
     terms = read_terms(tmp_path, "terms.md")
-    acceptances = Acceptances(tmp_path / "terms.sqlite3")
+    acceptances = Acceptances(tmp_path)
     names = [f"user'{n}" for n in range(30)]
     with ThreadPoolExecutor(30) as pool:
         list(pool.map(lambda name: acceptances.accept(name, terms, NOON), names))
