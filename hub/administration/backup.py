@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import PurePosixPath
 from typing import Any
@@ -58,7 +57,11 @@ def backup(  # noqa: PLR0917  one for each option
         return
     check_bridge_database(engine, excluded=without_bridge_database)
     if dry_run:
-        _print_plan(engine, backed_up_volumes(engine, only_databases), as_json)
+        rows = run_worker(engine, "sizes", WorkerMounts(tuple(backed_up_volumes(engine, only_databases))))
+        output.print_rows(rows, as_json, (), lambda row: (row["place"], format_size(row["bytes"])))
+        if not as_json:
+            total = format_size(sum(row["bytes"] for row in rows))
+            click.echo(f"{len(rows)} volumes, {total}. Nothing was written.")
         return
     keep = {"daily": keep_daily, "weekly": keep_weekly, "monthly": keep_monthly} if keep_daily else {}
     if (keep_weekly or keep_monthly) and not keep_daily:
@@ -127,13 +130,6 @@ def check_bridge_database(engine: Engine, *, excluded: bool) -> None:
             "the bridge's database is on a PostgreSQL server, which this command does not back up: run "
             "`pg_dump --format=custom` there, then this command with --without-bridge-database."
         )
-
-
-def _print_plan(engine: Engine, volumes: Sequence[Volume], as_json: bool) -> None:
-    rows = run_worker(engine, "sizes", WorkerMounts(tuple(volumes)))
-    output.print_rows(rows, as_json, (), lambda row: (row["place"], format_size(row["bytes"])))
-    if not as_json:
-        click.echo(f"{len(rows)} volumes, {format_size(sum(row['bytes'] for row in rows))}. Nothing was written.")
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import socket
 import tarfile
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any, Self
 
@@ -65,15 +66,13 @@ class Engine:
         for remaining in reversed(range(REMOVE_ATTEMPTS)):
             self.wait_until_unused(name)
             try:
-                self.client.volumes.get(name).remove()
-            except NotFound:
+                with suppress(NotFound):
+                    self.client.volumes.get(name).remove()
                 return
             except APIError as error:  # a measurement may have begun meanwhile
                 if not remaining:
                     raise AdministrationError(f"the volume {name} cannot be removed: {explanation(error)}.") from None
                 time.sleep(POLL_INTERVAL)
-            else:
-                return
 
     def wait_until_unused(self, volume: str) -> None:
         """Wait for the volume service's measurements of a home; raise if another container has it."""

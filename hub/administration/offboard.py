@@ -88,7 +88,7 @@ def offboard(  # noqa: PLR0917  one for each option
         print_archives(engine, where, purge=purge_expired and not dry_run, expired_only=purge_expired, as_json=as_json)
         return
     hub = HubApi()
-    plan = make_plan(engine, hub, user, where, keep_days)
+    plan = _make_plan(engine, hub, user, where, keep_days)
     if not plan.steps:
         raise AdministrationError(f"there is no data of {user!r}: `passerelle hub users` lists all users.")
     for number, step in enumerate(plan.steps, 1):
@@ -106,8 +106,7 @@ def offboard(  # noqa: PLR0917  one for each option
         click.echo(f"{user} is offboarded.{archive}")
 
 
-def make_plan(engine: Engine, hub: HubApi, user: str, where: str, days: int) -> Plan:
-    """Find what there is of a user."""
+def _make_plan(engine: Engine, hub: HubApi, user: str, where: str, days: int) -> Plan:
     known = hub.user(user)
     return Plan(
         user=user,

@@ -88,14 +88,7 @@ def read_users(path: Path) -> list[dict[str, Any]]:
 def user_rows(
     known: Sequence[dict[str, Any]], homes: Mapping[str, int | None], declared: HubToml, *, default: str = ""
 ) -> list[dict[str, Any]]:
-    """Return a row for each user, and for each home without one.
-
-    Args:
-        known: The hub's users; see `read_users`.
-        homes: Sizes of homes in bytes by user; None if not measured.
-        declared: The groups' quotas.
-        default: The quota of users whose groups have none, such as `10G`.
-    """
+    """Return a row for each user, and for each home without one; `homes` are sizes in bytes, None if not measured."""
     unknown = {"known": False, "admin": False, "groups": [], "last_seen": None, "running": []}
     missing = [{"name": name, **unknown} for name in sorted({*homes} - {user["name"] for user in known})]
     return [

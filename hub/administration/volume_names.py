@@ -10,29 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from urllib.parse import unquote
 
 PROJECT_LABEL = "com.docker.compose.project"
 VOLUME_LABEL = "com.docker.compose.volume"
 KINDS = ("service", "public", "course", "home")
-Kind = Literal["service", "public", "course", "home"]
 # Created at each start, or useless elsewhere: routes of running labs, and what Prometheus has collected.
 NOT_BACKED_UP = frozenset({"traefik-dynamic", "prometheus-data"})
-_ESCAPED = re.compile(r"(?:[A-Za-z0-9]|-[0-9a-f]{2})+")
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
 
 @dataclass(frozen=True, order=True)
 class Volume:
-    """A volume of this deployment.
+    """A volume of a deployment: one of `KINDS`; its service, course or escaped user; its name on this engine."""
 
-    Attributes:
-        kind: What it is for.
-        of: Its name in compose.yml, the escaped user, or the course.
-        name: Its name on this engine.
-    """
-
-    kind: Kind
+    kind: str
     of: str
     name: str
 
@@ -44,31 +36,20 @@ class Volume:
 
 def escape(user: str) -> str:
     """Escape a user's name as DockerSpawner does."""
-    return "".join(
-        letter if letter.isascii() and letter.isalnum() else "".join(f"-{byte:02x}" for byte in letter.encode())
-        for letter in user
-    )
+    return re.sub(rb"[^A-Za-z0-9]", lambda byte: b"-%02x" % ord(byte[0]), user.encode()).decode()
 
 
 def unescape(text: str) -> str | None:
     """Return the user of an escaped name, or None if no user's name is escaped so."""
-    if not _ESCAPED.fullmatch(text):
-        return None
-    parts = re.findall(r"-([0-9a-f]{2})|(.)", text)
     try:
-        user = b"".join(bytes.fromhex(code) if code else letter.encode() for code, letter in parts).decode()
+        user = unquote(text.replace("-", "%"), errors="strict")
     except UnicodeDecodeError:
         return None
-    return user if escape(user) == text else None
+    return user if user and escape(user) == text else None
 
 
 def find_volumes(project: str, found: Iterable[tuple[str, Mapping[str, str]]]) -> list[Volume]:
-    """Return a deployment's volumes among those of the engine, services first and homes last.
-
-    Args:
-        project: The Compose project.
-        found: Names and labels of the engine's volumes.
-    """
+    """Return a project's volumes among names and labels of the engine's, services first and homes last."""
     volumes = [volume for name, labels in found if (volume := _parse_volume(project, name, labels))]
     return sorted(volumes, key=lambda volume: (KINDS.index(volume.kind), volume.of))
 
@@ -91,7 +72,7 @@ def volume_of(project: str, place: str) -> Volume:
     """Return the volume of a place in a deployment."""
     kind, _, of = place.partition("/")
     name = {"service": f"{project}_{of}", "public": f"{project}-public"}.get(kind, f"{project}-{kind}-{of}")
-    return Volume(kind, of, name)  # type: ignore[arg-type]  # a place begins with a kind
+    return Volume(kind, of, name)
 
 
 def labels_of(project: str, volume: Volume) -> dict[str, str]:

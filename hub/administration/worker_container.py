@@ -34,14 +34,8 @@ class MissingPathError(AdministrationError):
 class WorkerMounts:
     """The mounts of the container, read-only unless they are named as writable.
 
-    Attributes:
-        volumes: Volumes of the deployment.
-        writable_kinds: Kinds of volumes that it may write to.
-        target: A folder of the machine.
-        target_writable: Whether it may create the target and write to it.
-        output: Another folder of the machine, to write to.
-        password: The file with a repository's password.
-        settings: Whether to mount the folders of compose.yml and of .env.
+    `target` is a folder of the machine, which a writable target creates; `output` is another one, to write to.
+    `password` is the file with a repository's password. `settings` mounts the folders of compose.yml and of .env.
     """
 
     volumes: tuple[Volume, ...] = ()
@@ -54,10 +48,8 @@ class WorkerMounts:
 
     def binds(self) -> dict[str, dict[str, str]]:
         """Return the folders that the engine may create."""
-        found = {self.target: "/target"} if self.target_writable else {}
-        if self.output:
-            found[self.output] = "/output"
-        return {folder: {"bind": destination, "mode": "rw"} for folder, destination in found.items()}
+        folders = {self.target if self.target_writable else "": "/target", self.output: "/output"}
+        return {folder: {"bind": destination, "mode": "rw"} for folder, destination in folders.items() if folder}
 
     def mounts(self, engine: Engine) -> list[Any]:
         """Return the mounts that must exist, and an anonymous volume for copies."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hub.administration import AdministrationError
-from hub.administration.worker import archives, backup, repository, restore, settings
+from hub.administration.worker import backup, repository, restore, settings
 from hub.administration.worker.runtime import emit
 
 ACTIONS: dict[str, Callable[..., Any]] = {
@@ -22,9 +22,9 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "describe": restore.describe,
     "restore": restore.restore,
     "settings": restore.extract_settings,
-    "archive": archives.archive_home,
-    "archives": archives.list_archives,
-    "purge": archives.purge_expired,
+    "archive": backup.archive_home,
+    "archives": backup.list_archives,
+    "purge": backup.purge_expired,
 }
 
 

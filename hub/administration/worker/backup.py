@@ -1,6 +1,6 @@
-"""Backups of a deployment: one snapshot with databases, settings and volumes.
+"""Backups of a deployment, and archives of the homes of users who left: each is one restic snapshot.
 
-Databases are copied first, so that the owner of every home in the snapshot is in its database or signs in again.
+Databases are copied first, so that the owner of every home in a backup is in its database or signs in again.
 """
 
 from __future__ import annotations
@@ -8,17 +8,18 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from hub.administration import AdministrationError
-from hub.administration.volume_names import KINDS
+from hub.administration.volume_names import KINDS, unescape
 from hub.administration.worker import databases, repository, runtime
 from hub.administration.worker.manifest import DatabaseCopy, Manifest, current_time
 from hub.administration.worker.runtime import emit, mounted_volumes, place_of
 from hub.administration.worker.settings import check_project, copy_settings
 
-FULL, DATABASES = "full", "databases"
+FULL, DATABASES, ARCHIVE = "full", "databases", "archive"
 """Tags of snapshots."""
 
 
@@ -80,6 +81,61 @@ def list_backups() -> list[dict[str, Any]]:
         {"snapshot": one.id, "taken": one.time, "project": one.project, "content": one.tags[0], "bytes": one.size}
         for one in repository.snapshots(FULL, DATABASES)
     ]
+
+
+def archive_home(project: str, home: str, days: int) -> dict[str, Any]:
+    """Write a home into the repository of archives, and read it again.
+
+    Args:
+        project: The Compose project.
+        home: The escaped name of the user.
+        days: The retention of the archive.
+    """
+    repository.init_repository()
+    folder, now = runtime.VOLUMES / "home" / home, current_time()
+    until = (now + timedelta(days=days)).isoformat()
+    Manifest(project=project, taken=now, places=(f"home/{home}",)).write()
+    tags = [ARCHIVE, f"home={home}", f"until={until}"]
+    result = repository.create_snapshot([runtime.STAGING, folder], project=project, tags=tags)
+    if result["unread"]:
+        repository.forget(result["snapshot"])
+        path = result["unread"][0].removeprefix(f"{folder}/")
+        raise AdministrationError(f"the home could not be read completely ({path}), and nothing was deleted.")
+    repository.verify_snapshot(result["snapshot"])
+    return {"archive": result["snapshot"], "until": until, "bytes": result["bytes"]}
+
+
+def list_archives() -> list[dict[str, Any]]:
+    """Return the archives; the one that expires first comes first."""
+    found = []
+    for snapshot in repository.snapshots(ARCHIVE):
+        tags = dict(tag.partition("=")[::2] for tag in snapshot.tags)
+        try:
+            until = datetime.fromisoformat(tags["until"])
+            expired = until <= current_time()
+        except (KeyError, ValueError, TypeError):  # also a time without its zone
+            emit("message", f"note: archive {snapshot.id} does not say when it expires: it is kept.")
+            continue
+        home = tags.get("home", "")
+        archive = {
+            "archive": snapshot.id,
+            "user": unescape(home) or home,
+            "bytes": snapshot.size,
+            "archived": snapshot.time,
+            "until": until.isoformat(),
+            "expired": expired,
+        }
+        found.append((until, archive))
+    return [archive for _, archive in sorted(found, key=lambda one: one[0])]
+
+
+def purge_expired() -> list[dict[str, Any]]:
+    """Delete the archives that have expired, and return them."""
+    expired = [one for one in list_archives() if one["expired"]]
+    if expired:
+        repository.init_repository()
+        repository.forget(*(one["archive"] for one in expired))
+    return expired
 
 
 def volume_sizes() -> list[dict[str, Any]]:

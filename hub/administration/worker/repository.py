@@ -87,13 +87,7 @@ def snapshots(*tags: str) -> list[Snapshot]:
 def create_snapshot(
     folders: Sequence[Path], *, project: str, tags: Sequence[str], exclude: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Write a snapshot of these folders.
-
-    Args:
-        folders: What to read.
-        project: The Compose project, kept as restic's host name.
-        tags: Tags of the snapshot.
-        exclude: restic's patterns, with absolute paths.
+    """Write a snapshot of these folders; `exclude` are restic's patterns, with absolute paths.
 
     Returns:
         The id of the snapshot; its size and the size of what is new, as `bytes` and `stored`; the `unread` paths.

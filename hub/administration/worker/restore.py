@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ from packaging.version import Version
 
 from hub.administration import AdministrationError
 from hub.administration.worker import databases, repository, runtime
-from hub.administration.worker.archives import ARCHIVE
-from hub.administration.worker.backup import DATABASES, FULL, allocated_bytes
+from hub.administration.worker.backup import ARCHIVE, DATABASES, FULL, allocated_bytes
 from hub.administration.worker.manifest import DatabaseCopy, Manifest, read_manifest
 from hub.administration.worker.runtime import emit
 from hub.administration.worker.settings import changed_settings, check_no_demo_users, check_project
 from hub.config.settings import RESTORE_MARK
 from hub.storage.quota import format_size
+from passerelle_common.atomic_write import atomic_write
 
 HUB_DATABASE = "service/hub-data"
 EMPTIED = "emptied"  # line in a marker: the volume contains nothing but restored files
@@ -153,16 +152,13 @@ def _put_database(folder: Path, copy: DatabaseCopy) -> None:
     if any(parent.is_symlink() for parent in target.parents if parent.is_relative_to(folder)):
         raise AdministrationError(f"{copy.path} lies behind a link in its volume: remove the link.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".restore-") as work:
-        draft = Path(work, "database")
-        shutil.copyfile(runtime.STAGING / copy.file, draft)
-        if copy.place == HUB_DATABASE:
-            databases.forget_labs(draft)
-        draft.chmod(copy.mode)
-        os.chown(draft, *copy.owner)
-        for end in databases.COMPANIONS:
-            target.with_name(target.name + end).unlink(missing_ok=True)
-        draft.replace(target)
+    draft = runtime.STAGING / copy.file
+    if copy.place == HUB_DATABASE:
+        databases.forget_labs(draft)
+    for end in databases.COMPANIONS:
+        target.with_name(target.name + end).unlink(missing_ok=True)
+    with draft.open("rb") as stream, atomic_write(target, mode=copy.mode, owner=copy.owner) as new:
+        shutil.copyfileobj(stream, new)
 
 
 def _mark(folder: Path, snapshot: str) -> None:

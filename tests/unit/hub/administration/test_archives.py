@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from hub.administration import AdministrationError
-from hub.administration.worker import archives, repository, runtime
-from hub.administration.worker.archives import archive_home, list_archives, purge_expired
+from hub.administration.worker import repository, runtime
+from hub.administration.worker.backup import ARCHIVE, archive_home, list_archives, purge_expired
 from tests.support.hub.backups import file_names
 from tests.support.hub.volumes import filled, volumes
 
@@ -28,10 +28,10 @@ def test_archive_is_kept_until_it_expires(filled: Path) -> None:
 
 def test_archive_without_expiry_is_kept(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     repository.init_repository()
-    repository.create_snapshot([filled / "home/bob"], project="hub", tags=[archives.ARCHIVE, "until=2026-01-01"])
+    repository.create_snapshot([filled / "home/bob"], project="hub", tags=[ARCHIVE, "until=2026-01-01"])
     assert purge_expired() == []
     assert "does not say when it expires: it is kept" in capsys.readouterr().out
-    assert len(repository.snapshots(archives.ARCHIVE)) == 1
+    assert len(repository.snapshots(ARCHIVE)) == 1
 
 
 def test_archive_is_not_written_beside_other_files(filled: Path) -> None:
@@ -59,7 +59,7 @@ def test_incompletely_read_home_is_not_archived(filled: Path, monkeypatch: pytes
     monkeypatch.setattr(repository, "create_snapshot", create_incomplete)
     with pytest.raises(AdministrationError, match=r"could not be read completely \(locked\), and nothing was deleted"):
         archive_home(*REQUEST)
-    assert repository.snapshots(archives.ARCHIVE) == []
+    assert repository.snapshots(ARCHIVE) == []
 
 
 def test_archive_is_read_again_before_it_counts(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:

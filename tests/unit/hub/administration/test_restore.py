@@ -13,7 +13,7 @@ import pytest
 
 from hub.administration import AdministrationError
 from hub.administration.worker import restore, runtime
-from hub.administration.worker.archives import archive_home
+from hub.administration.worker.backup import archive_home
 from hub.administration.worker.manifest import Manifest, parse_manifest, read_manifest
 from hub.administration.worker.restore import describe, find_snapshot
 from hub.config.settings import RESTORE_MARK
