@@ -16,10 +16,9 @@ import click
 
 from bridge.cli.client_options import file_path, yes_option
 from bridge.cli.output import change_fields, change_text, note, print_json
-from bridge.cli.store import now, open_clients, open_store
+from bridge.cli.store import open_clients
 from bridge.errors import BridgeError
 from bridge.oauth.client_plan import Plan, apply_plan, build_plan, export_entry, generate_secrets, read_entries
-from bridge.oauth.client_store import ClientStore
 from bridge.settings import describe_read_error
 from bridge.settings.sources import ENCODING, with_client_secrets
 
@@ -64,8 +63,8 @@ def apply(*, file: Path, dry_run: bool, prune: bool, yes: bool, secrets_file: Pa
     if asks and str(file) == "-":
         raise click.UsageError("Standard input holds the file and cannot confirm: pass --yes or --dry-run.")
     entries = read_entries(_read(file, prune))
-    with open_store() as (settings, store):
-        plan = build_plan(entries, ClientStore(settings.clients, store, now=now()), store, prune=prune)
+    with open_clients() as (_, clients):
+        plan = build_plan(entries, clients, prune=prune)
         if not as_json:
             click.echo(_plan_text(plan))
         if dry_run or not plan.changes:
@@ -76,7 +75,7 @@ def apply(*, file: Path, dry_run: bool, prune: bool, yes: bool, secrets_file: Pa
             click.confirm("Apply these changes?", abort=True, err=True)
         new_secrets = generate_secrets(plan)
         with _secrets_file(secrets_file, new_secrets):
-            revoked = apply_plan(plan, new_secrets, store, now=now())
+            revoked = apply_plan(plan, new_secrets, clients)
     shown = {} if secrets_file is not None else new_secrets
     if as_json:
         print_json(_plan_fields(plan, shown, applied=True))

@@ -41,10 +41,8 @@ class ChosenRecipe(NamedTuple):
         self.check_type(public=client.is_public)
         old = previous_url(self.recipe, client.redirect_uris)
         if old is None:
-            note(
-                f"{client.client_id} has no redirect URI of the recipe {self.recipe.name}. The addresses of the recipe "
-                "replace its own."
-            )
+            name = self.recipe.name
+            note(f"{client.client_id} has no redirect URI of the recipe {name}, whose addresses replace its own.")
         return moved_addresses(self.recipe, client, old, self.url or "")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from bridge.oauth.client_store import ClientStore
 from bridge.settings import Settings, default_config_files, load
@@ -18,11 +18,8 @@ def open_store() -> Iterator[tuple[Settings, Store]]:
     umask = os.umask(0o077)  # the first command creates the database, which no other user may read
     try:
         settings = load(os.environ, default_config_files())
-        store = Store(settings.database_url.get_secret_value())
-        try:
+        with closing(Store(settings.database_url.get_secret_value())) as store:
             yield settings, store
-        finally:
-            store.close()
     finally:
         os.umask(umask)
 

@@ -17,7 +17,7 @@ from bridge.errors import ClientCommandError
 from bridge.oauth.client_store import ClientEntry, ClientStore, stored_client
 from bridge.oauth.clients import client_document, prefixed_hash, validate_client
 from bridge.settings import ClientSettings
-from bridge.store import Store, StoredClient
+from bridge.store import StoredClient
 
 GENERATE = "generate"
 SECRET_FIELDS = frozenset({"client_secret", "client_secret_file", "client_secret_hash", "former_secret_hash"})
@@ -66,13 +66,13 @@ def read_entries(entries: Sequence[Mapping[str, Any]]) -> list[ClientEntry]:
     return found
 
 
-def build_plan(entries: Iterable[ClientEntry], clients: ClientStore, store: Store, *, prune: bool) -> Plan:
+def build_plan(entries: Iterable[ClientEntry], clients: ClientStore, *, prune: bool) -> Plan:
     """Compare the result of `read_entries` with the managed clients; `prune` removes those that are not in the file.
 
     Raises:
         ClientCommandError: With every entry that cannot be applied.
     """
-    seen = store.clients.version()
+    seen = clients.store.clients.version()
     managed = {client.client_id: client for client in clients.managed()}
     changes: list[Change] = []
     faults: list[str] = []
@@ -105,13 +105,13 @@ def generate_secrets(plan: Plan) -> dict[str, str]:
     return {entry.client_id: secrets.token_urlsafe(32) for entry in entries if entry.generates_secret}
 
 
-def apply_plan(plan: Plan, new_secrets: Mapping[str, str], store: Store, *, now: int) -> int:
+def apply_plan(plan: Plan, new_secrets: Mapping[str, str], clients: ClientStore) -> int:
     """Apply the plan with its new secrets in one transaction and return the number of revoked grants.
 
     Raises:
         ClientCommandError: If another command changed a client since the plan was made. Nothing is changed then.
     """
-    revoked = store.clients.change_all(
+    revoked = clients.store.clients.change_all(
         [_stored(change.entry, new_secrets) for change in plan.changes if change.entry is not None],
         [change.client_id for change in plan.changes if change.entry is None],
         # An addition, a removal, disabling and enabling revoke the grants.
@@ -119,7 +119,7 @@ def apply_plan(plan: Plan, new_secrets: Mapping[str, str], store: Store, *, now:
             change.client_id for change in plan.changes if change.action != "change" or "disabled" in change.fields
         ],
         seen=plan.seen,
-        now=now,
+        now=clients.now,
     )
     if revoked is None:
         raise ClientCommandError("Another command changed a client in the meantime, so nothing was changed. Try again.")
@@ -145,12 +145,10 @@ def changed_fields(before: ClientSettings, after: ClientSettings) -> dict[str, t
 
 
 def _read_entry(entry: dict[str, Any]) -> ClientEntry:
-    disabled = entry.pop("disabled", False)
-    if not isinstance(disabled, bool):
-        raise ClientCommandError("disabled: must be true or false")
-    public = entry.pop("public", None)
-    if not isinstance(public, bool | None):
-        raise ClientCommandError("public: must be true or false")
+    for name in ("disabled", "public"):
+        if not isinstance(entry.get(name, False), bool):
+            raise ClientCommandError(f"{name}: must be true or false")
+    disabled, public = entry.pop("disabled", False), entry.pop("public", None)
     generates_secret = entry.get("client_secret_hash") == GENERATE
     if generates_secret:
         if "former_secret_hash" in entry:

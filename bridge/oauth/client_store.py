@@ -56,8 +56,8 @@ class ClientStore:
     def __init__(self, fixed: Iterable[ClientSettings], store: Store, *, now: int) -> None:
         """Take the clients of the settings, the store, and the current time in Unix seconds."""
         self._fixed = {client.client_id: client for client in fixed}
-        self._store = store
-        self._now = now
+        self.store = store
+        self.now = now
 
     def all(self) -> list[ClientEntry]:
         """Return all clients, those of the settings first."""
@@ -66,7 +66,7 @@ class ClientStore:
 
     def managed(self) -> list[ClientEntry]:
         """Return the managed clients, including those that the settings shadow."""
-        return [self._entry(stored) for stored in self._store.clients.all()]
+        return [self._entry(stored) for stored in self.store.clients.all()]
 
     def find(self, client_id: str) -> ClientEntry:
         """Return the client that is in effect under this client_id, or raise `ClientCommandError`."""
@@ -92,7 +92,7 @@ class ClientStore:
 
         def build() -> tuple[ClientSettings, bool]:
             self.check_unused(client_id)
-            if any(stored.client_id == client_id for stored in self._store.clients.all()):
+            if any(stored.client_id == client_id for stored in self.store.clients.all()):
                 raise ClientCommandError(
                     f"There is a client {client_id} already: edit it, or choose another client_id."
                 )
@@ -148,17 +148,16 @@ class ClientStore:
     def remove(self, client_id: str) -> int:
         """Remove a client, even an unreadable one, revoke its grants, and return their number."""
         self.find_managed(client_id)
-        self._store.clients.remove(client_id)
-        return self._store.grants.revoke_client(client_id, now=self._now)
+        self.store.clients.remove(client_id)
+        return self.store.grants.revoke_client(client_id, now=self.now)
 
     def check_unused(self, client_id: str) -> None:
         """Check that neither the settings nor a user has this client_id, or raise `ClientCommandError`."""
         if client_id in self._fixed:
             raise ClientCommandError(f"{client_id} is defined in the settings: choose another client_id.")
         # With client credentials the client is its own subject (RFC 9700 §4.15), so it must not equal a user's.
-        if self._store.sessions.list_by_subject(client_id, now=self._now) or self._store.grants.list_client_access(
-            client_id, now=self._now
-        ):
+        grants = self.store.grants.list_client_access(client_id, now=self.now)
+        if grants or self.store.sessions.list_by_subject(client_id, now=self.now):
             raise ClientCommandError(f"A user has the name {client_id}: choose another client_id.")
 
     def _entry(self, stored: StoredClient) -> ClientEntry:
@@ -195,11 +194,11 @@ class ClientStore:
         client in the meantime, so that no change is lost.
         """
         for _ in range(MAX_ATTEMPTS):
-            seen = self._store.clients.version()
+            seen = self.store.clients.version()
             settings, disabled = build()
             stored = stored_client(client_document(settings), disabled=disabled)
             revoked_ids = [settings.client_id] if revoke else []
-            revoked = self._store.clients.change_all([stored], [], revoke=revoked_ids, seen=seen, now=self._now)
+            revoked = self.store.clients.change_all([stored], [], revoke=revoked_ids, seen=seen, now=self.now)
             if revoked is not None:
                 return settings, revoked
         raise ClientCommandError("Other commands keep changing clients, so nothing was changed. Try again later.")

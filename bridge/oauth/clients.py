@@ -80,8 +80,6 @@ class Client(ClientSettings):
         """Return whether the user satisfies the client's rules on groups and attributes; values match as a whole."""
         if self.allowed_groups and set(self.allowed_groups).isdisjoint(identity.groups):
             return False
-        if not self.allowed_attributes:
-            return True
         attributes = merge_spellings(identity.attributes)
         rules = merge_spellings(self.allowed_attributes).items()
         return all(not set(allowed).isdisjoint(attributes.get(name, ())) for name, allowed in rules)

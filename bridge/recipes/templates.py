@@ -97,9 +97,8 @@ def render(text: str, language: str, values: Mapping[str, Any]) -> str:
     if "%" in values.get("path", "") and "path" in variables_in(text):
         # Apache decodes each % before it compares a path, mod_auth_openidc does not: the path would be unprotected.
         raise RecipeError(
-            f"The path {values['path']} contains a %, and this recipe protects the application by its path. "
-            "The path would stay open without a sign-in. Serve the application below a path of letters, digits, "
-            "'-' and '_'."
+            f"The path {values['path']} contains a %, so it would stay open without a sign-in. "
+            "Serve the application below a path of letters, digits, '-' and '_'."
         )
     try:
         return _template(text, language).render(values)

@@ -66,12 +66,12 @@ def commands(store: Store, *fixed: ClientSettings) -> ClientStore:
 
 
 def planned(store: Store, entries: Sequence[Mapping[str, Any]], *fixed: ClientSettings) -> Plan:
-    return build_plan(read_entries(entries), commands(store, *fixed), store, prune=True)
+    return build_plan(read_entries(entries), commands(store, *fixed), prune=True)
 
 
 def applied(store: Store, entries: Sequence[Mapping[str, Any]]) -> None:
     plan = planned(store, entries)
-    apply_plan(plan, generate_secrets(plan), store, now=NOW)
+    apply_plan(plan, generate_secrets(plan), commands(store))
 
 
 def exported(store: Store, *fixed: ClientSettings, with_hashes: bool) -> list[dict[str, Any]]:
