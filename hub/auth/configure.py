@@ -6,7 +6,9 @@ import ssl
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from hub.auth.oidc_discovery import discover
+from hub.auth import pam
+from hub.auth.oauth import github_groups
+from hub.auth.oidc_discovery import discover, uses_basic_auth
 from hub.config.auth_settings import (
     LDAP_PORTS,
     BridgeAuth,
@@ -52,24 +54,25 @@ def configure_auth(c: Any, settings: HubSettings) -> None:
     c.Authenticator.allow_all = auth.allow_all
     # Revalidation needs the stored tokens and the time of the last response; they are encrypted.
     c.Authenticator.enable_auth_state = True
-    c.CryptKeeper.keys = auth.crypt_keys
+    c.CryptKeeper.keys = [key for key in auth.crypt_key.get_secret_value().split(";") if key.strip()]
     c.Authenticator.auth_refresh_age = min(MAX_REFRESH_AGE, auth.refresh_seconds)
     c.Authenticator.auth_refresh_strict = auth.refresh_strict == "yes"
     c.Authenticator.refresh_pre_spawn = True
+    c.GroupsAuthenticator.access_groups = c.OAuthenticator.allowed_groups = set(auth.allowed_groups)
+    c.GroupsAuthenticator.administrator_groups = c.OAuthenticator.admin_groups = set(auth.admin_groups)
     match auth:
         case LdapAuth():
-            _configure_groups(c, auth)
             _configure_ldap(c, auth)
         case PamAuth():
-            _configure_groups(c, auth)
-            _configure_pam(c)
+            c.PAMAuthenticator.open_sessions = False
+            if not pam.has_user_accounts():
+                raise SettingsError(
+                    "the hub cannot start: AUTH_METHOD is pam but the hub's container has no user accounts. Add "
+                    "compose.pam.yml, which mounts this machine's accounts "
+                    "(COMPOSE_FILE=compose.yml:compose.pam.yml in .env)."
+                )
         case _:
             _configure_oauth(c, server, auth)
-
-
-def _configure_groups(c: Any, auth: LdapAuth | PamAuth) -> None:
-    c.GroupsAuthenticator.access_groups = set(auth.allowed_groups)
-    c.GroupsAuthenticator.administrator_groups = set(auth.admin_groups)
 
 
 def _configure_oauth(c: Any, server: ServerSettings, auth: OAuthSettings) -> None:
@@ -82,8 +85,6 @@ def _configure_oauth(c: Any, server: ServerSettings, auth: OAuthSettings) -> Non
     c.OAuthenticator.oauth_callback_url = f"{server.public_url}/hub/oauth_callback"
     c.OAuthenticator.enable_pkce = True
     c.OAuthenticator.username_claim = "preferred_username"
-    c.OAuthenticator.admin_groups = set(auth.admin_groups)
-    c.OAuthenticator.allowed_groups = set(auth.allowed_groups)
     c.OAuthenticator.custom_403_message = ACCESS_DENIED
     c.OAuthenticator.http_request_kwargs = {"connect_timeout": 5, "request_timeout": 15}
     if auth.ca_file is not None:
@@ -94,9 +95,17 @@ def _configure_oauth(c: Any, server: ServerSettings, auth: OAuthSettings) -> Non
         case OidcAuth():
             _configure_oidc(c, server, auth)
         case GitLabAuth():
-            _configure_gitlab(c, auth)
+            c.GitLabOAuthenticator.gitlab_url = auth.url
+            # GitLab's user API returns no groups; its userinfo endpoint does, for an application with the scope openid.
+            c.OAuthenticator.userdata_url = f"{auth.url}/oauth/userinfo"
+            c.OAuthenticator.scope = ["openid", "profile", "email"]
+            c.OAuthenticator.auth_state_groups_key = "gitlab_user.groups"
         case GitHubAuth():
-            _configure_github(c, auth)
+            c.GitHubOAuthenticator.github_url = auth.url
+            c.GitHubOAuthenticator.populate_teams_in_auth_state = True
+            c.OAuthenticator.scope = ["read:org", "user:email"]
+            c.OAuthenticator.username_claim = "login"
+            c.OAuthenticator.auth_state_groups_key = github_groups
     if not isinstance(auth, BridgeAuth):
         c.OAuthRefreshMixin.renaming_provider = auth.url
 
@@ -115,34 +124,16 @@ def _configure_bridge(c: Any, server: ServerSettings, auth: BridgeAuth) -> None:
 
 
 def _configure_oidc(c: Any, server: ServerSettings, auth: OidcAuth) -> None:
-    provider = discover(auth.url, ca_file=auth.ca_file, cache=server.data_dir / "provider.json")
+    document = discover(auth.url, ca_file=auth.ca_file, cache=server.data_dir / "provider.json")
     c.OAuthenticator.scope = auth.scopes.split()
     c.OAuthenticator.username_claim = auth.username_claim
-    c.OAuthenticator.authorize_url = provider.authorize_url
-    c.OAuthenticator.token_url = provider.token_url
-    c.OAuthenticator.userdata_url = provider.userinfo_url
-    c.OAuthenticator.basic_auth = provider.basic_auth
+    c.OAuthenticator.authorize_url = document["authorization_endpoint"]
+    c.OAuthenticator.token_url = document["token_endpoint"]
+    c.OAuthenticator.userdata_url = document["userinfo_endpoint"]
+    c.OAuthenticator.basic_auth = uses_basic_auth(document)
     c.OAuthenticator.auth_state_groups_key = f"oauth_user.{auth.groups_claim}"
-    if provider.end_session_url:
-        c.OAuthenticator.logout_redirect_url = _logout_url(provider.end_session_url, auth.client_id, server)
-
-
-def _configure_gitlab(c: Any, auth: GitLabAuth) -> None:
-    c.GitLabOAuthenticator.gitlab_url = auth.url
-    # GitLab's user API returns no groups; its userinfo endpoint does, for an application with the scope openid.
-    c.OAuthenticator.userdata_url = f"{auth.url}/oauth/userinfo"
-    c.OAuthenticator.scope = ["openid", "profile", "email"]
-    c.OAuthenticator.auth_state_groups_key = "gitlab_user.groups"
-
-
-def _configure_github(c: Any, auth: GitHubAuth) -> None:
-    from hub.auth.oauth import github_groups  # noqa: PLC0415  importing JupyterHub is slow; only GitHub needs it here
-
-    c.GitHubOAuthenticator.github_url = auth.url
-    c.GitHubOAuthenticator.populate_teams_in_auth_state = True
-    c.OAuthenticator.scope = ["read:org", "user:email"]
-    c.OAuthenticator.username_claim = "login"
-    c.OAuthenticator.auth_state_groups_key = github_groups
+    if end_session_url := document.get("end_session_endpoint"):
+        c.OAuthenticator.logout_redirect_url = _logout_url(str(end_session_url), auth.client_id, server)
 
 
 def _configure_ldap(c: Any, auth: LdapAuth) -> None:
@@ -167,17 +158,6 @@ def _configure_ldap(c: Any, auth: LdapAuth) -> None:
         ldap.bind_dn_template = [auth.user_dn]
     ldap.group_base = auth.group_base
     ldap.group_search_filter = auth.group_filter
-
-
-def _configure_pam(c: Any) -> None:
-    from hub.auth.pam import has_user_accounts  # noqa: PLC0415  importing JupyterHub is slow; only PAM needs it here
-
-    c.PAMAuthenticator.open_sessions = False
-    if not has_user_accounts():
-        raise SettingsError(
-            "the hub cannot start: AUTH_METHOD is pam but the hub's container has no user accounts. Add "
-            "compose.pam.yml, which mounts this machine's accounts (COMPOSE_FILE=compose.yml:compose.pam.yml in .env)."
-        )
 
 
 def _logout_url(end_session_url: str, client_id: str, server: ServerSettings) -> str:

@@ -8,7 +8,6 @@ fail at once; otherwise groups would silently become outdated.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 import ldap3
@@ -34,14 +33,6 @@ UNAVAILABLE = gettext_noop("The directory that verifies passwords does not respo
 
 class DirectoryError(Exception):
     """No usable response from the directory; the message is for the log."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A user's entry in the directory."""
-
-    dn: str
-    groups: frozenset[str]
 
 
 class LdapAuthenticator(GroupsAuthenticator, LDAPAuthenticator):  # type: ignore[misc]  # no types there
@@ -83,18 +74,17 @@ class LdapAuthenticator(GroupsAuthenticator, LDAPAuthenticator):  # type: ignore
             )
             if verified is None:
                 return None
-            entry = await asyncio.to_thread(self.find_entry, verified["name"])
+            groups = await asyncio.to_thread(self.find_groups, verified["name"])
         except (LDAPException, DirectoryError, OSError) as error:
             self.log.error("No response from the directory: %s", error)
             raise web.HTTPError(503, UNAVAILABLE) from None
-        if entry is None:
+        if groups is None:
             self.log.error(
                 "Rejected %s: the search account cannot find the entry; see AUTH_LDAP_SEARCH_USER", data["username"]
             )
             return None
-        model = self.build_auth_model(
-            self.normalize_username(verified["name"]), entry.groups, {LOGIN: verified["name"]}
-        )
+        login = verified["name"]
+        model = self.build_auth_model(self.normalize_username(login), groups, {LOGIN: login})
         return await self.revoke_if_denied(handler, model)
 
     async def revalidate(self, user: Any, auth_state: dict[str, Any]) -> Revalidation:
@@ -103,18 +93,15 @@ class LdapAuthenticator(GroupsAuthenticator, LDAPAuthenticator):  # type: ignore
         if not login:
             return Revalidation(Outcome.UNCERTAIN, reason="signed in with another method")
         try:
-            entry = await asyncio.to_thread(self.find_entry, login)
+            groups = await asyncio.to_thread(self.find_groups, login)
         except (LDAPException, DirectoryError, OSError) as error:
             return Revalidation(Outcome.UNAVAILABLE, reason=f"directory: {error}")
-        if entry is None:
+        if groups is None:
             return Revalidation(Outcome.REVOKED, reason="no such entry in the directory")
-        return Revalidation(Outcome.CONFIRMED, self.build_auth_model(user.name, entry.groups, {LOGIN: login}))
+        return Revalidation(Outcome.CONFIRMED, self.build_auth_model(user.name, groups, {LOGIN: login}))
 
-    def find_entry(self, login: str) -> Entry | None:
-        """Find the entry for a login name.
-
-        Returns:
-            The entry with its groups, or None unless exactly one entry matches.
+    def find_groups(self, login: str) -> frozenset[str] | None:
+        """Return the groups of a login name, or None unless exactly one entry matches.
 
         Raises:
             DirectoryError: The directory rejects the search account or a search.
@@ -130,13 +117,15 @@ class LdapAuthenticator(GroupsAuthenticator, LDAPAuthenticator):  # type: ignore
                 return None
             dn: str = found[0]["dn"]
             if not self.group_base:
-                return Entry(dn, frozenset())
+                return frozenset()
             group_filter = self.group_search_filter.format(
                 userdn=escape_filter_chars(dn), uid=escape_filter_chars(login)
             )
-            groups = search(connection, self.group_base, group_filter, ldap3.SUBTREE, self.group_name_attribute)
-            values = (value for group in groups for value in group["raw_attributes"].get(self.group_name_attribute, ()))
-            return Entry(dn, frozenset(value.decode("utf-8", "replace") for value in values))
+            entries = search(connection, self.group_base, group_filter, ldap3.SUBTREE, self.group_name_attribute)
+            values = (
+                value for group in entries for value in group["raw_attributes"].get(self.group_name_attribute, ())
+            )
+            return frozenset(value.decode("utf-8", "replace") for value in values)
 
     def _user_searches(self, login: str) -> list[tuple[str, str, str]]:
         """Return the base, filter and scope of each search for a login name."""

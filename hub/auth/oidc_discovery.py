@@ -5,9 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,19 +20,7 @@ TIMEOUT = 10  # seconds
 MAX_RESPONSE_SIZE = 256 * 1024  # bytes
 
 
-@dataclass(frozen=True)
-class Provider:
-    """Endpoints from a discovery document."""
-
-    authorize_url: str
-    token_url: str
-    userinfo_url: str
-    end_session_url: str
-    basic_auth: bool
-    """Whether the client secret is sent in the Authorization header, the default of the specification."""
-
-
-def discover(url: str, *, ca_file: Path | None, cache: Path) -> Provider:
+def discover(url: str, *, ca_file: Path | None, cache: Path) -> dict[str, Any]:
     """Fetch the discovery document, or use the stored copy if the provider does not respond.
 
     Args:
@@ -47,12 +34,13 @@ def discover(url: str, *, ca_file: Path | None, cache: Path) -> Provider:
     issuer = url.removesuffix(WELL_KNOWN)
     document_url = issuer + WELL_KNOWN
     try:
-        document = fetch(document_url, ca_file=ca_file)
-        provider = parse_document(document, issuer=issuer)
+        document: dict[str, Any] = fetch(document_url, ca_file=ca_file)
+        check_document(document, issuer=issuer)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        copy = _read_copy(cache)
-        if copy is not None and copy.get("issuer", "").rstrip("/") == issuer:
-            return parse_document(copy, issuer=issuer)
+        with suppress(OSError, ValueError):
+            copy: dict[str, Any] = json.loads(cache.read_text(encoding="utf-8"))
+            check_document(copy, issuer=issuer)
+            return copy
         reason = getattr(error, "reason", None) or error
         raise SettingsError(
             f"the hub cannot start: AUTH_URL does not lead to an OpenID Connect provider: {document_url}: {reason} "
@@ -60,51 +48,39 @@ def discover(url: str, *, ca_file: Path | None, cache: Path) -> Provider:
         ) from None
     with atomic_write(cache) as file:
         file.write(json.dumps(document).encode())
-    return provider
+    return document
 
 
-def parse_document(document: dict[str, Any], *, issuer: str) -> Provider:
-    """Parse a discovery document.
+def check_document(document: Any, *, issuer: str) -> None:
+    """Check a discovery document.
 
     Raises:
         ValueError: It belongs to another issuer, or an endpoint is missing or not https.
     """
+    if not isinstance(document, dict):
+        raise ValueError("the response is not a JSON object")
     if str(document.get("issuer", "")).rstrip("/") != issuer:
         raise ValueError(f"it is the document of {document.get('issuer')!r}, not of {issuer!r}")
-    names = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint")
-    if missing := [name for name in names if not isinstance(document.get(name), str)]:
-        raise ValueError(f"the document has no {', '.join(missing)}")
-    for name in names:
+    for name in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint"):
+        if not isinstance(document.get(name), str):
+            raise ValueError(f"the document has no {name}")
         parts = urlsplit(document[name])
         if parts.scheme != "https" and parts.hostname not in LOOPBACK:
             raise ValueError(f"its {name} is not https")
-    methods = document.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
-    return Provider(
-        authorize_url=document["authorization_endpoint"],
-        token_url=document["token_endpoint"],
-        userinfo_url=document["userinfo_endpoint"],
-        end_session_url=str(document.get("end_session_endpoint") or ""),
-        basic_auth="client_secret_basic" in methods,
-    )
 
 
-def fetch(url: str, *, ca_file: Path | None) -> dict[str, Any]:
-    """Fetch a JSON object."""
-    context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+def uses_basic_auth(document: dict[str, Any]) -> bool:
+    """Return whether the client secret is sent in the Authorization header, the default of the specification."""
+    methods = document.get("token_endpoint_auth_methods_supported")
+    return not methods or "client_secret_basic" in methods
+
+
+def fetch(url: str, *, ca_file: Path | None) -> Any:
+    """Fetch JSON of limited size."""
+    context = ssl.create_default_context(cafile=ca_file)
     request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310  http or https, see settings
     with urllib.request.urlopen(request, timeout=TIMEOUT, context=context) as response:  # noqa: S310
         body = response.read(MAX_RESPONSE_SIZE + 1)
     if len(body) > MAX_RESPONSE_SIZE:
         raise ValueError("the response is too long")
-    document = json.loads(body)
-    if not isinstance(document, dict):
-        raise ValueError("the response is not a JSON object")
-    return document
-
-
-def _read_copy(path: Path) -> dict[str, Any] | None:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return document if isinstance(document, dict) else None
+    return json.loads(body)

@@ -27,6 +27,7 @@ class _AuthSettings(Settings):
     refresh_seconds: int = Field(3600, ge=10, validation_alias="AUTH_REFRESH_SECONDS")
     refresh_strict: YesOrNo = Field("no", validation_alias="AUTH_REFRESH_STRICT")
     crypt_key: SecretFile = Field(validation_alias="HUB_CRYPT_KEY_FILE")
+    """Keys that encrypt stored tokens, separated by ";", the current one first."""
     ca_file: Path | None = Field(None, validation_alias="AUTH_CA_FILE")
     admin_groups: GroupNames = Field(frozenset(), validation_alias="AUTH_ADMIN_GROUPS")
     allowed: GroupNames = Field(frozenset(), validation_alias="AUTH_ALLOWED_GROUPS")
@@ -40,11 +41,6 @@ class _AuthSettings(Settings):
     def allowed_groups(self) -> frozenset[str]:
         """Return the groups that have access."""
         return self.allowed - {ALL_USERS}
-
-    @property
-    def crypt_keys(self) -> list[str]:
-        """Return the keys that encrypt stored tokens, the current one first."""
-        return [key for key in self.crypt_key.get_secret_value().split(";") if key.strip()]
 
 
 class BridgeAuth(_AuthSettings):
@@ -158,4 +154,3 @@ class PamAuth(_AuthSettings):
 
 OAuthSettings = BridgeAuth | OidcAuth | GitLabAuth | GitHubAuth
 AuthSettings = Annotated[OAuthSettings | LdapAuth | PamAuth, Field(discriminator="method")]
-METHODS = ("bridge", "oidc", "gitlab", "github", "ldap", "pam")

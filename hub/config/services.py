@@ -6,7 +6,6 @@ own volume. The metrics token only reads; `prepare` creates it, because the brid
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import sqlite3
@@ -17,6 +16,8 @@ from urllib.parse import quote
 
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 from pydantic import SecretStr
+
+from passerelle_common.atomic_write import atomic_write
 
 ADMINISTRATION, PROMETHEUS = "administration", "prometheus"
 SCOPES = {
@@ -33,16 +34,11 @@ def token_file(data_dir: Path) -> Path:
 def load_or_create_token(data_dir: Path) -> str:
     """Return the administration token; create the file if there is none."""
     path = token_file(data_dir)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if token := path.read_text(encoding="ascii").strip():
-            return token
-        # The hub that created the file was killed before it wrote the token.
-        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
+    if path.exists() and (token := path.read_text(encoding="ascii").strip()):
+        return token
     token = secrets.token_hex(32)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(token)
+    with atomic_write(path) as stream:
+        stream.write(token.encode())
     return token
 
 

@@ -7,12 +7,9 @@ failure is logged and retried in the next round.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import requests
 
 from hub.config.hub_toml import read_hub_toml
 from hub.culler.policy import Lifetimes, Limits, Stop, next_stop
@@ -63,33 +62,28 @@ class ActivityReports:
     def __init__(self, report_interval: int, poll_interval: int) -> None:
         self._complete_after = timedelta(seconds=2 * report_interval)
         self._max_gap = timedelta(seconds=poll_interval) + self._complete_after
-        self._since: datetime | None = None
-        self._last: datetime | None = None
+        self._responses: tuple[datetime, datetime] | None = None  # first and last one without a gap
 
     def record_response(self, now: datetime) -> bool:
         """Record a response of the hub and return whether reports are complete."""
         # Wall-clock time, because a suspended machine received no reports either.
-        is_first = self._since is None or self._last is None or now - self._last > self._max_gap
-        if is_first or self._since is None or now < self._since:
-            self._since = now
-        self._last = now
-        return now - self._since >= self._complete_after
+        first, last = self._responses or (now, now)
+        if not timedelta() <= now - last <= self._max_gap:
+            first = now
+        self._responses = first, now
+        return now - first >= self._complete_after
 
     def record_outage(self) -> None:
         """Record an outage of the hub, after which all labs must report again."""
-        self._since = None
+        self._responses = None
 
 
 def find_overdue(
     users: list[dict[str, Any]], lifetimes: Lifetimes, now: datetime, *, reports_complete: bool = True
 ) -> list[OverdueLab]:
-    """Return the labs that have reached a limit.
+    """Return the labs of these users (models of the hub's API) that have reached a limit.
 
-    Args:
-        users: User models of the hub's API.
-        lifetimes: The limits.
-        now: The current time.
-        reports_complete: False applies the maximum age only.
+    Without complete reports, only the maximum age applies.
     """
     overdue = []
     for user in users:
@@ -111,33 +105,30 @@ class HubClient:
 
     def __init__(self, url: str, token: str) -> None:
         self._url = url.rstrip("/")
-        self._token = token
+        self._headers = {"Authorization": f"token {token}", "Accept": "application/jupyterhub-pagination+json"}
 
     def list_users(self) -> Iterator[dict[str, Any]]:
         """Yield the users with a running lab, from all pages."""
-        page: str | None = f"{self._url}/users?state=ready"
+        page: dict[str, Any] | None = {"url": f"{self._url}/users?state=ready"}
         while page:
-            body = self._request(page, accept="application/jupyterhub-pagination+json")
+            body = self._request("GET", page["url"]).json()
             yield from body["items"]
-            next_page = body["_pagination"]["next"]
-            page = next_page["url"] if next_page else None
+            page = body["_pagination"]["next"]
 
     def stop(self, lab: OverdueLab) -> None:
         """Stop a lab; a failure is only logged, so that other labs still stop."""
         try:
-            self._request(self._url + lab.path, method="DELETE")
+            self._request("DELETE", self._url + lab.path)
         except (OSError, ValueError) as error:
             log.warning("cannot stop %s/%s, will retry: %s", lab.user, lab.server, error)
         else:
             reason = "idle" if lab.stop.why == "idle" else "maximum age"
             log.info("stopped lab %s/%s: %s (due at %s)", lab.user, lab.server, reason, lab.stop.at.isoformat())
 
-    def _request(self, url: str, *, method: str = "GET", accept: str = "application/json") -> Any:
-        headers = {"Authorization": f"token {self._token}", "Accept": accept}
-        request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310  # the hub's own URL
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
-            body = response.read()
-        return json.loads(body) if body else None
+    def _request(self, method: str, url: str) -> requests.Response:
+        response = requests.request(method, url, headers=self._headers, timeout=TIMEOUT)
+        response.raise_for_status()
+        return response
 
 
 def run(hub: HubClient, lifetimes: Lifetimes) -> None:

@@ -23,7 +23,7 @@ from traitlets import List
 from hub.spawner.base import LifecycleMixin
 from hub.spawner.errors import engine_error, exit_error
 from hub.spawner.progress import ProgressMixin
-from hub.spawner.start_queue import create_queue
+from hub.spawner.start_queue import SpawnQueue
 
 ENGINE_THREADS = 8  # fewer than the ten connections of the engine's client
 ENGINE_TIMEOUT = 60  # seconds; less than Spawner.start_timeout
@@ -67,7 +67,7 @@ class Lab(LifecycleMixin, ProgressMixin, DockerSpawner):  # type: ignore[misc]  
 
     # A request to the engine can take seconds. With the base class's single thread, it would delay all other labs.
     _executor = ThreadPoolExecutor(max_workers=ENGINE_THREADS, thread_name_prefix="engine")
-    queue = create_queue()
+    queue = SpawnQueue()
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -5,11 +5,11 @@ The administrator pulls or builds images in advance, so that no start waits for 
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from docker.types import DeviceRequest
+from jinja2 import Environment
 from jupyterhub.spawner import SpawnException
 
 from hub.config.field_types import parse_size
@@ -21,6 +21,18 @@ FIELD = "image"
 MAX_QUOTED = 80  # characters of a submitted value in an error message
 NO_IMAGE = gettext_noop("No image is available for your groups. Ask the administrator for one.")
 IMAGE_DENIED = gettext_noop("The image %(image)s is not available to you. Start again with one of: %(images)s.")
+
+_FORM = Environment(autoescape=True).from_string("""\
+<fieldset class="mb-3"><legend>Start your lab with</legend>
+{% for image in images %}{% set id = "image-" ~ loop.index0 %}
+<div class="form-check mb-2">
+<input class="form-check-input" type="radio" name="image" id="{{ id }}" value="{{ image.name }}" required
+{% if image is sameas checked %}checked{% endif %}
+{% if image.description %}aria-describedby="{{ id }}-description"{% endif %}>
+<label class="form-check-label" for="{{ id }}">{{ image.name }}</label>
+{% if image.description %}<div class="form-text" id="{{ id }}-description">{{ image.description }}</div>{% endif %}
+</div>
+{% endfor %}</fieldset>""")
 
 
 def available_images(hub_toml: HubToml, groups: Collection[str], default_image: str) -> list[Image]:
@@ -64,23 +76,7 @@ def render_options_form(images: Sequence[Image], last_choice: object) -> str:
     if len(images) < 2:
         return ""
     checked = next((image for image in images if image.name == last_choice), images[0])
-    rows = "".join(_render_image(number, image, image is checked) for number, image in enumerate(images))
-    return f'<fieldset class="mb-3"><legend>Start your lab with</legend>{rows}</fieldset>'
-
-
-def _render_image(number: int, image: Image, is_checked: bool) -> str:
-    name, description = html.escape(image.name), ""
-    checked = " checked" if is_checked else ""
-    described_by = f' aria-describedby="image-{number}-description"' if image.description else ""
-    if image.description:
-        text = html.escape(image.description)
-        description = f'<div class="form-text" id="image-{number}-description">{text}</div>'
-    return (
-        '<div class="form-check mb-2">'
-        f'<input class="form-check-input" type="radio" name="{FIELD}" id="image-{number}" value="{name}" '
-        f"required{checked}{described_by}>"
-        f'<label class="form-check-label" for="image-{number}">{name}</label>{description}</div>'
-    )
+    return _FORM.render(images=images, checked=checked)
 
 
 def options_from_form(form: Mapping[str, Sequence[str]]) -> dict[str, Any]:

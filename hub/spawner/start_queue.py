@@ -19,17 +19,13 @@ STARTS_PER_PROCESSOR = 2  # one computes while the other waits for the disk
 class SpawnQueue:
     """A first-in, first-out semaphore that reports the place in the queue."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int = STARTS_PER_PROCESSOR * (os.cpu_count() or 1)) -> None:
         self._free = capacity
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
     async def slot(self, report_place: Callable[[int], None]) -> AsyncIterator[None]:
-        """Wait for a slot and hold it until the end of the block.
-
-        Args:
-            report_place: Called with the place in the queue, 1 for the next, each time it has changed.
-        """
+        """Wait for a slot and hold it until the end of the block; report each new place, 1 for the next."""
         await self._acquire(report_place)
         try:
             yield
@@ -60,8 +56,3 @@ class SpawnQueue:
             self._waiting.popleft().set_result(None)
         else:
             self._free += 1
-
-
-def create_queue() -> SpawnQueue:
-    """Return a queue with a capacity for this machine's processors."""
-    return SpawnQueue(STARTS_PER_PROCESSOR * (os.cpu_count() or 1))

@@ -13,8 +13,8 @@ from traitlets.config import Config
 
 from hub.auth.configure import AUTHENTICATORS, configure_auth
 from hub.auth.oauth import github_groups
-from hub.auth.oidc_discovery import parse_document
-from hub.config.auth_settings import METHODS, AuthSettings, GitLabAuth
+from hub.auth.oidc_discovery import check_document, uses_basic_auth
+from hub.config.auth_settings import AuthSettings, GitLabAuth
 from hub.config.field_types import SettingsError
 from hub.config.settings import HubSettings, load_settings
 
@@ -118,7 +118,7 @@ def test_provider_must_use_https_except_on_loopback(environ: dict[str, str], tmp
 
 
 @pytest.mark.filterwarnings("ignore:t.*Map is deprecated:DeprecationWarning")  # ldap3, of pyasn1
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", AUTHENTICATORS)
 def test_every_authenticator_revalidates_users(method: str) -> None:
     found = import_item(AUTHENTICATORS[method])
     assert issubclass(found, Authenticator)
@@ -232,14 +232,13 @@ DOCUMENT = {
 )
 def test_untrusted_discovery_document_is_rejected(changed: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        parse_document({**DOCUMENT, **changed}, issuer="https://sso.example.org/main")
+        check_document({**DOCUMENT, **changed}, issuer="https://sso.example.org/main")
 
 
 def test_client_secret_uses_supported_auth_method() -> None:
-    issuer = DOCUMENT["issuer"]
-    assert parse_document(DOCUMENT, issuer=issuer).basic_auth is True
+    assert uses_basic_auth(DOCUMENT) is True
     post = {**DOCUMENT, "token_endpoint_auth_methods_supported": ["client_secret_post"]}
-    assert parse_document(post, issuer=issuer).basic_auth is False
+    assert uses_basic_auth(post) is False
 
 
 def test_repr_of_settings_contains_no_secret(environ: dict[str, str], tmp_path: Path) -> None:
