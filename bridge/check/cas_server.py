@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
 from bridge.cas.endpoints import CasEndpoints
-from bridge.cas.logout_request import PROBE_TICKET_PREFIX
 from bridge.check import connection_findings, protocols
 from bridge.check.certificate_findings import evaluate_ca_file, evaluate_trusted, unusable_ca_file
 from bridge.check.certificates import TrustConfig, ca_file_error, read_certificates
 from bridge.check.findings import Finding, note, ok, skipped, warning
-from bridge.check.login_page import HTML, LoginPage
-from bridge.check.probe import Failure, ProbeClient, Response, Target
-from bridge.check.registration import Registration, is_same_service
+from bridge.check.login_page import HTML, LoginPage, is_same_service
+from bridge.check.probe import Failure, ProbeClient, Response, Target, run_in_background
+from bridge.check.registration import Registration
 from bridge.settings import Settings, is_loopback
 
 CA_SETTING = "PASSERELLE_CAS_CA_FILE"
@@ -26,39 +23,20 @@ _XML = {"Accept": "text/xml, application/xml"}
 _COMMON_PATHS = ("/cas", "", "/cas-server", "/sso")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FakeTicket:
-    """A made-up ticket, which the check sends instead of a secret."""
-
-    value: str
-    now: float
-    """Time of the check in Unix seconds."""
-
-    @classmethod
-    def generate(cls, now: float) -> FakeTicket:
-        """Return a new random ticket that the bridge ignores in logout requests."""
-        return cls(value=f"{PROBE_TICKET_PREFIX}{secrets.token_hex(16)}", now=now)
-
-    @property
-    def instant(self) -> str:
-        """Return the time of the check in ISO 8601."""
-        return f"{datetime.fromtimestamp(self.now, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def check_cas(settings: Settings, client: ProbeClient, ticket: FakeTicket) -> list[Finding]:
-    """Check everything about CAS that needs no sign-in."""
+def check_cas(settings: Settings, client: ProbeClient, ticket: str, now: float) -> list[Finding]:
+    """Check everything about CAS that needs no sign-in, with a made-up ticket, at a time in Unix seconds."""
     file = settings.cas_ca_file
     if file and (error := ca_file_error(file)):
         return [
             unusable_ca_file("cas.ca_file", CA_SETTING, file, error),
             skipped("cas.protocol", "CAS", "no certificate can be verified"),
         ]
-    return _CasCheck(settings, client, ticket).findings()
+    return _CasCheck(settings, client, ticket, now).findings()
 
 
 class _CasCheck:
-    def __init__(self, settings: Settings, client: ProbeClient, ticket: FakeTicket) -> None:
-        self.settings, self.client, self.ticket = settings, client, ticket
+    def __init__(self, settings: Settings, client: ProbeClient, ticket: str, now: float) -> None:
+        self.settings, self.client, self.ticket, self.now = settings, client, ticket, now
         self.addresses = CasEndpoints.from_settings(settings)
         self.base = settings.cas_internal_url or settings.cas_url
         self.registration = Registration.from_settings(settings)
@@ -69,7 +47,7 @@ class _CasCheck:
         self.back = Target(url=settings.cas_validate_url or self.base, ca_file=settings.cas_ca_file, proxy=proxy)
         # Browsers have their own authorities. A machine that needs the proxy for CAS needs it here as well.
         self.front = replace(self.back, url=self.addresses.login, is_ca_file_exclusive=False)
-        self.trust = TrustConfig(owner="CAS", setting=CA_SETTING, now=ticket.now, ca_file=settings.cas_ca_file)
+        self.trust = TrustConfig(owner="CAS", setting=CA_SETTING, now=now, ca_file=settings.cas_ca_file)
         self.is_cas_found = False
         self.not_found_reason = "CAS did not respond"
         self.is_server_blocked = False
@@ -105,7 +83,7 @@ class _CasCheck:
             self.not_found_reason = "CAS redirects"
             return protocols.evaluate_redirect(self.back.url, result, self.setting)
         results = {configured: result, **self._probe_other_protocols(configured)}
-        self.is_cas_found = protocols.is_any_supported(results)
+        self.is_cas_found = any(one.is_supported or one.verdict == "ticket_accepted" for one in results.values())
         if not self.is_cas_found and self._is_supported_without_service(configured):
             self.is_cas_found = True
             return protocols.evaluate_service_rejected(result, configured)
@@ -121,10 +99,8 @@ class _CasCheck:
         )
 
     def _send_ticket(self, addresses: CasEndpoints) -> Response | Failure:
-        ticket, service = self.ticket.value, self.registration.service
-        request = addresses.validation_request(
-            service, ticket, renew=False, now=self.ticket.now, request_id=ticket[-16:]
-        )
+        service, request_id = self.registration.service, self.ticket[-16:]
+        request = addresses.validation_request(service, self.ticket, renew=False, now=self.now, request_id=request_id)
         target = replace(self.back, url=addresses.validate)
         return self.client.send(target, request.url, body=request.body, headers=request.headers)
 
@@ -142,8 +118,8 @@ class _CasCheck:
         self, configured: protocols.ProtocolName
     ) -> Mapping[protocols.ProtocolName, protocols.ProbeResult]:
         names: list[protocols.ProtocolName] = [name for name in (*protocols.PROTOCOLS, "json") if name != configured]
-        with ThreadPoolExecutor(len(names)) as pool:
-            return dict(zip(names, pool.map(self._probe, names), strict=True))
+        tasks = {name: run_in_background(partial(self._probe, name)) for name in names}
+        return {name: task.result() for name, task in tasks.items()}
 
     def _is_supported_without_service(self, configured: protocols.ProtocolName) -> bool:
         """Probe without parameters, for which CAS defines a failure code (§2.5.3)."""
@@ -230,20 +206,14 @@ class _CasCheck:
         other = self.client.send(target, internal.login_url(service, gateway=True), headers=HTML)
         if isinstance(other, Failure) or other.status == 404 or other.is_redirect:
             return []
-        return [
-            warning(
-                "cas.internal",
-                f"{self.settings.cas_url} knows our service URL, {self.base} does not.",
-                "They may be two CAS servers. Then each one rejects the tickets of the other.",
-                f"Check that {self.setting} leads to the same server.",
-            )
-        ]
+        seen = f"{self.settings.cas_url} knows our service URL, {self.base} does not."
+        means = "They may be two CAS servers. Then each one rejects the tickets of the other."
+        return [warning("cas.internal", seen, means, f"Check that {self.setting} leads to the same server.")]
 
     def _evaluate_failure(self, target: Target, failure: Failure, id: str, setting: str) -> Finding:
-        chain = self.client.fetch_certificates(target) if failure.kind == "certificate" else []
         remedy = (
             f"Check {setting} and its port, that CAS runs, and that this machine may connect to it "
             f"(`curl -sv {target.url}`)."
         )
         server = connection_findings.ServerContext(id=id, name="The CAS server", setting=setting, remedy=remedy)
-        return connection_findings.evaluate_failure(server, target, failure, chain, self.trust)
+        return connection_findings.evaluate_failure(server, target, failure, self.trust)

@@ -24,12 +24,9 @@ class Certificate:
 
     subject: str
     issuer: str
-    names: tuple[str, ...]
-    """Host names and IP addresses (subject alternative names)."""
-    begins: float
-    """Unix seconds."""
-    ends: float
-    """Unix seconds."""
+    names: tuple[str, ...]  # host names and IP addresses (subject alternative names)
+    begins: float  # Unix seconds
+    ends: float  # Unix seconds
 
     @property
     def is_self_signed(self) -> bool:
@@ -41,15 +38,11 @@ class Certificate:
 class TrustConfig:
     """The authorities that a certificate was verified with, and who owns the certificate."""
 
-    owner: str
-    """Name for sentences, such as "CAS"."""
-    setting: str
-    """Setting that names a CA file."""
-    now: float
-    """Unix seconds."""
+    owner: str  # name for sentences, such as "CAS"
+    setting: str  # the setting that names a CA file
+    now: float  # Unix seconds
     ca_file: Path | None = None
-    is_ours: bool = False
-    """Whether the administrator of the bridge can replace the certificate."""
+    is_ours: bool = False  # whether the administrator of the bridge can replace the certificate
 
 
 def parse_certificate(der: bytes) -> Certificate | None:

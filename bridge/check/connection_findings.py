@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from bridge.cas.client import CONNECT_SECONDS, READ_SECONDS
 from bridge.check.certificate_findings import evaluate_untrusted
-from bridge.check.certificates import Certificate, TrustConfig
+from bridge.check.certificates import TrustConfig
 from bridge.check.findings import Finding, fault, format_duration, join_names, ok, printable, warning
 from bridge.check.probe import Failure, FailureKind, Response, Target
 from bridge.settings import is_loopback
@@ -30,19 +29,13 @@ _MEANS: dict[FailureKind, str] = {
 class ServerContext:
     """A server as the sentences of findings describe it."""
 
-    id: str
-    """First part of the finding IDs."""
-    name: str
-    """Such as "The CAS server"."""
-    setting: str
-    """Setting that holds the address."""
-    remedy: str
-    """Action if the server does not respond."""
+    id: str  # first part of the finding IDs
+    name: str  # such as "The CAS server"
+    setting: str  # the setting that holds the address
+    remedy: str  # action if the server does not respond
 
 
-def evaluate_failure(
-    server: ServerContext, target: Target, failure: Failure, chain: Sequence[Certificate], trust: TrustConfig
-) -> Finding:
+def evaluate_failure(server: ServerContext, target: Target, failure: Failure, trust: TrustConfig) -> Finding:
     """Explain why a server did not respond."""
     host, detail, kind = target.host, printable(failure.detail), failure.kind
     where = f"{host}:{target.port}"
@@ -64,7 +57,7 @@ def evaluate_failure(
             "read the /etc/hosts of its machine; docs/operating.md describes the alternatives.",
         )
     if kind == "certificate":
-        return evaluate_untrusted(f"{server.id}.certificate", host, chain, failure.detail, trust)
+        return evaluate_untrusted(f"{server.id}.certificate", host, failure.chain, failure.detail, trust)
     means = _MEANS[kind]
     if failure.addresses and all(map(is_loopback, failure.addresses)):
         means += " That address is this machine, or the container itself in which this command runs."

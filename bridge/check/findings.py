@@ -53,11 +53,6 @@ def skipped(id: str, what: str, reason: str) -> Finding:
     return Finding(id=id, level="note", seen=f"{what}: not checked, because {reason}.")
 
 
-def has_fault(findings: Iterable[Finding]) -> bool:
-    """Return whether any finding is a FAULT."""
-    return any(finding.level == "FAULT" for finding in findings)
-
-
 def printable(text: str, *, max_chars: int | None = MAX_QUOTE_CHARS) -> str:
     """Return text from a server as one line without control characters, cut to `max_chars`."""
     line = re.sub(r"\s+", " ", text).strip()

@@ -1,17 +1,28 @@
-"""Findings about the installation itself: settings, database, secret key, clients and file permissions."""
+"""Facts and findings about the installation: settings, database, secret key, clients and file permissions.
+
+The database is read once, within a time limit, and without any change.
+"""
 
 from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from bridge.check.findings import Finding, fault, join_names, note, ok, printable, warning
+from bridge.check.probe import PROBE_SECONDS, run_in_background
+from bridge.errors import BridgeError, ConfigurationError
 from bridge.settings import ClientSettings
-from bridge.store import NotReady
+from bridge.store import NotReady, Session, Store, StoreFailure
 
+SESSION_LIMIT = 20
+
+ListClients = Callable[[Store], Sequence[ClientSettings]]
+CheckKeys = Callable[[Store], None]  # raises ConfigurationError if the secret key does not decrypt the signing keys
 DatabaseState = NotReady | Literal["read", "failed"]
 
 SHORT_KEY_CHARS = 32
@@ -20,6 +31,59 @@ _EXAMPLE = re.compile(r"change.?me|replace.?me|password|passw0rd|example|secret.
 _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<file>(?!:memory:|file:)[^?]+)")
 # Container secrets: the orchestrator sets their mode, and the container has no other users.
 _MOUNTED = Path("/run/secrets")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseReading:
+    """The result of an attempt to read the database."""
+
+    state: DatabaseState
+    error: str = ""
+    clients: Sequence[ClientSettings] = ()
+    sessions: Sequence[Session] = ()  # the newest first, including ended ones
+    last_ended_by_cas: int | None = None
+    kids: Sequence[str] = ()
+    key_error: str | None = None  # why the signing keys cannot be used
+
+    @property
+    def is_known(self) -> bool:
+        """Return whether the content of the database is known."""
+        return self.state not in ("failed", "older")
+
+
+def read_database(url: str, list_clients: ListClients, check_keys: CheckKeys) -> DatabaseReading:
+    """Read the database within `PROBE_SECONDS`, a limit that no driver guarantees."""
+    try:
+        return run_in_background(lambda: _read(url, list_clients, check_keys)).result(PROBE_SECONDS)
+    except TimeoutError:
+        error = f"No response from the database within {PROBE_SECONDS:.0f} s"
+    except StoreFailure as failure:
+        error = str(getattr(failure, "orig", None) or type(failure).__name__).strip().splitlines()[0]
+    except BridgeError as failure:
+        error = "; ".join(getattr(failure, "faults", ())) or failure.description
+    except Exception as failure:  # noqa: BLE001  drivers raise their own exceptions, whose text may quote the URL
+        error = f"The driver rejects PASSERELLE_DATABASE_URL: {type(failure).__name__}"
+    return DatabaseReading(state="failed", error=error)
+
+
+def _read(url: str, list_clients: ListClients, check_keys: CheckKeys) -> DatabaseReading:
+    store = Store.open_existing(url)
+    if not isinstance(store, Store):
+        return DatabaseReading(state=store)
+    with closing(store):
+        key_error = None
+        try:
+            check_keys(store)
+        except ConfigurationError as error:
+            key_error = "; ".join(error.faults)
+        return DatabaseReading(
+            state="read",
+            clients=list_clients(store),
+            sessions=store.sessions.list_newest(limit=SESSION_LIMIT),
+            last_ended_by_cas=store.sessions.last_ended_by_cas(),
+            kids=[key.kid for key in store.keys.all()],
+            key_error=key_error,
+        )
 
 
 def evaluate_settings(errors: Sequence[str], file: str | None = None) -> list[Finding]:

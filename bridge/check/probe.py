@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import queue
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -44,10 +44,8 @@ class Target:
 
     url: str
     ca_file: Path | None = None
-    is_ca_file_exclusive: bool = True
-    """Whether the CA file replaces the system's authorities instead of extending them."""
-    proxy: str | None = field(default=None, repr=False)
-    """URL of an HTTP proxy, with credentials if the proxy needs them."""
+    is_ca_file_exclusive: bool = True  # whether it replaces the system's authorities instead of extending them
+    proxy: str | None = field(default=None, repr=False)  # URL of an HTTP proxy, possibly with credentials
 
     @property
     def scheme(self) -> str:
@@ -71,17 +69,12 @@ class Response:
 
     url: str
     status: int
-    headers: Mapping[str, str]
-    """Case-insensitive."""
-    body: bytes
-    """The first `BODY_MAX_BYTES`."""
-    received_at: float
-    """Unix seconds by the local clock."""
+    headers: Mapping[str, str]  # case-insensitive
+    body: bytes  # the first `BODY_MAX_BYTES`
+    received_at: float  # Unix seconds by the local clock
     certificate: Certificate | None = None
-    connect_seconds: float = 0.0
-    """Duration of DNS lookup, TCP connection and TLS handshake."""
-    answer_seconds: float = 0.0
-    """Duration of request and complete response."""
+    connect_seconds: float = 0.0  # for DNS lookup, TCP connection and TLS handshake
+    answer_seconds: float = 0.0  # for the request and the complete response
 
     @property
     def location(self) -> str:
@@ -107,40 +100,22 @@ class Failure:
     url: str
     kind: FailureKind
     detail: str
-    addresses: Sequence[str] = ()
-    """IP addresses of the host, if no connection was established."""
+    addresses: Sequence[str] = ()  # IP addresses of the host, if no connection was established
+    chain: Sequence[Certificate] = ()  # unverified certificates of the server, its own first, if they are untrusted
 
 
-class BackgroundTask(Generic[T]):
-    """A function that runs in a daemon thread, so Ctrl-C ends the command at once."""
+def run_in_background(function: Callable[[], T]) -> Future[T]:
+    """Run a function in a daemon thread, so Ctrl-C ends the command at once."""
+    future: Future[T] = Future()
 
-    def __init__(self, function: Callable[[], T]) -> None:
-        self._outcome: queue.SimpleQueue[T | BaseException] = queue.SimpleQueue()
-
-        def run() -> None:
-            try:
-                self._outcome.put(function())
-            except BaseException as error:  # noqa: BLE001  raised again by result()
-                self._outcome.put(error)
-
-        threading.Thread(target=run, daemon=True).start()
-
-    def result(self, timeout: float | None = None) -> T:
-        """Wait for the result; call this once.
-
-        Args:
-            timeout: Seconds to wait; None for no limit.
-
-        Raises:
-            TimeoutError: If the function has not returned in time. It keeps running.
-        """
+    def run() -> None:
         try:
-            outcome = self._outcome.get(timeout=timeout)
-        except queue.Empty:
-            raise TimeoutError from None
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001  raised again by future.result()
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 class ProbeClient:
@@ -170,26 +145,20 @@ class ProbeClient:
             url: The URL to request there; by default the target's own.
             body: Content to post.
             headers: Added to `HEADERS`.
-
-        Returns:
-            The response, or the reason why there is none. Nothing is raised for network or server errors.
         """
         url, seconds = url or target.url, self._next_limit()
         if seconds <= 0:
             return Failure(url=url, kind="silent", detail="the time limit of the whole check was reached")
         with self._progress(f"{target.host}:{target.port}"):
             exchange = _Exchange(target, url)
-            return exchange.run(lambda: exchange.send(body, headers or {}, seconds), seconds)
+            outcome = exchange.run(lambda: exchange.send(body, headers or {}, seconds), seconds)
+            return self._with_chain(target, outcome) if isinstance(outcome, Failure) else outcome
 
     def connect(self, target: Target, *, seconds: float = PROBE_SECONDS) -> Failure | None:
-        """Connect to a server, verify its certificate and close the connection without sending a request.
-
-        Returns:
-            The reason if it fails, else None.
-        """
+        """Connect to a server and verify its certificate without sending a request; return None on success."""
         with self._progress(f"{target.host}:{target.port}"):
             outcome = _Exchange(target, target.url).connect(seconds)
-            return outcome if isinstance(outcome, Failure) else None
+            return self._with_chain(target, outcome) if isinstance(outcome, Failure) else None
 
     def is_trusted(self, target: Target) -> bool | None:
         """Return whether the server's certificate is trusted; None if no TLS connection was possible."""
@@ -198,16 +167,13 @@ class ProbeClient:
             return True
         return False if failure.kind == "certificate" else None
 
-    def fetch_certificates(self, target: Target) -> list[Certificate]:
-        """Fetch the unverified certificate chain of a server, to describe it and never to trust it.
-
-        Returns:
-            The server's own certificate first, and alone before Python 3.13. Empty if there is none to read.
-        """
-        exchange = _Exchange(target, target.url, verifies=False)
-        outcome = exchange.connect(max(self._next_limit(), 0.01))
-        ders = [] if isinstance(outcome, Failure) else outcome
-        return [certificate for der in ders if (certificate := parse_certificate(der))]
+    def _with_chain(self, target: Target, failure: Failure) -> Failure:
+        """Add the certificates that a server sends, to describe them and never to trust them."""
+        if failure.kind != "certificate":
+            return failure
+        outcome = _Exchange(target, target.url, verifies=False).connect(max(self._next_limit(), 0.01))
+        ders = () if isinstance(outcome, Failure) else outcome
+        return replace(failure, chain=[certificate for der in ders if (certificate := parse_certificate(der))])
 
     def has_time_for(self, seconds: float) -> bool:
         """Return whether at least `seconds` are left."""
@@ -226,11 +192,9 @@ class _Exchange:
 
     def __init__(self, target: Target, url: str, *, verifies: bool = True) -> None:
         self.target, self.url, self._verifies = target, url, verifies
-        self.is_connect_only = False
-        self.has_tcp_connection = False
+        self.is_connect_only = self.has_tcp_connection = False
         self.started = self.connected = time.monotonic()
-        self.chain: list[bytes] = []
-        """DER certificates, the server's own first."""
+        self.chain: list[bytes] = []  # DER certificates, the server's own first, and alone before Python 3.13
 
     def connect(self, seconds: float) -> list[bytes] | Failure:
         """Connect without a request and return the certificate chain."""
@@ -246,7 +210,7 @@ class _Exchange:
     def run(self, function: Callable[[], T], seconds: float) -> T | Failure:
         """Run a function of this exchange within a time limit and describe its failure."""
         try:
-            return BackgroundTask(function).result(seconds)
+            return run_in_background(function).result(seconds)
         except (OSError, HTTPError, http.client.HTTPException, ValueError) as error:
             errors = list(_causes(error))
             kind = _failure_kind(errors, has_tcp_connection=self.has_tcp_connection)
@@ -365,7 +329,7 @@ def _failure_detail(errors: Sequence[BaseException], kind: FailureKind, seconds:
 
 
 def _ip_addresses(target: Target) -> Sequence[str]:
-    lookup = BackgroundTask(lambda: socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM))
+    lookup = run_in_background(lambda: socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM))
     try:
         return list(dict.fromkeys(str(address[0]) for *_, address in lookup.result(_LOOKUP_SECONDS)))
     except (OSError, UnicodeError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ Verdict = Literal["supported", "service_rejected", "ticket_accepted", "redirect"
 
 # The most useful first: protocol 1.0 returns a user name only.
 PROTOCOLS: tuple[ProtocolName, ...] = ("3.0", "2.0", "saml1.1", "1.0")
+_fault, _note = partial(fault, "cas.protocol"), partial(note, "cas.protocol")
 _REJECTION = re.compile(r"CAS returned (no code|[^\s:]+)")
 
 
@@ -35,8 +37,7 @@ class ProbeResult:
     url: str
     location: str = ""
     status: int = 200
-    code: str = ""
-    """Failure code, if it is not the one for an unknown ticket (CAS §2.5.3)."""
+    code: str = ""  # failure code, if it is not the one for an unknown ticket (CAS §2.5.3)
 
     @property
     def is_supported(self) -> bool:
@@ -46,19 +47,19 @@ class ProbeResult:
 
 def classify_response(response: Response | Failure, protocol: ProtocolName, service: str) -> ProbeResult:
     """Classify a response to a made-up ticket with the parser that sign-ins use."""
-    url = without_query(response.url)
+    result = partial(ProbeResult, url=without_query(response.url))
     if isinstance(response, Failure):
-        return ProbeResult(verdict="unsupported", detail=printable(response.detail), url=url)
+        return result(verdict="unsupported", detail=printable(response.detail))
     status = response.status
     if response.is_redirect:
-        return ProbeResult(verdict="redirect", detail=f"redirect ({status})", url=url, location=response.location)
+        return result(verdict="redirect", detail=f"redirect ({status})", location=response.location)
     if status != 200:
-        return ProbeResult(verdict="unsupported", detail=f"status {status}", url=url, status=status)
+        return result(verdict="unsupported", detail=f"status {status}", status=status)
     if protocol == "json" and not response.body.lstrip().startswith(b"{"):
-        return ProbeResult(verdict="unsupported", detail="no JSON", url=url)
+        return result(verdict="unsupported", detail="no JSON")
     verdict, detail = _parse(response, service)
     found = _REJECTION.match(detail) if verdict in ("supported", "service_rejected") else None
-    return ProbeResult(verdict=verdict, detail=printable(detail), url=url, code=printable(found[1]) if found else "")
+    return result(verdict=verdict, detail=printable(detail), code=printable(found[1]) if found else "")
 
 
 def _parse(response: Response, service: str) -> tuple[Verdict, str]:
@@ -76,11 +77,6 @@ def _parse(response: Response, service: str) -> tuple[Verdict, str]:
     return "ticket_accepted", "it accepted a made-up ticket"
 
 
-def is_any_supported(results: Mapping[ProtocolName, ProbeResult]) -> bool:
-    """Return whether the results come from a CAS server."""
-    return any(result.is_supported or result.verdict == "ticket_accepted" for result in results.values())
-
-
 def evaluate_protocols(
     results: Mapping[ProtocolName, ProbeResult],
     configured: ProtocolName,
@@ -90,9 +86,13 @@ def evaluate_protocols(
     other_url: str | None = None,
 ) -> Finding:
     """Compare the supported protocols with the configured one."""
-    for result in results.values():
-        if result.verdict == "ticket_accepted":
-            return _accepts_made_up_tickets(result)
+    if accepting := next((result for result in results.values() if result.verdict == "ticket_accepted"), None):
+        return _fault(
+            f"{accepting.url} accepted a made-up ticket.",
+            "An attacker could sign in as any user. This is not a CAS server, or a broken one.",
+            "Do not run the bridge with it. Configure the real CAS server.",
+            Message("%(url)s validates tickets that were never issued. Please fix this.", {"url": accepting.url}),
+        )
     supported = [name for name in PROTOCOLS if name in results and results[name].is_supported]
     result = results[configured]
     if configured in supported:
@@ -105,18 +105,13 @@ def evaluate_protocols(
     if supported:
         limits = " (it returns a user name and no attributes)" if supported[0] == "1.0" else ""
         change = f"Remove {setting} and set" if setting == "PASSERELLE_CAS_VALIDATE_URL" else "Set"
-        return fault(
-            "cas.protocol",
+        return _fault(
             f"Protocol {configured} is not supported at {result.url} ({result.detail}); protocol {supported[0]} is.",
             "Every sign-in fails when its ticket is validated.",
             f"{change} PASSERELLE_CAS_PROTOCOL={supported[0]}{limits}",
         )
-    advice = (
-        f"Sign in to CAS in a browser. Copy the address before /login and set {setting} to it; most are "
-        "https://HOST/cas."
-    )
-    return fault(
-        "cas.protocol",
+    advice = f"Sign in to CAS in a browser. Set {setting} to the address before /login; most are https://HOST/cas."
+    return _fault(
         f"No CAS server responds at {result.url} ({result.detail}), nor at the addresses of the other protocols.",
         "The path of the URL is wrong, or another program runs there: no ticket can be validated.",
         f"A CAS server responds at {other_url}: set {setting}={other_url}" if other_url else advice,
@@ -134,9 +129,9 @@ def _supported(
             "1.0": "Protocol 1.0 returns no attributes.",
             "saml1.1": "Both return attributes; SAML 1.1 rejects sign-ins as soon as the two clocks differ.",
         }.get(configured, "Only protocol 3.0 guarantees attributes.")
-        return note("cas.protocol", seen, means, "Set PASSERELLE_CAS_PROTOCOL=3.0 unless you need the other protocol.")
+        return _note(seen, means, "Set PASSERELLE_CAS_PROTOCOL=3.0 unless you need the other protocol.")
     if wants_json and not knows_json:
-        return note("cas.protocol", seen, "The settings ask for JSON, but CAS returns XML. The bridge reads both.")
+        return _note(seen, "The settings ask for JSON, but CAS returns XML. The bridge reads both.")
     return ok("cas.protocol", seen)
 
 
@@ -144,34 +139,18 @@ def _unexpected_code(result: ProbeResult) -> Finding:
     """Report a failure code that good tickets may receive as well."""
     facts = {"url": result.url, "code": result.code}
     if result.code == "INVALID_REQUEST":
-        return fault(
-            "cas.protocol",
+        return _fault(
             f"{result.url} responds, but reports that our parameters do not arrive (INVALID_REQUEST).",
             "A reverse proxy in front of CAS probably drops the query: no ticket can be validated.",
             "Notify the CAS administrator. If PASSERELLE_CAS_INTERNAL_URL leads through your own proxy, check that.",
-            Message(
-                "%(url)s responds INVALID_REQUEST, although we sent service and ticket. Please check that the query "
-                "reaches CAS.",
-                facts,
-            ),
+            Message("%(url)s responds INVALID_REQUEST. Please check that the query reaches CAS.", facts),
         )
     return warning(
         "cas.protocol",
         f"CAS rejected a made-up ticket with {result.code} instead of INVALID_TICKET ({result.detail}).",
         "CAS may reject valid tickets in the same way, because it fails or rejects our service URL.",
-        "If cas.service reports that our service URL is not registered, fix that first. Otherwise try a sign-in; if "
-        "it fails, ask the CAS administrator for the log entry.",
+        "First fix cas.service if it reports a fault. If a sign-in then fails, ask the CAS administrator for the log.",
         Message("%(url)s rejects all our tickets with %(code)s. Please check your log for the reason.", facts),
-    )
-
-
-def _accepts_made_up_tickets(result: ProbeResult) -> Finding:
-    return fault(
-        "cas.protocol",
-        f"{result.url} accepted a made-up ticket.",
-        "An attacker could sign in as any user. This is not a CAS server, or a broken one.",
-        "Do not run the bridge with it. Configure the real CAS server.",
-        Message("%(url)s validates tickets that were never issued. Please fix this at once.", {"url": result.url}),
     )
 
 
@@ -186,30 +165,25 @@ def evaluate_blocked(result: ProbeResult) -> Finding:
     facts = {"url": result.url, "status": result.status}
     if result.status == 429:
         means = "CAS, or a proxy in front of it, limits requests from this machine. The URL may be correct."
-        do = "Wait some minutes, then run this again. Ask the CAS administrator for a higher limit."
-        return fault("cas.protocol", seen, means, do)
+        return _fault(
+            seen, means, "Wait some minutes, then run this again. Ask the CAS administrator for a higher limit."
+        )
     if result.status >= 500:
         means = "CAS is down or under maintenance, so no ticket can be validated. The URL may be correct."
         do = "Wait and run this again. If it lasts, notify the CAS administrator."
-        return fault("cas.protocol", seen, means, do, Message("%(url)s fails with status %(status)s.", facts))
-    return fault(
-        "cas.protocol",
+        return _fault(seen, means, do, Message("%(url)s fails with status %(status)s.", facts))
+    return _fault(
         seen,
         "CAS rejects this machine, for example because of an allow-list. The URL may be correct.",
         "Ask the CAS administrator to allow the address of this machine. If it is allowed, correct the URL.",
-        Message(
-            "%(url)s rejects our machine (status %(status)s). Please allow our address to validate tickets.", facts
-        ),
+        Message("%(url)s rejects our machine (status %(status)s). Please allow our address.", facts),
     )
 
 
 def evaluate_service_rejected(result: ProbeResult, configured: ProtocolName) -> Finding:
     """Evaluate a server that supports the protocol only for requests without our service URL."""
-    return note(
-        "cas.protocol",
-        f"CAS speaks this protocol but rejects our service URL: {configured} at {result.url} ({result.detail}).",
-        "Some CAS servers respond in this way while a service URL is not registered.",
-    )
+    seen = f"CAS speaks this protocol but rejects our service URL: {configured} at {result.url} ({result.detail})."
+    return _note(seen, "Some CAS servers respond in this way while a service URL is not registered.")
 
 
 def evaluate_redirect(base: str, result: ProbeResult, setting: str) -> Finding:
@@ -217,12 +191,11 @@ def evaluate_redirect(base: str, result: ProbeResult, setting: str) -> Finding:
     target = without_query(result.location)
     suffix = urlsplit(result.url).path.removeprefix(urlsplit(base).path)
     better = target.removesuffix(suffix) if suffix and target.endswith(suffix) and "://" in target else ""
-    is_upgrade = base.startswith("http:") and target.startswith("https:")
+    upgrade = "The server requires https. " if base.startswith("http:") and target.startswith("https:") else ""
     return fault(
         "cas.redirect",
         f"{base} redirects to {printable(target)}.",
-        f"{'The server requires https. ' if is_upgrade else ''}The bridge follows no redirects, because they could "
-        "send a ticket to another server.",
+        f"{upgrade}The bridge follows no redirects, because they could send a ticket to another server.",
         f"Set {setting}={better}" if better else f"Set {setting} to the address that it redirects to.",
     )
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bridge.check import public_findings
-from bridge.check.cas_server import CA_SETTING, FakeTicket
+from bridge.check.cas_server import CA_SETTING
 from bridge.check.certificate_findings import evaluate_trusted, unusable_ca_file
 from bridge.check.certificates import TrustConfig, ca_file_error, read_certificates
 from bridge.check.connection_findings import ServerContext, evaluate_failure
 from bridge.check.findings import Finding, note, skipped
 from bridge.check.probe import Failure, ProbeClient, Response, Target
 from bridge.check.single_logout import evaluate_logout_request, evaluate_query, logout_form, logout_query
-from bridge.settings import is_loopback
+from bridge.settings import Settings, is_loopback
 
 CA_OPTION = "--ca-file"
 _REMEDY = (
@@ -24,77 +24,58 @@ _REMEDY = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublicTrust:
-    """Sources of authorities for our public address, in addition to the system's; the first one is used."""
+def choose_ca_file(option: Path | None, cas_ca_file: Path | None) -> tuple[Path | None, str]:
+    """Return the CA file for our public address, and the setting that names it.
 
-    option: Path | None = None
-    """The `--ca-file` option. Errors in it are reported."""
-    cas_ca_file: Path | None = None
-    """The CA file for CAS, because one authority often serves the whole institution."""
-    edge_certificate: Path | None = None
-    """The certificate of the bundle's own edge; None outside the bundle."""
-
-    @property
-    def file_and_setting(self) -> tuple[Path | None, str]:
-        """Return the CA file and the setting that names it."""
-        if self.option is None and self.cas_ca_file and ca_file_error(self.cas_ca_file) is None:
-            return self.cas_ca_file, CA_SETTING
-        return self.option, CA_OPTION
-
-
-def check_public_address(
-    issuer: str, public_trust: PublicTrust, our_kids: Collection[str], client: ProbeClient, ticket: FakeTicket
-) -> list[Finding]:
-    """Probe our public address."""
-    ca_file, setting = public_trust.file_and_setting
-    if ca_file and (error := ca_file_error(ca_file)):
-        return [unusable_ca_file("public.ca_file", CA_OPTION, ca_file, error)]
-    probe = _PublicProbe(Target(url=issuer, ca_file=ca_file, is_ca_file_exclusive=False), our_kids, client, ticket)
-    trust = TrustConfig(owner="this site", setting=setting, now=ticket.now, ca_file=ca_file, is_ours=True)
-    target, discovery = probe.target, probe.fetch_discovery()
-    if isinstance(discovery, Response):
-        return [_evaluate_certificate(target, discovery, trust), *probe.evaluate_bridge(discovery)]
-    if discovery.kind == "name" and is_loopback(target.host):
-        seen = f"Only browsers resolve {target.host} to this machine, so the check sent no request."
-        return [note("public.name", seen, "This is normal in a demo."), _logout_skipped("it sent no request there")]
-    chain = client.fetch_certificates(target) if discovery.kind == "certificate" else []
-    edge = public_trust.edge_certificate
-    if edge and chain and chain[0] in read_certificates(edge):
-        probe.target = replace(target, ca_file=edge)
-        through_edge = probe.fetch_discovery()
-        if isinstance(through_edge, Response):
-            return [
-                public_findings.evaluate_edge_certificate(target.host, chain[0]),
-                *probe.evaluate_bridge(through_edge),
-            ]
-    server = ServerContext(id="public", name="This site", setting="PASSERELLE_ISSUER", remedy=_REMEDY)
-    failure = evaluate_failure(server, target, discovery, chain, trust)
-    return [replace(failure, to_cas=None), _logout_skipped("our public address did not respond")]
-
-
-def _logout_skipped(reason: str) -> Finding:
-    return skipped("logout.reach", "Single logout requests to the bridge", reason)
-
-
-def _evaluate_certificate(target: Target, discovery: Response, trust: TrustConfig) -> Finding:
-    if target.scheme == "https":
-        return replace(evaluate_trusted("public.certificate", target.host, discovery.certificate, trust), to_cas=None)
-    seen = f"{target.url} is plain HTTP on this machine: suitable for a trial, and unreachable from others."
-    return note("public.certificate", seen)
+    It is `--ca-file`, else the one for CAS, because one authority often serves the whole institution. Only errors in
+    the former are reported.
+    """
+    if option is None and cas_ca_file and ca_file_error(cas_ca_file) is None:
+        return cas_ca_file, CA_SETTING
+    return option, CA_OPTION
 
 
 @dataclass(slots=True)
-class _PublicProbe:
-    target: Target
+class PublicAddressCheck:
+    """The check of our public address."""
+
+    settings: Settings
+    ca_option: Path | None  # the `--ca-file` option
+    edge_certificate: Path | None  # the certificate of the bundle's own edge; None outside the bundle
     our_kids: Collection[str]
     client: ProbeClient
-    ticket: FakeTicket
+    ticket: str  # made up
+    now: float  # Unix seconds
+    target: Target = field(init=False)
 
-    def fetch_discovery(self) -> Response | Failure:
+    def findings(self) -> list[Finding]:
+        """Probe our public address."""
+        ca_file, setting = choose_ca_file(self.ca_option, self.settings.cas_ca_file)
+        if ca_file and (error := ca_file_error(ca_file)):
+            return [unusable_ca_file("public.ca_file", CA_OPTION, ca_file, error)]
+        self.target = target = Target(url=self.settings.issuer, ca_file=ca_file, is_ca_file_exclusive=False)
+        trust = TrustConfig(owner="this site", setting=setting, now=self.now, ca_file=ca_file, is_ours=True)
+        discovery = self._fetch_discovery()
+        if isinstance(discovery, Response):
+            return [_evaluate_certificate(target, discovery, trust), *self._evaluate_bridge(discovery)]
+        if discovery.kind == "name" and is_loopback(target.host):
+            seen = f"Only browsers resolve {target.host} to this machine, so the check sent no request."
+            return [note("public.name", seen, "This is normal in a demo."), _logout_skipped("it sent no request there")]
+        edge, leaf = self.edge_certificate, next(iter(discovery.chain), None)
+        if edge and leaf and leaf in read_certificates(edge):
+            self.target = replace(target, ca_file=edge)
+            through_edge = self._fetch_discovery()
+            if isinstance(through_edge, Response):
+                found = public_findings.evaluate_edge_certificate(target.host, leaf)
+                return [found, *self._evaluate_bridge(through_edge)]
+        server = ServerContext(id="public", name="This site", setting="PASSERELLE_ISSUER", remedy=_REMEDY)
+        failure = evaluate_failure(server, target, discovery, trust)
+        return [replace(failure, to_cas=None), _logout_skipped("our public address did not respond")]
+
+    def _fetch_discovery(self) -> Response | Failure:
         return self.client.send(self.target, f"{self.target.url}/.well-known/openid-configuration")
 
-    def evaluate_bridge(self, discovery: Response) -> list[Finding]:
+    def _evaluate_bridge(self, discovery: Response) -> list[Finding]:
         issuer, served = self.target.url, public_findings.served_issuer(discovery)
         other_program = public_findings.evaluate_program(issuer, discovery)
         if other_program is not None or served is None:
@@ -123,8 +104,19 @@ class _PublicProbe:
 
     def _evaluate_logout(self) -> list[Finding]:
         url = f"{self.target.url}/cas/logout"
-        form = logout_form(self.ticket.value, self.ticket.instant).encode()
+        form = logout_form(self.ticket, self.now).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         posted = self.client.send(self.target, url, body=form, headers=headers)
-        query = self.client.send(self.target, f"{url}?{logout_query(self.ticket.value, self.ticket.instant)}")
+        query = self.client.send(self.target, f"{url}?{logout_query(self.ticket, self.now)}")
         return [evaluate_query(query, url), evaluate_logout_request(posted, url)]
+
+
+def _logout_skipped(reason: str) -> Finding:
+    return skipped("logout.reach", "Single logout requests to the bridge", reason)
+
+
+def _evaluate_certificate(target: Target, discovery: Response, trust: TrustConfig) -> Finding:
+    if target.scheme == "https":
+        return replace(evaluate_trusted("public.certificate", target.host, discovery.certificate, trust), to_cas=None)
+    seen = f"{target.url} is plain HTTP on this machine: suitable for a trial, and unreachable from others."
+    return note("public.certificate", seen)

@@ -1,24 +1,35 @@
-"""The service registration at CAS: what to register, and findings about the current registration. Pure."""
+"""The service registration at CAS, and the request for it to the CAS administrator. Pure."""
 
 from __future__ import annotations
 
+import json
 import re
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from bridge.cas.protocol import service_url
-from bridge.check.findings import Finding, fault, note, ok, printable, skipped, warning
-from bridge.check.probe import Failure, Response
-from bridge.check.protocols import without_query
+from bridge.check.attributes import RequestedAttribute
+from bridge.check.findings import Finding
 from bridge.settings import Settings
-from passerelle_common.i18n import Message
+from passerelle_common.i18n import gettext_noop, translate
 
-# The top-level domain `invalid` never exists (RFC 6761 §6.4), so no registry holds this URL.
-UNREGISTERED_SERVICE = "https://passerelle-check.invalid/cas/callback"
-
-_ID = "cas.service"
-_PASSWORD_FIELD = re.compile(rb"<input[^>]*\btype\s*=\s*[\"']?password", re.I)
 _SPECIAL, _ESCAPED = re.compile(r"([.^$*+?()\[\]{}|\\])"), r"\\\1"
+_SUBJECT = gettext_noop("Subject: registering %(host)s as a service in CAS")
+_OR = gettext_noop(" or ")
+_PURPOSES = {
+    "sub": gettext_noop("the stable key of each user; required"),
+    "preferred_username": gettext_noop("the user name; required"),
+    "access": gettext_noop("decides which users may use an application"),
+    "name": gettext_noop("the display name in applications"),
+    "given_name": gettext_noop("the given name"),
+    "family_name": gettext_noop("the family name"),
+    "email": gettext_noop("the e-mail address"),
+    "groups": gettext_noop("groups, for access rights"),
+    "eduperson_affiliation": gettext_noop("student, staff and so on"),
+    "eduperson_principal_name": gettext_noop("the name across institutions"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +37,8 @@ class Registration:
     """The URLs that the CAS administrator registers for the bridge."""
 
     issuer: str
-    state_in_cookie: bool = False
-    """Whether the service URL has no query (`cas_service_state` = cookie)."""
-    returns_from_logout: bool = False
-    """Whether CAS redirects browsers back after a logout (`cas_logout` = return)."""
+    state_in_cookie: bool = False  # whether the service URL has no query (`cas_service_state` = cookie)
+    returns_from_logout: bool = False  # whether CAS redirects browsers back after a logout (`cas_logout` = return)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Registration:
@@ -59,154 +68,90 @@ class Registration:
         return f"{self.issuer}/cas/logout"
 
 
-def evaluate_login_page(
-    ours: Response | Failure, other: Response | Failure | None, registration: Registration
-) -> Finding:
-    """Evaluate whether our service URL is registered.
+@dataclass(frozen=True, slots=True)
+class RegistrationRequest:
+    """The facts of a request to the CAS administrator."""
 
-    CAS redirects at once to a registered service if `gateway=true` forbids it to ask the user (§2.1.1).
+    registration: Registration
+    cas_url: str
+    attributes: Sequence[RequestedAttribute]
+    findings: Sequence[Finding] = ()
 
-    Args:
-        ours: The login page's response for our service URL.
-        other: Its response for `UNREGISTERED_SERVICE`; without any service if ours failed with a 5xx status.
-        registration: What should be registered.
-    """
-    service = registration.service
-    if isinstance(ours, Failure):
-        return skipped(_ID, "The registration of our service URL", f"the login page failed ({ours.detail})")
-    if found := _evaluate_error(ours, other):
-        return found
-    if ours.is_redirect:
-        return _evaluate_redirect(ours, other, registration)
-    if _differs_for_unregistered(ours, other):
-        return note(
-            _ID,
-            "CAS shows its login page for our service URL and rejects an unknown one.",
-            "Ours is registered. This server does not support gateway=true, so prompt=none will not work.",
-        )
-    if is_login_form(ours):
-        return warning(
-            _ID,
-            f"CAS shows its login form for {service}, although gateway=true forbids it.",
-            "The check cannot see whether our service URL is registered; prompt=none will not work.",
-            "Try a sign-in.",
-        )
-    return not_registered(ours, registration)
+    def text(self, language: str) -> str:
+        """Return the whole message, ready to be sent."""
 
+        def _(msgid: str, **facts: object) -> str:
+            return _wrapped(translate(msgid, language, **facts))
 
-def _evaluate_error(ours: Response, other: Response | Failure | None) -> Finding | None:
-    if ours.status == 404:
-        return fault(
-            _ID,
-            f"There is no login page at {without_query(ours.url)} (status 404).",
-            "The bridge redirects users to a page that does not exist.",
-            "Correct PASSERELLE_CAS_URL (the address before /login), or set PASSERELLE_CAS_LOGIN_URL.",
-        )
-    if ours.status >= 500 and not (isinstance(other, Response) and other.status == 200):
-        return fault(
-            _ID,
-            f"The login page of CAS failed (status {ours.status}).",
-            "Users cannot sign in until this is fixed.",
-            "Notify the CAS administrator; the log of CAS holds the reason.",
-            Message(
-                "Your login page responds with status %(status)s when we request it with our service URL.",
-                {"status": ours.status},
+        registration, issuer = self.registration, self.registration.issuer
+        urls = [registration.pattern]
+        kind = _("Service URL (a regular expression for the whole URL; the part after `?` varies)")
+        if registration.state_in_cookie:
+            urls = [service_url(issuer, None), *([f"{issuer}/logout/done"] if registration.returns_from_logout else [])]
+            kind = _("Service URL, exactly this one")
+        logout = _("Single logout: type BACK_CHANNEL, logout URL")
+        reach = _("Your server must be able to reach this URL (POST) and must trust its certificate.")
+        sections = [
+            f"{kind}\n\n{_indented(*urls)}",
+            f"{logout}\n\n{_indented(registration.logout_url)}\n\n   {reach}",
+        ]
+        if self.attributes:
+            release = _("One of these names is enough for each. Please release all values if there are several.")
+            title = _("Attributes to release to this service")
+            sections.append(f"{title}\n\n{self._attribute_lines(language)}\n   {release}")
+        if observed := [one.to_cas.translate(language) for one in self.findings if one.to_cas]:
+            items = "\n".join(_wrapped(one, "     - ", "       ") for one in observed)
+            sections.append(f"{_('Observed just now from our machine')}\n\n{items}")
+        parts = [
+            translate(_SUBJECT, language, host=urlsplit(issuer).netloc),
+            _("Hello,"),
+            _(
+                "We run Passerelle at %(issuer)s. It signs users of OpenID Connect applications in at your CAS server, "
+                "%(cas_url)s. It validates tickets like any CAS client and never sees a password. Please register it "
+                "as follows.",
+                issuer=issuer,
+                cas_url=self.cas_url,
             ),
-        )
-    if ours.status == 429:
-        return skipped(_ID, "The registration of our service URL", "CAS limits our requests (status 429)")
-    return None
+            *(f"{number}. {section}" for number, section in enumerate(sections, 1)),
+            _(
+                "For Apereo CAS with a JSON registry (before CAS 6.6 the class is "
+                "org.apereo.cas.services.RegexRegisteredService; choose id and evaluationOrder as you need):"
+            ),
+            self._registered_service(),
+            _("Thank you!"),
+        ]
+        return "\n\n".join(parts) + "\n"
+
+    def _attribute_lines(self, language: str) -> str:
+        names = [translate(_OR, language).join(attribute.names) for attribute in self.attributes]
+        width = min(max(map(len, names)), 40)
+        purposes = [translate(_PURPOSES.get(one.purpose, one.purpose), language) for one in self.attributes]
+        return "".join(f"     - {name.ljust(width)}   {why}\n" for name, why in zip(names, purposes, strict=True))
+
+    def _registered_service(self) -> str:
+        """Return the entry for a JSON service registry, with all attribute names on one line."""
+        names = list(dict.fromkeys(name for attribute in self.attributes for name in attribute.names))
+        service = {
+            "@class": "org.apereo.cas.services.CasRegisteredService",
+            "serviceId": self.registration.pattern,
+            "name": "Passerelle",
+            "id": 1000,
+            "evaluationOrder": 10,
+            "logoutType": "BACK_CHANNEL",
+            "logoutUrl": self.registration.logout_url,
+            "attributeReleasePolicy": {
+                "@class": "org.apereo.cas.services.ReturnAllowedAttributeReleasePolicy",
+                "allowedAttributes": "(names)",
+            },
+        }
+        return json.dumps(service, indent=2).replace('"(names)"', json.dumps(["java.util.ArrayList", names]))
 
 
-def _evaluate_redirect(ours: Response, other: Response | Failure | None, registration: Registration) -> Finding:
-    if not is_same_service(ours.location, registration.service):
-        return warning(
-            _ID,
-            f"The login page of CAS redirects to {printable(without_query(ours.location))}.",
-            "Browsers follow this redirect. The check does not, so it cannot see the registration.",
-            "If CAS has moved there, correct PASSERELLE_CAS_URL. If that is another identity provider, try a sign-in.",
-        )
-    if isinstance(other, Response) and other.is_redirect and is_same_service(other.location, UNREGISTERED_SERVICE):
-        return note(
-            _ID,
-            "CAS redirects browsers to our service URL, but also to any other URL.",
-            "It accepts every service, or checks later, so this proves no registration. Try a sign-in.",
-            f"Have our service URL registered for attributes and single logout: {registration.pattern}",
-        )
-    return ok(_ID, f"Our service URL is registered: CAS redirects browsers to {without_query(registration.service)}.")
+def _indented(*lines: str) -> str:
+    return "\n".join(f"       {line}" for line in lines)
 
 
-def seems_unregistered(ours: Response | Failure, other: Response | Failure | None) -> bool:
-    """Return whether CAS seems to reject our service URL."""
-    if isinstance(ours, Failure) or ours.is_redirect or ours.status in (404, 429) or is_login_form(ours):
-        return False
-    if ours.status >= 500:
-        return isinstance(other, Response) and other.status == 200
-    return not _differs_for_unregistered(ours, other)
-
-
-def _differs_for_unregistered(ours: Response, other: Response | Failure | None) -> bool:
-    if ours.status != 200 or not isinstance(other, Response):
-        return False
-    return 400 <= other.status < 500 or (other.status == 200 and is_login_form(ours) and not is_login_form(other))
-
-
-def is_login_form(response: Response) -> bool:
-    """Return whether a page asks for a password."""
-    return response.status == 200 and _PASSWORD_FIELD.search(response.body) is not None
-
-
-def not_registered(ours: Response, registration: Registration) -> Finding:
-    """Report that our service URL is not registered."""
-    return fault(
-        _ID,
-        f"CAS shows a page (status {ours.status}) instead of a redirect to {registration.service}.",
-        "Our service URL is not registered. CAS issues no tickets for it and shows users an error.",
-        f"Send `passerelle check --message` to the CAS administrator; the pattern is {registration.pattern}",
-        Message(
-            "Our service URL is not registered yet: your login page shows an error (status %(status)s) instead of a "
-            "redirect.",
-            {"status": ours.status},
-        ),
+def _wrapped(text: str, first: str = "", margin: str = "") -> str:
+    return textwrap.fill(
+        text, 88, initial_indent=first, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
     )
-
-
-def registered_without_query(bare: str, registration: Registration) -> Finding:
-    """Report a registration that matches our service URL only without its query."""
-    return fault(
-        _ID,
-        f"CAS knows {bare}, but not {registration.service}.",
-        "Our service URL is registered without the query that every sign-in has. CAS issues no tickets for it.",
-        f"Ask the CAS administrator to end the pattern in (\\?.*)? ({registration.pattern}). If that is impossible, "
-        "set PASSERELLE_CAS_SERVICE_STATE=cookie, which protects less.",
-        Message(
-            "Our service URL is registered without its query, so CAS rejects %(service)s. Please end the pattern in "
-            "(\\?.*)? as above.",
-            {"service": registration.service},
-        ),
-    )
-
-
-def registered_with_other_scheme(known: str, registration: Registration) -> Finding:
-    """Report a registration with https instead of http, or the reverse."""
-    ours, theirs = registration.service.partition(":")[0], known.partition(":")[0]
-    return fault(
-        _ID,
-        f"CAS knows {known}, but not {registration.service}.",
-        f"Our service URL is registered as {theirs}, but it is {ours}. CAS issues no tickets for it.",
-        f"Ask the CAS administrator to register {registration.pattern} or, if browsers reach this site by {theirs}, "
-        "correct PASSERELLE_ISSUER.",
-        Message(
-            "Our service URL is registered with %(registered)s. Please change it to %(needed)s, as above.",
-            {"registered": theirs, "needed": ours},
-        ),
-    )
-
-
-def is_same_service(location: str, service: str) -> bool:
-    """Return whether a redirect leads to a service URL. The query is ignored, because servers re-encode it."""
-    try:
-        there, ours = urlsplit(location), urlsplit(service)
-        return there.path == ours.path and (there.scheme, there.netloc.lower()) == (ours.scheme, ours.netloc.lower())
-    except ValueError:
-        return False

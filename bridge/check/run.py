@@ -6,23 +6,24 @@ result. Each request is limited to `PROBE_SECONDS`, all of them together to `RUN
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.cas.logout_request import PROBE_TICKET_PREFIX
 from bridge.check import installation
 from bridge.check.applications import check_applications
 from bridge.check.attributes import RequestedAttribute, evaluate_sessions, requested_attributes
-from bridge.check.cas_server import FakeTicket, check_cas
-from bridge.check.database import CheckKeys, DatabaseReading, ListClients, read_database
+from bridge.check.cas_server import check_cas
 from bridge.check.findings import Finding, skipped
-from bridge.check.probe import BackgroundTask, ProbeClient, Progress
-from bridge.check.public_address import PublicTrust, check_public_address
-from bridge.check.registration import Registration
-from bridge.check.request import RegistrationRequest
+from bridge.check.installation import CheckKeys, DatabaseReading, ListClients
+from bridge.check.probe import ProbeClient, Progress, run_in_background
+from bridge.check.public_address import PublicAddressCheck
+from bridge.check.registration import Registration, RegistrationRequest
 from bridge.check.single_logout import evaluate_last_logout
-from bridge.settings import Settings
+from bridge.settings import ClientSettings, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,8 @@ def run_checks(
     *,
     list_clients: ListClients,
     check_keys: CheckKeys,
-    public_trust: PublicTrust,
+    ca_option: Path | None = None,
+    edge_certificate: Path | None = None,
     settings_file: str | None = None,
     secret_files: Sequence[Path] = (),
     checks_public: bool = True,
@@ -61,7 +63,8 @@ def run_checks(
         settings: The valid settings.
         list_clients: Lists the clients of the settings and the store.
         check_keys: Checks whether the secret key decrypts the stored signing keys.
-        public_trust: Authorities for our public address.
+        ca_option: Authorities for our public address, in addition to the system's.
+        edge_certificate: The certificate of the bundle's own edge; None outside the bundle.
         settings_file: The settings file that was read.
         secret_files: Files that hold secrets.
         checks_public: Whether to probe our public address, which needs a running bridge.
@@ -69,55 +72,47 @@ def run_checks(
         progress: Context manager that is entered with the name of a server during a request.
         now: Clock in Unix seconds.
     """
-    client, ticket = ProbeClient(progress), FakeTicket.generate(now())
-    cas = BackgroundTask(lambda: check_cas(settings, client, ticket))
+    client, began = ProbeClient(progress), now()
+    ticket = f"{PROBE_TICKET_PREFIX}{secrets.token_hex(16)}"  # the bridge ignores it in logout requests
+    cas = run_in_background(lambda: check_cas(settings, client, ticket, began))
     with progress("the database"):
         url = settings.database_url.get_secret_value()
-        reading = read_database(url, settings.clients, list_clients, check_keys)
-    facts = reading.facts
-    clients = facts.clients if facts else settings.clients
-    kids = facts.kids if facts else ()
-
-    def check_public() -> list[Finding]:
-        if not checks_public:
-            return [skipped("public", "Our public address", "--no-public was given")]
-        return check_public_address(settings.issuer, public_trust, kids, client, ticket)
-
-    settings_ids = [one.client_id for one in settings.clients]
-    public = BackgroundTask(check_public)
-    applications = BackgroundTask(
-        lambda: check_applications(clients if checks_applications else (), settings_ids, client, ticket.now)
+        reading = installation.read_database(url, list_clients, check_keys)
+    clients = reading.clients if reading.state == "read" else settings.clients
+    public_check = PublicAddressCheck(
+        settings, ca_option, edge_certificate, our_kids=reading.kids, client=client, ticket=ticket, now=began
     )
+    public = run_in_background(public_check.findings) if checks_public else None
+    settings_ids = [one.client_id for one in settings.clients]
+    connected = clients if checks_applications else ()
+    applications = run_in_background(lambda: check_applications(connected, settings_ids, client, began))
     requested = requested_attributes(settings, clients)
-    sign_ins = _check_sign_ins(settings, reading, requested, ticket.now)
+    registration = Registration.from_settings(settings)
+    sign_ins = _check_sign_ins(settings, reading, requested, registration.logout_url, began)
     found = cas.result()
     return Report(
         installation=[
-            *_check_installation(settings, reading, settings_file),
+            *installation.evaluate_settings((), settings_file),
+            *_check_installation(settings, reading, clients),
             *installation.evaluate_file_modes(secret_files, url),
         ],
         cas=found,
-        public=public.result(),
+        public=public.result() if public else [skipped("public", "Our public address", "--no-public was given")],
         applications=applications.result(),
         sign_ins=sign_ins,
-        request=RegistrationRequest(
-            registration=Registration.from_settings(settings),
-            cas_url=settings.cas_url,
-            attributes=requested,
-            findings=[*found, *sign_ins],
-        ),
+        request=RegistrationRequest(registration, settings.cas_url, requested, findings=[*found, *sign_ins]),
     )
 
 
-def _check_installation(settings: Settings, reading: DatabaseReading, settings_file: str | None) -> list[Finding]:
+def _check_installation(
+    settings: Settings, reading: DatabaseReading, clients: Sequence[ClientSettings]
+) -> list[Finding]:
     kind = settings.database_url.get_secret_value().partition(":")[0]
-    facts = reading.facts
     found = [
-        *installation.evaluate_settings((), settings_file),
         installation.evaluate_database(reading.state, kind, reading.error),
-        installation.evaluate_secret_key(settings.secret_key.get_secret_value(), facts.key_error if facts else None),
-        installation.evaluate_clients(facts.clients if facts else settings.clients)
-        if facts or settings.clients
+        installation.evaluate_secret_key(settings.secret_key.get_secret_value(), reading.key_error),
+        installation.evaluate_clients(clients)
+        if reading.is_known or clients
         else skipped("clients", "The registered clients", "the database was not read"),
     ]
     if settings.cas_service_state == "cookie":
@@ -128,14 +123,12 @@ def _check_installation(settings: Settings, reading: DatabaseReading, settings_f
 
 
 def _check_sign_ins(
-    settings: Settings, reading: DatabaseReading, requested: Sequence[RequestedAttribute], now: float
+    settings: Settings, reading: DatabaseReading, requested: Sequence[RequestedAttribute], logout_url: str, now: float
 ) -> list[Finding]:
-    facts = reading.facts
-    if facts is None:
+    if not reading.is_known:
         return [skipped("attributes.released", "Released attributes and sign-outs", "the database was not read")]
-    url = Registration.from_settings(settings).logout_url
-    began = [session.created_at for session in facts.sessions]
+    began = [session.created_at for session in reading.sessions]
     return [
-        *evaluate_sessions(facts.sessions, settings, requested, settings.cas_protocol, now),
-        evaluate_last_logout(facts.last_ended_by_cas, began=began, url=url, now=now),
+        *evaluate_sessions(reading.sessions, settings, requested, settings.cas_protocol, now),
+        evaluate_last_logout(reading.last_ended_by_cas, began=began, url=logout_url, now=now),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from bridge.check.findings import Finding, fault, format_duration, note, ok, printable, skipped
@@ -23,15 +24,18 @@ _LOGOUT_REQUEST = (
 )
 
 
-def logout_form(ticket: str, instant: str) -> str:
-    """Return the form that CAS posts (§2.3.3)."""
-    return urlencode({"logoutRequest": _LOGOUT_REQUEST.format(ticket=ticket, instant=instant)})
+def _logout_request(ticket: str, now: float) -> str:
+    return _LOGOUT_REQUEST.format(ticket=ticket, instant=f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
-def logout_query(ticket: str, instant: str) -> str:
+def logout_form(ticket: str, now: float) -> str:
+    """Return the form that CAS posts (§2.3.3) at a time in Unix seconds."""
+    return urlencode({"logoutRequest": _logout_request(ticket, now)})
+
+
+def logout_query(ticket: str, now: float) -> str:
     """Return the same request as a query for the front channel: deflated, then base64."""
-    deflated = zlib.compress(_LOGOUT_REQUEST.format(ticket=ticket, instant=instant).encode())
-    return urlencode({"logoutRequest": base64.b64encode(deflated).decode()})
+    return urlencode({"logoutRequest": base64.b64encode(zlib.compress(_logout_request(ticket, now).encode())).decode()})
 
 
 def evaluate_logout_request(response: Response | Failure, url: str) -> Finding:

@@ -7,19 +7,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from bridge.check.findings import Finding, has_fault
-from bridge.check.installation import evaluate_settings
-from bridge.check.public_address import PublicTrust
-from bridge.check.request import RegistrationRequest
-from bridge.check.run import Report, run_checks
+from bridge.check.findings import Finding
 from bridge.cli.check_output import count_levels, format_report, format_settings_errors
 from bridge.cli.store import now
 from bridge.errors import ConfigurationError
@@ -28,6 +25,10 @@ from bridge.oauth.keys import check_secret_key
 from bridge.settings import ClientSettings, Settings, config_file_in_use, default_config_files, files_with_secrets, load
 from bridge.store import Store
 from passerelle_common.i18n import LANGUAGES
+
+if TYPE_CHECKING:
+    from bridge.check.registration import RegistrationRequest
+    from bridge.check.run import Report
 
 PROGRESS_SECONDS = 2.0
 
@@ -82,21 +83,23 @@ def check(ca_file: Path | None, no_public: bool, only_message: bool, language: s
     )
     message = format_messages(report.request, message_languages(language))
     if wants_json:
-        click.echo(json.dumps(_as_json(report.request, report.findings), indent=2))
+        _print_json(report.request, report.findings)
     elif only_message:
         click.echo(message, nl=False)
     else:
         click.echo(format_report(report, message, in_bundle=_edge_certificate() is not None))
-    sys.exit(int(has_fault(report.findings)))
+    sys.exit(int(any(finding.level == "FAULT" for finding in report.findings)))
 
 
 def _load_settings(wants_json: bool, only_message: bool) -> Settings:
+    from bridge.check.installation import evaluate_settings  # noqa: PLC0415  loads requests
+
     try:
         return load(os.environ, default_config_files())
     except ConfigurationError as error:
         found = evaluate_settings(error.faults)
         if wants_json:
-            click.echo(json.dumps(_as_json(None, found), indent=2))
+            _print_json(None, found)
         else:
             text = format_settings_errors(found, in_bundle=_edge_certificate() is not None)
             click.echo(text, err=only_message)
@@ -112,13 +115,14 @@ def run_check(
     settings_file: str | None = None,
 ) -> Report:
     """Run the whole check and show its progress on a terminal."""
+    from bridge.check.run import run_checks  # noqa: PLC0415  loads requests, which other commands do not need
+
     return run_checks(
         settings,
         list_clients=lambda store: _active_clients(settings, store),
         check_keys=lambda store: check_secret_key(store.keys.all(), settings.secret_key.get_secret_value()),
-        public_trust=PublicTrust(
-            option=ca_file, cas_ca_file=settings.cas_ca_file, edge_certificate=_edge_certificate()
-        ),
+        ca_option=ca_file,
+        edge_certificate=_edge_certificate(),
         settings_file=settings_file or config_file_in_use(os.environ, default_config_files()),
         secret_files=files_with_secrets(os.environ, [Path(settings_file)] if settings_file else default_config_files()),
         checks_public=checks_public,
@@ -169,28 +173,23 @@ def format_messages(request: RegistrationRequest, languages: Sequence[str]) -> s
     return f"\n{'-' * 72}\n\n".join(request.text(language) for language in languages)
 
 
-def _as_json(request: RegistrationRequest | None, findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return the JSON report. It always has the same keys; those of invalid settings are null."""
+def _print_json(request: RegistrationRequest | None, findings: Sequence[Finding]) -> None:
+    """Print the JSON report. It always has the same keys; those of invalid settings are null."""
     registration = request and request.registration
-    return {
+    report = {
         "version": version("passerelle"),
         "issuer": registration and registration.issuer,
         "cas_url": request and request.cas_url,
         "service_pattern": registration and registration.pattern,
         "logout_url": registration and registration.logout_url,
-        "findings": [_finding_as_json(finding) for finding in findings],
+        "findings": [
+            {**asdict(one), "to_cas": one.to_cas and _in_all_languages(one.to_cas.translate)} for one in findings
+        ],
         **count_levels(findings),
-        "message": request and {language: request.text(language) for language in LANGUAGES},
+        "message": request and _in_all_languages(request.text),
     }
+    click.echo(json.dumps(report, indent=2))
 
 
-def _finding_as_json(finding: Finding) -> dict[str, Any]:
-    to_cas = finding.to_cas
-    return {
-        "id": finding.id,
-        "level": finding.level,
-        "seen": finding.seen,
-        "means": finding.means,
-        "do": finding.do,
-        "to_cas": to_cas and {language: to_cas.translate(language) for language in LANGUAGES},
-    }
+def _in_all_languages(text: Callable[[str], str]) -> dict[str, str]:
+    return {language: text(language) for language in LANGUAGES}

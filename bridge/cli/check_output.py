@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bridge.check.findings import Finding
-from bridge.check.run import Report
+
+if TYPE_CHECKING:
+    from bridge.check.run import Report
 
 _MARGIN = " " * 11
 _MAX_COLUMNS = 100

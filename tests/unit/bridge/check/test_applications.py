@@ -10,7 +10,6 @@ import pytest
 from bridge.check.applications import (
     DELIVERY_SECONDS,
     MAX_CONNECTIONS,
-    ConnectionResult,
     check_applications,
     evaluate_application,
 )
@@ -56,8 +55,7 @@ def test_time_limit_is_that_of_a_delivery() -> None:
 @pytest.mark.parametrize("kind", ["name", "refused", "unconnected", "silent", "tls", "http", "network"])
 def test_each_connection_failure_is_warning_with_remedy(kind: FailureKind) -> None:
     failure = Failure(url=TARGET.url, kind=kind, detail="a reason", addresses=())
-    found = evaluate_application("wiki", TARGET, ConnectionResult(failure=failure), False, NOW)
-    assert found is not None
+    found = evaluate_application("wiki", TARGET, failure, is_in_settings=False, now=NOW)
     assert (found.level, found.to_cas) == ("warning", None)
     assert found.seen.startswith("wiki cannot receive sign-outs: ")
     assert "a reason" in found.seen
@@ -69,15 +67,13 @@ def test_each_connection_failure_is_warning_with_remedy(kind: FailureKind) -> No
 def test_loopback_address_is_explained() -> None:
     target = Target(url="http://localhost:8000")
     failure = Failure(url=target.url, kind="refused", detail="Connection refused", addresses=("127.0.0.1",))
-    found = evaluate_application("wiki", target, ConnectionResult(failure=failure), True, NOW)
-    assert found is not None
+    found = evaluate_application("wiki", target, failure, is_in_settings=True, now=NOW)
     assert "the container itself" in found.means
 
 
 def test_client_name_has_no_control_characters() -> None:
     failure = Failure(url=TARGET.url, kind="name", detail="\x1b[2J", addresses=())
-    found = evaluate_application("\x1b[31m", TARGET, ConnectionResult(failure=failure), False, NOW)
-    assert found is not None
+    found = evaluate_application("\x1b[31m", TARGET, failure, is_in_settings=False, now=NOW)
     assert "\x1b" not in f"{found.seen} {found.means} {found.do}"
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bridge.check.certificate_findings import evaluate_ca_file, evaluate_trusted, evaluate_untrusted, unusable_ca_file
 from bridge.check.certificates import Certificate, TrustConfig, ca_file_error, parse_certificate, read_certificates
-from bridge.check.public_address import PublicTrust
+from bridge.check.public_address import choose_ca_file
 from bridge.check.public_findings import evaluate_edge_certificate
 from tests.support.bridge.check_values import DAY, NOW, TRUST, certificate
 from tests.support.bridge.checked_site import Issuer
@@ -102,9 +102,9 @@ def test_ca_option_overrides_ca_file_of_cas(tmp_path: Path) -> None:
     authority, broken = Issuer(tmp_path, "Institution CA").ca_file, tmp_path / "broken.pem"
     broken.write_text("x")
 
-    assert PublicTrust(cas_ca_file=authority).file_and_setting == (authority, "PASSERELLE_CAS_CA_FILE")
-    assert PublicTrust(cas_ca_file=broken).file_and_setting == (None, "--ca-file")
-    assert PublicTrust(option=broken, cas_ca_file=authority).file_and_setting == (broken, "--ca-file")
+    assert choose_ca_file(None, authority) == (authority, "PASSERELLE_CAS_CA_FILE")
+    assert choose_ca_file(None, broken) == (None, "--ca-file")
+    assert choose_ca_file(broken, authority) == (broken, "--ca-file")
 
 
 def test_read_certificates_of_file(tmp_path: Path) -> None:

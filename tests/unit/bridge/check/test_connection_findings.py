@@ -42,7 +42,7 @@ def test_dropped_packets_differ_from_hanging_server() -> None:
     server = ServerContext(id="cas", name="CAS", setting="S", remedy="Check.")
     place = Target(url="https://sso.example.org/cas")
     silent, unconnected = (
-        evaluate_failure(server, place, Failure(url="", kind=kind, detail="within 8 s"), [], TRUST)
+        evaluate_failure(server, place, Failure(url="", kind=kind, detail="within 8 s"), TRUST)
         for kind in ("silent", "unconnected")
     )
     assert "hangs" in silent.means
@@ -82,7 +82,7 @@ def test_plain_http_to_external_cas_is_warning() -> None:
 )
 def test_failed_ip_address_is_shown(addresses: tuple[str, ...], formatted: bool, is_loopback: bool) -> None:
     trouble = Failure(url=f"https://{HOST}", kind="refused", detail="Connection refused", addresses=addresses)
-    found = evaluate_failure(SERVER, Target(url=f"https://{HOST}"), trouble, [], TRUST)
+    found = evaluate_failure(SERVER, Target(url=f"https://{HOST}"), trouble, TRUST)
 
     assert (f"{HOST}:443 ({', '.join(addresses)})" in found.seen) is formatted
     assert ("the container itself" in found.means) is is_loopback

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from bridge.check.findings import Finding, fault, ok, warning
-from bridge.check.registration import Registration
-from bridge.check.request import RegistrationRequest
+from bridge.check.registration import Registration, RegistrationRequest
 from bridge.check.run import Report
 from bridge.cli.check_output import format_report, format_settings_errors
 from passerelle_common.i18n import Message

@@ -6,15 +6,17 @@ import re
 
 import pytest
 
-from bridge.check.login_page import is_service_rejected
-from bridge.check.probe import Failure, Response
-from bridge.check.registration import (
+from bridge.cas.endpoints import CasEndpoints
+from bridge.check.login_page import (
     UNREGISTERED_SERVICE,
-    Registration,
+    LoginPage,
     evaluate_login_page,
     is_same_service,
-    seems_unregistered,
+    is_service_rejected,
+    not_registered,
 )
+from bridge.check.probe import Failure, ProbeClient, Response, Target
+from bridge.check.registration import Registration
 from tests.support.bridge.check_values import FORM, ISSUER, NO_RESPONSE, SERVICE, response
 
 
@@ -55,7 +57,7 @@ def test_redirect_to_our_service_is_recognised(location: str, is_same: bool) -> 
     ("ours", "other", "level", "words"),
     [
         (response(302, location=SERVICE), response(403), "ok", "is registered"),
-        (response(302, location=SERVICE), None, "ok", "is registered"),
+        (response(302, location=SERVICE), NO_RESPONSE, "ok", "is registered"),
         (response(302, location=SERVICE), response(302, location=UNREGISTERED_SERVICE), "note", "any other URL"),
         (response(302, location="https://idp.example.org/?x=secret"), response(403), "warning", "idp.example.org/"),
         (response(200), response(200), "FAULT", "instead of a redirect"),
@@ -68,13 +70,11 @@ def test_redirect_to_our_service_is_recognised(location: str, is_same: bool) -> 
         (response(500), response(200), "FAULT", "instead of a redirect"),
         (response(500), response(500), "FAULT", "CAS failed"),
         (response(500), NO_RESPONSE, "FAULT", "CAS failed"),
-        (NO_RESPONSE, None, "note", "not checked"),
     ],
 )
-def test_login_page_shows_registration(
-    ours: Response | Failure, other: Response | None, level: str, words: str
-) -> None:
-    found = evaluate_login_page(ours, other, Registration(issuer=ISSUER))
+def test_login_page_shows_registration(ours: Response, other: Response | Failure, level: str, words: str) -> None:
+    registration = Registration(issuer=ISSUER)
+    found = evaluate_login_page(ours, other, registration) or not_registered(ours, registration)
     assert (found.level, words in found.seen) == (level, True), found
     assert "secret" not in found.seen
 
@@ -88,16 +88,21 @@ def test_login_page_shows_registration(
         (response(500), response(500), False),
         (response(200), response(403), False),
         (response(200, FORM), response(200, FORM), False),
-        (response(302, location=SERVICE), None, False),
-        (response(404), None, False),
-        (response(429), None, False),
-        (NO_RESPONSE, None, False),
+        (response(302, location=SERVICE), NO_RESPONSE, False),
+        (response(404), NO_RESPONSE, False),
+        (response(429), NO_RESPONSE, False),
     ],
 )
-def test_only_rejected_service_seems_unregistered(
-    ours: Response | Failure, other: Response | None, seems: bool
-) -> None:
-    assert seems_unregistered(ours, other) is seems
+def test_only_rejected_service_seems_unregistered(ours: Response, other: Response | Failure, seems: bool) -> None:
+    assert (evaluate_login_page(ours, other, Registration(issuer=ISSUER)) is None) is seems
+
+
+def test_failed_login_page_is_not_unregistered() -> None:
+    addresses = CasEndpoints.from_base_url("https://sso.example.org/cas")
+    target, registration = Target(url=addresses.login), Registration(issuer=ISSUER)
+    page = LoginPage(target=target, addresses=addresses, client=ProbeClient(), registration=registration)
+    found = page.evaluate(NO_RESPONSE)
+    assert (found.level, "not checked" in found.seen) == ("note", True)
 
 
 def page(text: str, token: str = "t") -> Response:
@@ -119,11 +124,11 @@ PLAIN = page("", "p")
         (page("Welcome to the Bridge"), UNKNOWN, PLAIN, False),
         (page(""), page("", "u"), PLAIN, False),
         (page("Down tonight"), page("Down tonight"), page("Down tonight"), False),
-        (page(f"Service {SERVICE} not allowed"), None, PLAIN, False),
+        (page(f"Service {SERVICE} not allowed"), NO_RESPONSE, PLAIN, False),
         (page("x"), UNKNOWN, Failure(url="", kind="refused", detail=""), False),
     ],
 )
 def test_login_form_with_error_rejects_service(
-    ours: Response, other: Response | None, plain: Response | Failure, is_rejected: bool
+    ours: Response, other: Response | Failure, plain: Response | Failure, is_rejected: bool
 ) -> None:
     assert is_service_rejected(ours, SERVICE, other, plain) is is_rejected

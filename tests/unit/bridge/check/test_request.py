@@ -10,8 +10,7 @@ import pytest
 
 from bridge.check.attributes import requested_attributes
 from bridge.check.findings import fault
-from bridge.check.registration import Registration
-from bridge.check.request import RegistrationRequest
+from bridge.check.registration import Registration, RegistrationRequest
 from bridge.settings import ClaimRules
 from passerelle_common.i18n import LANGUAGES, Message
 

@@ -24,9 +24,9 @@ from tests.support.bridge.check_values import DAY, ISSUER, NO_RESPONSE, NOW, res
 
 
 def test_bridge_parses_our_logout_requests() -> None:
-    form = logout_form("ST-passerelle-check-1", "2026-11-23T00:00:00Z").encode()
+    form = logout_form("ST-passerelle-check-1", NOW).encode()
     assert parse_logout_request(message_from_body(form)) == "ST-passerelle-check-1"
-    carried = parse_qs(logout_query("ST-passerelle-check-1", "2026-11-23T00:00:00Z"))["logoutRequest"]
+    carried = parse_qs(logout_query("ST-passerelle-check-1", NOW))["logoutRequest"]
     assert parse_logout_request(message_from_front_channel(message_from_values(carried))) == "ST-passerelle-check-1"
 
 

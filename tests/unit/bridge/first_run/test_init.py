@@ -287,8 +287,8 @@ def test_failed_cas_check_keeps_the_installation(tmp_path: Path) -> None:
     ended = Command(Call(words=words, folder=tmp_path), tmp_path.with_name("notes")).wait()
 
     assert ended.status == 0
-    assert f"settings: The settings can be read ({tmp_path}/passerelle.toml)." in " ".join(ended.stdout.split())
-    assert "FAULT    cas.port: No answer from 127.0.0.1:9" in ended.stdout
+    assert f"settings: The settings are valid ({tmp_path}/passerelle.toml)." in " ".join(ended.stdout.split())
+    assert "FAULT    cas.port: No response from 127.0.0.1:9" in ended.stdout
     assert r"service pattern   ^https://auth\.example\.org/cas/callback" in ended.stdout
     assert "passerelle check --message" in ended.stdout
     assert_works(tmp_path)
