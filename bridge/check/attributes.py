@@ -35,10 +35,8 @@ _CLAIMS_OF_SCOPE: Mapping[str, tuple[str, ...]] = {
 class RequestedAttribute:
     """An attribute that CAS should release."""
 
-    names: tuple[str, ...]
-    """Accepted names; one of them is enough."""
-    purpose: str
-    """A claim, `sub`, `preferred_username`, or `access` for the access rules of a client."""
+    names: tuple[str, ...]  # accepted names; one of them is enough
+    purpose: str  # a claim, `sub`, `preferred_username`, or `access` for the access rules of a client
 
 
 def requested_attributes(rules: ClaimRules, clients: Iterable[ClientSettings]) -> list[RequestedAttribute]:
@@ -62,11 +60,7 @@ def requested_attributes(rules: ClaimRules, clients: Iterable[ClientSettings]) -
 
 
 def evaluate_sessions(
-    sessions: Sequence[Session],
-    rules: ClaimRules,
-    requested: Sequence[RequestedAttribute],
-    protocol: str,
-    now: float,
+    sessions: Sequence[Session], rules: ClaimRules, requested: Sequence[RequestedAttribute], protocol: str, now: float
 ) -> list[Finding]:
     """Evaluate which attributes the sessions, newest first, brought and which claims stay empty."""
     if not sessions:
@@ -95,23 +89,16 @@ def _attribute_names(identity: Identity) -> list[str]:
 
 
 def _no_attributes(count: int, ago: str, requested: Sequence[RequestedAttribute], protocol: str) -> Finding:
+    last = f"the last {count} sign-ins" if count > 1 else "the last sign-in"
+    seen = f"CAS released no attribute in {last} ({ago})."
+    means = "Applications receive a user name, but no display name, e-mail address or groups."
+    if protocol == "1.0":
+        do = "Protocol 1.0 has no attributes. If CAS supports it (see cas.protocol), set PASSERELLE_CAS_PROTOCOL=3.0"
+        return fault("attributes.released", seen, means, do)
     names = join_names(attribute.names[0] for attribute in requested)
-    is_1_0 = protocol == "1.0"
-    return fault(
-        "attributes.released",
-        f"CAS released no attribute in {f'the last {count} sign-ins' if count > 1 else 'the last sign-in'} ({ago}).",
-        "Applications receive a user name, but no display name, e-mail address or groups.",
-        "Set PASSERELLE_CAS_PROTOCOL=3.0 if CAS supports it (see cas.protocol); protocol 1.0 has no attributes."
-        if is_1_0
-        else f"Ask the CAS administrator to release {names} to our service with the message of "
-        "`passerelle check --message`.",
-        None
-        if is_1_0
-        else Message(
-            "We receive no attributes: the latest sign-ins brought none. Please release those listed above to our "
-            "service."
-        ),
-    )
+    do = f"Have {names} released to our service: send the message of `passerelle check --message`."
+    to_cas = Message("The latest sign-ins brought no attributes. Please release those above to our service.")
+    return fault("attributes.released", seen, means, do, to_cas)
 
 
 def _evaluate_claims(session: Session, rules: ClaimRules, requested: Sequence[RequestedAttribute]) -> Finding:
@@ -123,8 +110,8 @@ def _evaluate_claims(session: Session, rules: ClaimRules, requested: Sequence[Re
             "attributes.claims",
             f"The current rules would reject the newest user: {error.detail}.",
             "The bridge rejects every user without that attribute.",
-            "Correct PASSERELLE_SUBJECT_ATTRIBUTE, PASSERELLE_USERNAME_ATTRIBUTE or PASSERELLE_USERNAME_PATTERN, or "
-            "have CAS release the attribute. `passerelle claims try` shows the result of the rules.",
+            "Correct PASSERELLE_SUBJECT_ATTRIBUTE, PASSERELLE_USERNAME_ATTRIBUTE or PASSERELLE_USERNAME_PATTERN (try "
+            "with `passerelle claims try`), or have CAS release the attribute.",
         )
     claims = [one for one in requested if one.purpose not in ("sub", "preferred_username", "access")]
     empty = [one for one in claims if not _claim_value(identity, one.purpose)]

@@ -26,42 +26,36 @@ def evaluate_trusted(id: str, host: str, certificate: Certificate | None, trust:
     if certificate is None:
         return ok(id, f"The certificate of {host} is trusted {by}.")
     left, day = certificate.ends - trust.now, format_date(certificate.ends)
-    if left < EXPIRES_SOON_SECONDS:
-        return warning(
-            id,
-            f"The certificate of {host} expires in {format_duration(left)}, on {day}.",
-            "After that date, users cannot sign in.",
-            f"Renew it before then; it belongs to {trust.owner}.",
-            Message(
-                "The certificate of %(host)s expires on %(day)s. Please renew it before then.",
-                {"host": host, "day": day},
-            ),
-        )
-    return ok(id, f"The certificate of {host} is trusted {by}, until {day}.")
+    if left >= EXPIRES_SOON_SECONDS:
+        return ok(id, f"The certificate of {host} is trusted {by}, until {day}.")
+    return warning(
+        id,
+        f"The certificate of {host} expires in {format_duration(left)}, on {day}.",
+        "After that date, users cannot sign in.",
+        f"Renew it before then; it belongs to {trust.owner}.",
+        Message("The certificate of %(host)s expires on %(day)s. Please renew it.", {"host": host, "day": day}),
+    )
 
 
 def evaluate_untrusted(
     id: str, host: str, chain: Sequence[Certificate], openssl_error: str, trust: TrustConfig
 ) -> Finding:
     """Explain why the first certificate of a chain, which may be empty, is not trusted."""
-    if not chain:
-        return _other_error(id, host, openssl_error, trust)
-    leaf = chain[0]
     # First, because trusting or renewing the certificate of another server would be wrong advice.
-    if not _matches_host(host, leaf.names):
-        return _wrong_host(id, host, leaf, trust)
-    if trust.now > leaf.ends:
-        return _expired(id, host, leaf, trust)
-    if trust.now < leaf.begins:
-        return fault(
-            id,
-            f"The certificate of {host} is valid only from {format_date(leaf.begins)}.",
-            "Either it was installed too early, or the clock of this machine is wrong.",
-            "Compare `date -u` with the real time. If the clock is right, have the certificate replaced.",
-        )
-    if any(words in openssl_error for words in UNKNOWN_AUTHORITY_ERRORS):
+    if chain and not _matches_host(host, chain[0].names):
+        return _wrong_host(id, host, chain[0], trust)
+    if chain and not chain[0].begins <= trust.now <= chain[0].ends:
+        return _outside_validity(id, host, chain[0], trust)
+    if chain and any(words in openssl_error for words in UNKNOWN_AUTHORITY_ERRORS):
         return _unknown_authority(id, host, chain, trust)
-    return _other_error(id, host, openssl_error, trust)
+    reason = printable(openssl_error)
+    return fault(
+        id,
+        f"The certificate of {host} is not trusted: {reason}.",
+        _NOT_VERIFIED,
+        f"Have the certificate replaced. For a private authority, set {trust.setting} to its certificate (PEM).",
+        Message("Our machine rejects the certificate of %(host)s: %(reason)s.", {"host": host, "reason": reason}),
+    )
 
 
 def _matches_host(host: str, names: Sequence[str]) -> bool:
@@ -80,7 +74,14 @@ def _ip(name: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def _expired(id: str, host: str, leaf: Certificate, trust: TrustConfig) -> Finding:
+def _outside_validity(id: str, host: str, leaf: Certificate, trust: TrustConfig) -> Finding:
+    if trust.now < leaf.begins:
+        return fault(
+            id,
+            f"The certificate of {host} is valid only from {format_date(leaf.begins)}.",
+            "Either it was installed too early, or the clock of this machine is wrong.",
+            "Compare `date -u` with the real time. If the clock is right, have the certificate replaced.",
+        )
     day = format_date(leaf.ends)
     return fault(
         id,
@@ -93,24 +94,34 @@ def _expired(id: str, host: str, leaf: Certificate, trust: TrustConfig) -> Findi
 
 def _wrong_host(id: str, host: str, leaf: Certificate, trust: TrustConfig) -> Finding:
     names = join_names(leaf.names, limit=5)
+    facts = {"host": host, "names": names or leaf.subject}
     return fault(
         id,
         f"The certificate of {host} is for {names or f'no host name at all (subject {leaf.subject})'}, not for {host}.",
         f"Either the setting names {trust.owner} incorrectly, or another server answers at this address.",
         f"Use a host name that the certificate contains, or install a certificate for {host}.",
-        Message(
-            "The certificate at %(host)s is for %(names)s. Please add %(host)s to it, or send us the correct name.",
-            {"host": host, "names": names or leaf.subject},
-        ),
+        Message("The certificate at %(host)s is for %(names)s. Please add %(host)s, or send us the right name.", facts),
     )
 
 
 def _unknown_authority(id: str, host: str, chain: Sequence[Certificate], trust: TrustConfig) -> Finding:
     """Name the missing authority: the issuer of the last certificate that the server sent."""
     last = chain[-1]
+    facts = {"host": host, "authority": repr(last.issuer)}
     store = f"{trust.setting} ({trust.ca_file})" if trust.ca_file else "this machine"
     if not last.is_self_signed:
-        return _incomplete_chain(id, host, last.issuer, store, trust)
+        return fault(
+            id,
+            f"The certificate of {host} was issued by {last.issuer!r}, which the server does not send and {store} does "
+            "not hold.",
+            f"Either the server omits an intermediate certificate, or the authority is private. {_NOT_VERIFIED}",
+            f"For a public authority, install the full chain on the server. For a private one, save the certificate of "
+            f"{last.issuer!r} (PEM) and set {trust.setting} to that file.",
+            Message(
+                "%(host)s does not send the certificate of its issuer %(authority)s. Please add it or send it to us.",
+                facts,
+            ),
+        )
     source = "is self-signed" if len(chain) == 1 else f"comes from the authority {last.subject!r}"
     return fault(
         id,
@@ -120,41 +131,7 @@ def _unknown_authority(id: str, host: str, chain: Sequence[Certificate], trust: 
         if trust.is_ours
         else f"Get the certificate of {last.subject!r} from its administrators over a trusted channel. Save it as a "
         f"PEM file and set {trust.setting} to that file.",
-        Message(
-            "%(host)s has a certificate from the private authority %(authority)s. Please send us the certificate of "
-            "that authority (PEM).",
-            {"host": host, "authority": repr(last.subject)},
-        ),
-    )
-
-
-def _incomplete_chain(id: str, host: str, issuer: str, store: str, trust: TrustConfig) -> Finding:
-    return fault(
-        id,
-        f"The certificate of {host} was issued by {issuer!r}. The server does not send that certificate, and {store} "
-        "does not hold it.",
-        f"Either the server omits an intermediate certificate, or the authority is private. {_NOT_VERIFIED}",
-        f"If {issuer!r} is an intermediate certificate of a public authority, install the full chain on the server. "
-        f"If the authority is private, save its certificate (PEM) and set {trust.setting} to that file.",
-        Message(
-            "%(host)s does not send the certificate of %(authority)s, which issued its own. Please install the full "
-            "chain. If the authority is private, please send us its certificate (PEM).",
-            {"host": host, "authority": repr(issuer)},
-        ),
-    )
-
-
-def _other_error(id: str, host: str, openssl_error: str, trust: TrustConfig) -> Finding:
-    reason = printable(openssl_error)
-    return fault(
-        id,
-        f"The certificate of {host} is not trusted: {reason}.",
-        _NOT_VERIFIED,
-        f"Have the certificate replaced. For a private authority, set {trust.setting} to its certificate (PEM).",
-        Message(
-            "Our machine rejects the certificate of %(host)s: %(reason)s.",
-            {"host": host, "reason": reason},
-        ),
+        Message("Please send us the certificate (PEM) of %(authority)s, the authority of %(host)s.", facts),
     )
 
 
@@ -170,19 +147,11 @@ def unusable_ca_file(id: str, setting: str, file: Path, error: str) -> Finding:
 
 
 def evaluate_ca_file(id: str, setting: str, *, is_needed: bool, holds_server_certificate: bool) -> Finding | None:
-    """Evaluate a CA file that can be used.
-
-    Returns:
-        A finding, or None if the file is as it should be.
-    """
+    """Evaluate a CA file that can be used; return None if it is as it should be."""
     if not is_needed:
         return ok(id, f"{setting} is not needed: this machine already trusts the certificate.")
     if holds_server_certificate:
-        return note(
-            id,
-            f"{setting} holds the server's own certificate.",
-            "It is trusted until it is renewed; after the renewal, users cannot sign in.",
-            "Use the certificate of its issuing authority instead, if there is one. Otherwise replace the file at "
-            "each renewal.",
-        )
+        means = "It is trusted until it is renewed; after the renewal, users cannot sign in."
+        do = "Use the certificate of its authority instead, if there is one, or replace the file at each renewal."
+        return note(id, f"{setting} holds the server's own certificate.", means, do)
     return None

@@ -42,12 +42,9 @@ def evaluate_failure(server: ServerContext, target: Target, failure: Failure, tr
     if failure.addresses and list(failure.addresses) != [host]:
         where += f" ({join_names(failure.addresses, limit=4)})"
     if target.proxy and kind in ("name", "refused", "unconnected", "silent", "network"):
-        return fault(
-            f"{server.id}.port",
-            f"No connection to {where} through PASSERELLE_CAS_PROXY: {detail}.",
-            "The proxy does not respond, or cannot reach that host.",
-            "Check the proxy's address and password, and that it allows this host.",
-        )
+        seen = f"No connection to {where} through PASSERELLE_CAS_PROXY: {detail}."
+        do = "Check the proxy's address and password, and that it allows this host."
+        return fault(f"{server.id}.port", seen, "The proxy does not respond, or cannot reach that host.", do)
     if kind == "name":
         return fault(
             f"{server.id}.name",
@@ -65,33 +62,23 @@ def evaluate_failure(server: ServerContext, target: Target, failure: Failure, tr
         "tls": f"Correct the port, or change https to http, in {server.setting}.",
         "http": f"Correct the port or the scheme in {server.setting}.",
     }
-    return fault(
-        f"{server.id}.port",
-        f"No {'connection to' if kind == 'unconnected' else 'response from'} {where}: {detail}.",
-        means,
-        wrong_scheme.get(kind, server.remedy),
-        Message(
-            "Our machine cannot connect to %(address)s: the packets seem to be dropped. Please allow our address.",
-            {"address": where},
-        )
-        if kind == "unconnected"
-        else None,
-    )
+    seen, to_cas = f"No response from {where}: {detail}.", None
+    if kind == "unconnected":
+        seen = f"No connection to {where}: {detail}."
+        to_cas = Message("Our machine cannot connect to %(address)s. Please allow our address.", {"address": where})
+    return fault(f"{server.id}.port", seen, means, wrong_scheme.get(kind, server.remedy), to_cas)
 
 
 def evaluate_response_time(response: Response) -> Finding | None:
     """Compare the response time of CAS with the limits of a sign-in; return None if it is short."""
-    spans = (
-        (response.connect_seconds, CONNECT_SECONDS, "accept a connection"),
-        (response.answer_seconds, READ_SECONDS, "respond"),
-    )
-    took, limit, action = max(spans, key=lambda span: span[0] / span[1])
+    connecting = (response.connect_seconds, CONNECT_SECONDS, "accept a connection")
+    answering = (response.answer_seconds, READ_SECONDS, "respond")
+    took, limit, action = max(connecting, answering, key=lambda span: span[0] / span[1])
     if took <= limit / 2:
         return None
     seen = f"CAS took {took:.1f} s to {action}; the limit during a sign-in is {limit:.0f} s."
-    to_cas = Message(
-        "Your server took %(seconds)s s when we validated a ticket. Please find out why.", {"seconds": f"{took:.1f}"}
-    )
+    facts = {"seconds": f"{took:.1f}"}
+    to_cas = Message("Your server took %(seconds)s s to validate a ticket. Please find out why.", facts)
     do = "Run this again. If the time stays long, ask the CAS administrator, or check DNS and proxies on the way."
     if took > limit:
         return fault("cas.speed", seen, "Sign-ins end with an error page (502).", do, to_cas)
@@ -121,13 +108,11 @@ def evaluate_clock(response: Response) -> Finding | None:
     offset = theirs - response.received_at
     if abs(offset) <= CLOCK_SKEW_SECONDS:
         return ok("cas.clock", f"The clocks of CAS and of this machine agree ({abs(offset):.0f} s apart).")
-    facts = {"seconds": round(abs(offset))}
+    facts = {"seconds": f"{offset:+.0f}"}
     return fault(
         "cas.clock",
         f"The clock of CAS is {format_duration(offset)} {'ahead of' if offset > 0 else 'behind'} this machine's.",
         "Sign-in times will be wrong, so applications ask for the password too often or too seldom.",
         "Compare `date -u` with the real time. Enable time synchronisation on the machine that is wrong.",
-        Message("The clock of your server (Date header) is %(seconds)s s ahead of ours. Please check NTP.", facts)
-        if offset > 0
-        else Message("The clock of your server (Date header) is %(seconds)s s behind ours. Please check NTP.", facts),
+        Message("The clock of your server (Date header) differs from ours by %(seconds)s s. Please check NTP.", facts),
     )

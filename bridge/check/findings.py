@@ -18,14 +18,12 @@ MAX_QUOTE_CHARS = 200
 class Finding:
     """One line of the report."""
 
-    id: str
-    """Stable name for scripts and tests, such as `cas.certificate`."""
+    id: str  # stable name for scripts and tests, such as `cas.certificate`
     level: Level
     seen: str
     means: str = ""
     do: str = ""
-    to_cas: Message | None = None
-    """Sentence for the registration request, if the CAS administrator has to act."""
+    to_cas: Message | None = None  # sentence for the registration request, if the CAS administrator has to act
 
 
 def ok(id: str, seen: str) -> Finding:

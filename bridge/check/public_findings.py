@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,25 +19,23 @@ _GATEWAY_STATUSES = (502, 503, 504)
 
 def evaluate_program(issuer: str, discovery: Response) -> Finding | None:
     """Evaluate whether a bridge answers at the issuer; return None if it does."""
+    report = partial(fault, "public.program")
     if discovery.is_redirect:
-        return fault(
-            "public.program",
+        return report(
             f"{discovery.url} redirects to {printable(without_query(discovery.location))}.",
             "Applications find no provider there.",
             "Correct PASSERELLE_ISSUER, or remove the redirect in the reverse proxy: clients do not follow it.",
         )
     if discovery.status in _GATEWAY_STATUSES and REQUEST_ID not in discovery.headers:
-        return fault(
-            "public.program",
+        return report(
             f"The reverse proxy responds for {issuer}, but not the bridge behind it (status {discovery.status}).",
             "The bridge does not run, or the proxy uses another address for it.",
-            "Start `passerelle serve`. Compare PASSERELLE_BIND with the address in the proxy's configuration. "
+            "Start `passerelle serve`, and compare PASSERELLE_BIND with the address in the proxy's configuration. "
             "(Before the bridge runs: `passerelle check --no-public`.)",
         )
     if discovery.status != 200 or served_issuer(discovery) is None:
         content = "a web page" if discovery.is_page else f"status {discovery.status}"
-        return fault(
-            "public.program",
+        return report(
             f"A program other than Passerelle responds at {discovery.url} ({content}).",
             "The host name leads to another machine, or the proxy does not forward this host and path to the bridge.",
             "Correct the DNS entry or the proxy's rule for this host. The proxy must forward the path unchanged.",
@@ -51,12 +50,9 @@ def evaluate_edge_certificate(host: str, leaf: Certificate) -> Finding:
         "key into deployment/certs/server.key. Then run `docker compose up -d`."
     )
     if leaf.is_self_signed:
-        return fault(
-            "public.certificate",
-            f"The certificate of {host} is this deployment's own and self-signed, so no other machine trusts it.",
-            "Browsers show a warning, and CAS cannot notify the bridge of sign-outs.",
-            do,
-        )
+        seen = f"The certificate of {host} is this deployment's own and self-signed: no other machine trusts it."
+        means = "Browsers show a warning, and CAS cannot notify the bridge of sign-outs."
+        return fault("public.certificate", seen, means, do)
     return warning(
         "public.certificate",
         f"The certificate of {host} is this deployment's own, from {leaf.issuer!r}, which this machine does not trust.",
@@ -93,32 +89,23 @@ def evaluate_issuer(configured: str, served: str) -> Finding:
 
 def url_difference(one: str, other: str) -> str:
     """Name the parts in which two URLs differ."""
+    parts = {"scheme": "scheme", "host": "hostname", "port": "port", "path": "path"}
     try:
         first, second = urlsplit(one), urlsplit(other)
-        pairs = {
-            "scheme": (first.scheme, second.scheme),
-            "host": (first.hostname, second.hostname),
-            "port": (first.port, second.port),
-            "path": (first.path, second.path),
-        }
+        differing = [name for name, field in parts.items() if getattr(first, field) != getattr(second, field)]
     except ValueError:
         return "it is not a URL"
     if one.rstrip("/") == other.rstrip("/"):
         return "a trailing slash differs"
-    differing = [f"the {name} differs" for name, (x, y) in pairs.items() if x != y]
-    return ", ".join(differing) or "they differ in case or spelling"
+    return ", ".join(f"the {name} differs" for name in differing) or "they differ in case or spelling"
 
 
 def evaluate_identity(discovery: Response, jwks: Response | Failure, our_kids: Collection[str]) -> Finding:
     """Evaluate whether the responding bridge uses our database, by its signing keys."""
     if REQUEST_ID not in discovery.headers:
-        return warning(
-            "public.bridge",
-            "The response lacks the header X-Request-Id, which the bridge always sets.",
-            "Another program or a cache responds, or the proxy removes headers. Users cannot quote the reference of an "
-            "error page.",
-            "Forward response headers unchanged in the reverse proxy.",
-        )
+        seen = "The response lacks the header X-Request-Id, which the bridge always sets."
+        means = "Another program or a cache responds, or the proxy removes headers, so error pages have no reference."
+        return warning("public.bridge", seen, means, "Forward response headers unchanged in the reverse proxy.")
     if not our_kids or isinstance(jwks, Failure):
         reason = "its keys could not be fetched" if our_kids else "the database holds no keys yet"
         return skipped("public.bridge", "The database of the responding bridge", reason)
@@ -134,9 +121,7 @@ def evaluate_identity(discovery: Response, jwks: Response | Failure, our_kids: C
 
 def _kids(jwks: Response) -> set[str]:
     keys = _json_field(jwks, "keys")
-    return (
-        {str(key["kid"]) for key in keys if isinstance(key, dict) and "kid" in key} if isinstance(keys, list) else set()
-    )
+    return {str(key.get("kid")) for key in keys if isinstance(key, dict)} if isinstance(keys, list) else set()
 
 
 def evaluate_plain_http(issuer: str, response: Response | Failure) -> Finding:
@@ -146,23 +131,17 @@ def evaluate_plain_http(issuer: str, response: Response | Failure) -> Finding:
         return note("public.http", seen, "Users who enter the address without https:// may see an error.")
     if response.is_redirect and response.location.startswith("https:"):
         return ok("public.http", "Plain HTTP redirects to https.")
-    return warning(
-        "public.http",
-        f"{without_query(response.url)} responds without https (status {response.status}).",
-        "Data sent there can be read in transit.",
-        f"Redirect it to {issuer} in the reverse proxy.",
-    )
+    seen = f"{without_query(response.url)} responds without https (status {response.status})."
+    do = f"Redirect it to {issuer} in the reverse proxy."
+    return warning("public.http", seen, "Data sent there can be read in transit.", do)
 
 
 def evaluate_metrics(response: Response | Failure) -> Finding:
     """Evaluate whether the metrics are public."""
     if isinstance(response, Response) and response.status == 200 and b"passerelle_" in response.body:
-        return fault(
-            "public.metrics",
-            f"Any unauthenticated client can read {response.url}.",
-            "The sign-in statistics are public.",
-            "Set PASSERELLE_METRICS_TOKEN, or reject that path in the reverse proxy and send X-Forwarded-For.",
-        )
+        seen = f"Any unauthenticated client can read {response.url}."
+        do = "Set PASSERELLE_METRICS_TOKEN, or reject that path in the reverse proxy and send X-Forwarded-For."
+        return fault("public.metrics", seen, "The sign-in statistics are public.", do)
     return ok("public.metrics", "The metrics are not public.")
 
 
