@@ -96,7 +96,7 @@ def test_text_report_has_no_colour_and_ends_with_summary(site: Site) -> None:
     last = " ".join(checked.stdout.rpartition("\n\n")[2].split())
     assert last.startswith("2 FAULTS. Begin with database: cannot use postgresql")
     assert last.endswith("correct host, port, database, user and password.")
-    assert "Our service URL is not registered yet" in checked.stdout
+    assert "Our service URL is not registered: CAS" in checked.stdout
 
 
 def test_no_public_option_skips_public_address(site: Site) -> None:
@@ -119,7 +119,7 @@ def test_message_option_prints_only_the_message(site: Site, language: str, words
     assert re.fullmatch(f"^{pattern}", f"{site.front.url}/cas/callback?state=abc")
     assert not re.fullmatch(f"^{pattern}", f"{site.front.url}/cas/callback/../evil")
     assert f"{site.front.url}/cas/logout" in checked.stdout
-    assert ("enregistrée" if language == "fr" else "registered yet") in checked.stdout
+    assert ("enregistrée" if language == "fr" else "not registered: CAS") in checked.stdout
     service = json.loads(checked.stdout[checked.stdout.index("{") : checked.stdout.rindex("}") + 1])
     assert service["serviceId"] == f"^{pattern}"
     assert "displayName" in service["attributeReleasePolicy"]["allowedAttributes"][1]
