@@ -113,7 +113,6 @@ def _accept_any_text() -> None:
 
 
 def _exit_unwritable(error: OSError, *, done: bool = True) -> None:
-    """Report an operating system error and exit with status 1."""
     reason = error.strerror or type(error).__name__
     if error.filename:
         sentence = f"Error: cannot use {error.filename}: {reason}."

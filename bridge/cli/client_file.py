@@ -121,7 +121,6 @@ def as_toml(entries: list[dict[str, Any]]) -> str:
 
 
 def _toml(value: Any) -> str:
-    """Return a string, number, boolean, list or table as TOML."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_toml(key)} = {_toml(each)}" for key, each in value.items()) + " }"
     if isinstance(value, list | tuple):

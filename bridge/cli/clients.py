@@ -248,7 +248,6 @@ def _read_secret() -> str:
 
 
 def _print_state(as_json: bool, client_id: str, state: str, revoked: int | None = None) -> None:
-    """Print the new state of a client, and the number of revoked grants."""
     if as_json:
         counted = {} if revoked is None else {"revoked_grants": revoked}
         output.print_json({"client_id": client_id, "state": state, **counted})

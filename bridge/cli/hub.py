@@ -32,12 +32,12 @@ def hub(arguments: tuple[str, ...]) -> None:
         raise click.ClickException("Docker was not found. Run `passerelle hub` on the host of the deployment.")
     folder = find_folder(Path.cwd(), os.environ.get("PASSERELLE_FOLDER", ""))
     if arguments[:1] == ("upgrade",) and not {"--help", "-h", "--dry-run"} & set(arguments):
-        upgrade(docker, folder, arguments[1:])
+        _upgrade(docker, folder, arguments[1:])
         return
     if arguments[:1] == ("upgrade",) and "--dry-run" in arguments:
-        sys.exit(plan(docker, folder))
-    command = container_command(sys.stdin.isatty(), with_absolute_folder(arguments, Path.cwd()))
-    sys.exit(compose(docker, folder, *command))
+        sys.exit(_plan(docker, folder))
+    command = _container_command(sys.stdin.isatty(), with_absolute_folder(arguments, Path.cwd()))
+    sys.exit(_compose(docker, folder, *command))
 
 
 def find_folder(start: Path, named: str) -> Path:
@@ -57,8 +57,7 @@ def find_folder(start: Path, named: str) -> Path:
     )
 
 
-def container_command(terminal: bool, arguments: Sequence[str]) -> list[str]:
-    """Return the compose arguments that run a hub command."""
+def _container_command(terminal: bool, arguments: Sequence[str]) -> list[str]:
     return ["run", "--rm", "--no-deps", *([] if terminal else ["-T"]), "hub", "passerelle", "hub", *arguments]
 
 
@@ -73,40 +72,39 @@ def with_absolute_folder(arguments: Sequence[str], here: Path) -> list[str]:
     return resolved
 
 
-def plan(docker: str, folder: Path) -> int:
+def _plan(docker: str, folder: Path) -> int:
     """Print the changes of an upgrade and return the exit status."""
     command = [docker, "compose", "config", "--format", "json"]
     config = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  no shell
     if config.returncode:
         raise click.ClickException(f"Compose rejects this checkout: {config.stderr.strip()}")
-    command = [docker, "compose", *container_command(False, ["upgrade", "--dry-run", "--config", "-"])]
+    command = [docker, "compose", *_container_command(False, ["upgrade", "--dry-run", "--config", "-"])]
     return subprocess.run(command, cwd=folder, input=config.stdout, text=True, check=False).returncode  # noqa: S603  no shell
 
 
-def upgrade(docker: str, folder: Path, arguments: Sequence[str]) -> None:
+def _upgrade(docker: str, folder: Path, arguments: Sequence[str]) -> None:
     """Print the changes, confirm, back up, build and start. The rollback instructions are printed before any change."""
     if unknown := set(arguments) - {"--yes", "--pull"}:
         raise click.UsageError(f"Unknown option {', '.join(sorted(unknown))}; use --dry-run, --yes or --pull.")
-    if status := plan(docker, folder):
+    if status := _plan(docker, folder):
         sys.exit(status)
     if "--yes" not in arguments:
         click.confirm("Back up the databases, build and start?", abort=True)
     steps = [
-        container_command(False, ["upgrade", "--yes"]),
+        _container_command(False, ["upgrade", "--yes"]),
         ["build", *(["--pull"] if "--pull" in arguments else [])],
         ["up", "--detach", "--wait"],
     ]
     for number, step in enumerate(steps, 1):
         click.echo(f"── {number} of {len(steps)}: docker compose {' '.join(step)}", err=True)
-        if status := compose(docker, folder, *step):
+        if status := _compose(docker, folder, *step):
             after = "nothing was changed" if number < len(steps) else "see the rollback instructions above"
             click.echo(f"Error: step {number} failed with status {status}; {after}.", err=True)
             sys.exit(status)
     click.echo("The upgrade is complete. Running labs keep their old image until they restart.")
 
 
-def compose(docker: str, folder: Path, *arguments: str) -> int:
-    """Run compose in the deployment folder and return its exit status."""
+def _compose(docker: str, folder: Path, *arguments: str) -> int:
     with subprocess.Popen([docker, "compose", *arguments], cwd=folder) as process:  # noqa: S603  no shell
         while True:
             # Ctrl-C reaches compose as well; wait for its orderly end.

@@ -14,8 +14,6 @@ from bridge.oauth.client_store import ClientEntry, ClientStore
 from bridge.oauth.clients import Client
 from bridge.settings import ClientSettings, is_loopback
 
-_SIGNS = {"add": "+", "change": "~", "remove": "-"}
-
 
 def print_json(data: Any) -> None:
     """Print data as JSON."""
@@ -91,7 +89,8 @@ def yes_or_no(value: Any) -> Any:
 
 def change_text(change: Change) -> str:
     """Return a change as text, field by field."""
-    lines = [f"{_SIGNS[change.action]} {change.client_id}"]
+    sign = {"add": "+", "change": "~", "remove": "-"}[change.action]
+    lines = [f"{sign} {change.client_id}"]
     for name, (before, after) in change.fields.items():
         arrow = f"{_value(before)} -> " if change.action == "change" else ""
         lines.append(f"    {name}: {arrow}{_value(after)}")

@@ -119,7 +119,6 @@ def purge() -> None:
 
 
 def _print(rows: Sequence[dict[str, Any]], wants_json: bool, nothing: str) -> None:
-    """Print a JSON array or a table."""
     if wants_json:
         print_json(rows)
     elif not rows:
