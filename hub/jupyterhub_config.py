@@ -12,9 +12,8 @@ from traitlets.log import get_logger
 from hub.base_config import configure_hub, load_conf_d
 from hub.config.field_types import SettingsError
 from hub.config.settings import DeploymentSettings, load_settings
-from hub.spawner.docker import ENGINE_TIMEOUT, Lab
-from hub.spawner.docker_checks import EngineError, check_engine, image_warnings
-from hub.spawner.profiles import ImageChoice, limit_by_group, options_from_form
+from hub.spawner.docker import ENGINE_TIMEOUT, Lab, check_engine
+from hub.spawner.profiles import ImageChoice, image_warnings, limit_by_group, options_from_form
 from hub.storage.quota_hook import build_quota_hook
 from hub.storage.shared_folders import LINK_COMMAND, build_shared_folders
 from hub.storage.volume_service import volume_service
@@ -25,7 +24,7 @@ try:
     settings = load_settings(os.environ, DeploymentSettings)
     check_engine()
     configure_hub(c, settings)
-except (SettingsError, EngineError) as fault:
+except SettingsError as fault:
     sys.exit(str(fault))
 
 lab, hub_toml = settings.lab, settings.config_file.content

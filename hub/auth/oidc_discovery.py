@@ -23,10 +23,7 @@ MAX_RESPONSE_SIZE = 256 * 1024  # bytes
 def discover(url: str, *, ca_file: Path | None, cache: Path) -> dict[str, Any]:
     """Fetch the discovery document, or use the stored copy if the provider does not respond.
 
-    Args:
-        url: The issuer, or the URL of its discovery document.
-        ca_file: Certificates to trust instead of the system's.
-        cache: File for the stored copy.
+    The URL is the issuer or its discovery document's. The certificates in `ca_file` replace the system's.
 
     Raises:
         SettingsError: There is no valid document and no stored copy.

@@ -75,11 +75,6 @@ def lab_token_ids(user: Any) -> set[int]:
     return {found.id for token in tokens if (found := orm.APIToken.find(user.db, token)) is not None}
 
 
-def is_browser_token(token: Any) -> bool:
-    """Return whether a sign-in in a browser issued the token; the hub itself issues those made on request."""
-    return bool(token.session_id or token.client_id != HUB_CLIENT_ID)
-
-
 def is_navigation(handler: Any) -> bool:
     """Return whether the request loads a page, so that a redirect loses no data."""
     headers = handler.request.headers
@@ -174,15 +169,15 @@ class AuthRefreshMixin:
         A lab keeps running, without access for its user, until it is culled: a group that is missing from a directory
         for a minute must not end a computation. Its token stays valid, so that the lab works again after a new sign-in.
 
-        Args:
-            user: JupyterHub's user.
-            all_tokens: False keeps the tokens that the user requested for scripts. They are rejected until the next
-                sign-in, and the user need not create them again.
+        Without `all_tokens`, tokens that the user requested for scripts are kept. They are rejected until the next
+        sign-in, and the user need not create them again.
         """
         db = user.db
         lab_tokens = lab_token_ids(user)
         for token in list(user.orm_user.api_tokens):
-            if token.id not in lab_tokens and (all_tokens or is_browser_token(token)):
+            # The hub itself issues tokens that are made on request; a sign-in in a browser issues all others.
+            by_browser = token.session_id or token.client_id != HUB_CLIENT_ID
+            if token.id not in lab_tokens and (all_tokens or by_browser):
                 db.delete(token)
         user.orm_user.cookie_id = secrets.token_hex(16)
         db.commit()

@@ -34,13 +34,11 @@ def find_fault(hub_url: str, edge_url: str, public_host: str, routed_mark: Path)
 
 def _request_fault(url: str, host: str) -> str | None:
     parts = urlsplit(url)
-    connection: http.client.HTTPConnection
+    connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
     if parts.scheme == "https":
         # The check is about the route; the certificate need not be valid for the internal name.
         context = ssl._create_unverified_context()  # noqa: S323  see above
         connection = http.client.HTTPSConnection(parts.netloc, timeout=TIMEOUT, context=context)
-    else:
-        connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
     try:
         connection.request("GET", "/hub/health", headers={"Host": host} if host else {})
         status = connection.getresponse().status

@@ -117,10 +117,7 @@ class HubToml(_Section):
 
 
 def read_hub_toml(path: Path | None) -> HubToml:
-    """Read and check the file.
-
-    Args:
-        path: The file; None stands for a file without declarations.
+    """Read and check the file; None stands for a file without declarations.
 
     Raises:
         SettingsError: The file cannot be read or is invalid; the message lists all faults.

@@ -166,12 +166,7 @@ S = TypeVar("S", bound=Settings)
 def load_settings(environ: Mapping[str, str], model: type[S]) -> S:
     """Read settings from environment variables and the files that they name.
 
-    Args:
-        environ: Environment variables; a blank value counts as unset.
-        model: The settings to read; each field is a group of variables.
-
-    Returns:
-        The settings, complete and checked.
+    Each field of the model is a group of variables.
 
     Raises:
         SettingsError: A setting is missing or invalid; the message names all faults.

@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from copy import deepcopy
 from typing import Any
 
+import docker
 from docker.errors import APIError, DockerException, NotFound
 from dockerspawner import DockerSpawner
 from jupyterhub.spawner import SpawnException
 from jupyterhub.traitlets import Callable
-from requests.exceptions import RequestException
 from tornado.web import HTTPError
 from traitlets import List
 
-from hub.spawner.base import LifecycleMixin
+from hub.config.field_types import SettingsError
+from hub.spawner.base import LifecycleMixin, ProgressMixin
 from hub.spawner.errors import engine_error, exit_error
-from hub.spawner.progress import ProgressMixin
 from hub.spawner.start_queue import SpawnQueue
 
 ENGINE_THREADS = 8  # fewer than the ten connections of the engine's client
+CHECK_TIMEOUT = 10  # seconds; at the start of the hub
 ENGINE_TIMEOUT = 60  # seconds; less than Spawner.start_timeout
 STOP_TIMEOUT = 5  # seconds from SIGTERM to SIGKILL; JupyterLab saves all documents before
 START_TIMEOUT = 90  # seconds, after which JupyterHub waits for Spawner.http_timeout
@@ -101,7 +104,7 @@ class Lab(LifecycleMixin, ProgressMixin, DockerSpawner):  # type: ignore[misc]  
             return address
         except HTTPError:  # has a message for the user; includes SpawnException
             raise
-        except (DockerException, RequestException, OSError) as fault:
+        except (DockerException, OSError) as fault:
             self.log.error("Cannot start %s from %s: %s", self._log_name, self.image, fault)
             raise engine_error(fault, self.image) from fault
         except Exception as fault:  # a defect in a hook
@@ -153,7 +156,7 @@ class Lab(LifecycleMixin, ProgressMixin, DockerSpawner):  # type: ignore[misc]  
         while True:
             try:
                 return await super().poll()
-            except (DockerException, RequestException, OSError) as fault:
+            except (DockerException, OSError) as fault:
                 self.log.warning("Cannot ask the engine whether %s runs: %s", self._log_name, fault)
             if time.monotonic() + delay > deadline:
                 return None
@@ -191,6 +194,19 @@ class Lab(LifecycleMixin, ProgressMixin, DockerSpawner):  # type: ignore[misc]  
             if fault.status_code != 404:
                 raise
             self.log.debug("Already removed %s", self.container_name)
+
+
+def check_engine() -> None:
+    """Raise SettingsError unless the configured Docker engine responds."""
+    try:
+        with closing(docker.from_env(timeout=CHECK_TIMEOUT)) as client:
+            client.ping()
+    except (DockerException, OSError):
+        where = os.environ.get("DOCKER_HOST") or "/var/run/docker.sock"
+        raise SettingsError(
+            f"the hub cannot start: no Docker engine responds at {where}. Start Docker, and mount the socket in the "
+            "service `hub` (`/var/run/docker.sock:/var/run/docker.sock` under its volumes in compose.yml)."
+        ) from None
 
 
 async def _probe(host: str, port: int, path: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from docker.errors import APIError, DockerException
 from jupyterhub.spawner import SpawnException
-from requests.exceptions import ReadTimeout, RequestException
+from requests.exceptions import ReadTimeout
 
 from hub.web.errors import spawn_error
 from passerelle_common.i18n import Message, gettext_noop
@@ -83,11 +83,7 @@ def engine_error(fault: Exception, image: str) -> SpawnException:
 def exit_error(state: Mapping[str, Any] | None, output: str, image: str, memory: int | None) -> SpawnException:
     """Return the exception that reports the end of a lab during its start.
 
-    Args:
-        state: The container's state from the engine, or None if the container is gone.
-        output: The end of the lab's output; the log shows it as one line.
-        image: The lab's image.
-        memory: The lab's memory limit in bytes.
+    The state is None if the container is gone. The memory limit is in bytes.
     """
     reason, code = "lab_ended", state and state.get("ExitCode")
     if state and state.get("OOMKilled"):
@@ -102,7 +98,7 @@ def exit_error(state: Mapping[str, Any] | None, output: str, image: str, memory:
 def _classify(fault: Exception) -> str:
     if isinstance(fault, (ReadTimeout, TimeoutError)):
         return "engine_slow"
-    if not isinstance(fault, (DockerException, RequestException, OSError)):
+    if not isinstance(fault, (DockerException, OSError)):
         return "engine_error"
     if not isinstance(fault, APIError):
         return "engine_down"

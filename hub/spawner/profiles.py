@@ -6,17 +6,23 @@ The administrator pulls or builds images in advance, so that no start waits for 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
+import docker
+from docker.errors import DockerException, NotFound
 from docker.types import DeviceRequest
 from jinja2 import Environment
 from jupyterhub.spawner import SpawnException
 
 from hub.config.field_types import parse_size
 from hub.config.hub_toml import GroupRules, HubToml, Image
+from hub.culler.policy import Lifetimes
 from hub.web.errors import spawn_error
 from passerelle_common.i18n import Message, gettext_noop
 
+CHECK_TIMEOUT = 10  # seconds
+TRACKS_ACTIVITY_LABEL = "org.passerelle.counts-work"
 FIELD = "image"
 MAX_QUOTED = 80  # characters of a submitted value in an error message
 NO_IMAGE = gettext_noop("No image is available for your groups. Ask the administrator for one.")
@@ -141,3 +147,32 @@ def limit_by_group(hub_toml: HubToml) -> Callable[[Any], None]:
         lab.extra_host_config = {**lab.extra_host_config, **build_host_config(rules)}
 
     return before_start
+
+
+def image_warnings(images: Collection[str], lifetimes: Lifetimes) -> list[str]:
+    """Return a warning for each image of `hub.toml` that is missing, or whose labs would be culled while they compute.
+
+    Labs report kernels that compute without output if their image has the extension of lab/Dockerfile.
+    """
+    try:
+        with closing(docker.from_env(timeout=CHECK_TIMEOUT)) as client:
+            return [
+                f"the image {image} of hub.toml {fault}"
+                for image in images
+                if (fault := _image_fault(client, image, lifetimes))
+            ]
+    except (DockerException, OSError):
+        return []
+
+
+def _image_fault(client: docker.DockerClient, image: str, lifetimes: Lifetimes) -> str | None:
+    try:
+        config = client.images.get(image).attrs.get("Config") or {}
+    except NotFound:
+        return "is not on this server: pull it, or labs cannot start from it"
+    if not lifetimes.culls_idle_labs or (config.get("Labels") or {}).get(TRACKS_ACTIVITY_LABEL) == "yes":
+        return None
+    return (
+        "does not report kernels that compute without output, so the hub culls its labs as idle: build the image with "
+        "lab/Dockerfile, or give its groups a longer idle_timeout (docs/hub/labs.md)"
+    )

@@ -12,11 +12,12 @@ from jupyterhub.spawner import SpawnException
 
 from hub.config.hub_toml import GroupRules, HubToml, Image
 from hub.culler.policy import Lifetimes, Limits
-from hub.spawner.docker_checks import TRACKS_ACTIVITY_LABEL, image_warnings
 from hub.spawner.profiles import (
+    TRACKS_ACTIVITY_LABEL,
     ImageChoice,
     available_images,
     choose_image,
+    image_warnings,
     options_from_form,
     render_options_form,
 )

@@ -10,7 +10,7 @@ from jupyterhub.spawner import SpawnException
 
 from hub.auth.oauth import SILENT
 from hub.spawner import errors
-from hub.spawner.progress import STEPS, progress_event
+from hub.spawner.base import STEPS, progress_event
 from hub.web.errors import error_text, spawn_error, spawn_error_text
 from passerelle_common.i18n import Message
 
