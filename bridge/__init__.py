@@ -11,7 +11,7 @@ The routes, below the path of the issuer:
     /cas/logout                      web.single_logout  CAS ends a session
     / /account/…                     web.account        the user's page
     /healthz /readyz /metrics        web.operations     for monitoring
-    /login /userdata                 web.legacy_routes  endpoints of the predecessor
+    /login /userdata                 web.login, web.api endpoints of the predecessor
 
 One sign-in, in order:
 
@@ -33,6 +33,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bridge.cas.client import CasClient
 from bridge.cas.endpoints import CasEndpoints
@@ -43,11 +44,10 @@ from bridge.oauth.keys import KeyRing, derived_key
 from bridge.oauth.provider_context import ProviderContext
 from bridge.settings import Settings
 from bridge.store import Store
-from bridge.web import AppContext, register
 from bridge.web.appearance import load_appearance
-from bridge.web.context import Cas
-from bridge.web.operations import trust_proxies
+from bridge.web.context import AppContext
 from bridge.web.rate_limits import FailureLimits
+from bridge.web.routes import register
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -56,21 +56,14 @@ def create_app(
     settings: Settings,
     *,
     store: Store | None = None,
-    cas: Cas | None = None,
+    cas: CasClient | None = None,
     metrics: Metrics | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Flask:
     """Build the application; the only place where the packages are connected.
 
-    Args:
-        settings: All settings.
-        store: Replaces the database of the settings.
-        cas: Replaces the client for the CAS of the settings.
-        metrics: Metrics shared between processes; by default those of this process.
-        clock: Returns Unix seconds.
-
-    Raises:
-        ConfigurationError: The database, its keys or the logo cannot be used.
+    `store` and `cas` replace those of the settings. `metrics` are shared between processes; by default, this process
+    has its own. `clock` returns Unix seconds. A ConfigurationError reports an unusable database, key or logo.
     """
     store = store or Store(settings.database_url.get_secret_value())
     cas = cas or CasClient.from_settings(settings, clock=clock)
@@ -94,21 +87,13 @@ def create_app(
         cas=cas,
         endpoints=CasEndpoints.from_settings(settings),
         settings=settings,
-        appearance=load_appearance(
-            accent_color=settings.accent_color,
-            logo_file=settings.logo_file,
-            support_contact=settings.support_contact,
-        ),
+        appearance=load_appearance(settings),
         metrics=metrics or Metrics(),
-        limits=FailureLimits(
-            client_failures=settings.client_failures_per_minute,
-            address_failures=settings.address_failures_per_minute,
-            bad_tokens=settings.bad_tokens_per_minute,
-            bad_callbacks=settings.bad_callbacks_per_minute,
-        ),
+        limits=FailureLimits(settings),
     )
     app = Flask(__name__, static_url_path=f"{urlsplit(settings.issuer).path}/static")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     register(app, context)
-    trust_proxies(app, settings.proxy_hops)
+    if settings.proxy_hops:  # Only the client address is taken from proxies: URLs come from the issuer.
+        app.wsgi_app = ProxyFix(app.wsgi_app, settings.proxy_hops, x_proto=0, x_host=0)  # type: ignore[method-assign]
     return app

@@ -8,11 +8,11 @@ import multiprocessing
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 
+import click
 import structlog
 from granian.constants import Interfaces
 from granian.server import Server
@@ -36,16 +36,12 @@ def listening_address(host: str, port: int) -> str:
     """Return the IP address to listen on, after a test that the port is free.
 
     The test does not use SO_REUSEPORT, as the workers do: it would let a second bridge share the port.
-
-    Raises:
-        ConfigurationError: The port cannot be used; the text names the remedy.
     """
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError):
-        raise ConfigurationError(
-            [f"PASSERELLE_BIND: {host} is neither an IP address nor a host name that resolves"]
-        ) from None
+        fault = f"PASSERELLE_BIND: {host} is neither an IP address nor a host name that resolves"
+        raise ConfigurationError([fault]) from None
     with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -62,15 +58,7 @@ def listening_address(host: str, port: int) -> str:
 
 
 def serve_forever(settings: Settings, *, settings_file: str = "") -> None:
-    """Serve until SIGTERM or SIGINT.
-
-    Args:
-        settings: All settings.
-        settings_file: Path of the settings file, for the log.
-
-    Raises:
-        ConfigurationError: The port, the database, its keys or the CA file cannot be used.
-    """
+    """Serve until SIGTERM or SIGINT; raise ConfigurationError if the port, the database or a file cannot be used."""
     configure_logging(settings.log_level)
     log.info("settings_read", file=settings_file)
     os.umask(0o077)  # only this user may read a new database file
@@ -127,19 +115,12 @@ def _print_when_ready(settings: Settings, server_pid: int) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_SECONDS
     while os.getppid() == server_pid and time.monotonic() < deadline:
         connection = http.client.HTTPConnection(host, settings.bind_port, timeout=5)
-        try:
+        with suppress(OSError), closing(connection):
             connection.request("GET", "/readyz")
             if connection.getresponse().status == 200:
-                print(f"Passerelle serves {settings.issuer} on http://{settings.bind}", flush=True)  # noqa: T201
+                click.echo(f"Passerelle serves {settings.issuer} on http://{settings.bind}")
                 return
-        except OSError:
-            pass
-        finally:
-            connection.close()
         time.sleep(0.05)
     if os.getppid() == server_pid:
-        print(  # noqa: T201
-            f"Passerelle does not respond on {settings.bind} after {READY_TIMEOUT_SECONDS} s; see the log above.",
-            file=sys.stderr,
-            flush=True,
-        )
+        sentence = f"Passerelle does not respond on {settings.bind} after {READY_TIMEOUT_SECONDS} s; see the log above."
+        click.echo(sentence, err=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,11 +17,12 @@ from bridge.errors.oauth import AuthorizationRejected, InvalidRequest, OAuthErro
 from bridge.log import bind_log_context
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client, ClientRegistry
-from bridge.oauth.parameters import Parameters, check_not_repeated, required
+from bridge.oauth.parameters import Parameters, check_not_repeated, required, single_values
 from bridge.settings.client import SCOPES
 from passerelle_common.i18n import gettext_noop
 
-STORED_PARAMETERS = ("state", "nonce", "scope", "claims", "login_hint", "ui_locales", "acr_values", "id_token_hint")
+UNCHECKED_PARAMETERS = ("state", "nonce", "ui_locales", "login_hint", "id_token_hint")
+STORED_PARAMETERS = (*UNCHECKED_PARAMETERS, "scope", "claims", "acr_values")
 UNSUPPORTED_PARAMETERS = ("request", "request_uri", "registration")
 KNOWN_PARAMETERS = (
     *("client_id", "redirect_uri", "response_type", "response_mode", "prompt", "max_age", "display"),
@@ -44,52 +46,41 @@ UNKNOWN_REDIRECT_URI = gettext_noop(
 
 
 def check_authorization_request(
-    parameters: Parameters, repeated: tuple[str, ...], clients: ClientRegistry, *, issuer: str
+    pairs: Iterable[tuple[str, str]], clients: ClientRegistry, *, issuer: str
 ) -> tuple[AuthorizationRequest, Client]:
-    """Run every check in order, and return the request with its client.
+    """Parse a request, run every check in order, and return the request with its client.
 
-    Raises:
-        UnknownClient: The client or the redirect URI is not registered. Show a page, never redirect.
-        InvalidRequest: client_id or redirect_uri is missing or repeated. Show a page as well.
-        AuthorizationRejected: Any other fault, as an error response to the client.
+    A fault of the client or its redirect URI is shown as a page, never redirected: UnknownClient, InvalidRequest.
+    Any other is an AuthorizationRejected, an error response to the client.
     """
+    parameters, repeated = single_values(pairs)
     check_not_repeated(repeated, ("client_id", "redirect_uri"))
     client = check_client(required(parameters, "client_id"), clients)
-    redirect_uri = check_redirect_uri(parameters.get("redirect_uri"), client)
-    response_mode = "query"
+    redirect_uri = _check_redirect_uri(parameters.get("redirect_uri"), client)
+    request = AuthorizationRequest(
+        client_id=client.client_id,
+        redirect_uri=redirect_uri,
+        redirect_uri_was_sent="redirect_uri" in parameters,
+        scope="",
+        code_challenge=None,
+        **{name: parameters.get(name) for name in UNCHECKED_PARAMETERS},  # type: ignore[arg-type]
+    )
     try:
-        response_mode = check_response_mode(parameters, redirect_uri)
+        request = replace(request, response_mode=_check_response_mode(parameters, redirect_uri))
         check_not_repeated(repeated, KNOWN_PARAMETERS)
         check_lengths(parameters, STORED_PARAMETERS)
-        check_no_request_object(parameters)
-        check_response_type(parameters)
-        check_grant_type(client)
-        request = AuthorizationRequest(
-            client_id=client.client_id,
-            redirect_uri=redirect_uri,
-            redirect_uri_was_sent="redirect_uri" in parameters,
-            scope=check_scope(parameters, client),
-            state=parameters.get("state"),
-            nonce=parameters.get("nonce"),
-            code_challenge=check_code_challenge(parameters, client),
-            prompt=check_prompt(parameters),
+        _check_code_flow(parameters, client)
+        request = replace(
+            request,
+            scope=_check_scope(parameters, client),
+            code_challenge=_check_code_challenge(parameters, client),
+            prompt=_check_prompt(parameters),
             max_age=check_max_age(parameters),
-            response_mode=response_mode,
-            ui_locales=parameters.get("ui_locales"),
-            login_hint=parameters.get("login_hint"),
-            id_token_hint=parameters.get("id_token_hint"),
             acr_values=tuple(parameters.get("acr_values", "").split()),
             **check_claims(parameters),
         )
     except OAuthError as error:
-        raise authorization_error(
-            error.code,
-            error.wire_description,
-            redirect_uri=redirect_uri,
-            response_mode=response_mode,
-            state=parameters.get("state"),
-            issuer=issuer,
-        ) from None
+        raise refused(issuer, request, error.code, error.wire_description) from None
     return request, client
 
 
@@ -101,7 +92,7 @@ def check_client(client_id: str, clients: ClientRegistry) -> Client:
     raise UnknownClient(UNKNOWN_CLIENT, detail=clients.absence_reason(client_id))
 
 
-def check_redirect_uri(uri: str | None, client: Client) -> str:
+def _check_redirect_uri(uri: str | None, client: Client) -> str:
     """Return a registered redirect URI (RFC 9700 §2.1); a client with a single one may omit it."""
     if uri is None and len(client.redirect_uris) == 1:
         return client.redirect_uris[0]
@@ -124,20 +115,18 @@ def check_lengths(parameters: Parameters, names: Iterable[str]) -> None:
         raise InvalidRequest(f"The parameters are longer than {MAX_REQUEST_CHARS} characters together.")
 
 
-def check_no_request_object(parameters: Parameters) -> None:
-    """Reject request objects with their own error codes (OIDC Core §6)."""
+def _check_code_flow(parameters: Parameters, client: Client) -> None:
+    """Allow the code flow only (RFC 9700 §2.1.2), without request objects (OIDC Core §6)."""
     for name in UNSUPPORTED_PARAMETERS:
         if name in parameters:
             raise OAuthError(f"The parameter {name} is not supported.", code=f"{name}_not_supported")
-
-
-def check_response_type(parameters: Parameters) -> None:
-    """Allow the code flow only (RFC 9700 §2.1.2)."""
     if required(parameters, "response_type") != "code":
         raise OAuthError("Only response_type=code is supported.", code="unsupported_response_type")
+    if "authorization_code" not in client.grant_types:
+        raise OAuthError("This client is not registered for grant_type=authorization_code.", code="unauthorized_client")
 
 
-def check_response_mode(parameters: Parameters, redirect_uri: str) -> str:
+def _check_response_mode(parameters: Parameters, redirect_uri: str) -> str:
     """Return `query`, or `form_post` (OAuth 2.0 Form Post Response Mode)."""
     mode = parameters.get("response_mode", "query")
     if mode not in ("query", "form_post"):
@@ -145,12 +134,6 @@ def check_response_mode(parameters: Parameters, redirect_uri: str) -> str:
     if mode == "form_post" and urlsplit(redirect_uri).scheme not in ("http", "https"):
         raise InvalidRequest("response_mode=form_post requires an http or https redirect URI.")
     return mode
-
-
-def check_grant_type(client: Client) -> None:
-    """Reject clients that are not registered for authorization codes."""
-    if "authorization_code" not in client.grant_types:
-        raise OAuthError("This client is not registered for grant_type=authorization_code.", code="unauthorized_client")
 
 
 def check_claims(parameters: Parameters) -> dict[str, Any]:
@@ -174,7 +157,7 @@ def check_claims(parameters: Parameters) -> dict[str, Any]:
     }
 
 
-def check_scope(parameters: Parameters, client: Client) -> str:
+def _check_scope(parameters: Parameters, client: Client) -> str:
     """Return the granted scopes: unknown and unregistered ones are ignored (OIDC Core §3.1.2.1).
 
     Without the parameter, the default is every registered scope (RFC 6749 §3.3) except offline_access, which a client
@@ -187,7 +170,7 @@ def check_scope(parameters: Parameters, client: Client) -> str:
     return " ".join(granted)
 
 
-def check_code_challenge(parameters: Parameters, client: Client) -> str | None:
+def _check_code_challenge(parameters: Parameters, client: Client) -> str | None:
     """Allow PKCE with S256 only: `plain`, the default method, protects nothing (RFC 9700 §2.1.1)."""
     challenge, method = parameters.get("code_challenge"), parameters.get("code_challenge_method")
     if challenge is None:
@@ -203,7 +186,7 @@ def check_code_challenge(parameters: Parameters, client: Client) -> str | None:
     return challenge
 
 
-def check_prompt(parameters: Parameters) -> tuple[str, ...]:
+def _check_prompt(parameters: Parameters) -> tuple[str, ...]:
     """Return the prompt values; `none` excludes every other (OIDC Core §3.1.2.1)."""
     prompts = tuple(parameters.get("prompt", "").split())
     if set(prompts) - PROMPTS:
@@ -223,16 +206,14 @@ def check_max_age(parameters: Parameters) -> int | None:
     return int(text)
 
 
-def authorization_error(
-    code: str, description: str, *, redirect_uri: str, response_mode: str, state: str | None, issuer: str
-) -> AuthorizationRejected:
+def refused(issuer: str, request: AuthorizationRequest, code: str, description: str) -> AuthorizationRejected:
     """Build an error response to the client (RFC 6749 §4.1.2.1)."""
     return AuthorizationRejected(
         code,
         description,
-        redirect_uri=redirect_uri,
-        answer=response_parameters({"error": code, "error_description": description}, state, issuer),
-        response_mode=response_mode,
+        redirect_uri=request.redirect_uri,
+        answer=response_parameters({"error": code, "error_description": description}, request.state, issuer),
+        response_mode=request.response_mode,
     )
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from bridge.errors import AccessDenied
-from bridge.errors.oauth import AuthorizationRejected, UnknownClient
+from bridge.errors.oauth import UnknownClient
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.authorization_checks import (
     UNKNOWN_REDIRECT_URI,
-    authorization_error,
-    check_authorization_request,
     check_client,
+    refused,
     response_parameters,
 )
 from bridge.oauth.claims import CLAIMS_OF_SCOPE
 from bridge.oauth.clients import Client
-from bridge.oauth.parameters import single_values
 from bridge.oauth.provider_context import ProviderContext
 from bridge.store import AuthorizationCode, Grant, Session, fingerprint
 from passerelle_common.i18n import gettext_noop
@@ -26,20 +22,8 @@ FRESH_IDENTITY_SECONDS = 60
 NEW_LOGIN_PROMPTS = frozenset({"login", "select_account"})
 
 
-def check_request(provider: ProviderContext, pairs: Iterable[tuple[str, str]]) -> tuple[AuthorizationRequest, Client]:
-    """Parse and check a request; see `check_authorization_request` for the errors."""
-    parameters, repeated = single_values(pairs)
-    return check_authorization_request(parameters, repeated, provider.clients, issuer=provider.issuer)
-
-
 def check_still_registered(provider: ProviderContext, request: AuthorizationRequest) -> Client:
-    """Return the client of a stored request.
-
-    Its registration may have changed while the user was at CAS.
-
-    Raises:
-        UnknownClient: The client was removed or disabled, or the redirect URI is no longer registered.
-    """
+    """Return the client of a stored request, or raise UnknownClient if it was changed while the user was at CAS."""
     client = check_client(request.client_id, provider.clients)
     if request.redirect_uri_was_sent:
         registered = client.allows_redirect_to(request.redirect_uri)
@@ -107,29 +91,20 @@ def requires_new_login(request: AuthorizationRequest) -> bool:
 def check_session_matches_request(
     provider: ProviderContext, request: AuthorizationRequest, client: Client, session: Session
 ) -> None:
-    """Check a new session; CAS is visited only once.
-
-    Raises:
-        AuthorizationRejected: The user or the `acr` is not the requested one.
-    """
+    """Reject a new session with another user or `acr` than the request names; CAS is visited only once."""
     if not matches_requested_user(provider, request, client, session):
-        raise refused(provider, request, "login_required", "The signed-in user is not the user the request names.")
+        raise refused(provider.issuer, request, "login_required", "The signed-in user is not the requested one.")
     if not satisfies_acr(request, session):
         description = "CAS did not authenticate the user with an acr that the request requires."
-        raise refused(provider, request, "unmet_authentication_requirements", description)
+        raise refused(provider.issuer, request, "unmet_authentication_requirements", description)
 
 
 def check_access(provider: ProviderContext, request: AuthorizationRequest, client: Client, session: Session) -> None:
-    """Check that the user may use the application.
-
-    Raises:
-        AccessDenied: Shown as a page.
-        AuthorizationRejected: `access_denied` to the client, for prompt=none.
-    """
+    """Reject a user who may not use the application: with a page, or with an error response for prompt=none."""
     if client.allows_user(session.identity):
         return
     if "none" in request.prompt:
-        raise refused(provider, request, "access_denied", "This user may not use the application.")
+        raise refused(provider.issuer, request, "access_denied", "This user may not use the application.")
     raise AccessDenied(
         gettext_noop(
             "You are signed in as %(user)s, but this account does not have access to %(client)s. "
@@ -148,32 +123,16 @@ def consent_scopes(request: AuthorizationRequest, client: Client) -> list[str]:
 
 
 def needs_consent(provider: ProviderContext, request: AuthorizationRequest, client: Client, session: Session) -> bool:
-    """Return whether to show the consent page (OIDC Core §3.1.2.4).
-
-    Raises:
-        AuthorizationRejected: `consent_required`, because prompt=none allows no page.
-    """
+    """Return whether to show the consent page (OIDC Core §3.1.2.4); reject if prompt=none allows none."""
     needed = "consent" in request.prompt
     if not needed and client.consent:
         given = provider.store.grants.consented_scope(client.client_id, session.identity.subject)
         needed = not set(consent_scopes(request, client)) <= set(given.split())
     if needed and "none" in request.prompt:
-        raise refused(provider, request, "consent_required", "The user must consent first; prompt=none forbids it.")
+        raise refused(
+            provider.issuer, request, "consent_required", "The user must consent, and prompt=none forbids it."
+        )
     return needed
-
-
-def refused(
-    provider: ProviderContext, request: AuthorizationRequest, code: str, description: str
-) -> AuthorizationRejected:
-    """Build an error response for a checked request."""
-    return authorization_error(
-        code,
-        description,
-        redirect_uri=request.redirect_uri,
-        response_mode=request.response_mode,
-        state=request.state,
-        issuer=provider.issuer,
-    )
 
 
 def issue_code(provider: ProviderContext, request: AuthorizationRequest, session: Session) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import Protocol
+from collections.abc import Callable
 
 import structlog
 
@@ -30,25 +30,13 @@ MAX_THREADS_PER_CLIENT = 4
 log = structlog.get_logger()
 
 
-class Post(Protocol):
-    """Signature of `bridge.connection.post_form`."""
-
-    def __call__(self, url: str, form: str, *, seconds: float) -> int:
-        """Send a form and return the HTTP status; raise NoResponse if there is none."""
-
-
-class DeliveryError(Exception):
-    """A failed attempt. The text is for the log and for the list of deliveries."""
-
-    def __init__(self, reason: str, *, is_final: bool = False) -> None:
-        self.is_final = is_final
-        super().__init__(reason)
-
-
 class Deliverer:
-    """Delivers logout tokens in threads; `start_due` must be called regularly."""
+    """Delivers logout tokens in threads; `start_due` must be called regularly.
 
-    def __init__(self, provider: ProviderContext, *, post: Post = post_form) -> None:
+    `post` has the signature of `bridge.connection.post_form`.
+    """
+
+    def __init__(self, provider: ProviderContext, *, post: Callable[..., int] = post_form) -> None:
         self._provider = provider
         self._post = post
         self._lock = threading.Lock()
@@ -77,50 +65,40 @@ class Deliverer:
                 try:
                     self._deliver(delivery)
                 finally:
-                    self._release(delivery.client_id)
+                    with self._lock:
+                        self._running -= Counter([delivery.client_id])
                 delivery = self._lease()
         except Exception as error:  # noqa: BLE001  the lease expires, and then a worker retries
             log.warning("logout_delivery_interrupted", detail=type(error).__name__)
 
-    def _release(self, client_id: str) -> None:
-        with self._lock:
-            self._running[client_id] -= 1
-            if not self._running[client_id]:
-                del self._running[client_id]
-
     def _deliver(self, delivery: LogoutDelivery) -> None:
         facts = {"client": delivery.client_id, "delivery": delivery.delivery_id, "attempt": delivery.attempts}
-        try:
-            self._attempt(delivery)
-        except DeliveryError as failure:
-            next_at = None if failure.is_final else next_attempt(delivery, now=self._provider.now())
-            self._provider.store.deliveries.mark_failed(
-                delivery.delivery_id, error=str(failure), next_attempt_at=next_at
-            )
+        # The URI registered now, so that correcting it helps deliveries already queued.
+        client = self._provider.clients.get(delivery.client_id)
+        uri = None if client is None else client.backchannel_logout_uri
+        if client is None or uri is None:
+            error, next_at = "the client has no back-channel logout URI any more", None
+        else:
+            error, next_at = self._attempt(delivery, client, uri), next_attempt(delivery, now=self._provider.now())
+        if error:
+            self._provider.store.deliveries.mark_failed(delivery.delivery_id, error=error, next_attempt_at=next_at)
             event = "logout_delivery_failed" if next_at is not None else "logout_delivery_given_up"
-            log.warning(event, **facts, error=str(failure), next_attempt_at=next_at)
+            log.warning(event, **facts, error=error, next_attempt_at=next_at)
         else:
             self._provider.store.deliveries.delete(delivery.delivery_id)
             log.info("logout_token_delivered", **facts)
 
-    def _attempt(self, delivery: LogoutDelivery) -> None:
-        """Send a logout token once (§2.8).
-
-        Raises:
-            DeliveryError: The client did not accept it.
-        """
-        client = self._provider.clients.get(delivery.client_id)
-        if client is None or client.backchannel_logout_uri is None:
-            raise DeliveryError("the client has no back-channel logout URI any more", is_final=True)
+    def _attempt(self, delivery: LogoutDelivery, client: Client, uri: str) -> str:
+        """Send a logout token once (§2.8), and return why the client did not accept it, or an empty text."""
         # base64url and dots need no percent-encoding.
         form = f"logout_token={logout_token(self._provider, client, delivery)}"
         try:
-            # The URI registered now, so that correcting it helps deliveries already queued.
-            status = self._post(client.backchannel_logout_uri, form, seconds=ATTEMPT_SECONDS)
+            status = self._post(uri, form, seconds=ATTEMPT_SECONDS)
         except NoResponse as error:
-            raise DeliveryError(str(error)) from None
-        if status not in (200, 204):
-            raise DeliveryError(f"answered with status {status}" + " (not followed)" * (300 <= status < 400))
+            return str(error)
+        if status in (200, 204):
+            return ""
+        return f"answered with status {status}" + " (not followed)" * (300 <= status < 400)
 
 
 def logout_token(provider: ProviderContext, client: Client, delivery: LogoutDelivery) -> str:

@@ -47,10 +47,7 @@ class ClaimsPolicy:
     def userinfo_claims(
         self, identity: Identity, scope: str, client: Client, requested: Mapping[str, list[str]]
     ) -> dict[str, Any]:
-        """Return the claims for a userinfo response (OIDC Core §5.3.2).
-
-        `scope` is that of the access token, `requested` comes from the claims parameter.
-        """
+        """Return the userinfo claims (OIDC Core §5.3.2): by the token's scope, and those of the claims parameter."""
         names = [*_of_scopes(scope.split()), *client.claims, *requested.get("userinfo", ())]
         return {"sub": self.subject(identity.subject, client)} | self._named(identity, client, names)
 
@@ -65,21 +62,15 @@ class ClaimsPolicy:
     def _named(self, identity: Identity, client: Client, names: Iterable[str]) -> dict[str, Any]:
         """Omit claims without a value, except groups: applications treat missing groups as an error."""
         allowed = {*_of_scopes(client.scopes), *client.claims}
-        values = {name: self._value(identity, name) for name in names if name in allowed}
-        return {name: value for name, value in values.items() if value is not None}
-
-    def _value(self, identity: Identity, name: str) -> Any:
-        if name == "preferred_username":
-            return identity.username
-        if name == "groups":
-            return list(identity.groups)
-        if name == "email_verified":
-            return None if identity.email is None else self.email_verified
-        if name == "amr":
-            return list(identity.amr) or None
-        if name in ("name", "given_name", "family_name", "email", "acr"):
-            return getattr(identity, name)
-        return identity.claims.get(name)
+        values: dict[str, Any] = {
+            **identity.claims,
+            "preferred_username": identity.username,
+            "groups": list(identity.groups),
+            "email_verified": None if identity.email is None else self.email_verified,
+            "amr": list(identity.amr) or None,
+            **{name: getattr(identity, name) for name in ("name", "given_name", "family_name", "email", "acr")},
+        }
+        return {name: values[name] for name in names if name in allowed and values.get(name) is not None}
 
 
 def keyed_hash(key: bytes, *parts: str) -> str:

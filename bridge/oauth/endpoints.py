@@ -1,16 +1,20 @@
-"""The endpoints that clients call: token, userinfo, introspection, revocation.
+"""The endpoints that clients call: token, userinfo, introspection, revocation, provider metadata.
 
-Each function takes the parameters of a form body and the Authorization header, and returns the response.
+Each endpoint takes the parameters of a form body and the Authorization header, and returns the response.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import unquote_plus
 
 from bridge.errors.oauth import (
     InsufficientScope,
+    InvalidClient,
     InvalidGrant,
     InvalidRequest,
     InvalidToken,
@@ -20,11 +24,13 @@ from bridge.errors.oauth import (
 )
 from bridge.log import bind_log_context
 from bridge.oauth.authorization import AuthorizationRequest
-from bridge.oauth.client_authentication import authenticate_client
-from bridge.oauth.clients import Client
+from bridge.oauth.claims import CLAIMS_SUPPORTED
+from bridge.oauth.clients import Client, ClientRegistry, hash_secret
 from bridge.oauth.grants import GRANTS
+from bridge.oauth.keys import ALGORITHMS
 from bridge.oauth.parameters import Parameters, check_not_repeated, required, single_values
 from bridge.oauth.provider_context import ProviderContext
+from bridge.settings.client import SCOPES
 from bridge.store import AccessToken, Grant, fingerprint
 
 CLIENT_PARAMETERS = ("client_id", "client_secret")
@@ -33,6 +39,7 @@ TOKEN_PARAMETERS = (
     *CLIENT_PARAMETERS,
 )
 INTROSPECTION_PARAMETERS = ("token", "token_type_hint", *CLIENT_PARAMETERS)
+SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,512}=*")
 
 Pairs = Iterable[tuple[str, str]]
@@ -86,7 +93,6 @@ def introspection(provider: ProviderContext, body: Pairs, authorization_header: 
     if found is None or found[1].client_id != client.client_id:
         return {"active": False}
     record, grant = found
-    is_access_token = isinstance(record, AccessToken)
     scopes = _registered_scopes(client, record.scope if isinstance(record, AccessToken) else grant.scope)
     response = {
         "active": True,
@@ -99,7 +105,7 @@ def introspection(provider: ProviderContext, body: Pairs, authorization_header: 
     }
     if grant.identity is not None and "profile" in scopes:
         response["username"] = grant.identity.username
-    return response | ({"token_type": "Bearer"} if is_access_token else {})
+    return response | ({"token_type": "Bearer"} if isinstance(record, AccessToken) else {})
 
 
 def revocation(provider: ProviderContext, body: Pairs, authorization_header: str | None) -> str:
@@ -114,14 +120,78 @@ def revocation(provider: ProviderContext, body: Pairs, authorization_header: str
     return client.client_id
 
 
-def bearer_token(authorization_header: str | None, body: Pairs) -> str:
-    """Return the unverified access token of the header or the form body, never of the query (RFC 6750 §2).
+def provider_metadata(issuer: str) -> dict[str, Any]:
+    """Return the metadata (OIDC Discovery §3, RFC 8414 §2). Every URL comes from the issuer, none from a request."""
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "introspection_endpoint": f"{issuer}/introspect",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "end_session_endpoint": f"{issuer}/logout",
+        "scopes_supported": list(SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "grant_types_supported": list(GRANTS),
+        "subject_types_supported": ["public", "pairwise"],
+        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "token_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
+        "revocation_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
+        "introspection_endpoint_auth_methods_supported": list(SECRET_METHODS),
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "claim_types_supported": ["normal"],
+        "claims_supported": list(CLAIMS_SUPPORTED),
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "ui_locales_supported": ["en", "fr"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+    }
 
-    Raises:
-        MissingToken: There is none.
-        InvalidToken: It has characters that no token has.
-        InvalidRequest: There are several.
+
+def authenticate_client(parameters: Parameters, authorization_header: str | None, clients: ClientRegistry) -> Client:
+    """Return the client, authenticated by client_secret_basic, client_secret_post or none (RFC 6749 §2.3).
+
+    An unknown client and a wrong secret raise the same InvalidClient.
     """
+    client_id, secret = parameters.get("client_id"), parameters.get("client_secret")
+    if authorization_header is not None:
+        if secret is not None:
+            raise InvalidRequest("Send the client secret in the Authorization header or in the body, not in both.")
+        header_id, header_secret = basic_credentials(authorization_header)
+        secret = header_secret or None  # some libraries send a public client's absent secret as an empty one
+        if client_id not in (None, header_id):
+            raise InvalidRequest("client_id in the body differs from the one in the Authorization header.")
+        client_id = header_id
+    client = clients.get(client_id or "")
+    if client is None:
+        hash_secret(secret or "")  # equal response time for unknown clients
+        raise InvalidClient(detail=clients.absence_reason(client_id or ""))
+    client.check_secret(secret)
+    return client
+
+
+def basic_credentials(header: str) -> tuple[str, str]:
+    """Return client_id and secret, unverified. Both are form-encoded before they are joined (RFC 6749 §2.3.1)."""
+    scheme, _, encoded = header.partition(" ")
+    try:
+        if scheme.lower() != "basic":
+            raise ValueError("another scheme")
+        client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+        if not colon:
+            raise ValueError("no colon")
+    except (ValueError, binascii.Error) as error:
+        raise InvalidClient(detail=f"unreadable Authorization header: {type(error).__name__}") from None
+    return unquote_plus(client_id), unquote_plus(secret)
+
+
+def bearer_token(authorization_header: str | None, body: Pairs) -> str:
+    """Return the unverified access token of the header or the form body, never of the query (RFC 6750 §2)."""
     tokens = [value for name, value in body if name == "access_token"]
     if authorization_header is not None:
         scheme, _, value = authorization_header.partition(" ")

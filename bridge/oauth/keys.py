@@ -63,26 +63,16 @@ def key_states(records: Sequence[SigningKey], *, now: int) -> list[KeyState]:
     return states
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    record: SigningKey
-    jwk: Jwk
-
-
 class KeyRing:
     """The keys of this installation, reread from the store every 30 seconds."""
 
     def __init__(self, store: Store, secret_key: str, clock: Callable[[], float]) -> None:
-        """Read the keys; create one for each algorithm that has none. The secret key encrypts the private keys.
-
-        Raises:
-            ConfigurationError: The keys in the store were encrypted with another secret key.
-        """
+        """Read the keys, which the secret key encrypts; create one for each algorithm that has none."""
         self._store = store
         self._cipher = _cipher(secret_key)
         self._clock = clock
         self._lock = threading.Lock()
-        self._keys: Sequence[_Key] = ()
+        self._keys: dict[SigningKey, Jwk] = {}
         self._read_at = float("-inf")
         for algorithm in ALGORITHMS:
             if not any(key.algorithm == algorithm for key in store.keys.all()):
@@ -91,46 +81,40 @@ class KeyRing:
 
     def jwks(self) -> dict[str, Any]:
         """Return the public keys for `/.well-known/jwks.json`."""
-        return {
-            "keys": [
-                key.jwk.as_dict(private=False) | {"use": "sig", "alg": key.record.algorithm} for key in self._current()
-            ]
-        }
+        keys = self._current().items()
+        return {"keys": [jwk.as_dict(private=False) | {"use": "sig", "alg": key.algorithm} for key, jwk in keys]}
 
     def sign(self, claims: dict[str, Any], *, algorithm: str, typ: str = "JWT") -> str:
         """Return a JWT with `kid`, signed by the algorithm's newest active key."""
-        key = self._signing_key(algorithm)
-        return jwt.encode({"alg": algorithm, "kid": key.record.kid, "typ": typ}, claims, key.jwk, [algorithm])
+        now, keys = self._clock(), self._current()
+        candidates = [key for key in keys if key.algorithm == algorithm]
+        signing = next((key for key in candidates if key.active_from <= now), None) or next(reversed(candidates))
+        return jwt.encode({"alg": algorithm, "kid": signing.kid, "typ": typ}, claims, keys[signing], [algorithm])
 
     def claims_of(self, unverified_token: str) -> dict[str, Any] | None:
         """Return the claims of a JWT signed by one of the keys, expired or not; None for any other token."""
         try:
-            keys = KeySet([key.jwk for key in self._current()])
+            keys = KeySet(list(self._current().values()))
             return dict(jwt.decode(unverified_token, keys, list(ALGORITHMS)).claims)
         except (JoseError, ValueError, TypeError):  # TypeError: joserfc, if `crit` is not a list
             return None
 
     def states(self) -> list[KeyState]:
         """Return the current state of each key."""
-        return key_states([key.record for key in self._reread()], now=int(self._clock()))
+        return key_states(list(self._reread()), now=int(self._clock()))
 
     def rotate(self, algorithm: str, *, at_once: bool = False) -> str | None:
-        """Add a key that starts to sign in two hours.
+        """Add a key that starts to sign in two hours; return its kid, or None if another worker added one concurrently.
 
-        Args:
-            algorithm: `RS256` or `ES256`.
-            at_once: Sign with it from now on. Clients with a cached JWKS cannot verify until they fetch it again.
-
-        Returns:
-            The new kid, or None if another worker added a key at the same time.
+        With `at_once` it signs from now on. Clients with a cached JWKS cannot verify until they fetch it again.
         """
-        newest = next(key.record for key in self._reread() if key.record.algorithm == algorithm)
+        newest = next(key for key in self._reread() if key.algorithm == algorithm)
         return self._add(algorithm, after=newest, ahead=0 if at_once else PUBLISH_AHEAD_SECONDS)
 
     def rotate_by_age(self, max_age: int) -> list[str]:
         """Rotate keys older than `max_age` seconds and delete keys retired long ago; return the kids of new keys."""
         now, added = int(self._clock()), []
-        records = [key.record for key in self._reread()]
+        records = list(self._reread())
         for algorithm in ALGORITHMS:
             newest = next(record for record in records if record.algorithm == algorithm)
             if newest.active_from + max_age <= now + PUBLISH_AHEAD_SECONDS:
@@ -145,39 +129,29 @@ class KeyRing:
         self._store.keys.remove(kid)
         self._reread()
 
-    def _signing_key(self, algorithm: str) -> _Key:
-        now = self._clock()
-        keys = [key for key in self._current() if key.record.algorithm == algorithm]
-        return next((key for key in keys if key.record.active_from <= now), None) or next(reversed(keys))
-
     def _add(self, algorithm: str, *, after: SigningKey, ahead: int) -> str | None:
         successor = self._new_key(algorithm, active_from=int(self._clock()) + ahead)
         added = self._store.keys.add(successor, after=after.kid)
         self._reread()
         return successor.kid if added else None
 
-    def _current(self) -> Sequence[_Key]:
+    def _current(self) -> dict[SigningKey, Jwk]:
         return self._keys if 0 <= self._clock() - self._read_at < REREAD_SECONDS else self._reread()
 
-    def _reread(self) -> Sequence[_Key]:
+    def _reread(self) -> dict[SigningKey, Jwk]:
         with self._lock:
-            known = {key.record.kid: key for key in self._keys}
-            self._keys = [
-                known.get(record.kid) or _Key(record, _decrypted(record, self._cipher))
-                for record in self._store.keys.all()
-            ]
-            self._read_at = self._clock()
-        kids = {key.record.kid for key in self._keys}
-        if known and kids != known.keys():
-            log.info("signing_keys_changed", added=sorted(kids - known.keys()), removed=sorted(known.keys() - kids))
-        return self._keys
+            known = self._keys
+            records = self._store.keys.all()
+            keys = {record: known.get(record) or _decrypted(record, self._cipher) for record in records}
+            self._keys, self._read_at = keys, self._clock()
+        before, after = ({key.kid for key in each} for each in (known, keys))
+        if known and after != before:
+            log.info("signing_keys_changed", added=sorted(after - before), removed=sorted(before - after))
+        return keys
 
     def _new_key(self, algorithm: str, *, active_from: int) -> SigningKey:
-        jwk: Jwk
-        if algorithm == "RS256":
-            jwk = RSAKey.generate_key(RSA_BITS, auto_kid=True)
-        else:
-            jwk = ECKey.generate_key("P-256", auto_kid=True)
+        rsa = algorithm == "RS256"
+        jwk: Jwk = RSAKey.generate_key(RSA_BITS, auto_kid=True) if rsa else ECKey.generate_key("P-256", auto_kid=True)
         private_jwk = json.dumps(jwk.as_dict(private=True)).encode()
         return SigningKey(
             kid=str(jwk.kid),
@@ -189,11 +163,7 @@ class KeyRing:
 
 
 def check_secret_key(records: Iterable[SigningKey], secret_key: str) -> None:
-    """Check that this secret key decrypts the stored signing keys, without changing any.
-
-    Raises:
-        ConfigurationError: They were encrypted with another one.
-    """
+    """Raise ConfigurationError unless this secret key decrypts the stored signing keys; change none."""
     cipher = _cipher(secret_key)
     for record in records:
         _decrypted(record, cipher)

@@ -64,27 +64,22 @@ class LogoutRequest:
 
 
 def check_logout_request(provider: ProviderContext, pairs: Iterable[tuple[str, str]]) -> LogoutRequest:
-    """Run every check in order. Each fault is shown as a page, never as a redirect.
-
-    Raises:
-        InvalidRequest: A repeated or overlong parameter, or an ID token hint that is not valid for this client.
-        UnknownClient: An unknown client, or a URI that is not registered for it.
-    """
+    """Run every check in order. Each fault is an InvalidRequest or UnknownClient, shown as a page without redirect."""
     parameters, repeated = single_values(pairs)
     check_not_repeated(repeated, KNOWN_PARAMETERS)
     check_lengths(parameters, ("state", "ui_locales"))
-    hint = check_hint(provider, parameters)
-    client = check_client(provider, parameters, hint)
+    hint = _check_hint(provider, parameters)
+    client = _check_client(provider, parameters, hint)
     return LogoutRequest(
         client=client,
         hint=hint,
-        post_logout_redirect_uri=check_post_logout_redirect_uri(provider, parameters, client),
+        post_logout_redirect_uri=_check_return_uri(provider, parameters, client),
         state=parameters.get("state"),
         ui_locales=parameters.get("ui_locales"),
     )
 
 
-def check_hint(provider: ProviderContext, parameters: Parameters) -> Mapping[str, Any] | None:
+def _check_hint(provider: ProviderContext, parameters: Parameters) -> Mapping[str, Any] | None:
     """Return the claims of an ID token of this issuer, expired or not (§2). Logout tokens are rejected."""
     if "id_token_hint" not in parameters:
         return None
@@ -97,7 +92,7 @@ def check_hint(provider: ProviderContext, parameters: Parameters) -> Mapping[str
     return claims
 
 
-def check_client(provider: ProviderContext, parameters: Parameters, hint: Mapping[str, Any] | None) -> Client | None:
+def _check_client(provider: ProviderContext, parameters: Parameters, hint: Mapping[str, Any] | None) -> Client | None:
     """Return the client of `client_id`, else the registered client that the ID token was issued to."""
     if "client_id" not in parameters:
         return None if hint is None else provider.clients.get(str(hint.get("aud")))
@@ -108,9 +103,7 @@ def check_client(provider: ProviderContext, parameters: Parameters, hint: Mappin
     return client
 
 
-def check_post_logout_redirect_uri(
-    provider: ProviderContext, parameters: Parameters, client: Client | None
-) -> str | None:
+def _check_return_uri(provider: ProviderContext, parameters: Parameters, client: Client | None) -> str | None:
     """Return the URI if it equals a registered one of the client (§3)."""
     uri = parameters.get("post_logout_redirect_uri")
     if uri is None or (client is not None and uri in client.post_logout_redirect_uris):
@@ -137,8 +130,7 @@ def hint_matches_session(provider: ProviderContext, request: LogoutRequest, sess
 def end_session(provider: ProviderContext, sid: str) -> bool:
     """End a session, revoke its grants and queue a logout token for each client that held one.
 
-    Returns:
-        False if the session is unknown or had ended before.
+    Return False if the session is unknown or had ended before.
     """
     ended = end_stored_session(provider.store, provider.clients, sid, now=provider.now())
     if ended:
@@ -148,15 +140,9 @@ def end_session(provider: ProviderContext, sid: str) -> bool:
 
 
 def end_by_ticket(provider: ProviderContext, ticket: str, *, offline_too: bool) -> Sequence[str]:
-    """End the sessions of a CAS ticket, as `end_session` does, because CAS ended its own session.
+    """End the sessions that a CAS ticket began or renewed, as `end_session` does, because CAS ended its own session.
 
-    Args:
-        provider: The provider.
-        ticket: The ticket that began or renewed the session.
-        offline_too: Whether to revoke grants with offline_access as well.
-
-    Returns:
-        The `sid` of each ended session; empty if the ticket is unknown or its session had ended before.
+    `offline_too` revokes grants with offline_access as well. Return the `sid` of each session that this ended.
     """
     ended = provider.store.sessions.end_by_ticket(
         fingerprint(ticket), now=provider.now(), logout_uri=_logout_uris(provider.clients), include_offline=offline_too
@@ -175,12 +161,7 @@ def end_stored_session(store: Store, clients: ClientRegistry, sid: str, *, now: 
 
 def _logout_uris(clients: ClientRegistry) -> Callable[[str], str | None]:
     """Return a lookup of back-channel logout URIs by client_id."""
-
-    def logout_uri(client_id: str) -> str | None:
-        client = clients.get(client_id)
-        return None if client is None else client.backchannel_logout_uri
-
-    return logout_uri
+    return lambda client_id: getattr(clients.get(client_id), "backchannel_logout_uri", None)
 
 
 def _rejected(provider: ProviderContext, kind: type[OAuthError], sentence: str, detail: str) -> OAuthError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NewType
 from urllib.parse import urlencode
@@ -17,16 +18,10 @@ def single_values(pairs: Iterable[tuple[str, str]]) -> tuple[Parameters, tuple[s
     An empty value counts as absent (RFC 6749 §3.1). The first value of a repeated parameter is kept, because the
     error response needs the client and its redirect URI.
     """
-    values: dict[str, str] = {}
-    repeated: dict[str, None] = {}
-    seen: set[str] = set()
-    for name, value in pairs:
-        if name in seen:
-            repeated[name] = None
-        seen.add(name)
-        if value:
-            values.setdefault(name, value)
-    return Parameters(values), tuple(repeated)
+    sent = list(pairs)
+    counts = Counter(name for name, _ in sent)
+    values = {name: value for name, value in reversed(sent) if value}
+    return Parameters(values), tuple(name for name, count in counts.items() if count > 1)
 
 
 def check_not_repeated(repeated: Iterable[str], known: Iterable[str]) -> None:

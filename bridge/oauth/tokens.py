@@ -20,33 +20,19 @@ class TokenIssue:
     """The tokens of one response, in plain text, and their records."""
 
     grant: Grant
-    request: AuthorizationRequest | None
-    """The parsed request of the grant; None for a client without a user."""
-    scope: str
     access_token: str
     refresh_token: str | None
     records: TokenRecords
-
-    @property
-    def issued_at(self) -> int:
-        """Unix seconds."""
-        return self.records.access_token.issued_at
-
-    @property
-    def expires_at(self) -> int:
-        """Unix seconds; of the access token and the ID token."""
-        return self.records.access_token.expires_at
 
 
 def build_token_issue(
     provider: ProviderContext,
     client: Client,
     grant: Grant,
-    *,
     scope: str,
+    *,
     access_token: str,
     refresh_token: str | None = None,
-    request: AuthorizationRequest | None = None,
 ) -> TokenIssue:
     """Build the records of new tokens, secrets hashed; nothing is stored yet."""
     if grant.identity is not None:
@@ -69,55 +55,42 @@ def build_token_issue(
             expires_at=min(now + idle_lifetime, grant.created_at + provider.grant_lifetime_seconds),
         )
     records = TokenRecords(access_token=access_record, refresh_token=refresh_record)
-    return TokenIssue(
-        grant=grant,
-        request=request,
-        scope=scope,
-        access_token=access_token,
-        refresh_token=refresh_token,
-        records=records,
-    )
+    return TokenIssue(grant=grant, access_token=access_token, refresh_token=refresh_token, records=records)
 
 
 def token_response(
     provider: ProviderContext, client: Client, issue: TokenIssue, *, refreshed: bool = False
 ) -> dict[str, Any]:
     """Return the JSON of a successful token response."""
-    response: dict[str, Any] = {
+    record, identity = issue.records.access_token, issue.grant.identity
+    scopes = record.scope.split()
+    response = {
         "access_token": issue.access_token,
         "token_type": "Bearer",
-        "expires_in": issue.expires_at - issue.issued_at,
+        "expires_in": record.expires_at - record.issued_at,
+        "scope": record.scope or None,  # an empty scope is not allowed (RFC 6749 §3.3)
+        "refresh_token": issue.refresh_token,
     }
-    if issue.scope:  # an empty scope is not allowed (RFC 6749 §3.3)
-        response["scope"] = issue.scope
-    if issue.refresh_token is not None:
-        response["refresh_token"] = issue.refresh_token
-    identity, scopes = issue.grant.identity, issue.scope.split()
     if identity is not None:
         if not client.require_pkce and "profile" in scopes:
             response["user"] = identity.username  # compatibility with the predecessor, docs/decisions/0006
-        if "openid" in scopes and issue.request is not None:
-            response["id_token"] = _id_token(provider, client, issue, identity, issue.request, refreshed=refreshed)
-    return response
+        if "openid" in scopes:
+            response["id_token"] = _id_token(provider, client, issue, identity, refreshed=refreshed)
+    return {name: value for name, value in response.items() if value is not None}
 
 
 def _id_token(
-    provider: ProviderContext,
-    client: Client,
-    issue: TokenIssue,
-    identity: Identity,
-    request: AuthorizationRequest,
-    *,
-    refreshed: bool,
+    provider: ProviderContext, client: Client, issue: TokenIssue, identity: Identity, *, refreshed: bool
 ) -> str:
     """Return a signed ID token; after a refresh it keeps `auth_time` but has no nonce (OIDC Core §12.2)."""
-    grant = issue.grant
+    grant, record = issue.grant, issue.records.access_token
+    request = AuthorizationRequest.from_json(grant.request)
     claims: dict[str, Any] = {
         "iss": provider.issuer,
         "aud": client.client_id,
         "azp": client.client_id,
-        "iat": issue.issued_at,
-        "exp": issue.expires_at,
+        "iat": record.issued_at,
+        "exp": record.expires_at,
         "auth_time": grant.auth_time,
         "sid": None if grant.sid is None else provider.claims.sid_of(grant.sid, client),
         "at_hash": create_half_hash(issue.access_token, client.id_token_signed_response_alg).decode(),

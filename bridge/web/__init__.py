@@ -2,8 +2,3 @@
 
 It knows no XML, SQL or signatures: `oauth` and `cas` decide what a request means, and `store` keeps state.
 """
-
-from bridge.web.context import AppContext
-from bridge.web.routes import register
-
-__all__ = ["AppContext", "register"]

@@ -13,7 +13,7 @@ from bridge.oauth.logout import end_session
 from bridge.store import ClientAccess, Session
 from bridge.web import cookies
 from bridge.web.context import AppContext, current_context
-from bridge.web.responses import see_other
+from bridge.web.responses import RawRedirect
 
 END_ACCESS = "end access"
 END_SESSION = "end session"
@@ -34,8 +34,8 @@ def account() -> str:
         "account.html",
         identity=session.identity,
         session=session,
-        others=[other for other in live_sessions(context, session) if other.sid != session.sid],
-        access=applications_with_access(context, session),
+        others=[other for other in _live_sessions(context, session) if other.sid != session.sid],
+        access=_applications_with_access(context, session),
         end_access_token=cookies.form_token(context, session, END_ACCESS),
         end_session_token=cookies.form_token(context, session, END_SESSION),
         everywhere_token=cookies.form_token(context, session, SIGN_OUT_EVERYWHERE),
@@ -46,49 +46,47 @@ def account() -> str:
 def end_access() -> Response:
     """Revoke the grants of an application, and the user's consent."""
     context = current_context()
-    session = session_of_form(context, END_ACCESS)
+    session = _session_of_form(context, END_ACCESS)
     client_id = request.form.get("client_id", "")
     if session is not None and client_id.isprintable():
         subject, provider = session.identity.subject, context.provider
         revoked = provider.store.grants.revoke_client_of_subject(client_id, subject, now=provider.now())
         log.info("access_ended", client=client_id[:80], subject=subject, grants=revoked)
-    return redirect_to_account(context)
+    return _redirect_to_account(context)
 
 
 @blueprint.post("/account/end-session")
 def end_other_session() -> Response:
     """Sign the user out in another browser."""
     context = current_context()
-    session = session_of_form(context, END_SESSION)
+    session = _session_of_form(context, END_SESSION)
     if session is not None:
         sid = request.form.get("sid", "")
-        own = {live.sid for live in live_sessions(context, session)}
+        own = {live.sid for live in _live_sessions(context, session)}
         ended = sid in own and end_session(context.provider, sid)
         log.info("session_ended_by_user", subject=session.identity.subject, sid=sid[:80], ended=ended)
-    return redirect_to_account(context)
+    return _redirect_to_account(context)
 
 
 @blueprint.post("/account/sign-out-everywhere")
 def sign_out_everywhere() -> Response:
     """End every session of the user, including this one."""
     context = current_context()
-    session = session_of_form(context, SIGN_OUT_EVERYWHERE)
+    session = _session_of_form(context, SIGN_OUT_EVERYWHERE)
     if session is not None:
-        ended = sum(end_session(context.provider, live.sid) for live in live_sessions(context, session))
+        ended = sum(end_session(context.provider, live.sid) for live in _live_sessions(context, session))
         log.info("signed_out_everywhere", subject=session.identity.subject, sessions=ended)
     # This page explains how to sign out at CAS as well.
-    response = see_other(f"{context.provider.issuer}/logout")
+    response = RawRedirect(f"{context.provider.issuer}/logout")
     cookies.require_new_login(response, context)
     return response
 
 
-def live_sessions(context: AppContext, session: Session) -> list[Session]:
-    """Return all live sessions of the user, the newest first."""
-    found = context.provider.store.sessions.list_by_subject(session.identity.subject, now=context.provider.now())
-    return list(found)
+def _live_sessions(context: AppContext, session: Session) -> list[Session]:
+    return list(context.provider.store.sessions.list_by_subject(session.identity.subject, now=context.provider.now()))
 
 
-def applications_with_access(context: AppContext, session: Session) -> list[tuple[str, ClientAccess]]:
+def _applications_with_access(context: AppContext, session: Session) -> list[tuple[str, ClientAccess]]:
     """Return the applications by name; one that is no longer registered is listed by its client_id."""
     provider = context.provider
     found = []
@@ -98,18 +96,14 @@ def applications_with_access(context: AppContext, session: Session) -> list[tupl
     return sorted(found, key=lambda named: named[0].casefold())
 
 
-def session_of_form(context: AppContext, purpose: str) -> Session | None:
-    """Return the session that sent a form, or None if it has ended.
-
-    Raises:
-        InvalidFormToken: Another page sent the form.
-    """
+def _session_of_form(context: AppContext, purpose: str) -> Session | None:
+    """Return the session that sent a form, or None if it has ended; reject forms of other pages."""
     session = cookies.current_session(request, context)
     if session is not None:
         cookies.check_form_token(context, session, purpose, request.form.get("form_token"))
     return session
 
 
-def redirect_to_account(context: AppContext) -> Response:
+def _redirect_to_account(context: AppContext) -> Response:
     """Redirect to the account page, so that a reload repeats nothing."""
-    return see_other(f"{context.provider.issuer}/")
+    return RawRedirect(f"{context.provider.issuer}/")

@@ -10,10 +10,9 @@ from flask import Blueprint, Response, jsonify, request
 
 from bridge.errors.oauth import InvalidRequest, OAuthError, TokenReused
 from bridge.oauth import endpoints
-from bridge.oauth.metadata import provider_metadata
 from bridge.web.context import current_context
-from bridge.web.operations import count_token_response, grant_type_label
-from bridge.web.rate_limit_decorators import limit_bad_tokens, limit_secret_guesses
+from bridge.web.operations import grant_type_label
+from bridge.web.rate_limits import limit_bad_tokens, limit_secret_guesses
 
 PUBLIC_DOCUMENT_SECONDS = 3600
 
@@ -33,9 +32,9 @@ def token() -> Response:
             log.warning("reuse_detected", what=error.what, client=error.client_id, subject=error.subject)
         detail = error.detail or error.wire_description
         log.warning("token_refused", grant_type=grant_type_label(), error=error.code, detail=detail)
-        count_token_response(context, error.code)
+        context.metrics.token_responses.labels(grant_type_label(), error.code).inc()
         raise
-    count_token_response(context, "issued")
+    context.metrics.token_responses.labels(grant_type_label(), "issued").inc()
     log.info("token_issued", client=client, grant_type=grant_type_label(), scope=answer.get("scope", ""))
     return jsonify(answer)
 
@@ -46,6 +45,14 @@ def userinfo() -> Response:
     """Serve the userinfo endpoint (OIDC Core §5.3): token in the header, or in the body of a POST."""
     body = request.form.items(multi=True) if request.method == "POST" else ()
     return jsonify(endpoints.userinfo(current_context().provider, body, request.headers.get("Authorization")))
+
+
+@blueprint.get("/userdata")
+@limit_bad_tokens
+def userdata() -> Response:
+    """Return the user name, as the predecessor did (docs/decisions/0006)."""
+    name = endpoints.username(current_context().provider, request.headers.get("Authorization"))
+    return jsonify(username=name)
 
 
 @blueprint.post("/introspect")
@@ -69,7 +76,7 @@ def revoke() -> Response:
 @blueprint.get("/.well-known/oauth-authorization-server")
 def metadata() -> Response:
     """Return the provider metadata (OIDC Discovery §4, RFC 8414 §3)."""
-    return _public(provider_metadata(current_context().provider.issuer))
+    return _public(endpoints.provider_metadata(current_context().provider.issuer))
 
 
 @blueprint.get("/.well-known/jwks.json")

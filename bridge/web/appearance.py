@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.errors import ConfigurationError
+from bridge.settings import Settings
 
 MIN_CONTRAST = 4.5  # ratio for normal text, WCAG 2.2 level AA
 MAX_LOGO_BYTES = 512 * 1024
@@ -21,33 +22,23 @@ THEME = """:root {{ --accent: {light}; --on-accent: {on_light}; }}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Logo:
-    """A logo and its media type."""
-
-    content: bytes
-    media_type: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Appearance:
     """The appearance of every page."""
 
     theme: str
     """Stylesheet with the colours of links and buttons."""
-    logo: Logo | None
+    logo: tuple[bytes, str] | None
+    """The content and its media type."""
     support_contact: str
 
 
-def load_appearance(*, accent_color: str, logo_file: Path | None, support_contact: str) -> Appearance:
+def load_appearance(settings: Settings) -> Appearance:
     """Read the logo and compute the theme; raise ConfigurationError if the logo is not usable."""
-    return Appearance(
-        theme=theme(accent_color),
-        logo=None if logo_file is None else read_logo(logo_file),
-        support_contact=support_contact,
-    )
+    logo = None if settings.logo_file is None else read_logo(settings.logo_file)
+    return Appearance(theme=theme(settings.accent_color), logo=logo, support_contact=settings.support_contact)
 
 
-def read_logo(path: Path) -> Logo:
+def read_logo(path: Path) -> tuple[bytes, str]:
     """Read a logo. Its media type comes from the content, not from the file name."""
     try:
         content = path.read_bytes()
@@ -56,26 +47,26 @@ def read_logo(path: Path) -> Logo:
     if len(content) > MAX_LOGO_BYTES:
         raise ConfigurationError([f"PASSERELLE_LOGO_FILE: {path} is larger than {MAX_LOGO_BYTES // 1024} kB"])
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return Logo(content=content, media_type="image/png")
+        return content, "image/png"
     if b"<svg" in content[:4096]:
-        return Logo(content=content, media_type="image/svg+xml")
+        return content, "image/svg+xml"
     raise ConfigurationError([f"PASSERELLE_LOGO_FILE: {path} is neither an SVG nor a PNG picture"])
 
 
 def theme(accent_color: str) -> str:
     """Return the generated part of the stylesheet."""
-    light = legible_shade(accent_color, LIGHT_BACKGROUND, towards="#000000")
-    dark = legible_shade(accent_color, DARK_BACKGROUND, towards="#ffffff")
-    return THEME.format(light=light, on_light=text_on(light), dark=dark, on_dark=text_on(dark))
+    light = _legible_shade(accent_color, LIGHT_BACKGROUND, towards="#000000")
+    dark = _legible_shade(accent_color, DARK_BACKGROUND, towards="#ffffff")
+    return THEME.format(light=light, on_light=_text_on(light), dark=dark, on_dark=_text_on(dark))
 
 
-def legible_shade(color: str, background: str, *, towards: str) -> str:
+def _legible_shade(color: str, background: str, *, towards: str) -> str:
     """Return the nearest shade towards black or white with enough contrast on a background."""
-    steps = (mix(color, towards, share / 20) for share in range(21))
+    steps = (_mix(color, towards, share / 20) for share in range(21))
     return next(shade for shade in steps if contrast(shade, background) >= MIN_CONTRAST)
 
 
-def text_on(background: str) -> str:
+def _text_on(background: str) -> str:
     """Return white or black, whichever has more contrast; one of them always has enough."""
     return max("#ffffff", "#000000", key=lambda text: contrast(text, background))
 
@@ -86,8 +77,7 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def mix(color: str, other: str, share: float) -> str:
-    """Mix two colours; `share` of the second is from 0 to 1."""
+def _mix(color: str, other: str, share: float) -> str:
     channels = [round(a + (b - a) * share) for a, b in zip(_channels(color), _channels(other), strict=True)]
     return "#{:02x}{:02x}{:02x}".format(*channels)
 

@@ -12,16 +12,10 @@ from dataclasses import dataclass
 
 from flask import request
 
-from bridge.cas.protocol import service_url
 from bridge.errors import LoginNotFound
 from bridge.store import AlreadyConsumed, Consumed, ExpiredLogin, PendingLogin, UnknownLogin, fingerprint
 from bridge.web import cookies
 from bridge.web.context import AppContext
-
-
-def service_url_for(context: AppContext, state: str) -> str:
-    """Return the service URL of a new login."""
-    return service_url(context.provider.issuer, state if context.settings.cas_service_state == "query" else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +51,7 @@ class CallbackContext:
 
 
 def callback_context(context: AppContext) -> CallbackContext:
-    """Return the context of the current callback request.
-
-    Raises:
-        LoginNotFound: The browser began no login, or the URL does not have exactly one state.
-    """
+    """Return the context of the current callback request."""
     browser = cookies.browser_id(request, context)
     if browser is None:
         raise LoginNotFound(detail="no login cookie")

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, render_template, request
 from bridge.errors import LoginNotFound
 from bridge.oauth import authorization_endpoint as endpoint
 from bridge.oauth.authorization import AuthorizationRequest
+from bridge.oauth.authorization_checks import check_authorization_request, refused
 from bridge.oauth.clients import Client
 from bridge.store import Session
 from bridge.web import cookies
@@ -36,7 +37,7 @@ def consent_page(
 
 @blueprint.post("/consent")
 def consent() -> Response:
-    """Handle the user's decision."""
+    """Store the user's decision."""
     context = current_context()
     provider = context.provider
     session = cookies.current_session(request, context)
@@ -44,12 +45,12 @@ def consent() -> Response:
         raise LoginNotFound(detail="consent without a session")
     cookies.check_form_token(context, session, "consent", request.form.get("form_token"))
     sent = [(name, value) for name, value in request.form.items(multi=True) if name not in ("form_token", "decision")]
-    authorization, client = endpoint.check_request(provider, sent)
+    authorization, client = check_authorization_request(sent, provider.clients, issuer=provider.issuer)
     endpoint.check_access(provider, authorization, client, session)
     subject, agreed = session.identity.subject, request.form.get("decision") == "allow"
     log.info("consent", client=client.client_id, subject=subject, agreed=agreed)
     if not agreed:
-        raise endpoint.refused(provider, authorization, "access_denied", "The user denied consent.")
+        raise refused(provider.issuer, authorization, "access_denied", "The user denied consent.")
     scope = " ".join(endpoint.consent_scopes(authorization, client))
     provider.store.grants.add_consent(client.client_id, subject, scope, now=provider.now())
     parameters = endpoint.issue_code(provider, authorization, session)

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from flask import current_app
 
+from bridge.cas.client import CasClient
 from bridge.cas.endpoints import CasEndpoints
-from bridge.cas.protocol import ValidatedTicket
 from bridge.metrics import Metrics
 from bridge.oauth.provider_context import ProviderContext
 from bridge.settings import Settings
 from bridge.web.appearance import Appearance
-from bridge.web.rate_limits import FailureLimits
+
+if TYPE_CHECKING:  # rate_limits imports this module
+    from bridge.web.rate_limits import FailureLimits
 
 EXTENSION = "passerelle"
-
-
-class Cas(Protocol):
-    """The CAS operations of a sign-in."""
-
-    def validate(self, service: str, ticket: str, *, renew_since: float | None) -> ValidatedTicket:
-        """Validate a ticket; see `bridge.cas.client.CasClient`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +28,7 @@ class AppContext:
     """
 
     provider: ProviderContext
-    cas: Cas
+    cas: CasClient
     endpoints: CasEndpoints
     settings: Settings
     appearance: Appearance

@@ -88,18 +88,9 @@ def _value(request: Request, name: str) -> str | None:
 
 def _set(response: Response, context: AppContext, purpose: str, value: str, max_age: int) -> None:
     # Lax, not Strict: redirects from CAS and applications are cross-site navigations.
-    response.set_cookie(
-        _name(context, purpose),
-        value,
-        max_age=max_age,
-        secure=context.settings.is_https,
-        httponly=True,
-        samesite="Lax",
-        path="/",
-    )
+    secure = context.settings.is_https
+    response.set_cookie(_name(context, purpose), value, max_age, secure=secure, httponly=True, samesite="Lax")
 
 
 def _delete(response: Response, context: AppContext, purpose: str) -> None:
-    response.delete_cookie(
-        _name(context, purpose), path="/", secure=context.settings.is_https, httponly=True, samesite="Lax"
-    )
+    response.delete_cookie(_name(context, purpose), secure=context.settings.is_https, httponly=True, samesite="Lax")

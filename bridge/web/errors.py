@@ -20,7 +20,7 @@ from bridge.errors.oauth import (
 from bridge.web.context import current_context
 from bridge.web.operations import error_reason
 from bridge.web.pages import localized_description
-from bridge.web.rate_limit_decorators import RETRY_AFTER_SECONDS
+from bridge.web.rate_limits import RETRY_AFTER_SECONDS
 from bridge.web.responses import authorization_response
 from passerelle_common.i18n import gettext_noop
 
@@ -44,13 +44,12 @@ PAGES = {InvalidFormToken: "error.html", LoginNotFound: "login_interrupted.html"
 
 def register_error_handlers(app: Flask) -> None:
     """Register one handler for each root exception."""
-    app.register_error_handler(BridgeError, handle_bridge_error)
-    app.register_error_handler(HTTPException, handle_http_error)
-    app.register_error_handler(Exception, handle_unexpected_error)
+    app.register_error_handler(BridgeError, _handle_bridge_error)
+    app.register_error_handler(HTTPException, _handle_http_error)
+    app.register_error_handler(Exception, _handle_unexpected_error)
 
 
-def handle_bridge_error(error: BridgeError) -> Response:
-    """Respond to an error of `bridge.errors`."""
+def _handle_bridge_error(error: BridgeError) -> Response:
     current_context().metrics.refusals.labels(error_reason(error)).inc()
     if isinstance(error, AuthorizationRejected):
         log.info("authorization_refused", error=error.detail, description=error.description)
@@ -63,7 +62,7 @@ def handle_bridge_error(error: BridgeError) -> Response:
     return response
 
 
-def handle_http_error(error: HTTPException) -> Response:
+def _handle_http_error(error: HTTPException) -> Response:
     """Respond to an error of Werkzeug: unknown address, wrong method, body too large."""
     status = error.code or 500
     if _is_for_programs():
@@ -78,10 +77,10 @@ def handle_http_error(error: HTTPException) -> Response:
     return response
 
 
-def handle_unexpected_error(error: Exception) -> Response:
+def _handle_unexpected_error(error: Exception) -> Response:
     """Log a defect of the bridge in full; the response reveals nothing."""
     log.error("unexpected_error", exc_info=error)
-    return handle_bridge_error(BridgeError(detail=type(error).__name__))
+    return _handle_bridge_error(BridgeError(detail=type(error).__name__))
 
 
 def _is_for_programs() -> bool:
@@ -95,9 +94,8 @@ def _log(error: BridgeError) -> None:
     if isinstance(error, (MissingToken, InvalidToken)):
         level = logging.INFO  # clients learn in this way that a token has expired
     endpoint = (request.endpoint or "none").rpartition(".")[2]
-    log.log(
-        level, "refused", kind=type(error).__name__, endpoint=endpoint, detail=error.detail or error.wire_description
-    )
+    detail = error.detail or error.wire_description
+    log.log(level, "refused", kind=type(error).__name__, endpoint=endpoint, detail=detail)
 
 
 def _page(status: int, error: BridgeError) -> Response:

@@ -10,24 +10,25 @@ from flask import Blueprint, Response, after_this_request, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from bridge.cas.attributes import build_identity
-from bridge.cas.protocol import check_ticket, ticket_fingerprint
+from bridge.cas.protocol import check_ticket, service_url, ticket_fingerprint
 from bridge.errors import LoginNotFound, SignInDenied, TicketRejected, UpstreamError
 from bridge.errors.oauth import AuthorizationRejected
 from bridge.identity import Identity
 from bridge.log import bind_log_context
 from bridge.oauth import authorization_endpoint as endpoint
 from bridge.oauth.authorization import AuthorizationRequest
+from bridge.oauth.authorization_checks import check_authorization_request, refused
 from bridge.oauth.clients import Client
 from bridge.oauth.logout import end_session
 from bridge.store import AlreadyConsumed, Consumed, ExpiredLogin, PendingLogin, Session, UnknownLogin, fingerprint
 from bridge.web import cookies
-from bridge.web.callback_context import CallbackContext, callback_context, service_url_for
+from bridge.web.callback_context import CallbackContext, callback_context
 from bridge.web.consent import consent_page
 from bridge.web.context import AppContext, current_context
 from bridge.web.operations import measure_validation
 from bridge.web.pages import set_ui_locales
-from bridge.web.rate_limit_decorators import limit_bad_callbacks
-from bridge.web.responses import authorization_response, see_other
+from bridge.web.rate_limits import limit_bad_callbacks
+from bridge.web.responses import RawRedirect, authorization_response
 from bridge.web.single_logout import front_channel
 
 LOGIN_ATTEMPTS = 2  # a reload or the back button sends a used ticket: restart the login once
@@ -36,14 +37,20 @@ blueprint = Blueprint("login", __name__)
 log = structlog.get_logger()
 
 
+@blueprint.route("/login", endpoint="legacy_authorize", methods=["GET", "POST"])  # docs/decisions/0006
 @blueprint.route("/authorize", methods=["GET", "POST"])
 def authorize() -> Response:
-    """Serve the authorization endpoint (RFC 6749 §3.1), by GET or POST (OIDC Core §3.1.2.1)."""
+    """Serve the authorization endpoint (RFC 6749 §3.1), by GET or POST (OIDC Core §3.1.2.1).
+
+    The path of the predecessor leads to the same checks.
+    """
     context = current_context()
     parameters = request.form if request.method == "POST" else request.args
-    authorization, client = endpoint.check_request(context.provider, parameters.items(multi=True))
+    provider = context.provider
+    pairs = parameters.items(multi=True)
+    authorization, client = check_authorization_request(pairs, provider.clients, issuer=provider.issuer)
     current = cookies.current_session(request, context)
-    session = endpoint.reusable_session(context.provider, authorization, client, current)
+    session = endpoint.reusable_session(provider, authorization, client, current)
     if session is None:
         return redirect_to_cas(context, authorization, attempt=1)
     return respond(context, authorization, client, session)
@@ -84,7 +91,7 @@ def callback() -> Response:
         raise _prompt_none_error(context, authorization, error) from None
     except SignInDenied as error:
         log.warning("sign_in_denied", client=client.client_id, detail=error.detail)
-        raise endpoint.refused(context.provider, authorization, error.code, error.wire_description) from None
+        raise refused(context.provider.issuer, authorization, error.code, error.wire_description) from None
     subject = session.identity.subject
     log.info("signed_in", client=client.client_id, subject=subject, ticket=ticket_fingerprint(ticket))
     endpoint.check_session_matches_request(context.provider, authorization, client, session)
@@ -108,12 +115,12 @@ def redirect_to_cas(context: AppContext, authorization: AuthorizationRequest, *,
     provider = context.provider
     state = provider.new_secret()
     browser = cookies.browser_id(request, context) or provider.new_secret()
-    service = service_url_for(context, state)
+    service = service_url(provider.issuer, state if context.settings.cas_service_state == "query" else None)
     renew = endpoint.requires_new_login(authorization) or cookies.new_login_required(request, context)
     gateway = "none" in authorization.prompt and not renew
     if "none" in authorization.prompt and renew:
         description = "The session is too old, and prompt=none forbids a login page."
-        raise endpoint.refused(provider, authorization, "login_required", description)
+        raise refused(provider.issuer, authorization, "login_required", description)
     now = provider.now()
     provider.store.pending_logins.save(
         PendingLogin(
@@ -129,7 +136,7 @@ def redirect_to_cas(context: AppContext, authorization: AuthorizationRequest, *,
         )
     )
     locale = (authorization.ui_locales or "").split(" ")[0]
-    response = see_other(context.endpoints.login_url(service, renew=renew, gateway=gateway, locale=locale or None))
+    response = RawRedirect(context.endpoints.login_url(service, renew=renew, gateway=gateway, locale=locale or None))
     cookies.set_browser_id(response, context, browser)
     return response
 
@@ -143,7 +150,7 @@ def _gateway_denied(context: AppContext, browser: CallbackContext) -> Authorizat
     authorization = AuthorizationRequest.from_json(login.request)
     endpoint.check_still_registered(context.provider, authorization)
     description = "The user is not signed in, and prompt=none forbids a login page."
-    return endpoint.refused(context.provider, authorization, "login_required", description)
+    return refused(context.provider.issuer, authorization, "login_required", description)
 
 
 def _prompt_none_error(
@@ -152,7 +159,7 @@ def _prompt_none_error(
     """Return an error to the client, because prompt=none allows no page (OIDC Core §3.1.2.6)."""
     log.error("sign_in_failed", client=authorization.client_id, kind=type(error).__name__, detail=error.detail)
     code = "login_required" if isinstance(error, TicketRejected) else error.code
-    return endpoint.refused(context.provider, authorization, code, error.wire_description)
+    return refused(context.provider.issuer, authorization, code, error.wire_description)
 
 
 def _validate(context: AppContext, login: PendingLogin, ticket: str) -> Identity:
@@ -197,17 +204,11 @@ def _auth_time(identity: Identity, now: int, *, renewed: bool) -> int | None:
 
 
 def _restart_authorization(context: AppContext, refusal: AlreadyConsumed | ExpiredLogin | UnknownLogin) -> Response:
-    """Send a browser with a session to the authorization endpoint again, after a reload or the back button.
-
-    The ticket is not used.
-
-    Raises:
-        LoginNotFound: The login is unknown, or the browser has no session.
-    """
+    """Send a browser with a session to the authorization endpoint again, after a reload or the back button."""
     if isinstance(refusal, UnknownLogin):
         raise LoginNotFound(detail="unknown login")
     if cookies.current_session(request, context) is None:
         reason = "expired" if isinstance(refusal, ExpiredLogin) else "was consumed before"
         raise LoginNotFound(detail=f"the login {reason}, and the browser has no session")
     authorization = AuthorizationRequest.from_json(refusal.login.request)
-    return see_other(f"{context.provider.issuer}/authorize?{urlencode(authorization.to_parameters())}")
+    return RawRedirect(f"{context.provider.issuer}/authorize?{urlencode(authorization.to_parameters())}")

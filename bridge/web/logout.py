@@ -14,7 +14,7 @@ from bridge.oauth.parameters import add_query
 from bridge.store import Session
 from bridge.web import cookies
 from bridge.web.context import AppContext, current_context
-from bridge.web.responses import form_action_source, see_other, with_form_policy
+from bridge.web.responses import RawRedirect, form_action_source, with_form_policy
 
 SIGN_OUT = "sign out"
 
@@ -30,13 +30,15 @@ def logout() -> Response:
     wanted = check_logout_request(context.provider, sent.items(multi=True))
     session = cookies.current_session(request, context)
     if session is None:
-        return _resubmit_page(context) if _cookies_were_withheld() else _already_signed_out(context, wanted)
+        # A form of another site has no SameSite=Lax cookie, even if there is a session.
+        cross_site_form = request.method == "POST" and request.headers.get("Sec-Fetch-Site") == "cross-site"
+        return _resubmit_page(context) if cross_site_form else _already_signed_out(context, wanted)
     if not (hint_matches_session(context.provider, wanted, session) or _user_confirmed(context, session)):
         return _confirmation_page(context, wanted, session)
     end_session(context.provider, session.sid)
     client_id = None if wanted.client is None else wanted.client.client_id
     log.info("signed_out", client=client_id, subject=session.identity.subject)
-    response = see_other(_next_url(context, wanted))
+    response = RawRedirect(_next_url(context, wanted))
     cookies.delete_session(response, context)
     if context.settings.cas_logout == "chain" and wanted.return_url is not None:
         cookies.require_new_login(response, context)
@@ -49,7 +51,7 @@ def done() -> Response:
     context = current_context()
     wanted = check_logout_request(context.provider, request.args.items(multi=True))
     if wanted.return_url is not None:
-        return see_other(wanted.return_url)
+        return RawRedirect(wanted.return_url)
     return _signed_out_page(context, came_from_cas=context.settings.cas_logout == "return")
 
 
@@ -69,17 +71,12 @@ def _already_signed_out(context: AppContext, wanted: LogoutRequest) -> Response:
     """Respond to a repeated request (double click, another tab, back button) without an error."""
     if wanted.return_url is None:
         return _signed_out_page(context, came_from_cas=False)
-    response = see_other(wanted.return_url)
+    response = RawRedirect(wanted.return_url)
     cookies.delete_session(response, context)
     if context.settings.cas_logout != "none":
         # The CAS session may still be active, and the user wants to be signed out.
         cookies.require_new_login(response, context)
     return response
-
-
-def _cookies_were_withheld() -> bool:
-    """Return whether a form of another site was posted: it has no SameSite=Lax cookie even if there is a session."""
-    return request.method == "POST" and request.headers.get("Sec-Fetch-Site") == "cross-site"
 
 
 def _resubmit_page(context: AppContext) -> Response:

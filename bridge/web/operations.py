@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import structlog
 from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.exceptions import NotFound
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bridge.errors import BridgeError
 from bridge.errors.oauth import AuthorizationRejected, OAuthError
@@ -63,38 +62,29 @@ def init_operations(app: Flask, path: str) -> None:
     app.add_url_rule(f"{path}/metrics", "metrics", metrics)
     if path:
         app.add_url_rule("/metrics", "root_metrics", metrics)
-    app.before_request(start_timer)
-    app.after_request(record_request)
-
-
-def trust_proxies(app: Flask, hops: int) -> None:
-    """Take the client address from proxies. Nothing else is taken: URLs come from the issuer only."""
-    if hops:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=0, x_host=0, x_port=0, x_prefix=0)  # type: ignore[method-assign]
+    app.before_request(_start_timer)
+    app.after_request(_record_request)
 
 
 def metrics() -> Response:
     """Return all metrics for Prometheus."""
     context = current_context()
-    check_metrics_access(context)
+    _check_metrics_access(context)
     totals = context.provider.store.totals(now=context.provider.now())
     body = context.metrics.render({name: (HELP[name], value) for name, value in totals.items()})
     return Response(body, content_type=CONTENT_TYPE)
 
 
-def check_metrics_access(context: AppContext) -> None:
-    """Raise NotFound for unauthorized callers."""
+def _check_metrics_access(context: AppContext) -> None:
     token = context.settings.metrics_token
-    if token is None:
-        allowed = is_local_request()
-    else:
-        expected = f"Bearer {token.get_secret_value()}".encode()
-        allowed = hmac.compare_digest(expected, request.headers.get("Authorization", "").encode())
-    if not allowed:
+    sent = request.headers.get("Authorization", "").encode()
+    if token is None and _is_local_request():
+        return
+    if token is None or not hmac.compare_digest(f"Bearer {token.get_secret_value()}".encode(), sent):
         raise NotFound
 
 
-def is_local_request() -> bool:
+def _is_local_request() -> bool:
     """Return whether the request comes from this machine directly, not through a proxy on it."""
     try:
         loopback = ip_address(request.remote_addr or "").is_loopback
@@ -104,13 +94,11 @@ def is_local_request() -> bool:
     return loopback and addressed and not any(name in request.headers for name in PROXY_HEADERS)
 
 
-def start_timer() -> None:
-    """Start the measurement of a request."""
+def _start_timer() -> None:
     g.began = time.perf_counter()
 
 
-def record_request(response: Response) -> Response:
-    """Record the duration and status of a request."""
+def _record_request(response: Response) -> Response:
     if "began" in g:
         endpoint = (request.endpoint or "none").rpartition(".")[2]
         status = f"{response.status_code // 100}xx"
@@ -130,11 +118,6 @@ def measure_validation(context: AppContext) -> Iterator[None]:
     finally:
         context.metrics.sign_ins.labels(outcome).inc()
         context.metrics.cas_seconds.observe(time.perf_counter() - began)
-
-
-def count_token_response(context: AppContext, outcome: str) -> None:
-    """Count a token response as `issued` or by its error code."""
-    context.metrics.token_responses.labels(grant_type_label(), outcome).inc()
 
 
 def grant_type_label() -> str:

@@ -46,7 +46,7 @@ def init_templates(app: Flask, path: str, context: AppContext) -> None:
     """
     app.jinja_env.add_extension("jinja2.ext.i18n")
     # A method of the extension, which mypy does not see.
-    app.jinja_env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    app.jinja_env.install_gettext_callables(gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.jinja_env.globals |= {"path": f"{path}{{}}".format, "asset": f"{path}/static/{{}}".format}
     app.jinja_env.filters |= {"ago": relative_time, "host": host_of}
@@ -57,7 +57,7 @@ def init_templates(app: Flask, path: str, context: AppContext) -> None:
     }
     app.context_processor(lambda: shared)
     app.register_blueprint(blueprint, url_prefix=path)
-    app.after_request(add_content_language)
+    app.after_request(_add_content_language)
 
 
 def current_language() -> str:
@@ -80,8 +80,7 @@ def gettext(message: str) -> str:
     return translate(message, current_language())
 
 
-def ngettext(singular: str, plural: str, number: int) -> str:
-    """Translate a message by number."""
+def _ngettext(singular: str, plural: str, number: int) -> str:
     return translations(current_language()).ngettext(singular, plural, number)
 
 
@@ -129,13 +128,12 @@ def logo() -> Response:
     picture = current_context().appearance.logo
     if picture is None:
         raise NotFound
-    response = Response(picture.content, content_type=picture.media_type)
+    response = Response(picture[0], content_type=picture[1])
     response.headers["Content-Security-Policy"] = LOGO_POLICY
     return _revalidated(response)
 
 
-def add_content_language(response: Response) -> Response:
-    """Add the language of a page to its headers."""
+def _add_content_language(response: Response) -> Response:
     if response.mimetype == "text/html":
         response.headers["Content-Language"] = current_language()
     return response

@@ -13,29 +13,24 @@ from bridge.oauth.parameters import add_query
 
 
 class RawRedirect(Response):
-    """A redirect that sends the URI byte for byte; Werkzeug would normalize it."""
+    """A redirect with a 303, so that the next request is a GET (RFC 9700 §4.12).
+
+    It sends the URI byte for byte; Werkzeug would normalize it. It has no body, which would repeat the code in the URI.
+    """
 
     def __init__(self, location: str) -> None:
         super().__init__(status=303, headers={"Location": location, "Content-Length": "0"})
-        del self.headers["Content-Type"]  # there is no body
+        del self.headers["Content-Type"]
 
     def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ARG002  Werkzeug's signature
         """Return the headers unchanged."""
         return self.headers
 
 
-def see_other(location: str) -> Response:
-    """Redirect with a 303, so that the next request is a GET (RFC 9700 §4.12).
-
-    The response has no body, which would repeat the code in the URI.
-    """
-    return RawRedirect(location)
-
-
 def authorization_response(redirect_uri: str, parameters: Mapping[str, str], response_mode: str) -> Response:
     """Redirect, or return a form for the browser to post (OAuth 2.0 Form Post Response Mode §2)."""
     if response_mode == "query":
-        return see_other(add_query(redirect_uri, parameters))
+        return RawRedirect(add_query(redirect_uri, parameters))
     page = render_template("form_post.html", action=redirect_uri, parameters=parameters)
     return with_form_policy(page, form_action_source(redirect_uri), script="'self'")
 

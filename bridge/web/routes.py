@@ -1,4 +1,13 @@
-"""Registration of all routes, handlers and response headers."""
+"""Registration of all routes, handlers and response headers.
+
+CORS headers name the responses that scripts of other origins may read (Fetch standard; RFC 9700 §2.6):
+
+- Public documents: any origin.
+- Token, userinfo and revocation: origins of the redirect URIs of public clients, which run in the browser.
+- Pages and redirects (authorization, consent, sign-out): no origin.
+
+Credentials are never allowed, because these endpoints read no cookie.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +19,15 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest
 
 from bridge.web import account, api, consent, login, logout, operations, pages, single_logout
-from bridge.web.context import EXTENSION, AppContext
-from bridge.web.cors import add_cors_headers
+from bridge.web.context import EXTENSION, AppContext, current_context
 from bridge.web.errors import register_error_handlers
-from bridge.web.legacy_routes import add_legacy_routes
 from bridge.web.responses import content_security_policy
+
+PUBLIC = {"api.metadata": "GET", "api.jwks": "GET", "api.rfc8414": "GET"}
+FOR_BROWSER_APPLICATIONS = {"api.token": "POST", "api.userinfo": "GET, POST", "api.revoke": "POST"}
+REQUEST_HEADERS = "Authorization, Content-Type"
+READABLE_HEADERS = "WWW-Authenticate, Retry-After, X-Request-Id"
+PREFLIGHT_SECONDS = 600
 
 
 def register(app: Flask, context: AppContext) -> None:
@@ -34,23 +47,22 @@ def register(app: Flask, context: AppContext) -> None:
         app.register_blueprint(operations.health, name="root_health")
         app.add_url_rule(f"/.well-known/oauth-authorization-server{path}", "api.rfc8414", api.metadata)
     pages.init_templates(app, path, context)
-    add_legacy_routes(app, path)
     register_error_handlers(app)
     operations.init_operations(app, path)
-    app.before_request(set_request_id)
-    app.before_request(check_query_is_text)
-    app.after_request(add_headers)
-    app.after_request(add_cors_headers)
+    app.before_request(_set_request_id)
+    app.before_request(_check_query_is_text)
+    app.after_request(_add_headers)
+    app.after_request(_add_cors_headers)
 
 
-def set_request_id() -> None:
+def _set_request_id() -> None:
     """Choose the id that log lines and error pages of this request share."""
     g.request_id = secrets.token_hex(8)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id, remote=request.remote_addr)
 
 
-def check_query_is_text() -> None:
+def _check_query_is_text() -> None:
     """Reject a query that is not UTF-8, because Werkzeug fails on it in every view."""
     try:
         request.query_string.decode()
@@ -58,7 +70,7 @@ def check_query_is_text() -> None:
         raise BadRequest("The query contains bytes that are not UTF-8; percent-encode them.") from None
 
 
-def add_headers(response: Response) -> Response:
+def _add_headers(response: Response) -> Response:
     """Add security headers; disable caching unless the view allows it."""
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
@@ -70,3 +82,26 @@ def add_headers(response: Response) -> Response:
         response.headers.setdefault("Content-Security-Policy", content_security_policy())
         response.headers["X-Frame-Options"] = "DENY"
     return response
+
+
+def _add_cors_headers(response: Response) -> Response:
+    """Add the headers to every response of these endpoints, so that applications can read errors as well."""
+    endpoint = request.endpoint or ""
+    if endpoint in PUBLIC:
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        _answer_preflight(response, PUBLIC[endpoint])
+    elif endpoint in FOR_BROWSER_APPLICATIONS:
+        response.vary.add("Origin")  # even without one, because caches must keep both apart
+        origin = request.headers.get("Origin")
+        if origin is not None and origin in current_context().provider.clients.browser_origins():
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = READABLE_HEADERS
+            _answer_preflight(response, FOR_BROWSER_APPLICATIONS[endpoint])
+    return response
+
+
+def _answer_preflight(response: Response, methods: str) -> None:
+    if request.method == "OPTIONS":
+        response.headers["Access-Control-Allow-Methods"] = methods
+        response.headers["Access-Control-Allow-Headers"] = REQUEST_HEADERS
+        response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)

@@ -26,7 +26,7 @@ from bridge.errors import LogoutRequestMalformed, TicketMalformed
 from bridge.oauth.logout import end_by_ticket
 from bridge.oauth.parameters import add_query
 from bridge.web.context import current_context
-from bridge.web.responses import see_other
+from bridge.web.responses import RawRedirect
 from passerelle_common.i18n import gettext_noop
 
 # A JavaScript function name.
@@ -65,10 +65,11 @@ def front_channel() -> Response:
     if request.method == "HEAD":  # link previews must not end a session
         raise MethodNotAllowed(["GET", "POST"])
     context = current_context()
-    _end_session_of(_message_in_query, channel="front")
+    sent = request.args.getlist(PARAMETER)
+    _end_session_of(lambda: message_from_front_channel(message_from_values(sent)), channel="front")
     if relay_state := request.args.get("RelayState"):  # CAS 4.0 redirects the browser from service to service
         parameters = {"_eventId": "next", "RelayState": relay_state[:RELAY_STATE_MAX_CHARS]}
-        return see_other(add_query(context.endpoints.logout_url(), parameters))
+        return RawRedirect(add_query(context.endpoints.logout_url(), parameters))
     name = request.args.get("callback", "")
     # The leading comment stops content sniffing of attacker-chosen first bytes.
     script = f"/**/{name}({{}});" if _FUNCTION.fullmatch(name) else ""
@@ -79,10 +80,6 @@ def _message_in_body() -> bytes:
     if request.mimetype == "multipart/form-data":
         return message_from_values(request.form.getlist(PARAMETER))
     return message_from_body(request.get_data())
-
-
-def _message_in_query() -> bytes:
-    return message_from_front_channel(message_from_values(request.args.getlist(PARAMETER)))
 
 
 def _end_session_of(read: Callable[[], bytes], *, channel: str) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.oauth.grants.refresh import GRACE_SECONDS
+from bridge.oauth.grants import GRACE_SECONDS
 from tests.support.bridge.actors import App, Browser, Response, Wire
 from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.cas.scripted_cas import ScriptedCas

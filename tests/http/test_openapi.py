@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from bridge.oauth.metadata import provider_metadata
+from bridge.oauth.endpoints import provider_metadata
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, ISSUER, Running
 from tests.support.bridge.actors import App, Browser

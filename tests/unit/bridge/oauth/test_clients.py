@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from bridge.errors.oauth import InvalidClient, InvalidRequest
-from bridge.oauth.client_authentication import authenticate_client
 from bridge.oauth.clients import Client, ClientRegistry, hash_secret
+from bridge.oauth.endpoints import authenticate_client
 from bridge.oauth.parameters import Parameters
 from bridge.settings import ClientSettings
 

@@ -7,7 +7,7 @@ import pytest
 from bridge.errors.oauth import InvalidGrant
 from bridge.identity import Identity
 from bridge.oauth.authorization import AuthorizationRequest
-from bridge.oauth.grants.code import check_code_verifier, check_same_client, check_same_redirect_uri
+from bridge.oauth.grants import check_code_verifier, check_same_client, check_same_redirect_uri
 from bridge.oauth.parameters import Parameters
 from bridge.store import Grant
 from tests.unit.bridge.oauth.test_clients import HUB

@@ -46,7 +46,7 @@ ALICE = Identity(
 
 
 def checked(**changes: str) -> AuthorizationRequest:
-    request, client = check_authorization_request(Parameters({**SENT, **changes}), (), CLIENTS, issuer=ISSUER)
+    request, client = check_authorization_request({**SENT, **changes}.items(), CLIENTS, issuer=ISSUER)
     assert client.client_id == request.client_id
     return request
 
@@ -116,7 +116,7 @@ def test_authorization_request_json_round_trip(request: AuthorizationRequest) ->
 )
 def test_to_parameters_makes_an_equal_request(changes: dict[str, str]) -> None:
     request = checked(**changes)
-    again, _ = check_authorization_request(Parameters(request.to_parameters()), (), CLIENTS, issuer=ISSUER)
+    again, _ = check_authorization_request(request.to_parameters().items(), CLIENTS, issuer=ISSUER)
     assert again == request
 
 
