@@ -45,7 +45,9 @@ def configure_hub(c: Any, settings: HubSettings) -> None:
             "the same `passerelle hub restore …` command, which continues where it stopped."
         )
     configure_auth(c, settings)
-    _warn_without_allowed_groups(settings)
+    if not settings.auth.allowed:
+        users = "only members of AUTH_ADMIN_GROUPS have" if settings.auth.admin_groups else "no user has"
+        get_logger().warning(f"AUTH_ALLOWED_GROUPS is empty, so {users} access; '*' grants access to all users")
     _configure_proxy(c, settings)
     c.JupyterHub.db_url = f"sqlite:///{server.data_dir}/jupyterhub.sqlite"
     c.JupyterHub.upgrade_db = True  # JupyterHub keeps a copy of the old file
@@ -66,13 +68,6 @@ def configure_hub(c: Any, settings: HubSettings) -> None:
         c.JupyterHub.services.extend(services)
         c.JupyterHub.load_roles.extend(build_roles(services))
     register_metrics(server.data_dir)
-
-
-def _warn_without_allowed_groups(settings: HubSettings) -> None:
-    if settings.auth.allowed:
-        return
-    users = "only members of AUTH_ADMIN_GROUPS have" if settings.auth.admin_groups else "no user has"
-    get_logger().warning(f"AUTH_ALLOWED_GROUPS is empty, so {users} access; '*' grants access to all users")
 
 
 def _configure_proxy(c: Any, settings: HubSettings) -> None:

@@ -131,16 +131,6 @@ class HubClient:
         return response
 
 
-def run(hub: HubClient, lifetimes: Lifetimes) -> None:
-    """Cull in rounds, forever."""
-    interval = max(1, min(MAX_INTERVAL, lifetimes.shortest // 6))
-    reports = ActivityReports(lifetimes.report_interval, interval)
-    with ThreadPoolExecutor(PARALLEL_STOPS) as pool:
-        while True:
-            cull(hub, lifetimes, reports, pool)
-            time.sleep(interval)
-
-
 def cull(hub: HubClient, lifetimes: Lifetimes, reports: ActivityReports, pool: ThreadPoolExecutor) -> None:
     """Stop all overdue labs once."""
     try:
@@ -163,9 +153,13 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s %(name)s] %(message)s")
     hub = HubClient(os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"])
-    limits = Limits(arguments.idle_timeout, arguments.max_age)
-    with suppress(KeyboardInterrupt):  # the hub stops its services with SIGINT
-        run(hub, Lifetimes(limits, read_hub_toml(arguments.hub_toml)))
+    lifetimes = Lifetimes(Limits(arguments.idle_timeout, arguments.max_age), read_hub_toml(arguments.hub_toml))
+    interval = max(1, min(MAX_INTERVAL, lifetimes.shortest // 6))
+    reports = ActivityReports(lifetimes.report_interval, interval)
+    with suppress(KeyboardInterrupt), ThreadPoolExecutor(PARALLEL_STOPS) as pool:  # the hub stops services with SIGINT
+        while True:
+            cull(hub, lifetimes, reports, pool)
+            time.sleep(interval)
 
 
 if __name__ == "__main__":
