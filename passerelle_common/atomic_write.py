@@ -20,12 +20,6 @@ def atomic_write(target: Path, *, mode: int = 0o600, owner: tuple[int, int] | No
         target: The file to create or replace; its folder must exist.
         mode: Permissions of the new file.
         owner: User and group id of the new file; by default those of this process.
-
-    Yields:
-        A binary stream to write to.
-
-    Raises:
-        OSError: If the file cannot be written. The old file is then unchanged.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     draft = Path(name)

@@ -50,16 +50,7 @@ def translations(language: str) -> NullTranslations:
 
 
 def translate(msgid: str, language: str, /, **facts: object) -> str:
-    """Translate a message and fill in its facts.
-
-    Args:
-        msgid: The English message, as it was marked.
-        language: One of `LANGUAGES`; any other is treated as English.
-        **facts: Values for the `%(name)s` placeholders of the message.
-
-    Returns:
-        The translated text; an empty string for an empty message.
-    """
+    """Translate a message and fill in its facts; languages other than `LANGUAGES` are treated as English."""
     text = translations(language).gettext(msgid) if msgid else ""
     return text % facts if facts else text
 

@@ -54,7 +54,10 @@ def restore(  # noqa: PLR0917  one for each option
     mounts = WorkerMounts(tuple(engine.volumes()), target=where, password=password, settings=True)
     scope: dict[str, Any] = {"only_databases": only_databases, "home": home}
     found = run_worker(engine, "describe", mounts, project=engine.project, snapshot=snapshot, **scope)
-    _print_description(found, where)
+    click.echo(f"{where}: backup {found['snapshot']} of {found['project']}, {found['taken']}.")
+    if found["settings"]:
+        changed = ", ".join(found["settings"])
+        click.echo(f"Its settings differ and are not restored: {changed}. --settings-to DIRECTORY extracts them.")
     check_overwritten(found["overwritten"], force=force, project=engine.project)
     if dry_run:
         click.echo(f"Nothing was written. Without --dry-run, this would write: {', '.join(found['places'])}.")
@@ -101,12 +104,3 @@ def check_overwritten(found: Sequence[dict[str, Any]], *, force: bool, project: 
     if not force:
         raise AdministrationError(f"{text}\nUse an empty project (COMPOSE_PROJECT_NAME), or lose this with --force.")
     output.print_note(text)
-
-
-def _print_description(found: dict[str, Any], where: str) -> None:
-    click.echo(f"{where}: backup {found['snapshot']} of {found['project']}, {found['taken']}.")
-    if found["settings"]:
-        click.echo(
-            f"Its settings differ from the current ones: {', '.join(found['settings'])}. They are not restored; "
-            "--settings-to DIRECTORY extracts them."
-        )

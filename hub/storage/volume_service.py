@@ -94,16 +94,15 @@ def measure_next(volumes: Volumes, ledger: Ledger, schedule: MeasurementSchedule
 def run(volumes: Volumes, ledger: Ledger, shared: list[str]) -> None:
     """Create the shared folders, then measure homes until the process ends."""
     schedule = MeasurementSchedule(ledger.read)
-    shared_ready = False
-    tried_at = float("-inf")
+    shared_due = time.monotonic()
     while True:
         idle = True
         try:
-            if not shared_ready and time.monotonic() - tried_at >= RETRY_DELAY:
-                tried_at = time.monotonic()
+            if time.monotonic() >= shared_due:
+                shared_due = time.monotonic() + RETRY_DELAY
                 volumes.remove_leftovers()
                 volumes.create_shared(shared)
-                shared_ready = True
+                shared_due = float("inf")
                 log.info("shared folders are ready: %s", ", ".join(shared) or "none declared")
             idle = not measure_next(volumes, ledger, schedule)
         except (ToolError, DockerException, RequestException, OSError) as error:

@@ -49,12 +49,14 @@ class TermsGate:
             raise spawn_error(message, reason="terms_not_accepted", status_code=403)
 
 
-class TermsHandler(BaseHandler):  # type: ignore[misc]  # JupyterHub carries no types
-    """`/hub/terms`: shows the terms and takes the user's answer."""
-
+class _GateMixin:
     def initialize(self, gate: TermsGate) -> None:
         """Keep what the route gives; see `tornado.web.RequestHandler.initialize`."""
         self.gate = gate
+
+
+class TermsHandler(_GateMixin, BaseHandler):  # type: ignore[misc]  # JupyterHub carries no types
+    """`/hub/terms`: shows the terms and takes the user's answer."""
 
     @web.authenticated
     async def get(self) -> None:
@@ -91,12 +93,8 @@ class TermsHandler(BaseHandler):  # type: ignore[misc]  # JupyterHub carries no 
         self.finish(page)
 
 
-class SpawnAfterTermsHandler(SpawnHandler):  # type: ignore[misc]
+class SpawnAfterTermsHandler(_GateMixin, SpawnHandler):  # type: ignore[misc]
     """JupyterHub's spawn page; redirects users who have not accepted the terms to them and back."""
-
-    def initialize(self, gate: TermsGate) -> None:
-        """Keep what the route gives; see `tornado.web.RequestHandler.initialize`."""
-        self.gate = gate
 
     async def prepare(self) -> None:
         """Redirect before any method answers."""

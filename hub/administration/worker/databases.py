@@ -5,7 +5,6 @@ SQLite itself copies them. It runs as root, so that files it creates beside a da
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -26,13 +25,11 @@ FORGET_LABS = (
 def find_databases(volume: Path) -> list[Path]:
     """Return the databases in a volume; links are not followed."""
     found = []
-    for folder, _, names in os.walk(volume):
-        for name in names:
-            path = Path(folder, name)
-            if path.is_file() and not path.is_symlink() and not name.endswith(COMPANIONS):
-                with path.open("rb") as stream:
-                    if stream.read(len(HEADER)) == HEADER:
-                        found.append(path)
+    for path in volume.rglob("*"):
+        if path.is_file() and not path.is_symlink() and not path.name.endswith(COMPANIONS):
+            with path.open("rb") as stream:
+                if stream.read(len(HEADER)) == HEADER:
+                    found.append(path)
     return sorted(found)
 
 

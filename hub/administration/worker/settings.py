@@ -48,22 +48,12 @@ def parse_env(text: str) -> dict[str, str]:
 
 def read_env(*paths: Path) -> dict[str, str]:
     """Return the variables of these .env files; missing files count as empty, and the last one wins."""
-    found: dict[str, str] = {}
-    for path in paths:
-        if path.is_file():
-            found |= parse_env(path.read_text(encoding="utf-8", errors="replace"))
-    return found
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in paths if path.is_file())
+    return parse_env("\n".join(texts))
 
 
 def copy_settings(checkout: str) -> tuple[str, ...]:
-    """Copy the settings files into the staging folder, with their owners and modes.
-
-    Args:
-        checkout: The checkout's folder on the machine.
-
-    Returns:
-        Their names, relative to the checkout.
-    """
+    """Copy the settings files into the staging folder; return their names, relative to the checkout."""
     copied = []
     for name, path in sorted({**dict(_usual_files()), **dict(_named_files(checkout))}.items()):
         status = path.stat()
@@ -107,9 +97,7 @@ def check_no_demo_users(snapshot: str, manifest: Manifest) -> None:
     """Raise if users of the demo's CAS, whose passwords are public, would get the homes of real users."""
     current = read_env(runtime.CHECKOUT / ".env", runtime.SITE / ".env")
     names = (name for name in (".env", f"{SITE_PREFIX}.env") if name in manifest.settings)
-    saved: dict[str, str] = {}
-    for name in names:
-        saved |= parse_env(_read_setting(snapshot, name).decode(errors="replace"))
+    saved = parse_env("\n".join(_read_setting(snapshot, name).decode(errors="replace") for name in names))
     if current.get("CAS_HOST") and not saved.get("CAS_HOST"):
         raise AdministrationError(
             f"this project runs the demo's CAS (CAS_HOST), whose passwords are public, and the backup of "
