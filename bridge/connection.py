@@ -135,10 +135,9 @@ class NoResponse(Exception):  # noqa: N818  describes what happened
 
 
 def post_form(url: str, form: str, *, seconds: float) -> int:
-    """Post a form and return the status; the body is not read, and certificates are always verified.
+    """Post a form and return the status; raise NoResponse if there is none within `seconds` in total.
 
-    Raises:
-        NoResponse: If there is no response within `seconds`, over connecting, sending and waiting.
+    The body is not read, and certificates are always verified.
     """
     try:
         parts = urlsplit(url)
@@ -183,15 +182,6 @@ def _addresses(name: str, port: int, deadline: float) -> list[Any]:
     if isinstance(found, OSError):
         raise found
     return found
-
-
-def resolve_addresses(name: str, port: int, *, seconds: float) -> list[str]:
-    """Return the IP addresses of a host name, or an empty list on failure or timeout."""
-    try:
-        found = _addresses(name, port, time.monotonic() + seconds)
-    except OSError:
-        return []
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 def _open_socket(addresses: list[Any], deadline: float) -> socket.socket:

@@ -1,7 +1,4 @@
-"""The user that CAS authenticated: the only value that passes from `bridge.cas` to `bridge.oauth`.
-
-The store keeps it as JSON.
-"""
+"""The user that CAS authenticated: the only value that passes from `bridge.cas` to `bridge.oauth`."""
 
 from __future__ import annotations
 

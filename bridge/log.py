@@ -15,10 +15,7 @@ def bind_log_context(**fields: str) -> None:
 
 
 def configure_logging(level: str, *, cache_loggers: bool = True) -> None:
-    """Log events of a level and above to stderr.
-
-    Cached loggers are faster, but keep their configuration; commands and tests must be able to change it.
-    """
+    """Log events of a level and above to stderr; cached loggers are faster but cannot be configured again."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -1,8 +1,7 @@
 """HTTP client for ticket validation, the only module that connects to CAS.
 
 It is built on `http.client` with a small pool of idle connections, because that costs half the CPU of a general HTTP
-library. It has no redirects, cookies, environment proxies, .netrc, retries or logged URLs. `connect_timeout` bounds
-resolving, connecting and TLS; `read_timeout` bounds the request and the complete response.
+library. It has no redirects, cookies, environment proxies, .netrc, retries or logged URLs.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from bridge.cas.endpoints import CasEndpoints, ValidationRequest
@@ -94,7 +94,7 @@ class CasClient:
 
         Args:
             service: The service URL of the login.
-            ticket: A service ticket that passed `check_ticket`.
+            ticket: The service ticket, already checked.
             renew_since: Start of the login in Unix seconds if it must be fresh; None accepts any CAS session.
 
         Raises:
@@ -164,27 +164,20 @@ class CasClient:
         """Connect, with one retry. A retry is safe here, because the ticket has not been sent."""
         deadline = time.monotonic() + self._connect_timeout
         try:
+            with suppress(ConnectionError):  # one host name can have several servers
+                return self._host.connect(deadline)
             return self._host.connect(deadline)
-        except ConnectionError:
-            pass  # one host name can have several servers
-        except OSError as error:
-            raise self._no_connection(error) from None
-        try:
-            return self._host.connect(deadline)
-        except OSError as error:
-            raise self._no_connection(error) from None
-
-    def _no_connection(self, error: OSError) -> UpstreamTimeout | UpstreamUnreachable:
-        if isinstance(error, TimeoutError):
-            return UpstreamTimeout(
+        except TimeoutError:
+            raise UpstreamTimeout(
                 detail=f"no connection to {self._host} within {self._connect_timeout:g} s; check network and firewall"
-            )
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return UpstreamUnreachable(
+            ) from None
+        except ssl.SSLCertVerificationError as error:
+            raise UpstreamUnreachable(
                 detail=f"the certificate of {self._host} is not trusted: {error.verify_message}; "
                 "for a private certificate authority, set cas_ca_file"
-            )
-        return UpstreamUnreachable(detail=f"no connection to {self._host}: {error}")
+            ) from None
+        except OSError as error:
+            raise UpstreamUnreachable(detail=f"no connection to {self._host}: {error}") from None
 
     def _release(self, connection: TimedConnection, reusable: bool) -> None:
         if reusable and len(self._idle) < IDLE_CONNECTIONS_MAX:

@@ -1,7 +1,4 @@
-"""CAS endpoints and the requests to them, for each protocol version.
-
-Specification: https://apereo.github.io/cas/development/protocol/CAS-Protocol-Specification.html
-"""
+"""CAS endpoints and the requests to them, for each protocol version."""
 
 from __future__ import annotations
 
@@ -102,18 +99,10 @@ class CasEndpoints:
     def validation_request(
         self, service: str, ticket: str, *, renew: bool, now: float, request_id: str
     ) -> ValidationRequest:
-        """Build the request that validates a ticket.
-
-        Args:
-            service: The service URL of the login, as the same string.
-            ticket: The service ticket.
-            renew: Require a fresh login. Repeated here, because users can remove it from the login URL.
-            now: Current time in Unix seconds.
-            request_id: Unguessable letters and digits for the SAML request.
-        """
+        """Build the request that validates a ticket; `request_id` holds unguessable letters and digits for SAML."""
         is_saml = self.protocol == "saml1.1"
         parameters = {"TARGET": service} if is_saml else {"service": service, "ticket": ticket}
-        if renew:
+        if renew:  # repeated here, because users can remove it from the login URL
             parameters["renew"] = "true"
         if self.format == "json":
             parameters["format"] = "JSON"

@@ -1,7 +1,4 @@
-"""Service URLs, service tickets, dates and the result of a validation.
-
-Specification: https://apereo.github.io/cas/development/protocol/CAS-Protocol-Specification.html
-"""
+"""Service URLs, service tickets, dates and the result of a validation."""
 
 from __future__ import annotations
 

@@ -22,16 +22,13 @@ holds a ticket, code, token or secret.
     ├── LogoutRequestMalformed     400  invalid_request          not a logout request of CAS
     ├── RateLimitExceeded          429  temporarily_unavailable  too many failed attempts
     ├── AuthorizationRejected      303                           redirect to the client with an error
-    └── OAuthError                 400  invalid_request          errors of the specifications, in `bridge.errors.oauth`
+    └── OAuthError                 400  invalid_request          with another `code` of the specifications, if given
         ├── InvalidRequest         400
         ├── UnknownClient          400  unauthorized_client      shown as a page, never redirected
         ├── InvalidClient          401  invalid_client
-        ├── UnauthorizedClient     400  unauthorized_client
-        ├── InvalidScope           400  invalid_scope
         ├── InvalidGrant           400  invalid_grant
         │   ├── IdentityExpired    400                           older than identity_max_age_seconds
         │   └── TokenReused        400                           a code or refresh token was replayed
-        ├── UnsupportedGrantType   400  unsupported_grant_type
         ├── MissingToken           401
         ├── InvalidToken           401  invalid_token
         └── InsufficientScope      403  insufficient_scope
@@ -61,8 +58,15 @@ class BridgeError(Exception):
     )
 
     def __init__(
-        self, description: str | None = None, *, detail: str = "", facts: Mapping[str, str] | None = None
+        self,
+        description: str | None = None,
+        *,
+        code: str | None = None,
+        detail: str = "",
+        facts: Mapping[str, str] | None = None,
     ) -> None:
+        if code is not None:
+            self.code = code
         self.msgid = description or self.default_description
         self.facts = dict(facts or {})
         self.detail = detail

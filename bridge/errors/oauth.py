@@ -15,18 +15,6 @@ class OAuthError(BridgeError):
     status = 400
     code = "invalid_request"
 
-    def __init__(
-        self,
-        description: str | None = None,
-        *,
-        code: str | None = None,
-        detail: str = "",
-        facts: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(description, detail=detail, facts=facts)
-        if code is not None:
-            self.code = code
-
 
 class InvalidRequest(OAuthError):
     """The request lacks a parameter, repeats one, or has an invalid one."""
@@ -44,18 +32,6 @@ class InvalidClient(OAuthError):
     status = 401
     code = "invalid_client"
     default_description = "Client authentication failed: check client_id and client_secret."
-
-
-class UnauthorizedClient(OAuthError):
-    """The client is not allowed to do this."""
-
-    code = "unauthorized_client"
-
-
-class InvalidScope(OAuthError):
-    """The scope is unknown, or not registered for the client."""
-
-    code = "invalid_scope"
 
 
 class InvalidGrant(OAuthError):
@@ -85,12 +61,6 @@ class TokenReused(InvalidGrant):
         self.client_id = client_id
         self.subject = subject
         super().__init__(detail=f"{what} reused: its grant is revoked")
-
-
-class UnsupportedGrantType(OAuthError):
-    """The token endpoint does not support this grant type."""
-
-    code = "unsupported_grant_type"
 
 
 class InvalidToken(OAuthError):

@@ -19,8 +19,7 @@ from bridge.errors.oauth import (
     InvalidRequest,
     InvalidToken,
     MissingToken,
-    UnauthorizedClient,
-    UnsupportedGrantType,
+    OAuthError,
 )
 from bridge.log import bind_log_context
 from bridge.oauth.authorization import AuthorizationRequest
@@ -50,9 +49,9 @@ def token(provider: ProviderContext, body: Pairs, authorization_header: str | No
     parameters, client = _authenticated(provider, body, authorization_header, TOKEN_PARAMETERS)
     grant_type = required(parameters, "grant_type")
     if grant_type not in GRANTS:
-        raise UnsupportedGrantType(f"Supported values of grant_type: {', '.join(GRANTS)}.")
+        raise OAuthError(f"Supported values of grant_type: {', '.join(GRANTS)}.", code="unsupported_grant_type")
     if grant_type not in client.grant_types:
-        raise UnauthorizedClient(f"This client is not registered for grant_type={grant_type}.")
+        raise OAuthError(f"This client is not registered for grant_type={grant_type}.", code="unauthorized_client")
     try:
         return client.client_id, GRANTS[grant_type](provider, client, parameters)
     except InvalidGrant as error:
@@ -86,7 +85,7 @@ def introspection(provider: ProviderContext, body: Pairs, authorization_header: 
     """
     parameters, client = _authenticated(provider, body, authorization_header, INTROSPECTION_PARAMETERS)
     if client.is_public:
-        raise UnauthorizedClient("A client without a secret cannot introspect tokens.")
+        raise OAuthError("A client without a secret cannot introspect tokens.", code="unauthorized_client")
     token_hash, now = fingerprint(required(parameters, "token")), provider.now()
     grants = provider.store.grants
     found = grants.find_access_token(token_hash, now=now) or grants.find_refresh_token(token_hash, now=now)

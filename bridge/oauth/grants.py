@@ -14,7 +14,7 @@ from typing import Any
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from bridge.errors.oauth import IdentityExpired, InvalidGrant, InvalidScope, TokenReused, UnauthorizedClient
+from bridge.errors.oauth import IdentityExpired, InvalidGrant, OAuthError, TokenReused
 from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.clients import Client
 from bridge.oauth.parameters import Parameters, required
@@ -66,11 +66,11 @@ def _refresh_token(provider: ProviderContext, client: Client, parameters: Parame
 def _client_credentials(provider: ProviderContext, client: Client, parameters: Parameters) -> dict[str, Any]:
     """Return a token response without refresh token (§4.4.3), and without ID token because there is no user."""
     if client.is_public:
-        raise UnauthorizedClient("Public clients cannot use the client credentials grant.")
+        raise OAuthError("Public clients cannot use the client credentials grant.", code="unauthorized_client")
     allowed = [scope for scope in client.scopes if scope not in SCOPES]  # SCOPES describe users
     requested = parameters.get("scope", "").split() or allowed
     if not set(requested) <= set(allowed):
-        raise InvalidScope("The client credentials grant does not include these scopes.")
+        raise OAuthError("The client credentials grant does not include these scopes.", code="invalid_scope")
     grant = Grant(
         grant_id=provider.new_secret(),
         client_id=client.client_id,
@@ -155,5 +155,5 @@ def _check_refreshed_scope(parameters: Parameters, grant: Grant, client: Client)
     if not granted:
         raise InvalidGrant(detail="the client has none of the granted scopes any more")
     if not set(requested) <= set(granted):
-        raise InvalidScope("The request exceeds the granted scope.")
+        raise OAuthError("The request exceeds the granted scope.", code="invalid_scope")
     return " ".join(scope for scope in granted if scope in requested)

@@ -1,17 +1,14 @@
-"""The settings of a client.
-
-The docstring below each field is its documentation in docs/settings.md.
-"""
+"""The settings of a client; the docstring below each field becomes docs/settings.md."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bridge.settings.rules import ClaimNames, FrozenModel
 from bridge.settings.urls import redirect_uri_fault
@@ -20,6 +17,51 @@ SCOPES = ("openid", "profile", "email", "groups", "eduperson", "offline_access")
 DEFAULT_SCOPES = ("openid", "profile", "email", "groups")
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")  # RFC 6749 §3.3
+
+
+def _add_prefix(secret_hash: str) -> str:
+    return f"sha256:{secret_hash.removeprefix('sha256:')}"
+
+
+def _check_redirect_uris(uris: tuple[str, ...]) -> tuple[str, ...]:
+    for uri in uris:
+        if fault := redirect_uri_fault(uri):
+            raise ValueError(f"{re.sub(r'//[^/@]*@', '//…@', uri)!r} {fault}")
+    return uris
+
+
+def _check_logout_uri(uri: str) -> str:
+    # Plain http is allowed (Back-Channel Logout §2.2), because the traffic often stays on one machine.
+    if fault := redirect_uri_fault(re.sub(r"^http:", "https:", uri)):
+        raise ValueError(f"{uri!r} {fault}")
+    return uri
+
+
+def _check_allowed_attributes(rules: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    if empty := [name for name, values in rules.items() if not values or not name.strip()]:
+        named = ", ".join(empty).strip(" ,") or "a nameless attribute"
+        raise ValueError(f"{named}: the list of allowed values is empty, so every login would be denied")
+    return rules
+
+
+def _check_grant_types(names: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := [name for name in names if name not in GRANT_TYPES]:
+        raise ValueError(f"{', '.join(unknown)}: unknown grant type (known: {', '.join(GRANT_TYPES)})")
+    return names
+
+
+def _check_scopes(names: tuple[str, ...]) -> tuple[str, ...]:
+    if wrong := [name for name in names if not SCOPE_TOKEN.fullmatch(name)]:
+        raise ValueError(f"{', '.join(wrong)}: a scope must not have spaces, quotes or backslashes")
+    return names
+
+
+SecretHash = Annotated[str, Field(pattern=r"^(?:sha256:)?[0-9a-f]{64}$"), AfterValidator(_add_prefix)]
+RedirectUris = Annotated[tuple[str, ...], AfterValidator(_check_redirect_uris)]
+LogoutUri = Annotated[str, AfterValidator(_check_logout_uri)]
+AllowedAttributes = Annotated[Mapping[str, tuple[str, ...]], AfterValidator(_check_allowed_attributes)]
+GrantTypes = Annotated[tuple[str, ...], AfterValidator(_check_grant_types)]
+Scopes = Annotated[tuple[str, ...], AfterValidator(_check_scopes)]
 
 
 class ClientSettings(FrozenModel):
@@ -33,20 +75,20 @@ class ClientSettings(FrozenModel):
     """The client secret. A client without any of the three secret settings is public and must use PKCE."""
     client_secret_file: Path | None = None
     """File that holds the client secret."""
-    client_secret_hash: str | None = Field(default=None, pattern=r"^(?:sha256:)?[0-9a-f]{64}$")
+    client_secret_hash: SecretHash | None = None
     """Hexadecimal SHA-256 of the client secret, as `passerelle clients hash` prints it."""
-    former_secret_hash: str | None = Field(default=None, pattern=r"^(?:sha256:)?[0-9a-f]{64}$")
+    former_secret_hash: SecretHash | None = None
     """Hash of the previous secret, which stays valid during a rotation."""
-    redirect_uris: tuple[str, ...] = ()
+    redirect_uris: RedirectUris = ()
     """Allowed redirect URIs, compared exactly. A loopback URI without a port allows any port."""
-    post_logout_redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: RedirectUris = ()
     """Allowed redirect URIs after logout, compared exactly."""
-    backchannel_logout_uri: str | None = None
+    backchannel_logout_uri: LogoutUri | None = None
     """Receives back-channel logout tokens. Certificates are verified against the system's authorities, or those of
     `SSL_CERT_FILE` in the environment."""
-    scopes: tuple[str, ...] = DEFAULT_SCOPES
+    scopes: Scopes = DEFAULT_SCOPES
     """Allowed scopes; all of them are granted if a request names none."""
-    grant_types: tuple[str, ...] = ("authorization_code",)
+    grant_types: GrantTypes = ("authorization_code",)
     """Allowed grant types: authorization_code, refresh_token, client_credentials."""
     require_pkce: bool = True
     """Whether PKCE is required. Only a client with a secret can set this to `false`."""
@@ -54,7 +96,7 @@ class ClientSettings(FrozenModel):
     """Whether users are asked for consent."""
     allowed_groups: tuple[str, ...] = ()
     """Groups whose members may log in, compared whole; by default all users may."""
-    allowed_attributes: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    allowed_attributes: AllowedAttributes = Field(default_factory=dict)
     """Maps attributes to allowed values, compared whole. A user needs one of the values of every attribute."""
     claims: ClaimNames = ()
     """Claims in addition to those of the scopes, in ID tokens and userinfo responses."""
@@ -72,49 +114,6 @@ class ClientSettings(FrozenModel):
     """Host shared by pairwise subjects; by default the host of the first redirect URI."""
     id_token_signed_response_alg: Literal["RS256", "ES256"] = "RS256"  # noqa: S105  no password: an algorithm
     """Signature algorithm of ID tokens and logout tokens."""
-
-    @field_validator("client_secret_hash", "former_secret_hash")
-    @classmethod
-    def _add_prefix(cls, secret_hash: str | None) -> str | None:
-        return None if secret_hash is None else f"sha256:{secret_hash.removeprefix('sha256:')}"
-
-    @field_validator("redirect_uris", "post_logout_redirect_uris")
-    @classmethod
-    def _check_redirect_uris(cls, uris: tuple[str, ...]) -> tuple[str, ...]:
-        for uri in uris:
-            if fault := redirect_uri_fault(uri):
-                raise ValueError(f"{re.sub(r'//[^/@]*@', '//…@', uri)!r} {fault}")
-        return uris
-
-    @field_validator("backchannel_logout_uri")
-    @classmethod
-    def _check_backchannel_logout_uri(cls, uri: str | None) -> str | None:
-        # Plain http is allowed (Back-Channel Logout §2.2), because the traffic often stays on one machine.
-        if uri is not None and (fault := redirect_uri_fault(re.sub(r"^http:", "https:", uri))):
-            raise ValueError(f"{uri!r} {fault}")
-        return uri
-
-    @field_validator("allowed_attributes")
-    @classmethod
-    def _check_allowed_attributes(cls, rules: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
-        if empty := [name for name, values in rules.items() if not values or not name.strip()]:
-            named = ", ".join(empty).strip(" ,") or "a nameless attribute"
-            raise ValueError(f"{named}: the list of allowed values is empty, so every login would be denied")
-        return rules
-
-    @field_validator("grant_types")
-    @classmethod
-    def _check_grant_types(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := [name for name in names if name not in GRANT_TYPES]:
-            raise ValueError(f"{', '.join(unknown)}: unknown grant type (known: {', '.join(GRANT_TYPES)})")
-        return names
-
-    @field_validator("scopes")
-    @classmethod
-    def _check_scopes(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if wrong := [name for name in names if not SCOPE_TOKEN.fullmatch(name)]:
-            raise ValueError(f"{', '.join(wrong)}: a scope must not have spaces, quotes or backslashes")
-        return names
 
     @model_validator(mode="after")
     def _check_together(self) -> ClientSettings:

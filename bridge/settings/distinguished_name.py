@@ -18,27 +18,14 @@ _COMMON_NAME = frozenset({"cn", "commonname", "2.5.4.3"})
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """A `type=value` pair."""
-
-    type: str
-    value: str
-
-    def key(self) -> tuple[str, str]:
-        """Return a key for comparison, which ignores case and repeated spaces as directories do."""
-        name = self.type.lower()
-        return "cn" if name in _COMMON_NAME else name, " ".join(self.value.casefold().split())
-
-
-@dataclass(frozen=True, slots=True)
 class DistinguishedName:
-    """A distinguished name, most specific part first."""
+    """A distinguished name, most specific part first. Each part is a tuple of (type, value) pairs."""
 
-    parts: tuple[tuple[Pair, ...], ...]
+    parts: tuple[tuple[tuple[str, str], ...], ...]
 
     def key(self) -> tuple[frozenset[tuple[str, str]], ...]:
-        """Return a key that is equal for names that a directory considers equal."""
-        return tuple(frozenset(pair.key() for pair in part) for part in self.parts)
+        """Return a key that is equal for names that a directory considers equal, ignoring case and repeated spaces."""
+        return tuple(frozenset((_type(name), _folded(value)) for name, value in part) for part in self.parts)
 
     def is_directly_below(self, base: DistinguishedName) -> bool:
         """Return whether this name is an immediate child of a base."""
@@ -47,20 +34,20 @@ class DistinguishedName:
     @property
     def common_name(self) -> str | None:
         """The cn, if the first part has no other attribute."""
-        first = self.parts[0]
-        return first[0].value if len(first) == 1 and first[0].key()[0] == "cn" else None
+        (name, value), *others = self.parts[0]
+        return value if not others and _type(name) == "cn" else None
 
 
 def parse_distinguished_name(text: str) -> DistinguishedName:
     """Parse a distinguished name, or raise ValueError."""
-    parts: list[tuple[Pair, ...]] = []
-    pairs: list[Pair] = []
+    parts: list[tuple[tuple[str, str], ...]] = []
+    pairs: list[tuple[str, str]] = []
     at, separator = 0, ","
     while separator:
         found = _PAIR.match(text, at)
         if found is None:
             raise ValueError("is not a distinguished name like cn=staff,ou=groups,dc=example,dc=org")
-        pairs.append(Pair(found[1], _value(found[2])))
+        pairs.append((found[1], _value(found[2])))
         at = found.end()
         separator = text[at : at + 1]
         if separator not in ("", ",", "+"):
@@ -70,6 +57,14 @@ def parse_distinguished_name(text: str) -> DistinguishedName:
             pairs = []
         at += 1
     return DistinguishedName(tuple(parts))
+
+
+def _type(name: str) -> str:
+    return "cn" if name.lower() in _COMMON_NAME else name.lower()
+
+
+def _folded(value: str) -> str:
+    return " ".join(value.casefold().split())
 
 
 def _value(raw: str) -> str:

@@ -1,7 +1,4 @@
-"""The settings of the bridge: names, types, defaults and validation.
-
-The docstring below each field is its documentation in docs/settings.md.
-"""
+"""The settings of the bridge; the docstring below each field becomes docs/settings.md."""
 
 from __future__ import annotations
 

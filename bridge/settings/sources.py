@@ -17,7 +17,6 @@ from bridge.settings.config_files import (
     CONFIG_NAME,
     config_file_in_use,
     describe_read_error,
-    find_config_file,
     insecure_file_error,
 )
 from bridge.settings.model import Settings
@@ -48,7 +47,12 @@ def load(environ: Mapping[str, str], files: Sequence[Path] = ()) -> Settings:
         ConfigurationError: With every fault found, each with the setting and the remedy.
     """
     faults: list[str] = []
-    values = dict(_from_toml(_settings_file(environ, files, faults), faults))
+    file = config_file_in_use(environ, files)
+    if file and not environ.get(CONFIG_NAME) and (insecure := insecure_file_error(Path(file))):
+        faults.append(f"{CONFIG_NAME}: {insecure}")
+        values = {}
+    else:
+        values = dict(_from_toml(file, faults))
     given = dict(_from_environment(environ, faults))
     _read_secret_files(values, given, faults)
     for name, value in given.items():
@@ -60,18 +64,13 @@ def load(environ: Mapping[str, str], files: Sequence[Path] = ()) -> Settings:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         faults.extend(_describe_fault(fault) for fault in found)
-        if any(fault["type"] == "missing" for fault in found):
-            faults[:0] = _missing_file_fault(environ, files)  # the cause first
+        if files and file is None and any(fault["type"] == "missing" for fault in found):
+            searched = " and ".join(map(str, files))
+            cause = f"No settings file found (looked in {searched}). Run `passerelle init` or set {CONFIG_NAME}."
+            faults.insert(0, cause)
     if faults or settings is None:
         raise ConfigurationError(faults)
     return settings
-
-
-def _missing_file_fault(environ: Mapping[str, str], files: Sequence[Path]) -> Iterator[str]:
-    """Report a missing settings file, because it explains the missing settings."""
-    if files and not environ.get(CONFIG_NAME) and find_config_file(files) is None:
-        searched = " and ".join(map(str, files))
-        yield f"No settings file found (looked in {searched}). Run `passerelle init` or set {CONFIG_NAME}."
 
 
 def files_with_secrets(environ: Mapping[str, str], files: Sequence[Path]) -> tuple[Path, ...]:
@@ -96,18 +95,6 @@ def setting_fault(name: str, value: Any) -> str | None:
     except ValidationError as error:
         return _describe_fault(error.errors(include_url=False, include_input=False)[0])
     return None
-
-
-def _settings_file(environ: Mapping[str, str], files: Sequence[Path], faults: list[str]) -> str | None:
-    if named := environ.get(CONFIG_NAME):
-        return named
-    found = find_config_file(files)
-    if found is None:
-        return None
-    if fault := insecure_file_error(found):
-        faults.append(f"{CONFIG_NAME}: {fault}")
-        return None
-    return str(found)
 
 
 def _read_secret_files(values: dict[str, Any], given: Mapping[str, Any], faults: list[str]) -> None:

@@ -40,14 +40,9 @@ RecordT = TypeVar("RecordT")
 
 
 def open_engine(url: str, *, read_only: bool = False) -> Engine:
-    """Return an engine for a database URL, not connected yet.
+    """Return an engine for an `sqlite:` or `postgresql:` URL, not connected yet.
 
-    Args:
-        url: An `sqlite:` or `postgresql:` URL.
-        read_only: Leave the journal mode of an SQLite file as it is.
-
-    Raises:
-        ConfigurationError: The URL is malformed.
+    `read_only` leaves the journal mode of an SQLite file as it is. A malformed URL raises ConfigurationError.
     """
     if url.startswith("sqlite:"):
         engine = create_engine(_parsed(url), pool_size=POOL_SIZE, hide_parameters=True)
@@ -66,11 +61,7 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
 
 
 def is_absent(engine: Engine) -> bool:
-    """Return whether the URL names an SQLite file that does not exist yet.
-
-    Raises:
-        OperationalError: The file cannot be created either.
-    """
+    """Return whether this SQLite file does not exist yet; raise OperationalError if it cannot be created either."""
     if engine.dialect.name != "sqlite" or not (name := engine.url.database) or name.startswith("file:"):
         return False
     file = Path(name)

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Update, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    ScalarSelect,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from bridge.identity import Identity
@@ -27,6 +40,12 @@ def revoke_where(*conditions: ColumnElement[bool]) -> Update:
     )
 
 
+def _latest_expiry(table: Table, ended_at: str) -> ScalarSelect[int]:
+    """Return the last expiry of a grant's valid tokens."""
+    valid = (table.c.grant_id == grants.c.grant_id, table.c.expires_at > NOW, table.c[ended_at].is_(None))
+    return select(func.max(table.c.expires_at)).where(*valid).scalar_subquery()
+
+
 _OF_CLIENT = grants.c.client_id == bindparam("of_client")
 REVOKE_GRANT = update(grants).where(grants.c.grant_id == GRANT_ID, grants.c.revoked_at.is_(None)).values(revoked_at=NOW)
 REVOKE_ACCESS = (
@@ -38,44 +57,22 @@ REVOKE_ACCESS = (
     )
     .values(revoked_at=NOW)
 )
+_GRANT_OF_REFRESH = select(refresh_tokens.c.grant_id).where(refresh_tokens.c.token_hash == HASH).scalar_subquery()
 REVOKE_BY_REFRESH = (
     update(grants)
-    .where(
-        grants.c.grant_id
-        == select(refresh_tokens.c.grant_id).where(refresh_tokens.c.token_hash == HASH).scalar_subquery(),
-        grants.c.revoked_at.is_(None),
-        _OF_CLIENT,
-    )
+    .where(grants.c.grant_id == _GRANT_OF_REFRESH, grants.c.revoked_at.is_(None), _OF_CLIENT)
     .values(revoked_at=NOW)
 )
 REVOKE_OF_CLIENT = revoke_where(_OF_CLIENT)
 REVOKE_OF_CLIENT_AND_SUBJECT = revoke_where(_OF_CLIENT, grants.c.subject == bindparam("of_subject"))
 REVOKE_OF_SUBJECT = revoke_where(grants.c.subject == bindparam("of_subject"))
-_LATEST_ACCESS = (
-    select(func.max(access_tokens.c.expires_at))
-    .where(
-        access_tokens.c.grant_id == grants.c.grant_id,
-        access_tokens.c.expires_at > NOW,
-        access_tokens.c.revoked_at.is_(None),
-    )
-    .scalar_subquery()
-)
-_LATEST_REFRESH = (
-    select(func.max(refresh_tokens.c.expires_at))
-    .where(
-        refresh_tokens.c.grant_id == grants.c.grant_id,
-        refresh_tokens.c.expires_at > NOW,
-        refresh_tokens.c.rotated_at.is_(None),
-    )
-    .scalar_subquery()
-)
 ACCESS_OF_SUBJECT = (
     select(
         grants.c.client_id,
         grants.c.scope,
         grants.c.created_at,
-        _LATEST_ACCESS.label("access_until"),
-        _LATEST_REFRESH.label("refresh_until"),
+        _latest_expiry(access_tokens, "revoked_at").label("access_until"),
+        _latest_expiry(refresh_tokens, "rotated_at").label("refresh_until"),
     )
     .where(grants.c.subject == bindparam("of_subject"), grants.c.revoked_at.is_(None))
     .order_by(grants.c.client_id, grants.c.created_at)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
+from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, exists, insert, select, update
 
 from bridge.identity import Identity
 from bridge.store.database import NOW, columns_of, read_record, values_of
@@ -41,39 +41,29 @@ ROTATE = (
     .values(rotated_at=NOW)
     .returning(refresh_tokens.c.grant_id)
 )
-SET_SUCCESSOR = (
-    update(refresh_tokens).where(refresh_tokens.c.token_hash == HASH).values(successor_hash=bindparam("next"))
-)
+_OF_HASH = refresh_tokens.c.token_hash == HASH
+SET_SUCCESSOR = update(refresh_tokens).where(_OF_HASH).values(successor_hash=bindparam("next"))
 # Locked: concurrent repetitions check one by one whether their access token is stored.
 FIND_ROTATION = (
     select(refresh_tokens.c.grant_id, refresh_tokens.c.rotated_at, refresh_tokens.c.successor_hash)
-    .where(refresh_tokens.c.token_hash == HASH)
+    .where(_OF_HASH)
     .with_for_update()
 )
-IS_UNUSED = select(refresh_tokens.c.token_hash).where(
-    refresh_tokens.c.token_hash == HASH, refresh_tokens.c.rotated_at.is_(None)
-)
+IS_UNUSED = select(refresh_tokens.c.token_hash).where(_OF_HASH, refresh_tokens.c.rotated_at.is_(None))
 HAS_ACCESS_TOKEN = select(access_tokens.c.token_hash).where(access_tokens.c.token_hash == HASH)
-FIND_ACCESS = (
-    select(*_ACCESS, *_GRANT)
-    .join_from(access_tokens, grants)
-    .where(
-        access_tokens.c.token_hash == HASH,
-        access_tokens.c.revoked_at.is_(None),
-        access_tokens.c.expires_at > NOW,
-        grants.c.revoked_at.is_(None),
+
+
+def _find_valid(table: Table, columns: list[Column[Any]], ended_at: str) -> Select[Any]:
+    return (
+        select(*columns, *_GRANT)
+        .join_from(table, grants)
+        .where(table.c.token_hash == HASH, table.c[ended_at].is_(None), table.c.expires_at > NOW)
+        .where(grants.c.revoked_at.is_(None))
     )
-)
-FIND_REFRESH = (
-    select(*_REFRESH, *_GRANT)
-    .join_from(refresh_tokens, grants)
-    .where(
-        refresh_tokens.c.token_hash == HASH,
-        refresh_tokens.c.rotated_at.is_(None),
-        refresh_tokens.c.expires_at > NOW,
-        grants.c.revoked_at.is_(None),
-    )
-)
+
+
+FIND_ACCESS = _find_valid(access_tokens, _ACCESS, "revoked_at")
+FIND_REFRESH = _find_valid(refresh_tokens, _REFRESH, "rotated_at")
 
 
 class Grants(GrantRevocation):

@@ -13,48 +13,31 @@ from bridge.store.records import AlreadyConsumed, Consumed, ExpiredLogin, Pendin
 from bridge.store.schema import pending_logins, session_tickets
 
 _LOGIN = columns_of(pending_logins, PendingLogin)
-_TICKET_IS_NEW = ~exists().where(session_tickets.c.ticket_hash == bindparam("ticket"))
+_OF_BROWSER = pending_logins.c.browser_hash == bindparam("browser")
+_CAN_BE_CONSUMED = (
+    _OF_BROWSER,
+    pending_logins.c.ticket_hash.is_(None),
+    pending_logins.c.expires_at > NOW,
+    # Checked against the sessions too: a consumed login is purged long before the session of its ticket.
+    ~exists().where(session_tickets.c.ticket_hash == bindparam("ticket")),
+)
+_CONSUME = update(pending_logins).values(ticket_hash=bindparam("ticket")).returning(*_LOGIN)
 
 SAVE_LOGIN = insert(pending_logins)
-CONSUME_LOGIN = (
-    update(pending_logins)
-    .where(
-        pending_logins.c.state_hash == bindparam("state"),
-        pending_logins.c.browser_hash == bindparam("browser"),
-        pending_logins.c.ticket_hash.is_(None),
-        pending_logins.c.expires_at > NOW,
-        # Checked against the sessions too: a consumed login is purged long before the session of its ticket.
-        _TICKET_IS_NEW,
-    )
-    .values(ticket_hash=bindparam("ticket"))
-    .returning(*_LOGIN)
-)
+CONSUME_LOGIN = _CONSUME.where(pending_logins.c.state_hash == bindparam("state"), *_CAN_BE_CONSUMED)
 # For a CAS server that accepts one service URL only, so that the URL cannot name the login.
 _NEWEST_LOGIN = (
     select(pending_logins.c.state_hash)
-    .where(
-        pending_logins.c.browser_hash == bindparam("browser"),
-        pending_logins.c.ticket_hash.is_(None),
-        pending_logins.c.expires_at > NOW,
-        pending_logins.c.gateway.in_(bindparam("gateways", expanding=True)),
-        _TICKET_IS_NEW,
-    )
+    .where(*_CAN_BE_CONSUMED, pending_logins.c.gateway.in_(bindparam("gateways", expanding=True)))
     .order_by(pending_logins.c.expires_at.desc(), pending_logins.c.state_hash)
     .limit(1)
     .with_for_update(skip_locked=True)
     .cte("newest")
 )
-CONSUME_NEWEST_LOGIN = (
-    update(pending_logins)
-    .where(pending_logins.c.state_hash.in_(select(_NEWEST_LOGIN.c.state_hash)))
-    .values(ticket_hash=bindparam("ticket"))
-    .returning(*_LOGIN)
-)
-FIND_LOGIN_BY_TICKET = select(*_LOGIN).where(
-    pending_logins.c.ticket_hash == bindparam("ticket"), pending_logins.c.browser_hash == bindparam("browser")
-)
+CONSUME_NEWEST_LOGIN = _CONSUME.where(pending_logins.c.state_hash.in_(select(_NEWEST_LOGIN.c.state_hash)))
+FIND_LOGIN_BY_TICKET = select(*_LOGIN).where(pending_logins.c.ticket_hash == bindparam("ticket"), _OF_BROWSER)
 FIND_LOGIN = select(*_LOGIN, pending_logins.c.ticket_hash).where(
-    pending_logins.c.state_hash == bindparam("state"), pending_logins.c.browser_hash == bindparam("browser")
+    pending_logins.c.state_hash == bindparam("state"), _OF_BROWSER
 )
 
 

@@ -1,7 +1,4 @@
-"""Stored records, and results of operations that only one of several callers can win.
-
-Times are Unix seconds; a `…_hash` is a `fingerprint`.
-"""
+"""Stored records, and results of operations. Times are Unix seconds; a `…_hash` is a `fingerprint`."""
 
 from __future__ import annotations
 

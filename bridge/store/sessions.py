@@ -31,43 +31,31 @@ LogoutUri = Callable[[str], str | None]
 """Returns the back-channel logout URI of a client_id, if it has one."""
 
 _SESSION = columns_of(sessions, Session)
+_OF_SID, _NOT_ENDED = sessions.c.sid == bindparam("of_sid"), sessions.c.ended_at.is_(None)
+_OF_COOKIE = sessions.c.cookie_hash == bindparam("cookie")
+_TICKET: BindParameter[str] = bindparam("ticket")
 
-SAVE_SESSION = insert(sessions)
-SAVE_TICKET = insert(session_tickets)
+SAVE_SESSION, SAVE_TICKET = insert(sessions), insert(session_tickets)
 _RENEWED = ("cookie_hash", "identity", "auth_time", "expires_at", "browser_hash")
 RENEW_SESSION = (
-    update(sessions)
-    .where(sessions.c.sid == bindparam("of_sid"), sessions.c.ended_at.is_(None))
-    .values({name: bindparam(f"new_{name}") for name in _RENEWED})
+    update(sessions).where(_OF_SID, _NOT_ENDED).values({name: bindparam(f"new_{name}") for name in _RENEWED})
 )
-_ACTIVE = (sessions.c.ended_at.is_(None), sessions.c.expires_at > NOW)
-FIND_SESSION = select(*_SESSION).where(sessions.c.cookie_hash == bindparam("cookie"), *_ACTIVE)
+_ACTIVE = select(*_SESSION).where(_NOT_ENDED, sessions.c.expires_at > NOW)
+FIND_SESSION, FIND_BY_SID = _ACTIVE.where(_OF_COOKIE), _ACTIVE.where(_OF_SID)
 HAS_ENDED = select(sessions.c.sid).where(
-    sessions.c.cookie_hash == bindparam("cookie"), sessions.c.ended_at.is_not(None), sessions.c.ended_by_cas.is_(False)
+    _OF_COOKIE, sessions.c.ended_at.is_not(None), sessions.c.ended_by_cas.is_(False)
 )
-FIND_BY_SID = select(*_SESSION).where(sessions.c.sid == bindparam("of_sid"), *_ACTIVE)
 NEWEST_SESSIONS = select(*_SESSION).order_by(sessions.c.created_at.desc()).limit(bindparam("count"))
-ACTIVE_SESSIONS = select(*_SESSION).where(*_ACTIVE).order_by(sessions.c.created_at.desc())
-ACTIVE_SESSIONS_OF_SUBJECT = (
-    select(*_SESSION)
-    .where(sessions.c.subject == bindparam("of_subject"), *_ACTIVE)
-    .order_by(sessions.c.created_at.desc())
-)
+ACTIVE_SESSIONS = _ACTIVE.order_by(sessions.c.created_at.desc())
+ACTIVE_SESSIONS_OF_SUBJECT = ACTIVE_SESSIONS.where(sessions.c.subject == bindparam("of_subject"))
+_UPDATE_LOGIN = update(pending_logins).where(pending_logins.c.ticket_hash == _TICKET)
 # Locks the login of a ticket, so that beginning its session and ending it by CAS wait for each other.
-LOCK_LOGIN_OF_TICKET = (
-    update(pending_logins)
-    .where(pending_logins.c.ticket_hash == bindparam("ticket"))
-    .values(ended_at=pending_logins.c.ended_at)
-    .returning(pending_logins.c.ended_at)
-)
-END_LOGIN_OF_TICKET = (
-    update(pending_logins).where(pending_logins.c.ticket_hash == bindparam("ticket")).values(ended_at=bindparam("at"))
-)
+LOCK_LOGIN_OF_TICKET = _UPDATE_LOGIN.values(ended_at=pending_logins.c.ended_at).returning(pending_logins.c.ended_at)
+END_LOGIN_OF_TICKET = _UPDATE_LOGIN.values(ended_at=bindparam("at"))
 # The sessions of a ticket: the one it began or renewed, and the user's others in the same browser, whose tickets CAS
 # may not know. Before its own session is stored, all active sessions of the browser. Ended and expired sessions are
 # included, because grants may outlive them.
 _NAMED, _OTHER = sessions.alias("named"), sessions.alias("other")
-_TICKET: BindParameter[str] = bindparam("ticket")
 _OF_TICKET = union(
     select(session_tickets.c.sid).where(session_tickets.c.ticket_hash == _TICKET),
     select(_OTHER.c.sid)
@@ -99,25 +87,15 @@ HAS_ACTIVE_GRANTS_OR_SESSIONS = union_all(
         )
     ),
 ).limit(1)
-END_SESSION = (
-    update(sessions)
-    .where(sessions.c.sid == bindparam("of_sid"), sessions.c.ended_at.is_(None))
-    .values(ended_at=NOW, ended_by_cas=bindparam("by_cas"))
-    .returning(sessions.c.sid)
-)
-MARK_ENDED_BY_CAS = (
-    update(sessions)
-    .where(sessions.c.sid == bindparam("of_sid"), sessions.c.ended_by_cas.is_(False))
-    .values(ended_by_cas=True)
-)
+END_SESSION = update(sessions).where(_OF_SID, _NOT_ENDED).values(ended_at=NOW, ended_by_cas=bindparam("by_cas"))
+MARK_ENDED_BY_CAS = update(sessions).where(_OF_SID, sessions.c.ended_by_cas.is_(False)).values(ended_by_cas=True)
 LAST_ENDED_BY_CAS = select(func.max(sessions.c.ended_at)).where(sessions.c.ended_by_cas)
+_GRANTED_IN = grants.c.sid == bindparam("of_sid")
 CLIENTS_OF_SESSION = (
-    select(grants.c.client_id, grants.c.subject)
-    .where(grants.c.sid == bindparam("of_sid"), grants.c.subject.is_not(None))
-    .distinct()
+    select(grants.c.client_id, grants.c.subject).where(_GRANTED_IN, grants.c.subject.is_not(None)).distinct()
 )
-REVOKE_GRANTS_OF_SESSION = revoke_where(grants.c.sid == bindparam("of_sid"))
-REVOKE_ONLINE_GRANTS_OF_SESSION = revoke_where(grants.c.sid == bindparam("of_sid"), grants.c.offline.is_(False))
+REVOKE_GRANTS_OF_SESSION = revoke_where(_GRANTED_IN)
+REVOKE_ONLINE_GRANTS_OF_SESSION = revoke_where(_GRANTED_IN, grants.c.offline.is_(False))
 
 
 class Sessions(SqlRepository):
@@ -217,10 +195,8 @@ class Sessions(SqlRepository):
             The `sid` of each session that ended now.
         """
         # Checked without a lock, because unauthenticated clients can send any ticket.
-        if (
-            self._one(HAS_ACTIVE_GRANTS_OR_SESSIONS, {"ticket": ticket_hash, "include_offline": include_offline})
-            is None
-        ):
+        values = {"ticket": ticket_hash, "include_offline": include_offline}
+        if self._one(HAS_ACTIVE_GRANTS_OR_SESSIONS, values) is None:
             return ()
         revoke = REVOKE_GRANTS_OF_SESSION if include_offline else REVOKE_ONLINE_GRANTS_OF_SESSION
         ended = []
@@ -241,16 +217,10 @@ def _is_ended_by_cas(connection: Connection, ticket_hash: str) -> bool:
 
 
 def _end(
-    connection: Connection,
-    sid: str,
-    now: int,
-    logout_uri: LogoutUri,
-    revoke: Update,
-    *,
-    by_cas: bool = False,
+    connection: Connection, sid: str, now: int, logout_uri: LogoutUri, revoke: Update, *, by_cas: bool = False
 ) -> Sequence[tuple[str, str]] | None:
     """Return the (client_id, subject) of each client with a grant, or None if the session had ended before."""
-    if connection.execute(END_SESSION, {"of_sid": sid, "now": now, "by_cas": by_cas}).one_or_none() is None:
+    if connection.execute(END_SESSION, {"of_sid": sid, "now": now, "by_cas": by_cas}).rowcount == 0:
         return None
     clients = connection.execute(CLIENTS_OF_SESSION, {"of_sid": sid}).all()
     connection.execute(revoke, {"of_sid": sid, "now": now})

@@ -10,7 +10,6 @@ from typing import Literal
 
 from sqlalchemy import Engine, func, select
 
-from bridge.errors import ConfigurationError
 from bridge.store.clients import Clients
 from bridge.store.database import NOW, is_absent, open_engine
 from bridge.store.deliveries import Deliveries
@@ -36,33 +35,17 @@ class Store:
     """Everything that must survive a restart."""
 
     def __init__(self, url: str) -> None:
-        """Connect, and migrate the database.
-
-        Raises:
-            ConfigurationError: The database cannot be reached or written, or is newer than this version.
-        """
+        """Connect, and migrate the database; raise ConfigurationError if it cannot be used."""
         engine = open_engine(url)
-        try:
-            migrate(engine)
-        except ConfigurationError:
-            engine.dispose()
-            raise
+        migrate(engine)
         self._use(engine)
 
     @classmethod
     def open_existing(cls, url: str) -> Store | NotReady:
-        """Open a database without creating or migrating it.
-
-        Raises:
-            ConfigurationError: `Store(url)` could not use the database.
-        """
+        """Open a database without changes; raise ConfigurationError if `Store(url)` could not use it."""
         engine = open_engine(url, read_only=True)
-        try:
-            with as_config_error(engine):
-                state = "absent" if is_absent(engine) else schema_state(engine)
-        except ConfigurationError:
-            engine.dispose()
-            raise
+        with as_config_error(engine):
+            state = "absent" if is_absent(engine) else schema_state(engine)
         if state != "current":
             engine.dispose()
             return state
@@ -72,12 +55,8 @@ class Store:
 
     def _use(self, engine: Engine) -> None:
         self._engine = engine
-        self.pending_logins = PendingLogins(self._engine)
-        self.sessions = Sessions(self._engine)
-        self.grants = Grants(self._engine)
-        self.keys = Keys(self._engine)
-        self.clients = Clients(self._engine)
-        self.deliveries = Deliveries(self._engine)
+        self.pending_logins, self.sessions, self.grants = PendingLogins(engine), Sessions(engine), Grants(engine)
+        self.keys, self.clients, self.deliveries = Keys(engine), Clients(engine), Deliveries(engine)
 
     def purge(self, *, now: int) -> Mapping[str, int]:
         """Delete rows that expired some minutes ago; return their number by table."""

@@ -41,12 +41,7 @@ _YES = re.compile(r"yes\r?\n([^\r\n]*)\r?\n((?:[^\r\n=]+=[^\r\n]*\r?\n)*)(?:\r?\
 
 
 def parse_validation(body: bytes, *, service: str, now: float) -> ValidatedTicket:
-    """Parse a validation response.
-
-    Args:
-        body: The response body.
-        service: The service URL of the request; a SAML response must name it.
-        now: Current time in Unix seconds; a SAML response must be valid then.
+    """Parse a validation response; SAML must name `service`, and be valid `now` (Unix seconds).
 
     Raises:
         TicketRejected: If CAS does not know the ticket.

@@ -108,18 +108,12 @@ def _user(assertion: Element) -> str:
 
 
 def _named_values(assertion: Element) -> Iterator[tuple[str, str]]:
-    for statement in assertion:
-        if statement.tag == _STATEMENTS[1]:
-            for attribute in statement:
-                if attribute.tag == f"{_ASSERTION}Attribute":
-                    yield from _values_of(attribute)
-
-
-def _values_of(attribute: Element) -> Iterator[tuple[str, str]]:
-    name = decode_name(attribute.get("AttributeName", "").strip())
-    for element in attribute:
-        if element.tag == f"{_ASSERTION}AttributeValue" and (text := text_of(element)) is not None:
-            yield name, text
+    for statement in (element for element in assertion if element.tag == _STATEMENTS[1]):
+        for attribute in (element for element in statement if element.tag == f"{_ASSERTION}Attribute"):
+            name = decode_name(attribute.get("AttributeName", "").strip())
+            for value in attribute:
+                if value.tag == f"{_ASSERTION}AttributeValue" and (text := text_of(value)) is not None:
+                    yield name, text
 
 
 def _only(parent: Element, tag: str) -> Element:

@@ -28,7 +28,8 @@ def parse_service_response(root: Element) -> ValidatedTicket:
     outcome = _only_outcome(root)
     if outcome.tag == _FAILURE:
         raise failure_error(outcome.get("code", "").strip(), "".join(outcome.itertext()))
-    _check_not_proxied(outcome)
+    if any(_local_name(child) == "proxies" and (len(child) or text_of(child)) for child in outcome):
+        raise proxied_login_error()
     return ValidatedTicket(user=_user(outcome), attributes=merge_attributes(_named_values(outcome)))
 
 
@@ -40,12 +41,6 @@ def _only_outcome(root: Element) -> Element:
     if len(outcomes) != 1 or outcomes[0] not in list(root):
         raise UpstreamMalformed(detail=f"{len(outcomes)} outcomes or a misplaced one, expected one")
     return outcomes[0]
-
-
-def _check_not_proxied(success: Element) -> None:
-    for child in success:
-        if _local_name(child) == "proxies" and (len(child) or text_of(child)):
-            raise proxied_login_error()
 
 
 def _user(success: Element) -> str:

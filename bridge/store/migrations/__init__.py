@@ -16,7 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.errors import ConfigurationError
@@ -39,17 +39,8 @@ _REMEDIES = {
 _one_at_a_time = threading.Lock()
 
 
-class ForeignTablesError(Exception):
-    """A table has one of our names but was not created by a migration."""
-
-
 def migrate(engine: Engine, folder: Path = FOLDER) -> None:
-    """Migrate the database to this version.
-
-    Raises:
-        ConfigurationError: The database cannot be reached or written, is newer than this version, or has tables of
-            another program.
-    """
+    """Migrate the database to this version; raise ConfigurationError if the database cannot be used."""
     with as_config_error(engine), _one_at_a_time, engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
         if current != ScriptDirectory(str(folder)).get_current_head():
@@ -59,11 +50,7 @@ def migrate(engine: Engine, folder: Path = FOLDER) -> None:
 
 
 def schema_state(engine: Engine, folder: Path = FOLDER) -> SchemaState:
-    """Compare the tables with this version's, without changing anything.
-
-    Raises:
-        ConfigurationError: As for `migrate`.
-    """
+    """Compare the tables with this version's without changes; raise ConfigurationError as `migrate` does."""
     with as_config_error(engine), engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
         scripts = ScriptDirectory(str(folder))
@@ -86,20 +73,19 @@ def _check_writable(connection: Connection) -> None:
 
 @contextmanager
 def as_config_error(engine: Engine) -> Iterator[None]:
-    """Raise Alembic's and SQLAlchemy's errors as a ConfigurationError that says what to do."""
+    """Raise Alembic's and SQLAlchemy's errors as a ConfigurationError that says what to do; close the engine then."""
     url = engine.url.render_as_string(hide_password=True)
     try:
         yield
+    except ConfigurationError:
+        engine.dispose()
+        raise
     except CommandError:
+        engine.dispose()
         fault = f"{url} was written by a newer version of Passerelle; install that version again, or restore a backup"
         raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"]) from None
-    except ForeignTablesError as error:
-        fault = (
-            f"{url} has a table {error} that no release of Passerelle created (it belongs to another program or to a "
-            "version before the first release); use an empty or new database"
-        )
-        raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"]) from None
     except SQLAlchemyError as error:
+        engine.dispose()
         reason = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
         remedy = "start it, or correct host, port, database, user and password"
         if engine.dialect.name == "sqlite":
@@ -107,32 +93,38 @@ def as_config_error(engine: Engine) -> Iterator[None]:
         raise ConfigurationError([f"PASSERELLE_DATABASE_URL: cannot use {url}: {reason}; {remedy}"]) from None
 
 
-def _run(connection: Connection, folder: Path) -> None:
+def alembic_config(connection: Connection, folder: Path) -> Config:
+    """Return the configuration of Alembic for one connection."""
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    if connection.dialect.name != "sqlite":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-        _upgrade(connection, config)
-        return
-    # Alembic changes an SQLite table by copying and dropping it, which would cascade to the rows that refer to it.
-    connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+    return config
+
+
+def _run(connection: Connection, folder: Path) -> None:
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
+        # Alembic changes an SQLite table by copying and dropping it, which would cascade to the rows that refer to it.
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
     try:
         # sqlite3 starts a transaction at the first INSERT only; this takes the write lock at once.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        _upgrade(connection, config)
+        lock = "BEGIN IMMEDIATE" if is_sqlite else f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"
+        connection.exec_driver_sql(lock)
+        _check_tables_are_ours(connection)
+        command.upgrade(alembic_config(connection, folder), "head")
+        connection.commit()
     finally:
         connection.rollback()
-        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
-
-
-def _upgrade(connection: Connection, config: Config) -> None:
-    _check_tables_are_ours(connection)
-    command.upgrade(config, "head")
-    connection.commit()
+        if is_sqlite:
+            connection.exec_driver_sql("PRAGMA foreign_keys = ON")
 
 
 def _check_tables_are_ours(connection: Connection) -> None:
     """Reject a database without a revision that has tables of our names."""
     if MigrationContext.configure(connection).get_current_revision() is None:
         for name in sorted(set(inspect(connection).get_table_names()) & set(metadata.tables)):
-            raise ForeignTablesError(name)
+            url = connection.engine.url.render_as_string(hide_password=True)
+            fault = (
+                f"{url} has a table {name} that no release of Passerelle created (it belongs to another program or to "
+                "a version before the first release); use an empty or new database"
+            )
+            raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"])

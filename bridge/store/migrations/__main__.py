@@ -8,15 +8,15 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import cast
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 
 from bridge.store.database import open_engine
-from bridge.store.migrations import FOLDER, migrate
+from bridge.store.migrations import FOLDER, alembic_config, migrate
 from bridge.store.schema import metadata
 
 
@@ -29,16 +29,13 @@ def write_migration(message: str, folder: Path = FOLDER) -> Path | None:
             with engine.connect() as connection:
                 if not compare_metadata(MigrationContext.configure(connection), metadata):
                     return None
-                config = Config(attributes={"connection": connection})
-                config.set_main_option("script_location", str(folder).replace("%", "%%"))
+                config = alembic_config(connection, folder)
                 config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
                 number = len(list(ScriptDirectory(str(folder)).walk_revisions())) + 1
                 written = command.revision(config, message, autogenerate=True, rev_id=f"{number:04}")
         finally:
             engine.dispose()
-    assert written is not None  # noqa: S101  only Alembic hooks return None
-    assert not isinstance(written, list)  # noqa: S101
-    return Path(written.path)
+    return Path(cast(Script, written).path)  # only Alembic hooks return anything else
 
 
 def main(arguments: list[str]) -> int:

@@ -38,7 +38,7 @@ def escaped(value: str) -> str:
 def test_distinguished_name_round_trip(cn: str, branch: list[str]) -> None:
     name = parse_distinguished_name(",".join([f"cn={escaped(cn)}", *(f"ou={escaped(part)}" for part in branch)]))
     assert name.common_name == cn
-    assert [part[0].value for part in name.parts[1:]] == branch
+    assert [part[0][1] for part in name.parts[1:]] == branch
 
 
 @given(CN)
