@@ -25,11 +25,7 @@ from bridge.proxy import Proxy, format_host, open_tunnel, seconds_left
 
 # `urlsplit` costs several times as much, for each ticket.
 _ORIGIN = re.compile(r"[A-Za-z]+://[^/?]*")
-_FORM_HEADERS = {
-    "Content-Type": "application/x-www-form-urlencoded",
-    "Connection": "close",
-    "User-Agent": "Passerelle",
-}
+_FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Connection": "close", "User-Agent": "Passerelle"}
 
 
 @dataclass(frozen=True, slots=True)

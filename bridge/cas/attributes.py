@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from bridge.cas.protocol import AUTHENTICATION_DATE, parse_unix_seconds
 from bridge.errors import IdentityIncomplete
@@ -47,7 +46,12 @@ def build_identity(user: str, attributes: Attributes, rules: ClaimRules) -> Iden
         groups=tuple(dict.fromkeys(_groups(found, rules))),
         acr=first("acr"),
         amr=tuple(claims.get("amr", ())),
-        claims={name: _claim_value(name, values) for name, values in claims.items() if name not in _IDENTITY_FIELDS},
+        # Every multi-valued claim is a list, even with one value, so that clients handle one type.
+        claims={
+            name: values if is_custom_claim(name) or CLAIM_SOURCES[name].is_list else values[0]
+            for name, values in claims.items()
+            if name not in _IDENTITY_FIELDS
+        },
         attributes={name: values for name, values in attributes.items() if canonical_name(name) not in _CREDENTIALS},
         auth_time=next(map(parse_unix_seconds, attributes.get(AUTHENTICATION_DATE, ())), None),
         is_new_login=_boolean(attributes.get("isFromNewLogin", ())),
@@ -69,11 +73,6 @@ def _fits(claim: str, value: str) -> bool:
     if claim in ("eduperson_affiliation", "eduperson_scoped_affiliation"):
         return ("@" in value) is (claim == "eduperson_scoped_affiliation")
     return True
-
-
-def _claim_value(claim: str, values: list[str]) -> Any:
-    """Return a list for every multi-valued claim, even with one value, so that clients handle one type."""
-    return values if is_custom_claim(claim) or CLAIM_SOURCES[claim].is_list else values[0]
 
 
 def _username(cased_user: str, found: Attributes, rules: ClaimRules) -> str:

@@ -53,7 +53,7 @@ class CasClient:
         read_timeout: float = READ_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Create a client without opening a connection.
+        """Create a client without opening a connection; raise ConfigurationError for an unusable URL or CA file.
 
         Args:
             endpoints: Endpoints of CAS, or its base URL.
@@ -62,9 +62,6 @@ class CasClient:
             connect_timeout: Seconds for resolving, connecting, the proxy and TLS together.
             read_timeout: Seconds for the request and the complete response together.
             clock: Returns Unix seconds, for the conditions of SAML responses.
-
-        Raises:
-            ConfigurationError: If the endpoint or the CA file cannot be used.
         """
         self._endpoints = CasEndpoints.from_base_url(endpoints) if isinstance(endpoints, str) else endpoints
         parts = urlsplit(self._endpoints.validate)

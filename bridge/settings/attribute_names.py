@@ -77,11 +77,7 @@ _SYNONYMS: Mapping[str, str] = {
     "assurance": "edupersonassurance",
     "orcid": "edupersonorcid",
 }
-_URN_PREFIXES = (
-    "urn:mace:dir:attribute-def:",
-    "urn:mace:terena.org:attribute-def:",
-    "urn:schac:attribute-def:",
-)
+_URN_PREFIXES = ("urn:mace:dir:attribute-def:", "urn:mace:terena.org:attribute-def:", "urn:schac:attribute-def:")
 _BY_OID = {oid: name.lower() for oid, name in _NAME_OF_OID.items()}
 
 

@@ -25,28 +25,21 @@ def default_config_files() -> tuple[Path, ...]:
     return tuple(files)
 
 
-def find_config_file(files: Sequence[Path]) -> Path | None:
-    """Return the first file that exists, readable or not.
+def config_file_in_use(environ: Mapping[str, str], files: Sequence[Path]) -> str | None:
+    """Return the file that `load` reads: the one in the environment, or the first that exists, readable or not.
 
     An inaccessible folder is skipped unless it is the last, because commands can run as another user in root's folder.
     """
+    if named := environ.get(CONFIG_NAME):
+        return named
     for file in files:
         try:
             file.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError:
-            if file != files[-1]:
+        except OSError as error:
+            if file != files[-1] or isinstance(error, (FileNotFoundError, NotADirectoryError)):
                 continue
-            return file  # reading it reports the error
-        return file
+        return str(file)  # reading it reports an error
     return None
-
-
-def config_file_in_use(environ: Mapping[str, str], files: Sequence[Path]) -> str | None:
-    """Return the file that `load` reads, or None."""
-    named = environ.get(CONFIG_NAME)
-    return named or (None if (found := find_config_file(files)) is None else str(found))
 
 
 def insecure_file_error(file: Path) -> str | None:

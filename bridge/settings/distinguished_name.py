@@ -25,7 +25,9 @@ class DistinguishedName:
 
     def key(self) -> tuple[frozenset[tuple[str, str]], ...]:
         """Return a key that is equal for names that a directory considers equal, ignoring case and repeated spaces."""
-        return tuple(frozenset((_type(name), _folded(value)) for name, value in part) for part in self.parts)
+        return tuple(
+            frozenset((_type(name), " ".join(value.casefold().split())) for name, value in part) for part in self.parts
+        )
 
     def is_directly_below(self, base: DistinguishedName) -> bool:
         """Return whether this name is an immediate child of a base."""
@@ -61,10 +63,6 @@ def parse_distinguished_name(text: str) -> DistinguishedName:
 
 def _type(name: str) -> str:
     return "cn" if name.lower() in _COMMON_NAME else name.lower()
-
-
-def _folded(value: str) -> str:
-    return " ".join(value.casefold().split())
 
 
 def _value(raw: str) -> str:

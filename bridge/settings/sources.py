@@ -13,12 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bridge.errors import ConfigurationError
-from bridge.settings.config_files import (
-    CONFIG_NAME,
-    config_file_in_use,
-    describe_read_error,
-    insecure_file_error,
-)
+from bridge.settings.config_files import CONFIG_NAME, config_file_in_use, describe_read_error, insecure_file_error
 from bridge.settings.model import Settings
 
 PREFIX = "PASSERELLE_"

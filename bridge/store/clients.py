@@ -48,13 +48,7 @@ class Clients(SqlRepository):
             return connection.execute(REMOVE_CLIENT, {"of_client": client_id}).rowcount > 0
 
     def change_all(
-        self,
-        put: Sequence[StoredClient],
-        remove: Collection[str],
-        *,
-        revoke: Collection[str],
-        seen: int,
-        now: int,
+        self, put: Sequence[StoredClient], remove: Collection[str], *, revoke: Collection[str], seen: int, now: int
     ) -> int | None:
         """Put and remove clients, and revoke the grants and consents of others, as one change.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import (
@@ -146,11 +147,8 @@ class GrantRevocation(SqlRepository):
         """Add a scope to a user's consent for a client."""
         values = {"of_client": client_id, "of_subject": subject, "now": now}
         while True:
-            try:
-                self._add_consent(values, scope)
-            except IntegrityError:
-                continue  # the user consented in another tab at the same time
-            return
+            with suppress(IntegrityError):  # the user consented in another tab at the same time
+                return self._add_consent(values, scope)
 
     def _add_consent(self, values: dict[str, Any], scope: str) -> None:
         with self._engine.begin() as connection:

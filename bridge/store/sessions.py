@@ -163,10 +163,8 @@ class Sessions(SqlRepository):
     ) -> Sequence[tuple[str, str]] | None:
         """End a session and revoke its grants, except those with offline access.
 
-        Logout tokens to each `logout_uri` are queued in the same transaction, so that a crash loses none.
-
-        Returns:
-            The (client_id, subject) of each client with a grant, or None if the session had ended before.
+        Logout tokens to each `logout_uri` are queued in the same transaction, so that a crash loses none. Return the
+        (client_id, subject) of each client with a grant, or None if the session had ended before.
         """
         with self._engine.begin() as connection:
             return _end(connection, sid, now, logout_uri, REVOKE_ONLINE_GRANTS_OF_SESSION)
@@ -185,14 +183,8 @@ class Sessions(SqlRepository):
         ticket's session is about to begin, all sessions of the browser end, and that session will not begin. Expired
         sessions are included, because their grants may still be valid.
 
-        Args:
-            ticket_hash: Hash of the ticket that CAS names.
-            now: Unix seconds.
-            logout_uri: As in `end`.
-            include_offline: Revoke grants with offline access too, also those of sessions that ended before.
-
-        Returns:
-            The `sid` of each session that ended now.
+        With `include_offline`, grants with offline access are revoked too, also those of sessions that ended before.
+        Return the `sid` of each session that ended now.
         """
         # Checked without a lock, because unauthenticated clients can send any ticket.
         values = {"ticket": ticket_hash, "include_offline": include_offline}

@@ -8,8 +8,6 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 HASH, ID, CLIENT_ID = sa.String(length=64), sa.String(length=64), sa.String(length=255)
 TEXT, TIME, FLAG = sa.Text(), sa.BigInteger(), sa.Boolean()
@@ -62,38 +60,21 @@ def create_tables() -> None:
 
 def create_tables_of_tokens() -> None:
     issued = {"issued_at": TIME, "expires_at": TIME}
-    _create(
-        "access_tokens",
-        {"token_hash": HASH, "grant_id": ID, "scope": TEXT} | issued | {"revoked_at?": TIME},
-        _reference("access_tokens", "grants.grant_id"),
-        indexes=("expires_at", "grant_id"),
-    )
-    _create(
-        "codes",
-        {"code_hash": HASH, "grant_id": ID} | issued | {"redeemed_at?": TIME},
-        _reference("codes", "grants.grant_id"),
-        indexes=("expires_at", "grant_id"),
-    )
-    _create(
-        "refresh_tokens",
-        {"token_hash": HASH, "grant_id": ID} | issued | {"rotated_at?": TIME, "successor_hash?": HASH},
-        _reference("refresh_tokens", "grants.grant_id"),
-        indexes=("expires_at", "grant_id"),
-    )
-    _create(
-        "session_tickets",
-        {"ticket_hash": HASH, "sid": ID},
-        _reference("session_tickets", "sessions.sid"),
-        indexes=("sid",),
-    )
+    tokens = {
+        "access_tokens": {"token_hash": HASH, "grant_id": ID, "scope": TEXT} | issued | {"revoked_at?": TIME},
+        "codes": {"code_hash": HASH, "grant_id": ID} | issued | {"redeemed_at?": TIME},
+        "refresh_tokens": {"token_hash": HASH, "grant_id": ID}
+        | issued
+        | {"rotated_at?": TIME, "successor_hash?": HASH},
+    }
+    for table, columns in tokens.items():
+        _create(table, columns, _reference(table, "grants.grant_id"), indexes=("expires_at", "grant_id"))
+    reference = _reference("session_tickets", "sessions.sid")
+    _create("session_tickets", {"ticket_hash": HASH, "sid": ID}, reference, indexes=("sid",))
 
 
 def _create(
-    table: str,
-    columns: dict[str, Any],
-    *constraints: sa.Constraint,
-    keys: int = 1,
-    indexes: Sequence[str] = (),
+    table: str, columns: dict[str, Any], *constraints: sa.Constraint, keys: int = 1, indexes: Sequence[str] = ()
 ) -> None:
     """Create a table whose first columns are its primary key; a name with "?" is nullable."""
     op.create_table(
