@@ -25,6 +25,7 @@ from bridge.proxy import Proxy, format_host, open_tunnel, seconds_left
 
 # `urlsplit` costs several times as much, for each ticket.
 _ORIGIN = re.compile(r"[A-Za-z]+://[^/?]*")
+_system_authorities = functools.cache(ssl.create_default_context)
 _FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Connection": "close", "User-Agent": "Passerelle"}
 
 
@@ -153,11 +154,6 @@ def post_form(url: str, form: str, *, seconds: float) -> int:
         raise NoResponse(f"no connection: {error.strerror or error}") from None
     except http.client.HTTPException as error:
         raise NoResponse(f"invalid HTTP ({type(error).__name__})") from None
-
-
-@functools.cache
-def _system_authorities() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 def _addresses(name: str, port: int, deadline: float) -> list[Any]:

@@ -1,12 +1,10 @@
 """The user that CAS authenticated: the only value that passes from `bridge.cas` to `bridge.oauth`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,7 @@ class Identity:
         return json.dumps(members | {"attributes": dict(self.attributes), "claims": dict(self.claims)}, sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> Identity:
+    def from_json(cls, text: str) -> Self:
         """Deserialize the output of `to_json`; unknown members of other versions are ignored."""
         members = json.loads(text)
         if not isinstance(members, dict):

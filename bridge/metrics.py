@@ -5,8 +5,6 @@ slot there. Its successor takes over the slot and continues the counters, so a k
 files do not accumulate. Every label has a fixed set of values; none comes from a request.
 """
 
-from __future__ import annotations
-
 import fcntl
 import itertools
 import os

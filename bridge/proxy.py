@@ -4,8 +4,6 @@ For https the proxy opens a tunnel (RFC 9110 §9.3.6). TLS runs through it to CA
 the proxy receives the proxy credentials.
 """
 
-from __future__ import annotations
-
 import base64
 import socket
 import time

@@ -3,8 +3,6 @@
 Attributes are lists. Values are compared whole, so two directory names that share a part stay two groups.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 

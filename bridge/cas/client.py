@@ -4,8 +4,6 @@ It is built on `http.client` with a small pool of idle connections, because that
 library. It has no redirects, cookies, environment proxies, .netrc, retries or logged URLs.
 """
 
-from __future__ import annotations
-
 import http.client
 import secrets
 import ssl
@@ -13,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Self
 from urllib.parse import urlsplit
 
 from bridge.cas.endpoints import CasEndpoints, ValidationRequest
@@ -77,7 +76,7 @@ class CasClient:
         self._idle: deque[TimedConnection] = deque()
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, clock: Callable[[], float] = time.time) -> CasClient:
+    def from_settings(cls, settings: Settings, *, clock: Callable[[], float] = time.time) -> Self:
         """Create a client for the configured CAS."""
         return cls(
             CasEndpoints.from_settings(settings),

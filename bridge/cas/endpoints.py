@@ -1,11 +1,10 @@
 """CAS endpoints and the requests to them, for each protocol version."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from html import escape
+from typing import Self
 from urllib.parse import quote, urlencode
 
 from bridge.settings import Settings
@@ -60,7 +59,7 @@ class CasEndpoints:
     validate_parameters: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def from_base_url(cls, base: str, *, internal: str | None = None, protocol: str = "3.0") -> CasEndpoints:
+    def from_base_url(cls, base: str, *, internal: str | None = None, protocol: str = "3.0") -> Self:
         """Return the default endpoints below a base URL; `internal` replaces it for requests of this server."""
         # Concatenated, because `urljoin` would drop the path of https://sso.example.org/cas.
         public, private = base.rstrip("/"), (internal or base).rstrip("/")
@@ -68,7 +67,7 @@ class CasEndpoints:
         return cls(login=f"{public}/login", logout=f"{public}/logout", validate=validate, protocol=protocol)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> CasEndpoints:
+    def from_settings(cls, settings: Settings) -> Self:
         """Return the configured endpoints: those below the base URLs, unless a setting overrides one."""
         default = cls.from_base_url(
             settings.cas_url, internal=settings.cas_internal_url, protocol=settings.cas_protocol

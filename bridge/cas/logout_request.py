@@ -5,8 +5,6 @@ names are compared without them. Messages are unsigned and unauthenticated; the 
 Apereo also sends these messages through the browser (front channel).
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import zlib

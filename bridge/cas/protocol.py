@@ -1,7 +1,5 @@
 """Service URLs, service tickets, dates and the result of a validation."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping, Sequence

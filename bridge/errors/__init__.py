@@ -36,8 +36,6 @@ holds a ticket, code, token or secret.
 
 # ruff: noqa: N818 - names describe the failure, as in `except TicketRejected`
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
@@ -97,7 +95,6 @@ class ClientCommandError(BridgeError):
 
     status = 400
     code = "invalid_request"
-    default_description = "The client was not changed."
 
 
 class UpstreamError(BridgeError):

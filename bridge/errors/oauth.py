@@ -2,8 +2,6 @@
 
 # ruff: noqa: N818 - names describe the failure, as in `except TicketRejected`
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from bridge.errors import BridgeError

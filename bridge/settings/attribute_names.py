@@ -3,8 +3,6 @@
 Sources: RFC 4519, RFC 2798 and RFC 4524 (inetOrgPerson), eduPerson 4.4.0, SCHAC 1.6, SUPANN 2009 and later.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import lru_cache
 

@@ -1,11 +1,9 @@
 """The settings of a client; the docstring below each field becomes docs/settings.md."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -116,7 +114,7 @@ class ClientSettings(FrozenModel):
     """Signature algorithm of ID tokens and logout tokens."""
 
     @model_validator(mode="after")
-    def _check_together(self) -> ClientSettings:
+    def _check_together(self) -> Self:
         secrets = ("client_secret", "client_secret_file", "client_secret_hash")
         given = [name for name in secrets if getattr(self, name) is not None]
         custom_scopes = [name for name in self.scopes if name not in SCOPES]

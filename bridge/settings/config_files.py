@@ -4,8 +4,6 @@ Without PASSERELLE_CONFIG the file in the working folder is used, else the one i
 if the caller or root owns it: another user must not be able to choose the CAS server by leaving a file there.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Mapping, Sequence

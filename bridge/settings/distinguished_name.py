@@ -4,10 +4,9 @@ Invalid names are rejected, because group membership depends on them. Spaces aro
 administrators write them in settings.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
+from typing import Self
 
 _TYPE = r"[A-Za-z][A-Za-z0-9-]*+|[0-9]++(?:\.[0-9]++)++"
 _STRING = r'(?:[^\x00"+,;<>\\]|\\[ "#+,;<=>\\]|\\[0-9A-Fa-f]{2})*+'
@@ -29,7 +28,7 @@ class DistinguishedName:
             frozenset((_type(name), " ".join(value.casefold().split())) for name, value in part) for part in self.parts
         )
 
-    def is_directly_below(self, base: DistinguishedName) -> bool:
+    def is_directly_below(self, base: Self) -> bool:
         """Return whether this name is an immediate child of a base."""
         return self.key()[1:] == base.key()
 

@@ -1,7 +1,5 @@
 """The settings of the bridge; the docstring below each field becomes docs/settings.md."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

@@ -5,8 +5,6 @@ eduPerson and SCHAC; SUPANN has no official mapping and follows the same pattern
 issues one value for this bridge, which would let clients correlate users despite pairwise subjects.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Collection of the settings from all sources, with one list of faults."""
 
-from __future__ import annotations
-
 import codecs
 import json
 import tomllib

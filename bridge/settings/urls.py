@@ -1,7 +1,5 @@
 """Validation of URLs, addresses and CAS parameters in the settings."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Statements on the clients that `passerelle clients` manages."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import bindparam, delete, insert, select, update

@@ -1,7 +1,5 @@
 """Database connections, and helpers shared by all repositories of the store."""
 
-from __future__ import annotations
-
 import os
 import re
 import sqlite3

@@ -1,7 +1,5 @@
 """Statements on the queue of logout tokens."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Statements that list and revoke access, and on consents."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any

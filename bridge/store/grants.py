@@ -1,7 +1,5 @@
 """Statements on grants, authorization codes, access tokens and refresh tokens."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Statements on the signing keys."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sqlalchemy import bindparam, delete, insert, select

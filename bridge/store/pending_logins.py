@@ -1,7 +1,5 @@
 """Statements on pending logins: authorization requests waiting for CAS."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,10 +1,6 @@
 """Deletion of expired rows."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
-from sqlalchemy import Column, ColumnElement, Engine, Table, bindparam, delete, exists, select
+from sqlalchemy import ColumnElement, Engine, Table, bindparam, delete, exists, select
 
 from bridge.store.database import NOW
 from bridge.store.schema import (
@@ -52,10 +48,6 @@ class Purge:
                 return deleted
 
 
-def _without(children: Sequence[Column[str]], parent: Column[str]) -> list[ColumnElement[bool]]:
-    return [~exists().where(child == parent) for child in children]
-
-
 _newer = grants.alias("newer")
 # When a session ends, each client with a grant gets a logout token: keep the newest grant of each client.
 _NAMES_CLIENT_TO_NOTIFY = exists().where(
@@ -74,7 +66,7 @@ PURGES = (
     Purge(
         grants,
         grants.c.created_at <= NOW - KEPT_SECONDS,
-        *_without([access_tokens.c.grant_id, refresh_tokens.c.grant_id, codes.c.grant_id], grants.c.grant_id),
+        *(~exists().where(table.c.grant_id == grants.c.grant_id) for table in (access_tokens, refresh_tokens, codes)),
         ~_NAMES_CLIENT_TO_NOTIFY,
     ),
     Purge(

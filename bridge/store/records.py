@@ -1,7 +1,5 @@
 """Stored records, and results of operations. Times are Unix seconds; a `…_hash` is a `fingerprint`."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from typing import Protocol, TypeVar

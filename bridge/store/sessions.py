@@ -1,7 +1,5 @@
 """Statements on sessions, and on the tickets by which CAS ends them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -3,10 +3,8 @@
 Statements are module constants, because building one costs more than running it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
 from sqlalchemy import Engine, func, select
 
@@ -41,7 +39,7 @@ class Store:
         self._use(engine)
 
     @classmethod
-    def open_existing(cls, url: str) -> Store | NotReady:
+    def open_existing(cls, url: str) -> Self | NotReady:
         """Open a database without changes; raise ConfigurationError if `Store(url)` could not use it."""
         engine = open_engine(url, read_only=True)
         with as_config_error(engine):

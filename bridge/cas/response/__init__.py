@@ -7,8 +7,6 @@ The body decides the format, because servers ignore `format=JSON` and mislabel c
 the XML of CAS 2.0 and 3.0, `json_response` its JSON and `saml` SAML 1.1.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder  # builds only; defusedxml parses
@@ -33,7 +31,6 @@ __all__ = [
 ]
 
 BODY_MAX_BYTES = 64 * 1024
-_BOM = b"\xef\xbb\xbf"
 _LOOKS_LIKE_HTML = re.compile(rb"(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 _NO = re.compile(r"no\r?\n(?:\r?\n)*")
 # The line break after the user is required: without it the name could be truncated.
@@ -50,7 +47,7 @@ def parse_validation(body: bytes, *, service: str, now: float) -> ValidatedTicke
     """
     if len(body) > BODY_MAX_BYTES:
         raise UpstreamMalformed(detail=f"the response of CAS exceeds {BODY_MAX_BYTES} bytes")
-    text = body.removeprefix(_BOM)
+    text = body.removeprefix(b"\xef\xbb\xbf")  # byte order mark
     # Older servers render responses from page templates, which leave empty lines before the XML.
     trimmed = text.strip()
     if _LOOKS_LIKE_HTML.match(trimmed):

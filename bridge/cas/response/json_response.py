@@ -1,7 +1,5 @@
 """Parser for CAS 3.0 JSON responses (§2.5.7)."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Limits and errors that all response formats share."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from xml.etree.ElementTree import Element  # a type; nothing is parsed with it

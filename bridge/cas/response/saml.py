@@ -4,8 +4,6 @@ Responses are unsigned; TLS authenticates CAS. The conditions are checked nevert
 service or time is rejected.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element  # a type; nothing is parsed with it

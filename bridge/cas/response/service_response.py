@@ -1,7 +1,5 @@
 """Parser for `cas:serviceResponse`, the XML of CAS 2.0 and 3.0 (CAS 3.0 §2.5.2 and appendix A)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element  # a type; nothing is parsed with it
 

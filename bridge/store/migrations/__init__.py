@@ -3,8 +3,6 @@
 They run at every start. If several processes start at once, one migrates and the others wait.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +21,6 @@ from bridge.errors import ConfigurationError
 from bridge.store.schema import metadata
 
 FOLDER = Path(__file__).parent
-SchemaState = Literal["empty", "older", "current"]
 ADVISORY_LOCK = 0x50617373  # arbitrary; other programs on the database use others
 _WRITABLE = "it must exist or be creatable, and be writable"
 _BROKEN = "restore a backup; to start with a new database, move it away"
@@ -49,7 +46,7 @@ def migrate(engine: Engine, folder: Path = FOLDER) -> None:
         _check_writable(connection)
 
 
-def schema_state(engine: Engine, folder: Path = FOLDER) -> SchemaState:
+def schema_state(engine: Engine, folder: Path = FOLDER) -> Literal["empty", "older", "current"]:
     """Compare the tables with this version's without changes; raise ConfigurationError as `migrate` does."""
     with as_config_error(engine), engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()

@@ -3,8 +3,6 @@
 Review the file: Alembic takes a renamed column for a dropped and an added one, and existing rows may need a value.
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from pathlib import Path
