@@ -19,10 +19,10 @@ _CAN_BE_CONSUMED = (
     # Checked against the sessions too: a consumed login is purged long before the session of its ticket.
     ~exists().where(session_tickets.c.ticket_hash == bindparam("ticket")),
 )
-_CONSUME = update(pending_logins).values(ticket_hash=bindparam("ticket")).returning(*_LOGIN)
+_consumption = update(pending_logins).values(ticket_hash=bindparam("ticket")).returning(*_LOGIN)
 
 SAVE_LOGIN = insert(pending_logins)
-CONSUME_LOGIN = _CONSUME.where(pending_logins.c.state_hash == bindparam("state"), *_CAN_BE_CONSUMED)
+CONSUME_LOGIN = _consumption.where(pending_logins.c.state_hash == bindparam("state"), *_CAN_BE_CONSUMED)
 # For a CAS server that accepts one service URL only, so that the URL cannot name the login.
 _NEWEST_LOGIN = (
     select(pending_logins.c.state_hash)
@@ -32,7 +32,7 @@ _NEWEST_LOGIN = (
     .with_for_update(skip_locked=True)
     .cte("newest")
 )
-CONSUME_NEWEST_LOGIN = _CONSUME.where(pending_logins.c.state_hash.in_(select(_NEWEST_LOGIN.c.state_hash)))
+CONSUME_NEWEST_LOGIN = _consumption.where(pending_logins.c.state_hash.in_(select(_NEWEST_LOGIN.c.state_hash)))
 FIND_LOGIN_BY_TICKET = select(*_LOGIN).where(pending_logins.c.ticket_hash == bindparam("ticket"), _OF_BROWSER)
 FIND_LOGIN = select(*_LOGIN, pending_logins.c.ticket_hash).where(
     pending_logins.c.state_hash == bindparam("state"), _OF_BROWSER
