@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from bridge.check.certificates import Certificate, parse_certificate, tls_context, unverified_tls_context
@@ -69,7 +70,7 @@ class Response:
 
     url: str
     status: int
-    headers: Mapping[str, str]  # case-insensitive
+    headers: Mapping[str, str]  # case-insensitive; the first of repeated headers
     body: bytes  # the first `BODY_MAX_BYTES`
     received_at: float  # Unix seconds by the local clock
     certificate: Certificate | None = None
@@ -225,7 +226,9 @@ class _Exchange:
     def send(self, body: bytes | None, headers: Mapping[str, str], seconds: float) -> Response:
         """Send the request and read the response."""
         method = "GET" if body is None else "POST"
-        request = requests.Request(method, self.url, headers={**HEADERS, **headers}, data=body).prepare()
+        request = requests.Request(method, self.url, headers={**HEADERS, **headers}, data=body, auth=_no_auth).prepare()
+        if urlsplit(self.url).path:
+            request.url = self.url  # as a sign-in sends it; requests would normalize percent-encoding
         proxies = dict.fromkeys(("http", "https"), self.target.proxy) if self.target.proxy else {}
         authorities = tls_context(self.target.ca_file, is_exclusive=self.target.is_ca_file_exclusive)
         adapter = _RecordingAdapter(self, authorities if self._verifies else unverified_tls_context())
@@ -236,7 +239,7 @@ class _Exchange:
             return Response(
                 url=self.url,
                 status=response.status_code,
-                headers=response.headers,
+                headers=CaseInsensitiveDict(reversed(list(response.raw.headers.items()))),
                 body=content,
                 received_at=time.time(),
                 certificate=parse_certificate(self.chain[0]) if self.chain else None,
@@ -289,6 +292,11 @@ def _recording(base: Any, exchange: _Exchange) -> Any:
             exchange.record_connection(self.sock)
 
     return RecordingConnection
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Send no credentials; requests would take them from the URL."""
+    return request
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -121,3 +121,19 @@ def test_proxy_receives_credentials_and_its_refusal_is_reported(url: str, line: 
         assert response.status == 407
     else:
         assert (response.kind, "407" in response.detail, "p@ss" in response.detail) == ("network", True, False)
+
+
+def test_url_is_sent_as_a_sign_in_sends_it() -> None:
+    with server_sending(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as (target, received):
+        url = target.url.replace("http://", "http://user:password@")
+        ProbeClient().send(target, f"{url}%7Ea?service=%41%20b")
+    assert received[0].startswith(b"GET /%7Ea?service=%41%20b HTTP/1.1\r\n")
+    assert b"Authorization" not in received[0]
+
+
+def test_first_of_repeated_headers_counts() -> None:
+    head = b"HTTP/1.1 302 Found\r\nLocation: /first\r\nLocation: /second\r\nContent-Length: 0\r\n\r\n"
+    with server_sending(head) as (target, _):
+        response = ProbeClient().send(target)
+    assert isinstance(response, Response)
+    assert response.location == "/first"
