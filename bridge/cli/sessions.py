@@ -27,8 +27,10 @@ def sessions() -> None:
 def list_sessions(subject: str | None, wants_json: bool) -> None:
     """List the active sessions, newest first."""
     with open_store() as (_, store):
-        active = store.sessions.list_active(now=now())
-    found = [session for session in active if subject in (None, session.identity.subject)]
+        if subject is None:
+            found = store.sessions.list_active(now=now())
+        else:
+            found = store.sessions.list_by_subject(subject, now=now())
     rows = [  # no value of them authenticates
         {
             "sid": session.sid,
