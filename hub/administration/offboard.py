@@ -58,7 +58,8 @@ class Plan:
     type=click.IntRange(0, 36500),
     default=180,
     envvar="HUB_OFFBOARD_RETENTION_DAYS",
-    help="Retention; HUB_OFFBOARD_RETENTION_DAYS without it.",
+    show_envvar=True,
+    help="Days to keep the archive.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")

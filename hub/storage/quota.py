@@ -77,13 +77,7 @@ class Ledger:
         self._path(volume).unlink(missing_ok=True)
 
     def record(self, volume: str, used: int | None, *, lab_running: bool) -> Usage:
-        """Write the result of a measurement that has just ended.
-
-        Args:
-            volume: The volume of the home.
-            used: Bytes on the disk; None if the measurement timed out.
-            lab_running: Whether a lab ran meanwhile.
-        """
+        """Write a measurement that has just ended: bytes on the disk, or None if it timed out."""
         before = self.read(volume)
         size = used if used is not None else before.used if before else 0
         usage = Usage(size, time.time(), complete=used is not None, lab_running=lab_running)

@@ -35,13 +35,7 @@ def spawn_error(message: Message, *, reason: str, status_code: int, detail: str 
 
 
 def error_text(exception: BaseException | None, message: object, language: str) -> str:
-    """Translate the text of an error page.
-
-    Args:
-        exception: The error; its attribute `user_message`, if any, is the text with its facts.
-        message: JupyterHub's own text, shown where the error has none.
-        language: The language of the page.
-    """
+    """Translate the error's own `user_message`, or JupyterHub's message if it has none, for an error page."""
     user_message = getattr(exception, "user_message", None)
     return str(user_message.translate(language)) if user_message else translate(str(message or ""), language)
 

@@ -44,11 +44,7 @@ class Terms:
     is_markdown: bool
 
     def in_language(self, language: str) -> tuple[Markup, str]:
-        """Render the terms.
-
-        Returns:
-            The HTML, and the language of the text; empty if that is unknown.
-        """
+        """Render the terms; return the HTML, and the language of the text or '' if that is unknown."""
         text = self.texts.get(language)
         shown = self.texts[DEFAULT_TEXT] if text is None else text
         html = Markup(_markdown.render(shown)) if self.is_markdown else Markup("<pre>{}</pre>").format(shown)  # noqa: S704
@@ -117,13 +113,7 @@ class Acceptances:
         self._path = data_dir / "terms.sqlite3"
 
     def when(self, user: str, version: str, *, since: datetime) -> datetime | None:
-        """Return when a user accepted a version.
-
-        Args:
-            user: The name of the account.
-            version: The version of the terms.
-            since: Creation of the account; earlier acceptances belong to a previous owner of the name.
-        """
+        """Return when a user accepted a version; acceptances before `since` belong to a previous owner of the name."""
         with self._open() as database:
             row = database.execute(
                 "SELECT accepted_at FROM acceptance WHERE user = ? AND version = ?", (user, version)

@@ -57,12 +57,9 @@ def describe(project: str, snapshot: str, only_databases: bool, home: str) -> di
 
 
 def find_snapshot(wanted: str, *, only_databases: bool = False, home: str = "") -> repository.Snapshot:
-    """Return a snapshot of the repository.
+    """Return the snapshot whose id begins so, or the newest that fits.
 
-    Args:
-        wanted: The beginning of its id; empty for the newest one that fits.
-        only_databases: Whether a backup of databases alone fits too.
-        home: The escaped name of a user; an archive of their home then fits too.
+    A backup of databases alone fits with `only_databases`, an archive if `home` is its user's escaped name.
     """
     tags = [FULL, *([DATABASES] if only_databases or wanted else []), *([ARCHIVE] if home else [])]
     found = repository.snapshots(*tags)
