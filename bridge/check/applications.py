@@ -41,8 +41,7 @@ def check_applications(
             what = f"Sign-out delivery to {printable(name)}"
             found.append(skipped(ID, what, "the time limit of the whole check was reached"))
         elif failure := results[target]:
-            is_in_settings = name in settings_ids
-            found.append(evaluate_application(name, target, failure, is_in_settings=is_in_settings, now=now))
+            found.append(evaluate_application(name, target, failure, is_in_settings=name in settings_ids, now=now))
     if reached := [name for name, target in targets.items() if results.get(target, client) is None]:
         found.append(ok(ID, f"Applications that can receive sign-outs: {join_names(reached)}."))
     return found

@@ -114,20 +114,15 @@ def _evaluate_claims(session: Session, rules: ClaimRules, requested: Sequence[Re
             "with `passerelle claims try`), or have CAS release the attribute.",
         )
     claims = [one for one in requested if one.purpose not in ("sub", "preferred_username", "access")]
-    empty = [one for one in claims if not _claim_value(identity, one.purpose)]
+    values = {**identity.claims, **{name: getattr(identity, name) for name in Identity.__slots__}}
+    empty = [one for one in claims if not values.get(one.purpose)]
     if not claims:
         return skipped("attributes.claims", "Empty claims", "no rule produces a claim")
     if not empty:
         return ok("attributes.claims", f"Every claim has a value: {join_names(one.purpose for one in claims)}.")
     names = join_names(f"{one.purpose} (from {' or '.join(one.names)})" for one in empty)
     report = note if all(one.purpose in {*EDUPERSON_CLAIMS, "groups"} for one in empty) else warning
-    return report(
-        "attributes.claims",
-        f"Claims without a value for the newest user: {names}.",
-        "CAS does not release them to us, uses other names, or has no value for that user.",
-        "Compare with the names above: map other names with PASSERELLE_ATTRIBUTES, or request the missing ones.",
-    )
-
-
-def _claim_value(identity: Identity, claim: str) -> object:
-    return getattr(identity, claim) if claim in Identity.__slots__ else identity.claims.get(claim)
+    seen = f"Claims without a value for the newest user: {names}."
+    means = "CAS does not release them to us, uses other names, or has no value for that user."
+    do = "Compare with the names above: map other names with PASSERELLE_ATTRIBUTES, or request the missing ones."
+    return report("attributes.claims", seen, means, do)

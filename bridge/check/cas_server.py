@@ -13,7 +13,7 @@ from bridge.check import connection_findings, protocols
 from bridge.check.certificate_findings import evaluate_ca_file, evaluate_trusted, unusable_ca_file
 from bridge.check.certificates import TrustConfig, ca_file_error, read_certificates
 from bridge.check.findings import Finding, note, ok, skipped, warning
-from bridge.check.login_page import HTML, LoginPage, is_same_service
+from bridge.check.login_page import HTML, LoginPage, is_same_service, skipped_service
 from bridge.check.probe import Failure, ProbeClient, Response, Target, run_in_background
 from bridge.check.registration import Registration
 from bridge.settings import Settings, is_loopback
@@ -63,7 +63,7 @@ class _CasCheck:
         if self.is_split:
             return [*found, *self._check_browser_address()]
         if not self.is_cas_found and not self.is_server_blocked:
-            return [*found, skipped("cas.service", "The registration of our service URL", self.not_found_reason)]
+            return [*found, skipped_service(self.not_found_reason)]
         return [*found, self._check_service(self.addresses)]
 
     def _check_validation(self) -> list[Finding]:
@@ -165,8 +165,7 @@ class _CasCheck:
         page = self._login_page(addresses)
         response = page.request(self.registration.service)
         if self.is_server_blocked and isinstance(response, Response) and protocols.is_blocked(response.status):
-            reason = f"every response has status {response.status}"
-            return skipped("cas.service", "The registration of our service URL", reason)
+            return skipped_service(f"every response has status {response.status}")
         return page.evaluate(response)
 
     def _check_browser_address(self) -> list[Finding]:
@@ -192,8 +191,7 @@ class _CasCheck:
     def _check_internal_service(self) -> Finding:
         """Check the login page at the internal address of the same server."""
         if not self.is_cas_found or self.settings.cas_login_url:
-            reason = "its login page was not reached"
-            return skipped("cas.service", "The registration of our service URL", reason)
+            return skipped_service("its login page was not reached")
         return self._check_service(CasEndpoints.from_base_url(self.base))
 
     def _compare_addresses(self, response: Response) -> list[Finding]:
@@ -211,9 +209,6 @@ class _CasCheck:
         return [warning("cas.internal", seen, means, f"Check that {self.setting} leads to the same server.")]
 
     def _evaluate_failure(self, target: Target, failure: Failure, id: str, setting: str) -> Finding:
-        remedy = (
-            f"Check {setting} and its port, that CAS runs, and that this machine may connect to it "
-            f"(`curl -sv {target.url}`)."
-        )
+        remedy = f"Check {setting} and its port, that CAS runs, and that it is reachable (`curl -sv {target.url}`)."
         server = connection_findings.ServerContext(id=id, name="The CAS server", setting=setting, remedy=remedy)
         return connection_findings.evaluate_failure(server, target, failure, self.trust)

@@ -76,12 +76,9 @@ def _ip(name: str) -> IPv4Address | IPv6Address | None:
 
 def _outside_validity(id: str, host: str, leaf: Certificate, trust: TrustConfig) -> Finding:
     if trust.now < leaf.begins:
-        return fault(
-            id,
-            f"The certificate of {host} is valid only from {format_date(leaf.begins)}.",
-            "Either it was installed too early, or the clock of this machine is wrong.",
-            "Compare `date -u` with the real time. If the clock is right, have the certificate replaced.",
-        )
+        seen = f"The certificate of {host} is valid only from {format_date(leaf.begins)}."
+        do = "Compare `date -u` with the real time. If the clock is right, have the certificate replaced."
+        return fault(id, seen, "Either it was installed too early, or the clock of this machine is wrong.", do)
     day = format_date(leaf.ends)
     return fault(
         id,

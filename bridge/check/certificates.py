@@ -120,14 +120,6 @@ def tls_context(ca_file: Path | None, *, is_exclusive: bool) -> ssl.SSLContext:
     return context
 
 
-def unverified_tls_context() -> ssl.SSLContext:
-    """Return a TLS context that verifies nothing, for connections that are closed before anything is sent."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 def format_date(moment: float) -> str:
     """Return the UTC date of a time in Unix seconds."""
     try:

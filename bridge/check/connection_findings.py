@@ -90,13 +90,9 @@ def evaluate_without_tls(target: Target, *, is_internal: bool) -> Finding:
     seen = f"The server responds at {target.host}:{target.port} without TLS"
     if is_internal or is_loopback(target.host):
         return ok("cas.port", f"{seen}, which is safe within one machine or an isolated network.")
-    return warning(
-        "cas.port",
-        f"{seen}.",
-        "Passwords, tickets and user names can be read and changed in transit.",
-        "Ask for the https address and set PASSERELLE_CAS_URL to it.",
-        Message("http://%(host)s responds without TLS. Is there an https address?", {"host": target.host}),
-    )
+    means = "Passwords, tickets and user names can be read and changed in transit."
+    to_cas = Message("http://%(host)s responds without TLS. Is there an https address?", {"host": target.host})
+    return warning("cas.port", f"{seen}.", means, "Ask for the https address and set PASSERELLE_CAS_URL to it.", to_cas)
 
 
 def evaluate_clock(response: Response) -> Finding | None:

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,7 @@ SHORT_KEY_CHARS = 32
 FEW_DISTINCT_CHARS = 8
 _EXAMPLE = re.compile(r"change.?me|replace.?me|password|passw0rd|example|secret.?key|0123456789|12345678|qwerty", re.I)
 _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<file>(?!:memory:|file:)[^?]+)")
+_whole = partial(printable, max_chars=None)
 # Container secrets: the orchestrator sets their mode, and the container has no other users.
 _MOUNTED = Path("/run/secrets")
 
@@ -94,10 +96,6 @@ def evaluate_settings(errors: Sequence[str], file: str | None = None) -> list[Fi
     return [ok("settings", f"The settings are valid{f' ({_whole(file)})' if file else ''}.")]
 
 
-def _whole(text: str) -> str:
-    return printable(text, max_chars=None)
-
-
 def evaluate_database(state: DatabaseState, kind: str, error: str = "") -> Finding:
     """Evaluate whether the bridge can use the database now, or after its next start."""
     created = "`passerelle serve` creates it at start; the check changed nothing."
@@ -141,11 +139,10 @@ def evaluate_secret_key(key: str, error: str | None = None) -> Finding:
     if error is not None:
         seen, remedy = _split_remedy(error, "set the former value again")
         return fault("secret_key", seen, "The bridge does not start.", remedy)
-    reason = None
+    few = len(set(key)) < FEW_DISTINCT_CHARS
+    reason = f"has only {len(set(key))} distinct characters" if few else None
     if _EXAMPLE.search(key):
         reason = "contains words from an example"
-    elif len(set(key)) < FEW_DISTINCT_CHARS:
-        reason = f"has only {len(set(key))} distinct characters"
     do = "Generate one with `openssl rand -hex 32` before the first sign-in, because it encrypts the signing keys."
     if reason:
         means = "With a copy of the database, an attacker can guess it, read the signing keys and sign tokens."
@@ -161,12 +158,8 @@ def evaluate_clients(clients: Sequence[ClientSettings]) -> Finding:
     if clients:
         names = join_names((client.client_id for client in clients), limit=6)
         return ok("clients", f"{len(clients)} client{'s' * (len(clients) != 1)} registered: {names}.")
-    return warning(
-        "clients",
-        "No client is registered.",
-        "Users have no application to sign in to.",
-        "Register one: `passerelle clients add --help`.",
-    )
+    do = "Register one: `passerelle clients add --help`."
+    return warning("clients", "No client is registered.", "Users have no application to sign in to.", do)
 
 
 def evaluate_file_modes(secret_files: Iterable[Path], database_url: str) -> list[Finding]:

@@ -21,7 +21,7 @@ UNREGISTERED_SERVICE = "https://passerelle-check.invalid/cas/callback"
 HTML = {"Accept": "text/html"}
 _ID = "cas.service"
 _fault, _note = partial(fault, _ID), partial(note, _ID)
-_skipped = partial(skipped, _ID, "The registration of our service URL")
+skipped_service = partial(skipped, _ID, "The registration of our service URL")
 _PASSWORD_FIELD = re.compile(rb"<input[^>]*\btype\s*=\s*[\"']?password", re.I)
 _INVISIBLE = re.compile(rb"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.S | re.I)
 
@@ -44,7 +44,7 @@ class LoginPage:
     def evaluate(self, ours: Response | Failure) -> Finding:
         """Evaluate whether our service URL is registered."""
         if isinstance(ours, Failure):
-            return _skipped(f"the login page failed ({ours.detail})")
+            return skipped_service(f"the login page failed ({ours.detail})")
         # Apereo CAS 7 fails with 500 for an unregistered service, so compare that with no service.
         other = self.request(None if ours.status >= 500 else UNREGISTERED_SERVICE)
         is_rejected = is_login_form(ours) and is_service_rejected(
@@ -116,13 +116,11 @@ def evaluate_login_page(ours: Response, other: Response | Failure, registration:
     if ours.is_redirect:
         return _evaluate_redirect(ours, other, registration)
     if ours.status == 429:
-        return _skipped("CAS limits our requests (status 429)")
+        return skipped_service("CAS limits our requests (status 429)")
     if ours.status == 404:
-        return _fault(
-            f"There is no login page at {without_query(ours.url)} (status 404).",
-            "The bridge redirects users to a page that does not exist.",
-            "Correct PASSERELLE_CAS_URL (the address before /login), or set PASSERELLE_CAS_LOGIN_URL.",
-        )
+        seen = f"There is no login page at {without_query(ours.url)} (status 404)."
+        do = "Correct PASSERELLE_CAS_URL (the address before /login), or set PASSERELLE_CAS_LOGIN_URL."
+        return _fault(seen, "The bridge redirects users to a page that does not exist.", do)
     if ours.status >= 500 and not (isinstance(other, Response) and other.status == 200):
         return _fault(
             f"The login page of CAS failed (status {ours.status}).",
@@ -135,17 +133,12 @@ def evaluate_login_page(ours: Response, other: Response | Failure, registration:
 
 def _evaluate_form(ours: Response, other: Response | Failure, service: str) -> Finding | None:
     if _differs_for_unregistered(ours, other):
-        return _note(
-            "CAS shows its login page for our service URL and rejects an unknown one.",
-            "Ours is registered. This server does not support gateway=true, so prompt=none will not work.",
-        )
+        seen = "CAS shows its login page for our service URL and rejects an unknown one."
+        return _note(seen, "Ours is registered. This server does not support gateway=true, or prompt=none.")
     if is_login_form(ours):
-        return warning(
-            _ID,
-            f"CAS shows its login form for {service}, although gateway=true forbids it.",
-            "The check cannot see whether our service URL is registered; prompt=none will not work.",
-            "Try a sign-in.",
-        )
+        seen = f"CAS shows its login form for {service}, although gateway=true forbids it."
+        means = "The check cannot see whether our service URL is registered; prompt=none will not work."
+        return warning(_ID, seen, means, "Try a sign-in.")
     return None
 
 

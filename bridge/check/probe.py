@@ -26,7 +26,7 @@ from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
-from bridge.check.certificates import Certificate, parse_certificate, tls_context, unverified_tls_context
+from bridge.check.certificates import Certificate, parse_certificate, tls_context
 
 PROBE_SECONDS = 8.0
 RUN_SECONDS = 60.0
@@ -230,8 +230,10 @@ class _Exchange:
         if urlsplit(self.url).path:
             request.url = self.url  # as a sign-in sends it; requests would normalize percent-encoding
         proxies = dict.fromkeys(("http", "https"), self.target.proxy) if self.target.proxy else {}
-        authorities = tls_context(self.target.ca_file, is_exclusive=self.target.is_ca_file_exclusive)
-        adapter = _RecordingAdapter(self, authorities if self._verifies else unverified_tls_context())
+        tls = tls_context(self.target.ca_file, is_exclusive=self.target.is_ca_file_exclusive)
+        if not self._verifies:  # such an exchange ends before anything is sent
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        adapter = _RecordingAdapter(self, tls)
         with contextlib.closing(adapter):
             response = adapter.send(request, True, seconds, self._verifies, proxies=proxies)
             with contextlib.closing(response):

@@ -53,12 +53,12 @@ def evaluate_edge_certificate(host: str, leaf: Certificate) -> Finding:
         seen = f"The certificate of {host} is this deployment's own and self-signed: no other machine trusts it."
         means = "Browsers show a warning, and CAS cannot notify the bridge of sign-outs."
         return fault("public.certificate", seen, means, do)
-    return warning(
-        "public.certificate",
-        f"The certificate of {host} is this deployment's own, from {leaf.issuer!r}, which this machine does not trust.",
-        "It works only for browsers and CAS servers that trust this authority.",
-        f"{do} If all of them trust it, pass its certificate (PEM) with --ca-file.",
+    seen = (
+        f"The certificate of {host} is this deployment's own, from {leaf.issuer!r}, which this machine does not trust."
     )
+    means = "It works only for browsers and CAS servers that trust this authority."
+    do = f"{do} If all of them trust it, pass its certificate (PEM) with --ca-file."
+    return warning("public.certificate", seen, means, do)
 
 
 def _json_field(response: Response, name: str) -> Any:
@@ -149,9 +149,6 @@ def evaluate_hsts(discovery: Response) -> Finding:
     """Evaluate the Strict-Transport-Security header (RFC 6797)."""
     if "strict-transport-security" in discovery.headers:
         return ok("public.hsts", "Browsers must use https (HSTS).")
-    return note(
-        "public.hsts",
-        "Browsers may use plain HTTP (no Strict-Transport-Security header).",
-        "An attacker could intercept the first visit over plain HTTP.",
-        "Add `Strict-Transport-Security: max-age=31536000` in the reverse proxy.",
-    )
+    seen = "Browsers may use plain HTTP (no Strict-Transport-Security header)."
+    do = "Add `Strict-Transport-Security: max-age=31536000` in the reverse proxy."
+    return note("public.hsts", seen, "An attacker could intercept the first visit over plain HTTP.", do)

@@ -50,12 +50,9 @@ def evaluate_logout_request(response: Response | Failure, url: str) -> Finding:
     if response.status == 200:
         return _blocked(url, "was answered by another program (no X-Request-Id) with a page or a login form")
     if is_ours and response.status in (404, 405):
-        return fault(
-            "logout.reach",
-            f"The bridge at {url} does not know that path (status {response.status}).",
-            "An older version of Passerelle runs there. Users stay signed in after they sign out at CAS.",
-            "Upgrade and restart it.",
-        )
+        seen = f"The bridge at {url} does not know that path (status {response.status})."
+        means = "An older version of Passerelle runs there. Users stay signed in after they sign out at CAS."
+        return fault("logout.reach", seen, means, "Upgrade and restart it.")
     server = "the bridge" if is_ours else "a server in front of the bridge"
     return _blocked(url, f"was answered with status {response.status} by {server}")
 
@@ -71,18 +68,16 @@ def _blocked(url: str, result: str) -> Finding:
 
 def evaluate_query(response: Response | Failure, url: str) -> Finding:
     """Evaluate whether queries reach the bridge, with a logout request in a query."""
-    if isinstance(response, Response) and REQUEST_ID in response.headers:
-        if response.status == 200:
-            return ok("public.query", "The query of a URL reaches the bridge.")
-        if response.status == 400:
-            return fault(
-                "public.query",
-                f"The query of {url} does not reach the bridge.",
-                "The reverse proxy drops it. Sign-ins depend on the query, so users cannot sign in.",
-                "Forward the whole URL; with nginx, use `proxy_pass` without a path, or append $is_args$args.",
-            )
     if isinstance(response, Failure):
         return skipped("public.query", "Queries to the bridge", printable(response.detail))
+    is_ours = REQUEST_ID in response.headers
+    if is_ours and response.status == 200:
+        return ok("public.query", "The query of a URL reaches the bridge.")
+    if is_ours and response.status == 400:
+        seen = f"The query of {url} does not reach the bridge."
+        means = "The reverse proxy drops it. Sign-ins depend on the query, so users cannot sign in."
+        do = "Forward the whole URL; with nginx, use `proxy_pass` without a path, or append $is_args$args."
+        return fault("public.query", seen, means, do)
     return skipped("public.query", "Queries to the bridge", f"a GET of {url} returned status {response.status}")
 
 
@@ -92,20 +87,14 @@ def evaluate_last_logout(last: int | None, *, began: Sequence[int], url: str, no
     if last is None:
         if not began:
             return skipped("logout.last", "Logout requests from CAS", "there has been no sign-in yet")
-        return note(
-            "logout.last",
-            "CAS has ended no session that the database still holds.",
+        means = (
             "Either no user signed out at CAS, or CAS cannot reach the bridge. Possible causes are its network, its "
-            "trust in our certificate, and a registration without logout URL.",
-            do,
+            "trust in our certificate, and a registration without logout URL."
         )
+        return note("logout.last", "CAS has ended no session that the database still holds.", means, do)
     later = sum(one > last for one in began)
     seen = f"CAS last ended a session here {format_duration(now - last)} ago"
     if now - last < STALE_SECONDS or later < STALE_SIGN_INS:
         return ok("logout.last", f"{seen}.")
-    return note(
-        "logout.last",
-        f"{seen}; {later} or more sessions have begun since.",
-        "CAS may no longer reach the bridge, or its registration may have lost the logout URL.",
-        do,
-    )
+    means = "CAS may no longer reach the bridge, or its registration may have lost the logout URL."
+    return note("logout.last", f"{seen}; {later} or more sessions have begun since.", means, do)

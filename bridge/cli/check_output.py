@@ -62,8 +62,7 @@ def count_levels(findings: Sequence[Finding]) -> dict[str, int]:
 
 
 def _summary(findings: Sequence[Finding]) -> str:
-    counts = count_levels(findings)
-    faults, warnings = counts["faults"], counts["warnings"]
+    faults, warnings = count_levels(findings).values()
     also = f", {warnings} warning{'s' * (warnings != 1)}" if warnings else ""
     if not faults:
         return f"No fault{also}."

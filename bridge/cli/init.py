@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ import click
 from bridge.cli.check import format_messages, message_languages, run_check
 from bridge.cli.check_output import format_report
 from bridge.errors import ConfigurationError
-from bridge.first_run.answers import DATABASE_NAME, Answers, data_folder_fault, default_bind, default_proxy_hops
+from bridge.first_run.answers import DATABASE_NAME, Answers, data_folder_fault, default_bind
 from bridge.first_run.setup import Owner, check_not_set_up, find_owner, run_as, set_up
 from bridge.settings import (
     CONFIG_NAME,
@@ -32,9 +32,7 @@ SYSTEM_DATA = Path("/var/lib/passerelle")
 SYSTEM_USER = "passerelle"
 # Environment variables that override values in the new file.
 _OVERRIDES = [f"PASSERELLE_{name}{end}" for name in ("SECRET_KEY", "DATABASE_URL") for end in ("", "_FILE")]
-_INTRODUCTION = """\
-Five questions. Enter accepts the default in brackets; Ctrl-C cancels without changes.
-"""
+_INTRODUCTION = "Five questions. Enter accepts the default in brackets; Ctrl-C cancels without changes.\n"
 _QUESTIONS = {
     "issuer": (
         "1. Public URL of this bridge. It is part of every token and of the registration at CAS, so choose it for\n"
@@ -42,14 +40,8 @@ _QUESTIONS = {
         "   machine, http://localhost:8000.",
         "Public URL",
     ),
-    "cas_url": (
-        "2. Base URL of your CAS, without /login. Example: https://sso.example.org/cas.",
-        "CAS URL",
-    ),
-    "data": (
-        "3. Folder for the SQLite database. (For PostgreSQL, use --database-url-file.)",
-        "Data folder",
-    ),
+    "cas_url": ("2. Base URL of your CAS, without /login. Example: https://sso.example.org/cas.", "CAS URL"),
+    "data": ("3. Folder for the SQLite database. (For PostgreSQL, use --database-url-file.)", "Data folder"),
     "bind": (
         "4. Address to listen on, in plain http: 127.0.0.1 for a proxy on this machine, 0.0.0.0 for one elsewhere.",
         "Listen on",
@@ -122,7 +114,16 @@ def _answers(given: dict[str, Any], folder: Path, default_data: Path, *, interac
         click.echo(_INTRODUCTION, err=True)
 
     def answer(name: str, default: Any) -> Any:
-        return _answer(name, given[name], default, interactive=interactive)
+        if given[name] is None and interactive:
+            question, label = _QUESTIONS[name]
+            click.echo(question, err=True)
+            answered = click.prompt(f"   {label}", default=default, value_proc=partial(_validate, name), err=True)
+            click.echo(err=True)
+            return answered
+        value = default if given[name] is None else given[name]
+        if value is None:
+            raise click.UsageError(f"{_option(name)} is required.")
+        return _validate(name, value)
 
     issuer = answer("issuer", None)
     cas_url = answer("cas_url", None)
@@ -133,7 +134,7 @@ def _answers(given: dict[str, Any], folder: Path, default_data: Path, *, interac
         folder=folder,
         data=_absolute(data),
         bind=answer("bind", default_bind(issuer)),
-        proxy_hops=answer("proxy_hops", default_proxy_hops(issuer)),
+        proxy_hops=answer("proxy_hops", int(issuer.startswith("https:"))),  # a proxy terminates TLS
         support_contact=given["contact"],
         cas_ca_file=_absolute(given["cas_ca_file"]),
         database_url_file=_absolute(given["database_url_file"]),
@@ -144,34 +145,12 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _answer(name: str, given: Any, default: Any, *, interactive: bool) -> Any:
-    if given is not None:
-        return _validator(name)(given)
-    if interactive:
-        question, label = _QUESTIONS[name]
-        click.echo(question, err=True)
-        answered = click.prompt(f"   {label}", default=default, value_proc=_validator(name), err=True)
-        click.echo(err=True)
-        return answered
-    if default is None:
-        raise click.UsageError(f"{_option(name)} is required.")
-    return _validator(name)(default)
-
-
-def _validator(name: str) -> Callable[[Any], Any]:
-    """Return a function that validates an answer; click repeats the question after an error."""
-
-    def validate(value: Any) -> Any:
-        if name == "data":
-            fault = data_folder_fault(Path(value))
-        else:
-            value = value.strip() if isinstance(value, str) else value
-            fault = setting_fault(name, value)
-        if fault:
-            raise click.BadParameter(fault.removeprefix(f"PASSERELLE_{name.upper()}: "), param_hint=_option(name))
-        return value
-
-    return validate
+def _validate(name: str, value: Any) -> Any:
+    """Return a valid answer; click repeats the question after an error."""
+    value = value.strip() if isinstance(value, str) and name != "data" else value
+    if fault := data_folder_fault(Path(value)) if name == "data" else setting_fault(name, value):
+        raise click.BadParameter(fault.removeprefix(f"PASSERELLE_{name.upper()}: "), param_hint=_option(name))
+    return value
 
 
 def _absolute(path: Path | str | None) -> Any:
@@ -183,13 +162,13 @@ def _plain_http_warning(cas_url: str) -> str | None:
     parts = urlsplit(cas_url)
     if parts.scheme != "http" or is_loopback(parts.hostname):
         return None
-    return (
-        f"Warning: {cas_url} is plain http, so passwords and tickets can be intercepted. "
-        "Set cas_url to the https URL of CAS."
-    )
+    return f"Warning: {cas_url} is plain http: passwords and tickets can be read. Set cas_url to the https URL of CAS."
 
 
 def _check(file: Path, owner: Owner) -> None:
+    # Loaded now, because that user may not be able to read the program's files.
+    import bridge.check.run  # noqa: F401, PLC0415
+
     with run_as(owner):
         try:
             settings = load({**os.environ, CONFIG_NAME: str(file)})

@@ -24,16 +24,13 @@ class Answers:
 
     issuer: str
     cas_url: str
-    folder: Path
-    """Folder for the settings file and the secret key."""
-    data: Path
-    """Folder for the SQLite database."""
+    folder: Path  # for the settings file and the secret key
+    data: Path  # for the SQLite database
     bind: str
     proxy_hops: int
     support_contact: str = ""
     cas_ca_file: Path | None = None
-    database_url_file: Path | None = None
-    """File with the URL of a PostgreSQL database, which replaces SQLite."""
+    database_url_file: Path | None = None  # holds the URL of a PostgreSQL database, which replaces SQLite
 
     @property
     def secret_key_file(self) -> Path:
@@ -47,11 +44,6 @@ def default_bind(issuer: str) -> str:
     return f"127.0.0.1:{parts.port or 80}" if parts.scheme == "http" else DEFAULT_BIND
 
 
-def default_proxy_hops(issuer: str) -> int:
-    """Return 1 for an https issuer, because a proxy terminates TLS."""
-    return int(issuer.startswith("https:"))
-
-
 def data_folder_fault(data: Path) -> str | None:
     """Return why a folder cannot be part of a database URL, or None."""
     if re.match(r"[a-z][a-z0-9+.-]+:", str(data)):  # a Path keeps only one slash of a URL
@@ -63,39 +55,28 @@ def data_folder_fault(data: Path) -> str | None:
 
 def settings_text(answers: Answers) -> str:
     """Return the commented settings file."""
-    entries: list[tuple[str, str, str | int | None]] = [
-        ("Public URL of the bridge. It is part of every token: choose it for good.", "issuer", answers.issuer),
-        ("Base URL of CAS, without /login.", "cas_url", answers.cas_url),
-        ("Certificate authority of CAS.", "cas_ca_file", _text(answers.cas_ca_file)),
-        (
-            "Encrypts the signing keys in the database. Keep a backup elsewhere: without it the keys are lost.",
-            "secret_key_file",
-            str(answers.secret_key_file),
+    database_url = None if answers.database_url_file else f"sqlite:///{answers.data / DATABASE_NAME}"
+    entries = {
+        "issuer": (answers.issuer, "Public URL of the bridge. It is part of every token: choose it for good."),
+        "cas_url": (answers.cas_url, "Base URL of CAS, without /login."),
+        "cas_ca_file": (answers.cas_ca_file, "Certificate authority of CAS."),
+        "secret_key_file": (
+            answers.secret_key_file,
+            "Encrypts the signing keys in the database; keep a backup elsewhere.",
         ),
-        ("File with the URL of the database.", "database_url_file", _text(answers.database_url_file)),
-        (
-            "Database for sessions, clients and keys.",
-            "database_url",
-            None if answers.database_url_file else f"sqlite:///{answers.data / DATABASE_NAME}",
-        ),
-        ("Address to listen on, in plain http, reachable only for the proxy in front.", "bind", answers.bind),
-        (
-            "Number of proxies that append to X-Forwarded-For. If it is too high, clients can spoof their address.",
-            "proxy_hops",
+        "database_url_file": (answers.database_url_file, "File with the URL of the database."),
+        "database_url": (database_url, "Database for sessions, clients and keys."),
+        "bind": (answers.bind, "Address to listen on, in plain http, reachable only for the proxy in front."),
+        "proxy_hops": (
             answers.proxy_hops,
+            "Number of proxies that append to X-Forwarded-For. If it is too high, clients can spoof their address.",
         ),
-        ("Contact shown on pages.", "support_contact", answers.support_contact or None),
-    ]
-    return "\n".join(
-        [_HEADER, *(_entry(comment, name, value) for comment, name, value in entries if value is not None)]
-    )
+        "support_contact": (answers.support_contact or None, "Contact shown on pages."),
+    }
+    return "\n".join([_HEADER, *(_entry(name, *entry) for name, entry in entries.items() if entry[0] is not None)])
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def _entry(comment: str, name: str, value: str | int) -> str:
+def _entry(name: str, value: str | int | Path, comment: str) -> str:
     # JSON strings are TOML strings, but TOML also requires DEL to be escaped.
-    written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    written = json.dumps(value, ensure_ascii=False, default=str).replace("\x7f", "\\u007f")
     return f"# {comment}\n{name} = {written}\n"

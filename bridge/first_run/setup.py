@@ -8,7 +8,7 @@ import secrets
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,11 +103,8 @@ def _make_database(settings: Settings) -> None:
     """Create the tables and the first signing keys."""
     umask = os.umask(0o077)
     try:
-        store = Store(settings.database_url.get_secret_value())
-        try:
+        with closing(Store(settings.database_url.get_secret_value())) as store:
             KeyRing(store, settings.secret_key.get_secret_value(), time.time)
-        finally:
-            store.close()
     finally:
         os.umask(umask)
 

@@ -315,4 +315,4 @@ def test_url_as_data_folder_is_rejected(inits: Inits, data: str, tmp_path: Path)
 def test_plain_http_cas_gives_a_warning(inits: Inits, cas_url: str, warns: bool) -> None:
     done = inits("--issuer", "https://auth.example.org", "--cas-url", cas_url)
     assert done.status == 0
-    assert ("passwords and tickets can be intercepted" in done.stderr) is warns
+    assert ("passwords and tickets can be read" in done.stderr) is warns
