@@ -76,7 +76,7 @@ def settings_text(answers: Answers) -> str:
     return "\n".join([_HEADER, *(_entry(name, *entry) for name, entry in entries.items() if entry[0] is not None)])
 
 
-def _entry(name: str, value: str | int | Path, comment: str) -> str:
+def _entry(name: str, value: str | int | Path | None, comment: str) -> str:
     # JSON strings are TOML strings, but TOML also requires DEL to be escaped.
     written = json.dumps(value, ensure_ascii=False, default=str).replace("\x7f", "\\u007f")
     return f"# {comment}\n{name} = {written}\n"
