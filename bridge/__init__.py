@@ -26,8 +26,6 @@ One sign-in, in order:
     9. /userinfo       oauth.claims: claims by scope
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit

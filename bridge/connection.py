@@ -3,8 +3,6 @@
 They have no redirects, cookies, environment proxies, .netrc, retries or logged URLs.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import http.client
@@ -43,7 +41,7 @@ class Host:
         through = f" through the proxy {self.proxy}" if self.proxy else ""
         return f"{'https' if self.tls else 'http'}://{self.name}:{self.port}{through}"
 
-    def connect(self, deadline: float) -> TimedConnection:
+    def connect(self, deadline: float) -> "TimedConnection":
         """Open a connection, or raise OSError; TimeoutError after the deadline."""
         first: Host | Proxy = self.proxy or self
         sock = _open_socket(_addresses(first.name, first.port, deadline), deadline)

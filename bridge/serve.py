@@ -1,7 +1,5 @@
 """The server: `passerelle serve` checks everything before the first worker starts."""
 
-from __future__ import annotations
-
 import errno
 import http.client
 import multiprocessing

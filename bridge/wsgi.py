@@ -4,8 +4,6 @@ The jobs are purge, key rotation by age and delivery of logout tokens. Every wor
 that each piece of work is done once.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

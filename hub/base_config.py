@@ -3,8 +3,6 @@
 `jupyterhub_config.py` (labs in containers) and the demo (labs as processes) both call `configure_hub`.
 """
 
-from __future__ import annotations
-
 import sys
 import traceback
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Atomic file writes: readers see the old content or the new content, never a part."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Click groups that report expected errors in one sentence on stderr and exit with status 1."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 

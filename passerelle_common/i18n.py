@@ -5,8 +5,6 @@ written with `gettext_noop`, or build it as a `Message` where it holds facts; `m
 `{% trans %}` and `_()` in templates.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache

@@ -4,8 +4,6 @@ A logout delivery trusts this system's authorities only (`SSL_CERT_FILE` replace
 same time limit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """The attributes that the settings need from CAS, and findings about those that past sign-ins brought. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Probes of the CAS server: its validation URL for the bridge, and its login page for browsers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Findings about certificates: expiry, wrong host name, missing chain, unknown authority. Pure, except for CA files."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path

@@ -3,8 +3,6 @@
 A certificate that is parsed here may come from an unverified connection: it is described, never trusted.
 """
 
-from __future__ import annotations
-
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Findings about connections: failures, missing TLS, response time and clock. Pure."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 

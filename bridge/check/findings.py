@@ -1,7 +1,5 @@
 """Findings of the check, and functions that format text for them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 The database is read once, within a time limit, and without any change.
 """
 
-from __future__ import annotations
-
 import re
 import stat
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """Probes of the CAS login page, and findings about the registration of our service URL or of a similar one."""
 
-from __future__ import annotations
-
 import html
 import re
 from dataclasses import dataclass, replace

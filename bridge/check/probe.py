@@ -5,8 +5,6 @@ transport adapter is used without a `Session`, so redirects, cookies, `.netrc` a
 requests limits single reads only, so each exchange runs in a background thread with a limit for all of it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import socket

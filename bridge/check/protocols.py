@@ -4,8 +4,6 @@ A server that rejects the ticket in the format of a protocol supports that proto
 must never be used.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

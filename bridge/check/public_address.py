@@ -1,7 +1,5 @@
 """Probes of the public address of the bridge, sent from this machine as an external client would send them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Findings about the public address of the bridge as other machines see it. Pure."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection
 from functools import partial

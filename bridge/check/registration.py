@@ -1,7 +1,5 @@
 """The service registration at CAS, and the request for it to the CAS administrator. Pure."""
 
-from __future__ import annotations
-
 import json
 import re
 import textwrap
@@ -41,7 +39,7 @@ class Registration:
     returns_from_logout: bool = False  # whether CAS redirects browsers back after a logout (`cas_logout` = return)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Registration:
+    def from_settings(cls, settings: Settings) -> "Registration":
         """Return the registration that the settings need."""
         return cls(
             issuer=settings.issuer,

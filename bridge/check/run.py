@@ -4,8 +4,6 @@ CAS, the public address and the applications are probed in parallel. A probe is 
 result. Each request is limited to `PROBE_SECONDS`, all of them together to `RUN_SECONDS`.
 """
 
-from __future__ import annotations
-
 import secrets
 import time
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Test logout requests, and findings about whether logout requests from CAS reach the bridge. Pure."""
 
-from __future__ import annotations
-
 import base64
 import zlib
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 Errors are reported in one sentence on stderr, with exit status 1, or 2 for wrong arguments; never as a traceback.
 """
 
-from __future__ import annotations
-
 import errno
 import io
 import os

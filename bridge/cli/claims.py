@@ -1,7 +1,5 @@
 """`passerelle claims`."""
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import replace

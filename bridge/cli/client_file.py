@@ -1,7 +1,5 @@
 """`passerelle clients apply` and `export`: all managed clients as one file."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """Options of `passerelle clients`, and the fields of `ClientSettings` that they set."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial, reduce
 from pathlib import Path

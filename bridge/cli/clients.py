@@ -1,7 +1,5 @@
 """`passerelle clients`."""
 
-from __future__ import annotations
-
 import sys
 from secrets import token_urlsafe
 from typing import Any

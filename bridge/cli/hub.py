@@ -3,8 +3,6 @@
 Only the host can find the deployment folder, and build and start the images of an upgrade.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """`passerelle init`."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """`passerelle keys`."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime
 

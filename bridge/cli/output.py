@@ -1,7 +1,5 @@
 """Output of commands: text for terminals, JSON for scripts, and notes. Stored secrets never appear."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any

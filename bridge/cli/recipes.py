@@ -1,7 +1,5 @@
 """Recipes in `passerelle clients`: the command `recipes`, and the options --recipe and --url."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import click

@@ -1,7 +1,5 @@
 """`passerelle sessions`, `passerelle logout-deliveries` and `passerelle purge`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Settings, store and clock for a command."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Answers of the administrator, and the settings file built from them."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

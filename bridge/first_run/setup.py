@@ -1,7 +1,5 @@
 """Creation of the files of a new installation. No file is overwritten; files of an interrupted run are reused."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import secrets

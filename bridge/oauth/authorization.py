@@ -3,8 +3,6 @@
 `authorization_checks` makes it. The store keeps it while the user is at CAS, and with the grant.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,7 +45,7 @@ class AuthorizationRequest:
         return json.dumps({name: getattr(self, name) for name in self.__slots__})
 
     @classmethod
-    def from_json(cls, text: str) -> AuthorizationRequest:
+    def from_json(cls, text: str) -> "AuthorizationRequest":
         """Read what `to_json` wrote."""
         members = json.loads(text)
         return cls(**{**members, **{name: tuple(members[name]) for name in ("prompt", "acr_values", "essential_acr")}})

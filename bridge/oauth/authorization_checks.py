@@ -4,8 +4,6 @@ Until the client and its redirect URI are verified, an error is a page for the u
 response to the client.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

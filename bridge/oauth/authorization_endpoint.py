@@ -1,7 +1,5 @@
 """The decisions on a checked authorization request: session, access, consent and response."""
 
-from __future__ import annotations
-
 from bridge.errors import AccessDenied
 from bridge.errors.oauth import UnknownClient
 from bridge.oauth.authorization import AuthorizationRequest

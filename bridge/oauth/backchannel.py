@@ -4,8 +4,6 @@ Deliveries wait in the store, so a restart loses none, and every worker leases a
 per client is limited, so a client that does not respond delays only its own deliveries.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from collections.abc import Callable

@@ -4,8 +4,6 @@ A client receives only the claims of its registered scopes and those its registr
 its own `sub` and `sid`. The scopes `profile` and `email` still identify the user across clients.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

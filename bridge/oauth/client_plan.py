@@ -5,8 +5,6 @@ The file has the fields of `[[clients]]` and three additions. `disabled = true` 
 `public = true` makes a client public; without it, no client loses its secret.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

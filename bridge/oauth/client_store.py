@@ -5,8 +5,6 @@ settings file are read-only here. Running workers reload the clients within seco
 has not reloaded yet may still issue tokens for a disabled client; enabling the client again revokes them.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import secrets

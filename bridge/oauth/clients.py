@@ -1,7 +1,5 @@
 """Registered clients: their secrets, redirect URIs and access rules, and the registry that serves them."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json

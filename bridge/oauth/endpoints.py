@@ -3,8 +3,6 @@
 Each endpoint takes the parameters of a form body and the Authorization header, and returns the response.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

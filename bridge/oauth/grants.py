@@ -5,8 +5,6 @@ from the presented one with a secret key. A client that lost the response can th
 same tokens. Concurrent requests get the same tokens too, and one stores them.
 """
 
-from __future__ import annotations
-
 import hmac
 import re
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Signing keys: created once, encrypted at rest, shared through the store, published before use (RFC 7517)."""
 
-from __future__ import annotations
-
 import base64
 import json
 import threading

@@ -1,7 +1,5 @@
 """Request parameters: one value for each, none repeated (RFC 6749 §3.1, §3.2)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NewType

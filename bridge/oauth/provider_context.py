@@ -1,7 +1,5 @@
 """The dependencies of the provider's endpoints, built once by `create_app`."""
 
-from __future__ import annotations
-
 import secrets
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Access, refresh and ID tokens: records to store and token responses (RFC 6749 §5.1, OIDC Core §3.1.3.3)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Recipes filled with the values of one client, and the URL of its application, which can move to another one."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence

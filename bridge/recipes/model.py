@@ -1,7 +1,5 @@
 """Recipe files: those of this package, and an administrator's own. Docstrings of fields are for authors of recipes."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -139,7 +137,7 @@ class Recipe(_Part):
     tells: Tells
 
     @model_validator(mode="after")
-    def _check_templates(self) -> Recipe:
+    def _check_templates(self) -> "Recipe":
         prose = [self.then, *(text for _, text in self.tells)]
         addresses = [*self.client.redirect_uris, *self.client.post_logout_redirect_uris]
         addresses += filter(None, [self.client.backchannel_logout_uri])

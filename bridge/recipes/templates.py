@@ -5,8 +5,6 @@ without dependable quoting accept plain values only. Recipes may come from a fil
 templates run in Jinja2's sandbox.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import re

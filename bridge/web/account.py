@@ -4,8 +4,6 @@ Each form revokes something, carries a token of this session, and redirects back
 belong to the user change nothing.
 """
 
-from __future__ import annotations
-
 import structlog
 from flask import Blueprint, Response, render_template, request
 

@@ -1,7 +1,5 @@
 """The endpoints for clients: every response is JSON, errors included."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

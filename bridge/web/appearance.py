@@ -3,8 +3,6 @@
 Links and buttons get a lighter or darker shade of the colour where the contrast requires it (WCAG 2.2, 1.4.3).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -6,8 +6,6 @@ them the cookie alone decides (`cas_service_state = "cookie"`): a ticket belongs
 began, whichever user it is for. Decision 10 describes the risk.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from flask import request

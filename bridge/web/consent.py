@@ -1,7 +1,5 @@
 """The consent page (OIDC Core §3.1.2.4)."""
 
-from __future__ import annotations
-
 import structlog
 from flask import Blueprint, Response, render_template, request
 

@@ -6,8 +6,6 @@ hosts of the same domain from setting them. Browsers accept the prefix with http
 path, so that two bridges on one host do not share cookies.
 """
 
-from __future__ import annotations
-
 import hmac
 from urllib.parse import quote, urlsplit
 

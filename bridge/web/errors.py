@@ -1,7 +1,5 @@
 """Error responses: pages for browsers, JSON for programs, redirects to verified clients."""
 
-from __future__ import annotations
-
 import logging
 
 import structlog

@@ -1,7 +1,5 @@
 """Sign-in: authorization endpoint → CAS → callback → application."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from urllib.parse import urlencode
 

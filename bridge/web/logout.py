@@ -3,8 +3,6 @@
 The session ends before the browser is redirected, so nothing depends on CAS or on a return from it.
 """
 
-from __future__ import annotations
-
 import structlog
 from flask import Blueprint, Response, make_response, render_template, request
 

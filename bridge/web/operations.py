@@ -3,8 +3,6 @@
 `/metrics` requires the token of the settings. Without a token, only direct requests from this machine may read it.
 """
 
-from __future__ import annotations
-
 import hmac
 import re
 import time

@@ -4,8 +4,6 @@ The language comes from `ui_locales` of the application (OIDC Core §3.1.2.1), e
 get English.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit

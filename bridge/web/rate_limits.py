@@ -11,8 +11,6 @@ Only failures count, so any number of successful sign-ins may come from one addr
 The counters are in the memory of each worker, so the limits of the settings apply to each worker.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """Redirects and authorization responses, and the content security policy of pages with forms."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit

@@ -9,8 +9,6 @@ CORS headers name the responses that scripts of other origins may read (Fetch st
 Credentials are never allowed, because these endpoints read no cookie.
 """
 
-from __future__ import annotations
-
 import secrets
 from urllib.parse import urlsplit
 

@@ -4,8 +4,6 @@ The request names the ticket. Only CAS knows it, so no cookie, form token or add
 tickets get the same response. It is sent before clients are notified, because the user waits for all services.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The `passerelle` command of the hub's image."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The command `passerelle hub backup`."""
 
-from __future__ import annotations
-
 import os
 from importlib.metadata import version
 from pathlib import PurePosixPath

@@ -1,7 +1,5 @@
 """The Docker engine, as a container of the deployment sees it."""
 
-from __future__ import annotations
-
 import io
 import socket
 import tarfile

@@ -3,8 +3,6 @@
 `hub/config/services.py` makes the token, in the hub's own volume.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The command `passerelle hub offboard`, for users who left."""
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Output of the commands: progress and notes on standard error, results on standard output."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The command `passerelle hub restore`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any

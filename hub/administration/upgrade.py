@@ -4,8 +4,6 @@ Compose builds and starts. `passerelle hub upgrade` on the machine (bridge/cli/h
 in a container, this command prints the remaining steps.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence

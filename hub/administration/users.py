@@ -1,7 +1,5 @@
 """The command `passerelle hub users`: users of the hub's database, with homes and quotas."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

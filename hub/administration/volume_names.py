@@ -5,8 +5,6 @@ hexadecimal digits. Unescaping is strict, so that a project `hub` does not take 
 `hub-home-page` for a home.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

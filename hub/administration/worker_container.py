@@ -1,7 +1,5 @@
 """The one-shot container that reads and writes volumes for the administrator's commands."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

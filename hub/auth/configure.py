@@ -1,7 +1,5 @@
 """JupyterHub's configuration of user authentication, from `hub/config/auth_settings.py`."""
 
-from __future__ import annotations
-
 import ssl
 from typing import Any
 from urllib.parse import urlencode, urlsplit

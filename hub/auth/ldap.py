@@ -5,8 +5,6 @@ at sign-in and on revalidation, because the hub stores no passwords. If the sear
 fail at once; otherwise groups would silently become outdated.
 """
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

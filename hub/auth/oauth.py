@@ -4,8 +4,6 @@ Each extends a class of `oauthenticator` with revalidation: first with the acces
 the provider issued one. `hub/auth/refresh.py` applies the outcome.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping

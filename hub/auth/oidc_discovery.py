@@ -1,7 +1,5 @@
 """OpenID Connect discovery at the start of the hub, with a stored copy for outages of the provider."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import ssl

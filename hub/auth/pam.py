@@ -1,7 +1,5 @@
 """PAM authentication against this machine's accounts, for trying out the hub."""
 
-from __future__ import annotations
-
 import grp
 import os
 import pwd

@@ -6,8 +6,6 @@ twice for two parallel requests. Here, a method only revalidates (`revalidate`),
 outcome.
 """
 
-from __future__ import annotations
-
 import asyncio
 import enum
 import secrets

@@ -4,8 +4,6 @@ The bridge is the default. For every method, groups decide access, administratio
 revalidates them periodically (`hub/auth/refresh.py`).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit

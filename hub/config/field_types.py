@@ -1,7 +1,5 @@
 """Field types shared by the hub's settings and `hub.toml`."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Annotated, Literal

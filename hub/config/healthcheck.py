@@ -4,8 +4,6 @@ Traefik loads the hub's routes a moment after they are written, and returns 404 
 the first success only, because a later fault of Traefik is not a fault of the hub.
 """
 
-from __future__ import annotations
-
 import http.client
 import os
 import ssl

@@ -4,8 +4,6 @@ Settings with one value for the whole hub are in `.env` (`hub/config/settings.py
 groups. Group names are compared exactly with those from the sign-in.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping

@@ -4,8 +4,6 @@ The services are API tokens without a process. The administration token can dele
 own volume. The metrics token only reads; `prepare` creates it, because the bridge and Traefik use the same one.
 """
 
-from __future__ import annotations
-
 import secrets
 import shutil
 import sqlite3

@@ -3,8 +3,6 @@
 A variable with an empty value counts as unset, because compose passes an empty string for what `.env` lacks.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

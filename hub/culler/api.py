@@ -4,8 +4,6 @@ Both accept a lab's token after its owner's authentication has expired, so that 
 current limits and groups, so a changed setting affects running labs.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from typing import Any

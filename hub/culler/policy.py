@@ -4,8 +4,6 @@ Two limits apply: the time without activity, and the age since the start. Defaul
 `hub.toml` override them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -4,8 +4,6 @@ Every few seconds it lists the running labs, applies `hub/culler/policy.py` and 
 failure is logged and retried in the next round.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

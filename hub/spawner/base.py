@@ -1,7 +1,5 @@
 """Spawner mixins: terms of use, culling inside the lab, and progress events in all languages."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator

@@ -3,8 +3,6 @@
 Hooks (`before_start`) decide image, limits, folders and quota.
 """
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import os

@@ -3,8 +3,6 @@
 The engine's own text goes to the log only.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

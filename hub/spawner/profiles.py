@@ -3,8 +3,6 @@
 The administrator pulls or builds images in advance, so that no start waits for a registry.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from typing import Any

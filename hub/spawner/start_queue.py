@@ -4,8 +4,6 @@ A starting lab needs a processor for some seconds. Thirty labs that start at onc
 one after the other, they take as long in total, and the first users can work after five seconds.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections import deque

@@ -5,8 +5,6 @@ umask. Files that arrived otherwise (`docker cp`, a restored archive) get the sa
 the content belongs to users.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 import struct

@@ -4,8 +4,6 @@ Nothing stops a write. A home over its limit is shown to its owner in the lab, a
 cleanup mode, a small lab for half an hour, lets the owner delete files.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The quota check before a start: a home over its limit blocks the start, or gets a lab in cleanup mode."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import dataclass
 from urllib.parse import quote

@@ -4,8 +4,6 @@ It measures one home at a time: soon after its lab has stopped, every five minut
 otherwise. Starts never wait for it; they read the sizes from the ledger in `quota.py`.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

@@ -4,8 +4,6 @@ The hub itself mounts no home and no course. The container runs the hub's own im
 has no network, a read-only root file system, few capabilities, and mounts only the volumes in question.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Errors that users read: a start that is refused, and the translated text of an error page."""
 
-from __future__ import annotations
-
 from jupyterhub.spawner import SpawnException
 from tornado.util import TimeoutError as TornadoTimeoutError
 

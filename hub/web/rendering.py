@@ -3,8 +3,6 @@
 JupyterHub passes no request to its templates, so the namespace that every handler builds is extended here.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

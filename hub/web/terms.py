@@ -4,8 +4,6 @@ HUB_TERMS_FILE names a file among the notices, `terms.md` or `terms.txt`. Files 
 translations. The version is a hash of all texts, so that an acceptance refers to exactly what the user could read.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -4,8 +4,6 @@ The check runs in the spawner, so that it covers the API, named servers and admi
 The redirect in front of JupyterHub's spawn page only saves users an error page.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Entry point of the one-shot container: `python -m hub.administration.worker ACTION [JSON]`."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -3,8 +3,6 @@
 Databases are copied first, so that the owner of every home in a backup is in its database or signs in again.
 """
 
-from __future__ import annotations
-
 import re
 import subprocess
 from collections.abc import Mapping, Sequence

@@ -3,8 +3,6 @@
 SQLite itself copies them. It runs as root, so that files it creates beside a database get the database's owner.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The manifest of a backup: a JSON file in its snapshot, with everything that restic cannot know."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Literal

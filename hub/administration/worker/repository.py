@@ -4,8 +4,6 @@ restic encrypts, compresses and verifies. A snapshot appears only when it is who
 minutes, so that a run after an interruption stores little again.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

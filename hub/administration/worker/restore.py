@@ -4,8 +4,6 @@ Nothing is written before the whole snapshot has been read and verified. Volumes
 service starts on a part of a restore, and an interrupted one continues when it is run again.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

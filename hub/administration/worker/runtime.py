@@ -1,7 +1,5 @@
 """Mount points of the one-shot container, and the events it reports."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any, Literal

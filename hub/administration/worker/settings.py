@@ -4,8 +4,6 @@ Settings are part of a backup, because a restored deployment begins with them. T
 a checkout is not mistaken for the deployment in deployment/site/.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
