@@ -19,7 +19,7 @@ from bridge.oauth.parameters import Parameters, required
 from bridge.oauth.provider_context import ProviderContext
 from bridge.oauth.tokens import TokenIssue, build_token_issue, token_response
 from bridge.settings.client import SCOPES
-from bridge.store import Grant, Reused, fingerprint
+from bridge.store import Grant, Redeemed, Redemption, Reused, fingerprint
 
 GRACE_SECONDS = 10
 VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
@@ -93,15 +93,15 @@ GRANTS: Mapping[str, Callable[[ProviderContext, Client, Parameters], dict[str, A
 """Each returns a token response. The description of an InvalidGrant is always the same; the log has the reason."""
 
 
-def _check_redeemed(result: TokenIssue | Reused | None, kind: str) -> TokenIssue:
+def _check_redeemed(result: Redemption[TokenIssue], kind: str) -> TokenIssue:
     """Return the tokens of a redemption that succeeded; `kind` is for the log."""
     if isinstance(result, Reused):
         identity = result.grant.identity
         subject = None if identity is None else identity.subject
         raise TokenReused(kind, client_id=result.grant.client_id, subject=subject)
-    if result is None:
+    if not isinstance(result, Redeemed):
         raise InvalidGrant(detail=f"unknown, expired or revoked {kind}")
-    return result
+    return result.issue
 
 
 def check_same_client(grant: Grant, client: Client) -> None:

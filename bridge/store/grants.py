@@ -9,7 +9,18 @@ from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, exists
 from bridge.identity import Identity
 from bridge.store.database import NOW, columns_of, read_record, values_of
 from bridge.store.grant_revocation import GRANT_ID, HASH, REVOKE_GRANT, GrantRevocation
-from bridge.store.records import AccessToken, AuthorizationCode, Grant, IssueT, RefreshToken, Reused, TokenRecords
+from bridge.store.records import (
+    AccessToken,
+    AuthorizationCode,
+    Grant,
+    IssueT,
+    Redeemed,
+    Redemption,
+    RefreshToken,
+    Reused,
+    TokenRecords,
+    Unknown,
+)
 from bridge.store.schema import access_tokens, codes, grants, refresh_tokens, sessions
 
 _GRANT = columns_of(grants, Grant)
@@ -83,10 +94,8 @@ class Grants(GrantRevocation):
             connection.execute(SAVE_GRANT, _grant_row(grant))
             _save_tokens(connection, records)
 
-    def redeem_code(self, code_hash: str, *, now: int, build: Callable[[Grant], IssueT]) -> IssueT | Reused | None:
+    def redeem_code(self, code_hash: str, *, now: int, build: Callable[[Grant], IssueT]) -> Redemption[IssueT]:
         """Redeem a code. Of concurrent callers, exactly one gets its tokens, which are stored with that.
-
-        None means that the code is unknown, expired or revoked.
 
         `build` checks the request and builds the tokens. If it raises, the code is spent and no token is stored. Any
         later redemption revokes the grant (RFC 9700 §4.2.4).
@@ -96,21 +105,21 @@ class Grants(GrantRevocation):
             if grant_id is None:
                 redeemed = connection.execute(GRANT_OF_REDEEMED_CODE, {"hash": code_hash}).scalar_one_or_none()
                 grant = None if redeemed is None else _active_grant(connection, redeemed)
-                return None if grant is None else _revoke_reused(connection, grant, now)
+                return Unknown() if grant is None else _revoke_reused(connection, grant, now)
             grant = _active_grant(connection, grant_id)
             if grant is None:
-                return None
+                return Unknown()
             try:
                 issue = build(grant)
             except Exception:
                 connection.commit()  # a rejected request spends the code
                 raise
             _save_tokens(connection, issue.records)
-            return issue
+            return Redeemed(issue)
 
     def rotate_refresh_token(
         self, token_hash: str, *, now: int, grace: int, build: Callable[[Grant], IssueT]
-    ) -> IssueT | Reused | None:
+    ) -> Redemption[IssueT]:
         """Replace a refresh token. Of concurrent callers, exactly one stores the successor.
 
         A response can get lost, so a repetition within `grace` seconds gets the tokens too, until the successor
@@ -124,12 +133,12 @@ class Grants(GrantRevocation):
                 return _handle_refresh_reuse(connection, token_hash, now, grace, build)
             grant = _active_grant(connection, grant_id)
             if grant is None:
-                return None
+                return Unknown()
             issue = build(grant)
             _save_tokens(connection, issue.records)
             successor = issue.records.refresh_token and issue.records.refresh_token.token_hash
             connection.execute(SET_SUCCESSOR, {"hash": token_hash, "next": successor})
-            return issue
+            return Redeemed(issue)
 
     def find_access_token(self, token_hash: str, *, now: int) -> tuple[AccessToken, Grant] | None:
         """Return an access token that is neither expired nor revoked, with its grant."""
@@ -144,14 +153,14 @@ class Grants(GrantRevocation):
 
 def _handle_refresh_reuse(
     connection: Connection, token_hash: str, now: int, grace: int, build: Callable[[Grant], IssueT]
-) -> IssueT | Reused | None:
+) -> Redemption[IssueT]:
     """Repeat the answer to a rotation within the grace period; revoke the grant for any later use."""
     row = connection.execute(FIND_ROTATION, {"hash": token_hash}).one_or_none()
     if row is None or row.rotated_at is None:
-        return None
+        return Unknown()
     grant = _active_grant(connection, row.grant_id)
     if grant is None:
-        return None
+        return Unknown()
     is_unused = connection.execute(IS_UNUSED, {"hash": row.successor_hash}).one_or_none() is not None
     if is_unused and now - row.rotated_at <= grace:
         issue = build(grant)
@@ -160,7 +169,7 @@ def _handle_refresh_reuse(
             # The answer holds the same tokens; only a narrower scope leads to an access token not yet stored.
             if connection.execute(HAS_ACCESS_TOKEN, {"hash": access_token.token_hash}).one_or_none() is None:
                 connection.execute(SAVE_ACCESS, values_of(access_token))
-            return issue
+            return Redeemed(issue)
     return _revoke_reused(connection, grant, now)
 
 

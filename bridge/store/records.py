@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from bridge.identity import Identity
 
@@ -184,13 +184,6 @@ class UnknownLogin:
     """This browser has no such login."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reused:
-    """The code or refresh token was used before; its grant is revoked now."""
-
-    grant: Grant
-
-
 class Issue(Protocol):
     """Tokens built for one response, with the records to store."""
 
@@ -199,3 +192,25 @@ class Issue(Protocol):
 
 
 IssueT = TypeVar("IssueT", bound=Issue)
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed(Generic[IssueT]):
+    """The code or refresh token is exchanged for these tokens."""
+
+    issue: IssueT
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """The code or refresh token was used before; its grant is revoked now."""
+
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No such code or refresh token is valid: it does not exist, or is expired or revoked."""
+
+
+Redemption = Redeemed[IssueT] | Reused | Unknown

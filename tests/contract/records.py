@@ -15,8 +15,9 @@ from bridge.store import (
     ExpiredLogin,
     Grant,
     PendingLogin,
+    Redeemed,
+    Redemption,
     RefreshToken,
-    Reused,
     Session,
     SigningKey,
     Store,
@@ -170,12 +171,12 @@ def consume(
 def redeem(store: Store, secret: str = "code", *, gives: str = "access", now: int = NOW + 1) -> bool:
     """Redeem a code for new tokens of the name `gives`."""
     result = store.grants.redeem_code(fingerprint(secret), now=now, build=lambda grant: issue(gives, grant, now=now))
-    return isinstance(result, SampleIssue)
+    return isinstance(result, Redeemed)
 
 
 def rotate(
     store: Store, token: str, build: Callable[[Grant], SampleIssue], *, now: int = NOW + 2
-) -> SampleIssue | Reused | None:
+) -> Redemption[SampleIssue]:
     return store.grants.rotate_refresh_token(fingerprint(token), now=now, grace=GRACE, build=build)
 
 
@@ -187,7 +188,7 @@ def refresh(store: Store, token: str, *, now: int = NOW + 2, scope: str | None =
         narrow = issue(f"after {token} with {scope}", grant, now=now, scope=scope).records
         return SampleIssue(replace(records, access_token=narrow.access_token) if scope else records)
 
-    return isinstance(rotate(store, token, build, now=now), SampleIssue)
+    return isinstance(rotate(store, token, build, now=now), Redeemed)
 
 
 def works(store: Store, access_token: str, *, now: int = NOW + 3) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.store import Grant, Reused, Store, fingerprint
+from bridge.store import Grant, Redeemed, Reused, Store, Unknown, fingerprint
 from tests.contract.records import (
     ACCESS_LIFETIME,
     CODE_LIFETIME,
@@ -69,7 +69,7 @@ def test_code_reuse_is_reported_once(store: Store) -> None:
     allow(store)
     redeem(store)
     assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) == Reused(grant())
-    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) is None
+    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) == Unknown()
 
 
 def test_code_reuse_after_expiry_revokes_grant_row17(store: Store) -> None:
@@ -91,7 +91,7 @@ def test_code_reuse_keeps_other_grants(store: Store) -> None:
 @pytest.mark.parametrize("now", [NOW + CODE_LIFETIME, NOW + CODE_LIFETIME + 1, NOW + DAY])
 def test_expired_code_is_unknown_row19(store: Store, now: int) -> None:
     allow(store)
-    assert store.grants.redeem_code(CODE, now=now, build=never) is None
+    assert store.grants.redeem_code(CODE, now=now, build=never) == Unknown()
 
 
 def test_code_is_valid_until_last_second(store: Store) -> None:
@@ -100,13 +100,13 @@ def test_code_is_valid_until_last_second(store: Store) -> None:
 
 
 def test_code_never_issued_is_unknown(store: Store) -> None:
-    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) is None
+    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) == Unknown()
 
 
 def test_code_of_revoked_grant_is_unknown(store: Store) -> None:
     allow(store)
     store.grants.revoke_client("hub", now=NOW)
-    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) is None
+    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) == Unknown()
 
 
 def test_rejected_redemption_spends_code_row20_row21(store: Store) -> None:
@@ -122,7 +122,7 @@ def test_code_of_ended_session_is_unknown(store: Store, offline: bool) -> None:
     begin(store)
     store.sessions.end(session().sid, now=NOW)
     allow(store, offline=offline)
-    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) is None
+    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) == Unknown()
 
 
 def test_code_of_expired_session_is_valid(store: Store) -> None:
@@ -167,12 +167,12 @@ def test_rotation_builds_tokens_for_its_grant(store: Store) -> None:
     allow(store)
     redeem(store)
     for _ in range(2):
-        assert rotate(store, REFRESH, build) == issue("fresh", grant(), now=NOW + 2)
+        assert rotate(store, REFRESH, build) == Redeemed(issue("fresh", grant(), now=NOW + 2))
     assert seen == [grant(), grant()]
 
 
 def test_refresh_token_never_issued_is_unknown(store: Store) -> None:
-    assert rotate(store, "x", never, now=NOW) is None
+    assert rotate(store, "x", never, now=NOW) == Unknown()
 
 
 def test_refresh_repeats_lost_response_row25(store: Store) -> None:
@@ -245,6 +245,6 @@ def test_refresh_without_successor_cannot_be_repeated(store: Store) -> None:
     def build(allowed: Grant) -> SampleIssue:
         return issue("last", allowed, now=NOW + 2, refresh=False)
 
-    assert rotate(store, REFRESH, build) == build(grant())
+    assert rotate(store, REFRESH, build) == Redeemed(build(grant()))
     assert rotate(store, REFRESH, build) == Reused(grant())
     assert not works(store, "last")
