@@ -42,7 +42,7 @@ def test_redeemed_code_stores_tokens_under_its_grant(store: Store) -> None:
 
     allow(store)
     given = issue("access", grant(), now=NOW + 1)
-    assert store.grants.redeem_code(CODE, now=NOW + 1, build=build) == given
+    assert store.grants.redeem_code(CODE, now=NOW + 1, build=build) == Redeemed(given)
     assert seen == [grant()]
     records = given.records
     found = store.grants.find_access_token(fingerprint("access"), now=NOW + 1)
