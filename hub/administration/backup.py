@@ -84,7 +84,7 @@ def write_backup(engine: Engine, where: str, *, only_databases: bool, **options:
         writable_kinds=frozenset({"service"}),
         target=where,
         target_writable=True,
-        password=create_password(engine),
+        password=create_password(engine, where),
         settings=True,
     )
     options |= {"project": engine.project, "checkout": engine.checkout(), "only_databases": only_databases}
@@ -101,11 +101,12 @@ def password_file(engine: Engine) -> str:
     return os.path.normpath(PurePosixPath(engine.checkout(), named)) if named else engine.machine_path(PASSWORD_FILE)
 
 
-def create_password(engine: Engine) -> str:
-    """Create the password file unless it exists, remind the administrator to copy it, and return its path."""
+def create_password(engine: Engine, repository: str) -> str:
+    """Return the path of the password file; create a missing one for a new repository, and advise to copy it."""
     path = PurePosixPath(password_file(engine))
-    mounts = WorkerMounts(target=str(path.parent), target_writable=True)
-    if run_worker(engine, "password", mounts, name=path.name):
+    output_folder = repository if repository != str(path.parent) else ""  # the engine mounts a folder once
+    mounts = WorkerMounts(target=str(path.parent), target_writable=True, output=output_folder)
+    if run_worker(engine, "password", mounts, file=str(path)):
         output.print_note(
             f"Created {path}, the password of your backups. Copy it to another place now, not beside the backups.\n"
             "Without it no backup can be read, and if only this machine has it, it is lost together with the machine."

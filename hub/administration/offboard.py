@@ -146,7 +146,8 @@ def carry_out(engine: Engine, hub: HubApi, plan: Plan) -> dict[str, Any]:
     result: dict[str, Any] = {}
     if plan.home is not None:
         engine.wait_until_unused(plan.home.name)
-        mounts = WorkerMounts((plan.home,), target=plan.folder, target_writable=True, password=create_password(engine))
+        password = create_password(engine, plan.folder)
+        mounts = WorkerMounts((plan.home,), target=plan.folder, target_writable=True, password=password)
         options = {"project": engine.project, "home": plan.home.of, "days": plan.days}
         result = run_worker(engine, "archive", mounts, **options)
         engine.remove_volume(plan.home.name)

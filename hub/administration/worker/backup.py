@@ -17,7 +17,7 @@ from hub.administration.worker.manifest import DatabaseCopy, Manifest, current_t
 from hub.administration.worker.runtime import emit, mounted_volumes, place_of
 from hub.administration.worker.settings import check_project, copy_settings
 
-FULL, DATABASES, ARCHIVE = "full", "databases", "archive"
+FULL, DATABASES, ARCHIVE, INCOMPLETE = "full", "databases", "archive", "incomplete"
 """Tags of snapshots."""
 
 
@@ -65,19 +65,22 @@ def back_up(
         tags=[DATABASES if only_databases else FULL],
         exclude=[*_database_files(copies), *_user_patterns(exclude)],
     )
+    if result["unread"]:
+        result["snapshot"] = repository.add_tag(result["snapshot"], INCOMPLETE)
     # Checked first, because older backups are the only copy if this one is damaged.
     repository.check_repository()
     if keep:
         limits = [f"--keep-{period}={count}" for period, count in keep.items() if count]
-        repository.forget("--tag", FULL, "--host", project, "--group-by", "host", *limits)
+        # By tags, because an incomplete backup must not take the place of a complete one.
+        repository.forget("--tag", FULL, "--host", project, "--group-by", "host,tags", *limits)
     return result | {"unread": [path.removeprefix(f"{runtime.VOLUMES}/") for path in result["unread"]]}
 
 
 def list_backups() -> list[dict[str, Any]]:
     """Return the backups in the repository, the oldest first."""
     return [
-        {"snapshot": one.id, "taken": one.time, "project": one.project, "content": one.tags[0], "bytes": one.size}
-        for one in repository.snapshots(FULL, DATABASES)
+        {"snapshot": it.id, "taken": it.time, "project": it.project, "content": " ".join(it.tags), "bytes": it.size}
+        for it in repository.snapshots(FULL, DATABASES)
     ]
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -43,11 +44,20 @@ class Snapshot:
     size: int
 
 
-def create_password(name: str) -> bool:
-    """Create a password file in TARGET unless it exists; return whether it is new."""
-    path = runtime.TARGET / name
+def create_password(file: str) -> bool:
+    """Create a password file in TARGET unless it exists, and return whether it is new.
+
+    Raises:
+        AdministrationError: The file is missing, and TARGET or OUTPUT has a repository, which needs its own password.
+    """
+    path = runtime.TARGET / Path(file).name
     if path.exists():
         return False
+    if any((folder / "config").is_file() for folder in (runtime.TARGET, runtime.OUTPUT)):
+        raise AdministrationError(
+            f"the password file {file} is missing, and the repository exists already: put your copy of the "
+            "password there, or name its file in HUB_BACKUP_PASSWORD_FILE."
+        )
     with atomic_write(path) as stream:
         stream.write(secrets.token_urlsafe(32).encode() + b"\n")
     return True
@@ -56,8 +66,14 @@ def create_password(name: str) -> bool:
 def init_repository() -> None:
     """Create the repository unless TARGET has one."""
     if (runtime.TARGET / "config").is_file() and (runtime.TARGET / "keys").is_dir():
-        if any((runtime.TARGET / "locks").glob("*")):
-            _run("unlock")  # removes locks of killed processes
+        locks = list((runtime.TARGET / "locks").glob("*"))
+        # One container of this name runs at a time. restic keeps a killed one's lock if its process id is in use again.
+        for lock in locks:
+            with suppress(AdministrationError):
+                if json.loads(_run("--no-lock", "cat", "lock", lock.name))["hostname"] == socket.gethostname():
+                    lock.unlink()
+        if locks:
+            _run("unlock")  # stale locks of other hosts
         return
     if names := sorted(path.name for path in runtime.TARGET.iterdir()):
         raise AdministrationError(f"the folder is not empty ({', '.join(names[:3])}): name a new one.")
@@ -145,6 +161,12 @@ def check_repository() -> None:
     """Check the repository's structure, and a seventh of its data: another one each day, so all of it each week."""
     emit("message", "checking the repository")
     _run("check", f"--read-data-subset={date.today().toordinal() % 7 + 1}/7")  # noqa: DTZ011  any day will do
+
+
+def add_tag(snapshot: str, tag: str) -> str:
+    """Tag the newest snapshot, and return its new id."""
+    _run("tag", f"--add={tag}", snapshot)
+    return snapshots(tag)[-1].id
 
 
 def forget(*options: str) -> None:

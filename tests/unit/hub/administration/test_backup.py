@@ -1,8 +1,10 @@
 """Backups on folders as the one-shot container mounts them: real restic, real SQLite, no engine."""
 
 import os
+import socket
 import sqlite3
 import subprocess
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from hub.administration import AdministrationError
 from hub.administration.worker import repository, runtime
-from hub.administration.worker.backup import back_up, volume_sizes
+from hub.administration.worker.backup import back_up, list_backups, volume_sizes
 from hub.administration.worker.manifest import read_manifest
 from tests.support.hub.backups import REQUEST, backup, backup_and_read_messages, file_names, write
 from tests.support.hub.volumes import filled, run_restic, volumes
@@ -69,12 +71,20 @@ def test_wrong_password_is_reported(filled: Path) -> None:
 
 
 def test_password_is_created_once_for_root_only(volumes: Path) -> None:
-    assert repository.create_password("backup-password")
+    assert repository.create_password("/opt/backup-password")
     path = runtime.TARGET / "backup-password"
     created = path.read_text()
-    assert not repository.create_password("backup-password")
+    assert not repository.create_password("/opt/backup-password")
     assert (path.read_text(), mode(path)) == (created, 0o600)
     assert len(created) > 40
+
+
+@pytest.mark.parametrize("folder", ["OUTPUT", "TARGET"])
+def test_missing_password_of_a_repository_is_reported(volumes: Path, folder: str) -> None:
+    write(getattr(runtime, folder) / "config")
+    with pytest.raises(AdministrationError, match=r"file /opt/my-password is missing.*HUB_BACKUP_PASSWORD_FILE"):
+        repository.create_password("/opt/my-password")
+    assert not (runtime.TARGET / "my-password").exists()
 
 
 def test_password_is_not_in_the_process_list(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +158,26 @@ def test_full_disk_is_reported_with_what_to_do(filled: Path) -> None:
         subprocess.run(["umount", runtime.TARGET], check=True)
 
 
-def test_unreadable_files_are_reported(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_of_a_killed_container_is_removed(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup()
+    locks = runtime.TARGET / "locks"
+    command = repository._command(["backup", "--stdin"])
+    with subprocess.Popen(command, env=repository._environment(), stdin=subprocess.PIPE) as process:
+        while not any(locks.iterdir()):
+            time.sleep(0.01)
+        # It is alive, as is any process that got the process id of a killed one.
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "gethostname", lambda: "another-administration")
+            with pytest.raises(AdministrationError, match="another command uses that repository"):
+                backup()
+        backup()
+        process.kill()
+    assert not any(locks.iterdir())
+
+
+@pytest.fixture
+def unreadable_file(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let restic report an unreadable file."""
     wrapper = filled.parent / "bin"
     write(
         wrapper / "restic",
@@ -159,7 +188,22 @@ def test_unreadable_files_are_reported(filled: Path, monkeypatch: pytest.MonkeyP
     restic = subprocess.run(["which", "restic"], capture_output=True, text=True, check=True).stdout.strip()
     monkeypatch.setenv("RESTIC", restic)
     monkeypatch.setenv("PATH", str(wrapper), prepend=":")
-    assert backup_and_read_messages()[0]["unread"] == ["home/bob/x"]
+
+
+@pytest.mark.usefixtures("unreadable_file")
+def test_unreadable_files_are_reported() -> None:
+    result = backup_and_read_messages()[0]
+    assert result["unread"] == ["home/bob/x"]
+    assert [(one["snapshot"], one["content"]) for one in list_backups()] == [(result["snapshot"], "full incomplete")]
+
+
+def test_incomplete_backup_replaces_no_complete_one(filled: Path, request: pytest.FixtureRequest) -> None:
+    backup()
+    complete = backup()
+    request.getfixturevalue("unreadable_file")
+    backup()
+    incomplete = backup(keep={"daily": 1})
+    assert [one.id for one in repository.snapshots("full")] == [complete, incomplete]
 
 
 def test_damaged_repository_is_reported_by_the_next_backup(filled: Path) -> None:
