@@ -58,6 +58,8 @@ def back_up(
         places=tuple(sorted({copy.place for copy in copies} | {place_of(volume) for volume in volumes})),
         databases=tuple(copies),
         settings=copy_settings(checkout),
+        sizes={place_of(volume): allocated_bytes(volume, exclude) for volume in volumes}
+        | {"databases": allocated_bytes(runtime.STAGING / "database")},
     ).write()
     result = repository.create_snapshot(
         [runtime.STAGING, *volumes],
@@ -95,7 +97,8 @@ def archive_home(project: str, home: str, days: int) -> dict[str, Any]:
     repository.init_repository()
     folder, now = runtime.VOLUMES / "home" / home, current_time()
     until = (now + timedelta(days=days)).isoformat()
-    Manifest(project=project, taken=now, places=(f"home/{home}",)).write()
+    place = place_of(folder)
+    Manifest(project=project, taken=now, places=(place,), sizes={place: allocated_bytes(folder)}).write()
     tags = [ARCHIVE, f"home={home}", f"until={until}"]
     result = repository.create_snapshot([runtime.STAGING, folder], project=project, tags=tags)
     if result["unread"]:
@@ -144,9 +147,10 @@ def volume_sizes() -> list[dict[str, Any]]:
     return [{"place": place_of(folder), "bytes": allocated_bytes(folder)} for folder in mounted_volumes(*KINDS)]
 
 
-def allocated_bytes(folder: Path) -> int:
+def allocated_bytes(folder: Path, exclude: Sequence[str] = ()) -> int:
     """Return the bytes that a folder takes on its disk; unreadable parts count as 0."""
-    command = ["du", "--summarize", "--block-size=1", "--one-file-system", str(folder)]
+    patterns = [f"--exclude={pattern.strip('/')}" for pattern in exclude]
+    command = ["du", "--summarize", "--block-size=1", "--one-file-system", *patterns, str(folder)]
     done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  no shell
     first = done.stdout.split(b"\t", 1)[0]
     return int(first) if first.isdigit() else 0

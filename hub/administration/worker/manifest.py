@@ -39,7 +39,10 @@ class DatabaseCopy(_Record):
 
 
 class Manifest(_Record):
-    """The facts of a backup; `places` are the volumes it contains, by their names in every deployment."""
+    """The facts of a backup; `places` are the volumes it contains, by their names in every deployment.
+
+    `sizes` are the bytes that places and `databases` took on their disks, without holes and excluded files.
+    """
 
     format: Literal[2] = 2
     project: str
@@ -50,6 +53,7 @@ class Manifest(_Record):
     places: tuple[Place, ...] = ()
     databases: tuple[DatabaseCopy, ...] = ()
     settings: tuple[RelativePath, ...] = ()
+    sizes: dict[str, int] = Field(default_factory=dict)
 
     def write(self) -> None:
         """Write the manifest into the staging folder."""

@@ -6,6 +6,8 @@ service starts on a part of a restore, and an interrupted one continues when it 
 
 import os
 import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,15 @@ from hub.administration import AdministrationError
 from hub.administration.worker import databases, repository, runtime
 from hub.administration.worker.backup import ARCHIVE, DATABASES, FULL, allocated_bytes
 from hub.administration.worker.manifest import DatabaseCopy, Manifest, read_manifest
-from hub.administration.worker.runtime import emit
 from hub.administration.worker.settings import changed_settings, check_no_demo_users, check_project
 from hub.config.settings import RESTORE_MARK
 from hub.storage.quota import format_size
 from passerelle_common.atomic_write import atomic_write
 
 HUB_DATABASE = "service/hub-data"
+UNSHARED = ("ext2/ext3", "tmpfs")  # ext4 too: file systems whose files never share blocks
 EMPTIED = "emptied"  # line in a marker: the volume contains nothing but restored files
+RESERVED_BYTES = 64 << 20  # stay free on each disk
 KEPT_NAMES = (RESTORE_MARK, "lost+found")
 
 
@@ -40,10 +43,7 @@ def describe(project: str, snapshot: str, only_databases: bool, home: str) -> di
         for place, folder in folders.items()
         if (names := _foreign_contents(folder, chosen.id))
     ]
-    free = shutil.disk_usage(runtime.STAGING.parent).free
-    if chosen.size > free and not only_databases and not home:
-        sizes = format_size(chosen.size), format_size(free)
-        emit("message", f"note: the backup has {sizes[0]}, and {sizes[1]} are free on the disk.")
+    _check_space(chosen.id, manifest, places, only_databases=only_databases)
     return {
         "snapshot": chosen.id,
         "project": manifest.project,
@@ -98,6 +98,7 @@ def restore(
     folders = [] if only_databases else [runtime.VOLUMES / place for place in places]
     if not force and (used := [place for place in places if _foreign_contents(runtime.VOLUMES / place, snapshot)]):
         raise AdministrationError(f"{used[0]} is not empty: nothing was written.")
+    _check_space(snapshot, manifest, places, only_databases=only_databases)
     repository.verify_snapshot(snapshot, str(runtime.STAGING) if only_databases else "/")
     # The hub looks at its own volume only, so that one is marked first and unmarked last.
     order = sorted(places, key=lambda place: place != HUB_DATABASE)
@@ -140,6 +141,35 @@ def _check_manifest(manifest: Manifest, jupyterhub: str, *, only_databases: bool
         )
     if manifest.only_databases and not only_databases:
         raise AdministrationError("that backup contains databases only: add --only-databases.")
+
+
+def _check_space(snapshot: str, manifest: Manifest, places: Sequence[str], *, only_databases: bool) -> None:
+    """Raise unless what a restore writes fits on each disk; volumes are counted as emptied, databases twice."""
+    databases = manifest.sizes.get("databases", 0) if any(one.place in places for one in manifest.databases) else 0
+    parts = [(runtime.STAGING.parent, databases)]
+    for place in places:
+        folder = runtime.VOLUMES / place
+        existing = folder if folder.is_dir() else runtime.STAGING.parent  # not created yet
+        size = databases if only_databases else manifest.sizes.get(place, 0) - _available_bytes(folder, snapshot)
+        parts.append((existing, size))
+    disks = {folder.stat().st_dev: folder for folder, _ in parts}
+    for device, disk in disks.items():
+        needed = sum(size for folder, size in parts if folder.stat().st_dev == device) + RESERVED_BYTES
+        if needed > (free := shutil.disk_usage(disk).free):
+            raise AdministrationError(
+                f"the disk of the volumes has {format_size(free)} free and {format_size(needed)} are needed: free "
+                "space there. Nothing was written."
+            )
+
+
+def _available_bytes(folder: Path, snapshot: str) -> int:
+    """Return the bytes in a volume that a restore keeps or surely frees: elsewhere files can share blocks."""
+    if not folder.is_dir():
+        return 0
+    command = ["stat", "--file-system", "--format=%T", str(folder)]
+    kind = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603  no shell
+    restored = _mark_lines(folder)[:2] == [snapshot, EMPTIED]
+    return allocated_bytes(folder) if restored or kind in UNSHARED else 0
 
 
 def _put_database(folder: Path, copy: DatabaseCopy) -> None:

@@ -3,8 +3,9 @@
 import json
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,70 @@ def test_existing_data_is_overwritten_only_with_force(filled: Path) -> None:
 
     assert not (filled / "home/bob/later.txt").exists()
     assert (filled / "home/bob/kept.txt").read_text() == "kept"
+
+
+@pytest.fixture
+def small_disk(filled: Path) -> Iterator[Path]:
+    """Mount a disk of 100 MiB for volumes."""
+    disk = filled.parent / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "none", disk], check=True)
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def move_to(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Create volumes on another disk and use them."""
+    (disk / "volumes/home/bob").mkdir(parents=True)
+    (disk / "volumes/service/hub-data").mkdir(parents=True)
+    monkeypatch.setattr(runtime, "VOLUMES", disk / "volumes")
+
+
+@pytest.mark.needs("mounts")
+@pytest.mark.parametrize("home", ["", "bob"])
+def test_restore_that_does_not_fit_is_rejected(
+    small_disk: Path,
+    filled: Path,
+    described: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    home: str,
+) -> None:
+    (filled / "home/bob/data").write_bytes(os.urandom(40_000_000))
+    snapshot = backup()
+    move_to(small_disk, monkeypatch)
+    kept = write(small_disk / "volumes/home/bob/kept.txt")
+    for command in (partial(described, home=home), partial(run_restore, snapshot, force=True, home=home)):
+        with pytest.raises(AdministrationError, match=r"100\.0 MiB free and 102 MiB are needed.*Nothing was"):
+            command()
+    assert kept.exists()
+    assert list(small_disk.rglob(RESTORE_MARK)) == []
+
+
+@pytest.mark.needs("mounts")
+@pytest.mark.parametrize("kind", ["tmpfs", "xfs"])
+def test_only_surely_freed_space_counts(
+    small_disk: Path, filled: Path, described: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    (filled / "home/bob/data").write_bytes(os.urandom(30_000_000))
+    backup()
+    move_to(small_disk, monkeypatch)
+    (small_disk / "volumes/home/bob/data").write_bytes(os.urandom(30_000_000))
+    if kind == "xfs":
+        monkeypatch.setattr(restore, "UNSHARED", ())
+    with nullcontext() if kind == "tmpfs" else pytest.raises(AdministrationError, match="MiB are needed"):
+        assert described()["overwritten"]
+
+
+@pytest.mark.needs("mounts")
+def test_holes_and_excluded_files_need_no_space(
+    small_disk: Path, filled: Path, described: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (filled / "home/bob/sparse").open("wb") as stream:
+        stream.truncate(200_000_000)
+    (filled / "home/bob/.cache/data").write_bytes(os.urandom(60_000_000))
+    backup(exclude=[".cache"])
+    move_to(small_disk, monkeypatch)
+    assert described()["places"]
 
 
 def test_damaged_backup_is_rejected_before_anything_is_written(filled: Path) -> None:
