@@ -45,11 +45,7 @@ class Snapshot:
 
 
 def create_password(file: str) -> bool:
-    """Create a password file in TARGET unless it exists, and return whether it is new.
-
-    Raises:
-        AdministrationError: The file is missing, and TARGET or OUTPUT has a repository, which needs its own password.
-    """
+    """Create a password file in TARGET unless it or the repository (at OUTPUT) exists; return whether it is new."""
     path = runtime.TARGET / Path(file).name
     if path.exists():
         return False

@@ -164,8 +164,6 @@ def _check_space(snapshot: str, manifest: Manifest, places: Sequence[str], *, on
 
 def _available_bytes(folder: Path, snapshot: str) -> int:
     """Return the bytes in a volume that a restore keeps or surely frees: elsewhere files can share blocks."""
-    if not folder.is_dir():
-        return 0
     command = ["stat", "--file-system", "--format=%T", str(folder)]
     kind = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603  no shell
     restored = _mark_lines(folder)[:2] == [snapshot, EMPTIED]
