@@ -36,7 +36,7 @@ PAGES = {
     "/hub/terms": ("Terms of use", "Conditions d’utilisation"),
     "/user/bob/lab": ("Your lab did not start", "Votre laboratoire n’a pas démarré"),
     "/hub/nowhere": ("Not Found", "Page introuvable"),
-    "/hub/oauth_callback?code=x&state=y": ("This sign-in has expired", "Cette connexion n’est plus valable"),
+    "/hub/oauth_callback?code=x&state=y": ("This sign-in has expired", "Cette connexion a expiré"),
 }
 # Keeps the progress messages across the final reload of the page.
 RECORD = """

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+REMOVE_ATTEMPTS = 20
 ROOT = Path(__file__).resolve().parents[3]
 UP_WITHIN = 900  # seconds; the first build downloads packages
 
@@ -171,9 +172,13 @@ class Deployment:
         self.compose("-p", f"{self.project}-labs", "down", check=False)
         self.compose("down", "--volumes", "--remove-orphans", "--rmi", "local", check=False)
         for kind in ("volume", "network"):
-            names = self.docker(kind, "ls", "--quiet", "--filter", f"name={self.project}", check=False)
-            if names:
+            # A busy engine reports a volume as in use for a moment after its container is gone.
+            for _ in range(REMOVE_ATTEMPTS):
+                names = self.docker(kind, "ls", "--quiet", "--filter", f"name={self.project}", check=False)
+                if not names:
+                    break
                 self.docker(kind, "rm", *names.split(), check=False)
+                time.sleep(0.5)
         for image in ("bridge", "lab"):
             self.docker("image", "rm", f"{self.project}-{image}", check=False)
 
