@@ -171,6 +171,12 @@ class Deployment:
         """Remove labs, services, networks, volumes and images."""
         self.compose("-p", f"{self.project}-labs", "down", check=False)
         self.compose("down", "--volumes", "--remove-orphans", "--rmi", "local", check=False)
+        # A hub that stops during a quota measurement leaves its container, which uses the home volume.
+        left = self.docker(
+            "ps", "--all", "--quiet", "--filter", f"label=org.passerelle.tool={self.project}", check=False
+        )
+        if left:
+            self.docker("rm", "--force", *left.split(), check=False)
         for kind in ("volume", "network"):
             # A busy engine reports a volume as in use for a moment after its container is gone.
             for _ in range(REMOVE_ATTEMPTS):
