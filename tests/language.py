@@ -1,7 +1,8 @@
 """Report how far the tree follows the project's language rules: `python -m tests.language [PATH …]`.
 
-It prints three measurements and exits with status 1 if one is above its limit: the share of docstrings that open with
-a clause or a preposition, the words that this project does not use, and the identifiers that were replaced.
+It prints four measurements and exits with status 1 if one is above its limit: the share of docstrings that open with a
+clause or a preposition, the words that this project does not use, the identifiers that were replaced, and the subjects
+of commits that are too long.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_CLAUSE_SHARE = 0.03
+MAX_SUBJECT_CHARS = 72
+LAST_COMMIT_BEFORE_THE_RULES = "748f70f"
 CLAUSE_OPENINGS = re.compile(
     "(?:about|above|after|against|also|although|among|as|at|because|before|behind|below|beneath|beside|besides|between"
     "|beyond|but|by|despite|during|except|for|from|how|if|in|inside|into|instead|like|likewise|near|neither|nor|of|off"
@@ -100,6 +103,13 @@ def retired_names(files: Iterable[Path]) -> Iterator[Hit]:
                 yield Hit(name, number, found[0])
 
 
+def long_subjects() -> list[str]:
+    """Return the commit subjects that exceed the limit; a copy without git history has none to check."""
+    command = ["git", "log", "--format=%s", f"{LAST_COMMIT_BEFORE_THE_RULES}..HEAD"]
+    subjects = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True).stdout.splitlines()
+    return [subject for subject in subjects if len(subject) > MAX_SUBJECT_CHARS]
+
+
 def docstrings(files: Iterable[Path]) -> Iterator[Hit]:
     """Find the first line of every docstring in Python files."""
     for file in files:
@@ -126,6 +136,7 @@ class Report:
     clauses: list[Hit]
     banned: list[Hit]
     retired: list[Hit]
+    long_subjects: list[str]
 
     @property
     def clause_share(self) -> float:
@@ -139,7 +150,7 @@ def measure(paths: Iterable[str]) -> Report:
     code = [file for file in files if not file.relative_to(ROOT).as_posix().startswith("tests/")]
     first_lines = list(docstrings(code))
     clauses = [hit for hit in first_lines if opens_with_clause(hit.text)]
-    return Report(len(first_lines), clauses, list(banned_words(files)), list(retired_names(files)))
+    return Report(len(first_lines), clauses, list(banned_words(files)), list(retired_names(files)), long_subjects())
 
 
 def main(paths: list[str]) -> int:
@@ -147,11 +158,14 @@ def main(paths: list[str]) -> int:
     report = measure(paths or ["."])
     for hit in (*report.clauses, *report.banned, *report.retired):
         print(f"{hit.path}:{hit.line}: {hit.text}")
+    for subject in report.long_subjects:
+        print(subject)
     share = report.clause_share
     print(f"docstrings that open with a clause: {len(report.clauses)} of {report.docstrings} ({share:.1%})")
     print(f"banned words: {len(report.banned)}")
     print(f"retired names: {len(report.retired)}")
-    return int(share > MAX_CLAUSE_SHARE or bool(report.banned or report.retired))
+    print(f"commit subjects over {MAX_SUBJECT_CHARS} characters: {len(report.long_subjects)}")
+    return int(share > MAX_CLAUSE_SHARE or bool(report.banned or report.retired or report.long_subjects))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,10 @@ def test_tree_contains_no_retired_name(report: Report) -> None:
     assert report.retired == []
 
 
+def test_commit_subjects_fit_into_one_line(report: Report) -> None:
+    assert report.long_subjects == []
+
+
 @pytest.mark.parametrize(
     ("text", "is_clause"),
     [
