@@ -111,16 +111,17 @@ def long_subjects() -> list[str]:
 
 
 def docstrings(files: Iterable[Path]) -> Iterator[Hit]:
-    """Find the first line of every docstring in Python files."""
+    """Find the first line of every docstring in Python files, including those of attributes."""
     for file in files:
         if file.suffix != ".py":
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                continue
-            if text := ast.get_docstring(node):
-                body = node.body[0]
-                yield Hit(file.relative_to(ROOT).as_posix(), body.lineno, text.splitlines()[0])
+            body = getattr(node, "body", None)
+            for statement in body if isinstance(body, list) else ():
+                value = statement.value if isinstance(statement, ast.Expr) else None
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    first_line = value.value.strip().splitlines()[0]
+                    yield Hit(file.relative_to(ROOT).as_posix(), statement.lineno, first_line)
 
 
 def opens_with_clause(text: str) -> bool:

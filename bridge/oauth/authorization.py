@@ -21,7 +21,7 @@ class AuthorizationRequest:
     client_id: str
     redirect_uri: str
     redirect_uri_was_sent: bool
-    """Whether the token request must repeat it (RFC 6749 §4.1.3)."""
+    """True if the token request must repeat it (RFC 6749 §4.1.3)."""
     scope: str
     state: str | None
     nonce: str | None

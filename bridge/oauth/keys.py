@@ -40,7 +40,7 @@ class KeyState:
     algorithm: str
     state: State
     since: int
-    """When the key starts to sign; for a retired key, when its successor started."""
+    """Start of signing; for a retired key, the start of its successor."""
 
 
 def key_states(records: Sequence[SigningKey], *, now: int) -> list[KeyState]:

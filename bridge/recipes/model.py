@@ -44,7 +44,7 @@ class Block(_Part):
     """A configuration to paste."""
 
     into: str = Field(min_length=1)
-    """Where to paste it: a file, a page of the application, or a shell."""
+    """Destination: a file, a page of the application, or a shell."""
     language: str
     """The language that values are escaped for: a key of `bridge.recipes.templates.ESCAPES`."""
     text: str = Field(min_length=1)
@@ -82,11 +82,11 @@ class Tells(_Part):
     """The application's behaviour, in one or two sentences each; templates."""
 
     groups: str = Field(min_length=1)
-    """How the application uses the groups of its users."""
+    """The application's use of group claims."""
     refresh: str = Field(min_length=1)
-    """Whether the application refreshes its tokens, and what happens if the bridge rejects the refresh."""
+    """The application's use of refresh tokens, and its reaction to a rejected refresh."""
     logout: str = Field(min_length=1)
-    """Which sessions a sign-out ends, and whether the application receives sign-outs from the bridge."""
+    """The sessions that a sign-out ends, and the support for sign-outs from the bridge."""
 
 
 class RunWith(_Part):
@@ -117,7 +117,7 @@ class Recipe(_Part):
     title: str = Field(min_length=1)
     kind: Literal["application", "proxy", "library", "program"] = "application"
     what: str = Field(min_length=1)
-    """What the application is, and how its users sign in, in one sentence."""
+    """One sentence about the application and its sign-in."""
     derived_from: tuple[str, ...] = Field(min_length=1)
     """The pages of the application's documentation that the recipe was written from."""
     describes: str = Field(min_length=1)
@@ -129,7 +129,7 @@ class Recipe(_Part):
     example: str | None = None
     """An example of the application's URL. Absent for programs, which have none."""
     address_is: str = ""
-    """What to pass as `--url`, if that is not obvious."""
+    """Explanation of the value of `--url`, if that is not obvious."""
     client: ClientTemplate
     blocks: tuple[Block, ...] = Field(min_length=1)
     then: str = ""

@@ -89,9 +89,9 @@ class ClientSettings(FrozenModel):
     grant_types: GrantTypes = ("authorization_code",)
     """Allowed grant types: authorization_code, refresh_token, client_credentials."""
     require_pkce: bool = True
-    """Whether PKCE is required. Only a client with a secret can set this to `false`."""
+    """Require PKCE. Only a client with a secret can set this to `false`."""
     consent: bool = False
-    """Whether users are asked for consent."""
+    """Ask users for consent."""
     allowed_groups: tuple[str, ...] = ()
     """Groups whose members may log in, compared whole; by default all users may."""
     allowed_attributes: AllowedAttributes = Field(default_factory=dict)

@@ -42,14 +42,14 @@ class Settings(ClaimRules):
     cas_validate_parameters: Parameters = Field(default_factory=dict)
     """Extra query parameters for ticket validation, for CAS servers that require them there as well."""
     cas_logout: Literal["chain", "return", "none"] = "chain"
-    """What logout does at CAS. `chain` ends at the CAS logout page, or at the client's own page if it requests one;
+    """Effect of a logout at CAS. `chain` ends at the CAS logout page, or at the client's own page if it requests one;
     then the next login requires the password. `return` logs out at CAS and comes back: CAS must follow `service` after
     logout, and `/logout/done` must be registered. `none` keeps the CAS session."""
     cas_logout_ends_offline_access: bool = True
-    """Whether single logout from CAS also revokes `offline_access` grants. `false` keeps them, as OpenID Connect
+    """Revoke `offline_access` grants too when CAS reports a single logout. `false` keeps them, as OpenID Connect
     Back-Channel Logout recommends. Many CAS servers send a logout for idle sessions, too."""
     cas_service_state: Literal["query", "cookie"] = "query"
-    """Where the id of a pending login travels: in the query of the service URL, or only in a cookie, for a CAS that
+    """Carrier of the pending login's id: in the query of the service URL, or only in a cookie, for a CAS that
     registers one exact URL. With `cookie`, a hostile page can log a user in as another user unnoticed, and concurrent
     logins in two tabs can be swapped (decision 10)."""
     secret_key: SecretStr = Field(min_length=MINIMAL_SECRET_KEY_LENGTH)

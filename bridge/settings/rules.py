@@ -194,7 +194,7 @@ class ClaimRules(FrozenModel):
     group_map: GroupMap = Field(default_factory=dict)
     """Maps whole values, as CAS releases them, to group names."""
     groups_from_affiliation: bool = False
-    """Whether each `eduperson_affiliation` also becomes a group, such as `affiliation:staff`."""
+    """Make each `eduperson_affiliation` a group as well, such as `affiliation:staff`."""
     email_template: EmailTemplate | None = None
     """Email address for users without one in CAS; `email_verified` applies to it as well."""
     subject_attribute: AttributeName | None = None

@@ -119,7 +119,7 @@ class SigningKey:
     encrypted_private_jwk: str
     created_at: int
     active_from: int
-    """When it starts to sign; it is published from `created_at` on."""
+    """Start of signing; the key is published from `created_at` on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

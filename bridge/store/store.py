@@ -20,7 +20,7 @@ from bridge.store.schema import logout_deliveries, sessions, signing_keys
 from bridge.store.sessions import Sessions
 
 NotReady = Literal["absent", "empty", "older"]
-"""Why `open_existing` cannot read a database that `Store(url)` would create or migrate."""
+"""The reason why `open_existing` cannot read a database that `Store(url)` would create or migrate."""
 
 TOTALS = select(
     select(func.count()).where(sessions.c.expires_at > NOW, sessions.c.ended_at.is_(None)).label("sessions"),
