@@ -275,12 +275,12 @@ def test_locked_database_is_reported_as_locked(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/bridge.sqlite3"
     Store(url).close()
     engine = create_engine(url, connect_args={"timeout": 0.05})
-    holder = engine.connect()
-    holder.exec_driver_sql("BEGIN IMMEDIATE")
-    with pytest.raises(ConfigurationError) as refused, as_config_error(engine), engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    holder.close()
-    engine.dispose()
+    other = create_engine(url)  # `as_config_error` disposes of the first one, and would lose a connection in use
+    with other.connect() as holder:
+        holder.exec_driver_sql("BEGIN IMMEDIATE")
+        with pytest.raises(ConfigurationError) as refused, as_config_error(engine), engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    other.dispose()
     assert "database is locked; another program is writing to it" in refused.value.description
     assert "creatable" not in refused.value.description
 
