@@ -93,5 +93,5 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     register(app, context)
     if settings.proxy_hops:  # Only the client address is taken from proxies: URLs come from the issuer.
-        app.wsgi_app = ProxyFix(app.wsgi_app, settings.proxy_hops, x_proto=0, x_host=0)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, settings.proxy_hops, x_proto=0, x_host=0)  # type: ignore[method-assign]  # Flask documents it
     return app
