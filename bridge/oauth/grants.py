@@ -37,7 +37,7 @@ def _authorization_code(provider: ProviderContext, client: Client, parameters: P
         )
 
     code_hash = fingerprint(required(parameters, "code"))
-    result = provider.store.grants.redeem_code(code_hash, now=provider.now(), build=build)
+    result = provider.store.grants.redeem_code(code_hash, client_id=client.client_id, now=provider.now(), build=build)
     return token_response(provider, client, _check_redeemed(result, "authorization code"))
 
 
@@ -56,7 +56,7 @@ def _refresh_token(provider: ProviderContext, client: Client, parameters: Parame
         return build_token_issue(provider, client, grant, scope, access_token=access_token, refresh_token=refresh_token)
 
     result = provider.store.grants.rotate_refresh_token(
-        fingerprint(presented), now=provider.now(), grace=GRACE_SECONDS, build=build
+        fingerprint(presented), client_id=client.client_id, now=provider.now(), grace=GRACE_SECONDS, build=build
     )
     return token_response(provider, client, _check_redeemed(result, "refresh token"), refreshed=True)
 
@@ -100,7 +100,7 @@ def _check_redeemed(result: Redemption[TokenIssue], kind: str) -> TokenIssue:
         subject = None if identity is None else identity.subject
         raise TokenReused(kind, client_id=result.grant.client_id, subject=subject)
     if not isinstance(result, Redeemed):
-        raise InvalidGrant(detail=f"unknown, expired or revoked {kind}")
+        raise InvalidGrant(detail=f"unknown, expired or revoked {kind}, or a used one of another client")
     return result.issue
 
 

@@ -94,18 +94,20 @@ class Grants(GrantRevocation):
             connection.execute(SAVE_GRANT, _grant_row(grant))
             _save_tokens(connection, records)
 
-    def redeem_code(self, code_hash: str, *, now: int, build: Callable[[Grant], IssueT]) -> Redemption[IssueT]:
+    def redeem_code(
+        self, code_hash: str, *, client_id: str, now: int, build: Callable[[Grant], IssueT]
+    ) -> Redemption[IssueT]:
         """Redeem a code. Of concurrent callers, exactly one gets its tokens, which are stored with that.
 
         `build` checks the request and builds the tokens. If it raises, the code is spent and no token is stored. Any
-        later redemption revokes the grant (RFC 9700 §4.2.4).
+        later redemption by the same client revokes the grant (RFC 9700 §4.2.4).
         """
         with self._engine.begin() as connection:
             grant_id = connection.execute(REDEEM_CODE, {"hash": code_hash, "now": now}).scalar_one_or_none()
             if grant_id is None:
                 redeemed = connection.execute(GRANT_OF_REDEEMED_CODE, {"hash": code_hash}).scalar_one_or_none()
                 grant = None if redeemed is None else _active_grant(connection, redeemed)
-                return Unknown() if grant is None else _revoke_reused(connection, grant, now)
+                return _handle_reuse(connection, grant, client_id, now)
             grant = _active_grant(connection, grant_id)
             if grant is None:
                 return Unknown()
@@ -118,19 +120,19 @@ class Grants(GrantRevocation):
             return Redeemed(issue)
 
     def rotate_refresh_token(
-        self, token_hash: str, *, now: int, grace: int, build: Callable[[Grant], IssueT]
+        self, token_hash: str, *, client_id: str, now: int, grace: int, build: Callable[[Grant], IssueT]
     ) -> Redemption[IssueT]:
         """Replace a refresh token. Of concurrent callers, exactly one stores the successor.
 
         A response can get lost, so a repetition within `grace` seconds gets the tokens too, until the successor
-        is used. Any other repetition is reuse and revokes the grant (RFC 9700 §4.14.2).
+        is used. Any other repetition by the same client is reuse and revokes the grant (RFC 9700 §4.14.2).
 
         `build` checks the request and builds the tokens, the same ones at every call. If it raises, nothing changes.
         """
         with self._engine.begin() as connection:
             grant_id = connection.execute(ROTATE, {"hash": token_hash, "now": now}).scalar_one_or_none()
             if grant_id is None:
-                return _handle_refresh_reuse(connection, token_hash, now, grace, build)
+                return _repeat_rotation(connection, token_hash, client_id, now, grace, build)
             grant = _active_grant(connection, grant_id)
             if grant is None:
                 return Unknown()
@@ -151,8 +153,8 @@ class Grants(GrantRevocation):
         return None if row is None else (read_record(RefreshToken, row, _REFRESH), _grant(row))
 
 
-def _handle_refresh_reuse(
-    connection: Connection, token_hash: str, now: int, grace: int, build: Callable[[Grant], IssueT]
+def _repeat_rotation(
+    connection: Connection, token_hash: str, client_id: str, now: int, grace: int, build: Callable[[Grant], IssueT]
 ) -> Redemption[IssueT]:
     """Repeat the answer to a rotation within the grace period; revoke the grant for any later use."""
     row = connection.execute(FIND_ROTATION, {"hash": token_hash}).one_or_none()
@@ -170,10 +172,13 @@ def _handle_refresh_reuse(
             if connection.execute(HAS_ACCESS_TOKEN, {"hash": access_token.token_hash}).one_or_none() is None:
                 connection.execute(SAVE_ACCESS, values_of(access_token))
             return Redeemed(issue)
-    return _revoke_reused(connection, grant, now)
+    return _handle_reuse(connection, grant, client_id, now)
 
 
-def _revoke_reused(connection: Connection, grant: Grant, now: int) -> Reused:
+def _handle_reuse(connection: Connection, grant: Grant | None, client_id: str, now: int) -> Reused | Unknown:
+    """Revoke the grant, unless another client presents the token: an old token must not end foreign access."""
+    if grant is None or grant.client_id != client_id:
+        return Unknown()
     connection.execute(REVOKE_GRANT, {"of_grant": grant.grant_id, "now": now})
     return Reused(grant)
 

@@ -170,14 +170,16 @@ def consume(
 
 def redeem(store: Store, secret: str = "code", *, gives: str = "access", now: int = NOW + 1) -> bool:
     """Redeem a code for new tokens of the name `gives`."""
-    result = store.grants.redeem_code(fingerprint(secret), now=now, build=lambda grant: issue(gives, grant, now=now))
+    result = store.grants.redeem_code(
+        fingerprint(secret), client_id="hub", now=now, build=lambda grant: issue(gives, grant, now=now)
+    )
     return isinstance(result, Redeemed)
 
 
 def rotate(
     store: Store, token: str, build: Callable[[Grant], SampleIssue], *, now: int = NOW + 2
 ) -> Redemption[SampleIssue]:
-    return store.grants.rotate_refresh_token(fingerprint(token), now=now, grace=GRACE, build=build)
+    return store.grants.rotate_refresh_token(fingerprint(token), client_id="hub", now=now, grace=GRACE, build=build)
 
 
 def refresh(store: Store, token: str, *, now: int = NOW + 2, scope: str | None = None) -> bool:

@@ -112,7 +112,10 @@ def test_client_access_lists_only_valid_tokens(held: Store) -> None:
 def test_client_access_ends_with_access_token(store: Store) -> None:
     allow(store)
     store.grants.redeem_code(
-        fingerprint("code"), now=NOW, build=lambda grant: issue("access", grant, now=NOW, refresh=False)
+        fingerprint("code"),
+        client_id="hub",
+        now=NOW,
+        build=lambda grant: issue("access", grant, now=NOW, refresh=False),
     )
     (listed,) = store.grants.list_client_access("alice", now=NOW)
     assert listed.until == NOW + ACCESS_LIFETIME

@@ -42,7 +42,7 @@ def test_redeemed_code_stores_tokens_under_its_grant(store: Store) -> None:
 
     allow(store)
     given = issue("access", grant(), now=NOW + 1)
-    assert store.grants.redeem_code(CODE, now=NOW + 1, build=build) == Redeemed(given)
+    assert store.grants.redeem_code(CODE, client_id="hub", now=NOW + 1, build=build) == Redeemed(given)
     assert seen == [grant()]
     records = given.records
     found = store.grants.find_access_token(fingerprint("access"), now=NOW + 1)
@@ -59,23 +59,40 @@ def test_client_credentials_token_has_no_user(store: Store) -> None:
 def test_code_reuse_revokes_grant_row16_row17(store: Store) -> None:
     allow(store)
     redeem(store)
-    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) == Reused(grant())
+    assert store.grants.redeem_code(CODE, client_id="hub", now=NOW + 1, build=never) == Reused(grant())
     assert not works(store, "access")
     assert not refreshes(store, REFRESH)
     assert refresh(store, REFRESH) is False
 
 
+def test_code_reuse_by_another_client_keeps_grant(store: Store) -> None:
+    allow(store)
+    redeem(store)
+    assert store.grants.redeem_code(CODE, client_id="portal", now=NOW + 1, build=never) == Unknown()
+    assert works(store, "access")
+
+
+def test_refresh_reuse_by_another_client_keeps_grant(store: Store) -> None:
+    allow(store)
+    redeem(store)
+    refresh(store, REFRESH)
+    late = NOW + 2 * GRACE
+    presented = {"token_hash": fingerprint(REFRESH), "now": late, "grace": GRACE, "build": never}
+    assert store.grants.rotate_refresh_token(client_id="portal", **presented) == Unknown()
+    assert works(store, "access", now=late)
+
+
 def test_code_reuse_is_reported_once(store: Store) -> None:
     allow(store)
     redeem(store)
-    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) == Reused(grant())
-    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) == Unknown()
+    assert store.grants.redeem_code(CODE, client_id="hub", now=NOW + 1, build=never) == Reused(grant())
+    assert store.grants.redeem_code(CODE, client_id="hub", now=NOW + 1, build=never) == Unknown()
 
 
 def test_code_reuse_after_expiry_revokes_grant_row17(store: Store) -> None:
     allow(store)
     redeem(store)
-    assert store.grants.redeem_code(CODE, now=NOW + CODE_LIFETIME, build=never) == Reused(grant())
+    assert store.grants.redeem_code(CODE, client_id="hub", now=NOW + CODE_LIFETIME, build=never) == Reused(grant())
     assert not works(store, "access", now=NOW + CODE_LIFETIME)
 
 
@@ -91,7 +108,7 @@ def test_code_reuse_keeps_other_grants(store: Store) -> None:
 @pytest.mark.parametrize("now", [NOW + CODE_LIFETIME, NOW + CODE_LIFETIME + 1, NOW + DAY])
 def test_expired_code_is_unknown_row19(store: Store, now: int) -> None:
     allow(store)
-    assert store.grants.redeem_code(CODE, now=now, build=never) == Unknown()
+    assert store.grants.redeem_code(CODE, client_id="hub", now=now, build=never) == Unknown()
 
 
 def test_code_is_valid_until_last_second(store: Store) -> None:
@@ -100,20 +117,20 @@ def test_code_is_valid_until_last_second(store: Store) -> None:
 
 
 def test_code_never_issued_is_unknown(store: Store) -> None:
-    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) == Unknown()
+    assert store.grants.redeem_code(CODE, client_id="hub", now=NOW + 1, build=never) == Unknown()
 
 
 def test_code_of_revoked_grant_is_unknown(store: Store) -> None:
     allow(store)
     store.grants.revoke_client("hub", now=NOW)
-    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) == Unknown()
+    assert store.grants.redeem_code(CODE, client_id="hub", now=NOW + 1, build=never) == Unknown()
 
 
 def test_rejected_redemption_spends_code_row20_row21(store: Store) -> None:
     allow(store)
     with pytest.raises(RejectedError):
-        store.grants.redeem_code(CODE, now=NOW + 1, build=reject)
-    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) == Reused(grant())
+        store.grants.redeem_code(CODE, client_id="hub", now=NOW + 1, build=reject)
+    assert store.grants.redeem_code(CODE, client_id="hub", now=NOW + 1, build=never) == Reused(grant())
     assert not works(store, "access")
 
 
@@ -122,7 +139,7 @@ def test_code_of_ended_session_is_unknown(store: Store, offline: bool) -> None:
     begin(store)
     store.sessions.end(session().sid, now=NOW)
     allow(store, offline=offline)
-    assert store.grants.redeem_code(CODE, now=NOW + 1, build=never) == Unknown()
+    assert store.grants.redeem_code(CODE, client_id="hub", now=NOW + 1, build=never) == Unknown()
 
 
 def test_code_of_expired_session_is_valid(store: Store) -> None:

@@ -93,7 +93,7 @@ def test_code_reuse_is_detected_a_day_later(store: Store) -> None:
     allow(store)
     redeem(store)
     store.purge(now=NOW + DAY)
-    assert store.grants.redeem_code(fingerprint("code"), now=NOW + DAY, build=never) == Reused(grant())
+    assert store.grants.redeem_code(fingerprint("code"), client_id="hub", now=NOW + DAY, build=never) == Reused(grant())
     assert not refresh(store, "refresh access", now=NOW + DAY)
 
 

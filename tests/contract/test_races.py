@@ -66,7 +66,7 @@ def test_one_concurrent_redemption_builds_tokens_row18(store: Store, attempt: in
             given.append(f"token {number}")
             return issue(f"token {number}", allowed, now=NOW + 1)
 
-        return type(store.grants.redeem_code(fingerprint("code"), now=NOW + 1, build=build))
+        return type(store.grants.redeem_code(fingerprint("code"), client_id="hub", now=NOW + 1, build=build))
 
     results = Counter(run_concurrently(work))
     assert results[Redeemed] == 1

@@ -25,7 +25,7 @@ def test_records_survive_restart(database: str) -> None:
     assert list(after.clients.all()) == [client()]
     assert after.grants.consented_scope("hub", "alice") == "openid"
     assert len(after.deliveries.list_waiting()) == 1
-    assert after.grants.redeem_code(fingerprint("code"), now=NOW + 2, build=never) == Reused(grant())
+    assert after.grants.redeem_code(fingerprint("code"), client_id="hub", now=NOW + 2, build=never) == Reused(grant())
     after.close()
 
 

@@ -28,6 +28,12 @@ def test_code_reuse_revokes_token_row17(hub: App, code: str) -> None:
     assert hub.fetch_userinfo(token).json["error"] == "invalid_token"
 
 
+def test_spent_code_of_public_client_keeps_token(hub: App, cli: App, code: str) -> None:
+    token = hub.redeem(code).json["access_token"]
+    assert cli.redeem(code).json["error"] == "invalid_grant"
+    assert hub.fetch_userinfo(token).status == 200
+
+
 def test_late_code_reuse_revokes_token_row17(bridge: Running, hub: App, code: str) -> None:
     token = hub.redeem(code).json["access_token"]
     bridge.clock.advance(3000)
