@@ -132,7 +132,7 @@ class Grants(GrantRevocation):
         with self._engine.begin() as connection:
             grant_id = connection.execute(ROTATE, {"hash": token_hash, "now": now}).scalar_one_or_none()
             if grant_id is None:
-                return _repeat_rotation(connection, token_hash, client_id, now, grace, build)
+                return _repeat_rotation(connection, token_hash, client_id, build, now=now, grace=grace)
             grant = _active_grant(connection, grant_id)
             if grant is None:
                 return Unknown()
@@ -154,7 +154,7 @@ class Grants(GrantRevocation):
 
 
 def _repeat_rotation(
-    connection: Connection, token_hash: str, client_id: str, now: int, grace: int, build: Callable[[Grant], IssueT]
+    connection: Connection, token_hash: str, client_id: str, build: Callable[[Grant], IssueT], *, now: int, grace: int
 ) -> Redemption[IssueT]:
     """Repeat the answer to a rotation within the grace period; revoke the grant for any later use."""
     row = connection.execute(FIND_ROTATION, {"hash": token_hash}).one_or_none()

@@ -172,21 +172,21 @@ def _sign_in(context: AppContext, login: PendingLogin, identity: Identity, ticke
     provider = context.provider
     cookie, now = provider.new_secret(), provider.now()
     current = cookies.current_session(request, context)
-    same_user = current is not None and current.identity.subject == identity.subject
+    if current is not None and current.identity.subject != identity.subject:
+        end_session(provider, current.sid)
+        current = None
     session = Session(
-        sid=current.sid if current is not None and same_user else provider.new_secret(),
+        sid=provider.new_secret() if current is None else current.sid,
         cookie_hash=fingerprint(cookie),
         identity=replace(identity, as_of=now),
-        auth_time=_auth_time(identity, now, renewed=login.renew),
+        auth_time=_auth_time(identity, now, renewed=login.renew, known=None if current is None else current.auth_time),
         created_at=now,
         expires_at=now + context.settings.session_lifetime_seconds,
         browser_hash=login.browser_hash,
     )
-    if current is not None and not same_user:
-        end_session(provider, current.sid)
     ticket_hash = fingerprint(ticket)
-    if not (same_user and provider.store.sessions.renew(session, ticket_hash=ticket_hash)):
-        if same_user:  # ended concurrently, by CAS or in another tab
+    if current is None or not provider.store.sessions.renew(session, ticket_hash=ticket_hash):
+        if current is not None:  # ended concurrently, by CAS or in another tab
             session = replace(session, sid=provider.new_secret())
         if not provider.store.sessions.begin(session, ticket_hash=ticket_hash):
             raise TicketRejected(detail="CAS ended its session while the ticket was validated")
@@ -194,11 +194,15 @@ def _sign_in(context: AppContext, login: PendingLogin, identity: Identity, ticke
     return session
 
 
-def _auth_time(identity: Identity, now: int, *, renewed: bool) -> int | None:
-    """Return the time of the login from CAS, or now if CAS has just prompted; None if unknown."""
-    if identity.auth_time is not None:
-        return min(identity.auth_time, now)
-    return now if renewed or identity.is_new_login else None
+def _auth_time(identity: Identity, now: int, *, renewed: bool, known: int | None) -> int | None:
+    """Return the time of the login, which may not be before the `known` one of the session; None if unknown.
+
+    After a forced login it is now: the clock of CAS may be slow, and a client that checks `max_age` would start again.
+    """
+    if renewed:
+        return now
+    reported = identity.auth_time if identity.auth_time is not None or not identity.is_new_login else now
+    return max((min(time, now) for time in (reported, known) if time is not None), default=None)
 
 
 def _restart_authorization(context: AppContext, refusal: AlreadyConsumed | ExpiredLogin | UnknownLogin) -> Response:

@@ -121,6 +121,28 @@ def test_forced_login_has_current_auth_time_row60(
     assert second["sid"] == first["sid"], "the session is renewed, not replaced"
 
 
+def test_slow_cas_clock_does_not_repeat_forced_login(
+    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
+) -> None:
+    behind = datetime.fromtimestamp(bridge.clock() - 90, UTC).isoformat()
+    cas.sign_in_as("alice", {**ALICE, "authenticationDate": (behind,), "isFromNewLogin": ("true",)})
+    browser.sign_in(hub.authorization_url(max_age="60"))
+    token = hub.redeem(hub.extract_code(browser.get(hub.authorization_url(max_age="60")))).json["id_token"]
+    assert claims_in(token)["auth_time"] == int(bridge.clock())
+
+
+def test_silent_revalidation_keeps_time_of_forced_login(
+    bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
+) -> None:
+    an_hour_ago = datetime.fromtimestamp(bridge.clock() - 3600, UTC).isoformat()
+    browser.sign_in(hub.authorization_url(prompt="login"))
+    cas.sign_in_as("alice", {**ALICE, "authenticationDate": (an_hour_ago,)})
+    hint = json.dumps({"id_token": {"acr": {"essential": True, "value": "mfa"}}})
+    browser.sign_in(hub.authorization_url(claims=hint))  # not satisfied by the session, so CAS is visited
+    token = hub.redeem(hub.extract_code(browser.get(hub.authorization_url()))).json["id_token"]
+    assert claims_in(token)["auth_time"] == int(bridge.clock())
+
+
 def test_max_age_counts_from_the_login_not_the_cookie_row60(
     bridge: Running, browser: Browser, hub: App, cas: ScriptedCas
 ) -> None:
