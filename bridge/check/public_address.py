@@ -90,9 +90,8 @@ class PublicAddressCheck:
         ]
 
     def _evaluate_exposure(self, discovery: Response) -> list[Finding]:
-        found, target = [], self.target
-        if not is_loopback(target.host):  # the metrics are readable from this machine itself
-            found.append(public_findings.evaluate_metrics(self.client.send(target, f"{target.url}/metrics")))
+        target = self.target
+        found = [public_findings.evaluate_metrics(self.client.send(target, f"{target.url}/metrics"))]
         if target.scheme == "https":
             found.append(public_findings.evaluate_hsts(discovery))
             if target.port == 443:

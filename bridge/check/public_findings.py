@@ -138,7 +138,7 @@ def evaluate_metrics(response: Response | Failure) -> Finding:
     """Evaluate whether the metrics are public."""
     if isinstance(response, Response) and response.status == 200 and b"passerelle_" in response.body:
         seen = f"Any unauthenticated client can read {response.url}."
-        do = "Set PASSERELLE_METRICS_TOKEN, or reject that path in the reverse proxy and send X-Forwarded-For."
+        do = "Remove the Authorization header that the reverse proxy adds to requests for /metrics."
         return fault("public.metrics", seen, "The sign-in statistics are public.", do)
     return ok("public.metrics", "The metrics are not public.")
 

@@ -88,7 +88,7 @@ class Settings(ClaimRules):
     bad_callbacks_per_minute: int = Field(default=120, ge=1, le=100_000)
     """Invalid callbacks per minute from one address and worker. Further ones get status 429; valid ones pass."""
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
-    """Bearer token for `/metrics`. Without it, only loopback addresses may read them."""
+    """Bearer token for `/metrics`, which returns 404 without this setting."""
     support_contact: str = ""
     """Contact shown on pages: an email address, a telephone number or a sentence."""
     logo_file: Path | None = None
