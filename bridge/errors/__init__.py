@@ -21,6 +21,7 @@ holds a ticket, code, token or secret.
     │   └── InvalidFormToken       400                           form without a valid CSRF token
     ├── LogoutRequestMalformed     400  invalid_request          not a logout request of CAS
     ├── RateLimitExceeded          429  temporarily_unavailable  too many failed attempts
+    ├── StoreUnavailable           503  temporarily_unavailable  the database is down, full, read-only or locked
     ├── AuthorizationRejected      303                           redirect to the client with an error
     └── OAuthError                 400  invalid_request          with another `code` of the specifications, if given
         ├── InvalidRequest         400
@@ -237,3 +238,14 @@ class RateLimitExceeded(BridgeError):
     status = 429
     code = "temporarily_unavailable"
     default_description = gettext_noop("Too many failed attempts from your address. Wait a minute and try again.")
+
+
+class StoreUnavailable(BridgeError):
+    """The database is down, full, read-only, locked or damaged."""
+
+    status = 503
+    code = "temporarily_unavailable"
+    default_description = gettext_noop(
+        "This sign-in service cannot be used at the moment. "
+        "Try again in a few minutes; if it happens again, tell the administrator."
+    )

@@ -21,7 +21,14 @@ from sqlalchemy import (
     event,
     make_url,
 )
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+    TimeoutError,
+)
 
 from bridge.errors import ConfigurationError
 
@@ -56,6 +63,14 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
         pool_pre_ping=True,
         hide_parameters=True,
     )
+
+
+def unavailability(failure: SQLAlchemyError) -> str | None:
+    """Return why the database cannot be used: down, full, read-only, locked or damaged; None for a defect of ours."""
+    # A damaged file raises the base class, a read-only PostgreSQL an InternalError.
+    if isinstance(failure, (OperationalError, InternalError, TimeoutError)) or type(failure) is DatabaseError:
+        return str(getattr(failure, "orig", None) or type(failure).__name__).strip().partition("\n")[0]
+    return None
 
 
 def is_absent(engine: Engine) -> bool:
@@ -124,10 +139,14 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     does not corrupt the database.
     """
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
-    _switch_to_wal(cursor)
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.execute("PRAGMA foreign_keys = ON")
+    try:
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
+        _switch_to_wal(cursor)
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error:
+        connection.close()  # SQLAlchemy would leave it open
+        raise
     cursor.close()
 
 

@@ -1,13 +1,14 @@
 """Statements on pending logins: authorization requests waiting for CAS."""
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, Update, bindparam, exists, insert, select, update
+from sqlalchemy import Row, Update, bindparam, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bridge.store.database import NOW, SqlRepository, columns_of, read_record, values_of
-from bridge.store.records import AlreadyConsumed, Consumed, ExpiredLogin, PendingLogin, UnknownLogin
+from bridge.store.records import AlreadyConsumed, Consumed, ExpiredLogin, PendingLogin, UnknownLogin, fingerprint
 from bridge.store.schema import pending_logins, session_tickets
 
 _LOGIN = columns_of(pending_logins, PendingLogin)
@@ -21,7 +22,10 @@ _CAN_BE_CONSUMED = (
 )
 _consumption = update(pending_logins).values(ticket_hash=bindparam("ticket")).returning(*_LOGIN)
 
+TRIAL_BYTES = 8192  # more than the rest of a page, so that SQLite must find free ones
+
 SAVE_LOGIN = insert(pending_logins)
+DELETE_LOGIN = delete(pending_logins).where(pending_logins.c.state_hash == bindparam("state"))
 CONSUME_LOGIN = _consumption.where(pending_logins.c.state_hash == bindparam("state"), *_CAN_BE_CONSUMED)
 # For a CAS server that accepts one service URL only, so that the URL cannot name the login.
 _NEWEST_LOGIN = (
@@ -45,6 +49,23 @@ class PendingLogins(SqlRepository):
     def save(self, login: PendingLogin) -> None:
         """Store a login before the browser is sent to CAS."""
         self._execute(SAVE_LOGIN, values_of(login))
+
+    def try_save(self) -> None:
+        """Store a login and delete it, in one transaction that needs free space."""
+        login = PendingLogin(
+            state_hash=fingerprint(secrets.token_hex()),
+            browser_hash="",
+            service="",
+            request="x" * TRIAL_BYTES,
+            renew=False,
+            gateway=False,
+            attempt=1,
+            created_at=0,
+            expires_at=0,
+        )
+        with self._engine.begin() as connection:
+            connection.execute(SAVE_LOGIN, values_of(login))
+            connection.execute(DELETE_LOGIN, {"state": login.state_hash})
 
     def consume(
         self, state_hash: str, *, browser_hash: str, ticket_hash: str, now: int

@@ -16,7 +16,7 @@ from bridge.store.keys import Keys
 from bridge.store.migrations import as_config_error, migrate, schema_state
 from bridge.store.pending_logins import PendingLogins
 from bridge.store.purge import PURGES
-from bridge.store.schema import logout_deliveries, sessions, signing_keys
+from bridge.store.schema import logout_deliveries, sessions
 from bridge.store.sessions import Sessions
 
 NotReady = Literal["absent", "empty", "older"]
@@ -66,9 +66,11 @@ class Store:
             return dict(connection.execute(TOTALS, {"now": now}).one()._mapping)
 
     def check(self) -> None:
-        """Raise `StoreFailure` if the database does not respond."""
-        with self._engine.connect() as connection:
-            connection.execute(select(func.count()).select_from(signing_keys))
+        """Raise `StoreFailure` if no sign-in can be stored.
+
+        A read proves little: a full, read-only or locked database still answers it.
+        """
+        self.pending_logins.try_save()
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,7 +6,14 @@ import structlog
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from bridge.errors import AccessDenied, BridgeError, InvalidFormToken, LoginNotFound, RateLimitExceeded
+from bridge.errors import (
+    AccessDenied,
+    BridgeError,
+    InvalidFormToken,
+    LoginNotFound,
+    RateLimitExceeded,
+    StoreUnavailable,
+)
 from bridge.errors.oauth import (
     AuthorizationRejected,
     InvalidClient,
@@ -15,6 +22,7 @@ from bridge.errors.oauth import (
     MissingToken,
     OAuthError,
 )
+from bridge.store import StoreFailure, unavailability
 from bridge.web.context import current_context
 from bridge.web.operations import error_reason
 from bridge.web.pages import localized_description
@@ -34,6 +42,7 @@ TITLES = {
     429: gettext_noop("Too many attempts"),
     500: gettext_noop("Something went wrong"),
     502: gettext_noop("The central sign-in service did not respond correctly"),
+    503: gettext_noop("Sign-in is temporarily unavailable"),
 }
 BEARER_ENDPOINTS = ("api.userinfo", "api.userdata")
 # Pages with more than a description; the first match is used.
@@ -44,6 +53,7 @@ def register_error_handlers(app: Flask) -> None:
     """Register one handler for each root exception."""
     app.register_error_handler(BridgeError, _handle_bridge_error)
     app.register_error_handler(HTTPException, _handle_http_error)
+    app.register_error_handler(StoreFailure, _handle_store_failure)
     app.register_error_handler(Exception, _handle_unexpected_error)
 
 
@@ -55,7 +65,7 @@ def _handle_bridge_error(error: BridgeError) -> Response:
     if not (isinstance(error, OAuthError) and request.endpoint == "api.token"):  # the token view logs its own
         _log(error)
     response = _json(error) if _is_for_programs() else _page(error.status, error)
-    if isinstance(error, RateLimitExceeded):
+    if isinstance(error, (RateLimitExceeded, StoreUnavailable)):
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
@@ -73,6 +83,14 @@ def _handle_http_error(error: HTTPException) -> Response:
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value
     return response
+
+
+def _handle_store_failure(failure: StoreFailure) -> Response:
+    """Respond with 503 while the database cannot be used; other failures are defects."""
+    reason = unavailability(failure)
+    return (
+        _handle_unexpected_error(failure) if reason is None else _handle_bridge_error(StoreUnavailable(detail=reason))
+    )
 
 
 def _handle_unexpected_error(error: Exception) -> Response:

@@ -18,6 +18,7 @@ from bridge.errors import BridgeError
 from bridge.errors.oauth import AuthorizationRejected, OAuthError
 from bridge.metrics import CONTENT_TYPE
 from bridge.oauth.grants import GRANTS
+from bridge.store import StoreFailure, unavailability
 from bridge.web.context import AppContext, current_context
 
 HELP = {
@@ -38,12 +39,13 @@ def healthz() -> Response:
 
 @health.get("/readyz")
 def readyz() -> tuple[Response, int] | Response:
-    """Report whether the store responds. CAS is left out, because restarting the bridge does not repair CAS."""
+    """Report whether a sign-in can be stored. CAS is left out, because restarting the bridge does not repair CAS."""
     try:
         current_context().provider.store.check()
     except Exception as error:  # noqa: BLE001  any exception of a database driver means the same here
-        log.error("not_ready", detail=type(error).__name__)
-        return jsonify(status="not ready", reason="the database does not respond"), 503
+        reason = unavailability(error) if isinstance(error, StoreFailure) else None
+        log.error("not_ready", detail=reason or type(error).__name__)
+        return jsonify(status="not ready", reason="the database does not accept sign-ins"), 503
     return jsonify(status="ready")
 
 

@@ -16,6 +16,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest
 
+from bridge.store import StoreFailure
 from bridge.web import account, api, consent, login, logout, operations, pages, single_logout
 from bridge.web.context import EXTENSION, AppContext, current_context
 from bridge.web.errors import register_error_handlers
@@ -91,11 +92,19 @@ def _add_cors_headers(response: Response) -> Response:
     elif endpoint in FOR_BROWSER_APPLICATIONS:
         response.vary.add("Origin")  # even without one, because caches must keep both apart
         origin = request.headers.get("Origin")
-        if origin is not None and origin in current_context().provider.clients.browser_origins():
+        if origin is not None and origin in _browser_origins():
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = READABLE_HEADERS
             _answer_preflight(response, FOR_BROWSER_APPLICATIONS[endpoint])
     return response
+
+
+def _browser_origins() -> frozenset[str]:
+    """Return the allowed origins; none while the database cannot be used, when the response is a 503 anyway."""
+    try:
+        return current_context().provider.clients.browser_origins()
+    except StoreFailure:
+        return frozenset()
 
 
 def _answer_preflight(response: Response, methods: str) -> None:
