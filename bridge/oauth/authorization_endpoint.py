@@ -9,14 +9,17 @@ from bridge.oauth.authorization_checks import (
     refused,
     response_parameters,
 )
-from bridge.oauth.claims import CLAIMS_OF_SCOPE
+from bridge.oauth.claims import CLAIMS_OF_SCOPE, allowed_claims
 from bridge.oauth.clients import Client
 from bridge.oauth.provider_context import ProviderContext
+from bridge.settings.rules import is_custom_claim
 from bridge.store import AuthorizationCode, Grant, Session, fingerprint
 from passerelle_common.i18n import gettext_noop
 
 CODE_LIFETIME_SECONDS = 60
 FRESH_IDENTITY_SECONDS = 60
+CONSENT_AGE_SECONDS = 60
+CONSENT_AFTER_LOGIN_SECONDS = 600
 NEW_LOGIN_PROMPTS = frozenset({"login", "select_account"})
 
 
@@ -49,6 +52,24 @@ def reusable_session(
     if needs_identity_refresh(provider, client, session) or not satisfies_acr(request, session):
         return None
     return session if matches_requested_user(provider, request, client, session) else None
+
+
+def remains_sufficient(
+    provider: ProviderContext, request: AuthorizationRequest, client: Client, session: Session
+) -> bool:
+    """Return whether the session still satisfies the request when the user answers the consent page.
+
+    The page was shown for a session that did. A short `max_age` leaves the user a minute for the answer, and a forced
+    login ten; otherwise a slow reader would authenticate again and again.
+    """
+    limits = [] if request.max_age is None else [max(request.max_age, CONSENT_AGE_SECONDS)]
+    if not NEW_LOGIN_PROMPTS.isdisjoint(request.prompt):
+        limits.append(CONSENT_AFTER_LOGIN_SECONDS)
+    is_old = limits and (session.auth_time is None or provider.clock() - session.auth_time > min(limits))
+    max_age = client.identity_max_age_seconds
+    is_outdated = max_age is not None and session.identity.is_older_than(max_age, now=provider.clock())
+    is_same = matches_requested_user(provider, request, client, session) and satisfies_acr(request, session)
+    return is_same and not is_old and not is_outdated
 
 
 def needs_identity_refresh(provider: ProviderContext, client: Client, session: Session) -> bool:
@@ -114,10 +135,11 @@ def check_access(provider: ProviderContext, request: AuthorizationRequest, clien
 
 
 def consent_scopes(request: AuthorizationRequest, client: Client) -> list[str]:
-    """Return the scopes to consent to, with those that contain individually requested claims."""
-    by_name = {name for names in request.claims.values() for name in names} | set(client.claims)
+    """Return all that the client receives: scopes, those that contain claims requested by name, and custom claims."""
+    requested = {name for names in request.claims.values() for name in names} & allowed_claims(client)
+    by_name = requested | set(client.claims)
     implied = [scope for scope, names in CLAIMS_OF_SCOPE.items() if not by_name.isdisjoint(names)]
-    return list(dict.fromkeys([*request.scope.split(), *implied]))
+    return list(dict.fromkeys([*request.scope.split(), *implied, *filter(is_custom_claim, client.claims)]))
 
 
 def needs_consent(provider: ProviderContext, request: AuthorizationRequest, client: Client, session: Session) -> bool:

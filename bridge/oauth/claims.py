@@ -59,7 +59,7 @@ class ClaimsPolicy:
 
     def _named(self, identity: Identity, client: Client, names: Iterable[str]) -> dict[str, Any]:
         """Omit claims without a value, except groups: applications treat missing groups as an error."""
-        allowed = {*_of_scopes(client.scopes), *client.claims}
+        allowed = allowed_claims(client)
         values: dict[str, Any] = {
             **identity.claims,
             "preferred_username": identity.username,
@@ -69,6 +69,11 @@ class ClaimsPolicy:
             **{name: getattr(identity, name) for name in ("name", "given_name", "family_name", "email", "acr")},
         }
         return {name: values[name] for name in names if name in allowed and values.get(name) is not None}
+
+
+def allowed_claims(client: Client) -> set[str]:
+    """Return the claims that a client may receive: those of its registered scopes, and those it names."""
+    return {*_of_scopes(client.scopes), *client.claims}
 
 
 def keyed_hash(key: bytes, *parts: str) -> str:

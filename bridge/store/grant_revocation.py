@@ -69,6 +69,7 @@ ACCESS_OF_SUBJECT = (
     select(
         grants.c.client_id,
         grants.c.scope,
+        grants.c.request,
         grants.c.created_at,
         _latest_expiry(access_tokens, "revoked_at").label("access_until"),
         _latest_expiry(refresh_tokens, "rotated_at").label("refresh_until"),
@@ -131,6 +132,7 @@ class GrantRevocation(SqlRepository):
                 merged[row.client_id] = ClientAccess(
                     client_id=row.client_id,
                     scope=merge_scopes(known.scope if known else "", row.scope),
+                    requests=(*(known.requests if known else ()), row.request),
                     since=known.since if known else row.created_at,
                     until=max(known.until, until) if known else until,
                 )

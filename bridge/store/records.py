@@ -154,6 +154,8 @@ class ClientAccess:
 
     client_id: str
     scope: str
+    requests: tuple[str, ...]
+    """The serialized authorization requests, which may name further claims."""
     since: int
     until: int
 

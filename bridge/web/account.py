@@ -7,6 +7,8 @@ belong to the user change nothing.
 import structlog
 from flask import Blueprint, Response, render_template, request
 
+from bridge.oauth import authorization_endpoint as endpoint
+from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.logout import end_session
 from bridge.store import ClientAccess, Session
 from bridge.web import cookies
@@ -76,7 +78,8 @@ def sign_out_everywhere() -> Response:
         log.info("signed_out_everywhere", subject=session.identity.subject, sessions=ended)
     # This page explains how to sign out at CAS as well.
     response = RawRedirect(f"{context.provider.issuer}/logout")
-    cookies.require_new_login(response, context)
+    if session is not None:
+        cookies.require_new_login(response, context)
     return response
 
 
@@ -84,13 +87,18 @@ def _live_sessions(context: AppContext, session: Session) -> list[Session]:
     return list(context.provider.store.sessions.list_by_subject(session.identity.subject, now=context.provider.now()))
 
 
-def _applications_with_access(context: AppContext, session: Session) -> list[tuple[str, ClientAccess]]:
-    """Return the applications by name; one that is no longer registered is listed by its client_id."""
+def _applications_with_access(context: AppContext, session: Session) -> list[tuple[str, ClientAccess, list[str]]]:
+    """Return the applications and all that they receive, by name; one no longer registered by its client_id."""
     provider = context.provider
     found = []
     for access in provider.store.grants.list_client_access(session.identity.subject, now=provider.now()):
         client = provider.clients.get(access.client_id)
-        found.append((access.client_id if client is None else client.client_name, access))
+        if client is None:
+            found.append((access.client_id, access, access.scope.split()))
+        else:
+            requests = map(AuthorizationRequest.from_json, access.requests)
+            received = (name for request in requests for name in endpoint.consent_scopes(request, client))
+            found.append((client.client_name, access, list(dict.fromkeys(received))))
     return sorted(found, key=lambda named: named[0].casefold())
 
 

@@ -1,7 +1,6 @@
 """Sign-in: authorization endpoint → CAS → callback → application."""
 
 from dataclasses import replace
-from urllib.parse import urlencode
 
 import structlog
 from flask import Blueprint, Response, after_this_request, request
@@ -26,7 +25,7 @@ from bridge.web.context import AppContext, current_context
 from bridge.web.operations import measure_validation
 from bridge.web.pages import set_ui_locales
 from bridge.web.rate_limits import limit_bad_callbacks
-from bridge.web.responses import RawRedirect, authorization_response
+from bridge.web.responses import RawRedirect, authorization_response, restart_authorization
 from bridge.web.single_logout import front_channel
 
 LOGIN_ATTEMPTS = 2  # a reload or the back button sends a used ticket: restart the login once
@@ -70,7 +69,7 @@ def callback() -> Response:
     # Consumed before CAS validates the ticket, because some servers accept one twice in concurrent requests.
     result = browser.consume_pending_login(fingerprint(ticket))
     if not isinstance(result, Consumed):
-        return _restart_authorization(context, result)
+        return _repeat_login(context, result)
     login = result.login
     authorization = AuthorizationRequest.from_json(login.request)
     set_ui_locales(authorization.ui_locales)
@@ -205,7 +204,7 @@ def _auth_time(identity: Identity, now: int, *, renewed: bool, known: int | None
     return max((min(time, now) for time in (reported, known) if time is not None), default=None)
 
 
-def _restart_authorization(context: AppContext, refusal: AlreadyConsumed | ExpiredLogin | UnknownLogin) -> Response:
+def _repeat_login(context: AppContext, refusal: AlreadyConsumed | ExpiredLogin | UnknownLogin) -> Response:
     """Send a browser with a session to the authorization endpoint again, after a reload or the back button."""
     if isinstance(refusal, UnknownLogin):
         raise LoginNotFound(detail="unknown login")
@@ -213,4 +212,4 @@ def _restart_authorization(context: AppContext, refusal: AlreadyConsumed | Expir
         reason = "expired" if isinstance(refusal, ExpiredLogin) else "was consumed before"
         raise LoginNotFound(detail=f"the login {reason}, and the browser has no session")
     authorization = AuthorizationRequest.from_json(refusal.login.request)
-    return RawRedirect(f"{context.provider.issuer}/authorize?{urlencode(authorization.to_parameters())}")
+    return restart_authorization(context, authorization)

@@ -71,8 +71,10 @@ def _already_signed_out(context: AppContext, wanted: LogoutRequest) -> Response:
         return _signed_out_page(context, came_from_cas=False)
     response = RawRedirect(wanted.return_url)
     cookies.delete_session(response, context)
-    if context.settings.cas_logout != "none":
-        # The CAS session may still be active, and the user wants to be signed out.
+    # Any page can send a browser here, and must not make the user type the password at every sign-in. An ID token and
+    # a page of the same site, such as the hub, stand for the user, whose CAS session may still be active.
+    is_trusted = wanted.hint is not None or request.headers.get("Sec-Fetch-Site") == "same-site"
+    if is_trusted and context.settings.cas_logout != "none":
         cookies.require_new_login(response, context)
     return response
 

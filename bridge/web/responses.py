@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Response, make_response, render_template
 from werkzeug.datastructures import Headers
 
+from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.parameters import add_query
+from bridge.web.context import AppContext
 
 
 class RawRedirect(Response):
@@ -31,6 +33,11 @@ def authorization_response(redirect_uri: str, parameters: Mapping[str, str], res
         return RawRedirect(add_query(redirect_uri, parameters))
     page = render_template("form_post.html", action=redirect_uri, parameters=parameters)
     return with_form_policy(page, form_action_source(redirect_uri), script="'self'")
+
+
+def restart_authorization(context: AppContext, authorization: AuthorizationRequest) -> RawRedirect:
+    """Redirect to the authorization endpoint with the same request."""
+    return RawRedirect(f"{context.provider.issuer}/authorize?{urlencode(authorization.to_parameters())}")
 
 
 def with_form_policy(page: str, *form_actions: str, script: str = "'none'") -> Response:

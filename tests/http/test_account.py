@@ -83,6 +83,22 @@ def test_applications_are_listed_and_access_can_be_ended(bridge: Running, hub: A
     assert (event["client"], event["subject"], event["grants"]) == ("hub", "alice", 1)
 
 
+def test_page_shows_claims_requested_by_name(bridge: Running, hub: App) -> None:
+    browser, _ = sign_in(
+        bridge, hub, scope="openid", claims='{"userinfo": {"email": null}, "id_token": {"groups": null}}'
+    )
+    page = browser.get("/").text
+    assert "Your e-mail address" in page
+    assert "Your groups" in page
+    assert "Your name and username" not in page
+
+
+def test_foreign_form_does_not_force_a_password(bridge: Running, hub: App) -> None:
+    browser = Browser(bridge.wire)
+    browser.post(EVERYWHERE, {}, **{"Sec-Fetch-Site": "cross-site"})
+    assert "renew" not in browser.get(hub.authorization_url()).location
+
+
 def test_ending_access_does_not_affect_other_users(bridge: Running, hub: App, cas: ScriptedCas) -> None:
     alice, _ = sign_in(bridge, hub)
     cas.sign_in_as("bob", {})

@@ -11,7 +11,7 @@ import pytest
 
 from tests.http.signed_in_user import CLIENTS, GOODBYE, SESSION_COOKIE, Person, application, fields, is_asked
 from tests.http.world import ISSUER, Running, events
-from tests.support.bridge.actors import App, Response
+from tests.support.bridge.actors import App, Browser, Response
 from tests.support.cas.scripted_cas import ScriptedCas
 
 MakeBridge = Callable[..., Running]
@@ -231,10 +231,21 @@ class TestFormsOfOtherSites:
 def test_sign_out_after_session_end_requires_password_row70(running: Running) -> None:
     """The application session outlasts the bridge's, and the CAS session may still be active."""
     alice = Person(running)
-    alice.sign_in()
+    hint = alice.sign_in()["id_token"]
     del alice.browser.cookies[SESSION_COOKIE]
 
-    answer = alice.sign_out(client_id="hub", post_logout_redirect_uri=GOODBYE)
+    answer = alice.sign_out(id_token_hint=hint, post_logout_redirect_uri=GOODBYE)
 
     assert answer.location == GOODBYE
     assert "renew=true" in alice.browser.get(application(running, "hub").authorization_url()).location
+
+
+@pytest.mark.parametrize(("origin", "is_forced"), [("cross-site", False), ("none", False), ("same-site", True)])
+def test_link_of_another_site_forces_no_password(running: Running, origin: str, is_forced: bool) -> None:
+    """The hub, on the same site, sends its users here without an ID token."""
+    browser = Browser(running.wire)
+    sent = urlencode({"client_id": "hub", "post_logout_redirect_uri": GOODBYE})
+
+    assert browser.get(f"/logout?{sent}", **{"Sec-Fetch-Site": origin}).location == GOODBYE
+    asked = browser.get(application(running, "hub").authorization_url()).location
+    assert ("renew=true" in asked) is is_forced

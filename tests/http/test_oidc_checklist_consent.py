@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from tests.http.conftest import MakeBridge
-from tests.http.world import ISSUER, Running
+from tests.http.world import CLIENTS, ISSUER, Running
 from tests.support.bridge.actors import App, Browser, Response
 from tests.support.bridge.html_forms import find_form, parse_forms
 from tests.support.cas.scripted_cas import ScriptedCas
@@ -80,12 +83,65 @@ def test_form_of_another_session_gives_no_consent_row37(
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"redirect_uri": "https://evil.example/cb"}, {"client_id": "nobody"}, {"client_id": "hub"}],
+    "changes", [{"redirect_uri": "https://evil.example/cb"}, {"client_id": "hub"}, {"prompt": ["none"]}, None]
 )
-def test_changed_consent_form_is_checked_row4_row35(browser: Browser, page: Response, changes: dict[str, str]) -> None:
-    answer = decide(browser, page, "allow", **changes)
+def test_changed_consent_form_is_rejected_row4_row35(browser: Browser, page: Response, changes: Any) -> None:
+    request = json.loads(find_form(page.text, "/consent").fields["request"])
+    answer = decide(browser, page, "allow", request="" if changes is None else json.dumps(request | changes))
     assert (answer.status, answer.is_page) == (400, True)
+
+
+def test_consent_checks_redirect_uri_again(
+    bridge: Running, make_bridge: MakeBridge, browser: Browser, page: Response
+) -> None:
+    asks = next(client for client in CLIENTS if client["client_id"] == "asks")
+    moved = json.dumps([asks | {"redirect_uris": ["https://moved.example.org/cb"]}])
+    browser.wire = make_bridge(clients=moved, database_url=f"sqlite:///{bridge.database}").wire
+    answer = decide(browser, page, "allow")
+    assert (answer.status, answer.is_page) == (400, True)
+
+
+@pytest.mark.parametrize(("changes", "seconds"), [({"max_age": "90"}, 120), ({"prompt": "login"}, 1000)])
+def test_late_consent_repeats_the_login(
+    bridge: Running, browser: Browser, asks: App, changes: dict[str, str], seconds: int
+) -> None:
+    page = browser.sign_in(asks.authorization_url(scope="openid", **changes))
+    bridge.clock.advance(seconds)
+    again = decide(browser, page, "allow")
+    assert again.location.startswith(f"{ISSUER}/authorize?")
+    assert "renew=true" in browser.get(again.location).location
+
+
+def test_late_consent_revalidates_outdated_identity(make_bridge: MakeBridge) -> None:
+    clients = [{**client, "identity_max_age_seconds": 300} for client in CLIENTS if client["client_id"] == "asks"]
+    bridge = make_bridge(clients=json.dumps(clients))
+    browser = Browser(bridge.wire)
+    asks = App(bridge.wire, "asks", redirect_uri="https://asks.example.org/cb")
+    page = browser.sign_in(asks.authorization_url())
+    bridge.clock.advance(301)
+    again = browser.get(decide(browser, page, "allow").location)
+    assert asks.extract_code(browser.get(browser.log_in_at_cas(again))), "the consent is remembered"
+
+
+def test_consent_names_only_claims_that_are_given(browser: Browser, old: App) -> None:
+    claims = '{"userinfo": {"email": null}}'  # not in the scopes of this client
+    page = browser.sign_in(old.authorization_url(scope="openid", claims=claims, prompt="consent")).text
+    assert "Your e-mail address" not in page
+
+
+def test_consent_names_custom_claims_of_client(make_bridge: MakeBridge) -> None:
+    clients = [{**client, "claims": ["urn:x:office"]} for client in CLIENTS if client["client_id"] == "asks"]
+    bridge = make_bridge(clients=json.dumps(clients), attributes='{"urn:x:office": ["uid"]}')
+    asks = App(bridge.wire, "asks", redirect_uri="https://asks.example.org/cb")
+    page = Browser(bridge.wire).sign_in(asks.authorization_url(scope="openid")).text
+    assert "urn:x:office" in page
+    assert "<bdi>alice</bdi>" in page
+
+
+def test_quick_consent_satisfies_prompt_and_max_age(bridge: Running, browser: Browser, asks: App) -> None:
+    page = browser.sign_in(asks.authorization_url(prompt="login", max_age="0"))
+    bridge.clock.advance(30)
+    assert asks.extract_code(decide(browser, page, "allow"))
 
 
 # Form post
