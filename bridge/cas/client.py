@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 from bridge.cas.endpoints import CasEndpoints, ValidationRequest
 from bridge.cas.protocol import ValidatedTicket, check_fresh_login
-from bridge.cas.response import BODY_MAX_BYTES, parse_validation
+from bridge.cas.response import parse_failure, parse_validation, redact
 from bridge.connection import Host, TimedConnection
 from bridge.errors import (
+    BridgeError,
     ConfigurationError,
     UpstreamMalformed,
     UpstreamMisconfigured,
@@ -30,6 +31,7 @@ from bridge.settings import Settings, describe_read_error
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 5.0
+BODY_MAX_BYTES = 1024 * 1024
 IDLE_CONNECTIONS_MAX = 16
 # Apache closes idle connections after 5 seconds. Closing earlier avoids a request on a closing connection.
 IDLE_SECONDS_MAX = 4.0
@@ -50,6 +52,7 @@ class CasClient:
         proxy: str | None = None,
         connect_timeout: float = CONNECT_SECONDS,
         read_timeout: float = READ_SECONDS,
+        body_max_bytes: int = BODY_MAX_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Create a client without opening a connection; raise ConfigurationError for an unusable URL or CA file.
@@ -60,6 +63,7 @@ class CasClient:
             proxy: URL of an HTTP proxy, with its credentials.
             connect_timeout: Seconds for resolving, connecting, the proxy and TLS together.
             read_timeout: Seconds for the request and the complete response together.
+            body_max_bytes: Largest accepted response.
             clock: Returns Unix seconds, for the conditions of SAML responses.
         """
         self._endpoints = CasEndpoints.from_base_url(endpoints) if isinstance(endpoints, str) else endpoints
@@ -72,6 +76,7 @@ class CasClient:
         )
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        self._body_max_bytes = body_max_bytes
         self._clock = clock
         self._idle: deque[TimedConnection] = deque()
 
@@ -82,6 +87,7 @@ class CasClient:
             CasEndpoints.from_settings(settings),
             ca_file=None if settings.cas_ca_file is None else str(settings.cas_ca_file),
             proxy=None if settings.cas_proxy is None else settings.cas_proxy.get_secret_value(),
+            body_max_bytes=settings.cas_response_max_bytes,
             clock=clock,
         )
 
@@ -102,7 +108,12 @@ class CasClient:
         request = self._endpoints.validation_request(
             service, ticket, renew=renew_since is not None, now=now, request_id=secrets.token_hex(16)
         )
-        validated = parse_validation(self._send(request), service=service, now=now)
+        response, body = self._send(request)
+        content_type = response.getheader("Content-Type", "")
+        if response.status != 200:
+            failure = parse_failure(body, service=service, now=now, content_type=content_type)
+            raise failure or _status_error(response.status, self._host)
+        validated = parse_validation(body, service=service, now=now, content_type=content_type)
         if renew_since is not None:
             check_fresh_login(validated, since=renew_since)
         return validated
@@ -112,7 +123,8 @@ class CasClient:
         while self._idle:
             self._idle.pop().close()
 
-    def _send(self, request: ValidationRequest) -> bytes:
+    def _send(self, request: ValidationRequest) -> tuple[http.client.HTTPResponse, bytes]:
+        """Return the response, closed, and its body."""
         connection = self._idle_connection() or self._new_connection()
         reusable = False
         try:
@@ -121,7 +133,7 @@ class CasClient:
             connection.send_request(request.url, headers={**_HEADERS, **request.headers}, body=request.body)
             with connection.getresponse() as response:
                 body = self._read(response)
-                reusable = response.isclosed() and not response.will_close
+                reusable = response.status == 200 and response.isclosed() and not response.will_close
         except TimeoutError:
             raise UpstreamTimeout(
                 detail=f"no complete response from {self._host} within {self._read_timeout:g} s"
@@ -133,13 +145,15 @@ class CasClient:
             raise UpstreamMalformed(detail=f"invalid HTTP from {self._host}: {type(error).__name__}") from None
         finally:
             self._release(connection, reusable)
-        return body
+        return response, body
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
         _check_status(response, self._host)
-        body = response.read(BODY_MAX_BYTES + 1)
-        if len(body) > BODY_MAX_BYTES:
-            raise UpstreamMalformed(detail=f"the response of {self._host} exceeds {BODY_MAX_BYTES} bytes")
+        body = response.read(self._body_max_bytes + 1)
+        if len(body) > self._body_max_bytes:
+            raise UpstreamMalformed(
+                detail=f"the response of {self._host} exceeds cas_response_max_bytes ({self._body_max_bytes})"
+            )
         if response.length:
             raise UpstreamMalformed(detail=f"the response of {self._host} ends {response.length} bytes early")
         return body
@@ -184,31 +198,39 @@ class CasClient:
 
 
 def _check_status(response: http.client.HTTPResponse, host: Host) -> None:
-    if host.proxy and not host.tls and response.status in GATEWAY_ERRORS:
-        raise UpstreamUnreachable(
-            detail=f"status {response.status} from CAS or the proxy {host.proxy}{credentials_hint(response.status)}"
-        )
+    """Reject responses whose body is of no use. Keycloak's CAS plug-in sends failures with status 400."""
     if 300 <= response.status < 400:
-        # Only the host is logged: the rest of the URL can repeat the ticket.
         raise UpstreamMisconfigured(
-            detail=f"{host} redirects ({response.status}) to host {_host_of(response.getheader('Location'))}; "
-            "redirects are not followed: set the final URL"
+            detail=f"{host} redirects ({response.status}) to {_target_of(response.getheader('Location'))}; "
+            "redirects are not followed: run `passerelle check`"
         )
-    if response.status != 200:
-        # Apereo 7 returns 500 for an unregistered service URL.
-        hint = "; the service URL may not be registered: run `passerelle check`" * (response.status >= 500)
-        raise UpstreamMisconfigured(detail=f"status {response.status} from {host}, expected 200{hint}")
+    if response.status != 200 and not 400 <= response.status < 500:
+        raise _status_error(response.status, host)
     encoding = response.getheader("Content-Encoding", "identity")
     if encoding.strip().lower() not in ("identity", ""):
         raise UpstreamMisconfigured(detail=f"{host} compressed its response despite Accept-Encoding: identity")
 
 
-def _host_of(location: str | None) -> str:
+def _status_error(status: int, host: Host) -> BridgeError:
+    if host.proxy and not host.tls and status in GATEWAY_ERRORS:
+        return UpstreamUnreachable(
+            detail=f"status {status} from CAS or the proxy {host.proxy}{credentials_hint(status)}"
+        )
+    # Apereo 7 returns 500 for an unregistered service URL.
+    hint = "; the service URL may not be registered: run `passerelle check`" * (status >= 500)
+    return UpstreamMisconfigured(detail=f"status {status} from {host}, expected 200{hint}")
+
+
+def _target_of(location: str | None) -> str:
+    """Return the host of a redirect, or its path on the same host. The rest of the URL can repeat the ticket."""
     try:
-        host = urlsplit(location or "").hostname
+        parts = urlsplit(location or "")
+        host, path = parts.hostname, parts.path.partition(";")[0]
     except ValueError:
-        host = None
-    return repr(host[:255]) if host else "(none)"
+        host, path = None, ""
+    if host:
+        return f"host {host[:255]!r}"
+    return f"its own path {redact(path)!r}" if path else "(none)"
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:

@@ -14,6 +14,8 @@ from xml.parsers import expat  # safe: a DOCTYPE, and with it every entity, is r
 from bridge.errors import LogoutRequestMalformed
 
 PARAMETER = "logoutRequest"
+FRONT_CHANNEL_PARAMETERS = (PARAMETER, "SAMLRequest")
+"""Names in the query of a front-channel logout; Jasig CAS 4 uses the second one."""
 PROBE_TICKET_PREFIX = "ST-passerelle-check-"
 """Prefix of the tickets in test messages of `passerelle check`. CAS never issues such a ticket."""
 MESSAGE_MAX_BYTES = 16 * 1024
@@ -35,7 +37,7 @@ def message_from_body(body: bytes) -> bytes:
 def message_from_values(values: list[str]) -> bytes:
     """Return the message of the only `logoutRequest` parameter."""
     if len(values) != 1:
-        raise LogoutRequestMalformed(detail=f"{len(values)} values of {PARAMETER}, expected one")
+        raise LogoutRequestMalformed(detail=f"{len(values)} logout requests, expected one")
     return values[0].encode("utf-8", "replace")
 
 

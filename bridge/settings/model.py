@@ -31,6 +31,8 @@ class Settings(ClaimRules):
     without attributes), `saml1.1` `/samlValidate`. The format of a response is detected."""
     cas_format: Literal["xml", "json"] = "xml"
     """`json` requests JSON; only for protocols 3.0 and 2.0. Servers without JSON return XML, which is accepted."""
+    cas_response_max_bytes: int = Field(default=1024 * 1024, ge=64 * 1024, le=8 * 1024 * 1024)
+    """Largest accepted response to a ticket validation, in bytes. Users with thousands of groups need more."""
     cas_login_url: EndpointUrl | None = None
     """Full URL of the CAS login page, if it is not `/login` below `cas_url`."""
     cas_validate_url: EndpointUrl | None = None

@@ -6,7 +6,8 @@ import structlog
 from flask import Blueprint, Response, after_this_request, request
 from werkzeug.exceptions import MethodNotAllowed
 
-from bridge.cas.attributes import build_identity
+from bridge.cas.attributes import build_identity, printed_lists
+from bridge.cas.logout_request import FRONT_CHANNEL_PARAMETERS
 from bridge.cas.protocol import check_ticket, service_url, ticket_fingerprint
 from bridge.errors import LoginNotFound, SignInDenied, TicketRejected, UpstreamError
 from bridge.errors.oauth import AuthorizationRejected
@@ -57,7 +58,9 @@ def authorize() -> Response:
 @limit_bad_callbacks
 def callback() -> Response:
     """Serve the service URL: CAS redirects here with a ticket, or without one after `gateway`."""
-    if "logoutRequest" in request.args:  # CAS knows only the service URL, and uses it for front-channel logout
+    if any(
+        name in request.args for name in FRONT_CHANNEL_PARAMETERS
+    ):  # CAS knows only the service URL, and uses it for front-channel logout
         return front_channel()
     if request.method == "HEAD":  # link previews must not consume the ticket
         raise MethodNotAllowed(["GET"])
@@ -163,6 +166,8 @@ def _validate(context: AppContext, login: PendingLogin, ticket: str) -> Identity
     with measure_validation(context):
         renew_since = login.created_at if login.renew else None
         validated = context.cas.validate(login.service, ticket, renew_since=renew_since)
+        for name in printed_lists(validated.attributes, context.settings):
+            log.warning("attribute_ignored", attribute=name, detail="a list in one string")
         return build_identity(validated.user, validated.attributes, context.settings)
 
 

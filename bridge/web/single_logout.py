@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from bridge.cas.logout_request import (
+    FRONT_CHANNEL_PARAMETERS,
     PARAMETER,
     PROBE_TICKET_PREFIX,
     message_from_body,
@@ -63,9 +64,9 @@ def front_channel() -> Response:
     if request.method == "HEAD":  # link previews must not end a session
         raise MethodNotAllowed(["GET", "POST"])
     context = current_context()
-    sent = request.args.getlist(PARAMETER)
+    sent = [value for name in FRONT_CHANNEL_PARAMETERS for value in request.args.getlist(name)]
     _end_session_of(lambda: message_from_front_channel(message_from_values(sent)), channel="front")
-    if relay_state := request.args.get("RelayState"):  # CAS 4.0 redirects the browser from service to service
+    if relay_state := request.args.get("RelayState"):  # Jasig CAS 4 redirects the browser from service to service
         parameters = {"_eventId": "next", "RelayState": relay_state[:RELAY_STATE_MAX_CHARS]}
         return RawRedirect(add_query(context.endpoints.logout_url(), parameters))
     name = request.args.get("callback", "")

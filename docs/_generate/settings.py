@@ -53,6 +53,7 @@ SUBJECTS: Mapping[str, Mapping[str, str]] = {
         "cas_proxy": '"http://proxy.example.org:3128"',
         "cas_protocol": '"2.0"',
         "cas_format": '"json"',
+        "cas_response_max_bytes": "4194304",
         "cas_login_url": '"https://sso.example.org/login"',
         "cas_validate_url": '"https://sso.example.org/validate"',
         "cas_login_parameters": '{ authn_method = "mfa-duo" }',

@@ -14,13 +14,15 @@ import tracemalloc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bridge.cas.client import BODY_MAX_BYTES
 from bridge.cas.logout_request import message_from_body, message_from_front_channel, parse_logout_request
-from bridge.cas.response import BODY_MAX_BYTES, USER_MAX_CHARS, parse_validation
+from bridge.cas.response import USER_MAX_CHARS, parse_validation
 from bridge.errors import LogoutRequestMalformed, SignInDenied, TicketRejected, UpstreamError
 from tests.fuzz.endpoint import endpoint
 
 CPU_SECONDS_MAX = 0.1
 CALL_BYTES_MAX = 16 << 20
+REQUEST_MAX_BYTES = 64 << 10
 MEMORY_EVERY = 64
 """Calls between memory measurements, which take four times as long."""
 
@@ -144,6 +146,6 @@ def resident_peak() -> int:
 
 TARGETS: Mapping[str, Callable[[], Target]] = {
     "response": lambda: Target(read_response, RESPONSE_PLACES, BODY_MAX_BYTES),
-    "logout": lambda: Target(read_logout, LOGOUT_PLACES, BODY_MAX_BYTES),
-    "endpoint": lambda: Target(endpoint(), LOGOUT_PLACES, BODY_MAX_BYTES),
+    "logout": lambda: Target(read_logout, LOGOUT_PLACES, REQUEST_MAX_BYTES),
+    "endpoint": lambda: Target(endpoint(), LOGOUT_PLACES, REQUEST_MAX_BYTES),
 }

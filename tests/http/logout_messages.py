@@ -89,6 +89,9 @@ WAYS: dict[str, Sends] = {
     "browser with plain xml": lambda bridge, ticket: bridge.wire.send(
         "GET", f"/cas/logout?{urlencode({'logoutRequest': message(ticket)})}"
     ),
+    "browser of Jasig CAS 4 at the service URL": lambda bridge, ticket: bridge.wire.send(
+        "GET", f"/cas/callback?{urlencode({'state': 'x', 'SAMLRequest': deflated(message(ticket))})}"
+    ),
     "browser at the service URL": lambda bridge, ticket: bridge.wire.send(
         "GET", f"/cas/callback?{urlencode({'state': 'x', 'logoutRequest': deflated(message(ticket))})}"
     ),

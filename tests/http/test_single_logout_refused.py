@@ -116,8 +116,12 @@ def test_jsonp_response_calls_only_a_function_name(bridge: Running, name: str, s
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_front_channel_redirects_back_to_cas(bridge: Running, cas: ScriptedCas) -> None:
-    query = urlencode({"logoutRequest": deflated(GOOD), "RelayState": "e1s1&x=/\\evil.example"})
-    location = urlsplit(bridge.wire.send("GET", f"/cas/logout?{query}").location)
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/cas/logout", "logoutRequest"), ("/cas/callback", "SAMLRequest"), ("/cas/logout", "SAMLRequest")],
+)
+def test_front_channel_redirects_back_to_cas(bridge: Running, cas: ScriptedCas, path: str, name: str) -> None:
+    query = urlencode({name: deflated(GOOD), "RelayState": "e1s1&x=/\\evil.example"})
+    location = urlsplit(bridge.wire.send("GET", f"{path}?{query}").location)
     assert f"{location.scheme}://{location.netloc}{location.path}" == f"{cas.url}/logout"
     assert parse_qs(location.query) == {"_eventId": ["next"], "RelayState": ["e1s1&x=/\\evil.example"]}

@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from bridge.cas.protocol import ValidatedTicket
-from bridge.cas.response.limits import check_user, failure_error, merge_attributes, proxied_login_error
+from bridge.cas.response.limits import (
+    JSON_MARKS_MAX,
+    check_marks,
+    check_user,
+    decode_name,
+    failure_error,
+    merge_attributes,
+    proxied_login_error,
+)
 from bridge.errors import UpstreamMalformed
 
 # The characters that XML 1.0 §2.2 forbids, and lone surrogates, which no encoding can represent.
@@ -42,6 +50,7 @@ def parse_json_response(text: str) -> ValidatedTicket:
 
 
 def _read(text: str) -> dict[str, Any]:
+    check_marks(text, "[{,", JSON_MARKS_MAX)
     try:
         document = json.loads(
             text,
@@ -86,7 +95,8 @@ def _text(container: dict[str, Any], name: str) -> str:
 
 def _named_values(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield scalars and lists of scalars; structured values are ignored, as in XML."""
-    for name, value in attributes.items():
+    for key, value in attributes.items():
+        name = decode_name(key)
         for scalar in value if isinstance(value, list) else (value,):
             if isinstance(scalar, bool):
                 yield name, str(scalar).lower()

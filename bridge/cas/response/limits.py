@@ -7,25 +7,34 @@ from xml.etree.ElementTree import Element  # a type; nothing is parsed with it
 from bridge.errors import BridgeError, ServiceRejected, SignInDenied, TicketRejected, UpstreamError, UpstreamMalformed
 
 USER_MAX_CHARS = 255
-ATTRIBUTE_VALUES_MAX = 2_000
+XML_MARKS_MAX = 20_000
+"""Tags and quotation marks in XML, or lines of CAS 1.0: they bound the time and memory of the parsers."""
+JSON_MARKS_MAX = 60_000
+"""Commas and opening brackets in JSON, which is cheaper to parse."""
+ATTRIBUTE_NAMES_MAX = 2_000
 LOGGED_TEXT_MAX_CHARS = 200
+_NAME_MAX_CHARS = 255
 
+_READ_TEXT_MAX_CHARS = 4_000
 _TICKET_LIKE = re.compile(r"\b([A-Z]{2,6})(?:-|%2D)[A-Za-z0-9._~:/+=%-]+")
 _URL_QUERY = re.compile(r"(?:\?|%3F)[^\s'\"<>]*")
-# Apereo encodes names that XML does not allow (urn:oid:…) as "_" and the hexadecimal digits of their bytes.
-_HEX_NAME = re.compile(r"_((?:[0-9a-fA-F]{2}){3,})")
+# Apereo encodes names that XML does not allow (urn:oid:…) as "_" and the hexadecimal digits of their bytes; its JSON
+# has the digits alone.
+_HEX_NAME = re.compile(r"_?((?:[0-9a-fA-F]{2}){3,})")
 
 # CAS 3.0 §2.5.3. Codes about the service concern the setup or registration of this site, not the user.
 ERROR_OF_CODE: Mapping[str, type[BridgeError]] = {
     "INVALID_TICKET": TicketRejected,
     "INVALID_SERVICE": ServiceRejected,
     "INVALID_REQUEST": ServiceRejected,
-    "INVALID_TICKET_SPEC": ServiceRejected,
+    "INVALID_TICKET_SPEC": TicketRejected,  # Jasig CAS: renew is unmet; Keycloak: a ticket in an unknown form
     "UNAUTHORIZED_SERVICE": ServiceRejected,
     "UNAUTHORIZED_SERVICE_PROXY": ServiceRejected,
     "UNAUTHORIZED_USER": SignInDenied,
     "INVALID_PROXY_CALLBACK": SignInDenied,
 }
+FAILURES = frozenset({*ERROR_OF_CODE.values(), UpstreamError})
+"""Types of the errors that a failure response raises."""
 
 
 def check_user(user: str, label: str) -> str:
@@ -46,20 +55,26 @@ def merge_attributes(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, .
     # Dictionaries serve as ordered sets: servers that send two styles at once repeat every value.
     lists: dict[str, dict[str, None]] = {}
     for name, value in pairs:
-        if name and name.isprintable():
+        if name and len(name) <= _NAME_MAX_CHARS and name.isprintable():
             lists.setdefault(name, {})[value] = None
-    if sum(map(len, lists.values())) > ATTRIBUTE_VALUES_MAX:
-        raise UpstreamMalformed(detail=f"CAS released more than {ATTRIBUTE_VALUES_MAX} attribute values")
+            if len(lists) > ATTRIBUTE_NAMES_MAX:
+                raise UpstreamMalformed(detail=f"CAS released more than {ATTRIBUTE_NAMES_MAX} attributes")
     return {name: tuple(values) for name, values in lists.items()}
 
 
 def decode_name(name: str) -> str:
     """Decode a hexadecimal attribute name; any other name is returned unchanged."""
-    if name.startswith("_") and (encoded := _HEX_NAME.fullmatch(name)):
+    if len(name) <= 2 * _NAME_MAX_CHARS and (encoded := _HEX_NAME.fullmatch(name)):
         decoded = bytes.fromhex(encoded[1]).decode("utf-8", "replace")
         if (":" in decoded or "@" in decoded) and decoded.isprintable():
             return decoded
     return name
+
+
+def check_marks(text: str, marks: str, maximum: int) -> None:
+    """Reject a document with too many of the given characters, before it is parsed."""
+    if (count := sum(map(text.count, marks))) > maximum:
+        raise UpstreamMalformed(detail=f"the response of CAS has {count} of the characters {marks!r}, over {maximum}")
 
 
 def failure_error(code: str, text: str) -> BridgeError:
@@ -79,5 +94,5 @@ def proxied_login_error() -> SignInDenied:
 
 def redact(text: str) -> str:
     """Shorten text of CAS for the log, and remove tickets and URL queries from it."""
-    text = _URL_QUERY.sub("?…", _TICKET_LIKE.sub(r"\1-…", text))
+    text = _URL_QUERY.sub("?…", _TICKET_LIKE.sub(r"\1-…", text[:_READ_TEXT_MAX_CHARS]))
     return text[:LOGGED_TEXT_MAX_CHARS]

@@ -16,9 +16,9 @@ NOW = 1_790_000_000.0
 """2026-09-21T14:13:20Z."""
 
 
-def parse_response(body: bytes, *, service: str = SERVICE, now: float = NOW) -> ValidatedTicket:
+def parse_response(body: bytes, *, service: str = SERVICE, now: float = NOW, content_type: str = "") -> ValidatedTicket:
     """Parse a response as the bridge does."""
-    return parse_validation(body, service=service, now=now)
+    return parse_validation(body, service=service, now=now, content_type=content_type)
 
 
 def moment(seconds: float) -> str:

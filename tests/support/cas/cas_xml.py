@@ -76,6 +76,23 @@ DJANGO_CAS_SERVER = """<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/ca
 </cas:serviceResponse>
 """.encode()
 
+# As Keycloak's CAS plug-in 26.6.2 writes it, always with status 400.
+KEYCLOAK_FAILURE = f"""<cas:serviceResponse xmlns:cas="{NAMESPACE}">
+    <cas:authenticationFailure code="INVALID_TICKET">Code not valid</cas:authenticationFailure>
+</cas:serviceResponse>
+""".encode()
+KEYCLOAK_UNKNOWN_FORM = KEYCLOAK_FAILURE.replace(b"INVALID_TICKET", b"INVALID_TICKET_SPEC").replace(
+    b"Code not valid", b"Invalid format of the code"
+)
+KEYCLOAK_FAILURE_JSON = b"""{
+  "serviceResponse" : {
+    "authenticationFailure" : {
+      "code" : "INVALID_TICKET",
+      "description" : "Code not valid"
+    }
+  }
+}"""
+
 # LemonLDAP::NG does not escape values. Here an attacker chose the display name.
 LEMONLDAP_INJECTION = success(
     "<cas:user>mallory</cas:user><cas:attributes><cas:cn>x</cas:cn></cas:attributes>"

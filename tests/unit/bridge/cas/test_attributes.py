@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from bridge.cas.attributes import build_identity
+from bridge.cas.attributes import ATTRIBUTE_VALUES_MAX, build_identity, printed_lists
+from bridge.errors import IdentityIncomplete, UpstreamMalformed
 from bridge.identity import Identity
 from bridge.settings import ClaimRules
 from tests.support.cas import cas_xml
@@ -75,9 +76,70 @@ def test_attribute_styles_give_equal_identities_cas12() -> None:
 
 
 def test_special_values_survive_json_cas14() -> None:
-    odd = {"displayName": ("<&>\"'", "\u2028"), "__proto__": ("x" * 50_000,), "Ünï": ("",)}
+    odd = {"displayName": ("<&>\"'", "\u2028"), "__proto__": ("x" * 5_000,), "Ünï": ("",)}
     found = build_identity("Carol.O'Neil@example.org", odd, RULES)
     assert json.loads(found.to_json())["attributes"] == {name: list(values) for name, values in odd.items()}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[first@x.org, second@x.org]",
+        "['first@x.org', 'second@x.org']",
+        "[first@x.org]",
+        "first@x.org, second@x.org",
+        "first@x.org;second@x.org",
+        "First <first@x.org>",
+        "not an address",
+    ],
+)
+def test_email_is_one_address_or_absent(value: str) -> None:
+    assert identity(mail=(value,)).email is None
+    assert identity(mail=(value, "a@x.org")).email == "a@x.org"
+
+
+def test_printed_list_is_no_group() -> None:
+    assert identity(groups=("[staff, lab]", "[staff]", "['a', 'b']", "[]", "math")).groups == ("math",)
+
+
+def test_printed_list_becomes_group_only_by_rule() -> None:
+    rules = ClaimRules(group_map={"[staff, lab]": "staff-and-lab"})
+    assert build_identity("alice", {"memberOf": ("[staff, lab]",)}, rules).groups == ("staff-and-lab",)
+
+
+def test_printed_list_is_no_name_and_no_affiliation() -> None:
+    found = build_identity(
+        "alice", {"displayName": ("[A, B]",), "cn": ("Alice",), "affiliation": ("[staff, member]",)}, ClaimRules()
+    )
+    assert found.name == "Alice"
+    assert "eduperson_affiliation" not in found.claims
+
+
+@pytest.mark.parametrize("rule", ["subject_attribute", "username_attribute"])
+def test_printed_list_identifies_no_user(rule: str) -> None:
+    with pytest.raises(IdentityIncomplete) as caught:
+        build_identity("alice", {"uid": ("[alice, bob]",)}, ClaimRules(**{rule: "uid"}))
+    assert "list in one string" in caught.value.detail
+
+
+def test_printed_lists_are_reported_by_name() -> None:
+    attributes = {"mail": ("[a@x.org, b@x.org]",), "memberOf": ("staff",), "unused": ("[x]",)}
+    assert printed_lists(attributes, RULES) == ["mail"]
+
+
+def test_large_unmapped_attributes_are_dropped() -> None:
+    found = identity(
+        jpegPhoto=("x" * 100_000,), entitlements=tuple(map(str, range(3_000))), note=("kept",), memberOf=("y" * 10_000,)
+    )
+    assert set(found.attributes) == {"note", "memberOf"}
+    assert found.groups == ("y" * 10_000,)
+
+
+def test_2000_values_are_the_limit_cas14() -> None:
+    values = tuple(map(str, range(ATTRIBUTE_VALUES_MAX)))
+    assert identity(memberOf=values).groups == values
+    with pytest.raises(UpstreamMalformed):
+        identity(memberOf=(*values, "more"))
 
 
 @pytest.mark.parametrize("name", ["credential", "Credential", "proxyGrantingTicket", "proxyGrantingTicketIou"])

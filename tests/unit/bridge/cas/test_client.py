@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.cas.client import CasClient
-from bridge.cas.response import BODY_MAX_BYTES
+from bridge.cas.client import BODY_MAX_BYTES, CasClient
 from bridge.errors import (
     BridgeError,
     ConfigurationError,
@@ -119,6 +118,9 @@ BAD_ANSWERS: list[tuple[str, Script, type[BridgeError]]] = [
     ("cas10-redirect-nowhere", scripts.redirect("http://[broken", 307), UpstreamMisconfigured),
     ("cas10-500-with-success", scripts.reply(XML, status=500), UpstreamMisconfigured),
     ("cas10-404-with-success", scripts.reply(XML, status=404), UpstreamMisconfigured),
+    ("cas10-400-with-success", scripts.reply(XML, status=400), UpstreamMisconfigured),
+    ("cas10-404-page", scripts.reply_html(404), UpstreamMisconfigured),
+    ("cas10-500-with-failure", scripts.reply(cas_xml.KEYCLOAK_FAILURE, status=500), UpstreamMisconfigured),
 ]  # fmt: skip
 
 
@@ -145,13 +147,59 @@ def test_redirect_is_rejected_and_only_its_host_logged_cas10(cas: ScriptedCas, c
     assert "'127.0.0.1'" in error.detail
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param(cas_xml.KEYCLOAK_FAILURE, 400, id="keycloak"),
+        pytest.param(cas_xml.KEYCLOAK_UNKNOWN_FORM, 400, id="keycloak-unknown-form"),
+        pytest.param(cas_xml.KEYCLOAK_FAILURE_JSON, 400, id="keycloak-json"),
+        pytest.param(b"no\n", 400, id="keycloak-1.0"),
+        pytest.param(cas_xml.failure("INVALID_TICKET"), 404, id="other-status"),
+    ],
+)
+def test_failure_with_status_400_rejects_the_ticket(
+    cas: ScriptedCas, client: CasClient, body: bytes, status: int
+) -> None:
+    cas.script = scripts.reply(body, status=status)
+    refusal(client, TicketRejected)
+
+
+def test_failure_with_status_403_names_its_code(cas: ScriptedCas, client: CasClient) -> None:
+    cas.script = scripts.reply(cas_xml.failure("INVALID_REQUEST", "HTTPS required"), status=403)
+    assert "HTTPS required" in refusal(client, ServiceRejected).detail
+
+
+def test_own_path_of_redirect_is_logged(cas: ScriptedCas, client: CasClient) -> None:
+    cas.script = scripts.redirect(f"/cas/login;jsessionid=secret?service=x&ticket={TICKET}")
+    assert "its own path '/cas/login'" in refusal(client, UpstreamMisconfigured).detail
+
+
+def test_response_of_a_user_with_many_groups_is_read(cas: ScriptedCas, client: CasClient) -> None:
+    groups = tuple(f"cn=group-{n:03},ou={'x' * 97},dc=example,dc=org" for n in range(515))
+    cas.sign_in_as("alice", {"groups": groups})
+    assert client.validate(SERVICE, cas.issue_ticket(SERVICE)).attributes["groups"] == groups
+
+
+def test_response_size_is_a_setting(cas: ScriptedCas) -> None:
+    client = CasClient(cas.url, body_max_bytes=1000)
+    cas.script = scripts.reply(b" " * 1001)
+    assert "cas_response_max_bytes (1000)" in refusal(client, UpstreamMalformed).detail
+    client.close()
+
+
+def test_charset_of_the_content_type_is_honoured(cas: ScriptedCas, client: CasClient) -> None:
+    body = cas_xml.success("<cas:user>zoé</cas:user>").decode().encode("latin-1")
+    cas.script = scripts.reply(body, Content_Type="text/xml; charset=ISO-8859-1")
+    assert client.validate(SERVICE, TICKET).user == "zoé"
+
+
 def test_memory_is_bounded_cas9(cas: ScriptedCas, client: CasClient) -> None:
     cas.script = scripts.reply_raw(head(200, {}) + b" " * (5 << 20))
     tracemalloc.start()
     refusal(client, UpstreamMalformed)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 1 << 20
+    assert peak < 3 * BODY_MAX_BYTES
 
 
 @pytest.mark.parametrize(

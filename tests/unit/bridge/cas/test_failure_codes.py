@@ -16,7 +16,7 @@ USER = "<cas:user>alice</cas:user>"
         ("INVALID_TICKET", TicketRejected, "access_denied"),
         ("INVALID_SERVICE", ServiceRejected, "server_error"),
         ("INVALID_REQUEST", ServiceRejected, "server_error"),
-        ("INVALID_TICKET_SPEC", ServiceRejected, "server_error"),
+        ("INVALID_TICKET_SPEC", TicketRejected, "access_denied"),
         ("UNAUTHORIZED_SERVICE", ServiceRejected, "server_error"),
         ("UNAUTHORIZED_SERVICE_PROXY", ServiceRejected, "server_error"),
         ("UNAUTHORIZED_USER", SignInDenied, "access_denied"),

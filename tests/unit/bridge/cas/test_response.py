@@ -4,10 +4,12 @@ import time
 
 import pytest
 
-from bridge.cas.response import BODY_MAX_BYTES, USER_MAX_CHARS
-from bridge.errors import UpstreamMalformed, UpstreamMisconfigured
+from bridge.cas.client import BODY_MAX_BYTES
+from bridge.cas.response import USER_MAX_CHARS, parse_failure
+from bridge.cas.response.limits import JSON_MARKS_MAX, XML_MARKS_MAX
+from bridge.errors import TicketRejected, UpstreamMalformed, UpstreamMisconfigured
 from tests.support.cas import cas_xml
-from tests.support.cas.cas_responses import parse_response
+from tests.support.cas.cas_responses import NOW, SERVICE, parse_response
 from tests.support.cas.cas_xml import response, success
 
 NS = cas_xml.NAMESPACE
@@ -124,6 +126,70 @@ def test_doctype_is_rejected(body: bytes) -> None:
         parse_response(body)
     assert "DOCTYPE" in caught.value.detail
     assert time.thread_time() - start < 0.1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "declared", "content_type"),
+    [
+        ("latin-1", "ISO-8859-1", "text/xml"),
+        ("latin-1", "iso-8859-1", 'application/xml; charset="ISO-8859-1"'),
+        ("cp1252", "windows-1252", ""),
+        ("iso-8859-15", "ISO-8859-15", "text/xml"),
+        ("latin-1", "", "text/xml;charset=iso-8859-1"),
+        ("latin-1", "UTF-8", "text/xml; charset=latin1"),  # a template that declares what it is not
+        ("utf-8", "", "text/xml;charset=ISO-8859-1"),  # the default label of servlet containers
+        ("utf-8", "ISO-8859-1", "text/xml; charset=utf-8"),  # converted on the way
+    ],
+)
+def test_declared_encoding_is_honoured(encoding: str, declared: str, content_type: str) -> None:
+    prolog = f'<?xml version="1.0" encoding="{declared}"?>\n' if declared else ""
+    body = (prolog + success("<cas:user>zoé</cas:user>").decode()).encode(encoding)
+    assert parse_response(body, content_type=content_type).user == "zoé"
+
+
+def test_euro_sign_of_windows_1252_is_read() -> None:
+    body = '<?xml version="1.0" encoding="windows-1252"?>' + success("<cas:user>€uro</cas:user>").decode()
+    assert parse_response(body.encode("cp1252")).user == "€uro"
+
+
+def test_charset_applies_to_plain_lines() -> None:
+    assert parse_response("yes\nzoé\n".encode("latin-1"), content_type="text/plain; charset=latin1").user == "zoé"
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-7", "cp037", "shift_jis", "no-such-charset"])
+def test_other_charsets_are_not_honoured(charset: str) -> None:
+    with pytest.raises(UpstreamMalformed):
+        parse_response(
+            success("<cas:user>zoé</cas:user>").decode().encode("latin-1"), content_type=f"a/b;charset={charset}"
+        )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(success("<cas:a>x</cas:a>" * (XML_MARKS_MAX // 2)), id="elements"),
+        pytest.param(success("<cas:a " + 'b="" ' * XML_MARKS_MAX + "/>"), id="xml-attributes"),
+        pytest.param(b'{"serviceResponse": [' + b"1," * JSON_MARKS_MAX + b"1]}", id="json-values"),
+        pytest.param(b"no\n" + b"\n" * XML_MARKS_MAX, id="lines"),
+    ],
+)
+def test_too_much_markup_is_rejected_before_parsing(body: bytes) -> None:
+    with pytest.raises(UpstreamMalformed, match="invalid response") as caught:
+        parse_response(body)
+    assert "of the characters" in caught.value.detail
+
+
+def test_failure_is_read_but_never_a_success() -> None:
+    found = parse_failure(cas_xml.KEYCLOAK_FAILURE, service=SERVICE, now=NOW)
+    assert type(found) is TicketRejected
+    assert parse_failure(success(), service=SERVICE, now=NOW) is None
+    assert parse_failure(b"<html>not here</html>", service=SERVICE, now=NOW) is None
+
+
+def test_malformed_xml_hints_at_json() -> None:
+    with pytest.raises(UpstreamMalformed) as caught:
+        parse_response(success("<cas:a>x & y</cas:a>"))
+    assert "cas_format=json" in caught.value.detail
 
 
 def test_deep_nesting_is_rejected_cleanly() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.cas.response import ATTRIBUTE_VALUES_MAX
+from bridge.cas.response.limits import ATTRIBUTE_NAMES_MAX
 from bridge.errors import UpstreamMalformed
 from tests.support.cas import cas_xml
 from tests.support.cas.cas_responses import parse_response
@@ -68,10 +68,12 @@ def test_value_of_50_kib_is_kept_cas14() -> None:
     assert parse_response(in_attributes(f"<cas:a>{value}</cas:a>")).attributes == {"a": (value,)}
 
 
-def test_2000_values_are_the_limit_cas14() -> None:
-    values = "".join(f"<cas:a>{n:x}</cas:a>" for n in range(ATTRIBUTE_VALUES_MAX))
-    found = parse_response(in_attributes(values)).attributes
-    assert len(found["a"]) == ATTRIBUTE_VALUES_MAX
+def test_attribute_names_are_limited_cas14() -> None:
+    names = "".join(f"<cas:a{n}/>" for n in range(ATTRIBUTE_NAMES_MAX + 1))
     with pytest.raises(UpstreamMalformed) as caught:
-        parse_response(in_attributes(values + "<cas:a>more</cas:a>"))
-    assert "2000 attribute values" in caught.value.detail
+        parse_response(in_attributes(names))
+    assert "2000 attributes" in caught.value.detail
+
+
+def test_long_attribute_name_is_dropped() -> None:
+    assert parse_response(in_attributes(f"<cas:{'n' * 300}>x</cas:{'n' * 300}>")).attributes == {}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bridge.cas.response import ATTRIBUTE_VALUES_MAX, USER_MAX_CHARS
+from bridge.cas.response import USER_MAX_CHARS
 from bridge.errors import ServiceRejected, SignInDenied, TicketRejected, UpstreamError, UpstreamMalformed
 from tests.support.cas import cas_xml
 from tests.support.cas.cas_responses import json_response, json_success, parse_response
@@ -158,7 +158,7 @@ def test_response_format_is_detected(body: bytes) -> None:
         pytest.param(json_success(attributes=["mail"]), id="cas18-attributes-a-list"),
         pytest.param(json_success(attributes={"cn": "x\x00y"}), id="cas18-nul-in-a-value"),
         pytest.param(json_success(attributes={"cn": ["x\udfffy"]}), id="cas18-half-a-character-in-a-value"),
-        pytest.param(json_success(attributes={"n": [f"x{n}" for n in range(2_001)]}), id="cas18-2001-values"),
+        pytest.param(json_success(attributes={f"x{n}": n for n in range(2_001)}), id="cas18-2001-attributes"),
         pytest.param(b'{"authenticationSuccess":{"user":"alice"}}', id="cas18-no-service-response"),
         pytest.param(b'{"serviceResponse":[{"authenticationSuccess":{"user":"alice"}}]}', id="cas18-a-list"),
         pytest.param(json_success()[:-1], id="cas18-cut-off"),
@@ -187,8 +187,22 @@ def test_number_of_60_000_digits_is_cheap_cas18() -> None:
 
 
 def test_2000_values_in_json_are_read_cas18() -> None:
-    values = [f"x{n}" for n in range(ATTRIBUTE_VALUES_MAX)]
+    values = [f"x{n}" for n in range(2_000)]
     assert parse_response(json_success(attributes={"n": values})).attributes == {"n": tuple(values)}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("75726e3a6f69643a302e392e32", "urn:oid:0.9.2"),  # Apereo CAS 5.3
+        ("_75726e3a6f69643a302e392e32", "urn:oid:0.9.2"),
+        ("75726E3A6D6163653A6D61696C", "urn:mace:mail"),
+        ("cafe12", "cafe12"),
+        ("123456", "123456"),
+    ],
+)
+def test_hexadecimal_json_names_are_decoded_cas14(name: str, expected: str) -> None:
+    assert parse_response(json_success(attributes={name: "x"})).attributes == {expected: ("x",)}
 
 
 @pytest.mark.parametrize(
