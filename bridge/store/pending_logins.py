@@ -1,7 +1,7 @@
 """Statements on pending logins: authorization requests waiting for CAS."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Update, bindparam, delete, exists, insert, select, update
@@ -12,7 +12,7 @@ from bridge.store.records import AlreadyConsumed, Consumed, ExpiredLogin, Pendin
 from bridge.store.schema import pending_logins, session_tickets
 
 _LOGIN = columns_of(pending_logins, PendingLogin)
-_OF_BROWSER = pending_logins.c.browser_hash == bindparam("browser")
+_OF_BROWSER = pending_logins.c.browser_hash.in_(bindparam("browsers", expanding=True))
 _CAN_BE_CONSUMED = (
     _OF_BROWSER,
     pending_logins.c.ticket_hash.is_(None),
@@ -20,7 +20,10 @@ _CAN_BE_CONSUMED = (
     # Checked against the sessions too: a consumed login is purged long before the session of its ticket.
     ~exists().where(session_tickets.c.ticket_hash == bindparam("ticket")),
 )
-_consumption = update(pending_logins).values(ticket_hash=bindparam("ticket")).returning(*_LOGIN)
+# The common id of the browser replaces that of a tab, because sessions of one browser are found by it.
+_consumption = (
+    update(pending_logins).values(ticket_hash=bindparam("ticket"), browser_hash=bindparam("browser")).returning(*_LOGIN)
+)
 
 TRIAL_BYTES = 8192  # more than the rest of a page, so that SQLite must find free ones
 
@@ -68,13 +71,14 @@ class PendingLogins(SqlRepository):
             connection.execute(DELETE_LOGIN, {"state": login.state_hash})
 
     def consume(
-        self, state_hash: str, *, browser_hash: str, ticket_hash: str, now: int
+        self, state_hash: str, *, browser_hashes: Sequence[str], ticket_hash: str, now: int
     ) -> Consumed | AlreadyConsumed | ExpiredLogin | UnknownLogin:
         """Consume a login of this browser with a ticket. Of concurrent callers, exactly one gets `Consumed`.
 
-        A ticket consumes one login at most, so `AlreadyConsumed` also stands for a ticket that was used before.
+        The login then belongs to the first hash of the browser. A ticket consumes one login at most, so
+        `AlreadyConsumed` also stands for a ticket that was used before.
         """
-        values = {"state": state_hash, "browser": browser_hash, "ticket": ticket_hash, "now": now}
+        values = {"state": state_hash, **_browser_values(browser_hashes), "ticket": ticket_hash, "now": now}
         if (consumed := self._consume(CONSUME_LOGIN, values)) is not None:
             return Consumed(consumed)
         row = self._one(FIND_LOGIN, values)
@@ -84,22 +88,22 @@ class PendingLogins(SqlRepository):
         return ExpiredLogin(login) if row.ticket_hash is None and login.expires_at <= now else AlreadyConsumed(login)
 
     def consume_newest(
-        self, *, browser_hash: str, ticket_hash: str, now: int, gateway_only: bool = False
+        self, *, browser_hashes: Sequence[str], ticket_hash: str, now: int, gateway_only: bool = False
     ) -> Consumed | AlreadyConsumed | UnknownLogin:
         """Consume the newest login of this browser, for a CAS server whose callback URL cannot name the login.
 
         With `gateway_only`, consider only logins sent to CAS with `gateway=true`.
         """
         gateways = [True] if gateway_only else [True, False]
-        values = {"browser": browser_hash, "ticket": ticket_hash, "now": now, "gateways": gateways}
+        values = {**_browser_values(browser_hashes), "ticket": ticket_hash, "now": now, "gateways": gateways}
         if (consumed := self._consume(CONSUME_NEWEST_LOGIN, values)) is not None:
             return Consumed(consumed)
         row = self._one(FIND_LOGIN_BY_TICKET, values)
         return UnknownLogin() if row is None else AlreadyConsumed(_login(row))
 
-    def find(self, state_hash: str, *, browser_hash: str) -> PendingLogin | None:
+    def find(self, state_hash: str, *, browser_hashes: Sequence[str]) -> PendingLogin | None:
         """Return a login of this browser, consumed or not."""
-        row = self._one(FIND_LOGIN, {"state": state_hash, "browser": browser_hash})
+        row = self._one(FIND_LOGIN, {"state": state_hash, "browsers": browser_hashes})
         return None if row is None else _login(row)
 
     def _consume(self, statement: Update, values: Mapping[str, Any]) -> PendingLogin | None:
@@ -109,6 +113,10 @@ class PendingLogins(SqlRepository):
         except IntegrityError:  # the ticket has consumed another login
             return None
         return None if row is None else _login(row)
+
+
+def _browser_values(browser_hashes: Sequence[str]) -> dict[str, Any]:
+    return {"browsers": browser_hashes, "browser": browser_hashes[0]}
 
 
 def _login(row: Row[Any]) -> PendingLogin:

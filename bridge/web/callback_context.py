@@ -21,7 +21,7 @@ class CallbackContext:
     """A browser that returns from CAS; logins are looked up by hashes only."""
 
     context: AppContext
-    browser_hash: str
+    browser_hashes: tuple[str, ...]
     state_hash: str | None
     """None if the service URL has no state."""
 
@@ -29,18 +29,18 @@ class CallbackContext:
         """Consume the login that this ticket is for, or return why it cannot be consumed."""
         logins, now = self.context.provider.store.pending_logins, self.context.provider.now()
         if self.state_hash is None:
-            return logins.consume_newest(browser_hash=self.browser_hash, ticket_hash=ticket_hash, now=now)
-        return logins.consume(self.state_hash, browser_hash=self.browser_hash, ticket_hash=ticket_hash, now=now)
+            return logins.consume_newest(browser_hashes=self.browser_hashes, ticket_hash=ticket_hash, now=now)
+        return logins.consume(self.state_hash, browser_hashes=self.browser_hashes, ticket_hash=ticket_hash, now=now)
 
     def consume_gateway_login(self) -> PendingLogin | None:
         """Return the login that went to CAS with `gateway` and returned without a ticket."""
         provider = self.context.provider
         if self.state_hash is not None:
-            login = provider.store.pending_logins.find(self.state_hash, browser_hash=self.browser_hash)
+            login = provider.store.pending_logins.find(self.state_hash, browser_hashes=self.browser_hashes)
             return login if login is not None and login.gateway else None
         # Consumed with a random ticket: if it stayed pending, it could receive the ticket of a later login.
         result = provider.store.pending_logins.consume_newest(
-            browser_hash=self.browser_hash,
+            browser_hashes=self.browser_hashes,
             ticket_hash=fingerprint(provider.new_secret()),
             now=provider.now(),
             gateway_only=True,
@@ -50,12 +50,12 @@ class CallbackContext:
 
 def callback_context(context: AppContext) -> CallbackContext:
     """Return the context of the current callback request."""
-    browser = cookies.browser_id(request, context)
-    if browser is None:
+    browser_hashes = tuple(map(fingerprint, cookies.browser_ids(request, context)))
+    if not browser_hashes:
         raise LoginNotFound(detail="no login cookie")
     if context.settings.cas_service_state == "cookie":
-        return CallbackContext(context, fingerprint(browser), None)
+        return CallbackContext(context, browser_hashes, None)
     states = request.args.getlist("state")
     if len(states) != 1:
         raise LoginNotFound(detail="not exactly one state")
-    return CallbackContext(context, fingerprint(browser), fingerprint(states[0]))
+    return CallbackContext(context, browser_hashes, fingerprint(states[0]))

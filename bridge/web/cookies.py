@@ -4,9 +4,14 @@ The login and session cookies hold a random id, the sign-out cookie holds "yes".
 hosts of the same domain from setting them. Browsers accept the prefix with https only, so a plain http issuer
 (loopback) uses names without it. The prefix also requires the path `/`. Below a path, the cookie name contains that
 path, so that two bridges on one host do not share cookies.
+
+All tabs of a browser share the login cookie. Tabs that begin at once do not have it yet: each response sets another id,
+and the last one stays. So the first response also sets a cookie of its own name, which no other tab replaces. Later
+logins reuse an id, so only tabs that begin at once add such cookies.
 """
 
 import hmac
+import re
 from urllib.parse import quote, urlsplit
 
 from flask import Request, Response
@@ -17,16 +22,24 @@ from bridge.web.context import AppContext
 
 LOGIN_LIFETIME_SECONDS = 600
 MAX_VALUE_CHARS = 128
+TAB_CHARS = 8
+BROWSER_IDS_MAX = 100  # more do not fit into a header
 
 
-def browser_id(request: Request, context: AppContext) -> str | None:
-    """Return the id of a browser that began a login; all its tabs share it."""
-    return _value(request, _name(context, "login"))
+def browser_ids(request: Request, context: AppContext) -> list[str]:
+    """Return the ids under which this browser began logins, the common one first."""
+    shared = _name(context, "login")
+    of_tab = re.compile(re.escape(_name(context, "login-TAB")).replace("TAB", f"[0-9a-f]{{{TAB_CHARS}}}"))
+    names = [shared, *(name for name in request.cookies if of_tab.fullmatch(name))]
+    found = (_value(request, name) for name in names[:BROWSER_IDS_MAX])
+    return list(dict.fromkeys(value for value in found if value is not None))
 
 
-def set_browser_id(response: Response, context: AppContext, browser: str) -> None:
-    """Bind pending logins to this browser."""
+def set_browser_id(response: Response, context: AppContext, browser: str, *, tab: str | None) -> None:
+    """Bind pending logins to this browser; `tab` is a hash if the browser had no id."""
     _set(response, context, "login", browser, LOGIN_LIFETIME_SECONDS)
+    if tab is not None:
+        _set(response, context, f"login-{tab[:TAB_CHARS]}", browser, LOGIN_LIFETIME_SECONDS)
 
 
 def current_session(request: Request, context: AppContext) -> Session | None:

@@ -114,7 +114,8 @@ def redirect_to_cas(context: AppContext, authorization: AuthorizationRequest, *,
     """Store the request as a pending login, and redirect to the login page of CAS."""
     provider = context.provider
     state = provider.new_secret()
-    browser = cookies.browser_id(request, context) or provider.new_secret()
+    known = cookies.browser_ids(request, context)
+    browser = known[0] if known else provider.new_secret()
     service = service_url(provider.issuer, state if context.settings.cas_service_state == "query" else None)
     renew = endpoint.requires_new_login(authorization) or cookies.new_login_required(request, context)
     gateway = "none" in authorization.prompt and not renew
@@ -137,7 +138,7 @@ def redirect_to_cas(context: AppContext, authorization: AuthorizationRequest, *,
     )
     locale = (authorization.ui_locales or "").split(" ")[0]
     response = RawRedirect(context.endpoints.login_url(service, renew=renew, gateway=gateway, locale=locale or None))
-    cookies.set_browser_id(response, context, browser)
+    cookies.set_browser_id(response, context, browser, tab=None if known else fingerprint(state))
     return response
 
 

@@ -164,7 +164,7 @@ def consume(
     store: Store, state: str = "state", **changes: Any
 ) -> Consumed | AlreadyConsumed | ExpiredLogin | UnknownLogin:
     """Consume a login as the callback does."""
-    usual: dict[str, Any] = {"browser_hash": fingerprint("browser"), "ticket_hash": fingerprint("ST-1"), "now": NOW}
+    usual: dict[str, Any] = {"browser_hashes": [fingerprint("browser")], "ticket_hash": fingerprint("ST-1"), "now": NOW}
     return store.pending_logins.consume(fingerprint(state), **{**usual, **changes})
 
 

@@ -27,7 +27,7 @@ def test_pending_login_is_consumed_once(store: Store) -> None:
 @pytest.mark.parametrize(
     ("changes", "result"),
     [
-        ({"browser_hash": fingerprint("another")}, UnknownLogin()),
+        ({"browser_hashes": [fingerprint("another")]}, UnknownLogin()),
         ({"now": NOW + 600}, ExpiredLogin(login())),
         ({"now": NOW + 601}, ExpiredLogin(login())),
         ({"state": "unknown"}, UnknownLogin()),
@@ -64,23 +64,34 @@ def test_ticket_of_session_consumes_nothing_after_purge(store: Store) -> None:
 
 def test_login_is_found_by_its_browser(store: Store) -> None:
     store.pending_logins.save(login())
-    assert store.pending_logins.find(fingerprint("state"), browser_hash=BROWSER) == login()
+    assert store.pending_logins.find(fingerprint("state"), browser_hashes=[BROWSER]) == login()
     consume(store)
-    assert store.pending_logins.find(fingerprint("state"), browser_hash=BROWSER) == login()
-    assert store.pending_logins.find(fingerprint("state"), browser_hash=fingerprint("another")) is None
+    assert store.pending_logins.find(fingerprint("state"), browser_hashes=[BROWSER]) == login()
+    assert store.pending_logins.find(fingerprint("state"), browser_hashes=[fingerprint("another")]) is None
+
+
+def test_login_of_a_tab_gets_the_hash_of_its_browser(store: Store) -> None:
+    """Single logout finds the sessions of a browser by it."""
+    store.pending_logins.save(login(browser_hash=fingerprint("tab")))
+    assert consume(store, browser_hashes=[BROWSER, fingerprint("tab")]) == Consumed(login())
+    assert consume(store) == AlreadyConsumed(login())
 
 
 def test_newest_login_of_browser_is_consumed_once(store: Store) -> None:
     newest = login(state_hash=fingerprint("newest"), expires_at=NOW + 601)
     for each in (login(), newest, login(state_hash=fingerprint("other"), browser_hash=fingerprint("another"))):
         store.pending_logins.save(each)
-    assert store.pending_logins.consume_newest(browser_hash=BROWSER, ticket_hash=TICKET, now=NOW) == Consumed(newest)
-    again = store.pending_logins.consume_newest(browser_hash=BROWSER, ticket_hash=TICKET, now=NOW)
+    assert store.pending_logins.consume_newest(browser_hashes=[BROWSER], ticket_hash=TICKET, now=NOW) == Consumed(
+        newest
+    )
+    again = store.pending_logins.consume_newest(browser_hashes=[BROWSER], ticket_hash=TICKET, now=NOW)
     assert again == AlreadyConsumed(newest)
 
 
 @pytest.mark.parametrize(("gateway", "now"), [(False, NOW), (True, NOW + 600)], ids=["no gateway login", "expired"])
 def test_newest_gateway_login_is_unknown(store: Store, gateway: bool, now: int) -> None:
     store.pending_logins.save(login(gateway=gateway))
-    result = store.pending_logins.consume_newest(browser_hash=BROWSER, ticket_hash=TICKET, now=now, gateway_only=True)
+    result = store.pending_logins.consume_newest(
+        browser_hashes=[BROWSER], ticket_hash=TICKET, now=now, gateway_only=True
+    )
     assert result == UnknownLogin()

@@ -115,7 +115,7 @@ SECRETS = ("the state", "the browser", "ST-the-ticket", "cookie of session", "th
 def use_secrets(store: Store) -> None:
     """Store a record of each kind, derived from secrets."""
     store.pending_logins.save(login(state_hash=fingerprint("the state"), browser_hash=fingerprint("the browser")))
-    hashes = {"browser_hash": fingerprint("the browser"), "ticket_hash": fingerprint("ST-the-ticket")}
+    hashes = {"browser_hashes": [fingerprint("the browser")], "ticket_hash": fingerprint("ST-the-ticket")}
     assert isinstance(consume(store, "the state", **hashes), Consumed)
     begin(store)
     allow(store, "grant", "the code")

@@ -90,7 +90,9 @@ def test_cookies_are_host_bound_and_http_only_row37(browser: Browser, hub: App) 
         assert {"secure", "httponly", "samesite=lax", "path=/"} <= facts
         assert not any(fact.startswith("domain") for fact in facts)
         names += [] if "max-age=0" in facts else [line.partition("=")[0]]
-    assert names == ["__Host-passerelle-login", "__Host-passerelle-session"]
+    assert names[0] == "__Host-passerelle-login"
+    assert names[1].startswith("__Host-passerelle-login-")
+    assert names[2:] == ["__Host-passerelle-session"]
 
 
 def test_new_sign_in_changes_the_session_id_row37(browser: Browser, hub: App) -> None:
@@ -106,6 +108,41 @@ def test_concurrent_sign_ins_in_two_tabs_succeed_cas21(browser: Browser, hub: Ap
     callbacks = browser.log_in_at_cas(one), browser.log_in_at_cas(other)
     assert portal.extract_code(browser.get(callbacks[1]))
     assert hub.extract_code(browser.get(callbacks[0]))
+
+
+def begin_in_tabs(browser: Browser, hub: App, tabs: int) -> list[str]:
+    """Open tabs that send no cookie yet, and return their callback URLs; the browser then has all cookies."""
+    fresh = [Browser(browser.wire) for _ in range(tabs)]
+    callbacks = [tab.log_in_at_cas(tab.get(hub.authorization_url())) for tab in fresh]
+    for tab in fresh:
+        browser.cookies |= tab.cookies
+    return callbacks
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["first tab first", "last tab first"])
+def test_five_restored_tabs_sign_in_cas21(browser: Browser, hub: App, order: int) -> None:
+    for callback in begin_in_tabs(browser, hub, 5)[::order]:
+        assert hub.extract_code(browser.get(callback))
+
+
+def test_five_restored_tabs_share_one_session(bridge: Running, browser: Browser, hub: App) -> None:
+    for callback in begin_in_tabs(browser, hub, 5):
+        assert hub.extract_code(browser.get(callback))
+    assert len(bridge.store.sessions.list_active(now=int(bridge.clock()))) == 1
+
+
+def test_cookies_of_thirty_tabs_fit_in_a_header(browser: Browser, hub: App) -> None:
+    last = begin_in_tabs(browser, hub, 30)[-1]
+    assert sum(len(f"{name}={value}; ") for name, value in browser.cookies.items()) < 4096
+    assert hub.extract_code(browser.get(last))
+
+
+def test_later_sign_ins_add_no_cookie(browser: Browser, hub: App) -> None:
+    browser.get(hub.authorization_url())
+    before = set(browser.cookies)
+    for _ in range(5):
+        browser.get(hub.authorization_url())
+    assert set(browser.cookies) == before
 
 
 @pytest.mark.parametrize("forged", ["Host", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Forwarded-Prefix"])
@@ -138,7 +175,8 @@ def test_http_issuer_on_loopback_has_plain_cookies(make_bridge: MakeBridge) -> N
     bridge = make_bridge(issuer="http://127.0.0.1:8000")
     browser, hub = Browser(bridge.wire), App(bridge.wire, secret=HUB_SECRET)
     assert hub.extract_code(browser.sign_in(hub.authorization_url()))
-    assert set(browser.cookies) == {"passerelle-login", "passerelle-session"}
+    assert {"passerelle-login", "passerelle-session"} <= set(browser.cookies)
+    assert all(name.startswith("passerelle-") for name in browser.cookies)
 
 
 def test_login_continues_after_a_restart(make_bridge: MakeBridge) -> None:

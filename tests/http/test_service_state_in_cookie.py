@@ -69,6 +69,17 @@ def test_two_concurrent_tabs_succeed_cas21(
     assert sorted(reached) == sorted([hub.redirect_uri, portal.redirect_uri.partition("?")[0]])
 
 
+def test_five_restored_tabs_sign_in_cas21(
+    begin_login: BeginLogin, browser: Browser, hub: App, cas: ScriptedCas
+) -> None:
+    for _ in range(5):
+        tab = Browser(browser.wire)  # sends no cookie yet
+        begin_login(tab, hub)
+        browser.cookies |= tab.cookies
+    for _ in range(5):
+        assert hub.extract_code(browser.get(callback(browser, cas)))
+
+
 @pytest.mark.parametrize("cookie", ["none", "another browser's"])
 def test_ticket_without_login_cookie_is_not_validated_cas21(
     begin_login: BeginLogin, browser: Browser, hub: App, cas: ScriptedCas, cookie: str

@@ -100,9 +100,12 @@ def test_one_ticket_ends_all_sessions_of_the_browser_cas25(
 
 
 def test_two_concurrent_tabs_end_together_cas25(bridge: Running, browser: Browser, hub: App, portal: App) -> None:
-    """A browser that restores its tabs: neither callback sends the session cookie of the other."""
-    callbacks = [browser.log_in_at_cas(browser.get(app.authorization_url())) for app in (hub, portal)]
-    before = dict(browser.cookies)
+    """A browser that restores its tabs: no tab sends the cookies of the other, until both have begun."""
+    callbacks, before = [], {}
+    for app in (hub, portal):
+        browser.cookies = {}
+        callbacks.append(browser.log_in_at_cas(browser.get(app.authorization_url())))
+        before |= browser.cookies
     tokens = []
     for app, callback in zip((hub, portal), callbacks, strict=True):
         browser.cookies = dict(before)

@@ -298,7 +298,7 @@ def test_migration_keeps_pending_logins_and_their_age(empty_database: str, tmp_p
         connection.execute(text(row))
     engine.dispose()
     store = Store(empty_database)
-    found = store.pending_logins.find(fingerprint("state"), browser_hash=fingerprint("browser"))
+    found = store.pending_logins.find(fingerprint("state"), browser_hashes=[fingerprint("browser")])
     store.close()
     assert found is not None
     assert found.created_at == NOW - 600
