@@ -85,10 +85,10 @@ def exit_error(state: Mapping[str, Any] | None, output: str, image: str, memory:
     """
     reason, code = "lab_ended", state and state.get("ExitCode")
     if state and state.get("OOMKilled"):
-        reason = "lab_out_of_memory"
+        reason = "lab_out_of_memory" if memory else "out_of_memory"  # without a limit, the server's ended
     elif code in (126, 127):  # of a shell or an init process for a program that is missing or cannot be executed
         reason = "image_unfit"
-    facts = {"image": image, "memory": f"{memory / 1024**3:.3g} GB" if memory else "the server's own"}
+    facts = {"image": image, "memory": f"{(memory or 0) / 1024**3:.3g} GB"}
     detail = f"{f'exit code {code}' if state else 'its container is gone'}; output: {output[-MAX_LOG_EXCERPT:]!r}"
     return spawn_error(Message(MESSAGES[reason], facts), reason=reason, detail=detail, status_code=500)
 

@@ -9,7 +9,7 @@ from requests import Response
 from requests.exceptions import ConnectionError as Unreachable
 from requests.exceptions import ReadTimeout
 
-from hub.spawner.errors import ENGINE_PATTERNS, MESSAGES, engine_error
+from hub.spawner.errors import ENGINE_PATTERNS, MESSAGES, engine_error, exit_error
 
 
 def api_error(explanation: str, status: int = 500) -> APIError:
@@ -88,3 +88,8 @@ def test_all_log_reasons_are_documented() -> None:
     assert len(reasons) > 10
     assert ENGINE_PATTERNS.keys() <= MESSAGES.keys()
     assert reasons - documented == set()
+
+
+@pytest.mark.parametrize(("memory", "reason"), [(2 * 1024**3, "lab_out_of_memory"), (None, "out_of_memory")])
+def test_reason_of_missing_memory_depends_on_the_limit(memory: int | None, reason: str) -> None:
+    assert exit_error({"OOMKilled": True, "ExitCode": 137}, "", "own", memory).reason == reason
