@@ -14,6 +14,7 @@ from pathlib import Path
 from hub.storage import SHARED_GID
 
 _FOLDER_MODE, _FILE_MODE = 0o070, 0o060
+_MAX_DEPTH = 200  # each level of `fwalk` holds a file descriptor
 _UNDEFINED_ID = 0xFFFFFFFF
 # Version 2, then (tag, permissions, id): owner and group rwx, others r-x. See acl(5).
 _DEFAULT_ACL = struct.pack("<I", 2) + b"".join(
@@ -24,13 +25,14 @@ _DEFAULT_ACL = struct.pack("<I", 2) + b"".join(
 def share_folder(folder: Path) -> int:
     """Give a folder and its content to the group, and return the number of changed entries."""
     changed = _share(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW), others=0o005)
-    for _, folders, files, parent in os.fwalk(folder, follow_symlinks=False):
+    for path, folders, files, parent in os.fwalk(folder, follow_symlinks=False):
         for name in (*folders, *files):
             try:
-                entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
+                changed += _share(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent))
             except OSError:  # a link, a socket, or deleted meanwhile
                 continue
-            changed += _share(entry)
+        if Path(path).relative_to(folder).parts[_MAX_DEPTH:]:
+            folders.clear()
     return changed
 
 
@@ -41,7 +43,9 @@ def _share(descriptor: int, others: int = 0) -> int:
         if stat.S_ISDIR(now.st_mode):
             mode = now.st_mode | _FOLDER_MODE | stat.S_ISGID | others
         elif stat.S_ISREG(now.st_mode):
-            mode = now.st_mode | _FILE_MODE | (0o010 if now.st_mode & stat.S_IXUSR else 0)
+            # A program must not run with the group's rights.
+            mode = now.st_mode & ~(stat.S_ISUID | stat.S_ISGID) | _FILE_MODE
+            mode |= 0o010 if now.st_mode & stat.S_IXUSR else 0
         else:
             return 0
         if now.st_gid == SHARED_GID and mode == now.st_mode:

@@ -1,5 +1,6 @@
 """Folders as the one-shot container of the administrator's commands mounts them."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -59,3 +60,14 @@ def filled(volumes: Path) -> Iterator[Path]:
         live.execute("PRAGMA journal_mode = WAL")
         live.executescript(HUB_TABLES)
         yield volumes
+
+
+def make_deep_folders(folder: Path, levels: int = 1_500) -> None:
+    """Create folders in folders, `deep/x/x/…`, whose path is longer than any path may be."""
+    current = os.open(folder, os.O_RDONLY)
+    for name in ("deep", *["x" * 20] * levels):
+        os.mkdir(name, dir_fd=current)
+        below = os.open(name, os.O_RDONLY, dir_fd=current)
+        os.close(current)
+        current = below
+    os.close(current)

@@ -1,6 +1,7 @@
 """Permissions of shared folders, with hostile content in them."""
 
 import os
+import resource
 import stat
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from hub.storage import SHARED_GID
 from hub.storage.chown_helper import share_folder
+from tests.support.hub.volumes import make_deep_folders
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to a group it is not in")
 
@@ -63,3 +65,23 @@ def test_folder_that_is_a_link_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc")
     with pytest.raises(OSError, match="link"):
         share_folder(tmp_path / "link")
+
+
+def test_deep_folders_do_not_stop_the_others(tmp_path: Path) -> None:
+    make_deep_folders(tmp_path, levels=300)
+    (tmp_path / "text").touch(mode=0o600)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        share_folder(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert mode(tmp_path / "text") == 0o660
+    assert mode(tmp_path / "deep/" / ("x" * 20)) & 0o2070 == 0o2070
+
+
+def test_programs_do_not_get_the_rights_of_the_group(tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+    (tmp_path / "run").chmod(0o6755)
+    share_folder(tmp_path)
+    assert mode(tmp_path / "run") == 0o775
