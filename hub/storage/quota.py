@@ -25,6 +25,11 @@ OVER_LIMIT = gettext_noop(
     "lab for %(minutes)s minutes in which you can download and delete files. Stop it when you are done, then start "
     "your lab as usual."
 )
+UNMEASURED = gettext_noop(
+    "Your home holds so many files that its size could not be measured, so your lab cannot start. Start it in cleanup "
+    "mode instead: you get a small lab for %(minutes)s minutes in which you can delete files, for example old "
+    "environments and caches. If that does not help, contact the administrator."
+)
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,13 @@ class Usage:
     """A measured size of a home.
 
     Attributes:
-        used: Bytes on the disk.
+        used: Bytes on the disk; None if no attempt has finished yet.
         measured_at: Seconds since the epoch.
-        complete: False if the last attempt timed out; `used` is then from an older one, or 0.
+        complete: False if the last attempt failed; `used` is then from an older one.
         lab_running: Whether a lab ran meanwhile. Such a home is measured again once its lab has stopped.
     """
 
-    used: int
+    used: int | None
     measured_at: float
     complete: bool = True
     lab_running: bool = False
@@ -75,9 +80,9 @@ class Ledger:
         self._path(volume).unlink(missing_ok=True)
 
     def record(self, volume: str, used: int | None, *, lab_running: bool) -> Usage:
-        """Write a measurement that has just ended: bytes on the disk, or None if it timed out."""
+        """Write a measurement that has just ended: bytes on the disk, or None if it failed."""
         before = self.read(volume)
-        size = used if used is not None else before.used if before else 0
+        size = used if used is not None else before.used if before else None
         usage = Usage(size, time.time(), complete=used is not None, lab_running=lab_running)
         self.write(volume, usage)
         return usage
@@ -92,10 +97,12 @@ def limit_of(groups: Collection[str], declared: HubToml, default: str) -> int | 
     return parse_size(quota) if quota else None
 
 
-def over_limit_message(used: int, limit: int) -> Message:
-    """Return the message for a user whose start is rejected."""
-    facts = {"used": format_size(used), "limit": format_size(limit), "minutes": CLEANUP_SECONDS // 60}
-    return Message(OVER_LIMIT, facts)
+def over_limit_message(used: int | None, limit: int) -> Message:
+    """Return the message for a user whose start is rejected; `used` is None if the home could not be measured."""
+    facts: dict[str, object] = {"minutes": CLEANUP_SECONDS // 60}
+    if used is None:
+        return Message(UNMEASURED, facts)
+    return Message(OVER_LIMIT, facts | {"used": format_size(used), "limit": format_size(limit)})
 
 
 def format_size(size: float) -> str:

@@ -21,7 +21,7 @@ MEASUREMENT_TIMEOUT = 15  # seconds
 
 @dataclass(frozen=True)
 class QuotaHook:
-    """Rejects a start whose home is over its limit, unless the user requested cleanup mode."""
+    """Rejects a start whose home is over its limit or cannot be measured, unless the user requested cleanup mode."""
 
     ledger: Ledger
     volumes: Volumes
@@ -36,7 +36,7 @@ class QuotaHook:
         lab.environment = {**lab.environment, "PASSERELLE_HOME_QUOTA": str(limit)}
         home = f"{self.volumes.project}-home-{lab.escaped_name}"
         used = await self._used(home, limit, lab)
-        if used <= limit:
+        if used is not None and used <= limit:
             return
         # An argument of the request, because JupyterHub stores a start's options for the next one.
         if lab.handler is None or lab.handler.get_query_argument(CLEANUP_ARGUMENT, "") != "yes":
@@ -45,15 +45,18 @@ class QuotaHook:
             raise quota_error(over_limit_message(used, limit), cleanup_url)
         _apply_cleanup_mode(lab)
 
-    async def _used(self, home: str, limit: int, lab: Lab) -> int:
+    async def _used(self, home: str, limit: int, lab: Lab) -> int | None:
+        """Return the bytes of a home; 0 before the first measurement, None if measurements fail."""
         known = self.ledger.read(home)
-        if known is None or known.used <= limit:
-            return known.used if known else 0
+        if known is None:
+            return 0
+        if known.complete and known.used is not None and known.used <= limit:
+            return known.used
         try:
             size = await asyncio.to_thread(self.volumes.size, home, MEASUREMENT_TIMEOUT)
         except ToolError as error:
-            lab.log.warning("Using the previous size of %s: %s", home, error)
-            return known.used
+            lab.log.warning("Cannot measure %s before a start: %s", home, error)
+            return known.used if known.complete else None
         return self.ledger.record(home, size, lab_running=False).used
 
 

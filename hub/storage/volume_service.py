@@ -1,7 +1,8 @@
 """The volume service: a process of the hub that creates shared folders and measures homes.
 
 It measures one home at a time: soon after its lab has stopped, every five minutes while the lab runs, and once a day
-otherwise. Starts never wait for it; they read the sizes from the ledger in `quota.py`.
+otherwise. A home whose measurement failed comes last, so that it does not delay the others. Starts never wait for the
+service; they read the sizes from the ledger in `quota.py`.
 """
 
 import logging
@@ -25,7 +26,8 @@ POLL_INTERVAL = 3  # seconds
 RUNNING_INTERVAL = 300
 IDLE_INTERVAL = 86_400
 START_DELAY = 60  # a lab that starts needs the disk itself
-MEASUREMENT_TIMEOUT = 120
+FAILED_INTERVAL = 1800
+MEASUREMENT_TIMEOUT = 600
 RETRY_DELAY = 60
 
 # JupyterHub passes a service no other part of its environment.
@@ -52,19 +54,25 @@ class MeasurementSchedule:
             running: Those in which a lab runs.
             now: Seconds since the epoch.
         """
-        ranks = {home: self._rank(home, running=home in running, now=now) for home in homes}
+        due = []
+        for home in homes:
+            known = self.read(home)
+            rank = self._rank(home, known, running=home in running, now=now)
+            if rank is not None:
+                due.append((rank, known.measured_at if known else 0, home))
         self.running_since = dict.fromkeys(running, now) | self.running_since
-        return min(((rank, home) for home, rank in ranks.items() if rank is not None), default=(0, None))[1]
+        return min(due)[2] if due else None
 
     def finish(self, home: str, *, running: bool) -> None:
         """Note that a home was measured, or that the attempt failed."""
         if not running:
             self.running_since.pop(home, None)
 
-    def _rank(self, home: str, *, running: bool, now: float) -> int | None:
-        known = self.read(home)
+    def _rank(self, home: str, known: Usage | None, *, running: bool, now: float) -> int | None:
         # abs: after the clock was set back, a home must not stay unmeasured.
         age = abs(now - known.measured_at) if known else float("inf")
+        if known is not None and not known.complete:
+            return 3 if age >= FAILED_INTERVAL else None
         if running:
             started = now - self.running_since.get(home, now) >= START_DELAY
             return 1 if started and age >= RUNNING_INTERVAL else None

@@ -17,6 +17,7 @@ from hub.spawner.docker import Lab
 from hub.storage.quota import Ledger, Usage, format_size, limit_of, over_limit_message
 from hub.storage.quota_hook import QuotaHook
 from hub.storage.volume_service import (
+    FAILED_INTERVAL,
     IDLE_INTERVAL,
     RUNNING_INTERVAL,
     START_DELAY,
@@ -104,6 +105,37 @@ def test_home_is_measured_again_before_a_rejection(tmp_path: Path, size: int | N
         start_lab(ledger, size, "1G")
 
 
+@pytest.mark.parametrize("earlier", [None, GIB])
+def test_home_that_cannot_be_measured_does_not_start(tmp_path: Path, earlier: int | None) -> None:
+    ledger = Ledger(tmp_path)
+    if earlier is not None:
+        ledger.record("p-home-a-40b", earlier, lab_running=False)
+    ledger.record("p-home-a-40b", None, lab_running=False)
+    with pytest.raises(SpawnException, match="could not be measured") as caught:
+        start_lab(ledger, None, "2G")
+    assert caught.value.cleanup_url
+
+
+def test_home_that_cannot_be_measured_starts_in_cleanup_mode(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.record("p-home-a-40b", None, lab_running=False)
+    assert start_lab(ledger, None, "2G", cleanup=True).mem_limit == "512M"
+
+
+@pytest.mark.parametrize("size", [GIB, None])
+def test_home_starts_before_its_first_measurement(tmp_path: Path, size: int | None) -> None:
+    assert start_lab(Ledger(tmp_path), size, "2G").mem_limit == "2G"
+
+
+def test_home_starts_after_a_failed_measurement_was_repeated(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.record("p-home-a-40b", None, lab_running=False)
+    start_lab(ledger, GIB, "2G")
+    known = ledger.read("p-home-a-40b")
+    assert known
+    assert (known.used, known.complete) == (GIB, True)
+
+
 def test_over_limit_message_names_size_limit_and_cleanup() -> None:
     message = str(over_limit_message(12 * GIB + GIB // 2, 10 * GIB))
     assert "12.5 GiB" in message
@@ -136,6 +168,13 @@ class TestLedger:
         known = ledger.read("v")
         assert known
         assert (known.used, known.complete, known.lab_running) == (7, False, False)
+
+    def test_size_is_unknown_after_a_first_timeout(self, tmp_path: Path) -> None:
+        ledger = Ledger(tmp_path)
+        ledger.record("v", None, lab_running=False)
+        known = ledger.read("v")
+        assert known
+        assert (known.used, known.complete) == (None, False)
 
     @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"used": "x"}', '{"used": 1}', "\x00\xff"])
     def test_broken_file_counts_as_missing_and_is_replaced(self, tmp_path: Path, text: str) -> None:
@@ -209,6 +248,15 @@ class TestMeasurementSchedule:
 
     def test_home_of_lab_stopped_during_downtime_is_due(self) -> None:
         assert self.schedule(a=Usage(1, 0, lab_running=True)).next(["a"], set(), 1) == "a"
+
+    def test_home_measured_longest_ago_comes_first(self) -> None:
+        assert self.schedule(a=Usage(1, 9), b=Usage(1, 5)).next(["a", "b"], set(), 2 * IDLE_INTERVAL) == "b"
+
+    def test_home_whose_measurement_failed_comes_last(self) -> None:
+        known = self.schedule(a=Usage(None, 0, complete=False), b=Usage(1, FAILED_INTERVAL - IDLE_INTERVAL))
+        assert known.next(["a", "b"], set(), FAILED_INTERVAL) == "b"
+        assert known.next(["a"], set(), FAILED_INTERVAL) == "a"
+        assert known.next(["a"], set(), FAILED_INTERVAL - 1) is None
 
     def test_home_is_due_after_the_clock_was_set_back(self) -> None:
         assert self.schedule(a=Usage(1, 10 * IDLE_INTERVAL)).next(["a"], set(), 0) == "a"
