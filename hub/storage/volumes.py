@@ -5,7 +5,8 @@ has no network, a read-only root file system, few capabilities, and mounts only 
 """
 
 import contextlib
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -92,20 +93,21 @@ class Volumes:
         """Run a command in a container, remove the container, and return the command's standard output."""
         container = None
         try:
-            container = self.client.containers.create(
-                self.image,
-                entrypoint=command,
-                command=[],
-                volumes=binds,
-                user=f"0:{SHARED_GID}",
-                labels={LABEL: self.project},
-                cap_add=capabilities,
-                **ISOLATION,
-                mem_limit="256m",
-                cpu_shares=128,
-                pids_limit=16,
-                log_config={"type": "json-file", "config": {"max-size": "1m"}},
-            )
+            with _signals_delayed():
+                container = self.client.containers.create(
+                    self.image,
+                    entrypoint=command,
+                    command=[],
+                    volumes=binds,
+                    user=f"0:{SHARED_GID}",
+                    labels={LABEL: self.project},
+                    cap_add=capabilities,
+                    **ISOLATION,
+                    mem_limit="256m",
+                    cpu_shares=128,
+                    pids_limit=16,
+                    log_config={"type": "json-file", "config": {"max-size": "1m"}},
+                )
             container.start()
             status = container.wait(timeout=timeout + _START_ALLOWANCE)["StatusCode"]
             output = str(container.logs(stdout=True, stderr=False).decode(errors="replace"))
@@ -118,3 +120,13 @@ class Volumes:
                 with contextlib.suppress(DockerException, RequestException, OSError):
                     container.remove(force=True)
         return output
+
+
+@contextlib.contextmanager
+def _signals_delayed() -> Iterator[None]:
+    """Delay the end of this process, which must know the id of a new container to remove it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
