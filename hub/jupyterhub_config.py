@@ -15,6 +15,7 @@ from hub.config.settings import DeploymentSettings, load_settings
 from hub.spawner.docker import ENGINE_TIMEOUT, Lab, check_engine
 from hub.spawner.profiles import ImageChoice, image_warnings, limit_by_group, options_from_form
 from hub.storage.quota_hook import build_quota_hook
+from hub.storage.restore_hook import RestoreHook
 from hub.storage.shared_folders import LINK_COMMAND, build_shared_folders
 from hub.storage.volume_service import volume_service
 
@@ -48,6 +49,7 @@ c.DockerSpawner.prefix = f"{lab.project}-lab"
 c.DockerSpawner.volumes = {f"{lab.project}-home-{{username}}": "/home/jovyan"}
 c.DockerSpawner.network_name = lab.network
 c.Lab.before_start += [
+    RestoreHook(settings.storage.data_dir).before_start,
     build_shared_folders(settings.storage, hub_toml).before_start,
     build_quota_hook(settings.storage, hub_toml).before_start,
 ]

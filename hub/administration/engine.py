@@ -21,7 +21,6 @@ ONE_OFF_LABEL = "com.docker.compose.oneoff"
 FOLDER_LABEL = "com.docker.compose.project.working_dir"
 TIMEOUT = 120  # seconds for one request
 POLL_INTERVAL = 0.5  # seconds
-MEASUREMENT_TIMEOUT = 180.0  # longer than the volume service measures
 REMOVE_ATTEMPTS = 5
 
 
@@ -60,9 +59,9 @@ class Engine:
         return volume
 
     def remove_volume(self, name: str) -> None:
-        """Remove a volume, after measurements of it have ended."""
+        """Remove a volume, and the containers that measure it."""
         for remaining in reversed(range(REMOVE_ATTEMPTS)):
-            self.wait_until_unused(name)
+            self.release_volume(name)
             try:
                 with suppress(NotFound):
                     self.client.volumes.get(name).remove()
@@ -72,18 +71,16 @@ class Engine:
                     raise AdministrationError(f"the volume {name} cannot be removed: {explanation(error)}.") from None
                 time.sleep(POLL_INTERVAL)
 
-    def wait_until_unused(self, volume: str) -> None:
-        """Wait for the volume service's measurements of a home; raise if another container has it."""
-        deadline = time.monotonic() + MEASUREMENT_TIMEOUT
-        while containers := self._containers(all=True, filters={"volume": volume}, ignore_removed=True):
-            if others := sorted(one.name for one in containers if LABEL not in one.labels):
-                raise AdministrationError(
-                    f"{volume} is in use by {', '.join(others)}: remove it (`docker rm -f`), then run this again."
-                )
-            if time.monotonic() >= deadline:
-                names = ", ".join(sorted(one.name for one in containers))
-                raise AdministrationError(f"the measurement of {volume} ({names}) does not end: run this again later.")
-            time.sleep(POLL_INTERVAL)
+    def release_volume(self, name: str) -> None:
+        """Remove the containers that measure a home, also a killed hub's; raise if any other container has it."""
+        containers = self._containers(all=True, filters={"volume": name}, ignore_removed=True)
+        if others := sorted(one.name for one in containers if LABEL not in one.labels):
+            raise AdministrationError(
+                f"{name} is in use by {', '.join(others)}: remove it (`docker rm -f`), then run this again."
+            )
+        for container in containers:
+            with suppress(APIError):  # the volume service removes it at this moment
+                container.remove(force=True)
 
     def services(self, *, running_only: bool = True) -> dict[str, Any]:
         """Return the containers of the services, without those of `docker compose run`."""

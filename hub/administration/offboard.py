@@ -14,6 +14,7 @@ from hub.administration.hub_api import HubApi
 from hub.administration.users import database_path
 from hub.administration.volume_names import Volume, escape, volume_of
 from hub.administration.worker_container import MissingPathError, WorkerMounts, run_worker
+from hub.config.settings import RESTORE_MARKS
 from hub.storage.quota import Ledger, format_size
 from hub.web.terms import Acceptances
 
@@ -145,7 +146,7 @@ def carry_out(engine: Engine, hub: HubApi, plan: Plan) -> dict[str, Any]:
         hub.delete_user(plan.user)
     result: dict[str, Any] = {}
     if plan.home is not None:
-        engine.wait_until_unused(plan.home.name)
+        engine.release_volume(plan.home.name)
         password = create_password(engine, plan.folder)
         mounts = WorkerMounts((plan.home,), target=plan.folder, target_writable=True, password=password)
         options = {"project": engine.project, "home": plan.home.of, "days": plan.days}
@@ -176,8 +177,9 @@ def has_records(engine: Engine, user: str) -> bool:
 
 
 def delete_records(engine: Engine, user: str) -> None:
-    """Delete a user's accepted terms and the measured size of the home."""
+    """Delete a user's accepted terms, the measured size of the home, and the mark of an unfinished restore."""
     data_dir = database_path().parent
+    (data_dir / RESTORE_MARKS / "home" / escape(user)).unlink(missing_ok=True)
     Acceptances(data_dir).delete(user)
     Ledger(data_dir).delete(_home_name(engine, user))
 

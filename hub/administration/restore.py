@@ -7,11 +7,14 @@ from typing import Any
 import click
 
 from hub.administration import AdministrationError, output
-from hub.administration.backup import DEFAULT_FOLDER, password_file
+from hub.administration.backup import DEFAULT_FOLDER, INCOMPLETE, password_file
 from hub.administration.engine import Engine
+from hub.administration.users import database_path
 from hub.administration.volume_names import KINDS, escape, volume_of
 from hub.administration.worker_container import WorkerMounts, run_worker
+from hub.config.settings import RESTORE_MARKS
 from hub.storage.quota import format_size
+from passerelle_common.atomic_write import atomic_write
 
 # They write to the volumes that a restore overwrites; Traefik only reads.
 WRITING_SERVICES = ("hub", "bridge", "cas", "grafana")
@@ -46,7 +49,7 @@ def restore(  # noqa: PLR0917  one for each option
         click.echo(f"{len(files)} settings files are in {mounts.output}: {', '.join(files)}")
         return
     if home:
-        engine.wait_until_unused(volume_of(engine.project, f"home/{home}").name)
+        engine.release_volume(volume_of(engine.project, f"home/{home}").name)
     else:
         check_stopped(engine)
     mounts = WorkerMounts(tuple(engine.volumes()), target=where, password=password, settings=True)
@@ -69,17 +72,38 @@ def restore(  # noqa: PLR0917  one for each option
 
 def write_volumes(engine: Engine, where: str, found: dict[str, Any], **options: Any) -> None:
     """Restore the backup that the worker described as `found`."""
-    volumes = tuple(engine.create_volume(place) for place in found["places"])
+    # The marks of users' volumes are in the hub's.
+    volumes = tuple(engine.create_volume(place) for place in sorted({*found["places"], "service/hub-data"}))
     mounts = WorkerMounts(volumes, frozenset(KINDS), target=where, password=password_file(engine))
     options |= {"snapshot": found["snapshot"], "jupyterhub": version("jupyterhub")}
+    if options["home"]:
+        block_lab(engine, options["home"], found["snapshot"])
     try:
-        run_worker(engine, "restore", mounts, **options)
+        unrestored = run_worker(engine, "restore", mounts, **options)
     except (AdministrationError, KeyboardInterrupt) as error:
-        state = "do not start a lab of this user" if options["home"] else "no service starts on it"
+        state = "no lab of this user starts on it" if options["home"] else "no service starts on it"
         raise AdministrationError(
             f"{str(error).rstrip('.') or 'interrupted'}. The restore is unfinished, so {state}; the same command "
             "continues it."
         ) from None
+    if unrestored:
+        output.print_note(f"INCOMPLETE: {len(unrestored)} files of users could not be restored: {unrestored[0]} …")
+        raise SystemExit(INCOMPLETE)
+
+
+def block_lab(engine: Engine, home: str, snapshot: str) -> None:
+    """Mark a home, so that the hub starts no lab on it; raise if one has started meanwhile."""
+    mark = database_path().parent / RESTORE_MARKS / "home" / home
+    if mark.exists():
+        return  # of an interrupted restore
+    mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with atomic_write(mark) as stream:
+        stream.write(snapshot.encode())
+    try:
+        engine.release_volume(volume_of(engine.project, f"home/{home}").name)
+    except AdministrationError:
+        mark.unlink()
+        raise
 
 
 def check_stopped(engine: Engine) -> None:

@@ -15,7 +15,11 @@ from hub.config.field_types import GroupNames, SecretFile, Settings, SettingsErr
 from hub.config.hub_toml import HubToml, read_hub_toml
 
 RESTORE_MARK = ".restore-under-way"
-"""File in each volume during a restore, in the hub's first and last; `deployment/edge/prepare.py` checks it too."""
+"""File in each service's volume during a restore, in the hub's first and last; `deployment/edge/prepare.py` checks it.
+
+Users can write to all other volumes, so their marks are in the hub's: in the folder `RESTORE_MARKS`, as `home/bob`.
+"""
+RESTORE_MARKS = f"{RESTORE_MARK}.d"
 PUBLIC_VOLUME = "volume"
 INTERNAL_SUFFIX = "-internal"  # compose.yml gives this suffix to the network without internet access
 # Docker accepts these characters in `source:target:mode`; the spawner would expand braces.

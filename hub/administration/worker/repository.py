@@ -30,6 +30,7 @@ _ERRORS = {
     11: "another command uses that repository: wait until it has ended, then run this again.",
     12: "the password does not fit that repository: name the file with its password in HUB_BACKUP_PASSWORD_FILE.",
 }
+_DISK_FULL = "no space left on device"
 _SHUTDOWN_TIMEOUT = 15  # seconds for restic to remove its lock
 
 
@@ -104,8 +105,7 @@ def create_snapshot(
     """
     unread: dict[str, None] = {}  # restic reports some files twice
     summary: dict[str, Any] = {}
-    # A user's file with the name of a restore's marker must not replace the marker.
-    patterns = [*exclude, f"{runtime.VOLUMES}/*/*/{RESTORE_MARK}"]
+    patterns = [*exclude, f"{runtime.VOLUMES}/service/*/{RESTORE_MARK}*"]
     options = [f"--tag={tag}" for tag in tags] + [f"--exclude={pattern}" for pattern in patterns]
     sources = [f"--host={project}", "--group-by=host,tags", "--one-file-system", *options, "--", *map(str, folders)]
     for message in _stream("backup", *sources, allowed=UNREAD_FILES):
@@ -135,17 +135,42 @@ def verify_snapshot(snapshot: str, path: str = "/") -> None:
     _run("--no-lock", "dump", snapshot, path, discard=True)
 
 
-def restore_snapshot(snapshot: str, folders: Sequence[Path]) -> None:
+def restore_snapshot(snapshot: str, folders: Sequence[Path], *, tolerated: Sequence[Path]) -> list[str]:
     """Restore these folders of a snapshot to where they were, with owners, modes, ACLs and holes.
 
     Files that are already complete are verified and left alone, so that an interrupted restore continues.
+
+    Args:
+        snapshot: Its id.
+        folders: The folders.
+        tolerated: Folders of users. A file there that this disk cannot store must not prevent the whole restore.
+
+    Returns:
+        The paths of such files.
     """
     include = [f"--include={folder}" for folder in folders]
     # Labs cannot set attributes in other namespaces, and the container has no right to.
     attributes = ["--include-xattr=user.*", "--include-xattr=system.posix_acl_*"]
-    for message in _stream("--no-lock", "restore", snapshot, "--target=/", "--sparse", *include, *attributes):
-        if message.get("message_type") == "status":
-            _emit_progress("restore", message, "bytes_restored")
+    errors: list[dict[str, Any]] = []
+    finished = False
+    try:
+        for message in _stream("--no-lock", "restore", snapshot, "--target=/", "--sparse", *include, *attributes):
+            match message.get("message_type"):
+                case "status":
+                    _emit_progress("restore", message, "bytes_restored")
+                case "error":
+                    errors.append(message)
+                case "summary":
+                    finished = True
+    except AdministrationError:
+        if not (finished and errors and all(_is_tolerable(error, tolerated) for error in errors)):
+            raise
+    return [str(error["item"]) for error in errors]
+
+
+def _is_tolerable(error: dict[str, Any], folders: Sequence[Path]) -> bool:
+    path, text = Path(str(error.get("item", ""))), _parse(json.dumps(error))[1]
+    return _DISK_FULL not in text and any(path.is_relative_to(folder) for folder in folders)
 
 
 def extract_folder(snapshot: str, folder: Path, target: Path) -> None:
@@ -238,6 +263,6 @@ def _error(status: int, problems: Sequence[str]) -> AdministrationError:
     said = (
         "; ".join(list(filter(None, problems))[:3]).removeprefix("Fatal: ").rstrip(".") or f"restic ended with {status}"
     )
-    if "no space left on device" in said:
+    if _DISK_FULL in said:
         said += ". Free space, then run the same command again: it continues"
     return AdministrationError(_ERRORS.get(status) or f"restic: {said}.")

@@ -1,7 +1,8 @@
 """Restores of a backup into the mounted volumes.
 
 Nothing is written before the whole snapshot has been read and verified. Volumes are marked meanwhile, so that no
-service starts on a part of a restore, and an interrupted one continues when it is run again.
+service or lab starts on a part of a restore, and an interrupted one continues when it is run again. Marks are where no
+user can write: in volumes of services. Users' volumes are emptied first, so that restic meets nothing of a user's.
 """
 
 import os
@@ -18,7 +19,7 @@ from hub.administration.worker import databases, repository, runtime
 from hub.administration.worker.backup import ARCHIVE, DATABASES, FULL, allocated_bytes
 from hub.administration.worker.manifest import DatabaseCopy, Manifest, read_manifest
 from hub.administration.worker.settings import changed_settings, check_no_demo_users, check_project
-from hub.config.settings import RESTORE_MARK
+from hub.config.settings import RESTORE_MARK, RESTORE_MARKS
 from hub.storage.quota import format_size
 from passerelle_common.atomic_write import atomic_write
 
@@ -26,7 +27,6 @@ HUB_DATABASE = "service/hub-data"
 UNSHARED = ("ext2/ext3", "tmpfs")  # ext4 too: file systems whose files never share blocks
 EMPTIED = "emptied"  # line in a marker: the volume contains nothing but restored files
 RESERVED_BYTES = 64 << 20  # stay free on each disk
-KEPT_NAMES = (RESTORE_MARK, "lost+found")
 
 
 def describe(project: str, snapshot: str, only_databases: bool, home: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def describe(project: str, snapshot: str, only_databases: bool, home: str) -> di
     overwritten = [
         {"place": place, "files": len(names), "bytes": allocated_bytes(folder)}
         for place, folder in folders.items()
-        if (names := _foreign_contents(folder, chosen.id))
+        if (names := _foreign_contents(place, chosen.id))
     ]
     _check_space(chosen.id, manifest, places, only_databases=only_databases)
     return {
@@ -76,8 +76,8 @@ def find_snapshot(wanted: str, *, only_databases: bool = False, home: str = "") 
 
 def restore(
     snapshot: str, jupyterhub: str, *, force: bool = False, only_databases: bool = False, home: str = ""
-) -> None:
-    """Restore a snapshot; run again after an interruption, it continues.
+) -> list[str]:
+    """Restore a snapshot, and return users' files that could not be; run again after an interruption, it continues.
 
     Args:
         snapshot: Its id.
@@ -96,22 +96,29 @@ def restore(
         _check_manifest(manifest, jupyterhub, only_databases=only_databases)
     copies = [copy for copy in manifest.databases if copy.place in places]
     folders = [] if only_databases else [runtime.VOLUMES / place for place in places]
-    if not force and (used := [place for place in places if _foreign_contents(runtime.VOLUMES / place, snapshot)]):
+    if not force and (used := [place for place in places if _foreign_contents(place, snapshot)]):
         raise AdministrationError(f"{used[0]} is not empty: nothing was written.")
     _check_space(snapshot, manifest, places, only_databases=only_databases)
     repository.verify_snapshot(snapshot, str(runtime.STAGING) if only_databases else "/")
     # The hub looks at its own volume only, so that one is marked first and unmarked last.
     order = sorted(places, key=lambda place: place != HUB_DATABASE)
     for place in order:
-        _mark(runtime.VOLUMES / place, snapshot)
-    for folder in folders:
-        _empty(folder)
-    repository.restore_snapshot(snapshot, [*folders, *([runtime.STAGING / "database"] if copies else [])])
+        (runtime.VOLUMES / place).mkdir(parents=True, exist_ok=True)
+        if _mark_lines(place)[:1] != [snapshot]:
+            _write_mark(place, snapshot)
+    for place in places if folders else ():
+        if EMPTIED not in _mark_lines(place):  # after an interruption the content is already restored files
+            _empty(place)
+            _write_mark(place, snapshot, EMPTIED)
+    tolerated = [folder for folder in folders if folder.parent.name != "service"]
+    folders += [runtime.STAGING / "database"] if copies else []
+    unrestored = repository.restore_snapshot(snapshot, folders, tolerated=tolerated)
     for copy in copies:
         _put_database(runtime.VOLUMES / copy.place, copy)
     # All at the very end: a second run would otherwise take a finished volume for other data.
     for place in reversed(order):
-        (runtime.VOLUMES / place / RESTORE_MARK).unlink(missing_ok=True)
+        _mark_path(place).unlink(missing_ok=True)
+    return [path.removeprefix(f"{runtime.VOLUMES}/") for path in unrestored]
 
 
 def extract_settings(snapshot: str) -> list[str]:
@@ -150,7 +157,7 @@ def _check_space(snapshot: str, manifest: Manifest, places: Sequence[str], *, on
     for place in places:
         folder = runtime.VOLUMES / place
         existing = folder if folder.is_dir() else runtime.STAGING.parent  # not created yet
-        size = databases if only_databases else manifest.sizes.get(place, 0) - _available_bytes(folder, snapshot)
+        size = databases if only_databases else manifest.sizes.get(place, 0) - _available_bytes(place, snapshot)
         parts.append((existing, size))
     disks = {folder.stat().st_dev: folder for folder, _ in parts}
     for device, disk in disks.items():
@@ -162,11 +169,12 @@ def _check_space(snapshot: str, manifest: Manifest, places: Sequence[str], *, on
             )
 
 
-def _available_bytes(folder: Path, snapshot: str) -> int:
+def _available_bytes(place: str, snapshot: str) -> int:
     """Return the bytes in a volume that a restore keeps or surely frees: elsewhere files can share blocks."""
+    folder = runtime.VOLUMES / place
     command = ["stat", "--file-system", "--format=%T", str(folder)]
     kind = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603  no shell
-    restored = _mark_lines(folder)[:2] == [snapshot, EMPTIED]
+    restored = _mark_lines(place) == [snapshot, EMPTIED]
     return allocated_bytes(folder) if restored or kind in UNSHARED else 0
 
 
@@ -184,43 +192,46 @@ def _put_database(folder: Path, copy: DatabaseCopy) -> None:
         shutil.copyfileobj(stream, new)
 
 
-def _mark(folder: Path, snapshot: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    mark = folder / RESTORE_MARK
-    if _mark_lines(folder)[:1] != [snapshot]:
-        mark.unlink(missing_ok=True)
-        mark.touch(mode=0o600)
-        mark.write_text(f"{snapshot}\n", encoding="ascii")
+def _mark_path(place: str) -> Path:
+    if place.startswith("service/"):
+        return runtime.VOLUMES / place / RESTORE_MARK
+    return runtime.VOLUMES / HUB_DATABASE / RESTORE_MARKS / place
 
 
-def _mark_lines(folder: Path) -> list[str]:
-    """Return the snapshot of an unfinished restore, and `EMPTIED`; only root's marker counts, not a user's file."""
-    mark = folder / RESTORE_MARK
-    if mark.is_symlink() or not mark.is_file() or mark.lstat().st_uid != 0:
+def _write_mark(place: str, *lines: str) -> None:
+    mark = _mark_path(place)
+    mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with atomic_write(mark) as stream:
+        stream.write("\n".join(lines).encode())
+
+
+def _mark_lines(place: str) -> list[str]:
+    """Return the snapshot of an unfinished restore, and `EMPTIED`."""
+    mark = _mark_path(place)
+    if mark.is_symlink() or not mark.is_file():
         return []
     return mark.read_text(encoding="ascii", errors="replace").split()
 
 
-def _foreign_contents(folder: Path, snapshot: str) -> list[str]:
-    """Return what a volume contains, unless a restore of this snapshot has begun there."""
-    return _contents(folder) if folder.is_dir() and _mark_lines(folder)[:1] != [snapshot] else []
+def _foreign_contents(place: str, snapshot: str) -> list[str]:
+    """Return what a volume contains, unless a restore of this snapshot has emptied it before."""
+    folder = runtime.VOLUMES / place
+    if not folder.is_dir() or _mark_lines(place) == [snapshot, EMPTIED]:
+        return []
+    marks = (RESTORE_MARK, RESTORE_MARKS) if place.startswith("service/") else ()
+    return sorted(path.name for path in folder.iterdir() if path.name not in marks and not _is_lost_and_found(path))
 
 
-def _contents(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.name not in KEPT_NAMES)
+def _is_lost_and_found(path: Path) -> bool:
+    """Return whether a path is the empty folder that each new file system has."""
+    return path.name == "lost+found" and path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
-def _empty(folder: Path) -> None:
-    """Empty a volume once; after an interruption its content is already restored files."""
-    if EMPTIED in _mark_lines(folder):
-        return
-    for name in _contents(folder):
-        path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    with (folder / RESTORE_MARK).open("a", encoding="ascii") as stream:
-        stream.write(f"{EMPTIED}\n")
-        stream.flush()
-        os.fsync(stream.fileno())
+def _empty(place: str) -> None:
+    """Delete everything in a volume but a service's marks; links are not followed, and any depth is handled."""
+    folder = runtime.VOLUMES / place
+    kept = ["!", "-path", f"{folder}/{RESTORE_MARK}*"] if place.startswith("service/") else []
+    command = ["find", str(folder), "-xdev", "-mindepth", "1", *kept, "-delete"]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603  no shell
+    if done.returncode:
+        raise AdministrationError(f"{place} cannot be emptied: {done.stderr.splitlines()[0]}.")

@@ -266,7 +266,7 @@ def test_lab_class_and_start_hooks() -> None:
 
     assert c.JupyterHub.spawner_class.__name__ == "Lab"
     names = [hook.__qualname__.split(".")[0] for hook in c.Lab.before_start]
-    assert names == ["ImageChoice", "limit_by_group", "SharedFolders", "QuotaHook"]
+    assert names == ["ImageChoice", "limit_by_group", "RestoreHook", "SharedFolders", "QuotaHook"]
     assert c.DockerSpawner.pull_policy == "never"
     assert c.DockerSpawner.client_kwargs["timeout"] < c.Spawner.start_timeout
     assert c.Spawner.default_url == "/lab"

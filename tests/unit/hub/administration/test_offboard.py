@@ -12,10 +12,13 @@ from docker.errors import APIError  # type: ignore[import-untyped]
 
 from hub.administration import AdministrationError, engine, offboard
 from hub.administration.engine import Engine
+from hub.administration.restore import block_lab
 from hub.administration.volume_names import Volume
+from hub.config.settings import RESTORE_MARKS
 from hub.storage.quota import Ledger, Usage
 from hub.storage.volumes import LABEL
 from hub.web.terms import Acceptances, Terms
+from tests.support.hub.backups import write
 
 HOME = Volume("home", "bob", "hub-home-bob")
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -45,14 +48,22 @@ class Bridge:
 
 
 class Containers:
-    """The containers that use the home's volume, one answer after the other."""
+    """The containers that use the home's volume: their names, and whether they measure it."""
 
-    def __init__(self, *answers: dict[str, bool]) -> None:
-        self.answers = list(answers)
+    def __init__(self, **tools: bool) -> None:
+        self.tools = tools
 
     def __call__(self) -> list[Any]:
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return [SimpleNamespace(name=name, labels={LABEL: "hub"} if tool else {}) for name, tool in answer.items()]
+        return [
+            SimpleNamespace(
+                name=name, labels={LABEL: "hub"} if tool else {}, remove=lambda force, name=name: self._remove(name)
+            )
+            for name, tool in self.tools.items()
+        ]
+
+    def _remove(self, name: str) -> None:
+        if not self.tools.pop(name, None):
+            raise APIError("404", explanation="no such container")
 
 
 def engine_with(bridge: Bridge | None, users: Containers, removed: list[str], refusals: int = 0) -> Engine:
@@ -104,7 +115,7 @@ def carry_out(engine: Engine, wanted: offboard.Plan) -> dict[str, Any]:
     return offboard.carry_out(engine, SimpleNamespace(), wanted)  # type: ignore[arg-type]  # the user is not in the hub
 
 
-UNUSED = Containers({})
+UNUSED = Containers()
 
 
 def test_every_subject_of_the_name_loses_its_access() -> None:
@@ -153,6 +164,23 @@ def test_records_of_the_hub_are_deleted(data: Path) -> None:
     assert offboard.has_records(hub, "ann")
 
 
+def test_mark_of_an_unfinished_restore_is_deleted(data: Path) -> None:
+    mark = write(data / RESTORE_MARKS / "home/bob")
+    offboard.delete_records(engine_with(None, UNUSED, []), "bob")
+    assert not mark.exists()
+
+
+def test_restore_of_a_home_blocks_its_lab(data: Path) -> None:
+    block_lab(engine_with(None, Containers(tool=True), []), "bob", "1a2b")
+    assert (data / RESTORE_MARKS / "home/bob").read_text() == "1a2b"
+
+
+def test_restore_of_a_home_whose_lab_has_started_is_rejected(data: Path) -> None:
+    with pytest.raises(AdministrationError, match="in use by lab"):
+        block_lab(engine_with(None, Containers(lab=False), []), "bob", "1a2b")
+    assert not (data / RESTORE_MARKS / "home/bob").exists()
+
+
 def test_looking_for_records_creates_no_database(data: Path) -> None:
     hub = engine_with(None, UNUSED, [])
     assert not offboard.has_records(hub, "bob")
@@ -160,27 +188,30 @@ def test_looking_for_records_creates_no_database(data: Path) -> None:
     assert list(data.iterdir()) == []
 
 
-def test_measurement_of_the_home_is_waited_for() -> None:
-    users = Containers({"tool": True}, {"tool": True}, {})
-    engine_with(None, users, []).wait_until_unused(HOME.name)
-    assert users.answers == [{}]
+def test_containers_that_measure_a_home_are_removed() -> None:
+    users = Containers(tool=True, other=True)
+    engine_with(None, users, []).release_volume(HOME.name)
+    assert users.tools == {}
+
+
+def test_measurement_that_ends_meanwhile_is_no_error() -> None:
+    users = Containers(tool=True)
+    found = users()
+    users.tools.clear()
+    fake = engine_with(None, users, [])
+    fake.client.list = lambda **_: found
+    fake.release_volume(HOME.name)
 
 
 def test_home_in_use_is_not_archived() -> None:
-    with pytest.raises(AdministrationError, match=r"in use by a-lab: remove it"):
-        carry_out(engine_with(Bridge(), Containers({"tool": True, "a-lab": False}), []), plan(home=HOME))
-
-
-def test_waiting_for_a_measurement_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "MEASUREMENT_TIMEOUT", 0)
-    with pytest.raises(AdministrationError, match=r"measurement of hub-home-bob \(tool\) does not end"):
-        engine_with(None, Containers({"tool": True}), []).wait_until_unused(HOME.name)
+    users = Containers(tool=True, lab=False)
+    with pytest.raises(AdministrationError, match=r"in use by lab: remove it"):
+        carry_out(engine_with(Bridge(), users, []), plan(home=HOME))
 
 
 def test_volume_is_removed_after_a_late_measurement() -> None:
     removed: list[str] = []
-    users = Containers({}, {"tool": True}, {"tool": True}, {})
-    engine_with(None, users, removed, refusals=1).remove_volume(HOME.name)
+    engine_with(None, UNUSED, removed, refusals=1).remove_volume(HOME.name)
     assert removed == [HOME.name]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -17,9 +18,9 @@ from hub.administration.worker import restore, runtime
 from hub.administration.worker.backup import archive_home
 from hub.administration.worker.manifest import Manifest, parse_manifest, read_manifest
 from hub.administration.worker.restore import describe, find_snapshot
-from hub.config.settings import RESTORE_MARK
-from tests.support.hub.backups import backup, file_names, write
-from tests.support.hub.volumes import filled, volumes
+from hub.config.settings import RESTORE_MARK, RESTORE_MARKS
+from tests.support.hub.backups import backup, write
+from tests.support.hub.volumes import filled, make_deep_folders, volumes
 
 __all__ = ["filled", "volumes"]  # fixtures
 
@@ -33,11 +34,17 @@ def clear(volumes: Path) -> None:
 
 
 def run_restore(snapshot: str, **options: Any) -> None:
-    restore.restore(snapshot, "6.1.1", **options)
+    assert restore.restore(snapshot, "6.1.1", **options) == []
 
 
 def interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
+
+
+def file_tree(folder: Path) -> dict[str, str]:
+    """Return the content of each file, by its path; folders and links are empty."""
+    files = {path: path.read_text() if path.is_file() and not path.is_symlink() else "" for path in folder.rglob("*")}
+    return {str(path.relative_to(folder)): text for path, text in files.items()}
 
 
 @pytest.fixture
@@ -95,14 +102,14 @@ def test_hub_volume_is_marked_first_and_unmarked_last(filled: Path, monkeypatch:
     snapshot = backup()
     clear(filled)
     hub_data, unlinked = filled / "service/hub-data", []
-    mark = restore._mark
+    write_mark = restore._write_mark
 
-    def mark_and_interrupt(folder: Path, snapshot: str) -> None:
-        mark(folder, snapshot)
+    def mark_and_interrupt(*arguments: str) -> None:
+        write_mark(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(restore, "_mark", mark_and_interrupt)
+        patch.setattr(restore, "_write_mark", mark_and_interrupt)
         with pytest.raises(KeyboardInterrupt):
             run_restore(snapshot)
     assert (hub_data / RESTORE_MARK).exists()
@@ -134,14 +141,107 @@ def test_partial_restore_blocks_another_backup(
     assert list(filled.rglob(RESTORE_MARK)) == []
 
 
-def test_marker_of_a_user_does_not_count(filled: Path) -> None:
-    marker = write(filled / f"home/bob/{RESTORE_MARK}")
+HOSTILE_ENTRIES: dict[str, Callable[[Path, Path], object]] = {
+    "file": lambda path, _: path.write_text("mine"),
+    "folder": lambda path, _: write(path / "a/b"),
+    "fifo": lambda path, _: os.mkfifo(path),
+    "link": lambda path, other: path.symlink_to(other),
+    "dangling link": lambda path, other: path.symlink_to(other.with_name("new")),
+    "link to a folder": lambda path, other: path.symlink_to(other.parent),
+    "hard link": lambda path, _: os.link(path.with_name("kept.txt"), path),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE_ENTRIES)
+def test_entries_of_a_user_are_removed_and_never_followed(filled: Path, kind: str) -> None:
+    victim = write(filled / "home/ann/private/diary", "secret")
+    for name in (RESTORE_MARK, RESTORE_MARKS, "lost+found", "-delete"):
+        HOSTILE_ENTRIES[kind](filled / "home/bob" / name, victim)
+    restore._empty("home/bob")
+    assert list((filled / "home/bob").iterdir()) == []
+    assert file_tree(filled / "home/ann") == {"private": "", "private/diary": "secret"}
+
+
+def test_links_of_a_user_do_not_steer_a_restore(filled: Path) -> None:
+    write(filled / "home/bob/lost+found/diary", "mine")
     snapshot = backup()
-    marker.write_text(f"{snapshot}\nemptied\n")
-    os.chown(marker, 1000, 1000)
+    victim = write(filled / "home/ann/private/diary", "secret")
+    shutil.rmtree(filled / "home/bob/lost+found")
+    (filled / "home/bob/lost+found").symlink_to(victim.parent)
+    (filled / "home/bob" / RESTORE_MARK).symlink_to(victim)
+    run_restore(snapshot, home="bob", force=True)
+
+    assert file_tree(filled / "home/ann") == {"private": "", "private/diary": "secret"}
+    assert (filled / "home/bob/lost+found/diary").read_text() == "mine"
+    assert not os.path.lexists(filled / "home/bob" / RESTORE_MARK)
+
+
+def test_marks_of_a_user_do_not_count(filled: Path) -> None:
+    snapshot = backup()
+    for name in (RESTORE_MARK, f"{RESTORE_MARKS}/home/bob"):
+        write(filled / "home/bob" / name, f"{snapshot}\nemptied\n")
     with pytest.raises(AdministrationError, match="home/bob is not empty"):
         run_restore(snapshot)
-    assert RESTORE_MARK not in file_names(snapshot, filled / "home")
+
+
+def test_home_may_contain_names_of_marks(filled: Path) -> None:
+    for name in (RESTORE_MARK, RESTORE_MARKS):
+        write(filled / "home/bob" / name, "mine")
+    snapshot = backup()
+    clear(filled)
+    run_restore(snapshot)
+    assert (filled / "home/bob" / RESTORE_MARK).read_text() == "mine"
+    assert (filled / "home/bob" / RESTORE_MARKS).read_text() == "mine"
+
+
+def test_deep_folders_of_a_user_are_emptied(filled: Path) -> None:
+    make_deep_folders(filled / "home/bob")
+    restore._empty("home/bob")
+    assert list((filled / "home/bob").iterdir()) == []
+
+
+def test_empty_file_system_counts_as_empty(filled: Path) -> None:
+    snapshot = backup()
+    clear(filled)
+    (filled / "home/bob/lost+found").mkdir()
+    run_restore(snapshot)
+    assert (filled / "home/bob/kept.txt").exists()
+
+
+def fail_restores(volumes: Path, *errors: tuple[str, str]) -> None:
+    """Make restic report errors of files at the end of a restore."""
+    program = shutil.which("restic")
+    lines = [json.dumps({"message_type": "error", "error": {"message": text}, "item": item}) for item, text in errors]
+    script = write(
+        volumes.parent / "failing/restic",
+        f'#!/bin/sh\n{program} "$@" || exit\ncase " $* " in *" restore "*) cat <<\'E\'\n'
+        + "\n".join(lines)
+        + "\nE\nexit 1;; esac\n",
+    )
+    script.chmod(0o755)
+    os.environ["PATH"] = f"{script.parent}:{os.environ['PATH']}"
+
+
+def test_file_that_a_disk_cannot_store_is_reported(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    snapshot = backup()
+    fail_restores(filled, (f"{filled}/home/bob/x", "invalid cross-device link"))
+    assert restore.restore(snapshot, "6.1.1", force=True) == ["home/bob/x"]
+    assert list(filled.rglob(RESTORE_MARK)) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "text"), [("service/hub-data", "invalid argument"), ("home/bob", "write: no space left on device")]
+)
+def test_other_errors_leave_a_restore_unfinished(
+    filled: Path, monkeypatch: pytest.MonkeyPatch, place: str, text: str
+) -> None:
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    snapshot = backup()
+    fail_restores(filled, (f"{filled}/{place}/x", text))
+    with pytest.raises(AdministrationError, match=text):
+        run_restore(snapshot, force=True)
+    assert (filled / "service/hub-data" / RESTORE_MARK).exists()
 
 
 def test_existing_data_is_overwritten_only_with_force(filled: Path) -> None:
