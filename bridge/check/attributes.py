@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.cas.attributes import build_identity
+from bridge.cas.attributes import build_identity, printed_lists
 from bridge.check.findings import Finding, fault, format_duration, join_names, note, ok, skipped, warning
 from bridge.errors import IdentityIncomplete
 from bridge.identity import Identity
@@ -75,7 +75,19 @@ def evaluate_sessions(
         means = "CAS stopped releasing them, or has none for that user."
         return [warning("attributes.released", seen, means, "Sign in once more and run this again.")]
     found = ok("attributes.released", f"The newest sign-in ({ago}) brought {names}.")
-    return [found, _evaluate_claims(sessions[0], rules, requested)]
+    lists = printed_lists(sessions[0].identity.attributes, rules)
+    return [found, *([_printed_lists(lists)] if lists else []), _evaluate_claims(sessions[0], rules, requested)]
+
+
+def _printed_lists(names: Sequence[str]) -> Finding:
+    facts = {"names": join_names(names)}
+    return warning(
+        "attributes.lists",
+        f"CAS releases a list as one string, such as [a, b], in: {facts['names']}.",
+        "The bridge ignores such values, because they cannot be split reliably. The claims stay empty.",
+        "Ask the CAS administrator to release several values. Map a fixed list with PASSERELLE_GROUP_MAP.",
+        Message("You release several values as one string, in %(names)s. Please release each by itself.", facts),
+    )
 
 
 def _attribute_names(identity: Identity) -> list[str]:
@@ -92,6 +104,12 @@ def _no_attributes(count: int, ago: str, requested: Sequence[RequestedAttribute]
     means = "Applications receive a user name, but no display name, e-mail address or groups."
     if protocol == "1.0":
         do = "Protocol 1.0 has no attributes. If CAS supports it (see cas.protocol), set PASSERELLE_CAS_PROTOCOL=3.0"
+        return fault("attributes.released", seen, means, do)
+    if protocol == "2.0":
+        do = (
+            "Jasig CAS 3 returns attributes by SAML only: if cas.protocol lists saml1.1 as supported, set "
+            "PASSERELLE_CAS_PROTOCOL=saml1.1 and sign in once. Otherwise have them released to our service."
+        )
         return fault("attributes.released", seen, means, do)
     names = join_names(attribute.names[0] for attribute in requested)
     do = f"Have {names} released to our service: send the message of `passerelle check --message`."

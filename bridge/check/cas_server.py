@@ -77,11 +77,11 @@ class _CasCheck:
 
     def _evaluate_protocols(self, first: Response, configured: protocols.ProtocolName) -> Finding:
         result = protocols.classify_response(first, configured, self.registration.service)
-        if result.verdict == "redirect":
-            self.not_found_reason = "CAS redirects"
-            return protocols.evaluate_redirect(self.back.url, result, self.setting)
         results = {configured: result, **self._probe_other_protocols(configured)}
         self.is_cas_found = any(one.is_supported or one.verdict == "ticket_accepted" for one in results.values())
+        if not self.is_cas_found and result.verdict == "redirect":
+            self.not_found_reason = "CAS redirects"
+            return protocols.evaluate_redirect(self.back.url, result, self.setting, self._redirected_base(result))
         if not self.is_cas_found and self._is_supported_without_service(configured):
             self.is_cas_found = True
             return protocols.evaluate_service_rejected(result, configured)
@@ -104,7 +104,8 @@ class _CasCheck:
 
     def _default_addresses(self, name: protocols.ProtocolName, base: str | None = None) -> CasEndpoints:
         is_json = name == "json"
-        addresses = CasEndpoints.from_base_url(base or self.base, protocol="3.0" if is_json else name)
+        older = "2.0" if self.settings.cas_protocol == "2.0" else "3.0"
+        addresses = CasEndpoints.from_base_url(base or self.base, protocol=older if is_json else name)
         parameters = self.settings.cas_validate_parameters
         return replace(addresses, format="json" if is_json else "xml", validate_parameters=parameters)
 
@@ -133,6 +134,15 @@ class _CasCheck:
         bases = [f"{parts.scheme}://{parts.netloc}{path}" for path in _COMMON_PATHS]
         candidates = [self.base.replace("http:", "https:", 1), *bases]
         return next((base for base in candidates if base != self.base and self._probe("2.0", base).is_supported), None)
+
+    def _redirected_base(self, result: protocols.ProbeResult) -> str:
+        """Return the base URL that a redirect suggests, if CAS responds there or only the scheme differs."""
+        better = protocols.redirected_base(self.base, result)
+        if self.settings.cas_validate_url or not better:
+            return ""
+        is_upgrade = better == self.base.replace("http:", "https:", 1)
+        is_there = any(self._probe(name, better).is_supported for name in ("2.0", "1.0") if not is_upgrade)
+        return better if is_upgrade or is_there else ""
 
     def _https_base(self) -> str | None:
         """Return the https form of an http address if that port speaks TLS; the next run checks its certificate."""

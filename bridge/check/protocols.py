@@ -1,7 +1,8 @@
 """Findings about the validation protocols of a CAS server, probed with a ticket that CAS never issued. Pure.
 
-A server that rejects the ticket in the format of a protocol supports that protocol. A server that accepts the ticket
-must never be used.
+A server that rejects the ticket in the format of a protocol supports that protocol, also with a 4xx status. A server
+that accepts the ticket must never be used. A rejected ticket does not prove that the response to a valid one is usable,
+so no finding replaces a protocol that responds.
 """
 
 import re
@@ -9,12 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from bridge.cas.response import parse_validation
-from bridge.check.findings import Finding, fault, note, ok, printable, warning
+from bridge.cas.response import parse_failure, parse_validation
+from bridge.check.findings import Finding, fault, join_names, note, ok, printable, warning
 from bridge.check.probe import Failure, Response
-from bridge.errors import BridgeError, ServiceRejected, SignInDenied, TicketRejected, UpstreamError
+from bridge.errors import (
+    BridgeError,
+    ServiceRejected,
+    SignInDenied,
+    TicketRejected,
+    UpstreamError,
+    UpstreamMalformed,
+)
 from passerelle_common.i18n import Message
 
 ProtocolName = Literal["3.0", "2.0", "saml1.1", "1.0", "json"]
@@ -36,6 +44,7 @@ class ProbeResult:
     location: str = ""
     status: int = 200
     code: str = ""  # failure code, if it is not the one for an unknown ticket (CAS §2.5.3)
+    is_malformed_xml: bool = False
 
     @property
     def is_supported(self) -> bool:
@@ -51,28 +60,47 @@ def classify_response(response: Response | Failure, protocol: ProtocolName, serv
     status = response.status
     if response.is_redirect:
         return result(verdict="redirect", detail=f"redirect ({status})", location=response.location)
-    if status != 200:
+    failure = _failure(response, service) if 400 <= status < 500 else None
+    if status != 200 and failure is None:
         return result(verdict="unsupported", detail=f"status {status}", status=status)
     if protocol == "json" and not response.body.lstrip().startswith(b"{"):
         return result(verdict="unsupported", detail="no JSON")
-    verdict, detail = _parse(response, service)
+    error = failure or _error(response, service)
+    verdict, detail = _verdict(error, response)
     found = _REJECTION.match(detail) if verdict in ("supported", "service_rejected") else None
-    return result(verdict=verdict, detail=printable(detail), code=printable(found[1]) if found else "")
+    return result(
+        verdict=verdict,
+        detail=printable(detail),
+        code=printable(found[1]) if found else "",
+        is_malformed_xml=isinstance(error, UpstreamMalformed) and response.body.lstrip().startswith(b"<"),
+    )
 
 
-def _parse(response: Response, service: str) -> tuple[Verdict, str]:
+def _failure(response: Response, service: str) -> BridgeError | None:
+    content_type = response.headers.get("content-type", "")
+    return parse_failure(response.body, service=service, now=response.received_at, content_type=content_type)
+
+
+def _error(response: Response, service: str) -> BridgeError | None:
+    content_type = response.headers.get("content-type", "")
     try:
-        parse_validation(response.body, service=service, now=response.received_at)
-    except TicketRejected:
-        return "supported", "it rejected a made-up ticket"
-    except (ServiceRejected, SignInDenied) as error:
-        return "service_rejected", error.detail
+        parse_validation(response.body, service=service, now=response.received_at, content_type=content_type)
     except BridgeError as error:
-        if response.is_page:
-            return "unsupported", "a web page (HTML)"
-        # A non-standard failure code is still an answer in the protocol.
-        return ("supported" if type(error) is UpstreamError else "unsupported"), error.detail
-    return "ticket_accepted", "it accepted a made-up ticket"
+        return error
+    return None
+
+
+def _verdict(error: BridgeError | None, response: Response) -> tuple[Verdict, str]:
+    if error is None:
+        return "ticket_accepted", "it accepted a made-up ticket"
+    if isinstance(error, TicketRejected):
+        return "supported", "it rejected a made-up ticket"
+    if isinstance(error, ServiceRejected | SignInDenied):
+        return "service_rejected", error.detail
+    # A non-standard failure code is still an answer in the protocol.
+    if type(error) is UpstreamError:
+        return "supported", error.detail
+    return "unsupported", "a web page (HTML)" if response.is_page else error.detail
 
 
 def evaluate_protocols(
@@ -100,19 +128,36 @@ def evaluate_protocols(
             return _unexpected_code(result)
         knows_json = "json" in results and results["json"].is_supported
         return _supported(configured, supported, knows_json=knows_json, wants_json=wants_json)
-    if supported:
-        limits = " (it returns a user name and no attributes)" if supported[0] == "1.0" else ""
-        change = f"Remove {setting} and set" if setting == "PASSERELLE_CAS_VALIDATE_URL" else "Set"
+    if result.is_malformed_xml and "json" in results and results["json"].is_supported:
         return _fault(
-            f"Protocol {configured} is not supported at {result.url} ({result.detail}); protocol {supported[0]} is.",
-            "Every sign-in fails when its ticket is validated.",
-            f"{change} PASSERELLE_CAS_PROTOCOL={supported[0]}{limits}",
+            f"CAS responds at {result.url} with XML that is not well-formed, and with JSON if asked for it.",
+            "Some CAS servers do not escape values. The bridge rejects their XML whole.",
+            "Set PASSERELLE_CAS_FORMAT=json",
         )
+    if supported:
+        return _other_protocol(result, configured, supported, setting)
     advice = f"Sign in to CAS in a browser. Set {setting} to the address before /login; most are https://HOST/cas."
     return _fault(
         f"No CAS server responds at {result.url} ({result.detail}), nor at the addresses of the other protocols.",
         "The path of the URL is wrong, or another program runs there: no ticket can be validated.",
         f"A CAS server responds at {other_url}: set {setting}={other_url}" if other_url else advice,
+    )
+
+
+def _other_protocol(
+    result: ProbeResult, configured: ProtocolName, supported: list[ProtocolName], setting: str
+) -> Finding:
+    """Report that only other protocols respond."""
+    change = f"Remove {setting} and set" if setting == "PASSERELLE_CAS_VALIDATE_URL" else "Set"
+    limits = {
+        "1.0": " It returns a user name and no attributes.",
+        "2.0": " If users then have no attributes, set saml1.1: Jasig CAS 3 returns them by SAML only."
+        * ("saml1.1" in supported),
+    }.get(supported[0], "")
+    return _fault(
+        f"Protocol {configured} is not supported at {result.url} ({result.detail}); {join_names(supported)} responds.",
+        "Every sign-in fails when its ticket is validated.",
+        f"{change} PASSERELLE_CAS_PROTOCOL={supported[0]} and sign in once.{limits}",
     )
 
 
@@ -127,7 +172,8 @@ def _supported(
             "1.0": "Protocol 1.0 returns no attributes.",
             "saml1.1": "Both return attributes; SAML 1.1 rejects sign-ins as soon as the two clocks differ.",
         }.get(configured, "Only protocol 3.0 guarantees attributes.")
-        return _note(seen, means, "Set PASSERELLE_CAS_PROTOCOL=3.0 unless you need the other protocol.")
+        do = "If sign-ins work, change nothing. After setting PASSERELLE_CAS_PROTOCOL=3.0, sign in once to test it."
+        return _note(seen, means, do)
     if wants_json and not knows_json:
         return _note(seen, "The settings ask for JSON, but CAS returns XML. The bridge reads both.")
     return ok("cas.protocol", seen)
@@ -138,7 +184,7 @@ def _unexpected_code(result: ProbeResult) -> Finding:
     facts = {"url": result.url, "code": result.code}
     if result.code == "INVALID_REQUEST":
         return _fault(
-            f"{result.url} responds, but reports that our parameters do not arrive (INVALID_REQUEST).",
+            f"{result.url} responds, but reports that our parameters do not arrive ({result.detail}).",
             "A reverse proxy in front of CAS probably drops the query: no ticket can be validated.",
             "Notify the CAS administrator. If PASSERELLE_CAS_INTERNAL_URL leads through your own proxy, check that.",
             Message("%(url)s responds INVALID_REQUEST. Please check that the query reaches CAS.", facts),
@@ -184,17 +230,39 @@ def evaluate_service_rejected(result: ProbeResult, configured: ProtocolName) -> 
     return _note(seen, "Some CAS servers respond in this way while a service URL is not registered.")
 
 
-def evaluate_redirect(base: str, result: ProbeResult, setting: str) -> Finding:
-    """Evaluate a redirect of the validation URL, which the bridge does not follow."""
-    target = without_query(result.location)
+def redirect_target(result: ProbeResult) -> str:
+    """Return the absolute target of a redirect, without what may hold a ticket or a session."""
+    return without_query(urljoin(result.url, result.location)).partition(";")[0]
+
+
+def redirected_base(base: str, result: ProbeResult) -> str:
+    """Return the base URL that a redirect of the validation URL suggests, or an empty string.
+
+    Jasig CAS redirects every unknown path to its login page.
+    """
+    target = redirect_target(result)
     suffix = urlsplit(result.url).path.removeprefix(urlsplit(base).path)
-    better = target.removesuffix(suffix) if suffix and target.endswith(suffix) and "://" in target else ""
+    endings = [ending for ending in (suffix, "/login") if ending and target.endswith(ending)]
+    better = target.removesuffix(endings[0]) if endings else ""
+    return "" if better == base else better
+
+
+def evaluate_redirect(base: str, result: ProbeResult, setting: str, better: str) -> Finding:
+    """Evaluate a redirect of the validation URL, which the bridge does not follow.
+
+    `better` is the base URL to set instead, at which CAS responds, or an empty string.
+    """
+    target = redirect_target(result)
     upgrade = "The server requires https. " if base.startswith("http:") and target.startswith("https:") else ""
+    advice = (
+        "Ask the CAS administrator for the address that validates tickets. Set PASSERELLE_CAS_URL to its beginning, or "
+        "PASSERELLE_CAS_VALIDATE_URL to all of it."
+    )
     return fault(
         "cas.redirect",
         f"{base} redirects to {printable(target)}.",
         f"{upgrade}The bridge follows no redirects, because they could send a ticket to another server.",
-        f"Set {setting}={better}" if better else f"Set {setting} to the address that it redirects to.",
+        f"Set {setting}={better}" if better else advice,
     )
 
 

@@ -49,6 +49,16 @@ def test_protocol_1_0_explains_missing_attributes() -> None:
     assert "PASSERELLE_CAS_PROTOCOL=3.0" in evaluated(session({}), protocol="1.0")["released"][1]
 
 
+def test_protocol_2_0_without_attributes_suggests_saml() -> None:
+    assert "PASSERELLE_CAS_PROTOCOL=saml1.1" in evaluated(session({}), protocol="2.0")["released"][1]
+
+
+def test_printed_list_is_warning() -> None:
+    level, words = evaluated(session({**FULL, "memberOf": ("[staff, lab]",)}))["lists"]
+    assert (level, "memberOf" in words) == ("warning", True)
+    assert "lists" not in evaluated(session({**FULL, "unused": ("[staff, lab]",)}))
+
+
 def test_attributes_that_stopped_are_warning() -> None:
     level, words = evaluated(session(ONLY_FACTS), session(FULL, ago=7200))["released"]
     assert level == "warning"

@@ -13,6 +13,7 @@ from bridge.check.protocols import (
     evaluate_protocols,
     evaluate_redirect,
     is_blocked,
+    redirected_base,
 )
 from tests.support.bridge.check_values import NO_RESPONSE, SERVICE, response
 from tests.support.cas import cas_xml
@@ -31,7 +32,14 @@ from tests.support.cas import cas_xml
         (response(body=b"<html>hello</html>"), "unsupported"),
         (response(body=b""), "unsupported"),
         (response(body=b"\xff" * 300_000), "unsupported"),
-        (response(404, cas_xml.failure("INVALID_TICKET")), "unsupported"),
+        (response(404, cas_xml.failure("INVALID_TICKET")), "supported"),
+        (response(400, cas_xml.KEYCLOAK_FAILURE), "supported"),
+        (response(400, cas_xml.KEYCLOAK_UNKNOWN_FORM), "supported"),
+        (response(400, b"no\n"), "supported"),
+        (response(403, cas_xml.failure("INVALID_REQUEST", "HTTPS required")), "service_rejected"),
+        (response(400, cas_xml.success()), "unsupported"),
+        (response(500, cas_xml.KEYCLOAK_FAILURE), "unsupported"),
+        (response(404, b"<html>no such page</html>"), "unsupported"),
         (response(302, location="https://sso.example.org/"), "redirect"),
         (NO_RESPONSE, "unsupported"),
     ],
@@ -102,6 +110,8 @@ def results_for(*ways: ProtocolName) -> dict[ProtocolName, ProbeResult]:
         (("1.0",), "3.0", "FAULT", "no attributes"),
         (("3.0",), "1.0", "FAULT", "PASSERELLE_CAS_PROTOCOL=3.0"),
         (("3.0", "1.0"), "1.0", "note", "PASSERELLE_CAS_PROTOCOL=3.0"),
+        (("3.0", "2.0"), "2.0", "note", "If sign-ins work, change nothing"),
+        (("2.0", "saml1.1"), "3.0", "FAULT", "Jasig CAS 3 returns them by SAML only"),
         (("2.0", "1.0"), "2.0", "ok", "also supported: 1.0"),
         ((), "3.0", "FAULT", "before /login"),
     ],
@@ -118,18 +128,36 @@ def test_missing_json_support_is_note() -> None:
     assert found.level == "note"
 
 
+BASE = "http://sso.example.org/cas"
+
+
+def redirect_to(location: str) -> ProbeResult:
+    return ProbeResult(verdict="redirect", detail="", url=f"{BASE}/p3/serviceValidate", location=location)
+
+
 @pytest.mark.parametrize(
-    ("location", "do"),
+    ("location", "better"),
     [
-        ("https://sso.example.org/cas/p3/serviceValidate?ticket=ST-1", "Set S=https://sso.example.org/cas"),
-        ("https://new.example.org/idp/p3/serviceValidate", "Set S=https://new.example.org/idp"),
-        ("/login", "Set S to the address that it redirects to."),
+        ("https://sso.example.org/cas/p3/serviceValidate?ticket=ST-1", "https://sso.example.org/cas"),
+        ("https://new.example.org/idp/p3/serviceValidate", "https://new.example.org/idp"),
+        ("https://new.example.org/idp/login;jsessionid=1?ticket=ST-1", "https://new.example.org/idp"),
+        ("/idp/login", "http://sso.example.org/idp"),
+        (f"{BASE}/login", ""),
+        ("/cas/login", ""),
+        ("/portal", ""),
     ],
 )
-def test_redirect_finding_names_setting_value(location: str, do: str) -> None:
-    result = ProbeResult(
-        verdict="redirect", detail="", url="http://sso.example.org/cas/p3/serviceValidate", location=location
-    )
-    found = evaluate_redirect("http://sso.example.org/cas", result, "S")
-    assert (found.level, found.do) == ("FAULT", do)
-    assert "ST-1" not in found.seen
+def test_redirect_suggests_another_base_or_none(location: str, better: str) -> None:
+    assert redirected_base(BASE, redirect_to(location)) == better
+
+
+def test_redirect_finding_never_advises_its_target() -> None:
+    found = evaluate_redirect(BASE, redirect_to("/cas/login;jsessionid=secret?ticket=ST-1"), "S", "")
+    assert (found.level, found.seen) == ("FAULT", f"{BASE} redirects to {BASE}/login.")
+    assert "Set S" not in found.do
+
+
+def test_malformed_xml_suggests_json() -> None:
+    broken = classify_response(response(body=cas_xml.success("<cas:a>x & y</cas:a>")), "3.0", SERVICE)
+    found = evaluate_protocols({**results_for("json"), "3.0": broken}, "3.0", setting="S")
+    assert (found.level, found.do) == ("FAULT", "Set PASSERELLE_CAS_FORMAT=json")
