@@ -6,18 +6,15 @@ on each other in this order.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Error
 
 from tests.machine import status
 from tests.support.bridge.journey import Journey
-from tests.support.browser import JourneyError
 from tests.support.docker.deployment import Deployment, clean_clone, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
@@ -131,21 +128,6 @@ def ask(person: Journey, method: str, path: str, body: object = None) -> tuple[i
     return int(status), str(text)
 
 
-def stop(deployment: Deployment, person: Journey) -> None:
-    """Stop the lab; the response may be lost, see `stop_lab` in test_compose.py."""
-    name = person.user
-    with contextlib.suppress(Error):
-        ask(person, "DELETE", f"{name}/server")
-
-    def has_stopped() -> bool:
-        try:
-            return f"{deployment.project}-lab-{name}" not in deployment.labs() and not person.whoami()["servers"]
-        except JourneyError:
-            return False
-
-    deployment.wait(has_stopped, f"stopped lab of {name}")
-
-
 def test_hub_start_logs_missing_images(deployment: Deployment) -> None:
     said = deployment.compose("logs", "--no-color", "hub").stdout
     assert "the image passerelle-nowhere:1 of hub.toml is not on this server" in said
@@ -182,7 +164,7 @@ class TestStudent:
     @pytest.mark.parametrize("image", [STAFF, "passerelle-nowhere:1", ["Python and R"], {"a": 1}, ""])
     def test_forged_image_choice_is_rejected(self, deployment: Deployment, bob: Journey, image: object) -> None:
         if deployment.labs():
-            stop(deployment, bob)
+            bob.stop_server()
         status, said = ask(bob, "POST", "bob/server", {"image": image})
         assert status == 403, said
         assert f"Start again with one of: '{OWN}'" in json.loads(said)["message"]
@@ -195,7 +177,7 @@ class TestStudent:
             lines.write("LABEL edition=next\n")
         deployment.compose("build", "lab")
         assert container(deployment, "bob")["Image"] == before
-        stop(deployment, bob)
+        bob.stop_server()
         bob.restart_lab()
         after = container(deployment, "bob")["Image"]
         assert after == image_id(deployment, "lab") != before
@@ -256,6 +238,6 @@ class TestStaffMember:
         assert lab["HostConfig"]["PidsLimit"] == 512  # type: ignore[index]
 
     def test_last_choice_is_preselected(self, deployment: Deployment, alice: Journey) -> None:
-        stop(deployment, alice)
+        alice.stop_server()
         alice.goto(f"{alice.hub_url}/hub/spawn/alice")
         assert alice.page.get_by_role("radio", name=STAFF).is_checked()

@@ -350,14 +350,14 @@ class TestOffboarding:
         assert "bob" in first.hub("offboard", "--list").stdout
         first.hub("restore", "archives", "--home", "bob")
         assert "before" in first.in_home("bob", FILES)
-        first.docker("volume", "rm", f"{first.project}-home-bob")
+        first.remove_volume(f"{first.project}-home-bob")
         assert "bob" in first.hub("offboard", "--purge-expired").stdout
         assert json.loads(first.hub("offboard", "--list", "--json").stdout) == []
 
     def test_home_unknown_to_the_hub_is_archived(self, first: Hub) -> None:
         first.in_home("zoe", "rm /home/jovyan/big")
         first.hub("offboard", "zoe", "--yes")
-        assert first.docker("volume", "ls", "--quiet", "--filter", f"name={first.project}-home") == ""
+        assert first.docker("volume", "ls", "--quiet", "--filter", f"name={first.project}-home-zoe") == ""
 
     def test_user_without_data_is_reported(self, first: Hub) -> None:
         refused = first.hub("offboard", "zoe", "--yes", check=False)

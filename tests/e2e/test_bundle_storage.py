@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.bridge.journey import Journey, JourneyError
+from tests.support.bridge.journey import Journey
 from tests.support.docker.deployment import Deployment, clean_clone, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
@@ -74,20 +74,6 @@ def bob(deployment: Deployment) -> Iterator[Journey]:
     with Journey(deployment.url(HUB), name="storage-bob") as journey:
         journey.sign_in("bob", "bob-demo")
         yield journey
-
-
-def stop_lab(deployment: Deployment, person: Journey) -> None:
-    """Stop the lab with the hub's button; the response may be lost (see test_compose.py)."""
-    person.page.goto(deployment.url(HUB, "/hub/home"))
-    person.page.locator("#stop").click()
-
-    def has_stopped() -> bool:
-        try:
-            return not person.whoami()["servers"]
-        except JourneyError:
-            return False
-
-    deployment.wait(has_stopped, f"stopped lab of {person.user}")
 
 
 def known_size(deployment: Deployment, user: str) -> int:
@@ -219,7 +205,7 @@ class TestInternetAccess:
 
     def test_internet_from_next_start_on(self, deployment: Deployment, bob: Journey, external_address: str) -> None:
         assert not responds(deployment, "bob", external_address)
-        stop_lab(deployment, bob)
+        bob.stop_server()
         bob.restart_lab()
         assert responds(deployment, "bob", external_address)
         assert deployment.reachable_from_lab("bob", {"hub": "hub:8081", "bridge": "bridge:8000"}) == {"hub"}
@@ -236,7 +222,7 @@ class TestHomeQuota:
         bob.screenshot("home-over-its-limit")
 
     def test_start_over_quota_offers_cleanup_mode(self, deployment: Deployment, bob: Journey) -> None:
-        stop_lab(deployment, bob)
+        bob.stop_server()
         deployment.wait(lambda: known_size(deployment, "bob") > 20 * 2**20, "measured home of bob")
         bob.goto(deployment.url(HUB, "/hub/home"))
         bob.page.locator("#start").click()
@@ -256,7 +242,7 @@ class TestHomeQuota:
         assert in_lab(deployment, "bob", "rm big.bin && ls first.txt") == "first.txt"
 
     def test_normal_lab_after_cleanup(self, deployment: Deployment, bob: Journey) -> None:
-        stop_lab(deployment, bob)
+        bob.stop_server()
         bob.restart_lab()
         lab = json.loads(deployment.docker("inspect", f"{deployment.project}-lab-bob"))[0]
         assert lab["HostConfig"]["Memory"] == 2 * 1024**3
@@ -277,7 +263,7 @@ class TestRemoval:
         deployment.compose("restart", "hub")
         deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub")
         assert in_lab(deployment, "bob", "ls courses") == "algebra\nseminar"
-        stop_lab(deployment, bob)
+        bob.stop_server()
         bob.restart_lab()
         assert {"first.txt", "public"} <= set(in_lab(deployment, "bob", "ls").split())
         assert "courses" not in in_lab(deployment, "bob", "ls").split()

@@ -16,6 +16,7 @@ from playwright.sync_api import Error, Locator
 from tests.support.browser import Browser, JourneyError
 
 LAB_WAIT = 180_000  # ms, for the start of a lab and the first rendering of JupyterLab on a slow machine
+CLICK_WAIT = 15_000  # ms, for the effect of a click before it is repeated
 RUN_WAIT = 60_000  # ms, for the start of a kernel and one small cell
 
 
@@ -62,12 +63,14 @@ class Journey(Browser):
     def wait_for_lab(self) -> None:
         """Wait for a usable JupyterLab; start the server if the hub shows its home page."""
         with self.step("reach JupyterLab"):
-            self.page.wait_for_url(re.compile(r"/(user/[^/]+/lab|hub/(home|spawn-pending))"), timeout=LAB_WAIT)
-            if "/hub/home" in self.page.url:
-                self.page.locator("#start").click()
             self.wait(self._lab_is_ready, "JupyterLab", LAB_WAIT)
 
     def _lab_is_ready(self) -> bool:
+        if "/hub/home" in self.page.url:
+            # The page may already be leaving: a browser may drop the click, and the next page has no such button.
+            with contextlib.suppress(Error):
+                self.page.locator("#start").click(timeout=CLICK_WAIT)
+                self.page.wait_for_url(lambda url: "/hub/home" not in url, timeout=CLICK_WAIT)
         if self.lost:
             # Reload a page that loaded only in part, as a user would.
             self.lost.clear()
@@ -81,8 +84,7 @@ class Journey(Browser):
         """Start the stopped server from the hub's home page; return the seconds until the lab is ready."""
         with self.step("start the server"):
             self.goto(f"{self.hub_url}/hub/home")
-            began = time.monotonic()
-            self.page.locator("#start").click()
+        began = time.monotonic()
         self.wait_for_lab()
         return time.monotonic() - began
 
@@ -106,19 +108,31 @@ class Journey(Browser):
 
     def run_cell(self, code: str) -> str:
         """Run code in the last cell and return its output."""
-        with self.step(f"run {code!r}"):
+        return self.finish_cell(self.start_cell(code))
+
+    def start_cell(self, code: str) -> Locator:
+        """Start to run code in the last cell and return the cell."""
+        with self.step(f"start {code!r}"):
             before = self._cells().count()
-            cell = self._cells().last
-            cell.locator(".cm-content").click()
+            self._cells().last.locator(".cm-content").click()
             # Inserted as text, because the editor would indent typed lines a second time.
             self.page.keyboard.insert_text(code)
             self.page.keyboard.press("Shift+Enter")
             self.wait(lambda: self._cells().count() > before, "a new cell below", RUN_WAIT)
-            done = self._cells().nth(before - 1)
+            return self._cells().nth(before - 1)
+
+    def finish_cell(self, cell: Locator) -> str:
+        """Wait until a cell has run and return its output."""
+        with self.step("run a cell"):
             # The prompt is "[*]:" while the cell runs and "[3]:" afterwards.
-            done.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).wait_for(timeout=RUN_WAIT)
+            cell.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).wait_for(timeout=RUN_WAIT)
             self._wait_for_kernel()
-            return "\n".join(done.locator(".jp-OutputArea-output").all_inner_texts()).strip()
+            return self.output_of(cell)
+
+    @staticmethod
+    def output_of(cell: Locator) -> str:
+        """Return the output of a cell so far."""
+        return "\n".join(cell.locator(".jp-OutputArea-output").all_inner_texts()).strip()
 
     def write_home_file(self, name: str, text: str) -> None:
         """Write a file into the user's home from the notebook."""
@@ -131,14 +145,20 @@ class Journey(Browser):
         return self.run_cell(f"from pathlib import Path; print(Path.home().joinpath({name!r}).read_text())")
 
     def stop_server(self) -> None:
-        """Stop the server with the hub's button and wait until it has stopped.
-
-        A network change may abort the request of the button; the hub stops the lab anyway.
-        """
+        """Stop the server with the hub's button and wait until it has stopped."""
         with self.step("stop the server"):
+            self.wait(self._server_has_stopped, "stopped server", LAB_WAIT)
+
+    def _server_has_stopped(self) -> bool:
+        # A click has no effect before the page's script has run, and a network change aborts its request or hides the
+        # response: a removed container is one to a Chromium on the engine's machine.
+        with contextlib.suppress(Error, JourneyError):
+            if not self.whoami()["servers"]:
+                return True
             self.goto(f"{self.hub_url}/hub/home")
-            self.page.locator("#stop").click()
-        self.wait(lambda: not self.whoami()["servers"], "stopped server", LAB_WAIT)
+            with self.page.expect_response(lambda answer: answer.request.method == "DELETE", timeout=CLICK_WAIT):
+                self.page.locator("#stop").click(timeout=CLICK_WAIT)
+        return False
 
     def sign_out(self) -> None:
         """Sign out of the hub and then of the bridge."""

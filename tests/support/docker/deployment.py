@@ -141,6 +141,10 @@ class Deployment:
                 raise AssertionError(f"no {what} within {seconds:.0f} s\n{self.logs()}")
             time.sleep(0.2)
 
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; retry while the hub measures it."""
+        self.wait(lambda: self._run("docker", "volume", "rm", name, check=False).returncode == 0, f"removal of {name}")
+
     def get(self, host: str, path: str = "/", *, plain: bool = False) -> Response:
         """Send a GET request to the edge; the resolver of the machine need not know *.localhost."""
         connection: http.client.HTTPConnection
