@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, Update, bindparam, delete, exists, insert, select, update
@@ -25,6 +26,7 @@ _consumption = (
     update(pending_logins).values(ticket_hash=bindparam("ticket"), browser_hash=bindparam("browser")).returning(*_LOGIN)
 )
 
+OLD_LIFETIME = 600  # seconds between creation and expiry, in versions that stored the expiry only
 TRIAL_BYTES = 8192  # more than the rest of a page, so that SQLite must find free ones
 
 SAVE_LOGIN = insert(pending_logins)
@@ -120,4 +122,6 @@ def _browser_values(browser_hashes: Sequence[str]) -> dict[str, Any]:
 
 
 def _login(row: Row[Any]) -> PendingLogin:
-    return read_record(PendingLogin, row, _LOGIN)
+    login = read_record(PendingLogin, row, _LOGIN)
+    # A worker of an older version, on a database that is already migrated, does not store the time.
+    return login if login.created_at else replace(login, created_at=login.expires_at - OLD_LIFETIME)

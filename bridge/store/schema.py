@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 
 HASH = String(64)
@@ -38,7 +39,7 @@ pending_logins = Table(
     Column("renew", Boolean, nullable=False),
     Column("gateway", Boolean, nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False, server_default=text("0")),  # 0: of a worker of an older version
     Column("expires_at", BigInteger, nullable=False, index=True),
     # Set when the login is consumed. Unique: a ticket consumes one login, even if CAS validates it twice.
     Column("ticket_hash", HASH, unique=True),

@@ -285,17 +285,31 @@ def test_locked_database_is_reported_as_locked(tmp_path: Path) -> None:
     assert "creatable" not in refused.value.description
 
 
+LOGIN_OF_AN_OLD_WORKER = text(
+    "INSERT INTO pending_logins (state_hash, browser_hash, service, request, renew, gateway, attempt, expires_at) "
+    f"VALUES ('{fingerprint('state')}', '{fingerprint('browser')}', 'https://x/', '{{}}', true, false, 1, {NOW})"
+)
+
+
+def test_older_worker_can_write_to_a_migrated_database(empty_database: str) -> None:
+    store = Store(empty_database)
+    engine = open_engine(empty_database)
+    with engine.begin() as connection:
+        connection.execute(LOGIN_OF_AN_OLD_WORKER)
+    engine.dispose()
+    found = store.pending_logins.find(fingerprint("state"), browser_hashes=[fingerprint("browser")])
+    store.close()
+    assert found is not None
+    assert found.created_at == NOW - 600
+
+
 def test_migration_keeps_pending_logins_and_their_age(empty_database: str, tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__", "000[3-9]*")
     second = Path(shutil.copytree(FOLDER, tmp_path / "second", ignore=ignored))
     engine = open_engine(empty_database)
     migrate(engine, second)
-    row = (
-        "INSERT INTO pending_logins (state_hash, browser_hash, service, request, renew, gateway, attempt, expires_at) "
-        f"VALUES ('{fingerprint('state')}', '{fingerprint('browser')}', 'https://x/', '{{}}', true, false, 1, {NOW})"
-    )
     with engine.begin() as connection:
-        connection.execute(text(row))
+        connection.execute(LOGIN_OF_AN_OLD_WORKER)
     engine.dispose()
     store = Store(empty_database)
     found = store.pending_logins.find(fingerprint("state"), browser_hashes=[fingerprint("browser")])
