@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from hub.config.field_types import GroupNames, SecretFile, Settings, Url, YesOrNo
+from hub.config.field_types import GroupNames, SecretFile, Settings, Url, YesOrNo, split_url
 
 ALL_USERS = "*"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -117,7 +117,7 @@ class LdapAuth(_AuthSettings):
     @field_validator("url")
     @classmethod
     def _check_directory_url(cls, url: str) -> str:
-        parts = urlsplit(url.rstrip("/"))
+        parts = split_url(url.rstrip("/"))
         if parts.scheme not in LDAP_PORTS or not parts.hostname or parts.path:
             raise ValueError("must be the URL of a directory, such as ldaps://ldap.example.org")
         return url.rstrip("/")

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationError
 
@@ -55,10 +55,20 @@ def _check_size(size: str) -> str:
 
 def _check_url(url: str) -> str:
     url = url.rstrip("/")
-    parts = urlsplit(url)
+    parts = split_url(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an http or https URL")
     return url
+
+
+def split_url(url: str) -> SplitResult:
+    """Split a URL; raise ValueError with a reason if it is none, or if its port is not a number below 65536."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  urlsplit checks it at the first use only
+    except ValueError as error:
+        raise ValueError(f"is not a URL: {error}") from None
+    return parts
 
 
 def _read_secret(path: object) -> str:

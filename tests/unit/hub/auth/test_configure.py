@@ -102,6 +102,9 @@ def test_error_names_all_settings_missing_for_method(environ: dict[str, str], me
         ),
         ({"AUTH_URL": "https://ldap.example.org"}, "must be the URL of a directory"),
         ({"AUTH_URL": "ldaps://ldap.example.org/dc=example"}, "must be the URL of a directory"),
+        ({"AUTH_URL": "ldaps://ldap.example.org:abc"}, "is not a URL: Port could not be cast"),
+        ({"AUTH_URL": "ldaps://ldap.example.org:65536"}, "is not a URL: Port out of range"),
+        ({"AUTH_URL": "ldaps://[ldap.example.org"}, "is not a URL: Invalid IPv6"),
         ({"AUTH_LDAP_SEARCH_USER": "cn=reader"}, "AUTH_SECRET_FILE is not set, but AUTH_LDAP_SEARCH_USER needs"),
     ],
 )
@@ -112,6 +115,7 @@ def test_incomplete_ldap_settings_are_rejected(environ: dict[str, str], changed:
 def test_provider_must_use_https_except_on_loopback(environ: dict[str, str], tmp_path: Path) -> None:
     environ |= provider(tmp_path, "gitlab")
     assert "AUTH_URL is not https" in load_error(environ | {"AUTH_URL": "http://gitlab.example.org"})
+    assert "is not a URL: Port could not be cast" in load_error(environ | {"AUTH_URL": "https://gitlab.example.org:x"})
     auth = load(environ | {"AUTH_URL": "http://127.0.0.1:9"})
     assert isinstance(auth, GitLabAuth)
     assert auth.url == "http://127.0.0.1:9"
