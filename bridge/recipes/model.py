@@ -34,6 +34,11 @@ there is none, and must not contain a `%`. Write literal braces of the applicati
 `{% endraw %}`."""
 
 
+_OLD_PLACEHOLDER = re.compile(rf"(?<![{{$])\{{({'|'.join(VARIABLES)})\}}(?!\}})")
+"""The syntax of recipes before Jinja2, which would be printed as it is."""
+_RAW = re.compile(r"\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}", re.DOTALL)
+
+
 class _Part(BaseModel):
     """Base of all parts of a recipe: unknown names are errors."""
 
@@ -156,6 +161,8 @@ class Recipe(_Part):
 
 def _check_variables(texts: Iterable[str], known: frozenset[str] = VARIABLES) -> None:
     for text in texts:
+        if old := _OLD_PLACEHOLDER.search(_RAW.sub("", text)):
+            raise ValueError(f"write {{{{ {old[1]} }}}} instead of {old[0]}, or {{% raw %}}{old[0]}{{% endraw %}}")
         if unknown := sorted(variables_in(text) - known):
             raise ValueError(f"unknown placeholder {', '.join(f'{{{{ {name} }}}}' for name in unknown)}")
 
