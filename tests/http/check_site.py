@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.support.bridge.checked_site import CheckedCas, FrontProxy, Issuer
-from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
+from tests.support.bridge.command_forks import Call, Command
+from tests.support.bridge.live_bridge import LiveBridge
 
 SECRET_KEY = "7c1e0b7d6a4f4e2d8c9b1a2f3e4d5c6b7a8f9e0d1c2b3a4f5e6d7c8b9a0f1e2d"
 CLIENTS = [
@@ -59,6 +59,7 @@ class Site:
                 "PASSERELLE_ISSUER": self.front.url,
                 "PASSERELLE_SECRET_KEY": SECRET_KEY,
                 "PASSERELLE_CAS_CA_FILE": str(self.authority.ca_file),
+                "LANG": "C.UTF-8",
             },
         )
         self.bridge.url = self.front.url  # the address that it prints when it serves
@@ -79,10 +80,15 @@ class Site:
 
     def run_check(self, *options: str, **settings: Any) -> Checked:
         given = {f"PASSERELLE_{name.upper()}": str(value) for name, value in settings.items()}
-        command = [PASSERELLE, "check", "--ca-file", self.authority.ca_file, *options]
-        environment = self.bridge.environment | given | {"LANG": "C.UTF-8", "COLUMNS": "100"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
-        return Checked(done.returncode, done.stdout, done.stderr)
+        return self.run("check", "--ca-file", str(self.authority.ca_file), *options, **given)
+
+    def run(self, *words: str, **environment: str) -> Checked:
+        """Run a command with the settings of the bridge."""
+        call = Call(
+            words=words, folder=self.folder, environment=self.bridge.environment | {"COLUMNS": "100"} | environment
+        )
+        done = Command(call, self.folder / "output").wait(within=90)
+        return Checked(done.status, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")

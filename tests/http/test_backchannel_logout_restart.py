@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,8 @@ import pytest
 
 from bridge.oauth.backchannel import LEASE_SECONDS
 from tests.support.bridge.actors import App, Browser, Wire
-from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
+from tests.support.bridge.command_forks import Call, Command
+from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.cas.logout_receiver import LogoutReceiver
 from tests.support.cas.scripted_cas import ScriptedCas
 
@@ -51,15 +51,9 @@ def signed_in(bridge: LiveBridge) -> tuple[Browser, str]:
 
 
 def run(bridge: LiveBridge, *command: str) -> str:
-    done = subprocess.run(
-        [PASSERELLE, *command],
-        check=False,
-        env=bridge.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
+    folder = bridge.log_file.parent
+    done = Command(Call(words=command, folder=folder, environment=bridge.environment), folder / "output").wait()
+    assert done.status == 0, done.stderr
     return done.stdout
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.http.broken_setups import (
@@ -184,7 +182,6 @@ def test_broken_setup_has_one_fault_with_remedy(site: Site, name: str) -> None:
     registered = site.cas.registered
     site.cas.registered = f"{settings.get('issuer', site.front.url)}/cas/callback"
 
-    began = time.monotonic()
     checked = site.run_check("--json", **settings)
     site.cas.registered = registered
 
@@ -197,4 +194,3 @@ def test_broken_setup_has_one_fault_with_remedy(site: Site, name: str) -> None:
     assert all((found["seen"], found["means"], found["do"]))
     assert "s3cret" not in checked.stdout + checked.stderr
     assert SECRET_KEY not in checked.stdout
-    assert time.monotonic() - began < 30

@@ -126,12 +126,9 @@ def test_message_option_prints_only_the_message(site: Site, language: str, words
 
 
 def test_message_follows_terminal_language(site: Site) -> None:
-    command = [PASSERELLE, "check", "--message", "--no-public"]
-    environment = site.bridge.environment | {"LANG": "fr_FR.UTF-8"}
-    environment.pop("LC_ALL", None)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    checked = site.run("check", "--message", "--no-public", LANG="fr_FR.UTF-8", LC_ALL="")
 
-    assert done.stdout.startswith("Objet : ")
+    assert checked.stdout.startswith("Objet : ")
 
 
 def test_state_in_cookie_needs_one_exact_url(site: Site) -> None:
@@ -181,13 +178,15 @@ def test_help_explains_levels_and_steps(site: Site) -> None:
 
 def test_terminal_shows_server_that_is_waited_for(site: Site) -> None:
     cas = site.new_cas()
-    cas.hangs = 2.5
+    cas.hangs = 60
     ours, theirs = pty.openpty()
-    command = [PASSERELLE, "check", "--no-public"]
     environment = site.bridge.environment | {"PASSERELLE_CAS_URL": cas.url, "PASSERELLE_CAS_CA_FILE": ""}
-    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=theirs, timeout=60, check=False)
+    with subprocess.Popen(
+        [PASSERELLE, "check", "--no-public"], env=environment, stdout=subprocess.DEVNULL, stderr=theirs
+    ) as process:
+        output = os.read(ours, 4096).decode()
+        process.kill()
     os.close(theirs)
-    output = os.read(ours, 4096).decode()
     os.close(ours)
 
     assert f"waiting for localhost:{cas.port}" in output

@@ -22,11 +22,7 @@ __all__ = ["shared", "site"]  # fixtures
 def run_check(site: Site, *options: str, edge: Path | None = None, **settings: str) -> Checked:
     """Run the command without --ca-file, as compose.yml does."""
     given = {f"PASSERELLE_{name.upper()}": value for name, value in settings.items()}
-    environment = site.bridge.environment | given | {"LANG": "C.UTF-8", "COLUMNS": "100"}
-    environment |= {"EDGE_CERT_FILE": str(edge)} if edge else {}
-    command = [PASSERELLE, "check", *options]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
-    return Checked(done.returncode, done.stdout, done.stderr)
+    return site.run("check", *options, **given, **({"EDGE_CERT_FILE": str(edge)} if edge else {}))
 
 
 def self_signed(folder: Path) -> tuple[Path, ssl.SSLContext]:

@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.bridge.actors import Wire
-from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
+from tests.support.bridge.command_forks import Call, Command
+from tests.support.bridge.live_bridge import LiveBridge
 
 READY_SECONDS = 20
-# Tests may run as root, which file permissions do not stop, so the program first drops that capability.
-PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # <sys/prctl.h>, <linux/capability.h>
-WITHOUT_ROOT_POWERS = f"""
-import ctypes, os, sys
-if os.geteuid() == 0:
-    ctypes.CDLL(None).prctl({PR_CAPBSET_DROP}, {CAP_DAC_OVERRIDE}, 0, 0, 0)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
 def refused(bridge: LiveBridge, **settings: str | None) -> str:
     """Return the error output, and assert its form."""
     changed = bridge.environment | {f"PASSERELLE_{name.upper()}": value for name, value in settings.items()}
     environment = {name: value for name, value in changed.items() if value is not None}
-    ended = subprocess.run(
-        [sys.executable, "-c", WITHOUT_ROOT_POWERS, PASSERELLE, "serve"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=READY_SECONDS,
-        check=False,
-    )
-    assert (ended.returncode, ended.stdout) == (1, ""), ended.stderr
+    call = Call(words=["serve"], folder=bridge.log_file.parent, environment=environment)
+    ended = Command(call, bridge.log_file.parent / "output").wait(within=READY_SECONDS)
+    assert (ended.status, ended.stdout) == (1, ""), ended.stderr
     assert "Traceback" not in ended.stderr
     return ended.stderr
 
