@@ -49,7 +49,7 @@ _OPTIONS: tuple[Option, ...] = (
     _texts("--redirect-uri", "A URI that codes may be sent to.", metavar="URI"),
     _texts("--scope", f"{', '.join(SCOPES)}.", metavar="SCOPE"),
     _texts("--grant-type", f"One of {', '.join(GRANT_TYPES)}.", metavar="NAME"),
-    click.option("--consent/--no-consent", "consent", default=None, help="Ask users for consent."),
+    click.option("--consent/--no-consent", "consent", default=None, help="Ask users for consent, or never."),
     click.option("--pkce/--no-pkce", "require_pkce", default=None, help="Require PKCE. Public clients always need it."),
     _texts("--allowed-group", "Admit members of these groups only.", metavar="GROUP"),
     _texts("--allowed-attribute", "Admit users with one of the given values for each NAME only.", metavar="NAME=VALUE"),

@@ -1,5 +1,7 @@
 """The decisions on a checked authorization request: session, access, consent and response."""
 
+from urllib.parse import urlsplit
+
 from bridge.errors import AccessDenied
 from bridge.errors.oauth import UnknownClient
 from bridge.oauth.authorization import AuthorizationRequest
@@ -142,10 +144,20 @@ def consent_scopes(request: AuthorizationRequest, client: Client) -> list[str]:
     return list(dict.fromkeys([*request.scope.split(), *implied, *filter(is_custom_claim, client.claims)]))
 
 
+def is_unverified_program(request: AuthorizationRequest, client: Client) -> bool:
+    """Return whether any program on the user's device can send this request (RFC 8252 §8.6).
+
+    Neither a secret nor an https address identifies the client. Consent to it is therefore never remembered.
+    """
+    return client.is_public and urlsplit(request.redirect_uri).scheme != "https"
+
+
 def needs_consent(provider: ProviderContext, request: AuthorizationRequest, client: Client, session: Session) -> bool:
     """Return whether to show the consent page (OIDC Core §3.1.2.4); reject if prompt=none allows none."""
-    needed = "consent" in request.prompt
-    if not needed and client.consent:
+    asks_always = client.consent is not False and is_unverified_program(request, client)
+    needed = asks_always or "consent" in request.prompt
+    asks_once = client.consent or (client.consent is None and "offline_access" in request.scope.split())
+    if not needed and asks_once:
         given = provider.store.grants.consented_scope(client.client_id, session.identity.subject)
         needed = not set(consent_scopes(request, client)) <= set(given.split())
     if needed and "none" in request.prompt:

@@ -90,8 +90,9 @@ class ClientSettings(FrozenModel):
     """Allowed grant types: authorization_code, refresh_token, client_credentials."""
     require_pkce: bool = True
     """Require PKCE. Only a client with a secret can set this to `false`."""
-    consent: bool = False
-    """Ask users for consent."""
+    consent: bool | None = None
+    """`true` asks users for consent, `false` never does. By default the bridge asks for `offline_access`, and at each
+    login of a public client without an https redirect URI, because other programs on the device can pose as it."""
     allowed_groups: tuple[str, ...] = ()
     """Groups whose members may log in, compared whole; by default all users may."""
     allowed_attributes: AllowedAttributes = Field(default_factory=dict)

@@ -28,6 +28,7 @@ def consent_page(
         identity=session.identity,
         scopes=endpoint.consent_scopes(authorization, client),
         redirect_uri=authorization.redirect_uri,
+        is_program=endpoint.is_unverified_program(authorization, client),
         request_json=request_json,
         ui_locales=authorization.ui_locales,
         token=cookies.form_token(context, session, f"consent to {request_json}"),
@@ -54,7 +55,8 @@ def consent() -> Response:
     if not agreed:
         raise refused(provider.issuer, authorization, "access_denied", "The user denied consent.")
     scope = " ".join(endpoint.consent_scopes(authorization, client))
-    provider.store.grants.add_consent(client.client_id, subject, scope, now=provider.now())
+    if not endpoint.is_unverified_program(authorization, client):
+        provider.store.grants.add_consent(client.client_id, subject, scope, now=provider.now())
     if not endpoint.remains_sufficient(provider, authorization, client, session):
         return restart_authorization(context, authorization)
     parameters = endpoint.issue_code(provider, authorization, session)

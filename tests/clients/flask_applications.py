@@ -13,6 +13,7 @@ TOKENS = (
     "--scope=openid profile email groups offline_access",
     "--grant-type=authorization_code",
     "--grant-type=refresh_token",
+    "--no-consent",
 )
 
 

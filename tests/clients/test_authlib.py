@@ -102,7 +102,7 @@ def test_authlib_signs_out_at_bridge_and_cas(application: Application, person: P
 
 
 def test_authlib_program_signs_in_refreshes_and_revokes(program: Program, person: Person, site: Site) -> None:
-    page = person.sign_in(program.send()["open"])
+    page = person.submit(person.sign_in(program.send()["open"]), button="allow")
     assert page.text == "You can close this window."
     userinfo = program.send()["userinfo"]
     assert userinfo["groups"] == list(site.cas.user.attributes["memberOf"])
@@ -142,7 +142,8 @@ def test_command_line_recipe_prints_the_user(person: Person, site: Site, tmp_pat
         assert running.stdout is not None
         word, address = running.stdout.readline().split()
         assert word == "Opening"
-        assert "You can close this window" in person.sign_in(address).text
+        page = person.submit(person.sign_in(address), button="allow")
+        assert "You can close this window" in page.text
         running.stdin.close()
         shown = json.loads(running.stdout.read())
     assert shown["sub"] == person.name

@@ -35,6 +35,7 @@ def clients(backchannel_logout_uri: str) -> list[dict[str, Any]]:
             "post_logout_redirect_uris": [AFTER_LOGOUT],
             "backchannel_logout_uri": backchannel_logout_uri,
             "scopes": SCOPES,
+            "consent": False,
             "grant_types": ["authorization_code", "refresh_token"],
             "require_pkce": False,
         }

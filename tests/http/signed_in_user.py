@@ -22,6 +22,7 @@ CLIENTS: list[dict[str, Any]] = [
         "redirect_uris": [HUB],
         "post_logout_redirect_uris": [GOODBYE, "org.example.hub:/bye"],
         "scopes": ["openid", "profile", "offline_access"],
+        "consent": False,
         "grant_types": ["authorization_code", "refresh_token"],
     },
     {

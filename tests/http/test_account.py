@@ -19,6 +19,7 @@ HUB = {
     "redirect_uris": ["https://hub.example.org/cb"],
     "grant_types": ["authorization_code", "refresh_token"],
     "scopes": ["openid", "profile", "email", "groups", "offline_access"],
+    "consent": False,
 }
 END_ACCESS, END_SESSION, EVERYWHERE = "/account/end-access", "/account/end-session", "/account/sign-out-everywhere"
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"

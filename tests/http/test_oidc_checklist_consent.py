@@ -144,6 +144,55 @@ def test_quick_consent_satisfies_prompt_and_max_age(bridge: Running, browser: Br
     assert asks.extract_code(decide(browser, page, "allow"))
 
 
+# Consent by default
+
+
+@pytest.fixture
+def by_default(make_bridge: MakeBridge) -> Running:
+    """Return a bridge whose clients have no setting for consent."""
+    defaults = [{name: value for name, value in client.items() if name != "consent"} for client in CLIENTS]
+    return make_bridge(clients=json.dumps(defaults))
+
+
+def test_offline_access_asks_once_by_default(by_default: Running) -> None:
+    browser = Browser(by_default.wire)
+    notes = App(by_default.wire, "notes", redirect_uri="https://notes.example.org/cb")
+    page = browser.sign_in(notes.authorization_url(scope="openid offline_access"))
+    assert notes.extract_code(decide(browser, page, "allow"))
+    assert notes.extract_code(browser.get(notes.authorization_url(scope="openid offline_access")))
+    other = Browser(by_default.wire)
+    assert notes.extract_code(other.sign_in(notes.authorization_url(scope="openid"))), "nothing to ask for"
+
+
+def test_program_asks_each_time_by_default(by_default: Running) -> None:
+    browser = Browser(by_default.wire)
+    cli = App(by_default.wire, "cli", redirect_uri="http://[::1]:50123/cb")
+    page = browser.sign_in(cli.authorization_url(scope="openid"))
+    assert "only if you have just started cli" in page.text
+    assert cli.extract_code(decide(browser, page, "allow"))
+    assert find_form(browser.get(cli.authorization_url(scope="openid")).text, "/consent")
+
+
+@pytest.mark.parametrize("client_id", ["cli", "notes"])
+def test_prompt_none_requires_consent_by_default(by_default: Running, client_id: str) -> None:
+    browser = Browser(by_default.wire)
+    hub = App(by_default.wire, "hub")
+    browser.sign_in(hub.authorization_url())
+    redirect_uri = {"cli": "http://127.0.0.1:1/cb", "notes": "https://notes.example.org/cb"}[client_id]
+    app = App(by_default.wire, client_id, redirect_uri=redirect_uri)
+    asked = app.authorization_url(scope="openid offline_access", prompt="none")
+    assert browser.get(asked).parameters["error"] == "consent_required"
+
+
+def test_private_scheme_asks_and_https_does_not(make_bridge: MakeBridge) -> None:
+    uris = ["org.example.app:/cb", "https://app.example.org/cb"]
+    bridge = make_bridge(clients=json.dumps([{"client_id": "app", "redirect_uris": uris}]))
+    browser = Browser(bridge.wire)
+    mobile, web = (App(bridge.wire, "app", redirect_uri=uri) for uri in uris)
+    assert find_form(browser.sign_in(mobile.authorization_url()).text, "/consent")
+    assert web.extract_code(browser.get(web.authorization_url()))
+
+
 # Form post
 
 

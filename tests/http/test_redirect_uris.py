@@ -114,7 +114,8 @@ def test_one_of_several_redirect_uris_is_required_row6(browser: Browser, portal:
     ],
 )
 def test_redirect_uri_is_used_byte_for_byte(make_bridge: MakeBridge, uri: str) -> None:
-    bridge = make_bridge(clients=json.dumps([{"client_id": "portal", "redirect_uris": [uri]}]))
+    client = {"client_id": "portal", "redirect_uris": [uri], "consent": False}
+    bridge = make_bridge(clients=json.dumps([client]))
     browser, portal = Browser(bridge.wire), App(bridge.wire, "portal", redirect_uri=uri)
     answer = browser.sign_in(portal.authorization_url())
     assert answer.location.startswith(f"{uri}{'&' if '?' in uri else '?'}code=")

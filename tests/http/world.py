@@ -30,7 +30,7 @@ CLIENTS: list[dict[str, Any]] = [
         "client_secret": "portal-secret",
         "redirect_uris": ["https://portal.example.org/cb?tenant=a%2Fb", "https://portal.example.org/other"],
     },
-    {"client_id": "cli", "redirect_uris": ["http://127.0.0.1/cb", "http://[::1]/cb"]},
+    {"client_id": "cli", "redirect_uris": ["http://127.0.0.1/cb", "http://[::1]/cb"], "consent": False},
     {
         "client_id": "old",
         "client_secret": "old-secret-of-old",
@@ -43,6 +43,7 @@ CLIENTS: list[dict[str, Any]] = [
         "client_secret": "the secret of notes",
         "redirect_uris": ["https://notes.example.org/cb"],
         "scopes": ["openid", "profile", "email", "offline_access"],
+        "consent": False,
         "grant_types": ["authorization_code", "refresh_token"],
     },
     {

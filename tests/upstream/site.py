@@ -112,6 +112,7 @@ def clients(backchannel_logout_uri: str) -> list[dict[str, Any]]:
     usual = {
         "redirect_uris": [REDIRECT_URI],
         "scopes": SCOPE.split(),
+        "consent": False,
         "grant_types": ["authorization_code", "refresh_token"],
     }
     special: Mapping[str, dict[str, Any]] = {

@@ -74,7 +74,7 @@ def test_change_is_listed_by_field_and_keeps_secret(command: ClientCommand) -> N
             "action": "change",
             "fields": {
                 "client_name": {"before": "The Wiki", "after": "Wiki"},
-                "consent": {"before": False, "after": True},
+                "consent": {"before": None, "after": True},
             },
         }
     ]
