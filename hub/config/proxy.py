@@ -3,13 +3,17 @@
 The deployment starts Traefik, which keeps the last routes while the hub is down and needs no Docker socket.
 """
 
+import re
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from jupyterhub_traefik_proxy.fileprovider import TraefikFileProviderProxy
+from jupyterhub_traefik_proxy.traefik_utils import generate_rule
 from traitlets import default
 
 HEADERS_MIDDLEWARE = "hub-headers@file"  # deployment/edge/routes.yml
+KEPT_ENCODED = re.compile("|".join(map(quote, "%!#$&'()*+,;:=?[]")))
+"""Characters that Traefik does not decode before it compares a path, except `/` and `@`: JupyterHub encodes neither."""
 
 
 class EdgeProxy(TraefikFileProviderProxy):  # type: ignore[misc]  # the package carries no types
@@ -43,7 +47,9 @@ class EdgeProxy(TraefikFileProviderProxy):  # type: ignore[misc]  # the package 
             raise ValueError(f"a route must not contain a backtick: {routespec!r}")
         traefik_config, hub_config = super()._dynamic_config_for_route(routespec, target, data)
         host = urlsplit(self.public_url).hostname
+        # The base class decodes the whole path, which then would not match `%27` or `%2B` in a user's path.
+        rule = generate_rule(KEPT_ENCODED.sub(lambda match: quote(match[0]), routespec))
         for router in traefik_config["http"]["routers"].values():
-            router["rule"] = f"Host(`{host}`) && ({router['rule']})"
+            router["rule"] = f"Host(`{host}`) && ({rule})"
             router["middlewares"] = [HEADERS_MIDDLEWARE]
         return traefik_config, hub_config

@@ -209,7 +209,7 @@ def test_metrics_need_the_token(first: Hub) -> None:
         return first.docker("exec", f"{first.project}-lab-bob", "python3", "-c", code, url)
 
     assert from_lab("http://hub:8081/hub/metrics") == "403"
-    assert from_lab("http://traefik:8098/metrics") == "401"
+    assert from_lab("http://traefik:8098/metrics") == "unreachable"
     assert from_lab("http://bridge:8000/metrics") == "unreachable"
     assert from_lab("http://prometheus:9090/metrics") == "unreachable"
     assert first.get(AUTH, "/metrics").status == 404

@@ -182,6 +182,7 @@ def test_admin_group_administers_hub(deployment: Deployment) -> None:
 
 def test_lab_reaches_hub_only(deployment: Deployment) -> None:
     addresses = {"hub": "hub:8081", "bridge": "bridge:8000", "cas": "cas:8000"}
+    addresses |= {f"port {port} of traefik": f"traefik:{port}" for port in (8090, 8098, 8099)}
     template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
     for name in ("bridge", "cas"):
         number = deployment.docker("inspect", "--format", template, deployment.container(name))

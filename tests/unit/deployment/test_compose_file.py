@@ -73,6 +73,14 @@ def test_bridge_and_cas_are_not_on_labs_network() -> None:
     assert on_labs == {"traefik", "hub"}
 
 
+def test_internal_ports_of_edge_are_not_on_labs_networks() -> None:
+    flags = [flag for flag in SERVICES["traefik"]["command"] if re.search(r"\.address=", flag)]
+    internal = [flag.rpartition("=")[2] for flag in flags if not re.search(r"\.(web|websecure)\.address=", flag)]
+    networks = SERVICES["traefik"]["networks"]
+    owners = {alias: name for name, options in networks.items() for alias in (options or {}).get("aliases", [])}
+    assert {owners[address.partition(":")[0]] for address in internal} == {"edge", "monitoring"}
+
+
 @pytest.mark.parametrize("name", LASTING)
 def test_permanent_service_has_healthcheck_and_restart(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]

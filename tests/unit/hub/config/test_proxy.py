@@ -39,6 +39,11 @@ def routers(one: EdgeProxy) -> dict[str, dict[str, Any]]:
         ("/", "Host(`jupyter.localhost`) && (PathPrefix(`/`))"),
         ("/user/al/", "Host(`jupyter.localhost`) && (( PathPrefix(`/user/al/`) || Path(`/user/al`) ))"),
         ("/user/a%40b/", "Host(`jupyter.localhost`) && (( PathPrefix(`/user/a@b/`) || Path(`/user/a@b`) ))"),
+        ("/user/o%27b/", "Host(`jupyter.localhost`) && (( PathPrefix(`/user/o%27b/`) || Path(`/user/o%27b`) ))"),
+        (
+            "/user/a/x%2By%20z/",
+            "Host(`jupyter.localhost`) && (( PathPrefix(`/user/a/x%2By z/`) || Path(`/user/a/x%2By z`) ))",
+        ),
     ],
 )
 def test_routes_are_limited_to_hub_host(tmp_path: Path, routespec: str, rule: str) -> None:
