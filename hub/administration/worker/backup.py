@@ -104,7 +104,10 @@ def archive_home(project: str, home: str, days: int) -> dict[str, Any]:
     if result["unread"]:
         repository.forget(result["snapshot"])
         path = result["unread"][0].removeprefix(f"{folder}/")
-        raise AdministrationError(f"the home could not be read completely ({path}), and nothing was deleted.")
+        raise AdministrationError(
+            f"the home could not be read completely ({path}), and nothing was deleted. Delete this path in the volume, "
+            "or move it somewhere else, then run this again."
+        )
     repository.verify_snapshot(result["snapshot"])
     return {"archive": result["snapshot"], "until": until, "bytes": result["bytes"]}
 
@@ -182,7 +185,7 @@ def _copy_databases(volume: Path) -> list[DatabaseCopy]:
 def _database_files(copies: Sequence[DatabaseCopy]) -> list[str]:
     """Return patterns for the live databases, whose copies are in the staging folder."""
     live = (f"{runtime.VOLUMES / copy.place / copy.path}" for copy in copies)
-    return [re.sub(r"([*?\[\]\\])", r"\\\1", f"{path}{end}") for path in live for end in ("", *databases.COMPANIONS)]
+    return [repository.literal_pattern(f"{path}{end}") for path in live for end in ("", *databases.COMPANIONS)]
 
 
 def _user_patterns(patterns: Sequence[str]) -> list[str]:

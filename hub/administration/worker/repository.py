@@ -6,10 +6,12 @@ minutes, so that a run after an interruption stores little again.
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from typing import Any
 from hub.administration import AdministrationError
 from hub.administration.worker import runtime
 from hub.administration.worker.runtime import emit
+from hub.administration.worker.sparse_files import oversized_files
 from hub.config.settings import RESTORE_MARK
 from hub.storage.quota import format_size
 from passerelle_common.atomic_write import atomic_write
@@ -31,6 +34,7 @@ _ERRORS = {
     12: "the password does not fit that repository: name the file with its password in HUB_BACKUP_PASSWORD_FILE.",
 }
 _DISK_FULL = "no space left on device"
+STALL_TIMEOUT = 1800  # seconds
 _SHUTDOWN_TIMEOUT = 15  # seconds for restic to remove its lock
 
 
@@ -100,18 +104,26 @@ def create_snapshot(
 ) -> dict[str, Any]:
     """Write a snapshot of these folders; `exclude` are restic's patterns, with absolute paths.
 
+    Files whose holes restic could not finish to read are left out.
+
     Returns:
         The id of the snapshot; its size and the size of what is new, as `bytes` and `stored`; the `unread` paths.
     """
-    unread: dict[str, None] = {}  # restic reports some files twice
+    oversized = [str(path) for folder in folders for path in oversized_files(folder)]
+    unread: dict[str, None] = dict.fromkeys(oversized)  # restic reports some files twice
     summary: dict[str, Any] = {}
-    patterns = [*exclude, f"{runtime.VOLUMES}/service/*/{RESTORE_MARK}*"]
+    patterns = [*exclude, f"{runtime.VOLUMES}/service/*/{RESTORE_MARK}*", *map(literal_pattern, oversized)]
     options = [f"--tag={tag}" for tag in tags] + [f"--exclude={pattern}" for pattern in patterns]
     sources = [f"--host={project}", "--group-by=host,tags", "--one-file-system", *options, "--", *map(str, folders)]
+    done, since = None, time.monotonic()
     for message in _stream("backup", *sources, allowed=UNREAD_FILES):
         match message.get("message_type"):
             case "status":
                 _emit_progress("backup", message, "bytes_done")
+                if done != (done := (message.get("files_done"), message.get("bytes_done"))):
+                    since = time.monotonic()
+                elif time.monotonic() - since > STALL_TIMEOUT:
+                    raise _stalled(message)
             case "error":
                 unread[str(message.get("item", ""))] = None
             case "summary":
@@ -122,6 +134,20 @@ def create_snapshot(
         "stored": summary["data_added_packed"],
         "unread": list(unread),
     }
+
+
+def _stalled(status: dict[str, Any]) -> AdministrationError:
+    """Return the error for a file that restic cannot finish: a lab replaced it by a FIFO after restic looked at it."""
+    files = ", ".join(str(path).removeprefix(f"{runtime.VOLUMES}/") for path in status.get("current_files") or ())
+    return AdministrationError(
+        f"restic made no progress for {STALL_TIMEOUT // 60} minutes at {files or 'the repository'}. If a lab changes "
+        "this file all the time, stop the lab. Then run the same command again: it continues."
+    )
+
+
+def literal_pattern(path: str) -> str:
+    """Return restic's pattern for one path."""
+    return re.sub(r"([*?\[\]\\])", r"\\\1", path)
 
 
 def read_file(snapshot: str, path: Path) -> bytes:
@@ -214,8 +240,10 @@ def _stream(*arguments: str, allowed: int = 0) -> Iterator[dict[str, Any]]:
         except BaseException:
             # As on Ctrl-C, restic removes its lock and keeps what it has stored.
             process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
+            try:
                 process.wait(timeout=_SHUTDOWN_TIMEOUT)
+            except subprocess.TimeoutExpired:  # it waits for a FIFO
+                process.kill()
             raise
     if process.returncode not in (0, allowed):
         raise _error(process.returncode, problems)

@@ -1,5 +1,6 @@
 """Backups on folders as the one-shot container mounts them: real restic, real SQLite, no engine."""
 
+import json
 import os
 import socket
 import sqlite3
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from hub.administration import AdministrationError
-from hub.administration.worker import repository, runtime
+from hub.administration.worker import repository, runtime, sparse_files
 from hub.administration.worker.backup import back_up, list_backups, volume_sizes
 from hub.administration.worker.manifest import read_manifest
+from hub.administration.worker.sparse_files import oversized_files
 from tests.support.hub.backups import REQUEST, backup, backup_and_read_messages, file_names, write
 from tests.support.hub.volumes import filled, run_restic, volumes
 
@@ -47,6 +49,49 @@ def test_patterns_exclude_from_homes_but_never_from_services(filled: Path) -> No
     assert {"bad\nname", "link"} <= set(homes)
     assert not {".cache", "big", "other", "kept.txt"} & set(homes)
     assert {"cookie_secret", "needed"} <= set(services)
+
+
+def make_sparse(path: Path, size: int) -> None:
+    with path.open("wb") as stream:
+        stream.truncate(size)
+
+
+def test_huge_hole_is_left_out_and_reported(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sparse_files, "MAX_HOLES", 10 << 20)
+    for name in ("mine*\n[1]", "mine*\n[2]"):
+        make_sparse(filled / "home/bob" / name, 6 << 20)
+    result, _ = backup_and_read_messages()
+    assert result["unread"] == ["home/bob/mine*\n[2]"]
+    assert "kept.txt" in file_names(result["snapshot"], filled / "home/bob")
+
+
+def test_oversized_files_are_the_largest(tmp_path: Path) -> None:
+    for number in range(4):
+        make_sparse(tmp_path / str(number), (300 + number) << 30)
+    (tmp_path / "link").symlink_to("3")
+    (tmp_path / os.fsdecode(b"\xff")).write_bytes(b"x" * (2 << 20))
+    assert oversized_files(tmp_path) == [tmp_path / "3"]
+
+
+def test_volume_with_many_oversized_files_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sparse_files, "MAX_FILES", 1)
+    for number in range(3):
+        make_sparse(tmp_path / str(number), 2 << 40)
+    assert oversized_files(tmp_path) == [tmp_path]
+
+
+def test_backup_without_progress_is_stopped(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = json.dumps({"message_type": "status", "files_done": 1, "current_files": [f"{filled}/home/bob/fifo"]})
+    # restic that waits for a FIFO ignores an interruption.
+    script = write(
+        filled.parent / "hanging/restic", f"#!/bin/sh\ntrap '' INT\necho '{status}\n{status}'\nexec sleep 60\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(script.parent), prepend=":")
+    monkeypatch.setattr(repository, "STALL_TIMEOUT", 0)
+    monkeypatch.setattr(repository, "_SHUTDOWN_TIMEOUT", 0.1)
+    with pytest.raises(AdministrationError, match="no progress for 0 minutes at home/bob/fifo"):
+        repository.create_snapshot([filled / "home/bob"], project="hub", tags=[])
 
 
 def test_repository_is_encrypted_and_readable_by_root_only(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
