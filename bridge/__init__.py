@@ -31,7 +31,6 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bridge.cas.client import CasClient
 from bridge.cas.endpoints import CasEndpoints
@@ -43,6 +42,7 @@ from bridge.oauth.provider_context import ProviderContext
 from bridge.settings import Settings
 from bridge.store import Store
 from bridge.web.appearance import load_appearance
+from bridge.web.client_address import ClientAddress
 from bridge.web.context import AppContext
 from bridge.web.rate_limits import FailureLimits
 from bridge.web.routes import register
@@ -87,11 +87,10 @@ def create_app(
         settings=settings,
         appearance=load_appearance(settings),
         metrics=metrics or Metrics(),
-        limits=FailureLimits(settings),
+        limits=FailureLimits(settings, store, clock),
     )
     app = Flask(__name__, static_url_path=f"{urlsplit(settings.issuer).path}/static")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     register(app, context)
-    if settings.proxy_hops:  # Only the client address is taken from proxies: URLs come from the issuer.
-        app.wsgi_app = ProxyFix(app.wsgi_app, settings.proxy_hops, x_proto=0, x_host=0)  # type: ignore[method-assign]  # Flask documents it
+    app.wsgi_app = ClientAddress(app.wsgi_app, settings.proxy_hops)  # type: ignore[method-assign]  # Flask documents it
     return app

@@ -82,13 +82,15 @@ class Settings(ClaimRules):
     address used for rate limiting and logging."""
     client_failures_per_minute: int = Field(default=30, ge=1, le=100_000)
     """Failed authentications per minute for one client from one address; then that pair is rejected until the minute is
-    over. Each worker counts by itself, so the total limit is this number times `workers`."""
+    over. All workers and hosts on one database share this limit and the next three."""
     address_failures_per_minute: int = Field(default=120, ge=1, le=100_000)
-    """Failed client authentications per minute from one address and worker, for all clients together."""
+    """Failed client authentications per minute from one address, for all clients together. IPv6 addresses count
+    by /64 network."""
     bad_tokens_per_minute: int = Field(default=600, ge=1, le=100_000)
-    """Invalid access tokens per minute from one address and worker. Further ones get status 429; valid tokens pass."""
+    """Invalid access tokens per minute from one address. Further ones get status 429; valid tokens pass."""
     bad_callbacks_per_minute: int = Field(default=120, ge=1, le=100_000)
-    """Invalid callbacks per minute from one address and worker. Further ones get status 429; valid ones pass."""
+    """Invalid callbacks per minute from one address; further ones get status 429. After as many tickets that CAS
+    rejected, no ticket from this address is sent to CAS until the minute is over."""
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
     """Bearer token for `/metrics`, which returns 404 without this setting."""
     support_contact: str = ""

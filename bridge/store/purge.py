@@ -6,6 +6,7 @@ from bridge.store.database import NOW
 from bridge.store.schema import (
     access_tokens,
     codes,
+    failures,
     grants,
     logout_deliveries,
     pending_logins,
@@ -60,6 +61,8 @@ _NAMES_CLIENT_TO_NOTIFY = exists().where(
 # has active grants, because CAS may still end it by its ticket.
 PURGES = (
     Purge(pending_logins, pending_logins.c.expires_at <= NOW),
+    # Soon, because a flood adds one row for each address.
+    Purge(failures, failures.c.expires_at <= NOW + CLOCK_SKEW_SECONDS),
     Purge(access_tokens, access_tokens.c.expires_at <= NOW),
     Purge(refresh_tokens, refresh_tokens.c.expires_at <= NOW),
     Purge(codes, codes.c.expires_at <= NOW - KEPT_SECONDS),

@@ -162,6 +162,15 @@ versions = Table(
     Column("version", BigInteger, nullable=False),
 )
 
+# Failed attempts of one caller in one minute.
+failures = Table(
+    "failures",
+    metadata,
+    Column("counter", String(160), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
 logout_deliveries = Table(
     "logout_deliveries",
     metadata,

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select
 from bridge.store.clients import Clients
 from bridge.store.database import NOW, is_absent, open_engine
 from bridge.store.deliveries import Deliveries
+from bridge.store.failures import Failures
 from bridge.store.grants import Grants
 from bridge.store.keys import Keys
 from bridge.store.migrations import as_config_error, migrate, schema_state
@@ -55,6 +56,7 @@ class Store:
         self._engine = engine
         self.pending_logins, self.sessions, self.grants = PendingLogins(engine), Sessions(engine), Grants(engine)
         self.keys, self.clients, self.deliveries = Keys(engine), Clients(engine), Deliveries(engine)
+        self.failures = Failures(engine)
 
     def purge(self, *, now: int) -> Mapping[str, int]:
         """Delete rows that expired some minutes ago; return their number by table."""

@@ -25,7 +25,7 @@ from bridge.web.consent import consent_page
 from bridge.web.context import AppContext, current_context
 from bridge.web.operations import measure_validation
 from bridge.web.pages import set_ui_locales
-from bridge.web.rate_limits import limit_bad_callbacks
+from bridge.web.rate_limits import limit_bad_callbacks, limit_rejected_tickets
 from bridge.web.responses import RawRedirect, authorization_response, restart_authorization
 from bridge.web.single_logout import front_channel
 
@@ -164,7 +164,7 @@ def _prompt_none_error(
 
 
 def _validate(context: AppContext, login: PendingLogin, ticket: str) -> Identity:
-    with measure_validation(context):
+    with limit_rejected_tickets(), measure_validation(context):
         renew_since = login.created_at if login.renew else None
         validated = context.cas.validate(login.service, ticket, renew_since=renew_since)
         for name in printed_lists(validated.attributes, context.settings):

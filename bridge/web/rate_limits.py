@@ -1,71 +1,102 @@
-"""Rate limits for failures: guessed client secrets, invalid tokens and invalid callbacks.
+"""Rate limits for failures: guessed client secrets, invalid tokens, invalid callbacks and tickets that CAS rejects.
 
-Only failures count, so any number of successful sign-ins may come from one address.
+Only failures count, so any number of successful sign-ins may come from one address. The store counts them, so that
+all workers and hosts share a limit.
 
 - Client secrets may be chosen by a person. Once the limit is reached, correct and wrong secrets are rejected alike
   until the minute is over, so the limit is no oracle. First one client from one address is limited, then the address;
   other addresses of that client are not affected.
-- Access tokens, states and tickets have 256 random bits and cannot be guessed. Valid ones always pass, because one hub
-  asks for hundreds of users from one address. Above the limit, invalid ones are answered with 429.
-
-The counters are in the memory of each worker, so the limits of the settings apply to each worker.
+- Access tokens and states have 256 random bits and cannot be guessed. Valid ones always pass, because one hub asks for
+  hundreds of users from one address. Above the limit, invalid ones are answered with 429.
+- Tickets cost a request to CAS, and anyone can begin sign-ins and invent tickets. The limit is therefore checked before
+  CAS is asked. If all addresses together fail too often, each address is limited earlier. There is no limit that stops
+  addresses without failures, because it would let one attacker stop every sign-in.
 """
 
 import functools
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
-from ipaddress import IPv6Address, ip_address
 from typing import ParamSpec
 
 from flask import Response, request
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 
-from bridge.errors import BridgeError, LoginNotFound, RateLimitExceeded, TicketMalformed, TicketRejected
+from bridge.errors import (
+    BridgeError,
+    LoginNotFound,
+    RateLimitExceeded,
+    TicketMalformed,
+    TicketRejected,
+    UpstreamMalformed,
+    UpstreamMisconfigured,
+)
 from bridge.errors.oauth import InvalidClient, InvalidToken
 from bridge.oauth.endpoints import basic_credentials
 from bridge.settings import Settings
+from bridge.store import Store
+from bridge.web.client_address import limit_key
 from bridge.web.context import current_context
 
 RETRY_AFTER_SECONDS = 60
 # Secrets as long as those of `passerelle clients` cannot be guessed, so the limit does not apply to them. An attacker
 # can thus not lock a client out by failing with its client_id or from its address.
 UNGUESSABLE_SECRET_CHARS = 32
-IPV6_SITE_BITS = 64  # one customer owns the remaining bits
+# Above ten times the limit of an address, all addresses are limited after a tenth of it.
+ALL_ADDRESSES_FACTOR = 10
+TICKET_FAILURES = (TicketRejected, UpstreamMisconfigured, UpstreamMalformed)
+"""Failures that CAS reports of a ticket. A timeout says nothing about the ticket."""
 
 P = ParamSpec("P")
 View = Callable[P, Response]
 
 
 class FailureLimits:
-    """The failures of the last minute; every limit is a number of failures a minute from one address."""
+    """The failures of this minute; every limit is a number of failures a minute from one address."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._client = RateLimitItemPerMinute(settings.client_failures_per_minute, namespace="client")
-        self._address = RateLimitItemPerMinute(settings.address_failures_per_minute, namespace="address")
-        self.bad_tokens = RateLimitItemPerMinute(settings.bad_tokens_per_minute, namespace="tokens")
-        self.bad_callbacks = RateLimitItemPerMinute(settings.bad_callbacks_per_minute, namespace="callbacks")
-
-    @functools.cached_property
-    def _window(self) -> FixedWindowRateLimiter:
-        # Created on first use: it starts a thread, and the process that forks the workers must have none.
-        return FixedWindowRateLimiter(MemoryStorage())
+    def __init__(self, settings: Settings, store: Store, clock: Callable[[], float] = time.time) -> None:
+        self._failures = store.failures
+        self._clock = clock
+        self._client_limit = settings.client_failures_per_minute
+        self._address_limit = settings.address_failures_per_minute
+        self._ticket_limit = settings.bad_callbacks_per_minute
+        self.bad_tokens = ("token", settings.bad_tokens_per_minute)
+        self.bad_callbacks = ("callback", settings.bad_callbacks_per_minute)
 
     def check_client(self, client: str, address: str) -> None:
         """Raise RateLimitExceeded if this address, or this client from it, has reached its limit."""
-        if not (self._window.test(self._address, address) and self._window.test(self._client, client, address)):
+        limits = {f"address {address}": self._address_limit, f"client {client} {address}": self._client_limit}
+        counts = self._count(*limits)
+        if any(counts.get(counter, 0) >= limit for counter, limit in limits.items()):
             raise RateLimitExceeded(detail="client authentication")
 
     def record_client_failure(self, client: str, address: str) -> None:
         """Count a wrong secret."""
-        self._window.hit(self._address, address)
-        self._window.hit(self._client, client, address)
+        self._record(f"address {address}", f"client {client} {address}")
 
-    def record_failure(self, limit: RateLimitItem, address: str) -> None:
+    def check_tickets(self, address: str) -> None:
+        """Raise RateLimitExceeded if CAS has rejected too many tickets of this address."""
+        counts = self._count("ticket", f"ticket {address}")
+        under_attack = counts.get("ticket", 0) >= self._ticket_limit * ALL_ADDRESSES_FACTOR
+        limit = max(1, self._ticket_limit // ALL_ADDRESSES_FACTOR) if under_attack else self._ticket_limit
+        if counts.get(f"ticket {address}", 0) >= limit:
+            raise RateLimitExceeded(detail="rejected tickets")
+
+    def record_rejected_ticket(self, address: str) -> None:
+        """Count a ticket that CAS rejected."""
+        self._record("ticket", f"ticket {address}")
+
+    def record_failure(self, kind: str, limit: int, address: str) -> None:
         """Count a failure; raise RateLimitExceeded above the limit."""
-        if not self._window.hit(limit, address):
-            raise RateLimitExceeded(detail=str(limit.namespace))
+        counter = f"{kind} {address}"
+        if self._count(counter).get(counter, 0) >= limit or self._record(counter)[counter] > limit:
+            raise RateLimitExceeded(detail=kind)
+
+    def _count(self, *counters: str) -> Mapping[str, int]:
+        return self._failures.count(counters, now=int(self._clock()))
+
+    def _record(self, *counters: str) -> Mapping[str, int]:
+        return self._failures.record(counters, now=int(self._clock()))
 
 
 def limit_secret_guesses(view: View[P]) -> View[P]:
@@ -73,7 +104,7 @@ def limit_secret_guesses(view: View[P]) -> View[P]:
 
     @functools.wraps(view)
     def limited(*args: P.args, **kwargs: P.kwargs) -> Response:
-        credentials, address = _client_and_secret_length(), _caller()
+        credentials, address = _client_and_secret_length(), caller()
         if credentials is None:  # a public client or none: no secret to guess
             return view(*args, **kwargs)
         client, length = credentials
@@ -95,13 +126,24 @@ def limit_bad_tokens(view: View[P]) -> View[P]:
 
 
 def limit_bad_callbacks(view: View[P]) -> View[P]:
-    """Limit invalid tickets and states at the callback."""
-    failures = (LoginNotFound, TicketMalformed, TicketRejected)
-    return _limit_failures(view, lambda limits: limits.bad_callbacks, *failures)
+    """Limit callbacks that match no pending login, and malformed tickets."""
+    return _limit_failures(view, lambda limits: limits.bad_callbacks, LoginNotFound, TicketMalformed)
+
+
+@contextmanager
+def limit_rejected_tickets() -> Iterator[None]:
+    """Limit the tickets that CAS is asked about and rejects."""
+    limits, address = current_context().limits, caller()
+    limits.check_tickets(address)
+    try:
+        yield
+    except TICKET_FAILURES:
+        limits.record_rejected_ticket(address)
+        raise
 
 
 def _limit_failures(
-    view: View[P], limit: Callable[[FailureLimits], RateLimitItem], *failures: type[BridgeError]
+    view: View[P], limit: Callable[[FailureLimits], tuple[str, int]], *failures: type[BridgeError]
 ) -> View[P]:
     @functools.wraps(view)
     def limited(*args: P.args, **kwargs: P.kwargs) -> Response:
@@ -109,22 +151,15 @@ def _limit_failures(
             return view(*args, **kwargs)
         except failures:
             limits = current_context().limits
-            limits.record_failure(limit(limits), _caller())
+            limits.record_failure(*limit(limits), caller())
             raise
 
     return limited
 
 
-def _caller() -> str:
-    """Return the key for the caller's failures: an IPv4 address, or an IPv6 site."""
-    text = request.remote_addr or ""
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return "unknown"
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(int(address) >> (128 - IPV6_SITE_BITS))
-    return text
+def caller() -> str:
+    """Return the key under which failures of this caller are counted."""
+    return limit_key(request.remote_addr or "")
 
 
 def _client_and_secret_length() -> tuple[str, int] | None:

@@ -16,6 +16,7 @@ from bridge.store import (
     Store,
     clients,
     deliveries,
+    failures,
     fingerprint,
     grant_revocation,
     grants,
@@ -48,7 +49,7 @@ VALUES = {
 }  # fmt: skip
 HOT = {
     f"{module.__name__.rpartition('.')[2]}.{name}": statement
-    for module in (pending_logins, sessions, grants, grant_revocation, keys, clients, deliveries)
+    for module in (pending_logins, sessions, grants, grant_revocation, keys, clients, deliveries, failures)
     for name, statement in vars(module).items()
     if name.isupper() and isinstance(statement, (Select, CompoundSelect, UpdateBase))
 }

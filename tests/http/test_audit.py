@@ -100,8 +100,6 @@ def test_trusted_proxies_do_not_set_urls_row39(make_bridge: MakeBridge, header: 
     begun = browser.get(hub.authorization_url(), **forged)
     assert browser.get(browser.log_in_at_cas(begun), **forged).parameters["iss"] == bridge.wire.issuer
     assert "evil" not in begun.location
-    trusted = {name: hops for name, hops in vars(bridge.app.wsgi_app).items() if name.startswith("x_") and hops}
-    assert trusted == {"x_for": 1}
 
 
 def test_no_log_line_has_a_secret_row73(
@@ -115,12 +113,13 @@ def test_no_log_line_has_a_secret_row73(
 
 
 def test_traceback_has_no_secret_row73(bridge: Running, actors: Actors, logged: list[str]) -> None:
-    """The exception of a failing database has every parameter of the statement."""
+    """The exception of a rejected statement has every parameter."""
     page = actors.browser.sign_in(actors.app.authorization_url())
     code = actors.app.extract_code(actors.give_consent(page))
     engine = create_engine(f"sqlite:///{bridge.database}")
     with engine.begin() as connection:
-        connection.execute(text("DROP TABLE access_tokens"))
+        reject = "BEGIN SELECT RAISE(ABORT, ''); END"
+        connection.execute(text(f"CREATE TRIGGER strict BEFORE INSERT ON access_tokens {reject}"))
     engine.dispose()
     assert actors.redeem(code).status == 500
     (fault,) = events(logged, "unexpected_error")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from types import SimpleNamespace
-from urllib.parse import urlencode
+import secrets
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -12,6 +12,8 @@ from bridge.settings import Settings
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, LIMITED, Running, events
 from tests.support.bridge.actors import FORM, App, Browser, Response
+from tests.support.cas import cas_scripts
+from tests.support.cas.scripted_cas import ScriptedCas
 
 LIMITS = {
     "client_failures_per_minute": "3",
@@ -24,10 +26,10 @@ OTHER_PARAMETERS = {"/token": {"grant_type": "authorization_code", "code": "x"},
 
 
 @pytest.fixture
-def bridge(make_bridge: MakeBridge, monkeypatch: pytest.MonkeyPatch) -> Running:
-    """Return a bridge with low limits behind one proxy."""
+def bridge(make_bridge: MakeBridge) -> Running:
+    """Return a bridge with low limits behind one proxy, at the start of a minute."""
     bridge = make_bridge(**LIMITS)
-    monkeypatch.setattr("limits.storage.memory.time", SimpleNamespace(time=bridge.clock))
+    bridge.clock.now -= bridge.clock.now % 60
     return bridge
 
 
@@ -152,6 +154,68 @@ def test_bad_callbacks_are_limited_and_good_ones_pass_row72(bridge: Running, bro
     assert answers[-1].is_page
     assert answers[-1].headers["Retry-After"]
     assert hub.extract_code(browser.get(callback, **{"X-Forwarded-For": "192.0.2.1"}))
+
+
+def made_up_ticket(bridge: Running, hub: App, *, address: str = "192.0.2.1") -> Response:
+    """Begin a sign-in in a new browser, and return from CAS with a ticket that CAS does not know."""
+    browser, headers = Browser(bridge.wire), {"X-Forwarded-For": address, "Accept": "text/html"}
+    service = parse_qs(urlsplit(browser.get(hub.authorization_url(), **headers).location).query)["service"][0]
+    return browser.get(f"{service}&ticket=ST-{secrets.token_hex(8)}", **headers)
+
+
+def test_made_up_tickets_are_limited_before_cas(bridge: Running, hub: App, cas: ScriptedCas) -> None:
+    """The first rejection of a sign-in counts too: it leads back to CAS, not to an error."""
+    assert [made_up_ticket(bridge, hub).status for _ in range(6)] == [303] * 4 + [429] * 2
+    assert len(cas.validations) == 4
+    assert made_up_ticket(bridge, hub).headers["Retry-After"]
+
+
+@pytest.mark.parametrize("answer", ["400 for any ticket", "an invalid response"])
+def test_other_rejections_of_tickets_are_limited(bridge: Running, hub: App, cas: ScriptedCas, answer: str) -> None:
+    cas.script = cas_scripts.reply_html(500) if answer.startswith("4") else cas_scripts.reply(b"<no/>")
+    assert [made_up_ticket(bridge, hub).status for _ in range(5)] == [502] * 4 + [429]
+
+
+def test_rejected_tickets_do_not_stop_other_addresses(bridge: Running, hub: App) -> None:
+    for _ in range(5):
+        made_up_ticket(bridge, hub)
+    assert hub.extract_code(Browser(bridge.wire).sign_in(hub.authorization_url()))
+    assert made_up_ticket(bridge, hub, address="192.0.2.2").status == 303
+
+
+def test_many_addresses_together_are_limited_earlier(bridge: Running, hub: App, cas: ScriptedCas) -> None:
+    for number in range(10):
+        for _ in range(4):
+            made_up_ticket(bridge, hub, address=f"198.51.100.{number}")
+    cas.requests.clear()
+    assert [made_up_ticket(bridge, hub, address="192.0.2.9").status for _ in range(3)] == [303, 429, 429]
+    assert len(cas.validations) == 1
+
+
+def test_lost_callbacks_do_not_stop_sign_ins(bridge: Running, browser: Browser, hub: App) -> None:
+    """A campus with one address reloads many old callbacks."""
+    headers = {"X-Forwarded-For": "192.0.2.1"}
+    for number in range(20):
+        bridge.wire.send("GET", f"/cas/callback?state=x&ticket=ST-{number}", headers=headers)
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url(), **headers))
+    assert hub.extract_code(browser.get(callback, **headers))
+
+
+def test_bridges_on_one_database_share_limits(make_bridge: MakeBridge, bridge: Running) -> None:
+    other = make_bridge(**LIMITS)
+    other.clock.now = bridge.clock.now
+    assert [send_secret(one, "wrong").status for one in (bridge, other) * 2] == [401, 401, 401, 429]
+
+
+@pytest.mark.parametrize("spelled", ["{}:{port}", "[{}]:{port}", '"{}"', " {} "])
+def test_port_of_address_does_not_change_its_limit(bridge: Running, spelled: str) -> None:
+    """Some proxies write the port of the client, and anyone can choose it."""
+
+    def fail(address: str, port: int) -> int:
+        return send_secret(bridge, "x", address=spelled.format(address, port=port)).status
+
+    assert [fail("203.0.113.7", 5000 + n) for n in range(4)] == [401, 401, 401, 429]
+    assert fail("203.0.113.8", 5000) == 401
 
 
 def test_five_hundred_sign_ins_from_one_address_pass_row72(make_bridge: MakeBridge) -> None:
