@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from hub.storage import SHARED_LABEL
+
 PROJECT_LABEL = "com.docker.compose.project"
 VOLUME_LABEL = "com.docker.compose.volume"
 KINDS = ("service", "public", "course", "home")
@@ -56,7 +58,9 @@ def _parse_volume(project: str, name: str, labels: Mapping[str, str]) -> Volume 
     owner = labels.get(PROJECT_LABEL)
     if owner == project and VOLUME_LABEL in labels:
         return Volume("service", labels[VOLUME_LABEL], name)
-    if owner not in (None, project, f"{project}-labs") or not name.startswith(f"{project}-"):
+    if owner not in (None, project, f"{project}-labs") or labels.get(SHARED_LABEL, project) != project:
+        return None
+    if not name.startswith(f"{project}-"):
         return None
     kind, _, of = name.removeprefix(f"{project}-").partition("-")
     if kind == "public" and not of:
@@ -74,5 +78,7 @@ def volume_of(project: str, place: str) -> Volume:
 
 
 def labels_of(project: str, volume: Volume) -> dict[str, str]:
-    """Return the labels by which Compose recognises the volumes of its services."""
-    return {PROJECT_LABEL: project, VOLUME_LABEL: volume.of} if volume.kind == "service" else {}
+    """Return the labels by which Compose recognises the volumes of its services, and a hub its shared folders."""
+    if volume.kind == "service":
+        return {PROJECT_LABEL: project, VOLUME_LABEL: volume.of}
+    return {SHARED_LABEL: project} if volume.kind in ("course", "public") else {}

@@ -15,7 +15,7 @@ import docker
 from docker.errors import DockerException, NotFound
 from requests.exceptions import RequestException
 
-from hub.storage import SHARED_GID
+from hub.storage import SHARED_GID, SHARED_LABEL
 
 LABEL = "org.passerelle.tool"
 ISOLATION: dict[str, Any] = {
@@ -51,7 +51,7 @@ class Volumes:
         if not names:
             return
         for name in names:
-            self.client.volumes.create(name, labels={"org.passerelle.project": self.project})
+            self.client.volumes.create(name, labels={SHARED_LABEL: self.project})
         binds = {name: {"bind": f"/volumes/{name}", "mode": "rw"} for name in names}
         command = ["python", "-m", "hub.storage.chown_helper", *(bind["bind"] for bind in binds.values())]
         self._run(command, binds, ["CHOWN", "FOWNER", "FSETID", "DAC_READ_SEARCH"], SHARE_TIMEOUT)

@@ -53,6 +53,7 @@ def test_volumes_of_similarly_named_projects_are_ignored() -> None:
         ("hub-home-bob", {}),
         ("hub-course-algebra-1", {}),
         ("hub-public", {}),
+        ("hub-course-public", {"org.passerelle.project": "hub-course"}),
         (
             "hub-home-page_secrets",
             {"com.docker.compose.project": "hub-home-page", "com.docker.compose.volume": "secrets"},
