@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 
+from demo.parts import install_lab_extension
 from demo.processes import end_with_parent
 from hub.base_config import configure_hub
 from hub.config.field_types import SettingsError
@@ -43,6 +44,7 @@ class DemoSpawner(LifecycleMixin, SimpleLocalProcessSpawner):  # type: ignore[mi
 c.JupyterHub.spawner_class = DemoSpawner
 c.DemoSpawner.env_keep = ["PATH", "LANG", "LC_ALL", "TZ", "TMPDIR"]
 c.DemoSpawner.home_dir_template = f"{homes}/{{username}}"
+c.Spawner.environment.update(install_lab_extension(homes.with_name("lab")))
 c.JupyterHub.cleanup_servers = True
 if os.geteuid() == 0:
     c.Spawner.args.append("--allow-root")

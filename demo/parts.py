@@ -162,3 +162,20 @@ def hub(layout: Layout) -> Part:
     }
     argv = [str(BIN / "jupyterhub"), f"--config={ROOT / 'demo' / 'jupyterhub_config.py'}"]
     return Part("hub", argv, base_environment(layout) | env, stop_within=20)
+
+
+def install_lab_extension(folder: Path) -> dict[str, str]:
+    """Install the extension of the lab image, which counts a computing kernel as activity and warns users.
+
+    Args:
+        folder: A new folder for its files.
+
+    Returns:
+        The environment variables with which a lab finds it.
+    """
+    extension, config = ROOT / "lab" / "extension", folder / "jupyter_server_config.d"
+    for parent in (config, folder / "labextensions"):
+        parent.mkdir(parents=True)
+    (config / "passerelle_lab.json").symlink_to(extension / "passerelle_lab" / "server.json")
+    (folder / "labextensions" / "passerelle-lab").symlink_to(extension / "labextension")
+    return {"PYTHONPATH": str(extension), "JUPYTER_CONFIG_PATH": str(folder), "JUPYTER_PATH": str(folder)}
