@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from tests.machine import status
-from tests.support.bridge.databases import database, empty_database, postgres, template
+from tests.support.bridge.databases import database, empty_database, postgres, sqlite_template, template
 
-__all__ = ["database", "empty_database", "postgres", "template"]  # fixtures
+__all__ = ["database", "empty_database", "postgres", "sqlite_template", "template"]  # fixtures
 
 LAYERS = ("unit", "contract", "http", "interop", "upstream", "clients", "conformance", "e2e")
 # The tests of a group run in one process: those with containers or browsers, and those that share a server.

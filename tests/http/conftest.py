@@ -136,6 +136,19 @@ def live_bridge(cas: ScriptedCas, tmp_path: Path) -> Iterator[LiveBridge]:
         bridge.stop(signal.SIGKILL)
 
 
+@pytest.fixture(scope="session")
+def standing_live_bridge(cas_server: ScriptedCas, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBridge]:
+    folder, settings = tmp_path_factory.mktemp("serving"), {"PASSERELLE_WORKERS": "2"}
+    with LiveBridge(folder, cas_url=cas_server.url, clients=CLIENTS, settings=settings) as bridge:
+        yield bridge
+
+
+@pytest.fixture
+def serving(standing_live_bridge: LiveBridge, cas: ScriptedCas) -> LiveBridge:
+    """Return `passerelle serve` with two workers, which several tests share."""
+    return standing_live_bridge
+
+
 @pytest.fixture
 def browser(bridge: Running) -> Browser:
     return Browser(bridge.wire)

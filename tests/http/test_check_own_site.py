@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,8 @@ import pytest
 
 from tests.http.check_site import Checked, Site, shared, site
 from tests.support.bridge.checked_site import Issuer
-from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
+from tests.support.bridge.command_forks import Call, Command
+from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.certificates import write_certificate
 
 __all__ = ["shared", "site"]  # fixtures
@@ -135,7 +135,8 @@ def test_message_option_skips_public_address(site: Site) -> None:
 def test_serve_warns_only_without_any_client(tmp_path: Path, has_client: bool) -> None:
     bridge = LiveBridge(tmp_path, cas_url="http://127.0.0.1:1/cas", clients=[])
     if has_client:
-        add = [PASSERELLE, "clients", "add", "Wiki", "--redirect-uri", "https://wiki.example.org/callback"]
-        subprocess.run(add, env=bridge.environment, capture_output=True, timeout=60, check=True)
+        words = ["clients", "add", "Wiki", "--redirect-uri", "https://wiki.example.org/callback"]
+        add = Command(Call(words=words, folder=tmp_path, environment=bridge.environment), tmp_path / "output")
+        assert add.wait().status == 0
     with bridge:
         assert ('"event": "no_clients"' in bridge.log) is not has_client

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
 from bridge.oauth.clients import url_origin
-from tests.http.conftest import MakeBridge
+from tests.http.conftest import MakeBridge, start, stop
 from tests.http.world import CLIENTS, Running
 from tests.support.bridge.actors import FORM, App, Browser, Response
+from tests.support.cas.scripted_cas import ScriptedCas
 
 SPA = "https://spa.example.org"
 PUBLIC = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/jwks.json"]
@@ -30,11 +33,17 @@ UNKNOWN_ORIGINS = [
 ]
 
 
-@pytest.fixture
-def bridge(make_bridge: MakeBridge) -> Running:
-    """Return a bridge with a browser application as an additional client."""
+@pytest.fixture(scope="module")
+def standing_bridge(
+    cas_server: ScriptedCas, database_with_keys: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """Run a bridge with a browser application as an additional client."""
     uris = [f"{SPA}/app/cb", "https://[2001:DB8::1]:444/cb", "org.example.app:/cb"]
-    return make_bridge(clients=json.dumps([*CLIENTS, {"client_id": "spa", "redirect_uris": uris}]))
+    database = Path(shutil.copy(database_with_keys, tmp_path_factory.mktemp("cors") / "bridge.sqlite3"))
+    clients = json.dumps([*CLIENTS, {"client_id": "spa", "redirect_uris": uris}])
+    bridge = start(cas_server.url, database, clients=clients)
+    yield bridge
+    stop(bridge)
 
 
 @pytest.fixture

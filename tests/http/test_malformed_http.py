@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
-from tests.http.world import CLIENTS
 from tests.support.bridge.live_bridge import LiveBridge
 
 RAW: Mapping[str, bytes] = {
@@ -23,12 +22,6 @@ RAW: Mapping[str, bytes] = {
     "chunked": b"POST /token HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n",
     "double-slash": b"POST //token HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 0\r\n",
 }
-
-
-@pytest.fixture(scope="module")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBridge]:
-    with LiveBridge(tmp_path_factory.mktemp("serving"), cas_url="http://127.0.0.1:9/cas", clients=CLIENTS) as bridge:
-        yield bridge
 
 
 @pytest.mark.parametrize("name", RAW)

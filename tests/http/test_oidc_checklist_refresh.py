@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -201,41 +202,42 @@ def test_malformed_refresh_token_is_rejected(notes: App, tokens: dict[str, Any],
     assert notes.refresh(tokens["access_token"]).json["error"] == "invalid_grant"
 
 
-def live_pair(live_bridge: LiveBridge) -> tuple[Browser, App]:
-    wire = Wire(live_bridge.url, port=live_bridge.port)
+def live_pair(serving: LiveBridge) -> tuple[Browser, App]:
+    wire = Wire(serving.url, port=serving.port)
     return Browser(wire), App(wire, "notes", **NOTES)
 
 
-def rows_of(live_bridge: LiveBridge, table: str) -> int:
-    path = live_bridge.environment["PASSERELLE_DATABASE_URL"].removeprefix("sqlite:///")
+def rows_of(serving: LiveBridge) -> Counter[str]:
+    path = serving.environment["PASSERELLE_DATABASE_URL"].removeprefix("sqlite:///")
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+        tables = ("refresh_tokens", "access_tokens")
+        return Counter({name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables})
     finally:
         connection.close()
 
 
-def test_concurrent_refreshes_get_one_token_pair_row25(live_bridge: LiveBridge) -> None:
-    with live_bridge:
-        browser, notes = live_pair(live_bridge)
-        presented = tokens_for(browser, notes)["refresh_token"]
-        with ThreadPoolExecutor(RACERS) as pool:
-            answers = list(pool.map(lambda _: notes.refresh(presented), range(RACERS)))
-        assert [answer.status for answer in answers] == [200] * RACERS
-        assert len({(answer.json["access_token"], answer.json["refresh_token"]) for answer in answers}) == 1
-        assert rows_of(live_bridge, "refresh_tokens") == rows_of(live_bridge, "access_tokens") == 2
-        assert notes.fetch_userinfo(answers[0].json["access_token"]).status == 200
-        assert notes.refresh(answers[0].json["refresh_token"]).status == 200
+def test_concurrent_refreshes_get_one_token_pair_row25(serving: LiveBridge) -> None:
+    browser, notes = live_pair(serving)
+    before = rows_of(serving)
+    presented = tokens_for(browser, notes)["refresh_token"]
+    with ThreadPoolExecutor(RACERS) as pool:
+        answers = list(pool.map(lambda _: notes.refresh(presented), range(RACERS)))
+    assert [answer.status for answer in answers] == [200] * RACERS
+    assert len({(answer.json["access_token"], answer.json["refresh_token"]) for answer in answers}) == 1
+    assert rows_of(serving) - before == Counter(refresh_tokens=2, access_tokens=2)
+    assert notes.fetch_userinfo(answers[0].json["access_token"]).status == 200
+    assert notes.refresh(answers[0].json["refresh_token"]).status == 200
 
 
-def test_one_of_32_concurrent_redemptions_succeeds_row18(live_bridge: LiveBridge) -> None:
-    with live_bridge:
-        browser, notes = live_pair(live_bridge)
-        code = notes.extract_code(browser.sign_in(notes.authorization_url()))
-        with ThreadPoolExecutor(RACERS) as pool:
-            answers = list(pool.map(lambda _: notes.redeem(code), range(RACERS)))
-        assert sorted(answer.status for answer in answers) == [200] + [400] * (RACERS - 1)
-        assert {answer.json["error"] for answer in answers if answer.status == 400} == {"invalid_grant"}
-        assert rows_of(live_bridge, "refresh_tokens") == rows_of(live_bridge, "access_tokens") == 1
-        (won,) = [answer.json for answer in answers if answer.status == 200]
-        assert notes.fetch_userinfo(won["access_token"]).status == 401, "row 17: the repetitions are reuse"
+def test_one_of_32_concurrent_redemptions_succeeds_row18(serving: LiveBridge) -> None:
+    browser, notes = live_pair(serving)
+    before = rows_of(serving)
+    code = notes.extract_code(browser.sign_in(notes.authorization_url()))
+    with ThreadPoolExecutor(RACERS) as pool:
+        answers = list(pool.map(lambda _: notes.redeem(code), range(RACERS)))
+    assert sorted(answer.status for answer in answers) == [200] + [400] * (RACERS - 1)
+    assert {answer.json["error"] for answer in answers if answer.status == 400} == {"invalid_grant"}
+    assert rows_of(serving) - before == Counter(refresh_tokens=1, access_tokens=1)
+    (won,) = [answer.json for answer in answers if answer.status == 200]
+    assert notes.fetch_userinfo(won["access_token"]).status == 401, "row 17: the repetitions are reuse"

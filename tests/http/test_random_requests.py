@@ -6,6 +6,7 @@ The seed is fixed, and a failure names the number of the request, so that it can
 from __future__ import annotations
 
 import base64
+import os
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, events
 from tests.support.bridge.actors import FORM, App, Wire
 
-REQUESTS = 10_000
+REQUESTS = 10_000 if os.environ.get("PASSERELLE_TEST_LONG") else 3_000
 SEED = 20261123
 LONG = 10 * 1024
 

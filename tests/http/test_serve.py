@@ -69,20 +69,19 @@ def test_serve_prints_one_line_and_stops_on_signals(live_bridge: LiveBridge, how
     assert gone_within(5, process.pid)
 
 
-def test_complete_sign_in_logs_json_without_secrets_row73(live_bridge: LiveBridge) -> None:
-    with live_bridge:
-        browser, hub = browser_and_hub(live_bridge)
-        code = hub.extract_code(browser.sign_in(hub.authorization_url()))
-        token = hub.redeem(code).json["access_token"]
-        assert hub.fetch_userinfo(token).json["sub"] == "alice"
-        assert hub.redeem(code).status == 400
-        assert hub.redeem("x", client_secret="a wrong one").status == 401
-        browser.get("/cas/callback?ticket=ST-forged&state=x")
-    log = live_bridge.log
+def test_complete_sign_in_logs_json_without_secrets_row73(serving: LiveBridge) -> None:
+    browser, hub = browser_and_hub(serving)
+    code = hub.extract_code(browser.sign_in(hub.authorization_url()))
+    token = hub.redeem(code).json["access_token"]
+    assert hub.fetch_userinfo(token).json["sub"] == "alice"
+    assert hub.redeem(code).status == 400
+    assert hub.redeem("x", client_secret="a wrong one").status == 401
+    browser.get("/cas/callback?ticket=ST-forged&state=x")
+    log = serving.log
     recorded = [json.loads(line) for line in log.splitlines()]
     assert {"signed_in", "token_issued", "token_refused", "refused"} <= {event["event"] for event in recorded}
     hidden = hub.wire.secrets | hub.wire.states | {"a wrong one", "ST-forged"}
-    hidden.add(live_bridge.environment["PASSERELLE_SECRET_KEY"])
+    hidden.add(serving.environment["PASSERELLE_SECRET_KEY"])
     assert not [secret for secret in hidden if secret in log]
 
 
@@ -92,11 +91,10 @@ def test_serve_can_bind_to_a_host_name(live_bridge: LiveBridge) -> None:
         assert Wire(live_bridge.url, port=live_bridge.port).send("GET", "/healthz").status == 200
 
 
-def test_database_is_readable_by_owner_only_row65(live_bridge: LiveBridge, tmp_path: Path) -> None:
-    with live_bridge:
-        files = list(tmp_path.glob("bridge.sqlite3*"))
-        assert files
-        assert not [file for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077]
+def test_database_is_readable_by_owner_only_row65(serving: LiveBridge) -> None:
+    files = list(serving.log_file.parent.glob("bridge.sqlite3*"))
+    assert files
+    assert not [file for file in files if stat.S_IMODE(file.stat().st_mode) & 0o077]
 
 
 def test_killed_server_continues_logins_after_restart(live_bridge: LiveBridge) -> None:
@@ -116,14 +114,13 @@ def test_killed_server_continues_logins_after_restart(live_bridge: LiveBridge) -
         assert hub.fetch_userinfo(hub.redeem(code).json["access_token"]).json["sub"] == "alice"
 
 
-def test_killed_worker_is_replaced(live_bridge: LiveBridge) -> None:
-    with live_bridge:
-        process, wire = live_bridge.process, Wire(live_bridge.url, port=live_bridge.port)
-        assert process is not None
-        os.kill(killed := workers_of(process.pid)[0], signal.SIGKILL)
-        time.sleep(0.2)
-        assert killed not in workers_of(process.pid)
-        assert wire.send("GET", "/readyz").status == 200
+def test_killed_worker_is_replaced(serving: LiveBridge) -> None:
+    process, wire = serving.process, Wire(serving.url, port=serving.port)
+    assert process is not None
+    os.kill(killed := workers_of(process.pid)[0], signal.SIGKILL)
+    time.sleep(0.2)
+    assert killed not in workers_of(process.pid)
+    assert wire.send("GET", "/readyz").status == 200
 
 
 def test_two_servers_on_new_database_create_one_key_row65(tmp_path: Path) -> None:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge import create_app
+from bridge.settings import load
+from bridge.store import Store
+from bridge.web.context import EXTENSION
 from tests.support.bridge.actors import Wire
 from tests.support.bridge.command_forks import Call, Command
 from tests.support.bridge.live_bridge import LiveBridge
@@ -81,9 +85,7 @@ def test_unwritable_database_stops_the_start(live_bridge: LiveBridge, tmp_path: 
     elif fault == "read-only folder":
         folder.chmod(0o555)
     else:
-        live_bridge.environment["PASSERELLE_DATABASE_URL"] = f"sqlite:///{place}"
-        with live_bridge:
-            pass
+        Store(f"sqlite:///{place}").close()
         place.chmod(0o444)
         folder.chmod(0o555)
     said = refused(live_bridge, database_url=f"sqlite:///{place}")
@@ -92,8 +94,7 @@ def test_unwritable_database_stops_the_start(live_bridge: LiveBridge, tmp_path: 
 
 
 def test_wrong_secret_key_stops_the_start(live_bridge: LiveBridge) -> None:
-    with live_bridge:
-        pass
+    create_app(load(live_bridge.environment)).extensions[EXTENSION].provider.store.close()
     said = refused(live_bridge, secret_key="another key, long enough for the check")
     assert "PASSERELLE_SECRET_KEY: the signing keys in the database were encrypted with another one" in said
     assert "another key, long enough" not in said

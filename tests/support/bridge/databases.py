@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def template(postgres: PostgresServer) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrate one SQLite file, for the same reason."""
+    file = tmp_path_factory.mktemp("template") / "bridge.sqlite3"
+    Store(f"sqlite:///{file}").close()
+    return file
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs("postgres"))])
 def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of a database without tables."""
@@ -42,8 +51,7 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of a migrated, empty database."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/bridge.sqlite3"
-        Store(url).close()
-        return url
+        template: Path = request.getfixturevalue("sqlite_template")
+        return f"sqlite:///{shutil.copy(template, tmp_path / 'bridge.sqlite3')}"
     server: PostgresServer = request.getfixturevalue("postgres")
     return server.url(server.create_database(template=request.getfixturevalue("template")))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.__main__ import main
 from tests.bench.load import Tally
 from tests.bench.process_tree import ProcessTree
 from tests.bench.servers import ROOT
@@ -66,14 +67,23 @@ def test_failed_step_fails_the_run_with_reason(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--sign-ins=0"], ["--parallel=many"], ["--json=no/such/folder/bench.json"]])
-def test_invalid_arguments_are_rejected_before_start(arguments: list[str]) -> None:
-    run = bench(*arguments)
-    assert run.returncode == 2
-    assert "bench: memory" not in run.stderr
+def test_invalid_arguments_are_rejected_before_start(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bench", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "bench: memory" not in capsys.readouterr().err
 
 
-def test_help_explains_measurement_and_comparison() -> None:
-    text = bench("--help").stdout
+def test_help_explains_measurement_and_comparison(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bench", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    text = capsys.readouterr().out
     assert "authorize -> (CAS) -> callback" in text
     assert "Compare CPU time rather than elapsed time" in text
 
