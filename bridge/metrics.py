@@ -18,7 +18,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest, values
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+    values,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -68,6 +76,13 @@ class Metrics:
             buckets=CAS_SECONDS,
             registry=registry,
         )
+        self.cas_not_responding = Gauge(
+            "passerelle_cas_not_responding",
+            "Workers that reject sign-ins because their last requests to CAS timed out.",
+            registry=registry,
+            multiprocess_mode="sum",
+        )
+        self.cas_not_responding.set(0)  # the slot of a killed worker keeps its value
         self.request_seconds = Histogram(
             "passerelle_request_seconds",
             "Duration of requests by endpoint and status class.",

@@ -4,6 +4,7 @@ import errno
 import http.client
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import time
@@ -12,7 +13,8 @@ from contextlib import closing, contextmanager, suppress
 
 import click
 import structlog
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server import Server
 
 from bridge import create_app
@@ -22,8 +24,11 @@ from bridge.metrics import SHARED_DIRECTORY, open_shared_directory
 from bridge.settings import Settings
 from bridge.web.context import EXTENSION
 
-# A request that waits for CAS blocks its thread for up to eight seconds.
-THREADS_PER_WORKER = 16
+# For an incomplete header and for an idle connection. Proxies open another connection when they need one.
+IDLE_SECONDS = 10
+HEADER_MAX_BYTES = 64 * 1024
+CONNECTIONS_PER_WORKER = 2048
+OTHER_FILES = 256
 READY_TIMEOUT_SECONDS = 60
 WEAK_SECRET_LENGTH = 32
 
@@ -60,6 +65,7 @@ def serve_forever(settings: Settings, *, settings_file: str = "") -> None:
     configure_logging(settings.log_level)
     log.info("settings_read", file=settings_file)
     os.umask(0o077)  # only this user may read a new database file
+    _raise_file_limit()
     address = listening_address(settings.bind_host, settings.bind_port)
     # Creates tables and keys once, before the workers start.
     store = create_app(settings).extensions[EXTENSION].provider.store
@@ -68,17 +74,32 @@ def serve_forever(settings: Settings, *, settings_file: str = "") -> None:
     multiprocessing.Process(target=_print_when_ready, args=(settings, os.getpid()), daemon=True).start()
     with _shared_metrics():
         Server(
-            "bridge.wsgi:application",
+            "bridge.asgi:application",
             factory=True,
             address=address,
             port=settings.bind_port,
-            interface=Interfaces.WSGI,
+            interface=Interfaces.ASGINL,
+            # A connection of HTTP/2 would have no time limit, and proxies use HTTP/1.
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=IDLE_SECONDS * 1000, max_buffer_size=HEADER_MAX_BYTES),
+            websockets=False,
+            backlog=CONNECTIONS_PER_WORKER,
+            backpressure=CONNECTIONS_PER_WORKER,
             workers=settings.workers,
-            blocking_threads=THREADS_PER_WORKER,
             respawn_failed_workers=True,
             workers_kill_timeout=8,  # docker stop waits ten seconds
             log_enabled=False,
         ).serve()
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as connections; many systems allow 1,024 by default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS_PER_WORKER + OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager

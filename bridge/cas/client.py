@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Self
 from urllib.parse import urlsplit
 
+from bridge.cas.circuit_breaker import CircuitBreaker
 from bridge.cas.endpoints import CasEndpoints, ValidationRequest
 from bridge.cas.protocol import ValidatedTicket, check_fresh_login
 from bridge.cas.response import parse_failure, parse_validation, redact
@@ -78,6 +79,7 @@ class CasClient:
         self._read_timeout = read_timeout
         self._body_max_bytes = body_max_bytes
         self._clock = clock
+        self._circuit_breaker = CircuitBreaker()
         self._idle: deque[TimedConnection] = deque()
 
     @classmethod
@@ -108,7 +110,8 @@ class CasClient:
         request = self._endpoints.validation_request(
             service, ticket, renew=renew_since is not None, now=now, request_id=secrets.token_hex(16)
         )
-        response, body = self._send(request)
+        with self._circuit_breaker:
+            response, body = self._send(request)
         content_type = response.getheader("Content-Type", "")
         if response.status != 200:
             failure = parse_failure(body, service=service, now=now, content_type=content_type)
@@ -117,6 +120,11 @@ class CasClient:
         if renew_since is not None:
             check_fresh_login(validated, since=renew_since)
         return validated
+
+    @property
+    def is_responding(self) -> bool:
+        """Return False after several timeouts in a row, until a request gets a response."""
+        return not self._circuit_breaker.is_open
 
     def close(self) -> None:
         """Close the idle connections."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from bridge.errors import TicketMalformed, TicketRejected
 from passerelle_common.i18n import gettext_noop
 
+CALLBACK_PATH = "/cas/callback"
 # Wider than the specification's letters, digits and "-", because servers put "_", "." and even encoded URLs into
 # tickets. No character that could end a parameter, a line or an XML text is allowed.
 _TICKET = re.compile(r"ST-[A-Za-z0-9._~:/+=%-]{1,1021}")
@@ -29,7 +30,7 @@ class ValidatedTicket:
 
 def service_url(issuer: str, state: str | None) -> str:
     """Build the service URL; `state` is None if CAS accepts only one exact URL."""
-    return f"{issuer}/cas/callback" + ("" if state is None else f"?state={state}")
+    return f"{issuer}{CALLBACK_PATH}" + ("" if state is None else f"?state={state}")
 
 
 def check_ticket(values: Sequence[str]) -> str:

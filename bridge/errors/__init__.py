@@ -9,6 +9,7 @@ holds a ticket, code, token or secret.
     ├── UpstreamError              502  temporarily_unavailable  no usable response from CAS
     │   ├── UpstreamUnreachable    502                           connection refused, DNS, TLS
     │   ├── UpstreamTimeout        502                           no complete response in time
+    │   ├── UpstreamBusy           503                           not asked, because CAS is too slow
     │   ├── UpstreamMisconfigured  502                           redirect, web page or unexpected status
     │   │   └── ServiceRejected    502  server_error             CAS rejects the service URL
     │   └── UpstreamMalformed      502                           invalid or ambiguous response
@@ -124,6 +125,16 @@ class UpstreamTimeout(UpstreamError):
     default_description = gettext_noop(
         "The central sign-in service (CAS) took too long to answer, so you could not be signed in. "
         "Start again in a few minutes."
+    )
+
+
+class UpstreamBusy(UpstreamError):
+    """The ticket was not sent, because too many requests wait for CAS, or because the last ones timed out."""
+
+    status = 503
+    default_description = gettext_noop(
+        "The central sign-in service (CAS) is slow at the moment, so you could not be signed in. "
+        "Try again in a few seconds."
     )
 
 

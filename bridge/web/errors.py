@@ -6,6 +6,7 @@ import structlog
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from bridge.cas.circuit_breaker import PAUSE_SECONDS
 from bridge.errors import (
     AccessDenied,
     BridgeError,
@@ -13,6 +14,7 @@ from bridge.errors import (
     LoginNotFound,
     RateLimitExceeded,
     StoreUnavailable,
+    UpstreamBusy,
 )
 from bridge.errors.oauth import (
     AuthorizationRejected,
@@ -67,6 +69,8 @@ def _handle_bridge_error(error: BridgeError) -> Response:
     response = _json(error) if _is_for_programs() else _page(error.status, error)
     if isinstance(error, (RateLimitExceeded, StoreUnavailable)):
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    elif isinstance(error, UpstreamBusy):
+        response.headers["Retry-After"] = str(int(PAUSE_SECONDS))
     return response
 
 
@@ -120,6 +124,7 @@ def _page(status: int, error: BridgeError) -> Response:
         template,
         title=TITLES.get(status, TITLES[400 if status < 500 else 500]),
         description=localized_description(error),
+        retry_url=g.get("retry_url"),
         request_id=g.request_id,
     )
     return make_response(page, status)

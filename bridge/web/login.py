@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import structlog
-from flask import Blueprint, Response, after_this_request, request
+from flask import Blueprint, Response, after_this_request, g, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from bridge.cas.attributes import build_identity, printed_lists
 from bridge.cas.logout_request import FRONT_CHANNEL_PARAMETERS
-from bridge.cas.protocol import check_ticket, service_url, ticket_fingerprint
-from bridge.errors import LoginNotFound, SignInDenied, TicketRejected, UpstreamError
+from bridge.cas.protocol import CALLBACK_PATH, check_ticket, service_url, ticket_fingerprint
+from bridge.errors import LoginNotFound, SignInDenied, TicketRejected, UpstreamBusy, UpstreamError
 from bridge.errors.oauth import AuthorizationRejected
 from bridge.identity import Identity
 from bridge.log import bind_log_context
@@ -30,6 +30,8 @@ from bridge.web.responses import RawRedirect, authorization_response, restart_au
 from bridge.web.single_logout import front_channel
 
 LOGIN_ATTEMPTS = 2  # a reload or the back button sends a used ticket: restart the login once
+# Set in the WSGI environment of a callback if too many others wait for CAS.
+CAS_IS_BUSY = "passerelle.cas_is_busy"
 
 blueprint = Blueprint("login", __name__)
 log = structlog.get_logger()
@@ -54,7 +56,7 @@ def authorize() -> Response:
     return respond(context, authorization, client, session)
 
 
-@blueprint.get("/cas/callback")
+@blueprint.get(CALLBACK_PATH)
 @limit_bad_callbacks
 def callback() -> Response:
     """Serve the service URL: CAS redirects here with a ticket, or without one after `gateway`."""
@@ -87,6 +89,7 @@ def callback() -> Response:
             log.info("login_restarted", client=client.client_id, detail=error.detail)
             return redirect_to_cas(context, authorization, attempt=login.attempt + 1)
         if "none" not in authorization.prompt:
+            g.retry_url = restart_authorization(context, authorization).location
             raise
         raise _prompt_none_error(context, authorization, error) from None
     except SignInDenied as error:
@@ -165,6 +168,8 @@ def _prompt_none_error(
 
 def _validate(context: AppContext, login: PendingLogin, ticket: str) -> Identity:
     with limit_rejected_tickets(), measure_validation(context):
+        if CAS_IS_BUSY in request.environ:
+            raise UpstreamBusy(detail="not sent, because too many requests wait for CAS")
         renew_since = login.created_at if login.renew else None
         validated = context.cas.validate(login.service, ticket, renew_since=renew_since)
         for name in printed_lists(validated.attributes, context.settings):

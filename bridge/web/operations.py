@@ -21,6 +21,7 @@ from bridge.oauth.grants import GRANTS
 from bridge.store import StoreFailure, unavailability
 from bridge.web.context import AppContext, current_context
 
+CAS_DOES_NOT_RESPOND = "CAS does not respond in time: sign-ins are rejected until it does"
 HELP = {
     "sessions": "Live sessions. Every host on one database reports the same number.",
     "logout_deliveries_waiting": "Logout tokens that were not delivered yet, including those given up.",
@@ -39,14 +40,18 @@ def healthz() -> Response:
 
 @health.get("/readyz")
 def readyz() -> tuple[Response, int] | Response:
-    """Report whether a sign-in can be stored. CAS is left out, because restarting the bridge does not repair CAS."""
+    """Report whether a sign-in can be stored.
+
+    The status does not depend on CAS, because restarting the bridge does not repair CAS; the detail names it.
+    """
+    context = current_context()
     try:
-        current_context().provider.store.check()
+        context.provider.store.check()
     except Exception as error:  # noqa: BLE001  any exception of a database driver means the same here
         reason = unavailability(error) if isinstance(error, StoreFailure) else None
         log.error("not_ready", detail=reason or type(error).__name__)
         return jsonify(status="not ready", reason="the database does not accept sign-ins"), 503
-    return jsonify(status="ready")
+    return jsonify(status="ready") if context.cas.is_responding else jsonify(status="ready", cas=CAS_DOES_NOT_RESPOND)
 
 
 def init_operations(app: Flask, path: str) -> None:
@@ -100,7 +105,9 @@ def measure_validation(context: AppContext) -> Iterator[None]:
         raise
     finally:
         context.metrics.sign_ins.labels(outcome).inc()
-        context.metrics.cas_seconds.observe(time.perf_counter() - began)
+        if outcome != "upstream_busy":
+            context.metrics.cas_seconds.observe(time.perf_counter() - began)
+        context.metrics.cas_not_responding.set(not context.cas.is_responding)
 
 
 def grant_type_label() -> str:

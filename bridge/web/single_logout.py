@@ -20,7 +20,7 @@ from bridge.cas.logout_request import (
     message_from_values,
     parse_logout_request,
 )
-from bridge.cas.protocol import ticket_fingerprint
+from bridge.cas.protocol import CALLBACK_PATH, ticket_fingerprint
 from bridge.errors import LogoutRequestMalformed, TicketMalformed
 from bridge.oauth.logout import end_by_ticket
 from bridge.oauth.parameters import add_query
@@ -43,7 +43,7 @@ def back_channel() -> Response:
     return Response(status=200, mimetype="text/plain")
 
 
-@blueprint.post("/cas/callback")
+@blueprint.post(CALLBACK_PATH)
 def back_channel_at_service() -> Response:
     """Handle a back-channel logout at the service URL, for servers that know no other address."""
     request.get_data()  # cached, because parsing the form consumes the body
