@@ -203,8 +203,9 @@ class ClaimRules(FrozenModel):
     username_attribute: AttributeName | None = None
     """CAS attribute for the username (`preferred_username`), instead of the CAS user. Login is denied unless it has
     exactly one value."""
-    username_case: Literal["keep", "lower"] = "keep"
-    """`lower` converts the username to lower case, and the `sub` if it is the CAS user. Use it if CAS accepts names in
-    any case."""
+    username_case: Literal["keep", "lower"] = "lower"
+    """`lower` converts the username to lower case, and the `sub` if it is the CAS user, because many CAS servers return
+    a name as it was typed. A user whose name differs only in case from that of a person with another email address or
+    name is denied. `keep` makes each spelling an account of its own (decision 15)."""
     username_pattern: Pattern | None = None
     """Regular expression that the whole username must match; otherwise login is denied."""

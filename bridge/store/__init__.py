@@ -29,6 +29,7 @@ from bridge.store.records import (
     fingerprint,
 )
 from bridge.store.store import NotReady, Store
+from bridge.store.user_names import UserName
 
 __all__ = [
     "AccessToken",
@@ -53,6 +54,7 @@ __all__ = [
     "TokenRecords",
     "Unknown",
     "UnknownLogin",
+    "UserName",
     "fingerprint",
     "unavailability",
 ]

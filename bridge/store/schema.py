@@ -123,6 +123,18 @@ refresh_tokens = Table(
     Column("successor_hash", HASH),
 )
 
+# Names of CAS in lower case, each with the person who used it first. Never purged.
+user_names = Table(
+    "user_names",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("spelling", Text, nullable=False),
+    # Hashes of what CAS said about the person; NULL if it said nothing.
+    Column("email_hash", HASH),
+    Column("full_name_hash", HASH),
+)
+
 consents = Table(
     "consents",
     metadata,

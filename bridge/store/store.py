@@ -19,6 +19,7 @@ from bridge.store.pending_logins import PendingLogins
 from bridge.store.purge import PURGES
 from bridge.store.schema import logout_deliveries, sessions
 from bridge.store.sessions import Sessions
+from bridge.store.user_names import UserNames
 
 NotReady = Literal["absent", "empty", "older"]
 """The reason why `open_existing` cannot read a database that `Store(url)` would create or migrate."""
@@ -57,6 +58,7 @@ class Store:
         self.pending_logins, self.sessions, self.grants = PendingLogins(engine), Sessions(engine), Grants(engine)
         self.keys, self.clients, self.deliveries = Keys(engine), Clients(engine), Deliveries(engine)
         self.failures = Failures(engine)
+        self.user_names = UserNames(engine)
 
     def purge(self, *, now: int) -> Mapping[str, int]:
         """Delete rows that expired some minutes ago; return their number by table."""

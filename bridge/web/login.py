@@ -18,7 +18,16 @@ from bridge.oauth.authorization import AuthorizationRequest
 from bridge.oauth.authorization_checks import check_authorization_request, refused
 from bridge.oauth.clients import Client
 from bridge.oauth.logout import end_session
-from bridge.store import AlreadyConsumed, Consumed, ExpiredLogin, PendingLogin, Session, UnknownLogin, fingerprint
+from bridge.store import (
+    AlreadyConsumed,
+    Consumed,
+    ExpiredLogin,
+    PendingLogin,
+    Session,
+    UnknownLogin,
+    UserName,
+    fingerprint,
+)
 from bridge.web import cookies
 from bridge.web.callback_context import CallbackContext, callback_context
 from bridge.web.consent import consent_page
@@ -28,7 +37,12 @@ from bridge.web.pages import set_ui_locales
 from bridge.web.rate_limits import limit_bad_callbacks, limit_rejected_tickets
 from bridge.web.responses import RawRedirect, authorization_response, restart_authorization
 from bridge.web.single_logout import front_channel
+from passerelle_common.i18n import gettext_noop
 
+NAME_CONFLICT = gettext_noop(
+    "Another person already uses this name here, spelled with other capital letters. "
+    "Sign in with your name as your institution writes it, or tell the administrator."
+)
 LOGIN_ATTEMPTS = 2  # a reload or the back button sends a used ticket: restart the login once
 # Set in the WSGI environment of a callback if too many others wait for CAS.
 CAS_IS_BUSY = "passerelle.cas_is_busy"
@@ -174,7 +188,35 @@ def _validate(context: AppContext, login: PendingLogin, ticket: str) -> Identity
         validated = context.cas.validate(login.service, ticket, renew_since=renew_since)
         for name in printed_lists(validated.attributes, context.settings):
             log.warning("attribute_ignored", attribute=name, detail="a list in one string")
-        return build_identity(validated.user, validated.attributes, context.settings)
+        identity = build_identity(validated.user, validated.attributes, context.settings)
+    return _with_stored_subject(context, validated.user, identity)
+
+
+def _with_stored_subject(context: AppContext, user: str, identity: Identity) -> Identity:
+    """Return the identity with the subject of its first sign-in, whatever the case of the name (decision 15).
+
+    Raises:
+        SignInDenied: If the name, in another spelling, belongs to another person.
+    """
+    if context.settings.username_case == "keep" or context.settings.subject_attribute is not None:
+        return identity
+
+    def hashed(value: str | None) -> str | None:
+        return value and fingerprint(context.provider.derived_secret("person", value.casefold()))
+
+    current = UserName(
+        name=user.lower(),
+        subject=identity.subject,
+        spelling=user,
+        email_hash=hashed(identity.email),
+        full_name_hash=hashed(identity.name),
+    )
+    stored = context.provider.store.user_names.record(current)
+    if not stored.is_same_person(current):
+        raise SignInDenied(
+            NAME_CONFLICT, detail=f"the name {user!r} is stored as {stored.spelling!r}, of another person"
+        )
+    return replace(identity, subject=stored.subject)
 
 
 def _sign_in(context: AppContext, login: PendingLogin, identity: Identity, ticket: str) -> Session:

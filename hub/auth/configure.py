@@ -104,8 +104,7 @@ def _configure_oauth(c: Any, server: ServerSettings, auth: OAuthSettings) -> Non
             c.OAuthenticator.scope = ["read:org", "user:email"]
             c.OAuthenticator.username_claim = "login"
             c.OAuthenticator.auth_state_groups_key = github_groups
-    if not isinstance(auth, BridgeAuth):
-        c.OAuthRefreshMixin.renaming_provider = auth.url
+    c.OAuthRefreshMixin.renaming_provider = auth.public_url if isinstance(auth, BridgeAuth) else auth.url
 
 
 def _configure_bridge(c: Any, server: ServerSettings, auth: BridgeAuth) -> None:

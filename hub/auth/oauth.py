@@ -38,12 +38,12 @@ SILENT = gettext_noop("The sign-in service does not respond. Nothing is lost: tr
 class OAuthRefreshMixin(AuthRefreshMixin, Configurable):
     """Authenticator mixin, listed first: revalidates with the tokens stored at the sign-in.
 
-    A hub account and its home are keyed by the username. Except at the bridge, users can rename themselves, and the old
-    name becomes available to others. The first sign-in therefore stores the permanent id (`sub`, `id`), and a later
-    sign-in with the same name but another id is rejected.
+    A hub account and its home are keyed by the username in lower case. Users can rename themselves, institutions reuse
+    names, and names may differ in case only. The first sign-in therefore stores the permanent id (`sub`, `id`), and a
+    later sign-in with the same name but another id is rejected.
     """
 
-    renaming_provider = Unicode(help="The provider's URL, if users can change their names there.").tag(config=True)
+    renaming_provider = Unicode(help="The provider's URL, to which accounts are bound.").tag(config=True)
     id_claim = "sub"
     """Claim with the permanent id of an account."""
 

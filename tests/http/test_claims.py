@@ -12,7 +12,7 @@ from joserfc.jwk import KeySet
 
 from bridge.oauth.claims import CLAIMS_OF_SCOPE
 from tests.http.conftest import MakeBridge
-from tests.http.world import Running
+from tests.http.world import HUB_SECRET, Running
 from tests.support.bridge.actors import FORM, App, Browser
 from tests.support.cas.scripted_cas import ScriptedCas
 
@@ -228,6 +228,37 @@ def test_template_email_is_an_ordinary_claim(make_bridge: MakeBridge, cas: Scrip
     told = Told(running, "hub").userinfo
     assert (told["email"], told["email_verified"]) == ("bob@example.org", False)
     assert (told["sub"], told["preferred_username"]) == ("bob", "bob")
+
+
+def test_spellings_of_one_person_have_one_subject(bridge: Running, hub: App, cas: ScriptedCas) -> None:
+    for spelling in ("Dora", "dora", "DORA"):
+        cas.sign_in_as(spelling, {"mail": ("dora@example.org",), "displayName": ("Dora",)})
+        code = hub.extract_code(Browser(bridge.wire).sign_in(hub.authorization_url()))
+        told = hub.fetch_userinfo(hub.redeem(code).json["access_token"]).json
+        assert (told["sub"], told["preferred_username"]) == ("dora", "dora")
+
+
+@pytest.mark.parametrize("attribute", ["mail", "displayName"])
+def test_same_name_of_another_person_is_denied(
+    make_bridge: MakeBridge, cas: ScriptedCas, logged: list[str], attribute: str
+) -> None:
+    bridge = make_bridge()
+    hub = App(bridge.wire, secret=HUB_SECRET)
+    cas.sign_in_as("bob", {attribute: ("robert@example.org",)})
+    assert hub.extract_code(Browser(bridge.wire).sign_in(hub.authorization_url()))
+    cas.sign_in_as("BOB", {attribute: ("roberta@example.org",)})
+    answer = Browser(bridge.wire).sign_in(hub.authorization_url())
+    assert answer.parameters["error"] == "access_denied"
+    assert "capital letters" in answer.parameters["error_description"]
+    assert any("sign_in_denied" in line for line in logged)
+
+
+def test_person_may_change_their_own_email(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
+    bridge = make_bridge()
+    hub = App(bridge.wire, secret=HUB_SECRET)
+    for spelling, email in (("bob", "old@x.org"), ("bob", "new@x.org"), ("Bob", "new@x.org")):
+        cas.sign_in_as(spelling, {"mail": (email,)})
+        assert hub.extract_code(Browser(bridge.wire).sign_in(hub.authorization_url()))
 
 
 def test_missing_subject_attribute_denies_login(make_bridge: MakeBridge, cas: ScriptedCas, logged: list[str]) -> None:

@@ -145,10 +145,10 @@ def test_email_template_rejects_unsafe_usernames(user: str) -> None:
 # --- identifiers
 
 
-def test_username_case_is_kept_unless_configured() -> None:
-    assert (identity(user="Alice").username, identity(user="Alice").subject) == ("Alice", "Alice")
-    lowered = identity(ClaimRules(username_case="lower"), "Alice")
-    assert (lowered.username, lowered.subject) == ("alice", "alice")
+def test_username_case_is_lowered_unless_configured() -> None:
+    assert (identity(user="Alice").username, identity(user="Alice").subject) == ("alice", "alice")
+    kept = identity(ClaimRules(username_case="keep"), "Alice")
+    assert (kept.username, kept.subject) == ("Alice", "Alice")
 
 
 def test_subject_and_username_attributes() -> None:

@@ -17,7 +17,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from bridge.errors import ConfigurationError
-from bridge.store import Store, fingerprint
+from bridge.identity import Identity
+from bridge.store import Store, UserName, fingerprint
 from bridge.store.database import open_engine
 from bridge.store.migrations import FOLDER, as_config_error, migrate
 from bridge.store.migrations.__main__ import main, write_migration
@@ -249,18 +250,34 @@ def test_migration_is_written_for_changed_schema(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(FOLDER, tmp_path / "migrations", ignore=shutil.ignore_patterns("__pycache__")))
     (first,) = (folder / "versions").glob("0001_*.py")
     text_of_first = first.read_text()
-    (consents,) = (line for line in text_of_first.splitlines(keepends=True) if '"consents"' in line)
-    first.write_text(text_of_first.replace(consents, ""))
-    written = write_migration("users consent", folder)
+    (clients,) = (line for line in text_of_first.splitlines(keepends=True) if '"stored_clients"' in line)
+    first.write_text(text_of_first.replace(clients, ""))
+    written = write_migration("stored clients", folder)
     assert written is not None
-    assert written.name.endswith("_users_consent.py")
+    assert written.name.endswith("_stored_clients.py")
     assert int(written.name[:4]) == len(list((FOLDER / "versions").glob("0*.py"))) + 1
-    assert written.read_text().startswith('"""users consent."""\n')
+    assert written.read_text().startswith('"""stored clients."""\n')
     engine = open_engine(f"sqlite:///{tmp_path}/bridge.sqlite3")
     migrate(engine, folder)
     assert differences(engine) == []
     engine.dispose()
     assert write_migration("again", folder) is None
+
+
+def test_stored_subject_with_capitals_stays(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/bridge.sqlite3"
+    store = Store(url)
+    begin(store, identity=Identity(subject="Alice", username="Alice"))
+    store.close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE user_names"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+    engine.dispose()
+    store = Store(url)
+    known = UserName(name="alice", subject="alice", spelling="Alice", email_hash=None, full_name_hash=None)
+    assert store.user_names.record(known).subject == "Alice"
+    store.close()
 
 
 def test_unchanged_schema_writes_no_migration(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ PROVIDER = "https://sso.example.org"
 @pytest.mark.parametrize(
     ("method", "claims", "identity"),
     [
+        ("bridge", {"sub": "1001", "preferred_username": "jdoe"}, [PROVIDER, "1001"]),
         ("oidc", {"sub": "7f-3", "preferred_username": "bob"}, [PROVIDER, "7f-3"]),
         ("gitlab", {"sub": "42", "id": 42, "preferred_username": "bob"}, [PROVIDER, "42"]),
         ("github", {"id": 42, "login": "bob"}, [PROVIDER, "42"]),

@@ -195,7 +195,10 @@ def test_private_provider_may_allow_all_users(environ: dict[str, str], tmp_path:
 @pytest.mark.parametrize(("method", "url"), [("gitlab", "https://gitlab.com"), ("github", "https://github.com")])
 def test_accounts_are_bound_to_provider_url(environ: dict[str, str], tmp_path: Path, method: str, url: str) -> None:
     assert configure(environ | provider(tmp_path, method)).OAuthRefreshMixin.renaming_provider == url
-    assert "renaming_provider" not in configure(environ).OAuthRefreshMixin
+
+
+def test_accounts_are_bound_to_the_bridge(environ: dict[str, str]) -> None:
+    assert configure(environ).OAuthRefreshMixin.renaming_provider == environ["AUTH_PUBLIC_URL"]
 
 
 @pytest.mark.parametrize(
