@@ -69,6 +69,7 @@ def set_up(answers: Answers, owner: Owner) -> Settings:
         draft = answers.folder / f".{FILE_NAME}.{secrets.token_hex(4)}"
         try:
             _write(draft, settings_text(answers), SETTINGS_MODE, None)
+            Store.preload(load({CONFIG_NAME: str(draft)}).database_url.get_secret_value())
             with run_as(owner):
                 settings = load({CONFIG_NAME: str(draft)})
                 _make_database(settings)

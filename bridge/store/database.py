@@ -25,6 +25,7 @@ from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
     InternalError,
+    NoSuchModuleError,
     OperationalError,
     SQLAlchemyError,
     TimeoutError,
@@ -50,19 +51,29 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     `read_only` leaves the journal mode of an SQLite file as it is. A malformed URL raises ConfigurationError.
     """
     if url.startswith("sqlite:"):
-        engine = create_engine(_parsed(url), pool_size=POOL_SIZE, hide_parameters=True)
+        engine = _create(_parsed(url))
         if not read_only:
             event.listen(engine, "connect", _set_up_sqlite)
         return engine
     driver_url = _parsed(re.sub(r"^postgresql:", "postgresql+psycopg:", url))
-    return create_engine(
+    return _create(
         driver_url.set(query={"connect_timeout": str(CONNECT_TIMEOUT_SECONDS), **driver_url.query}),
         # A server may default to a stricter level, which fails where this one waits.
         isolation_level="READ COMMITTED",
-        pool_size=POOL_SIZE,
         pool_pre_ping=True,
-        hide_parameters=True,
     )
+
+
+def _create(url: URL, **options: Any) -> Engine:
+    """Create an engine; report a driver that cannot be imported."""
+    try:
+        return create_engine(url, pool_size=POOL_SIZE, hide_parameters=True, **options)
+    except (NoSuchModuleError, ImportError) as error:
+        fault = (
+            f"cannot import the driver of {url.drivername}: {str(error).splitlines()[0]}; install Passerelle again, in "
+            "a folder that this user can read"
+        )
+        raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"]) from None
 
 
 def unavailability(failure: SQLAlchemyError) -> str | None:

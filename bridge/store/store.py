@@ -14,7 +14,7 @@ from bridge.store.deliveries import Deliveries
 from bridge.store.failures import Failures
 from bridge.store.grants import Grants
 from bridge.store.keys import Keys
-from bridge.store.migrations import as_config_error, migrate, schema_state
+from bridge.store.migrations import FOLDER, as_config_error, migrate, read_migrations, schema_state
 from bridge.store.pending_logins import PendingLogins
 from bridge.store.purge import PURGES
 from bridge.store.schema import logout_deliveries, sessions
@@ -39,6 +39,12 @@ class Store:
         engine = open_engine(url)
         migrate(engine)
         self._use(engine)
+
+    @staticmethod
+    def preload(url: str) -> None:
+        """Import what `Store(url)` needs, for a process that then becomes a user who cannot read the program."""
+        open_engine(url).dispose()
+        read_migrations(FOLDER)
 
     @classmethod
     def open_existing(cls, url: str) -> Self | NotReady:

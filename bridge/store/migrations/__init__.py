@@ -6,12 +6,13 @@ They run at every start. If several processes start at once, one migrates and th
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, inspect
@@ -36,13 +37,22 @@ _REMEDIES = {
 _one_at_a_time = threading.Lock()
 
 
+@cache
+def read_migrations(folder: Path) -> ScriptDirectory:
+    """Import the migrations, once; `migrate` then reads no file of the program."""
+    scripts = ScriptDirectory(str(folder))
+    list(scripts.walk_revisions())
+    return scripts
+
+
 def migrate(engine: Engine, folder: Path = FOLDER) -> None:
     """Migrate the database to this version; raise ConfigurationError if the database cannot be used."""
     with as_config_error(engine), _one_at_a_time, engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
-        if current != ScriptDirectory(str(folder)).get_current_head():
+        scripts = read_migrations(folder)
+        if current != scripts.get_current_head():
             connection.rollback()
-            _run(connection, folder)
+            _run(connection, scripts)
         _check_writable(connection)
 
 
@@ -50,7 +60,7 @@ def schema_state(engine: Engine, folder: Path = FOLDER) -> Literal["empty", "old
     """Compare the tables with this version's without changes; raise ConfigurationError as `migrate` does."""
     with as_config_error(engine), engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
-        scripts = ScriptDirectory(str(folder))
+        scripts = read_migrations(folder)
         if found is None:
             _check_tables_are_ours(connection)
             return "empty"
@@ -97,7 +107,7 @@ def alembic_config(connection: Connection, folder: Path) -> Config:
     return config
 
 
-def _run(connection: Connection, folder: Path) -> None:
+def _run(connection: Connection, scripts: ScriptDirectory) -> None:
     is_sqlite = connection.dialect.name == "sqlite"
     if is_sqlite:
         # Alembic changes an SQLite table by copying and dropping it, which would cascade to the rows that refer to it.
@@ -107,7 +117,10 @@ def _run(connection: Connection, folder: Path) -> None:
         lock = "BEGIN IMMEDIATE" if is_sqlite else f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"
         connection.exec_driver_sql(lock)
         _check_tables_are_ours(connection)
-        command.upgrade(alembic_config(connection, folder), "head")
+        # As Alembic documents it; `command.upgrade` would read the files again.
+        with EnvironmentContext(Config(), scripts, fn=lambda found, _: scripts._upgrade_revs("head", found)) as steps:
+            steps.configure(connection=connection, target_metadata=metadata, transaction_per_migration=False)
+            steps.run_migrations()
         connection.commit()
     finally:
         connection.rollback()

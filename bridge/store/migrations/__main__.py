@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 
 from bridge.store.database import open_engine
-from bridge.store.migrations import FOLDER, alembic_config, migrate
+from bridge.store.migrations import FOLDER, alembic_config, migrate, read_migrations
 from bridge.store.schema import metadata
 
 
@@ -31,6 +31,7 @@ def write_migration(message: str, folder: Path = FOLDER) -> Path | None:
                 config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
                 number = len(list(ScriptDirectory(str(folder)).walk_revisions())) + 1
                 written = command.revision(config, message, autogenerate=True, rev_id=f"{number:04}")
+                read_migrations.cache_clear()
         finally:
             engine.dispose()
     return Path(cast(Script, written).path)  # only Alembic hooks return anything else

@@ -1,4 +1,4 @@
-"""Alembic environment; the connection and its transaction come from `migrate`."""
+"""Alembic environment of `python -m bridge.store.migrations`; `migrate` runs without it."""
 
 from alembic import context
 

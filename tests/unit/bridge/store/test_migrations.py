@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy.exc import NoSuchModuleError
 
 from bridge.errors import ConfigurationError
 from bridge.identity import Identity
@@ -65,6 +68,19 @@ def upgrade() -> None:
 '''
 
 
+# Lists the files of the program that are read after `preload`.
+PRELOADED = """
+import sys
+from bridge.oauth.keys import KeyRing
+from bridge.store import Store
+Store.preload(sys.argv[1])
+read = []
+sys.addaudithook(lambda event, arguments: read.append(str(arguments[0])) if event == "open" else None)
+KeyRing(Store(sys.argv[1]), "a secret key of 32 characters...", lambda: 1_800_000_000.0)
+print([file for file in read if ".py" in file])
+"""
+
+
 def differences(engine: Engine) -> list[object]:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
@@ -90,6 +106,27 @@ def test_migrations_create_tables_of_schema(empty_database: str) -> None:
     migrate(engine)
     assert differences(engine) == []
     engine.dispose()
+
+
+def test_preloaded_process_reads_no_program_file(tmp_path: Path) -> None:
+    """`passerelle init --owner` becomes another user, who may not be able to read the program."""
+    url = f"sqlite:///{tmp_path}/bridge.sqlite3"
+    done = subprocess.run([sys.executable, "-c", PRELOADED, url], capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [("sqlite:///x", NoSuchModuleError("no plugin")), ("postgresql://h/d", ImportError("no psycopg"))],
+)
+def test_missing_driver_is_reported_as_such(url: str, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("bridge.store.database.create_engine", fail)
+    with pytest.raises(ConfigurationError, match=f"cannot import the driver of .*: {error};") as raised:
+        open_engine(url)
+    assert "folder that this user can read" in raised.value.description
 
 
 def test_migrations_form_one_line() -> None:
