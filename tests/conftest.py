@@ -160,6 +160,7 @@ def _missing(part: str) -> str | None:
         "node": status.missing_node,
         "apache": status.missing_apache,
         "apereo": status.missing_apereo,
+        "jasig": status.missing_jasig,
         "synapse": status.missing_synapse,
         "prometheus": status.missing_prometheus,
         "acme": status.missing_acme,

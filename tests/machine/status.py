@@ -23,6 +23,7 @@ PROXIES = {
     name: Path(place) / name
     for name, place in (("nginx", "/usr/sbin"), ("apache2", "/usr/sbin"), ("caddy", "/usr/bin"))
 }
+TOMCAT = Path("/usr/share/java/tomcat9-catalina.jar")
 APACHE = Path("/usr/sbin/apache2")
 APACHE_MODULES = Path("/usr/lib/apache2/modules")
 ENABLE = {
@@ -36,6 +37,7 @@ ENABLE = {
     "mounts": "run the tests as root on a machine that allows mounts",
     "apache": "tests/machine/prepare apache",
     "apereo": "tests/machine/prepare cas",
+    "jasig": "tests/machine/prepare jasig",
     "synapse": "tests/machine/prepare synapse",
     "acme": "tests/machine/prepare acme",
     "restic": "tests/machine/prepare restic",
@@ -155,6 +157,19 @@ def apereo_home() -> Path | None:
     return found[-1].parent if found else None
 
 
+def missing_jasig() -> str | None:
+    """Return why no Jasig CAS can run, or None."""
+    if not TOMCAT.exists():
+        return f"{TOMCAT} is missing"
+    return None if jasig_webapp() else f"no Jasig CAS is in {state_folder()}"
+
+
+def jasig_webapp() -> Path | None:
+    """Return the newest unpacked web application of Jasig CAS, or None."""
+    found = sorted(state_folder().glob("jasig-*/ready"), key=lambda ready: ready.stat().st_mtime)
+    return found[-1].with_name("webapp") if found else None
+
+
 def missing_synapse() -> str | None:
     """Return why no Matrix server can run, or None."""
     return None if synapse_python() else f"no Synapse of this lock is in {state_folder()}"
@@ -256,6 +271,7 @@ def _report() -> int:
         ("mounts", missing_mounts(), "allowed", ENABLE["mounts"]),
         ("apache", missing_apache(), str(APACHE), ENABLE["apache"]),
         ("apereo", missing_apereo(), str(apereo_home()), ENABLE["apereo"]),
+        ("jasig", missing_jasig(), str(jasig_webapp()), ENABLE["jasig"]),
         ("synapse", missing_synapse(), str(synapse_python()), ENABLE["synapse"]),
         ("acme", missing_acme(), str(pebble_program()), ENABLE["acme"]),
         ("restic", missing_restic(), str(restic_program()), ENABLE["restic"]),

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.cas.apereo_cas import ApereoCas
-from tests.support.cas.django_cas import DjangoCas
+from tests.support.cas.django_cas import DjangoCas, MamaCas
+from tests.support.cas.jasig_cas import JasigCas
 from tests.support.cas.real_cas import RealCas
 from tests.upstream.site import Site, site_at
 
 HERE = Path(__file__).parent
-SERVERS = {"apereo": ApereoCas, "django": DjangoCas}
+SERVERS = {"apereo": ApereoCas, "django": DjangoCas, "mama": MamaCas, "jasig": JasigCas}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,7 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(
-    scope="session", params=[pytest.param("apereo", marks=pytest.mark.needs("apereo")), pytest.param("django")]
+    scope="session",
+    params=[
+        pytest.param("apereo", marks=pytest.mark.needs("apereo")),
+        "django",
+        "mama",
+        pytest.param("jasig", marks=pytest.mark.needs("jasig")),
+    ],
 )
 def cas(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, figures: list[str]

@@ -25,6 +25,8 @@ class DjangoCas(RealCas):
     """A django-cas-server that runs between __enter__ and __exit__, and ends with this process."""
 
     kind = "django-cas-server"
+    software = "cas_server"
+    """Django application of the server."""
     protocols = ("3.0", "2.0", "1.0", "saml1.1")
     speaks_json = False  # it ignores format=JSON
     names_every_ticket = True
@@ -41,6 +43,7 @@ class DjangoCas(RealCas):
         self.log_file = folder / "django-cas.log"
         self.start_seconds = 0.0
         self._site = {
+            "software": self.software,
             "folder": str(folder),
             "port": port,
             "certificate": str(files.certificate) if tls else None,
@@ -117,3 +120,16 @@ class DjangoCas(RealCas):
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             return self._process.stdout.readline() if selector.select(ANSWER_SECONDS_MAX) else ""
+
+
+class MamaCas(DjangoCas):
+    """A django-mama-cas. It compares service URLs without their query, and its logout ends sessions in all browsers."""
+
+    kind = "django-mama-cas"
+    software = "mama_cas"
+    # Its samlValidate accepts services at https only.
+    protocols = ("3.0", "2.0", "1.0")
+    names_every_ticket = False  # only those since the newest login of the user, in any browser
+    reports_auth_time = False
+    compares_query = False
+    logout_ends_all_sessions = True

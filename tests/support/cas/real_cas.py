@@ -48,12 +48,19 @@ class RealCas(ABC):
     files: ServerFiles
     """Certificate of the server, valid for all of loopback."""
     protocols: tuple[str, ...]
-    """Supported values of the setting `cas_protocol`."""
+    """Supported values of the setting `cas_protocol`; the first is used unless a test sets another."""
     speaks_json: bool
     names_every_ticket: bool
     """True if single logout names each ticket of a CAS session, not only the last one of a service."""
     spends_tickets_of_other_services: bool
     """True if validating a ticket for another service consumes it (CAS protocol §2.5.3)."""
+    attribute_protocols: tuple[str, ...] = ("3.0", "2.0", "saml1.1")
+    """Protocols that release attributes, if the server supports them."""
+    reports_auth_time = True
+    compares_query = True
+    """False if a ticket for a service URL is valid for the same URL with another query."""
+    logout_ends_all_sessions = False
+    """True if a logout ends the sessions of the user in all browsers."""
 
     def __init__(self) -> None:
         self.user = KnownUser()

@@ -28,7 +28,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "cas_server",
+    SITE["software"],
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -52,6 +52,10 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE["certificate"] is not None
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick; mama_cas stores its user
+MAMA_CAS_SERVICES: list[object] = []  # without it, mama_cas ignores its service backends
+MAMA_CAS_SERVICE_BACKENDS = ["cas_users.Registry"]
 
 CAS_AUTH_CLASS = "cas_users.KnownUser"
 CAS_NEW_VERSION_HTML_WARNING = False  # otherwise its pages query a package index for updates

@@ -1,5 +1,7 @@
 """URLs of the CAS server for tests."""
 
+from django.conf import settings
 from django.urls import include, path
 
-urlpatterns = [path("cas/", include("cas_server.urls", namespace="cas_server"))]
+MAMA = settings.SITE["software"] == "mama_cas"
+urlpatterns = [path("cas/", include("mama_cas.urls" if MAMA else ("cas_server.urls", "cas_server")))]

@@ -1,9 +1,48 @@
-"""The only user of the CAS server for tests, from its environment."""
+"""The only user of the CAS server for tests, from its environment, and the registered services of mama_cas."""
 
 import hmac
+import re
+from typing import Any, ClassVar
 
-from cas_server.auth import AuthUser
 from django.conf import settings
+
+if settings.SITE["software"] == "cas_server":
+    from cas_server.auth import AuthUser
+else:
+    AuthUser = object
+
+
+def attributes_of_user(user: Any, service: str) -> dict[str, list[str]]:
+    """Return the attributes that mama_cas releases."""
+    return dict(settings.SITE["user"]["attributes"])
+
+
+class Registry:
+    """Service backend of mama_cas."""
+
+    services: ClassVar[dict[str, tuple[str, str]]] = {}  # name: pattern and logout URL
+
+    def _find(self, service: str) -> tuple[str, str] | None:
+        return next((entry for entry in self.services.values() if re.match(entry[0], service)), None)
+
+    def service_allowed(self, service: str) -> bool:
+        """Return whether a service is registered."""
+        return self._find(service) is not None
+
+    logout_allowed = service_allowed
+
+    def get_callbacks(self, service: str) -> list[str]:
+        """Return the sources of attributes."""
+        return ["cas_users.attributes_of_user"]
+
+    def get_logout_url(self, service: str) -> str | None:
+        """Return the logout URL, or None to use the service URL."""
+        entry = self._find(service)
+        return entry[1] or None if entry else None
+
+    def proxy_allowed(self, service: str) -> bool:
+        """Allow no proxies."""
+        return False
 
 
 class KnownUser(AuthUser):

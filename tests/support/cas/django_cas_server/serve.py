@@ -1,9 +1,10 @@
-"""A CAS server for tests (django-cas-server), on loopback, over http or https.
+"""A CAS server for tests, django-cas-server or django-mama-cas, on loopback, over http or https.
 
-It is a separate program that tests never import, because its licence differs. The environment variable CAS_SITE is
-JSON: `folder` for the database, `port`, `certificate` and `key` (null for http), and `user` with `name`, `password` and
-`attributes`. The program prints "ready", then reads one JSON command per line and prints one JSON response each:
-{"register": pattern, "name": …, "logout_url": URL or ""} or {"unregister": name}. It ends with its standard input.
+It is a separate program that tests never import, because the licence of one differs. The environment variable CAS_SITE
+is JSON: `software` (`cas_server` or `mama_cas`), `folder` for the database, `port`, `certificate` and `key` (null for
+http), and `user` with `name`, `password` and `attributes`. The program prints "ready", then reads one JSON command per
+line and prints one JSON response each: {"register": pattern, "name": …, "logout_url": URL or ""} or
+{"unregister": name}. It ends with its standard input.
 """
 
 import json
@@ -80,7 +81,13 @@ def register(pattern: str, name: str, logout_url: str) -> None:
 
 def obey(command: dict[str, str]) -> None:
     """Run one command."""
-    if "register" in command:
+    if apps.is_installed("mama_cas"):
+        from cas_users import Registry
+
+        Registry.services.pop(command.get("unregister", ""), None)
+        if "register" in command:
+            Registry.services[command["name"]] = (command["register"], command["logout_url"])
+    elif "register" in command:
         register(command["register"], command["name"], command["logout_url"])
     else:
         apps.get_model("cas_server", "ServicePattern").objects.filter(name=command["unregister"]).delete()
@@ -92,6 +99,9 @@ def main() -> None:
     site = json.loads(os.environ["CAS_SITE"])
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
+    if site["software"] == "mama_cas":
+        user = site["user"]
+        apps.get_model("auth", "User").objects.create_user(user["name"], password=user["password"])
     with Server(("127.0.0.1", site["port"]), Handler) as server:
         if site["certificate"]:
             server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
