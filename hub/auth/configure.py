@@ -7,6 +7,7 @@ from urllib.parse import urlencode, urlsplit
 from hub.auth import pam
 from hub.auth.oauth import github_groups
 from hub.auth.oidc_discovery import discover, uses_basic_auth
+from hub.auth.usernames import USERNAME_PATTERN
 from hub.config.auth_settings import (
     LDAP_PORTS,
     BridgeAuth,
@@ -23,8 +24,6 @@ from passerelle_common.i18n import gettext_noop
 
 MAX_REFRESH_AGE = 300
 """Longest time in seconds between two revalidations of an active user."""
-# Names become container names, volume names and Traefik rules, in which a backtick would be code.
-USERNAME_PATTERN = r"^[a-z0-9][a-z0-9._@-]{0,62}$"
 AUTHENTICATORS = {
     "bridge": "hub.auth.oauth.OidcAuthenticator",
     "oidc": "hub.auth.oauth.OidcAuthenticator",
@@ -58,6 +57,7 @@ def configure_auth(c: Any, settings: HubSettings) -> None:
     c.Authenticator.refresh_pre_spawn = True
     c.GroupsAuthenticator.access_groups = c.OAuthenticator.allowed_groups = set(auth.allowed_groups)
     c.GroupsAuthenticator.administrator_groups = c.OAuthenticator.admin_groups = set(auth.admin_groups)
+    c.GroupsAuthenticator.proxy_host = urlsplit(settings.traefik.api_url).hostname
     match auth:
         case LdapAuth():
             _configure_ldap(c, auth)
@@ -143,7 +143,7 @@ def _configure_ldap(c: Any, auth: LdapAuth) -> None:
     ldap.tls_kwargs = {"validate": ssl.CERT_REQUIRED, "version": ssl.PROTOCOL_TLS_CLIENT}
     if auth.ca_file is not None:
         ldap.tls_kwargs["ca_certs_file"] = str(auth.ca_file)
-    ldap.valid_username_regex = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$"
+    ldap.valid_username_regex = f"(?ai:{USERNAME_PATTERN})"
     ldap.lookup_dn_search_user = auth.search_user or None
     ldap.lookup_dn_search_password = auth.search_password.get_secret_value() if auth.search_password else None
     if auth.user_base:

@@ -64,7 +64,7 @@ class LdapAuthenticator(GroupsAuthenticator, LDAPAuthenticator):  # type: ignore
         except LDAPBindError:
             return None
 
-    async def authenticate(self, handler: Any, data: dict[str, str]) -> AuthModel | None:
+    async def verify_password(self, handler: Any, data: dict[str, str]) -> AuthModel | None:
         """Verify the password, then read entry and groups, in a thread because ldap3 blocks."""
         try:
             verified = await asyncio.to_thread(
@@ -82,8 +82,7 @@ class LdapAuthenticator(GroupsAuthenticator, LDAPAuthenticator):  # type: ignore
             )
             return None
         login = verified["name"]
-        model = self.build_auth_model(self.normalize_username(login), groups, {LOGIN: login})
-        return await self.revoke_if_denied(handler, model)
+        return self.build_auth_model(self.normalize_username(login), groups, {LOGIN: login})
 
     async def revalidate(self, user: Any, auth_state: dict[str, Any]) -> Revalidation:
         """Read the current entry and groups."""

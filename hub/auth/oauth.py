@@ -18,7 +18,7 @@ from tornado.httpclient import HTTPClientError
 from traitlets import Unicode
 from traitlets.config import Configurable
 
-from hub.auth.refresh import CONFIRMED_AT, AuthModel, AuthRefreshMixin, Outcome, Revalidation
+from hub.auth.refresh import CONFIRMED_AT, AuthModel, AuthRefreshMixin, Outcome, Revalidation, http_error
 from passerelle_common.i18n import Message, gettext_noop
 
 IDENTITY = "identity"
@@ -92,10 +92,7 @@ class OAuthRefreshMixin(AuthRefreshMixin, Configurable):
                 "Rejected %s: account %s is bound to another provider id (%s, stored: %s); see docs/hub/sign-in.md",
                 *(model["name"], name, model["auth_state"].get(IDENTITY), stored[IDENTITY]),
             )
-            message = Message(ACCOUNT_CONFLICT, {"name": name})
-            error = web.HTTPError(403, str(message))
-            error.user_message = message  # type: ignore[attr-defined]  # read by the error page
-            raise error
+            raise http_error(403, Message(ACCOUNT_CONFLICT, {"name": name}))
 
     def renewal_url(self, handler: Any) -> str | None:
         """Return the login URL: the provider responds without interaction during its own session."""

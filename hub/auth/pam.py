@@ -32,12 +32,11 @@ def account_groups(name: str) -> frozenset[str] | None:
 class PamAuthenticator(GroupsAuthenticator, PAMAuthenticator):  # type: ignore[misc]  # no types there
     """PAM authenticator that rejects system accounts, including root."""
 
-    async def authenticate(self, handler: Any, data: dict[str, str]) -> AuthModel | None:
+    async def verify_password(self, handler: Any, data: dict[str, str]) -> AuthModel | None:
         """Verify the password with PAM, then read the groups of the account."""
         name = await PAMAuthenticator.authenticate(self, handler, data)
         groups = account_groups(name) if name else None
-        model = None if groups is None else self.build_auth_model(self.normalize_username(name), groups, {})
-        return await self.revoke_if_denied(handler, model)
+        return None if groups is None else self.build_auth_model(self.normalize_username(name), groups, {})
 
     async def revalidate(self, user: Any, _auth_state: dict[str, Any]) -> Revalidation:
         """Read the current groups of the account."""

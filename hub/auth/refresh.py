@@ -18,7 +18,11 @@ from jupyterhub.auth import Authenticator
 from jupyterhub.utils import maybe_future, url_path_join
 from tornado import web
 from tornado.httputil import url_concat
-from traitlets import Set
+from traitlets import Set, Unicode
+
+from hub.auth.attempts import AttemptLimits, retry_after
+from hub.auth.usernames import explain_invalid
+from passerelle_common.i18n import Message, gettext_noop
 
 OUTAGE_GRACE = 3600
 """Seconds for which the last confirmation is valid while the provider does not respond."""
@@ -31,6 +35,10 @@ AUTH_PAGES = ("login", "logout", "oauth_login", "oauth_callback")
 HUB_CLIENT_ID = "jupyterhub"
 CONFIRMED_AT = "as_of"
 """Key in the stored auth state for the time of the provider's last confirmation, in Unix seconds."""
+
+TOO_MANY_ATTEMPTS = gettext_noop(
+    "Too many sign-ins have failed. Wait %(seconds)s seconds, then try again with the correct password."
+)
 
 AuthModel = dict[str, Any]
 
@@ -81,6 +89,19 @@ def is_navigation(handler: Any) -> bool:
     return bool(handler.request.method == "GET" and wants_page and page not in AUTH_PAGES)
 
 
+async def client_address(request: Any, proxy_host: str) -> str:
+    """Return the address of the client, from the header only if the proxy sent it.
+
+    Labs reach the hub directly and can send any header.
+    """
+    peer = str(request.connection.context.address[0])
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(proxy_host, None)
+    except OSError:
+        found = []
+    return str(request.remote_ip) if peer in {str(entry[4][0]) for entry in found} else peer
+
+
 class AuthRefreshMixin:
     """Authenticator mixin, listed first: revalidates users and applies the outcome."""
 
@@ -127,12 +148,27 @@ class AuthRefreshMixin:
 
     async def revoke_if_denied(self, handler: Any, auth_model: AuthModel | None) -> AuthModel | None:
         """Revoke, at a sign-in, the existing cookies and tokens of a user who no longer has access."""
+        if auth_model is not None:
+            self.check_username(auth_model["name"])
         if auth_model is None or handler is None:
             return auth_model
         name = self.normalize_username(auth_model["name"])  # type: ignore[attr-defined]
         if not await self._has_access(auth_model | {"name": name}) and (user := handler.find_user(name)) is not None:
             self._revoke_user_tokens(user)
         return auth_model
+
+    def check_username(self, name: str) -> None:
+        """Tell a user whose name the hub cannot use what is wrong with it; JupyterHub would only deny access.
+
+        Raises:
+            HTTPError: The name does not match `username_pattern`, or only because a letter such as the Kelvin sign
+                turns into an ASCII letter in lower case.
+        """
+        normalized = self.normalize_username(name)  # type: ignore[attr-defined]
+        if self.validate_username(normalized) and name.isascii() == normalized.isascii():  # type: ignore[attr-defined]
+            return
+        self.log.warning("Rejected %r: this hub cannot use the name; see docs/hub/sign-in.md", name)  # type: ignore[attr-defined]
+        raise http_error(403, explain_invalid(name))
 
     async def _revalidate_and_check(self, user: Any, auth_state: dict[str, Any]) -> Revalidation:
         try:
@@ -199,6 +235,14 @@ class AuthRefreshMixin:
         handler.redirect(url_concat(target, {"next": here if len(here) <= MAX_NEXT_LENGTH else home}))
 
 
+def http_error(status: int, message: Message, headers: dict[str, str] | None = None) -> web.HTTPError:
+    """Return an error whose page shows the message in the user's language."""
+    error = web.HTTPError(status, str(message))
+    error.user_message = message  # type: ignore[attr-defined]  # read by the error page
+    error.headers = headers or {}  # type: ignore[attr-defined]  # sent by JupyterHub
+    return error
+
+
 class GroupsAuthenticator(AuthRefreshMixin, Authenticator):  # type: ignore[misc]  # no types there
     """Base class of the authenticators with a password form: groups decide access and administration rights.
 
@@ -207,6 +251,37 @@ class GroupsAuthenticator(AuthRefreshMixin, Authenticator):  # type: ignore[misc
 
     access_groups = Set(help="Members of any of these groups have access.").tag(config=True)
     administrator_groups = Set(help="Members of any of these groups administer the hub.").tag(config=True)
+    proxy_host = Unicode(help="The host name of the proxy, whose X-Forwarded-For header is trusted.").tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.attempts = AttemptLimits()
+
+    async def verify_password(self, handler: Any, data: dict[str, str]) -> AuthModel | None:
+        """Verify the password of the form, and return the user with groups."""
+        raise NotImplementedError
+
+    async def authenticate(self, handler: Any, data: dict[str, str]) -> AuthModel | None:
+        """Verify the password, unless too many attempts with this name or from this address have failed.
+
+        Raises:
+            HTTPError: 403 for a name that the hub cannot use, 429 for too many attempts.
+        """
+        self.check_username(data["username"])
+        name = self.normalize_username(data["username"])
+        address = await client_address(handler.request, self.proxy_host)
+        if wait := self.attempts.begin(name, address):
+            self.log.warning("Too many failed sign-ins for %s or from %s; next attempt in %d s", name, address, wait)
+            seconds = retry_after(wait)
+            raise http_error(429, Message(TOO_MANY_ATTEMPTS, {"seconds": seconds}), {"Retry-After": seconds})
+        try:
+            model = await self.verify_password(handler, data)
+        except Exception:
+            self.attempts.cancel(name, address)
+            raise
+        if model is not None:
+            self.attempts.succeed(name, address)
+        return await self.revoke_if_denied(handler, model)
 
     def build_auth_model(self, name: str, groups: frozenset[str], auth_state: dict[str, Any]) -> AuthModel:
         """Return the authentication model that JupyterHub expects."""

@@ -22,7 +22,7 @@ TRY = """\
 import asyncio, sys
 from hub.auth.pam import PamAuthenticator
 name, password = sys.argv[1:]
-model = asyncio.run(PamAuthenticator().authenticate(None, {"username": name, "password": password}))
+model = asyncio.run(PamAuthenticator().verify_password(None, {"username": name, "password": password}))
 print(model and (model["name"], model["groups"], model["admin"]))
 """
 

@@ -24,7 +24,7 @@ import requests
 from jupyterhub.utils import url_escape_path
 
 from demo import parts
-from hub.auth.configure import USERNAME_PATTERN
+from hub.auth.usernames import USERNAME_PATTERN
 from hub.config.proxy import EdgeProxy
 from tests.support.bridge.live_bridge import free_port
 
