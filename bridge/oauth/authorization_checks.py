@@ -4,9 +4,11 @@ Until the client and its redirect URI are verified, an error is a page for the u
 response to the client.
 """
 
+import base64
 import json
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +16,7 @@ from urllib.parse import urlsplit
 from bridge.errors.oauth import AuthorizationRejected, InvalidRequest, OAuthError, UnknownClient
 from bridge.log import bind_log_context
 from bridge.oauth.authorization import AuthorizationRequest
-from bridge.oauth.clients import Client, ClientRegistry
+from bridge.oauth.clients import Client, ClientRegistry, loggable_uri
 from bridge.oauth.parameters import Parameters, check_not_repeated, required, single_values
 from bridge.settings.client import SCOPES
 from passerelle_common.i18n import gettext_noop
@@ -35,6 +37,10 @@ MAX_REQUEST_CHARS = 12_288  # what an unauthenticated caller can store for ten m
 
 UNKNOWN_CLIENT = gettext_noop(
     "The application that sent you here is not registered with this sign-in service. "
+    "Contact the support of that application."
+)
+MISSING_REDIRECT_URI = gettext_noop(
+    "%(client)s did not say which of its addresses you should return to (redirect_uri), so the sign-in was stopped. "
     "Contact the support of that application."
 )
 UNKNOWN_REDIRECT_URI = gettext_noop(
@@ -96,10 +102,11 @@ def _check_redirect_uri(uri: str | None, client: Client) -> str:
         return client.redirect_uris[0]
     if uri is not None and client.allows_redirect_to(uri):
         return uri
+    fault = "redirect_uri is missing" if uri is None else f"redirect_uri is not registered: {loggable_uri(uri)}"
     raise UnknownClient(
-        UNKNOWN_REDIRECT_URI,
+        MISSING_REDIRECT_URI if uri is None else UNKNOWN_REDIRECT_URI,
         facts={"client": client.client_name},
-        detail=f"client {client.client_id}: redirect_uri {uri[:200] if uri else uri!r} is not registered",
+        detail=f"client {client.client_id}: {fault}",
     )
 
 
@@ -126,12 +133,22 @@ def _check_code_flow(parameters: Parameters, client: Client) -> None:
 
 def _check_response_mode(parameters: Parameters, redirect_uri: str) -> str:
     """Return `query`, or `form_post` (OAuth 2.0 Form Post Response Mode)."""
-    mode = parameters.get("response_mode", "query")
+    mode = parameters.get("response_mode") or _response_mode_of_request_object(parameters)
     if mode not in ("query", "form_post"):
         raise InvalidRequest("Only response_mode=query and response_mode=form_post are supported.")
     if mode == "form_post" and urlsplit(redirect_uri).scheme not in ("http", "https"):
         raise InvalidRequest("response_mode=form_post requires an http or https redirect URI.")
     return mode
+
+
+def _response_mode_of_request_object(parameters: Parameters) -> str:
+    """Return form_post if a request object, which is rejected, names it: the error must arrive in this way."""
+    _, _, payload = parameters.get("request", "").partition(".")
+    with suppress(ValueError, AttributeError, RecursionError):
+        members = json.loads(base64.urlsafe_b64decode(payload.partition(".")[0] + "=="))
+        if members.get("response_mode") == "form_post":
+            return "form_post"
+    return "query"
 
 
 def check_claims(parameters: Parameters) -> dict[str, Any]:

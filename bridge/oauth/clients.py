@@ -48,6 +48,13 @@ class Client(ClientSettings):
         host = urlsplit(self.redirect_uris[0]).hostname if self.redirect_uris else None
         return self.sector_identifier or (self.client_id if host is None or is_loopback(host) else host)
 
+    @property
+    def home(self) -> str | None:
+        """A page of the application to go on from: where it returns after logout, else the origin of a redirect URI."""
+        pages = [uri for uri in self.post_logout_redirect_uris if uri.startswith("https:")]
+        origins = [f"{url_origin(uri)}/" for uri in self.redirect_uris if uri.startswith("https:")]
+        return next(iter(pages + origins), None)
+
     def check_secret(self, unverified_secret: str | None) -> None:
         """Check a presented secret in constant time.
 
@@ -105,9 +112,9 @@ class ClientRegistry:
         return self._current().get(client_id)
 
     def absence_reason(self, client_id: str) -> str:
-        """Return why `get` returned None, for the log."""
+        """Return why `get` returned None, for the log. An unknown client_id may be a secret in the wrong place."""
         known = client_id in self._disabled
-        return f"client {client_id} is disabled" if known else f"unknown client_id {client_id[:80]!r}"
+        return f"client {client_id} is disabled" if known else f"unknown client_id of {len(client_id)} characters"
 
     def browser_origins(self) -> frozenset[str]:
         """Return the origins of the public clients' redirect URIs, where applications may run in a browser."""
@@ -195,6 +202,15 @@ def hash_secret(secret: str) -> str:
 def prefixed_hash(secret: str) -> str:
     """Return the hash of a secret in the form of `client_secret_hash`."""
     return f"sha256:{hash_secret(secret)}"
+
+
+def loggable_uri(uri: str) -> str:
+    """Return what a log may hold of an unverified URI: origin and path, without credentials and query."""
+    try:
+        origin = url_origin(uri)
+        return "not an http(s) URI" if origin is None else f"{origin}{urlsplit(uri).path[:200]}"
+    except ValueError:
+        return "not a URI"
 
 
 def url_origin(uri: str) -> str | None:

@@ -11,7 +11,7 @@ import structlog
 
 from bridge.errors.oauth import InvalidRequest, OAuthError, UnknownClient
 from bridge.oauth.authorization_checks import check_lengths
-from bridge.oauth.clients import Client, ClientRegistry
+from bridge.oauth.clients import Client, ClientRegistry, loggable_uri
 from bridge.oauth.parameters import Parameters, add_query, check_not_repeated, single_values
 from bridge.oauth.provider_context import ProviderContext
 from bridge.store import Session, Store, fingerprint
@@ -24,6 +24,10 @@ KNOWN_PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "s
 INVALID_HINT = gettext_noop(
     "The sign-out request of the application could not be verified, so nothing was changed. "
     "You can sign out here: %(address)s"
+)
+MISSING_CLIENT = gettext_noop(
+    "The sign-out request names an address to return to, but not the application (client_id or id_token_hint), so "
+    "nothing was changed. You can sign out here: %(address)s"
 )
 INVALID_REDIRECT = gettext_noop(
     "The sign-out request names an address that is not registered for this, so nothing was changed. "
@@ -106,8 +110,10 @@ def _check_return_uri(provider: ProviderContext, parameters: Parameters, client:
     uri = parameters.get("post_logout_redirect_uri")
     if uri is None or (client is not None and uri in client.post_logout_redirect_uris):
         return uri
-    owner = "no client" if client is None else f"client {client.client_id}"
-    detail = f"{owner}: post_logout_redirect_uri {uri[:200]!r} is not registered"
+    if client is None:
+        detail = "post_logout_redirect_uri without client_id or a valid id_token_hint"
+        raise _rejected(provider, InvalidRequest, MISSING_CLIENT, detail)
+    detail = f"client {client.client_id}: post_logout_redirect_uri is not registered: {loggable_uri(uri)}"
     raise _rejected(provider, UnknownClient, INVALID_REDIRECT, detail)
 
 

@@ -51,7 +51,8 @@ def end_access() -> Response:
     if session is not None and client_id.isprintable():
         subject, provider = session.identity.subject, context.provider
         revoked = provider.store.grants.revoke_client_of_subject(client_id, subject, now=provider.now())
-        log.info("access_ended", client=client_id[:80], subject=subject, grants=revoked)
+        if revoked:  # otherwise the client_id may be any text
+            log.info("access_ended", client=client_id, subject=subject, grants=revoked)
     return _redirect_to_account(context)
 
 
@@ -64,7 +65,8 @@ def end_other_session() -> Response:
         sid = request.form.get("sid", "")
         own = {live.sid for live in _live_sessions(context, session)}
         ended = sid in own and end_session(context.provider, sid)
-        log.info("session_ended_by_user", subject=session.identity.subject, sid=sid[:80], ended=ended)
+        shown = sid if sid in own else "unknown"
+        log.info("session_ended_by_user", subject=session.identity.subject, sid=shown, ended=ended)
     return _redirect_to_account(context)
 
 

@@ -1,6 +1,7 @@
 """Error responses: pages for browsers, JSON for programs, redirects to verified clients."""
 
 import logging
+from contextlib import suppress
 
 import structlog
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
@@ -24,6 +25,7 @@ from bridge.errors.oauth import (
     MissingToken,
     OAuthError,
 )
+from bridge.oauth.clients import Client
 from bridge.store import StoreFailure, unavailability
 from bridge.web.context import current_context
 from bridge.web.operations import error_reason
@@ -126,8 +128,17 @@ def _page(status: int, error: BridgeError) -> Response:
         description=localized_description(error),
         retry_url=g.get("retry_url"),
         request_id=g.request_id,
+        client=_client_of_request(),
     )
     return make_response(page, status)
+
+
+def _client_of_request() -> Client | None:
+    """Return the client of this request, if it was verified."""
+    client_id = structlog.contextvars.get_contextvars().get("client")
+    with suppress(StoreFailure):  # a page must not fail for the reason that it reports
+        return current_context().provider.clients.get(client_id) if client_id else None
+    return None
 
 
 def _json(error: BridgeError) -> Response:

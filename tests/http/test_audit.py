@@ -6,8 +6,10 @@ import json
 import logging
 import re
 import secrets
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -15,10 +17,12 @@ from sqlalchemy import create_engine, text
 from bridge.store import StoredClient
 from tests.http.conftest import MakeBridge
 from tests.http.every_flow import CALLER, CLIENT, Actors, drive_every_flow, ends_well
-from tests.http.world import CLIENTS, HUB_SECRET, Running, events
-from tests.support.bridge.actors import App, Browser, Wire
+from tests.http.world import CLIENTS, HUB_SECRET, ISSUER, Running, events
+from tests.support.bridge.actors import FORM, App, Browser, Wire
 from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.cas.scripted_cas import ScriptedCas
+
+MISPLACED = "a-secret-in-the-wrong-place"
 
 PAGE = Path(__file__).parents[2] / "docs" / "audit.md"
 ALWAYS = {"event", "level", "request_id", "remote"}
@@ -110,6 +114,31 @@ def test_no_log_line_has_a_secret_row73(
     assert len(secrets_seen) > 30
     written = "\n".join([*logged, other_logs.text])
     assert not [secret for secret in secrets_seen if secret in written]
+
+
+@pytest.mark.parametrize(
+    "name", ["client_id", "redirect_uri", "state", "login_hint", "scope", "prompt", "response_type"]
+)
+def test_secret_in_wrong_parameter_is_not_logged(actors: Actors, logged: list[str], name: str) -> None:
+    actors.browser.get(actors.app.authorization_url(**{name: MISPLACED}))
+    actors.browser.get("/logout?" + urlencode({"client_id": "app", name: MISPLACED}))
+    assert MISPLACED not in "\n".join(logged)
+
+
+@pytest.mark.parametrize("form", [{"client_id": MISPLACED}, {"grant_type": MISPLACED}, {"code": MISPLACED}, {}])
+def test_misplaced_secret_of_client_is_not_logged(actors: Actors, logged: list[str], form: dict[str, str]) -> None:
+    swapped = None if form else f"{MISPLACED}:app"
+    for endpoint in ("token", "introspect", "revoke"):
+        header = {} if swapped is None else {"Authorization": f"Basic {b64encode(swapped.encode()).decode()}"}
+        actors.browser.wire.send("POST", f"{ISSUER}/{endpoint}", headers=FORM | header, body=urlencode(form))
+    assert MISPLACED not in "\n".join(logged)
+
+
+def test_query_of_unknown_redirect_uri_is_not_logged(actors: Actors, logged: list[str]) -> None:
+    uri = f"https://user:{MISPLACED}@app.example.org/other?token={MISPLACED}"
+    actors.browser.get(actors.app.authorization_url(redirect_uri=uri))
+    assert "https://app.example.org/other" in "\n".join(logged)
+    assert MISPLACED not in "\n".join(logged)
 
 
 def test_traceback_has_no_secret_row73(bridge: Running, actors: Actors, logged: list[str]) -> None:

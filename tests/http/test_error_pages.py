@@ -49,7 +49,7 @@ def test_pages_forbid_frames_and_referrers_row33_row34(bridge: Running, path: st
 def test_pages_load_no_foreign_content_or_script_row33(bridge: Running, path: str) -> None:
     page = Addresses()
     page.feed(get(bridge.wire, path).text)
-    assert page.found == ["/static/bridge.css", "/static/theme.css"]
+    assert page.found == ["/static/bridge.css", "/static/theme.css", "/"]
     assert not page.tags & {"script", "iframe", "object", "embed"}
     for address in page.found:
         assert get(bridge.wire, address).headers["Content-Type"].startswith("text/css")
@@ -136,3 +136,13 @@ def test_options_and_head_are_harmless(bridge: Running) -> None:
     for path in ("/authorize", "/token", "/userinfo", "/cas/callback", "/.well-known/openid-configuration"):
         assert bridge.wire.send("OPTIONS", path).status == 200
     assert bridge.wire.send("HEAD", "/").body == b""
+
+
+def test_error_page_leads_back_to_application(browser: Browser, hub: App) -> None:
+    page = browser.get(hub.authorization_url(redirect_uri="https://evil.example/cb")).text
+    assert '<a class="button" href="https://hub.example.org/">Back to JupyterHub</a>' in page
+
+
+def test_error_page_without_client_leads_to_start_page(browser: Browser, hub: App) -> None:
+    page = browser.get(hub.authorization_url(client_id="nobody")).text
+    assert '<a class="button" href="/">To the start page</a>' in page

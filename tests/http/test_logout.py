@@ -119,6 +119,11 @@ def forged_hints(hint: str) -> Iterator[str]:
     yield from ("x", "..", "a.b.c", "a.b.c.d.e", "\x00", "é.é.é", "W10.W10.W10", "eyJhbGciOjF9.e30.AA", "." * 5000)
 
 
+def test_redirect_uri_without_client_is_called_incomplete(alice: Person) -> None:
+    page = alice.sign_out(post_logout_redirect_uri=GOODBYE).text
+    assert "but not the application (client_id or id_token_hint)" in page
+
+
 def test_invalid_hint_is_rejected_without_5xx(alice: Person) -> None:
     hint = alice.sign_in()["id_token"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -220,6 +221,14 @@ def test_form_post_returns_errors_row29(browser: Browser, hub: App) -> None:
     (form,) = parse_forms(answer.text)
     assert (form.action, form.fields["error"]) == (hub.redirect_uri, "invalid_scope")
     assert (form.fields["state"], form.fields["iss"]) == (hub.state, ISSUER)
+
+
+@pytest.mark.parametrize(("mode", "status"), [("form_post", 200), ("fragment", 303), (["form_post"], 303)])
+def test_request_object_chooses_the_way_of_its_rejection(browser: Browser, hub: App, mode: Any, status: int) -> None:
+    payload = base64.urlsafe_b64encode(json.dumps({"response_mode": mode}).encode()).rstrip(b"=").decode()
+    answer = browser.get(hub.authorization_url(request=f"eyJhbGciOiJub25lIn0.{payload}."))
+    assert answer.status == status
+    assert "request_not_supported" in (answer.text if status == 200 else answer.location)
 
 
 def test_unverified_client_gets_no_form_post_row4_row36(browser: Browser, hub: App) -> None:

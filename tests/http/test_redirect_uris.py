@@ -98,7 +98,9 @@ def test_only_redirect_uri_may_be_omitted(browser: Browser, hub: App) -> None:
 
 
 def test_one_of_several_redirect_uris_is_required_row6(browser: Browser, portal: App) -> None:
-    assert is_a_page_and_no_redirect(browser.get(portal.authorization_url(redirect_uri=None)))
+    answer = browser.get(portal.authorization_url(redirect_uri=None))
+    assert is_a_page_and_no_redirect(answer)
+    assert "did not say which of its addresses" in answer.text
 
 
 @pytest.mark.parametrize(
