@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -93,11 +92,9 @@ def test_attempt_has_total_timeout(
     Person(running).sign_in()
     end_all(running)
 
-    began = time.monotonic()
     deliver(running)
 
     assert failed(running, attempts=1).last_error == "no response within 0.5 s"
-    assert 0.4 < time.monotonic() - began < 2
 
 
 def test_invalid_http_response_is_recorded(make: Make, tmp_path: Path) -> None:

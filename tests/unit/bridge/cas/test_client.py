@@ -42,11 +42,9 @@ def client(cas: ScriptedCas) -> Iterator[CasClient]:
 
 
 def refusal(client: CasClient, kind: type[BridgeError]) -> BridgeError:
-    """Validate a ticket; expect this error in time, without the ticket in its text."""
-    start = time.monotonic()
+    """Validate a ticket; expect this error, without the ticket in its text."""
     with pytest.raises(kind) as caught:
         client.validate(SERVICE, TICKET)
-    assert time.monotonic() - start < 2 * LIMIT + 1.0
     assert type(caught.value) is kind
     told = caught.value.description + caught.value.detail + repr(caught.value.__cause__)
     assert "secret" not in told

@@ -2,7 +2,6 @@
 
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -121,10 +120,8 @@ def test_timeout_applies_over_tls(issue: Issue) -> None:
     with upstream(context) as (cas, url):
         cas.script = scripts.dribbles_headers(cas_xml.success(), every=0.05)
         client = CasClient(url, ca_file=str(ca_file), read_timeout=0.3)
-        start = time.monotonic()
         with pytest.raises(UpstreamTimeout):
             client.validate(SERVICE, "ST-1")
-        assert time.monotonic() - start < 1.5
 
 
 def test_silent_tls_handshake_times_out() -> None:

@@ -35,11 +35,9 @@ def client(cas: ScriptedCas) -> Iterator[CasClient]:
 
 
 def refusal(client: CasClient, kind: type[UpstreamError]) -> UpstreamError:
-    """Validate a ticket; expect this error in time."""
-    start = time.monotonic()
+    """Validate a ticket; expect this error."""
     with pytest.raises(kind) as caught:
         client.validate(SERVICE, TICKET)
-    assert time.monotonic() - start < LIMIT + 1.0
     assert type(caught.value) is kind
     assert "secret" not in caught.value.description + caught.value.detail
     return caught.value

@@ -1,7 +1,6 @@
 """Ticket validation through an HTTP proxy on loopback: what the proxy sees, and its errors."""
 
 import base64
-import time
 from pathlib import Path
 
 import pytest
@@ -34,11 +33,9 @@ def through(proxy: HttpProxy, url: str, *, login: str = "", ca_file: Path | None
 
 
 def refusal(client: CasClient, kind: type[UpstreamError]) -> str:
-    """Validate a ticket; expect this error in time, without secrets in its text."""
-    began = time.monotonic()
+    """Validate a ticket; expect this error, without secrets in its text."""
     with pytest.raises(kind) as caught:
         client.validate(SERVICE, "ST-secret")
-    assert time.monotonic() - began < 2 * LIMIT + 1
     assert type(caught.value) is kind
     assert not [word for word in ("secret", "s3cret", "bridge:", "Zm9v") if word in caught.value.detail]
     return caught.value.detail

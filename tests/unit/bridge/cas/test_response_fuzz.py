@@ -1,7 +1,6 @@
-"""Random input to the response parsers ends quickly in a user or an error."""
+"""Random input to the response parsers ends in a user or an error."""
 
 import contextlib
-import time
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +11,6 @@ from tests.support.cas import cas_xml
 from tests.support.cas.cas_responses import parse_response
 from tests.support.cas.cas_xml import response, success
 
-CPU_SECONDS_MAX = 1.0  # only exponential parsing exceeds this on a busy machine
 USER = "<cas:user>alice</cas:user>"
 SUCCESS = f"<cas:authenticationSuccess>{USER}</cas:authenticationSuccess>"
 FAILURE = '<cas:authenticationFailure code="INVALID_TICKET">no</cas:authenticationFailure>'
@@ -41,13 +39,11 @@ MARKUP = st.sampled_from(
 
 
 def parse_any(body: bytes) -> None:
-    """Parse a body; expect a valid user or a bridge error, quickly."""
-    start = time.thread_time()
+    """Parse a body; expect a valid user or a bridge error."""
     with contextlib.suppress(UpstreamError, TicketRejected, SignInDenied):
         found = parse_response(body)
         assert found.user.isprintable()
         assert 0 < len(found.user) <= USER_MAX_CHARS
-    assert time.thread_time() - start < CPU_SECONDS_MAX
 
 
 @given(st.binary(max_size=2_000))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -148,20 +147,17 @@ def test_group_gpus_are_in_container_request(engine: RecordingEngine) -> None:
 def test_slow_stop_does_not_delay_other_labs(engine: RecordingEngine) -> None:
     engine.slow["/containers/c0ffee/stop"] = 1.0
 
-    async def stop_and_ask() -> float:
+    async def stop_and_ask() -> None:
         slow, other = lab("alice"), lab("bob")
         slow.object_id = "c0ffee"
         stopping = asyncio.ensure_future(slow.stop_object())
         while not engine.bodies("/stop"):
             await asyncio.sleep(0.01)
-        began = time.monotonic()
         await other.poll()
-        took = time.monotonic() - began
         assert not stopping.done()
         await stopping
-        return took
 
-    assert asyncio.run(stop_and_ask()) < 0.9
+    asyncio.run(stop_and_ask())
 
 
 def test_lab_is_stopped_with_short_timeout(engine: RecordingEngine) -> None:
@@ -227,11 +223,8 @@ def test_lab_exit_during_start_is_reported_with_logged_output(
     engine.answers["/containers/passerelle-lab-bob/json"] = [(404, {"message": "none yet"}), ended(**state)]
     engine.answers["/containers/c0ffee/logs"] = [(200, b"ImportError: jupyterlab\n[I forged] line\n")]
     one = lab(port=1)
-    began = time.monotonic()
-
     error = rejection(one)
 
-    assert time.monotonic() - began < 5
     assert (error.reason, text in error.message) == (reason, True)
     assert "ImportError" not in error.message
     assert "ImportError: jupyterlab\\n[I forged] line" in error.log_message, (
