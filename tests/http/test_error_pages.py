@@ -25,6 +25,8 @@ class Addresses(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
+        if tag == "a":  # a link loads nothing
+            return
         self.found += [value or "" for name, value in attrs if name in ("src", "href", "action", "srcset")]
 
 
@@ -49,7 +51,7 @@ def test_pages_forbid_frames_and_referrers_row33_row34(bridge: Running, path: st
 def test_pages_load_no_foreign_content_or_script_row33(bridge: Running, path: str) -> None:
     page = Addresses()
     page.feed(get(bridge.wire, path).text)
-    assert page.found == ["/static/bridge.css", "/static/theme.css", "/"]
+    assert page.found == ["/static/bridge.css", "/static/theme.css"]
     assert not page.tags & {"script", "iframe", "object", "embed"}
     for address in page.found:
         assert get(bridge.wire, address).headers["Content-Type"].startswith("text/css")
