@@ -70,6 +70,7 @@ pages: init ## regenerate the documentation pages that are generated from code
 	@$(BIN)/python -m docs._generate.cli
 	@$(BIN)/python -m docs._generate.conformance
 	@$(BIN)/python -m docs._generate.tested_clients
+	@$(BIN)/python -m docs._generate.cas_servers
 
 translations: init ## extract translatable texts and compile the catalogues
 	@$(BIN)/pybabel -q extract -F babel.cfg -k gettext_noop -k Message --no-location --omit-header -w 100 -o $(VENV)/messages.pot .

@@ -11,7 +11,7 @@ from bridge.check import connection_findings, protocols
 from bridge.check.certificate_findings import evaluate_ca_file, evaluate_trusted, unusable_ca_file
 from bridge.check.certificates import TrustConfig, ca_file_error, read_certificates
 from bridge.check.findings import Finding, note, ok, skipped, warning
-from bridge.check.login_page import HTML, LoginPage, is_same_service, skipped_service
+from bridge.check.login_page import HTML, LoginPage, evaluate_renew, is_same_service, skipped_service
 from bridge.check.probe import Failure, ProbeClient, Response, Target, run_in_background
 from bridge.check.registration import Registration
 from bridge.settings import Settings, is_loopback
@@ -62,7 +62,8 @@ class _CasCheck:
             return [*found, *self._check_browser_address()]
         if not self.is_cas_found and not self.is_server_blocked:
             return [*found, skipped_service(self.not_found_reason)]
-        return [*found, self._check_service(self.addresses)]
+        page = self._login_page(self.addresses)
+        return [*found, self._check_service(self.addresses), *evaluate_renew(page.request(None))]
 
     def _check_validation(self) -> list[Finding]:
         configured = cast(protocols.ProtocolName, self.settings.cas_protocol)

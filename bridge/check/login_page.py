@@ -21,6 +21,8 @@ _ID = "cas.service"
 _fault, _note = partial(fault, _ID), partial(note, _ID)
 skipped_service = partial(skipped, _ID, "The registration of our service URL")
 _PASSWORD_FIELD = re.compile(rb"<input[^>]*\btype\s*=\s*[\"']?password", re.I)
+# The footer of the login page.
+_JASIG_4_2 = re.compile(r"Central Authentication Service (4\.2[0-9.]*)")
 _INVISIBLE = re.compile(rb"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.S | re.I)
 
 
@@ -83,6 +85,21 @@ class LoginPage:
 
     def _is_registered(self, service: str) -> bool:
         return _redirects_to(self.request(service), service)
+
+
+def evaluate_renew(plain: Response | Failure) -> list[Finding]:
+    """Report a release that rejects `renew` at validation, by its login page without any service."""
+    if isinstance(plain, Failure) or not (found := _JASIG_4_2.search(_visible_text(plain, ""))):
+        return []
+    return [
+        warning(
+            "cas.renew",
+            f"CAS is release {found[1].rstrip('.')}, which rejects renew at validation while a CAS session exists.",
+            "prompt=login, max_age and a sign-in after a logout here can ask for the password twice and then fail.",
+            "Have CAS upgraded to 5 or later. Until then, set PASSERELLE_CAS_LOGOUT=return, or none if CAS does not "
+            "come back after a logout, and request neither prompt=login nor max_age in applications.",
+        )
+    ]
 
 
 def is_service_rejected(ours: Response, service: str, other: Response | Failure, plain: Response | Failure) -> bool:

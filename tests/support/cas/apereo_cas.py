@@ -33,7 +33,7 @@ _LOGOUT_TYPE = {"by the browser": "FRONT_CHANNEL"}
 class ApereoCas(RealCas):
     """An Apereo CAS that runs in its own process between __enter__ and __exit__, with a JSON service registry."""
 
-    kind = "Apereo CAS"
+    kind, version = "Apereo CAS", "7.0.0"
     # samlValidate requires OpenSAML, which is not in the registry of the server's packages.
     protocols = ("3.0", "2.0", "1.0")
     speaks_json = True

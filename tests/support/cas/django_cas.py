@@ -24,7 +24,7 @@ ANSWER_SECONDS_MAX = 60
 class DjangoCas(RealCas):
     """A django-cas-server that runs between __enter__ and __exit__, and ends with this process."""
 
-    kind = "django-cas-server"
+    kind, version = "django-cas-server", "3.1.0"
     software = "cas_server"
     """Django application of the server."""
     protocols = ("3.0", "2.0", "1.0", "saml1.1")
@@ -125,7 +125,7 @@ class DjangoCas(RealCas):
 class MamaCas(DjangoCas):
     """A django-mama-cas. It compares service URLs without their query, and its logout ends sessions in all browsers."""
 
-    kind = "django-mama-cas"
+    kind, version = "django-mama-cas", "2.5.0"
     software = "mama_cas"
     # Its samlValidate accepts services at https only.
     protocols = ("3.0", "2.0", "1.0")

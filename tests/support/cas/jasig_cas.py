@@ -84,7 +84,7 @@ if (pattern == null) {
 class JasigCas(RealCas):
     """A Jasig CAS that runs between __enter__ and __exit__. Its user's password is the user name."""
 
-    kind = "Jasig CAS"
+    kind, version = "Jasig CAS", "3.5.2"
     # serviceValidate releases no attributes, and there is no /p3/.
     protocols = ("saml1.1", "2.0", "1.0")
     attribute_protocols = ("saml1.1",)

@@ -41,6 +41,7 @@ class RealCas(ABC):
 
     kind: str
     """Name of the software."""
+    version: str
     url: str
     """Base URL: https, with `/cas` at the end."""
     ca_file: Path

@@ -9,8 +9,10 @@ from pydantic import SecretStr
 
 from bridge.check.cas_server import check_cas
 from bridge.check.findings import Finding
+from bridge.check.login_page import evaluate_renew
 from bridge.check.probe import ProbeClient
 from bridge.settings import Settings
+from tests.support.bridge.check_values import response
 from tests.support.bridge.checked_site import CheckedCas
 from tests.support.cas import cas_responses, cas_xml
 from tests.support.cas.scripted_cas import JSON, Exchange
@@ -97,6 +99,21 @@ def test_redirect_to_another_cas_is_advised(cas: CheckedCas) -> None:
     with CheckedCas() as moved:
         cas.redirects_to = moved.url
         assert protocol_finding(cas.url).do == f"Set PASSERELLE_CAS_URL={moved.url}"
+
+
+@pytest.mark.parametrize(
+    ("footer", "is_found"),
+    [
+        (b"Powered by <a href='/'>Jasig Central Authentication Service 4.2.7</a>", True),
+        (b"Apereo Central Authentication\n Service 4.2.1.", True),
+        (b"Jasig Central Authentication Service 3.5.2", False),
+        (b"Apereo Central Authentication Service 6.6.4", False),
+        (b"", False),
+    ],
+)
+def test_release_that_rejects_renew_is_found(footer: bytes, is_found: bool) -> None:
+    found = evaluate_renew(response(body=b"<html><body>" + footer + b"</body></html>"))
+    assert [(one.id, one.level) for one in found] == [("cas.renew", "warning")] * is_found
 
 
 @pytest.mark.parametrize("protocol", ["3.0", "2.0"])
