@@ -78,8 +78,9 @@ def test_logout_ends_all_clients_of_the_browser_cas25(notified_site: Site) -> No
 
 def test_login_after_logout_requires_password(notified_site: Site) -> None:
     person = notified_site.person()
-    notified_site.sign_in(person)
+    tokens, began = notified_site.sign_in(person), time.monotonic()
     person.at_cas.sign_out()
+    wait_until_revoked(tokens, began=began)  # Jasig CAS 3 and django-mama-cas notify in the background
     assert error_of(person.sign_in(notified_site.app(person).authorization_url(prompt="none"))) == "login_required"
     assert notified_site.sign_in(person).are_active()
     assert person.at_cas.password_prompts == 2
