@@ -26,6 +26,7 @@ from bridge.web.context import EXTENSION
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 DELIVERY_INTERVAL_SECONDS = 1
 PURGE_INTERVAL_SECONDS = 600
+SHORT_LIVED_PURGE_INTERVAL_SECONDS = 60
 TICK_SECONDS = 1
 
 log = structlog.get_logger()
@@ -54,16 +55,23 @@ def _end_with_parent() -> None:
 def _start_background_jobs(provider: ProviderContext, *, signing_key_max_age_seconds: int) -> None:
     """Start the jobs in two threads, which run until the process ends."""
 
-    def purge() -> None:
-        purged = provider.store.purge(now=provider.now())
+    def purge(*, short_lived_only: bool = False) -> None:
+        purged = provider.store.purge(now=provider.now(), short_lived_only=short_lived_only)
         if any(purged.values()):
             log.info("purged", **purged)
+
+    def purge_short_lived() -> None:
+        purge(short_lived_only=True)
 
     def rotate() -> None:
         for kid in provider.keys.rotate_by_age(signing_key_max_age_seconds):
             log.info("signing_key_added", kid=kid)
 
-    maintenance = {purge: PURGE_INTERVAL_SECONDS, rotate: PURGE_INTERVAL_SECONDS}
+    maintenance: Mapping[Callable[[], None], int] = {
+        purge_short_lived: SHORT_LIVED_PURGE_INTERVAL_SECONDS,
+        purge: PURGE_INTERVAL_SECONDS,
+        rotate: PURGE_INTERVAL_SECONDS,
+    }
     deliveries = {Deliverer(provider).start_due: DELIVERY_INTERVAL_SECONDS}
     # Two threads, because a purge can take a second and would delay deliveries.
     for jobs, wake_up in ((maintenance, threading.Event()), (deliveries, provider.logout_queued)):

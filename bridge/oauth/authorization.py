@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 UNCHANGED_PARAMETERS = (
@@ -42,7 +42,20 @@ class AuthorizationRequest:
 
     def to_json(self) -> str:
         """Serialize for the store."""
-        return json.dumps({name: getattr(self, name) for name in self.__slots__})
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}, ensure_ascii=False)
+
+    def for_grant(self) -> "AuthorizationRequest":
+        """Return what the token endpoint needs of this request, without the longest parameters."""
+        return replace(
+            self,
+            state=None,
+            prompt=(),
+            ui_locales=None,
+            login_hint=None,
+            id_token_hint=None,
+            acr_values=(),
+            essential_acr=(),
+        )
 
     @classmethod
     def from_json(cls, text: str) -> "AuthorizationRequest":

@@ -22,18 +22,17 @@ from bridge.settings.client import SCOPES
 from passerelle_common.i18n import gettext_noop
 
 UNCHECKED_PARAMETERS = ("state", "nonce", "ui_locales", "login_hint", "id_token_hint")
-STORED_PARAMETERS = (*UNCHECKED_PARAMETERS, "scope", "claims", "acr_values")
 UNSUPPORTED_PARAMETERS = ("request", "request_uri", "registration")
 KNOWN_PARAMETERS = (
     *("client_id", "redirect_uri", "response_type", "response_mode", "prompt", "max_age", "display"),
-    *("code_challenge", "code_challenge_method"),
-    *STORED_PARAMETERS,
+    *("code_challenge", "code_challenge_method", "scope", "claims", "acr_values"),
+    *UNCHECKED_PARAMETERS,
     *UNSUPPORTED_PARAMETERS,
 )
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 S256_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # 32 bytes in base64url without padding, RFC 7636 §4.2
-MAX_PARAMETER_CHARS = 4096  # what browsers and proxies accept in a URL
-MAX_REQUEST_CHARS = 12_288  # what an unauthenticated caller can store for ten minutes
+MAX_PARAMETER_BYTES = 4096  # what browsers and proxies accept in a URL
+MAX_REQUEST_BYTES = 12_288  # as stored, which is what an unauthenticated caller can store for ten minutes
 
 UNKNOWN_CLIENT = gettext_noop(
     "The application that sent you here is not registered with this sign-in service. "
@@ -72,17 +71,18 @@ def check_authorization_request(
     try:
         request = replace(request, response_mode=_check_response_mode(parameters, redirect_uri))
         check_not_repeated(repeated, KNOWN_PARAMETERS)
-        check_lengths(parameters, STORED_PARAMETERS)
         _check_code_flow(parameters, client)
+        check_lengths(parameters, KNOWN_PARAMETERS)
         request = replace(
             request,
             scope=_check_scope(parameters, client),
             code_challenge=_check_code_challenge(parameters, client),
             prompt=_check_prompt(parameters),
             max_age=check_max_age(parameters),
-            acr_values=tuple(parameters.get("acr_values", "").split()),
+            acr_values=tuple(dict.fromkeys(parameters.get("acr_values", "").split())),
             **check_claims(parameters),
         )
+        _check_stored_size(request)
     except OAuthError as error:
         raise refused(issuer, request, error.code, error.wire_description) from None
     return request, client
@@ -111,13 +111,20 @@ def _check_redirect_uri(uri: str | None, client: Client) -> str:
 
 
 def check_lengths(parameters: Parameters, names: Iterable[str]) -> None:
-    """Limit what is stored and echoed."""
-    lengths = {name: len(parameters.get(name, "")) for name in names}
-    for name, length in lengths.items():
-        if length > MAX_PARAMETER_CHARS:
-            raise InvalidRequest(f"The parameter {name} is longer than {MAX_PARAMETER_CHARS} characters.")
-    if sum(lengths.values()) > MAX_REQUEST_CHARS:
-        raise InvalidRequest(f"The parameters are longer than {MAX_REQUEST_CHARS} characters together.")
+    """Limit what is stored and echoed, in bytes of UTF-8."""
+    for name in names:
+        if len(parameters.get(name, "").encode("utf-8", "surrogatepass")) > MAX_PARAMETER_BYTES:
+            raise InvalidRequest(f"The parameter {name} is longer than {MAX_PARAMETER_BYTES} bytes.")
+
+
+def _check_stored_size(request: AuthorizationRequest) -> None:
+    """Limit the request as it is stored, where control characters and lists take more bytes than they were sent in."""
+    try:
+        size = len(request.to_json().encode())
+    except UnicodeEncodeError:
+        raise InvalidRequest("The parameter claims contains characters that are not Unicode text.") from None
+    if size > MAX_REQUEST_BYTES:
+        raise InvalidRequest(f"The parameters take more than {MAX_REQUEST_BYTES} bytes together.")
 
 
 def _check_code_flow(parameters: Parameters, client: Client) -> None:
@@ -203,7 +210,7 @@ def _check_code_challenge(parameters: Parameters, client: Client) -> str | None:
 
 def _check_prompt(parameters: Parameters) -> tuple[str, ...]:
     """Return the prompt values; `none` excludes every other (OIDC Core §3.1.2.1)."""
-    prompts = tuple(parameters.get("prompt", "").split())
+    prompts = tuple(dict.fromkeys(parameters.get("prompt", "").split()))
     if set(prompts) - PROMPTS:
         raise InvalidRequest("prompt has an unknown value. Supported: none, login, consent, select_account.")
     if "none" in prompts and len(prompts) > 1:

@@ -176,7 +176,7 @@ def issue_code(provider: ProviderContext, request: AuthorizationRequest, session
         sid=session.sid,
         identity=session.identity,
         scope=request.scope,
-        request=request.to_json(),
+        request=request.for_grant().to_json(),
         auth_time=session.auth_time,
         offline="offline_access" in request.scope.split(),
         created_at=now,

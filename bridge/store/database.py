@@ -5,6 +5,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +37,8 @@ from bridge.errors import ConfigurationError
 # SQLite does not queue writers fairly: one of many waits far longer than the average.
 BUSY_TIMEOUT_SECONDS = 20
 CONNECT_TIMEOUT_SECONDS = 5
+MAX_WAL_BYTES = 8 * 1024 * 1024  # twice what SQLite aims at
+CHECKPOINT_TRIES = 100
 POOL_SIZE = 16  # as many as a worker has threads
 
 # Lets other packages catch database errors without importing SQLAlchemy.
@@ -141,6 +144,23 @@ def values_of(record: Any) -> dict[str, Any]:
 def read_record(kind: Callable[..., RecordT], row: Row[Any], columns: Iterable[Column[Any]]) -> RecordT:
     """Build a record from the columns of its table in a row, which can have columns of other tables."""
     return kind(**{column.name: row._mapping[column] for column in columns})
+
+
+def limit_wal(engine: Engine) -> None:
+    """Empty a large write-ahead log of SQLite.
+
+    SQLite does so by itself only in a moment without readers and writers, which a flood of requests leaves out.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with suppress(OSError):  # no log yet
+        if Path(f"{engine.url.database}-wal").stat().st_size > MAX_WAL_BYTES:
+            with engine.connect() as connection:
+                for _ in range(CHECKPOINT_TRIES):
+                    # Fails at once while another connection makes a checkpoint, as each commit tries to.
+                    if not connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]:
+                        return
+                    time.sleep(0.001)
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, exists, insert, select, update
+from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, exists, insert, select, update
 
 from bridge.identity import Identity
 from bridge.store.database import NOW, columns_of, read_record, values_of
@@ -31,6 +31,12 @@ SAVE_GRANT, SAVE_CODE = insert(grants), insert(codes)
 SAVE_ACCESS, SAVE_REFRESH = insert(access_tokens), insert(refresh_tokens)
 FIND_GRANT = select(*_GRANT).where(grants.c.grant_id == GRANT_ID, grants.c.revoked_at.is_(None))
 # Locked: waits for a transaction that ends the session.
+# Codes that were never redeemed need no reuse detection; a browser could store any number of them.
+DISCARD_ABANDONED = delete(grants).where(
+    grants.c.sid == bindparam("of_sid"),
+    grants.c.client_id == bindparam("of_client"),
+    exists().where(codes.c.grant_id == grants.c.grant_id, codes.c.redeemed_at.is_(None), codes.c.expires_at <= NOW),
+)
 END_OF_SESSION = select(sessions.c.ended_at).where(sessions.c.sid == bindparam("of_sid")).with_for_update(read=True)
 REDEEM_CODE = (
     update(codes)
@@ -79,11 +85,16 @@ class Grants(GrantRevocation):
     """Grants, and the codes and tokens issued under them."""
 
     def begin_with_code(self, grant: Grant, code: AuthorizationCode) -> None:
-        """Store a grant and its authorization code; revoke the grant if its session has ended."""
+        """Store a grant and its authorization code; revoke the grant if its session has ended.
+
+        Discard the session's earlier grants to this client whose codes expired without a redemption.
+        """
         with self._engine.begin() as connection:
             connection.execute(SAVE_GRANT, _grant_row(grant))
             connection.execute(SAVE_CODE, values_of(code))
             if grant.sid is not None:
+                abandoned = {"of_sid": grant.sid, "of_client": grant.client_id, "now": grant.created_at}
+                connection.execute(DISCARD_ABANDONED, abandoned)
                 ended_at = connection.execute(END_OF_SESSION, {"of_sid": grant.sid}).scalar_one_or_none()
                 if ended_at is not None:
                     connection.execute(REVOKE_GRANT, {"of_grant": grant.grant_id, "now": ended_at})

@@ -1,14 +1,15 @@
 """Statements on pending logins: authorization requests waiting for CAS."""
 
+import itertools
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, Update, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Engine, Row, Update, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bridge.store.database import NOW, SqlRepository, columns_of, read_record, values_of
+from bridge.store.database import NOW, SqlRepository, columns_of, limit_wal, read_record, values_of
 from bridge.store.records import AlreadyConsumed, Consumed, ExpiredLogin, PendingLogin, UnknownLogin, fingerprint
 from bridge.store.schema import pending_logins, session_tickets
 
@@ -29,7 +30,25 @@ _consumption = (
 OLD_LIFETIME = 600  # seconds between creation and expiry, in versions that stored the expiry only
 TRIAL_BYTES = 8192  # more than the rest of a page, so that SQLite must find free ones
 
+# All logins together: what anyone can store without an account. Rows are counted with their indexes.
+MAX_LOGINS = 20_000
+MAX_BYTES = 32 * 1024 * 1024
+ROW_BYTES = 600
+# The limit is checked at one of so many logins, because counting reads an index of all of them.
+CHECK_INTERVAL = 64
+
 SAVE_LOGIN = insert(pending_logins)
+TOTAL_OF_LOGINS = select(
+    func.count().label("number"), func.coalesce(func.sum(pending_logins.c.size), 0).label("size")
+).select_from(pending_logins)
+# Finished logins are among the oldest, and are needed only when a callback is reloaded.
+_oldest = (
+    select(pending_logins.c.state_hash)
+    .order_by(pending_logins.c.expires_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+DISCARD_OLDEST = delete(pending_logins).where(pending_logins.c.state_hash.in_(_oldest))
 DELETE_LOGIN = delete(pending_logins).where(pending_logins.c.state_hash == bindparam("state"))
 CONSUME_LOGIN = _consumption.where(pending_logins.c.state_hash == bindparam("state"), *_CAN_BE_CONSUMED)
 # For a CAS server that accepts one service URL only, so that the URL cannot name the login.
@@ -51,9 +70,27 @@ FIND_LOGIN = select(*_LOGIN, pending_logins.c.ticket_hash).where(
 class PendingLogins(SqlRepository):
     """Authorization requests waiting for CAS."""
 
-    def save(self, login: PendingLogin) -> None:
-        """Store a login before the browser is sent to CAS."""
-        self._execute(SAVE_LOGIN, values_of(login))
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._saved = itertools.count()
+
+    def save(self, login: PendingLogin) -> int:
+        """Store a login before the browser is sent to CAS; return how many old ones were discarded for it."""
+        self._execute(SAVE_LOGIN, _row(login))
+        return 0 if next(self._saved) % CHECK_INTERVAL else self.discard_excess()
+
+    def discard_excess(self) -> int:
+        """Discard the oldest logins while there are too many or too large ones; return their number."""
+        limit_wal(self._engine)
+        discarded = 0
+        while True:
+            total = self._all(TOTAL_OF_LOGINS, {})[0]
+            if total.number <= MAX_LOGINS and total.size <= MAX_BYTES:
+                return discarded
+            oldest = self._execute(DISCARD_OLDEST, {"most": total.number // 20 + CHECK_INTERVAL})
+            if not oldest:  # another worker is discarding them
+                return discarded
+            discarded += oldest
 
     def try_save(self) -> None:
         """Store a login and delete it, in one transaction that needs free space."""
@@ -69,7 +106,7 @@ class PendingLogins(SqlRepository):
             expires_at=0,
         )
         with self._engine.begin() as connection:
-            connection.execute(SAVE_LOGIN, values_of(login))
+            connection.execute(SAVE_LOGIN, _row(login))
             connection.execute(DELETE_LOGIN, {"state": login.state_hash})
 
     def consume(
@@ -119,6 +156,10 @@ class PendingLogins(SqlRepository):
 
 def _browser_values(browser_hashes: Sequence[str]) -> dict[str, Any]:
     return {"browsers": browser_hashes, "browser": browser_hashes[0]}
+
+
+def _row(login: PendingLogin) -> dict[str, Any]:
+    return values_of(login) | {"size": len(login.request.encode()) + len(login.service) + ROW_BYTES}
 
 
 def _login(row: Row[Any]) -> PendingLogin:

@@ -20,6 +20,8 @@ CLOCK_SKEW_SECONDS = 300
 KEPT_SECONDS = 24 * 3600
 # Deliveries given up stay listed for a week.
 GIVEN_UP_KEPT_SECONDS = 7 * 24 * 3600
+# So many of the first purges are for what callers without an account can add.
+SHORT_LIVED = 2
 # Rows per transaction, so that other writers wait for milliseconds only.
 BATCH = 500
 

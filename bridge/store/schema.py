@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -40,11 +41,14 @@ pending_logins = Table(
     Column("gateway", Boolean, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False, server_default=text("0")),  # 0: of a worker of an older version
-    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("expires_at", BigInteger, nullable=False),
+    # Bytes, for the limit of all logins together. The default is for workers of the previous version that still run.
+    Column("size", Integer, nullable=False, server_default=text("0")),
     # Set when the login is consumed. Unique: a ticket consumes one login, even if CAS validates it twice.
     Column("ticket_hash", HASH, unique=True),
     # Set if CAS ends its session before the session here begins.
     Column("ended_at", BigInteger),
+    Index(None, "expires_at", "size"),
 )
 
 sessions = Table(

@@ -16,7 +16,7 @@ from bridge.store.grants import Grants
 from bridge.store.keys import Keys
 from bridge.store.migrations import FOLDER, as_config_error, migrate, read_migrations, schema_state
 from bridge.store.pending_logins import PendingLogins
-from bridge.store.purge import PURGES
+from bridge.store.purge import PURGES, SHORT_LIVED
 from bridge.store.schema import logout_deliveries, sessions
 from bridge.store.sessions import Sessions
 from bridge.store.user_names import UserNames
@@ -66,9 +66,13 @@ class Store:
         self.failures = Failures(engine)
         self.user_names = UserNames(engine)
 
-    def purge(self, *, now: int) -> Mapping[str, int]:
-        """Delete rows that expired some minutes ago; return their number by table."""
-        return {purge.table.name: purge.run(self._engine, now=now) for purge in PURGES}
+    def purge(self, *, now: int, short_lived_only: bool = False) -> Mapping[str, int]:
+        """Delete rows that expired some minutes ago; return their number by table.
+
+        `short_lived_only` leaves out the tables that callers without an account cannot fill.
+        """
+        purges = PURGES[:SHORT_LIVED] if short_lived_only else PURGES
+        return {purge.table.name: purge.run(self._engine, now=now) for purge in purges}
 
     def totals(self, *, now: int) -> Mapping[str, int]:
         """Count `sessions`, `logout_deliveries_waiting` and `logout_deliveries_given_up`."""

@@ -140,7 +140,7 @@ def redirect_to_cas(context: AppContext, authorization: AuthorizationRequest, *,
         description = "The session is too old, and prompt=none forbids a login page."
         raise refused(provider.issuer, authorization, "login_required", description)
     now = provider.now()
-    provider.store.pending_logins.save(
+    discarded = provider.store.pending_logins.save(
         PendingLogin(
             state_hash=fingerprint(state),
             browser_hash=fingerprint(browser),
@@ -153,6 +153,8 @@ def redirect_to_cas(context: AppContext, authorization: AuthorizationRequest, *,
             expires_at=now + cookies.LOGIN_LIFETIME_SECONDS,
         )
     )
+    if discarded:
+        log.warning("pending_logins_discarded", number=discarded)
     locale = (authorization.ui_locales or "").split(" ")[0]
     response = RawRedirect(context.endpoints.login_url(service, renew=renew, gateway=gateway, locale=locale or None))
     cookies.set_browser_id(response, context, browser, tab=None if known else fingerprint(state))

@@ -265,3 +265,22 @@ def test_refresh_without_successor_cannot_be_repeated(store: Store) -> None:
     assert rotate(store, REFRESH, build) == Redeemed(build(grant()))
     assert rotate(store, REFRESH, build) == Reused(grant())
     assert not works(store, "last")
+
+
+def test_abandoned_codes_of_a_session_are_discarded(store: Store) -> None:
+    """A signed-in browser could otherwise store any number of them for a day."""
+    begin(store)
+    for n in range(5):
+        allow(store, f"grant {n}", f"code {n}", created_at=NOW + n * (CODE_LIFETIME + 1))
+    assert store.purge(now=2**40)["grants"] == 1
+
+
+def test_redeemed_and_fresh_codes_are_not_discarded(store: Store) -> None:
+    begin(store)
+    allow(store, "redeemed", "code redeemed")
+    redeem(store, "code redeemed", gives="token")
+    allow(store, "of another client", "code of another", client_id="portal")
+    allow(store, "fresh", "code fresh", created_at=NOW + CODE_LIFETIME)
+    allow(store, "fresher", "code fresher", created_at=NOW + CODE_LIFETIME + 1)
+    assert works(store, "token")
+    assert store.purge(now=2**40)["grants"] == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,3 +96,34 @@ def test_newest_gateway_login_is_unknown(store: Store, gateway: bool, now: int) 
         browser_hashes=[BROWSER], ticket_hash=TICKET, now=now, gateway_only=True
     )
     assert result == UnknownLogin()
+
+
+def save_many(store: Store, number: int, **changes: Any) -> int:
+    """Save logins one second apart, and return how many were discarded."""
+    return sum(
+        store.pending_logins.save(login(state_hash=fingerprint(f"login {n}"), expires_at=NOW + n, **changes))
+        for n in range(number)
+    )
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MAX_LOGINS", 100), ("MAX_BYTES", 100 * 1000)])
+def test_oldest_logins_are_discarded(store: Store, monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
+    monkeypatch.setattr(f"bridge.store.pending_logins.{limit}", value)
+    discarded = save_many(store, 300, request="x" * 400)
+    assert 0 < 300 - discarded < 100 + 64
+    assert store.pending_logins.find(fingerprint("login 0"), browser_hashes=[BROWSER]) is None
+    assert store.pending_logins.find(fingerprint("login 299"), browser_hashes=[BROWSER]) is not None
+
+
+def test_few_logins_are_never_discarded(store: Store) -> None:
+    assert save_many(store, 130) == 0
+
+
+def test_large_write_ahead_log_is_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.store.database.MAX_WAL_BYTES", 100_000)
+    store = Store(f"sqlite:///{tmp_path}/bridge.sqlite3")
+    save_many(store, 50, request="x" * 8000)
+    assert (tmp_path / "bridge.sqlite3-wal").stat().st_size > 100_000
+    store.pending_logins.discard_excess()
+    assert (tmp_path / "bridge.sqlite3-wal").stat().st_size == 0
+    store.close()

@@ -61,6 +61,8 @@ SCANS = {
     "sessions.LAST_ENDED_BY_CAS",
     "sessions.NEWEST_SESSIONS",
     "keys.ALL_KEYS",
+    "pending_logins.TOTAL_OF_LOGINS",  # an index, at one of 64 logins
+    "pending_logins.DISCARD_OLDEST",  # the begin of that index
     "clients.ALL_CLIENTS",
     "deliveries.WAITING_DELIVERIES",
 }

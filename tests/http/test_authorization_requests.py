@@ -100,10 +100,55 @@ def test_empty_parameters_count_as_absent(browser: Browser, hub: App) -> None:
     )
 
 
-def test_state_and_nonce_may_have_4096_characters(browser: Browser, hub: App) -> None:
-    long = "Ö" * 4096
+def test_state_and_nonce_may_have_4096_bytes(browser: Browser, hub: App) -> None:
+    long = "Ö" * 2048
     answer = browser.sign_in(hub.authorization_url(state=long, nonce=long))
     assert answer.parameters["state"] == long
+
+
+NUMBERS = " ".join(map(str, range(900)))
+TOO_LONG = ("state", "nonce", "ui_locales", "login_hint", "id_token_hint", "scope", "prompt", "acr_values", "claims")
+
+
+@pytest.mark.parametrize("name", [*TOO_LONG, "max_age", "display", "code_challenge", "code_challenge_method"])
+def test_parameter_over_4096_bytes_is_rejected(bridge: Running, browser: Browser, hub: App, name: str) -> None:
+    told = browser.get(hub.authorization_url(**{name: "\N{GRINNING FACE}" * 1025})).parameters
+    assert told["error"] == "invalid_request"
+    assert told["error_description"] == f"The parameter {name} is longer than 4096 bytes."
+    assert sum(bridge.store.purge(now=2**40).values()) == 0, "nothing is stored"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"state": "\x01" * 2100}, id="escaped"),
+        pytest.param(
+            {"acr_values": " ".join(map(str, range(900))), "state": "s" * 4000, "nonce": "n" * 4000}, id="list"
+        ),
+        pytest.param(dict.fromkeys(("state", "nonce", "login_hint", "ui_locales"), "x" * 4000), id="together"),
+    ],
+)
+def test_request_over_12_kb_as_stored_is_rejected(browser: Browser, hub: App, changes: dict[str, str]) -> None:
+    told = browser.get(hub.authorization_url(**changes)).parameters
+    assert told["error_description"] == "The parameters take more than 12288 bytes together."
+
+
+@pytest.mark.parametrize("changes", [{"prompt": "login " * 600}, {"acr_values": "1 " * 2000}])
+def test_repeated_values_are_stored_once(bridge: Running, browser: Browser, hub: App, changes: dict[str, str]) -> None:
+    browser.get(hub.authorization_url(**changes))
+    with bridge.store._engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT max(length(request)) FROM pending_logins").scalar_one() < 1000
+
+
+def test_lone_surrogate_in_claims_is_rejected(browser: Browser, hub: App) -> None:
+    told = browser.get(hub.authorization_url(claims='{"userinfo": {"\\ud800": null}}')).parameters
+    assert told["error"] == "invalid_request"
+
+
+def test_grant_stores_only_what_tokens_need(bridge: Running, browser: Browser, hub: App) -> None:
+    browser.sign_in(hub.authorization_url(login_hint="h" * 4000, state="s" * 4000))
+    with bridge.store._engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT max(length(request)) FROM grants").scalar_one() < 1000
 
 
 def test_unknown_scopes_are_ignored_and_reported_row52(browser: Browser, hub: App) -> None:
