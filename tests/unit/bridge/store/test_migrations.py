@@ -309,6 +309,9 @@ def test_stored_subject_with_capitals_stays(tmp_path: Path) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE user_names"))
+        connection.execute(text("DROP INDEX ix_pending_logins_expires_at_size"))
+        connection.execute(text("CREATE INDEX ix_pending_logins_expires_at ON pending_logins (expires_at)"))
+        connection.execute(text("ALTER TABLE pending_logins DROP COLUMN size"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
     engine.dispose()
     store = Store(url)
