@@ -15,6 +15,7 @@ import pytest
 from tests.http.world import CLIENTS, HUB_SECRET
 from tests.support.bridge.actors import App, Browser, Wire
 from tests.support.bridge.live_bridge import PASSERELLE, LiveBridge
+from tests.support.cas.scripted_cas import Exchange, ScriptedCas
 
 READY_SECONDS = 20
 
@@ -67,6 +68,24 @@ def test_serve_prints_one_line_and_stops_on_signals(live_bridge: LiveBridge, how
     assert process.stdout.read() == ""
     process.stdout.close()
     assert gone_within(5, process.pid)
+
+
+def test_stop_finishes_running_requests(live_bridge: LiveBridge, cas: ScriptedCas) -> None:
+    live_bridge.start(READY_SECONDS)
+    process, (browser, hub) = live_bridge.process, browser_and_hub(live_bridge)
+    assert process is not None
+    assert process.stdout is not None
+    callback = browser.log_in_at_cas(browser.get(hub.authorization_url()))
+
+    def stop_the_bridge(exchange: Exchange) -> None:
+        process.terminate()
+        exchange.pause(0.5)
+        exchange.cas.validate(exchange)
+
+    cas.script = stop_the_bridge
+    assert hub.extract_code(browser.get(callback))
+    assert process.wait(10) == 0
+    process.stdout.close()
 
 
 def test_complete_sign_in_logs_json_without_secrets_row73(serving: LiveBridge) -> None:
