@@ -91,14 +91,14 @@ def test_killed_bridge_loses_no_logout_token(bridge: LiveBridge, hub: LogoutRece
     bridge.start()
 
     # A worker killed during an attempt leaves a lease that must expire first.
-    hub.wait_for(1, within=0 if delivered_before else LEASE_SECONDS + 3)
+    hub.wait_for(1, within=0 if delivered_before else LEASE_SECONDS + 20)
 
 
 def test_failed_delivery_is_listed_with_reason(bridge: LiveBridge, hub: LogoutReceiver) -> None:
     hub.status = 503
     _, hint = signed_in(bridge)
     run(bridge, "sessions", "end", "--subject", "alice")
-    hub.wait_for(1, within=3)
+    hub.wait_for(1)
 
     time.sleep(0.5)
     (delivery,) = json.loads(run(bridge, "logout-deliveries", "list", "--json"))

@@ -55,7 +55,7 @@ class LogoutReceiver:
         self._server.shutdown()
         self._server.server_close()
 
-    def wait_for(self, count: int, within: float = 5.0) -> list[Told]:
+    def wait_for(self, count: int, within: float = 20.0) -> list[Told]:
         """Wait until this many requests have arrived."""
         with self._news:
             assert self._news.wait_for(lambda: len(self.told) >= count, within), f"heard {len(self.told)} of {count}"

@@ -228,9 +228,9 @@ def test_ctrl_c_leaves_no_partial_file(tmp_path: Path) -> None:
         (tmp_path / "url").write_text(f"postgresql://bridge:secret@127.0.0.1:{server.getsockname()[1]}/bridge")
         call = Call(words=[*QUIET, "--database-url-file", "url"], folder=tmp_path)
         running = Command(call, tmp_path.with_name("notes"))
-        time.sleep(0.2)
-        running.interrupt()
-        assert running.wait(3).status == 1
+        with server.accept()[0]:  # the command now waits for a response
+            running.interrupt()
+            assert running.wait().status == 1
     assert names_in(tmp_path) == ["passerelle-secret-key", "url"]
 
 
