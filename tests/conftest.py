@@ -1,7 +1,6 @@
-"""Requirements of tests, the summary of skipped tests, and the distribution of tests over two processes.
+"""Requirements of tests, the summary of skipped tests, and the distribution of tests over processes.
 
-With `pytest -n 2` all tests with containers or browsers run in one process, one after another, because a starting
-container makes a browser on the same machine drop its requests. All other tests run in the other process.
+`pytest -n 3` suits two cores: tests with labs mostly wait, so two processes run them, and the third runs the rest.
 """
 
 from __future__ import annotations
@@ -21,19 +20,17 @@ from tests.support.bridge.databases import database, empty_database, postgres, s
 __all__ = ["database", "empty_database", "postgres", "sqlite_template", "template"]  # fixtures
 
 LAYERS = ("unit", "contract", "http", "interop", "upstream", "clients", "conformance", "e2e")
-# The tests of a group run in one process: those with containers or browsers, and those that share a server.
+# The tests of a group run in one process: those with labs, in two halves of the same duration, with at most two
+# deployments at a time, and those that share a server.
 GROUPS = {
-    "containers and browsers": (
-        "tests/e2e/",
-        "tests/clients/test_browser_",
-        "tests/upstream/test_single_logout.py::test_a_real_browser",
+    "labs 1": tuple(f"tests/e2e/test_bundle_{name}" for name in ("lifecycle", "operations", "sign_in")),
+    "labs 2": (
+        *(f"tests/e2e/test_bundle_{name}" for name in ("edge", "labs.py", "load", "storage")),
+        "tests/e2e/test_compose",
     ),
     "upstream": ("tests/upstream/",),
     "clients": ("tests/clients/",),
 }
-# Neither containers nor a browser.
-UNGROUPED = ("tests/e2e/test_bundle_site", "tests/e2e/test_kill")
-SLOW_GROUP = "containers and browsers"
 SKIPPED = pytest.StashKey[dict[str, tuple[str, int]]]()
 COLLECTED = pytest.StashKey[list[str]]()
 FIGURES = pytest.StashKey[list[str]]()
@@ -57,11 +54,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run quick layers first, because their failures explain others; one of two processes runs the slow group first."""
+    """Run quick layers first, because their failures explain others; several processes begin with the slow ones."""
     items.sort(key=_layer)
     config.stash[COLLECTED] = [item.nodeid for item in items]
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: _group(item.nodeid) != SLOW_GROUP)
+        items.sort(key=lambda item: (not _group(item.nodeid).startswith("labs"), -_layer(item)))
 
 
 @pytest.fixture(scope="session")
@@ -80,10 +77,8 @@ def _layer(item: pytest.Item) -> int:
 
 
 def _group(nodeid: str) -> str:
-    file = nodeid.partition("::")[0]
-    if nodeid.startswith(UNGROUPED):
-        return file
-    return next((group for group, prefixes in GROUPS.items() if nodeid.startswith(prefixes)), file)
+    groups = (group for group, prefixes in GROUPS.items() if nodeid.startswith(prefixes))
+    return next(groups, nodeid.partition("::")[0])
 
 
 @pytest.hookimpl(optionalhook=True)

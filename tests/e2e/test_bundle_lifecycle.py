@@ -26,7 +26,7 @@ from tests.support.hub.counting_cell import count_during
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
 
 HUB = "jupyter.localhost"
-IDLE, AGE, WARNING = 30, 90, 20  # seconds
+IDLE, AGE, WARNING = 30, 70, 20  # seconds
 HUB_WAIT = 180
 KEPT = "kept.txt"
 PHONE = {"viewport": {"width": 320, "height": 640}, "locale": "fr-FR", "is_mobile": True, "has_touch": True}
@@ -71,7 +71,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     )
     (folder / "deployment/notices/terms.fr.md").write_text("# Règles\n\nSoyez *aimables*.\n")
     project = f"passerelle-life-{os.getpid()}"
-    ours = Deployment(folder, project, http_port=free_port(80), https_port=free_port(443))
+    ours = Deployment(folder, project, http_port=free_port(0), https_port=free_port(0))
     try:
         ours.compose("--profile", "*", "build")
         ours.compose("up", "--detach", "--wait")

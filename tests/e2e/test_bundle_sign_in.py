@@ -150,6 +150,7 @@ def test_strict_refresh_blocks_open_lab_until_revalidation(deployment: Deploymen
     deployment.compose("restart", "--no-deps", "hub")
     deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub", seconds=120)
     bob.sign_in("bob", "bob-demo")
+    assert open_home(bob)[:2] == HOME, "and revalidated now, however long the lab took to load"
     assert lab_status(bob) == 200
     time.sleep(MAX_AGE + 1)
     deployment.wait(lambda: lab_status(bob) == 403, "lab that waits", seconds=20)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,13 +18,12 @@ from typing import Self, TypeVar
 from playwright.sync_api import Error, Page, Request, sync_playwright
 
 T = TypeVar("T")
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_FLAGS = [
     "--no-sandbox",  # Chromium refuses to run its sandbox as root
     "--disable-gpu",
     "--disable-quic",
-    # To a Chromium on the same machine, a starting or stopping container is a network change. It then closes every
-    # HTTP/2 connection with all its requests; with HTTP/1.1 it aborts only requests that are connecting.
+    # If Chromium learns of a network change in spite of chromium.py, it closes every HTTP/2 connection with all its
+    # requests; with HTTP/1.1 it aborts only requests that are connecting.
     "--disable-http2",
     "--no-first-run",
     "--disable-background-networking",
@@ -46,9 +44,9 @@ def artifacts_dir() -> Path:
     return folder
 
 
-def chromium_path() -> str | None:
-    """Return the path of the installed Chromium, if any."""
-    return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+def chromium_path() -> str:
+    """Return the path of a program that runs the installed Chromium."""
+    return str(Path(__file__).with_name("chromium.py"))
 
 
 class Browser:

@@ -173,8 +173,8 @@ class Deployment:
 
     def remove(self) -> None:
         """Remove labs, services, networks, volumes and images."""
-        self.compose("-p", f"{self.project}-labs", "down", check=False)
-        self.compose("down", "--volumes", "--remove-orphans", "--rmi", "local", check=False)
+        self.compose("-p", f"{self.project}-labs", "down", "--timeout", "1", check=False)
+        self.compose("down", "--timeout", "1", "--volumes", "--remove-orphans", "--rmi", "local", check=False)
         # A hub that stops during a quota measurement leaves its container, which uses the home volume.
         left = self.docker(
             "ps", "--all", "--quiet", "--filter", f"label=org.passerelle.tool={self.project}", check=False
