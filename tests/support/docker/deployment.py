@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import shutil
 import socket
 import ssl
@@ -15,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 REMOVE_ATTEMPTS = 20
+PORTS = range(20_000, 32_000)  # below those that Linux gives to connections
 ROOT = Path(__file__).resolve().parents[3]
 UP_WITHIN = 900  # seconds; the first build downloads packages
 
@@ -210,8 +212,8 @@ def clean_clone(folder: Path) -> Path:
 
 
 def free_port(wanted: int) -> int:
-    """Return this port if it is free, else any free port."""
-    for port in (wanted, 0):
+    """Return this port if it is free, else one that the system does not give to a connection before its use."""
+    for port in (wanted or random.choice(PORTS), *random.sample(PORTS, 50)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
