@@ -47,11 +47,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
     ours = Deployment(folder, f"passerelle-t-{os.getpid()}", http_port=free_port(8880), https_port=free_port(8843))
     (folder / "hub.toml").write_text(COURSES)
-    service = folder / "hub/storage/volume_service.py"
-    # As shipped, but so often that a test need not wait.
-    often, found = re.subn(r"(?m)^(RUNNING_INTERVAL|START_DELAY) = \d+", r"\1 = 5", service.read_text())
-    assert found == 2
-    service.write_text(often)
     set_in_env(
         ours,
         HUB_CONFIG_FILE="./hub.toml",
@@ -219,7 +214,6 @@ class TestInternetAccess:
 class TestHomeQuota:
     def test_home_over_quota_is_shown_in_lab(self, deployment: Deployment, bob: Journey) -> None:
         in_lab(deployment, "bob", "head -c 30000000 /dev/urandom > big.bin")
-        deployment.wait(lambda: known_size(deployment, "bob") > 20 * 2**20, "measured home of bob")
         bob.goto(deployment.url(HUB, "/user/bob/lab?reset"))
         expect(bob.page.locator("#passerelle-home")).to_contain_text(
             re.compile(r"Home over its limit: [23]\d\.\d MiB of 20\.0 MiB"), timeout=90_000
