@@ -60,28 +60,29 @@ def test_terminal_output_escapes_undisplayable_characters(folder: Path) -> None:
 
 
 @pytest.fixture
-def silent_port() -> Iterator[int]:
-    """Accept connections without ever responding."""
+def silent() -> Iterator[socket.socket]:
+    """Listen, without ever responding."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
+        server.settimeout(30)
+        yield server
 
 
 @pytest.mark.parametrize("path", [path for path, row in ROWS.items() if row.reads_database or row.writes], ids=row_id)
 def test_ctrl_c_while_waiting_for_database(
-    path: tuple[str, ...], starts: Callable[..., Command], folder: Path, silent_port: int
+    path: tuple[str, ...], starts: Callable[..., Command], folder: Path, silent: socket.socket
 ) -> None:
     row = ROWS[path]
-    (folder / "url").write_text(f"postgresql://bridge:its-pass-word@127.0.0.1:{silent_port}/bridge")
+    (folder / "url").write_text(f"postgresql://bridge:its-pass-word@127.0.0.1:{silent.getsockname()[1]}/bridge")
     more = ["--database-url-file", "url"] if path == ("init",) else []
     file = folder / "passerelle.toml"
     file.write_text(
         file.read_text().replace('database_url = "sqlite:///passerelle.sqlite3"', 'database_url_file = "url"')
     )
     running = starts(path, [*row.valid, *more], stdin=row.stdin)
-    time.sleep(0.15)
-    assert not running.has_exited()
-    running.interrupt()
-    assert_reports(running.wait(3), replace(row, errors_on="stderr"))
+    with silent.accept()[0]:
+        running.interrupt()
+        ended = running.wait()
+    assert_reports(ended, replace(row, errors_on="stderr"))
 
 
 @pytest.mark.parametrize(
@@ -108,13 +109,13 @@ def test_ctrl_c_while_waiting_for_input(
     ids=row_id,
 )
 def test_ctrl_c_while_waiting_for_cas(
-    words: list[str], starts: Callable[..., Command], folder: Path, silent_port: int
+    words: list[str], starts: Callable[..., Command], folder: Path, silent: socket.socket
 ) -> None:
-    cas = f"http://127.0.0.1:{silent_port}/cas"
+    cas = f"http://127.0.0.1:{silent.getsockname()[1]}/cas"
     file = folder / "passerelle.toml"
     file.write_text(file.read_text().replace("http://127.0.0.1:9/cas", cas))
     running = starts([], [cas if word == "CAS" else word for word in words])
-    time.sleep(1 if "init" in words else 0.3)
-    assert not running.has_exited()
-    running.interrupt()
-    assert_reports(running.wait(3), Row())
+    with silent.accept()[0]:
+        running.interrupt()
+        ended = running.wait()
+    assert_reports(ended, Row())
