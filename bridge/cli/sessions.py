@@ -112,7 +112,7 @@ def list_deliveries(wants_json: bool) -> None:
 
 @click.command()
 def purge() -> None:
-    """Delete expired records and print their numbers. `serve` does this every ten minutes."""
+    """Delete expired records and print their numbers. `serve` does this regularly."""
     with open_store() as (_, store):
         for name, count in store.purge(now=now()).items():
             click.echo(f"{name}: {count}")
