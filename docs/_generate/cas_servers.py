@@ -15,7 +15,7 @@ SERVERS: tuple[type[RealCas], ...] = (ApereoCas, JasigCas, DjangoCas, MamaCas)
 HEAD = """\
 | server | version | protocols | attributes by | JSON | time of authentication | single logout names |
 |---|---|---|---|---|---|---|"""
-_TABLE = re.compile(r"(?<=<!-- servers -->\n).*?(?=<!-- end of servers -->)", re.DOTALL)
+_TABLE = re.compile(r"^\| server \| version \|.*?\n(?=\n)", re.DOTALL | re.MULTILINE)
 
 
 def page() -> str:
