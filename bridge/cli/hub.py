@@ -30,8 +30,10 @@ VALUE_OPTIONS = frozenset({"--exclude", "--keep-daily", "--keep-weekly", "--keep
 def hub(arguments: tuple[str, ...]) -> None:
     """Administer the hub of compose.yml: backup, restore, users, offboard, upgrade."""
     docker = shutil.which("docker")
-    if not arguments or not HELP_OPTIONS.isdisjoint(arguments):
+    if not HELP_OPTIONS.isdisjoint(arguments):
         sys.exit(_help(docker, arguments))
+    if not arguments:
+        raise click.UsageError(f"Missing command; use one of {', '.join(COMMANDS)}.")
     if arguments[0] not in COMMANDS:
         raise click.UsageError(f"No such command {arguments[0]!r}; use one of {', '.join(COMMANDS)}.")
     if docker is None:

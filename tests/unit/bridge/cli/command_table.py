@@ -241,7 +241,8 @@ ROWS: Mapping[Path, Row] = {
     # The hub's own command runs in a container, which tests/e2e covers. There is no docker command here.
     ("hub",): Row(
         has_free_arguments=True,
-        rejected=[[], ["users"], ["upgrade"], ["backup", "/nowhere"]],
+        invalid=[[]],
+        rejected=[["users"], ["upgrade"], ["backup", "/nowhere"]],
         reads_settings=False,
         reads_database=False,
     ),

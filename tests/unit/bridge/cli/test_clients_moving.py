@@ -44,7 +44,7 @@ def test_edit_lists_changes_like_apply(command: ClientCommand) -> None:
     planned = command.run("apply", str(file), "--dry-run").stdout.splitlines()
     assert planned[:2] == ["~ wiki", "    client_name: New -> Newer"]
     output = json.loads(command.output("edit", "wiki", "--consent", "--json"))
-    assert output["changed"] == {"consent": {"before": False, "after": True}}
+    assert output["changed"] == {"consent": {"before": None, "after": True}}
 
 
 def test_edit_without_change_says_so(command: ClientCommand) -> None:
@@ -132,7 +132,7 @@ redirect_uris = ["https://{{ host }}/cb", "{{ url }}/cb"]
 [[blocks]]
 into = "a shell"
 language = "shell"
-text = "run '{{ url }}' --secret '{{ client_secret }}' --cookie '{{ random() }}' {url}"
+text = "run '{{ url }}' --secret '{{ client_secret }}' --cookie '{{ random() }}' { url }"
 [tells]
 groups = "-"
 refresh = "-"
@@ -151,7 +151,7 @@ def test_own_recipe_moves_with_host_and_secret_on_one_line(command: ClientComman
     expected = ["https://apps.example.net/cb", f"{NEW}/cb"] if "url" in addresses else ["https://apps.example.net/cb"]
     assert output["redirect_uris"] == expected
     assert [block["text"] for block in output["configuration"]] == [
-        f"run '{NEW}' --secret 'UNCHANGED' --cookie 'UNCHANGED' {{url}}"
+        f"run '{NEW}' --secret 'UNCHANGED' --cookie 'UNCHANGED' {{ url }}"
     ]
     assert secret not in result.output
 

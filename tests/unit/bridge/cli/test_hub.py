@@ -48,7 +48,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], [], ["backup", "--help"], ["upgrade", "-h"]])
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["backup", "--help"], ["upgrade", "-h"]])
 def test_help_without_image_creates_nothing(run: Run, words: list[str]) -> None:
     result, calls = run(*words)
     assert (result.exit_code, calls) == (0, [])
