@@ -41,6 +41,10 @@ services:
     environment: {{PEBBLE_VA_NOSLEEP: "1"}}
     networks: {{edge: {{aliases: [{name}]}}}}
     volumes: ["./authority:/authority:ro"]
+    healthcheck:
+      test: [CMD, python, -c, "import socket; socket.create_connection(('127.0.0.1', 15000))"]
+      interval: 1s
+      retries: 60
 """
 
 
