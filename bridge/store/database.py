@@ -39,7 +39,9 @@ BUSY_TIMEOUT_SECONDS = 20
 CONNECT_TIMEOUT_SECONDS = 5
 MAX_WAL_BYTES = 8 * 1024 * 1024  # twice what SQLite aims at
 CHECKPOINT_TRIES = 100
-POOL_SIZE = 16  # as many as a worker has threads
+# Together more than a worker has threads: a writer may need a second connection while all others wait for it with one.
+POOL_SIZE = 16
+POOL_OVERFLOW = 24
 
 # Lets other packages catch database errors without importing SQLAlchemy.
 StoreFailure = SQLAlchemyError
@@ -70,7 +72,7 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
 def _create(url: URL, **options: Any) -> Engine:
     """Create an engine; report a driver that cannot be imported."""
     try:
-        return create_engine(url, pool_size=POOL_SIZE, hide_parameters=True, **options)
+        return create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, hide_parameters=True, **options)
     except (NoSuchModuleError, ImportError) as error:
         fault = (
             f"cannot import the driver of {url.drivername}: {str(error).splitlines()[0]}; install Passerelle again, in "

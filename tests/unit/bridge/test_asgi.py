@@ -11,6 +11,7 @@ import pytest
 
 from bridge import MAX_BODY_BYTES, asgi
 from bridge.asgi import CAS_THREADS, THREADS, ThreadedApplication
+from bridge.store import database
 from bridge.web.login import CAS_IS_BUSY
 
 Environ = dict[str, Any]
@@ -160,3 +161,8 @@ def test_callbacks_occupy_half_of_the_threads(monkeypatch: pytest.MonkeyPatch, p
     busy = [CAS_IS_BUSY in environ for environ in seen]
     assert busy.count(True) == 2 * THREADS - CAS_THREADS
     assert not busy[-1], "the threads were not released"
+
+
+def test_database_connections_exceed_threads() -> None:
+    """Otherwise a writer that needs a second connection waits for those that wait for it."""
+    assert database.POOL_SIZE + database.POOL_OVERFLOW > THREADS
