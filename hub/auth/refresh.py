@@ -105,6 +105,8 @@ async def client_address(request: Any, proxy_host: str) -> str:
 class AuthRefreshMixin:
     """Authenticator mixin, listed first: revalidates users and applies the outcome."""
 
+    # `type: ignore[attr-defined]` below: the attribute belongs to Authenticator, the other base of every subclass.
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._tasks: dict[str, asyncio.Task[Revalidation]] = {}
@@ -258,7 +260,7 @@ class GroupsAuthenticator(AuthRefreshMixin, Authenticator):  # type: ignore[misc
         self.attempts = AttemptLimits()
 
     async def verify_password(self, handler: Any, data: dict[str, str]) -> AuthModel | None:
-        """Verify the password of the form, and return the user with groups."""
+        """Verify the password of the form, and return the user with groups; each subclass implements it."""
         raise NotImplementedError
 
     async def authenticate(self, handler: Any, data: dict[str, str]) -> AuthModel | None:
