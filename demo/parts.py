@@ -29,22 +29,28 @@ class Layout:
     cas_port: int
     bridge_port: int
     hub_port: int
+    domain: str
+    lab_host: str
+
+    def host(self, name: str) -> str:
+        """Return a public host."""
+        return f"{name}.{self.domain}"
 
     def public_url(self, name: str) -> str:
         """Return a public URL."""
-        return f"https://{name}.localhost" + (f":{self.port}" if self.port != 443 else "")
+        return f"https://{self.host(name)}" + (f":{self.port}" if self.port != 443 else "")
 
     def secret(self, name: str) -> str:
         """Return the path of a secret."""
         return str(self.folder / "secrets" / name)
 
 
-def lay_out(folder: Path, port: int) -> Layout:
+def lay_out(folder: Path, port: int, *, domain: str = "localhost", lab_host: str = "*.labs.localhost") -> Layout:
     """Choose free loopback ports for internal connections."""
     with socket.socket() as a, socket.socket() as b, socket.socket() as c, socket.socket() as d:
         for one in (a, b, c, d):
             one.bind(("127.0.0.1", 0))
-        return Layout(folder, port, *(one.getsockname()[1] for one in (a, b, c, d)))
+        return Layout(folder, port, *(one.getsockname()[1] for one in (a, b, c, d)), domain, lab_host)
 
 
 def base_environment(layout: Layout) -> dict[str, str]:
@@ -61,11 +67,13 @@ def base_environment(layout: Layout) -> dict[str, str]:
 
 def prepare(layout: Layout) -> Part:
     """Return the process that creates secrets, certificate and static routes."""
+    hosts = [*map(layout.host, ("jupyter", "auth", "cas")), layout.lab_host]
     env = {
         "SECRETS_DIR": str(layout.folder / "secrets"),
         "CERTS_DIR": str(layout.folder / "certs"),
         "TRAEFIK_DYNAMIC_DIR": str(layout.folder / "dynamic"),
-        "TLS_HOSTS": "jupyter.localhost,auth.localhost,cas.localhost",
+        "TLS_HOSTS": ",".join(filter(None, hosts)),
+        "LAB_HOST": layout.lab_host,
     }
     return Part(
         "prepare", [sys.executable, str(ROOT / "deployment" / "edge" / "prepare.py")], base_environment(layout) | env
@@ -91,9 +99,11 @@ def traefik(layout: Layout) -> Part:
         "--global.checknewversion=false",
     ]
     env = {
-        "HUB_HOST": "jupyter.localhost",
-        "AUTH_HOST": "auth.localhost",
-        "CAS_HOST": "cas.localhost",
+        "HUB_HOST": layout.host("jupyter"),
+        "AUTH_HOST": layout.host("auth"),
+        "CAS_HOST": layout.host("cas"),
+        "LAB_HOST": layout.lab_host,
+        "HUB_PUBLIC_URL": layout.public_url("jupyter"),
         "BRIDGE_URL": f"http://127.0.0.1:{layout.bridge_port}",
         "HUB_URL": f"http://127.0.0.1:{layout.hub_port}",
         "CAS_BACKEND_URL": f"http://127.0.0.1:{layout.cas_port}",
@@ -145,6 +155,7 @@ def hub(layout: Layout) -> Part:
     """Return the hub, which stops its labs before it ends."""
     env = {
         "HUB_PUBLIC_URL": layout.public_url("jupyter"),
+        "LAB_HOST": layout.lab_host,
         "HUB_BIND_URL": f"http://127.0.0.1:{layout.hub_port}",
         "HUB_API_CONNECT_URL": f"http://127.0.0.1:{layout.hub_port}",
         "HUB_DATA_DIR": str(layout.folder / "hub"),

@@ -1,6 +1,7 @@
 """`make demo`: the whole system as one foreground process tree, from Python packages only.
 
-DEMO_PORT (default 8443) is the https port of all three hosts; DEMO_VERBOSE=1 shows the output of the parts.
+DEMO_PORT (default 8443) is the https port of all hosts; DEMO_VERBOSE=1 shows the output of the parts. DEMO_DOMAIN
+(default localhost) is the end of their names, and DEMO_LAB_HOST (default *.labs.localhost) is the setting LAB_HOST.
 """
 
 import contextlib
@@ -55,7 +56,9 @@ def main() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)
         tree = Tree(None if os.environ.get("DEMO_VERBOSE") == "1" else folder / "logs")
         try:
-            layout = parts.lay_out(folder, port)
+            domain = os.environ.get("DEMO_DOMAIN") or "localhost"
+            lab_host = os.environ.get("DEMO_LAB_HOST", f"*.labs.{domain}")
+            layout = parts.lay_out(folder, port, domain=domain, lab_host=lab_host)
             start(tree, layout, say, stop)
             if not stop.is_requested():
                 say("ready")
@@ -101,10 +104,10 @@ def start(tree: Tree, layout: parts.Layout, say: Callable[[str], None], stop: "S
         wait_until(what, partial(answers, port, path), tree, stop)
         say(f"{what} is ready")
     trusted = ssl.create_default_context(cafile=str(layout.folder / "certs" / "server.pem"))
-    for host, path in (("cas", "/healthz"), ("auth", "/healthz"), ("jupyter", "/hub/health")):
+    for name, path in (("cas", "/healthz"), ("auth", "/healthz"), ("jupyter", "/hub/health")):
         wait_until(
-            f"{host}.localhost through Traefik",
-            partial(answers, layout.port, path, f"{host}.localhost", trusted),
+            f"{layout.host(name)} through Traefik",
+            partial(answers, layout.port, path, layout.host(name), trusted),
             tree,
             stop,
         )
@@ -222,7 +225,7 @@ def welcome(layout: parts.Layout) -> str:
   Open    {layout.public_url("jupyter")}
 {users}
 
-  The certificate is self-signed: browsers warn once for each of the three addresses (jupyter, auth, cas). Go on.
+  The certificate is self-signed: browsers warn once for each address (jupyter, auth, cas, your lab). Go on.
   Ctrl-C stops everything and removes every file of the demo.
 """
 

@@ -12,6 +12,7 @@ from traitlets.log import get_logger
 
 from hub.auth.configure import configure_auth
 from hub.config.field_types import SettingsError
+from hub.config.lab_hosts import configure_lab_hosts
 from hub.config.proxy import EdgeProxy
 from hub.config.services import build_roles, build_services, register_metrics
 from hub.config.settings import RESTORE_MARK, HubSettings
@@ -71,6 +72,7 @@ def configure_hub(c: Any, settings: HubSettings) -> None:
 def _configure_proxy(c: Any, settings: HubSettings) -> None:
     # Set explicitly rather than derived from requests: callback, absolute links and Secure cookies depend on it.
     c.JupyterHub.public_url = f"{settings.server.public_url}/"
+    configure_lab_hosts(c, settings.server.lab_hosts)
     c.JupyterHub.hub_bind_url = settings.server.bind_url
     c.JupyterHub.hub_connect_url = settings.server.api_connect_url
     c.JupyterHub.proxy_class = EdgeProxy

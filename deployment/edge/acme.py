@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from certificate import EdgeError, parse_chain, read_file
-from serving import Site, own_files
+from serving import WILDCARD, Site, own_files
 
 CHALLENGES = ("http", "tls")
 PRIVATE_ENDINGS = (".localhost", ".local", ".internal", ".test", ".lan")
@@ -38,6 +38,12 @@ def check_acme(environ: Mapping[str, str], site: Site) -> str | None:
         raise EdgeError(f"ACME_CHALLENGE is {challenge!r}: use http (validated at port 80) or tls (at port 443).")
     if not re.fullmatch(r"[^\s@,]+@[^\s@,]+", email):
         raise EdgeError(f"ACME_EMAIL is {email!r}: set the e-mail address for messages of the authority.")
+    if wildcards := [host for host in site.hosts if host.startswith(WILDCARD)]:
+        raise EdgeError(
+            f"ACME_EMAIL is set, but the {challenge} challenge cannot issue a certificate for {wildcards[0]}: in .env "
+            f"set LAB_HOST={wildcards[0].removeprefix(WILDCARD)} (one host for all labs), or empty ACME_EMAIL and put "
+            "a wildcard certificate into deployment/certs/ (docs/hub/origins.md)."
+        )
     check_hours(environ.get("ACME_CERT_HOURS", ""))
     check_authority(server, ca_file, site)
     if own_files(site):

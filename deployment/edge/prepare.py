@@ -6,6 +6,7 @@ only log an error and use a default.
 
 Reads:  SECRETS_DIR, CERTS_DIR         output directories
         TLS_HOSTS                      host names the certificate must cover, separated by commas
+        LAB_HOST                       the one of them for labs, such as *.labs.example.org (optional)
         OWN_CERT_FILE, OWN_KEY_FILE    your certificate and key (PEM), used if they exist
         BRIDGE_GID                     group that may read the bridge's files (its container does not run as root)
         TRAEFIK_DYNAMIC_DIR            directory watched by Traefik, which gets routes.yml (optional)

@@ -20,6 +20,7 @@ OWN_FILES = ("OWN_CERT_FILE", "OWN_KEY_FILE")
 HOST_PATTERN = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
 )
+WILDCARD = "*."
 WARN_BEFORE = timedelta(days=21)
 
 
@@ -50,16 +51,36 @@ def read_site(environ: Mapping[str, str]) -> Site:
     named = [host.strip().lower() for host in environ["TLS_HOSTS"].split(",") if host.strip()]
     if twice := sorted({host for host in named if named.count(host) > 1}):
         raise EdgeError(
-            f"{', '.join(twice)} is set for two services: in .env HUB_HOST, AUTH_HOST and CAS_HOST must differ, "
-            "because notebooks serve user-controlled content."
+            f"{', '.join(twice)} is set for two services: in .env HUB_HOST, AUTH_HOST, CAS_HOST and LAB_HOST must "
+            "differ, because notebooks serve user-controlled content."
         )
+    lab_host = environ.get("LAB_HOST", "").strip().lower()
     for host in named:
-        if not HOST_PATTERN.fullmatch(host):
+        if not HOST_PATTERN.fullmatch(host.removeprefix(WILDCARD) if host == lab_host else host):
             raise EdgeError(f"TLS_HOSTS contains {host!r}, which is no host name: use names without https:// and port.")
     if not named:
         raise EdgeError("TLS_HOSTS contains no host: list the host names that the certificate must cover.")
+    check_lab_host(lab_host, [host for host in named if host != lab_host])
     own_cert, own_key = (Path(environ[name]) if environ.get(name) else None for name in OWN_FILES)
     return Site(Path(environ["CERTS_DIR"]), tuple(named), own_cert, own_key)
+
+
+def check_lab_host(lab_host: str, others: list[str]) -> None:
+    """Reject a host of labs that could set cookies for another host, or that browsers cannot reach."""
+    base = lab_host.removeprefix(WILDCARD)
+    if not base:
+        return
+    if near := [host for host in others if f".{host}".endswith(f".{base}") or f".{base}".endswith(f".{host}")]:
+        raise EdgeError(
+            f"LAB_HOST is {lab_host}, which is {near[0]}, below it or above it, so labs could set cookies for it: in "
+            ".env set a separate name, such as *.labs.example.org."
+        )
+    public = [host for host in others if not host.endswith(".localhost")]
+    if public and base.endswith(".localhost"):
+        raise EdgeError(
+            f"LAB_HOST is {lab_host}, but {public[0]} is a public host: in .env set LAB_HOST to a name that leads to "
+            "this server, or leave it empty (docs/hub/origins.md)."
+        )
 
 
 def make_certificate(site: Site, *, now: datetime) -> str:

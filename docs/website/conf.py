@@ -36,7 +36,10 @@ SECTIONS = {
 # Pages listed below another page.
 BELOW = {
     "docs/operating": [
-        *(f"docs/hub/{name}" for name in ("site", "sign-in", "edge", "labs", "storage", "network", "lifecycle")),
+        *(
+            f"docs/hub/{name}"
+            for name in ("site", "sign-in", "edge", "origins", "labs", "storage", "network", "lifecycle")
+        ),
         "docs/hub/*",
     ],
     "docs/clients/README": ["docs/clients/*"],

@@ -7,12 +7,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from hub.config.auth_settings import AuthSettings
 from hub.config.field_types import GroupNames, SecretFile, Settings, SettingsError, Size, Url, YesOrNo, list_faults
 from hub.config.hub_toml import HubToml, read_hub_toml
+from hub.config.lab_hosts import LabHosts, check_lab_host
 
 RESTORE_MARK = ".restore-under-way"
 """File in each service's volume during a restore, in the hub's first and last; `deployment/edge/prepare.py` checks it.
@@ -37,12 +39,23 @@ class ServerSettings(Settings):
     """URLs, stored data and options of the JupyterHub process."""
 
     public_url: Url = Field(validation_alias="HUB_PUBLIC_URL")
+    lab_host: str = Field("", validation_alias="LAB_HOST")
     bind_url: Url = Field("http://0.0.0.0:8081", validation_alias="HUB_BIND_URL")
     api_connect_url: Url = Field(validation_alias="HUB_API_CONNECT_URL")
     data_dir: Path = Field(validation_alias="HUB_DATA_DIR")
     conf_dir: Path | None = Field(None, validation_alias="HUB_CONF_DIR")
     named_server_limit: int = Field(0, ge=0, validation_alias="HUB_NAMED_SERVER_LIMIT")
     metrics_token: SecretFile | None = Field(None, validation_alias="METRICS_TOKEN_FILE")
+
+    @field_validator("lab_host")
+    @classmethod
+    def _check_lab_host(cls, host: str, info: ValidationInfo) -> str:
+        return check_lab_host(host, urlsplit(info.data.get("public_url", "")).hostname or "")
+
+    @property
+    def lab_hosts(self) -> LabHosts:
+        """Return the hosts of the labs."""
+        return LabHosts(self.lab_host, self.public_url)
 
 
 class TraefikSettings(Settings):

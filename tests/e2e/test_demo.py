@@ -165,7 +165,7 @@ def test_user_runs_a_cell_and_ctrl_c_leaves_nothing(shared_demo: Demo) -> None:
         assert (known["name"], known["admin"]) == ("alice", True)
         assert set(known["groups"]) == {"staff", "jupyter-admins"}  # type: ignore[call-overload]
 
-        check_lab_is_served_by_hub_host_only(demo)
+        check_lab_is_served_on_its_host_only(demo)
         tree = demo.tree()
         assert find(tree, "ipykernel")
         demo.process.send_signal(signal.SIGINT)
@@ -250,9 +250,12 @@ def test_invalid_port_is_rejected(tmp_path: Path, port: str) -> None:
     assert f"DEMO_PORT is '{port}'" in printed
 
 
-def check_lab_is_served_by_hub_host_only(demo: Demo) -> None:
-    """Check that the lab's route exists on the hub's host only."""
-    assert demo.get("jupyter", "/user/alice/api").status == 200
+def check_lab_is_served_on_its_host_only(demo: Demo) -> None:
+    """Check that the lab's route exists on no other host, and that the hub is on none of the labs' hosts."""
+    assert demo.get("alice.labs", "/user/alice/api").status == 200
+    assert demo.get("alice.labs", "/hub/home").headers["Location"] == f"{demo.hub_url}/hub/home"
+    assert demo.get("bob.labs", "/user/alice/api").headers["Location"] == f"{demo.hub_url}/user/alice/api"
+    assert demo.get("jupyter", "/user/alice/api").status == 302
     assert demo.get("auth", "/user/alice/api").status == 404
     assert demo.get("cas", "/user/alice/api").status == 404
     assert demo.get("other", "/user/alice/api").status == 404

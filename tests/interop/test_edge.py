@@ -25,10 +25,13 @@ from jupyterhub.utils import url_escape_path
 
 from demo import parts
 from hub.auth.usernames import USERNAME_PATTERN
+from hub.config.lab_hosts import LabHosts
 from hub.config.proxy import EdgeProxy
 from tests.support.bridge.live_bridge import free_port
 
 HUB, AUTH = "jupyter.localhost", "auth.localhost"
+LAB_HOST = "*.labs.localhost"
+LAB = "a.labs.localhost"  # where the routes of all users are here
 START_WITHIN = 20  # seconds
 SPECIAL = [char for char in map(chr, range(33, 127)) if re.search(USERNAME_PATTERN, f"a{char}b") and not char.isalnum()]
 
@@ -91,9 +94,9 @@ class Edge:
         return response, body
 
     def final_answer(self, path: str) -> str:
-        """Follow redirects within the hub's host and return the last body."""
+        """Follow redirects within a lab's host and return the last body."""
         for _ in range(10):
-            response, body = self.ask(HUB, path)
+            response, body = self.ask(LAB, path)
             if response.status not in (302, 307):
                 return body
             target = urlsplit(response.headers["Location"])
@@ -116,10 +119,12 @@ def write_lab_routes(layout: parts.Layout, lab_port: int) -> None:
         should_start=True,
         dynamic_config_file=str(layout.folder / "dynamic" / "hub.toml"),
         traefik_entrypoint="websecure",
+        lab_hosts=LabHosts(LAB_HOST, layout.public_url("jupyter")),
     )
 
     async def write() -> None:
-        routes = {"/": layout.hub_port} | {f"/user/{url_escape_path(f'a{char}b')}/": lab_port for char in SPECIAL}
+        labs = {f"{LAB}/user/{url_escape_path(f'a{char}b')}/": lab_port for char in SPECIAL}
+        routes = {"/": layout.hub_port} | labs
         for path, port in routes.items():
             await proxy._apply_dynamic_config(*proxy._dynamic_config_for_route(path, f"http://127.0.0.1:{port}", {}))
 
@@ -190,7 +195,7 @@ def test_hub_sign_in_limit_covers_spelling(edge: Edge, path: str) -> None:
         (AUTH, "/logout?state=%2F", "bridge /logout?state=%2F"),
         (HUB, "/hub/home", "hub /hub/home"),
         (HUB, "/hub/api/users/a%40b", "hub /hub/api/users/a%40b"),
-        (HUB, "/user/a@b/files/%2F", "lab /user/a@b/files/%2F"),
+        (LAB, "/user/a@b/files/%2F", "lab /user/a@b/files/%2F"),
     ],
 )
 def test_sign_in_limit_spares_other_paths(edge: Edge, host: str, path: str, answer: str) -> None:
@@ -214,14 +219,39 @@ def test_both_spellings_of_user_reach_lab(edge: Edge, char: str) -> None:
 
 
 def test_redirect_of_spelling_keeps_method(edge: Edge) -> None:
-    response, _ = edge.ask(HUB, "/user/a%40b/api/contents", "POST")
+    response, _ = edge.ask(LAB, "/user/a%40b/api/contents", "POST")
     assert response.status == 307
     assert response.headers["Location"].endswith("/user/a@b/api/contents")
 
 
 @pytest.mark.parametrize("rest", ["/files/a%40b+c'd", "/lab/tree/a%2Bb?x='", "?next=%40"])
 def test_only_username_is_respelled(edge: Edge, rest: str) -> None:
-    assert edge.ask(HUB, f"/user/a@b{rest}")[1] == f"lab /user/a@b{rest}"
+    assert edge.ask(LAB, f"/user/a@b{rest}")[1] == f"lab /user/a@b{rest}"
+
+
+# ── Hosts of the labs ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("path", ["/", "/user/none/lab?x=%2F", "/hub/home", "/evil.example/", "/%2Fhub/api"])
+def test_lab_host_redirects_to_hub_without_lab(edge: Edge, path: str) -> None:
+    response, _ = edge.ask("none.labs.localhost", path)
+    assert response.status == 302
+    assert response.headers["Location"] == f"{edge.layout.public_url('jupyter')}{path}"
+
+
+@pytest.mark.parametrize("host", ["labs.localhost", "x.y.labs.localhost", "alabs.localhost", "x.labs.localhost.org"])
+def test_other_hosts_are_no_lab_hosts(edge: Edge, host: str) -> None:
+    assert edge.ask(host, "/user/a@b/lab")[0].status == 404
+
+
+@pytest.mark.parametrize("host", [HUB, AUTH, "b.labs.localhost"])
+def test_lab_is_served_on_its_host_only(edge: Edge, host: str) -> None:
+    assert not edge.ask(host, "/user/a@b/lab")[1].startswith("lab")
+
+
+def test_referrer_policy_of_labs_is_kept_for_jupyter(edge: Edge) -> None:
+    headers = edge.ask(LAB, "/user/a@b/lab")[0].headers
+    assert headers.get_all("Referrer-Policy") == ["strict-origin-when-cross-origin"]
 
 
 # ── TLS and headers ──────────────────────────────────────────────────────────────────────────────────────────

@@ -69,6 +69,10 @@ def test_no_acme_request_without_email(environ: dict[str, str], capsys: Capsys) 
         ({"TLS_HOSTS": "jupyter.localhost,auth.example.org"}, "jupyter.localhost is no public host name"),
         ({"TLS_HOSTS": "jupyter,auth.example.org"}, "jupyter is no public host name"),
         ({"ACME_EMAIL": "", "ACME_CA_SERVER": "https://ca.example.org/"}, "ACME_EMAIL is empty"),
+        (
+            {"TLS_HOSTS": "jupyter.example.org,*.labs.example.org", "LAB_HOST": "*.labs.example.org"},
+            "cannot issue a certificate for *.labs.example.org: in .env set LAB_HOST=labs.example.org",
+        ),
         ({"DASHBOARD": "yes"}, "DASHBOARD is 'yes'"),
         ({"AUTH_RATE_PER_MINUTE": "-1"}, "AUTH_RATE_PER_MINUTE is '-1'"),
     ],

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from deployment.edge import prepare
 from hub.config.settings import RESTORE_MARK
@@ -164,6 +165,47 @@ def test_invalid_host_name_is_rejected(environ: dict[str, str], capsys: pytest.C
 
 def test_empty_host_list_is_rejected(environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "contains no host" in fault(environ | {"TLS_HOSTS": " , "}, capsys)
+
+
+@pytest.mark.parametrize("host", ["*.other.localhost", "*.*.labs.localhost", "*labs.localhost"])
+def test_only_lab_host_may_be_a_wildcard(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    hosts = {"TLS_HOSTS": f"jupyter.localhost,{host}", "LAB_HOST": "*.labs.localhost"}
+    assert f"TLS_HOSTS contains '{host}', which is no host name" in fault(environ | hosts, capsys)
+
+
+@pytest.mark.parametrize(
+    "lab_host",
+    [
+        "*.jupyter.localhost",
+        "labs.jupyter.localhost",
+        "*.auth.localhost",
+        "*.localhost",
+        "localhost",
+        "x.AUTH.localhost",
+    ],
+)
+def test_lab_host_near_another_host_is_rejected(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str], lab_host: str
+) -> None:
+    hosts = {"TLS_HOSTS": f"{environ['TLS_HOSTS']},{lab_host}", "LAB_HOST": lab_host}
+    assert "so labs could set cookies for it" in fault(environ | hosts, capsys)
+
+
+def test_demo_lab_host_beside_public_host_is_rejected(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    hosts = {"TLS_HOSTS": "jupyter.example.org,*.labs.localhost", "LAB_HOST": "*.labs.localhost"}
+    assert "jupyter.example.org is a public host: in .env set LAB_HOST" in fault(environ | hosts, capsys)
+
+
+def test_self_signed_certificate_covers_lab_hosts(environ: dict[str, str]) -> None:
+    hosts = {"TLS_HOSTS": f"{environ['TLS_HOSTS']},*.labs.localhost", "LAB_HOST": "*.Labs.localhost"}
+    assert prepare.main(environ | hosts) == 0
+    leaf = x509.load_pem_x509_certificate(contents(environ["CERTS_DIR"])["server.crt"])
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "*.labs.localhost" in names.get_values_for_type(x509.DNSName)
 
 
 def test_unwritable_directory_is_named(

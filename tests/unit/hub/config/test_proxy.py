@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from hub.config.lab_hosts import LabHosts
 from hub.config.proxy import EdgeProxy
 
+HUB_URL = "https://jupyter.localhost:8443"
 
-def proxy(file: Path, public_url: str = "https://jupyter.localhost:8443/") -> EdgeProxy:
+
+def proxy(file: Path, public_url: str = f"{HUB_URL}/", lab_host: str = "") -> EdgeProxy:
     # With should_start, the class does not wait for a running Traefik.
     return EdgeProxy(
         app=SimpleNamespace(public_url=public_url),
@@ -18,6 +21,7 @@ def proxy(file: Path, public_url: str = "https://jupyter.localhost:8443/") -> Ed
         should_start=True,
         dynamic_config_file=str(file),
         traefik_entrypoint="websecure",
+        lab_hosts=LabHosts(lab_host, HUB_URL),
     )
 
 
@@ -96,3 +100,70 @@ def test_stored_routes_move_to_current_host(tmp_path: Path) -> None:
     written = (tmp_path / "hub.toml").read_text()
     assert "new.example.org" in written, "the hub assumes that stored routes are in the file"
     assert "old.example.org" not in written
+
+
+@pytest.mark.parametrize(
+    ("lab_host", "routespec", "rule"),
+    [
+        ("*.labs.localhost", "/", "Host(`jupyter.localhost`) && (PathPrefix(`/`))"),
+        (
+            "*.labs.localhost",
+            "u-ab--0f.labs.localhost/user/a%27b/",
+            "Host(`u-ab--0f.labs.localhost`) && (( PathPrefix(`/user/a%27b/`) || Path(`/user/a%27b`) ))",
+        ),
+        (
+            "labs.localhost",
+            "labs.localhost/user/al/",
+            "Host(`labs.localhost`) && (( PathPrefix(`/user/al/`) || Path(`/user/al`) ))",
+        ),
+    ],
+)
+def test_routes_of_labs_are_limited_to_lab_hosts(tmp_path: Path, lab_host: str, routespec: str, rule: str) -> None:
+    one = proxy(tmp_path / "hub.toml", lab_host=lab_host)
+
+    write_route(one, routespec)
+
+    (router,) = routers(one).values()
+    assert router["rule"] == rule
+
+
+def test_labs_and_services_use_headers_of_their_host(tmp_path: Path) -> None:
+    one = proxy(tmp_path / "hub.toml", lab_host="*.labs.localhost")
+
+    write_route(one, "al.labs.localhost/user/al/")
+    write_route(one, "jupyter.localhost/services/grader/")
+
+    used = {router["rule"].partition(" ")[0]: router["middlewares"] for router in routers(one).values()}
+    assert used == {
+        "Host(`al.labs.localhost`)": ["lab-headers@file"],
+        "Host(`jupyter.localhost`)": ["hub-headers@file"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("lab_host", "routespec"),
+    [
+        ("*.labs.localhost", "/user/al/"),
+        ("*.labs.localhost", "labs.localhost/user/al/"),
+        ("*.labs.localhost", "auth.localhost/user/al/"),
+        ("labs.localhost", "al.labs.localhost/user/al/"),
+        ("", "al.labs.localhost/user/al/"),
+    ],
+)
+def test_route_on_another_host_is_rejected(tmp_path: Path, lab_host: str, routespec: str) -> None:
+    one = proxy(tmp_path / "hub.toml", lab_host=lab_host)
+
+    with pytest.raises(ValueError, match="on a host of LAB_HOST"):
+        write_route(one, routespec)
+
+    assert routers(one) == {}
+
+
+def test_stored_routes_of_another_lab_host_are_dropped(tmp_path: Path) -> None:
+    write_route(proxy(tmp_path / "hub.toml"), "/user/alice/")
+
+    again = proxy(tmp_path / "hub.toml", lab_host="*.labs.localhost")
+
+    assert routers(again) == {}
+    assert "alice" not in (tmp_path / "hub.toml").read_text()
+    assert asyncio.run(again.get_all_routes()) == {}

@@ -26,6 +26,9 @@ class PlainSpawner:
     def get_args(self) -> list[str]:
         return ["--debug"]
 
+    def get_env(self) -> dict[str, str]:
+        return {"JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "1"}  # last, from the administrator's configuration
+
 
 class Lab(LifecycleMixin, PlainSpawner):
     def __init__(self, config: Config, *groups: str) -> None:
@@ -59,3 +62,10 @@ def test_arguments_contain_group_idle_timeout() -> None:
 
     assert "--MappingKernelManager.cull_idle_timeout=4500" in Lab(config, "students").get_args()
     assert Lab(config, "staff").get_args() == ["--debug"]
+
+
+@pytest.mark.parametrize(("shares_host", "value"), [(True, "0"), (False, "1")])
+def test_labs_on_one_host_keep_cookies_by_path(shares_host: bool, value: str) -> None:
+    config = Config()
+    config.LifecycleMixin.shares_host = shares_host
+    assert Lab(config).get_env() == {"JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": value}
