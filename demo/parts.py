@@ -133,6 +133,7 @@ def bridge(layout: Layout) -> Part:
         "client_name": "JupyterHub",
         "client_secret_file": layout.secret("hub_client_secret"),
         "redirect_uris": [f"{layout.public_url('jupyter')}/hub/oauth_callback"],
+        "backchannel_logout_uri": f"http://127.0.0.1:{layout.hub_port}/hub/backchannel_logout",
         "post_logout_redirect_uris": [f"{layout.public_url('jupyter')}/hub/login"],
         "grant_types": ["authorization_code", "refresh_token"],
         "identity_max_age_seconds": 3600,

@@ -10,6 +10,7 @@ from typing import Any
 
 from traitlets.log import get_logger
 
+from hub.auth import backchannel_logout, sign_out
 from hub.auth.configure import configure_auth
 from hub.config.field_types import SettingsError
 from hub.config.lab_hosts import configure_lab_hosts
@@ -21,6 +22,8 @@ from hub.culler.policy import Lifetimes, Limits
 from hub.web import rendering, terms_handlers
 from hub.web.terms import Acceptances, TermsInForce
 
+LAB_AUTH_CACHE = 30
+"""Seconds for which a lab uses the hub's last response about a token; a sign-out takes effect within this time."""
 CULLER_SCOPES = [
     "list:users",
     "read:users:name",
@@ -43,7 +46,9 @@ def configure_hub(c: Any, settings: HubSettings) -> None:
             "the hub cannot start: a restore into this project was interrupted. Run `docker compose down`, then repeat "
             "the same `passerelle hub restore …` command, which continues where it stopped."
         )
-    configure_auth(c, settings)
+    ends = sign_out.SignOut(stop_labs=server.stops_labs_on_sign_out == "yes")
+    sign_out.install(ends)
+    logout_routes = backchannel_logout.build_routes(configure_auth(c, settings), ends)
     if not settings.auth.allowed:
         users = "only members of AUTH_ADMIN_GROUPS have" if settings.auth.admin_groups else "no user has"
         get_logger().warning(f"AUTH_ALLOWED_GROUPS is empty, so {users} access; '*' grants access to all users")
@@ -60,8 +65,8 @@ def configure_hub(c: Any, settings: HubSettings) -> None:
     # Includes the wait in the start queue (hub/spawner/start_queue.py); each step of a start has a timeout of its own.
     c.Spawner.start_timeout = 1800
     c.JupyterHub.concurrent_spawn_limit = 0  # the start queue limits starts and rejects none
-    c.Spawner.args = []
-    _configure_pages_and_culling(c, settings)
+    c.Spawner.args = [f"--HubOAuth.cache_max_age={LAB_AUTH_CACHE}"]
+    _configure_pages_and_culling(c, settings, logout_routes)
     services = build_services(server.data_dir, server.metrics_token)
     if services:
         c.JupyterHub.services.extend(services)
@@ -85,11 +90,11 @@ def _configure_proxy(c: Any, settings: HubSettings) -> None:
     c.EdgeProxy.traefik_api_password = settings.traefik.api_password.get_secret_value()
 
 
-def _configure_pages_and_culling(c: Any, settings: HubSettings) -> None:
+def _configure_pages_and_culling(c: Any, settings: HubSettings, routes: list[rendering.Route]) -> None:
     server, notices, cull = settings.server, settings.notices, settings.cull
     lifetimes = Lifetimes(Limits(cull.idle_timeout, cull.max_age), settings.config_file.content)
     announcement = rendering.Announcement(notices.announcement, notices.folder)
-    routes = api.routes_of(lifetimes, cull.warning, announcement)
+    routes = [*routes, *api.routes_of(lifetimes, cull.warning, announcement)]
     if notices.terms_file and notices.folder:
         in_force = TermsInForce(notices.folder, notices.terms_file)
         gate = terms_handlers.TermsGate(in_force, Acceptances(server.data_dir))

@@ -113,8 +113,7 @@ def _check_return_uri(provider: ProviderContext, parameters: Parameters, client:
     if client is None:
         detail = "post_logout_redirect_uri without client_id or a valid id_token_hint"
         raise _rejected(provider, InvalidRequest, MISSING_CLIENT, detail)
-    sent = loggable_uri(uri, client.post_logout_redirect_uris)
-    detail = f"client {client.client_id}: post_logout_redirect_uri is not registered: {sent}"
+    detail = f"client {client.client_id}: post_logout_redirect_uri is not registered: {loggable_uri(uri)}"
     raise _rejected(provider, UnknownClient, INVALID_REDIRECT, detail)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from hub.auth import pam
+from hub.auth.backchannel_logout import Provider
 from hub.auth.oauth import github_groups
 from hub.auth.oidc_discovery import discover, uses_basic_auth
 from hub.auth.usernames import USERNAME_PATTERN
@@ -38,8 +39,10 @@ ACCESS_DENIED = gettext_noop(
 )
 
 
-def configure_auth(c: Any, settings: HubSettings) -> None:
+def configure_auth(c: Any, settings: HubSettings) -> Provider | None:
     """Configure the authenticator for the selected method.
+
+    Return the provider whose logout tokens the hub accepts, if there is one.
 
     Raises:
         SettingsError: The OpenID Connect provider is unreachable, or PAM has no user accounts.
@@ -70,10 +73,11 @@ def configure_auth(c: Any, settings: HubSettings) -> None:
                     "(COMPOSE_FILE=compose.yml:compose.pam.yml in .env)."
                 )
         case _:
-            _configure_oauth(c, server, auth)
+            return _configure_oauth(c, server, auth)
+    return None
 
 
-def _configure_oauth(c: Any, server: ServerSettings, auth: OAuthSettings) -> None:
+def _configure_oauth(c: Any, server: ServerSettings, auth: OAuthSettings) -> Provider | None:
     # A page with one button, not `auto_login`. A browser that reopens five tabs would start five logins, and each would
     # overwrite the state of the one before. On a shared computer, the next click after logout would log in again.
     c.OAuthenticator.auto_login = False
@@ -87,11 +91,12 @@ def _configure_oauth(c: Any, server: ServerSettings, auth: OAuthSettings) -> Non
     c.OAuthenticator.http_request_kwargs = {"connect_timeout": 5, "request_timeout": 15}
     if auth.ca_file is not None:
         c.OAuthenticator.http_request_kwargs["ca_certs"] = str(auth.ca_file)
+    c.OAuthRefreshMixin.renaming_provider = auth.public_url if isinstance(auth, BridgeAuth) else auth.url
     match auth:
         case BridgeAuth():
-            _configure_bridge(c, server, auth)
+            return _configure_bridge(c, server, auth)
         case OidcAuth():
-            _configure_oidc(c, server, auth)
+            return _configure_oidc(c, server, auth)
         case GitLabAuth():
             c.GitLabOAuthenticator.gitlab_url = auth.url
             # GitLab's user API returns no groups; its userinfo endpoint does, for an application with the scope openid.
@@ -104,10 +109,10 @@ def _configure_oauth(c: Any, server: ServerSettings, auth: OAuthSettings) -> Non
             c.OAuthenticator.scope = ["read:org", "user:email"]
             c.OAuthenticator.username_claim = "login"
             c.OAuthenticator.auth_state_groups_key = github_groups
-    c.OAuthRefreshMixin.renaming_provider = auth.public_url if isinstance(auth, BridgeAuth) else auth.url
+    return None
 
 
-def _configure_bridge(c: Any, server: ServerSettings, auth: BridgeAuth) -> None:
+def _configure_bridge(c: Any, server: ServerSettings, auth: BridgeAuth) -> Provider:
     c.OAuthenticator.scope = ["openid", "profile", "email", "groups"]
     c.OAuthenticator.auth_state_groups_key = "oauth_user.groups"
     # The browser uses the public URL and the hub the internal one, which needs neither a route through the firewall nor
@@ -118,9 +123,10 @@ def _configure_bridge(c: Any, server: ServerSettings, auth: BridgeAuth) -> None:
     # After a logout of the hub alone, one click on a shared computer would log in again. The bridge asks for
     # confirmation and ends its own session as well.
     c.OAuthenticator.logout_redirect_url = _logout_url(f"{auth.public_url}/logout", auth.client_id, server)
+    return Provider(auth.public_url, auth.client_id, f"{auth.internal_url}/.well-known/jwks.json")
 
 
-def _configure_oidc(c: Any, server: ServerSettings, auth: OidcAuth) -> None:
+def _configure_oidc(c: Any, server: ServerSettings, auth: OidcAuth) -> Provider | None:
     document = discover(auth.url, ca_file=auth.ca_file, cache=server.data_dir / "provider.json")
     c.OAuthenticator.scope = auth.scopes.split()
     c.OAuthenticator.username_claim = auth.username_claim
@@ -131,6 +137,8 @@ def _configure_oidc(c: Any, server: ServerSettings, auth: OidcAuth) -> None:
     c.OAuthenticator.auth_state_groups_key = f"oauth_user.{auth.groups_claim}"
     if end_session_url := document.get("end_session_endpoint"):
         c.OAuthenticator.logout_redirect_url = _logout_url(str(end_session_url), auth.client_id, server)
+    jwks_url = document.get("jwks_uri")
+    return Provider(document["issuer"], auth.client_id, str(jwks_url), auth.ca_file) if jwks_url else None
 
 
 def _configure_ldap(c: Any, auth: LdapAuth) -> None:

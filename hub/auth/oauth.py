@@ -19,6 +19,7 @@ from traitlets import Unicode
 from traitlets.config import Configurable
 
 from hub.auth.refresh import CONFIRMED_AT, AuthModel, AuthRefreshMixin, Outcome, Revalidation, http_error
+from hub.auth.sign_ins import keep_auth_state, read_provider_session
 from passerelle_common.i18n import Message, gettext_noop
 
 IDENTITY = "identity"
@@ -72,6 +73,7 @@ class OAuthRefreshMixin(AuthRefreshMixin, Configurable):
             raise
         if model is not None:
             await self._check_account(handler, model)
+            handler.provider_session = read_provider_session(model["auth_state"].get("token_response"))
         return await self.revoke_if_denied(handler, model)
 
     async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +95,8 @@ class OAuthRefreshMixin(AuthRefreshMixin, Configurable):
                 *(model["name"], name, model["auth_state"].get(IDENTITY), stored[IDENTITY]),
             )
             raise http_error(403, Message(ACCOUNT_CONFLICT, {"name": name}))
+        if user is not None:
+            keep_auth_state(user.db, user.orm_user)
 
     def renewal_url(self, handler: Any) -> str | None:
         """Return the login URL: the provider responds without interaction during its own session."""

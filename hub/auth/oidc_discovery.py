@@ -56,7 +56,8 @@ def check_document(document: Any, *, issuer: str) -> None:
         raise ValueError("the response is not a JSON object")
     if str(document.get("issuer", "")).rstrip("/") != issuer:
         raise ValueError(f"it is the document of {document.get('issuer')!r}, not of {issuer!r}")
-    for name in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint"):
+    required = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint")
+    for name in (*required, *(["jwks_uri"] if "jwks_uri" in document else [])):
         if not isinstance(document.get(name), str):
             raise ValueError(f"the document has no {name}")
         parts = urlsplit(document[name])

@@ -21,6 +21,7 @@ from tornado.httputil import url_concat
 from traitlets import Set, Unicode
 
 from hub.auth.attempts import AttemptLimits, retry_after
+from hub.auth.sign_ins import delete_sign_ins, end_sign_ins, find_current
 from hub.auth.usernames import explain_invalid
 from passerelle_common.i18n import Message, gettext_noop
 
@@ -140,7 +141,9 @@ class AuthRefreshMixin:
         if outcome in (Outcome.REVOKED, Outcome.ENDED):
             if (await user.get_auth_state() or {}).get(CONFIRMED_AT) != auth_state.get(CONFIRMED_AT):
                 return True  # a new sign-in completed during the revalidation of the old tokens
-            self._revoke_user_tokens(user, all_tokens=outcome is Outcome.REVOKED)
+            rows = find_current(user.db, user.id) if outcome is Outcome.ENDED else []
+            if not rows or not end_sign_ins(user.db, rows)[user.id]:
+                self._revoke_user_tokens(user, all_tokens=outcome is Outcome.REVOKED)
         elif handler is not None:
             self._redirect_to_provider(user, handler)
         if outcome is not Outcome.UNCERTAIN and getattr(handler, "_jupyterhub_user", None) is user:
@@ -216,7 +219,7 @@ class AuthRefreshMixin:
             if token.id not in lab_tokens and (all_tokens or by_browser):
                 db.delete(token)
         user.orm_user.cookie_id = secrets.token_hex(16)
-        db.commit()
+        delete_sign_ins(db, [user.id])
 
     def _redirect_to_provider(self, user: Any, handler: Any) -> None:
         """Redirect the browser to the provider, which confirms the user without interaction during its session.

@@ -46,6 +46,7 @@ class ServerSettings(Settings):
     conf_dir: Path | None = Field(None, validation_alias="HUB_CONF_DIR")
     named_server_limit: int = Field(0, ge=0, validation_alias="HUB_NAMED_SERVER_LIMIT")
     metrics_token: SecretFile | None = Field(None, validation_alias="METRICS_TOKEN_FILE")
+    stops_labs_on_sign_out: YesOrNo = Field("no", validation_alias="LAB_STOP_ON_SIGN_OUT")
 
     @field_validator("lab_host")
     @classmethod
