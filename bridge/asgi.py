@@ -17,7 +17,8 @@ from urllib.parse import unquote_to_bytes
 
 import structlog
 
-from bridge import MAX_BODY_BYTES, wsgi
+from bridge import wsgi
+from bridge.app import MAX_BODY_BYTES
 from bridge.cas.protocol import CALLBACK_PATH
 from bridge.web.login import CAS_IS_BUSY
 

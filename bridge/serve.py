@@ -17,7 +17,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server import Server
 
-from bridge import create_app
+from bridge.app import create_app
 from bridge.errors import ConfigurationError
 from bridge.log import configure_logging
 from bridge.metrics import SHARED_DIRECTORY, open_shared_directory

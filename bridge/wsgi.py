@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import structlog
 from flask import Flask
 
-from bridge import create_app
+from bridge.app import create_app
 from bridge.log import configure_logging
 from bridge.metrics import SHARED_DIRECTORY, Metrics
 from bridge.oauth.backchannel import Deliverer

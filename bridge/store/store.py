@@ -14,7 +14,7 @@ from bridge.store.deliveries import Deliveries
 from bridge.store.failures import Failures
 from bridge.store.grants import Grants
 from bridge.store.keys import Keys
-from bridge.store.migrations import FOLDER, as_config_error, migrate, read_migrations, schema_state
+from bridge.store.migrations import as_config_error, migrate, preload_migrations, schema_state
 from bridge.store.pending_logins import PendingLogins
 from bridge.store.purge import PURGES, SHORT_LIVED
 from bridge.store.schema import logout_deliveries, sessions
@@ -44,7 +44,7 @@ class Store:
     def preload(url: str) -> None:
         """Import what `Store(url)` needs, for a process that then becomes a user who cannot read the program."""
         open_engine(url).dispose()
-        read_migrations(FOLDER)
+        preload_migrations()
 
     @classmethod
     def open_existing(cls, url: str) -> Self | NotReady:

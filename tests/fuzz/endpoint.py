@@ -10,7 +10,7 @@ from urllib.parse import quote_from_bytes
 import structlog
 from flask import Flask
 
-from bridge import create_app
+from bridge.app import create_app
 from bridge.settings import load
 
 ISSUER = "https://auth.localhost"

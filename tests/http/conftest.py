@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import structlog
 
-from bridge import create_app
+from bridge.app import create_app
 from bridge.cas.client import CasClient
 from bridge.cas.endpoints import CasEndpoints
 from bridge.settings import load

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge import create_app
+from bridge.app import create_app
 from bridge.settings import load
 from bridge.store import Store
 from bridge.web.context import EXTENSION

@@ -14,7 +14,8 @@ from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 
 from bridge.store.database import open_engine
-from bridge.store.migrations import FOLDER, alembic_config, migrate, read_migrations
+from bridge.store.migrations import FOLDER, migrate, revisions
+from bridge.store.migrations.alembic_run import alembic_config, read_migrations
 from bridge.store.schema import metadata
 
 
@@ -32,6 +33,7 @@ def write_migration(message: str, folder: Path = FOLDER) -> Path | None:
                 number = len(list(ScriptDirectory(str(folder)).walk_revisions())) + 1
                 written = command.revision(config, message, autogenerate=True, rev_id=f"{number:04}")
                 read_migrations.cache_clear()
+                revisions.cache_clear()
         finally:
             engine.dispose()
     return Path(cast(Script, written).path)  # only Alembic hooks return anything else

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bridge import MAX_BODY_BYTES, asgi
+from bridge import asgi
+from bridge.app import MAX_BODY_BYTES
 from bridge.asgi import CAS_THREADS, THREADS, ThreadedApplication
 from bridge.store import database
 from bridge.web.login import CAS_IS_BUSY

@@ -23,7 +23,7 @@ from bridge.errors import ConfigurationError
 from bridge.identity import Identity
 from bridge.store import Store, UserName, fingerprint
 from bridge.store.database import open_engine
-from bridge.store.migrations import FOLDER, as_config_error, migrate
+from bridge.store.migrations import FOLDER, as_config_error, migrate, revisions
 from bridge.store.migrations.__main__ import main, write_migration
 from bridge.store.schema import metadata
 from tests.contract.records import NOW, allow, begin, redeem, works
@@ -133,6 +133,17 @@ def test_migrations_form_one_line() -> None:
     script = ScriptDirectory(str(FOLDER))
     assert len(script.get_heads()) == len(script.get_bases()) == 1
     assert all(step.doc for step in script.walk_revisions())
+
+
+def test_files_are_named_and_sorted_by_revision() -> None:
+    assert [step.revision for step in ScriptDirectory(str(FOLDER)).walk_revisions()] == [*reversed(revisions())]
+
+
+def test_start_without_migration_does_not_load_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/bridge.sqlite3"
+    Store(url).close()
+    code = "import sys; from bridge.store import Store; Store(sys.argv[1]); sys.exit('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code, url], check=False).returncode == 0
 
 
 def test_second_start_changes_nothing(database: str) -> None:
