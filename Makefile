@@ -20,6 +20,8 @@ $(VENV)/.ready: requirements/dev.txt requirements/docs.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r requirements/dev.txt -r requirements/docs.txt
+	@# As in the images: this optional checker of jsonschema compiles a grammar at every start of a hub or a lab.
+	@$(BIN)/python -m pip uninstall --yes --quiet --disable-pip-version-check rfc3987-syntax
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from jupyter_server.extension.config import ExtensionConfigManager
-from jupyterlab_server.config import get_federated_extensions
 
 from demo.parts import install_lab_extension
 
@@ -16,5 +15,7 @@ def test_demo_labs_report_computing_kernels(tmp_path: Path) -> None:
 
 
 def test_demo_labs_warn_before_they_are_culled(tmp_path: Path) -> None:
+    from jupyterlab_server.config import get_federated_extensions
+
     variables = install_lab_extension(tmp_path / "lab")
     assert list(get_federated_extensions([f"{variables['JUPYTER_PATH']}/labextensions"])) == ["passerelle-lab"]
