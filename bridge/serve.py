@@ -22,6 +22,7 @@ from bridge.errors import ConfigurationError
 from bridge.log import configure_logging
 from bridge.metrics import SHARED_DIRECTORY, open_shared_directory
 from bridge.settings import Settings
+from bridge.store import required_connections
 from bridge.web.context import EXTENSION
 
 # For an incomplete header and for an idle connection. Proxies open another connection when they need one.
@@ -70,6 +71,7 @@ def serve_forever(settings: Settings, *, settings_file: str = "") -> None:
     # Creates tables and keys once, before the workers start.
     store = create_app(settings).extensions[EXTENSION].provider.store
     _log_warnings(settings, has_clients=bool(settings.clients) or any(not c.disabled for c in store.clients.all()))
+    log_connection_shortage(store.connection_limit(), required_connections(settings.workers))
     store.close()
     multiprocessing.Process(target=_print_when_ready, args=(settings, os.getpid()), daemon=True).start()
     with _shared_metrics():
@@ -125,6 +127,13 @@ def _log_warnings(settings: Settings, *, has_clients: bool) -> None:
         log.warning("weak_secret_key", detail="shorter than 32 characters; create one with `openssl rand -hex 32`")
     if not has_clients:
         log.warning("no_clients", detail="no application is registered; see `passerelle clients add --help`")
+
+
+def log_connection_shortage(allowed: int | None, required: int) -> None:
+    """Log a warning if PostgreSQL allows fewer connections than required; `allowed` is None for SQLite."""
+    if allowed is not None and allowed < required:
+        detail = f"the PostgreSQL server allows {allowed} connections, and this bridge can open {required}"
+        log.warning("few_database_connections", detail=f"{detail}; raise max_connections or lower PASSERELLE_WORKERS")
 
 
 def _print_when_ready(settings: Settings, server_pid: int) -> None:

@@ -16,7 +16,7 @@ from bridge.check.findings import Finding, fault, join_names, note, ok, printabl
 from bridge.check.probe import PROBE_SECONDS, run_in_background
 from bridge.errors import BridgeError, ConfigurationError
 from bridge.settings import ClientSettings
-from bridge.store import NotReady, Session, Store, StoreFailure
+from bridge.store import NotReady, Session, Store, StoreFailure, required_connections
 
 SESSION_LIMIT = 20
 
@@ -43,6 +43,7 @@ class DatabaseReading:
     sessions: Sequence[Session] = ()  # the newest first, including ended ones
     last_ended_by_cas: int | None = None
     kids: Sequence[str] = ()
+    connection_limit: int | None = None  # of PostgreSQL
     key_error: str | None = None  # why the signing keys cannot be used
 
     @property
@@ -82,6 +83,7 @@ def _read(url: str, list_clients: ListClients, check_keys: CheckKeys) -> Databas
             sessions=store.sessions.list_newest(limit=SESSION_LIMIT),
             last_ended_by_cas=store.sessions.last_ended_by_cas(),
             kids=[key.kid for key in store.keys.all()],
+            connection_limit=store.connection_limit(),
             key_error=key_error,
         )
 
@@ -112,6 +114,19 @@ def evaluate_database(state: DatabaseState, kind: str, error: str = "") -> Findi
         "start the database, or correct PASSERELLE_DATABASE_URL (host, name, password, file permissions)",
     )
     return fault("database", seen, "Users cannot sign in, because the bridge stores all its state there.", remedy)
+
+
+def evaluate_connections(allowed: int, workers: int) -> Finding:
+    """Evaluate whether PostgreSQL allows as many connections as the workers can open."""
+    required = required_connections(workers)
+    if allowed >= required:
+        return ok("database.connections", f"PostgreSQL allows {allowed} connections; the bridge needs {required}.")
+    return warning(
+        "database.connections",
+        f"PostgreSQL allows {allowed} connections; {workers} workers and the commands need {required}.",
+        "Sign-ins fail with status 503 under load.",
+        f"Raise max_connections of the server by {required - allowed}, or lower PASSERELLE_WORKERS.",
+    )
 
 
 def _split_remedy(error: str, default: str) -> tuple[str, str]:

@@ -113,6 +113,8 @@ def _check_installation(
         if reading.is_known or clients
         else skipped("clients", "The registered clients", "the database was not read"),
     ]
+    if reading.connection_limit is not None:
+        found.append(installation.evaluate_connections(reading.connection_limit, settings.workers))
     if settings.cas_service_state == "cookie":
         returns = settings.cas_logout == "return"
         pattern = Registration(issuer=settings.issuer, returns_from_logout=returns).pattern

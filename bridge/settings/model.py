@@ -58,7 +58,8 @@ class Settings(ClaimRules):
     """Encrypts the signing keys in the database; at least 16, preferably 64 random characters. Generate it with
     `openssl rand -hex 32`, and back it up: without it the signing keys are lost."""
     database_url: DatabaseUrl = SecretStr("sqlite:///passerelle.sqlite3")
-    """Database: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`."""
+    """Database: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`. PostgreSQL must allow 20 connections
+    for each worker and 5 for commands (`max_connections`)."""
     bind: Bind = "127.0.0.1:8000"
     """`HOST:PORT` to listen on, in plain http."""
     workers: int = Field(default=2, ge=1, le=64)

@@ -5,7 +5,7 @@ HTTP, CAS or OAuth logic. Tickets, codes, tokens and cookie values arrive as SHA
 of the database contains no credentials. Times are Unix seconds and always an argument.
 """
 
-from bridge.store.database import StoreFailure, unavailability
+from bridge.store.database import StoreFailure, required_connections, unavailability
 from bridge.store.records import (
     AccessToken,
     AlreadyConsumed,
@@ -56,5 +56,6 @@ __all__ = [
     "UnknownLogin",
     "UserName",
     "fingerprint",
+    "required_connections",
     "unavailability",
 ]

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,14 +35,20 @@ from sqlalchemy.exc import (
 
 from bridge.errors import ConfigurationError
 
-# SQLite does not queue writers fairly: one of many waits far longer than the average.
-BUSY_TIMEOUT_SECONDS = 20
+# How long to wait for the lock of SQLite: at a start, while another process migrates, and in a request. SQLite does not
+# queue writers fairly, so one of many waits far longer than the average.
+START_WAIT_SECONDS = 20
+REQUEST_WAIT_SECONDS = 4
 CONNECT_TIMEOUT_SECONDS = 5
 MAX_WAL_BYTES = 8 * 1024 * 1024  # twice what SQLite aims at
 CHECKPOINT_TRIES = 100
-# Together more than a worker has threads: a writer may need a second connection while all others wait for it with one.
-POOL_SIZE = 16
-POOL_OVERFLOW = 24
+# Connections of a worker. SQLite has more than a worker has threads: a writer may need a second connection while all
+# others wait for it with one. A PostgreSQL server allows 100 by default, for all workers: fewer threads compute at a
+# time, so some connections remain for the second one.
+SQLITE_POOL = {"pool_size": 16, "max_overflow": 24}
+POSTGRES_POOL = {"pool_size": 16, "max_overflow": 4}
+COMMAND_CONNECTIONS = 5
+POSTGRES_CONNECTIONS = sum(POSTGRES_POOL.values())
 
 # Lets other packages catch database errors without importing SQLAlchemy.
 StoreFailure = SQLAlchemyError
@@ -50,15 +57,16 @@ NOW: BindParameter[int] = bindparam("now")
 RecordT = TypeVar("RecordT")
 
 
-def open_engine(url: str, *, read_only: bool = False) -> Engine:
+def open_engine(url: str, *, read_only: bool = False, wait_seconds: int = START_WAIT_SECONDS) -> Engine:
     """Return an engine for an `sqlite:` or `postgresql:` URL, not connected yet.
 
-    `read_only` leaves the journal mode of an SQLite file as it is. A malformed URL raises ConfigurationError.
+    `read_only` leaves the journal mode of an SQLite file as it is. `wait_seconds` limits the wait for a lock of SQLite.
+    A malformed URL raises ConfigurationError.
     """
     if url.startswith("sqlite:"):
-        engine = _create(_parsed(url))
+        engine = _create(_parsed(url), **SQLITE_POOL)
         if not read_only:
-            event.listen(engine, "connect", _set_up_sqlite)
+            event.listen(engine, "connect", partial(_set_up_sqlite, wait_seconds))
         return engine
     driver_url = _parsed(re.sub(r"^postgresql:", "postgresql+psycopg:", url))
     return _create(
@@ -66,19 +74,26 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
         # A server may default to a stricter level, which fails where this one waits.
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
+        pool_timeout=REQUEST_WAIT_SECONDS,
+        **POSTGRES_POOL,
     )
 
 
 def _create(url: URL, **options: Any) -> Engine:
     """Create an engine; report a driver that cannot be imported."""
     try:
-        return create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, hide_parameters=True, **options)
+        return create_engine(url, hide_parameters=True, **options)
     except (NoSuchModuleError, ImportError) as error:
         fault = (
             f"cannot import the driver of {url.drivername}: {str(error).splitlines()[0]}; install Passerelle again, in "
             "a folder that this user can read"
         )
         raise ConfigurationError([f"PASSERELLE_DATABASE_URL: {fault}"]) from None
+
+
+def required_connections(workers: int) -> int:
+    """Return how many connections PostgreSQL must allow to one bridge and its commands."""
+    return workers * POSTGRES_CONNECTIONS + COMMAND_CONNECTIONS
 
 
 def unavailability(failure: SQLAlchemyError) -> str | None:
@@ -165,7 +180,7 @@ def limit_wal(engine: Engine) -> None:
                     time.sleep(0.001)
 
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
+def _set_up_sqlite(wait_seconds: int, connection: Any, _record: Any) -> None:
     """Set up WAL, so that readers continue while one connection writes.
 
     With `synchronous = NORMAL`, commits survive the death of the process. A power cut may lose the last commits, but
@@ -173,8 +188,8 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     """
     cursor = connection.cursor()
     try:
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
-        _switch_to_wal(cursor)
+        cursor.execute(f"PRAGMA busy_timeout = {wait_seconds * 1000}")
+        _switch_to_wal(cursor, wait_seconds)
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA foreign_keys = ON")
     except sqlite3.Error:
@@ -183,9 +198,9 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _switch_to_wal(cursor: Any) -> None:
+def _switch_to_wal(cursor: Any, wait_seconds: int) -> None:
     """Retry until it works, because `busy_timeout` does not cover changes of `journal_mode`."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    deadline = time.monotonic() + wait_seconds
     while True:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")

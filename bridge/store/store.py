@@ -3,13 +3,17 @@
 Statements are module constants, because building one costs more than running it.
 """
 
-from collections.abc import Mapping
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
 from typing import Literal, Self
 
 from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.store.clients import Clients
-from bridge.store.database import NOW, is_absent, open_engine
+from bridge.store.database import NOW, REQUEST_WAIT_SECONDS, is_absent, open_engine
 from bridge.store.deliveries import Deliveries
 from bridge.store.failures import Failures
 from bridge.store.grants import Grants
@@ -21,6 +25,8 @@ from bridge.store.schema import logout_deliveries, sessions
 from bridge.store.sessions import Sessions
 from bridge.store.user_names import UserNames
 
+CHECK_SECONDS = 5
+
 NotReady = Literal["absent", "empty", "older"]
 """The reason why `open_existing` cannot read a database that `Store(url)` would create or migrate."""
 
@@ -31,6 +37,30 @@ TOTALS = select(
 )
 
 
+class _Check:
+    """A trial that writes, at most one at a time and one in a few seconds; anyone can ask for it."""
+
+    def __init__(self, attempt: Callable[[], None]) -> None:
+        self._attempt = attempt
+        self._lock = threading.Lock()
+        self._finished_at = -math.inf
+        self._failure: SQLAlchemyError | None = None
+
+    def run(self) -> None:
+        """Raise the failure of the trial. A failure is repeated only to callers that waited for the same trial."""
+        asked_at = time.monotonic()
+        with self._lock:
+            if asked_at >= self._finished_at + (0 if self._failure else CHECK_SECONDS):
+                self._failure = None
+                try:
+                    self._attempt()
+                except SQLAlchemyError as failure:
+                    self._failure = failure
+                self._finished_at = time.monotonic()
+            if self._failure is not None:
+                raise self._failure
+
+
 class Store:
     """Everything that must survive a restart."""
 
@@ -38,7 +68,8 @@ class Store:
         """Connect, and migrate the database; raise ConfigurationError if it cannot be used."""
         engine = open_engine(url)
         migrate(engine)
-        self._use(engine)
+        engine.dispose()
+        self._use(open_engine(url, wait_seconds=REQUEST_WAIT_SECONDS))
 
     @staticmethod
     def preload(url: str) -> None:
@@ -65,6 +96,7 @@ class Store:
         self.keys, self.clients, self.deliveries = Keys(engine), Clients(engine), Deliveries(engine)
         self.failures = Failures(engine)
         self.user_names = UserNames(engine)
+        self._check = _Check(self.pending_logins.try_save)
 
     def purge(self, *, now: int, short_lived_only: bool = False) -> Mapping[str, int]:
         """Delete rows that expired some minutes ago; return their number by table.
@@ -80,11 +112,20 @@ class Store:
             return dict(connection.execute(TOTALS, {"now": now}).one()._mapping)
 
     def check(self) -> None:
-        """Raise `StoreFailure` if no sign-in can be stored.
+        """Raise `StoreFailure` if no sign-in can be stored, or could not be a few seconds ago.
 
         A read proves little: a full, read-only or locked database still answers it.
         """
-        self.pending_logins.try_save()
+        self._check.run()
+
+    def connection_limit(self) -> int | None:
+        """Return how many connections the PostgreSQL server allows to ordinary users; None for SQLite."""
+        if self._engine.dialect.name == "sqlite":
+            return None
+        with self._engine.connect() as connection:
+            limits = ("max_connections", "superuser_reserved_connections")
+            allowed, reserved = (int(connection.exec_driver_sql(f"SHOW {name}").scalar_one()) for name in limits)
+        return allowed - reserved
 
     def close(self) -> None:
         """Close the connections."""

@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
-from bridge.store import StoreFailure, fingerprint
+from bridge.serve import log_connection_shortage
+from bridge.store import StoreFailure, fingerprint, required_connections, store
+from bridge.store.database import open_engine
 from tests.contract.records import login
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, Running, events
@@ -97,7 +99,8 @@ def test_failing_database_gives_a_503_page(bridge: Running, hub: App, logged: li
 
 
 @pytest.mark.parametrize("kind", WRITES_FAIL | ALL_FAILS)
-def test_failing_database_is_not_ready(bridge: Running, kind: str) -> None:
+def test_failing_database_is_not_ready(bridge: Running, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(store, "CHECK_SECONDS", 0)
     assert bridge.wire.send("GET", "/readyz").status == 200
     (WRITES_FAIL | ALL_FAILS)[kind](bridge)
     assert bridge.wire.send("GET", "/readyz").status == 503
@@ -128,10 +131,39 @@ def test_userinfo_without_database_gives_503(bridge: Running) -> None:
     assert (answer.status, answer.json["error"]) == (503, "temporarily_unavailable")
 
 
-def test_readiness_leaves_no_row(bridge: Running) -> None:
+def test_readiness_leaves_no_row(bridge: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "CHECK_SECONDS", 0)
     for _ in range(3):
         assert bridge.wire.send("GET", "/readyz").status == 200
     assert sum(bridge.store.purge(now=2**40).values()) == 0
+
+
+def test_readiness_writes_once_in_a_few_seconds(bridge: Running) -> None:
+    """Anyone can ask for it."""
+    writes: list[str] = []
+    event.listen(bridge.store._engine, "commit", lambda _connection: writes.append("commit"))
+    assert {bridge.wire.send("GET", "/readyz").status for _ in range(20)} == {200}
+    assert len(writes) == 1
+
+
+def test_failure_of_readiness_is_not_remembered(bridge: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock(bridge)
+    assert bridge.wire.send("GET", "/readyz").status == 503
+    bridge.app.extensions["the lock"].rollback()
+    assert bridge.wire.send("GET", "/readyz").status == 200
+
+
+def test_request_waits_less_for_a_lock_than_a_start(bridge: Running) -> None:
+    """Five seconds is what probes and users wait; a migration of another process can take longer."""
+
+    def wait(engine: Engine) -> int:
+        with engine.connect() as connection:
+            return int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
+
+    at_start = open_engine(f"sqlite:///{bridge.database}")
+    assert wait(bridge.store._engine) < 5000
+    assert wait(at_start) >= 20_000
+    at_start.dispose()
 
 
 def test_rejected_statement_is_a_defect(bridge: Running, hub: App) -> None:
@@ -169,6 +201,18 @@ def test_failing_postgres_gives_503(on_postgres: tuple[Running, Callable[[str], 
     check_page(bridge, hub)
     check_token_endpoint(hub, code)
     assert bridge.wire.send("GET", "/readyz").status == 503
+
+
+@pytest.mark.needs("postgres")
+def test_few_connections_of_postgres_are_logged(
+    on_postgres: tuple[Running, Callable[[str], None]], logged: list[str]
+) -> None:
+    limit = on_postgres[0].store.connection_limit()
+    assert limit == 200 - 3  # those of the test server, less those of its superuser
+    for workers in (9, 10):
+        log_connection_shortage(limit, required_connections(workers))
+    (event,) = events(logged, "few_database_connections")
+    assert "allows 197 connections, and this bridge can open 205" in event["detail"]
 
 
 @pytest.mark.needs("postgres")

@@ -166,4 +166,4 @@ def test_callbacks_occupy_half_of_the_threads(monkeypatch: pytest.MonkeyPatch, p
 
 def test_database_connections_exceed_threads() -> None:
     """Otherwise a writer that needs a second connection waits for those that wait for it."""
-    assert database.POOL_SIZE + database.POOL_OVERFLOW > THREADS
+    assert sum(database.SQLITE_POOL.values()) > THREADS

@@ -11,6 +11,7 @@ import pytest
 from bridge.check.installation import (
     DatabaseState,
     evaluate_clients,
+    evaluate_connections,
     evaluate_database,
     evaluate_file_modes,
     evaluate_secret_key,
@@ -44,6 +45,12 @@ def test_clients_and_database_states() -> None:
     )
     assert (failed.seen, failed.do) == ("cannot use x: refused; start it.", "Or not.")
     assert "PASSERELLE_DATABASE_URL" in evaluate_database("failed", "postgresql", "It timed out.").do
+
+
+def test_few_connections_of_postgres_are_warning() -> None:
+    assert evaluate_connections(97, 4).level == "ok"
+    found = evaluate_connections(97, 5)
+    assert (found.level, found.do.partition(",")[0]) == ("warning", "Raise max_connections of the server by 8")
 
 
 def test_secret_key_that_decrypts_nothing_is_fault() -> None:
