@@ -8,6 +8,8 @@ PYTHON ?= $(shell for python in python3.13 $(lastword $(sort $(wildcard $(HOME)/
   $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# On all cores, whereas pip uses one. Like pip, ignore files that are for another version of Python.
+COMPILE := -W ignore -m compileall -qq -j 0
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13
@@ -18,11 +20,12 @@ $(VENV)/.ready: requirements/dev.txt requirements/docs.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Passerelle needs Python 3.11 or newer; install it, or select one: make init PYTHON=…"; exit 1; }
 	@echo "Installing all dependencies into $(VENV) with $(PYTHON): about a minute."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes \
 	  -r requirements/dev.txt -r requirements/docs.txt
 	@# As in the images: this optional checker of jsonschema compiles a grammar at every start of a hub or a lab.
 	@$(BIN)/python -m pip uninstall --yes --quiet --disable-pip-version-check rfc3987-syntax
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python $(COMPILE) $(VENV)/lib || true
 	@touch $@
 
 demo: init ## run the demo on https://*.localhost:8443 without Docker; Ctrl-C stops it
@@ -57,8 +60,10 @@ wheel: init ## build dist/passerelle-….whl reproducibly
 # make test TESTED_PASSERELLE=$PWD/.venv/installed/bin/passerelle runs every bridge process of the tests from the wheel.
 installed: wheel ## install the wheel into a separate environment, .venv/installed
 	@$(PYTHON) -m venv --clear $(VENV)/installed
-	@$(VENV)/installed/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bridge.txt
-	@$(VENV)/installed/bin/pip install --quiet --disable-pip-version-check --no-deps dist/passerelle-*.whl
+	@$(VENV)/installed/bin/pip install --quiet --no-compile --disable-pip-version-check --require-hashes \
+	  -r requirements/bridge.txt
+	@$(VENV)/installed/bin/pip install --quiet --no-compile --disable-pip-version-check --no-deps dist/passerelle-*.whl
+	@$(VENV)/installed/bin/python $(COMPILE) $(VENV)/installed/lib || true
 
 docs: pages ## build the documentation site in build/docs
 	@rm -rf build/docs

@@ -12,6 +12,7 @@ from traitlets.log import get_logger
 from hub.base_config import configure_hub, load_conf_d
 from hub.config.field_types import SettingsError
 from hub.config.settings import DeploymentSettings, load_settings
+from hub.guard.rules import lab_labels
 from hub.spawner.docker import ENGINE_TIMEOUT, Lab, check_engine
 from hub.spawner.profiles import ImageChoice, image_warnings, limit_by_group, options_from_form
 from hub.storage.quota_hook import build_quota_hook
@@ -68,17 +69,7 @@ c.DockerSpawner.extra_host_config = {
     "auto_remove": False,  # the hub reads the exit status first
     "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "2"}},
 }
-# A separate compose project: `docker compose -p <project>-labs down` stops all labs, and `--remove-orphans` of the
-# deployment does not affect them. Compose requires all of these labels.
-c.DockerSpawner.extra_create_kwargs = {
-    "labels": {
-        "com.docker.compose.project": f"{lab.project}-labs",
-        "com.docker.compose.service": "lab",
-        "com.docker.compose.oneoff": "False",
-        "com.docker.compose.container-number": "1",
-        "com.docker.compose.config-hash": "made-by-the-hub",
-    }
-}
+c.DockerSpawner.extra_create_kwargs = {"labels": lab_labels(lab.project)}
 
 try:
     load_conf_d(settings.server.conf_dir or Path(__file__).with_name("conf.d"), c)

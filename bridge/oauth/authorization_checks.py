@@ -53,13 +53,16 @@ def check_authorization_request(
 ) -> tuple[AuthorizationRequest, Client]:
     """Parse a request, run every check in order, and return the request with its client.
 
-    A fault of the client or its redirect URI is shown as a page, never redirected: UnknownClient, InvalidRequest.
+    A fault of the client, its redirect URI or the length of `state` is shown as a page, never redirected:
+    UnknownClient, InvalidRequest.
     Any other is an AuthorizationRejected, an error response to the client.
     """
     parameters, repeated = single_values(pairs)
     check_not_repeated(repeated, ("client_id", "redirect_uri"))
     client = check_client(required(parameters, "client_id"), clients)
     redirect_uri = _check_redirect_uri(parameters.get("redirect_uri"), client)
+    # Not redirected either: the response would repeat it, in a header that proxies reject.
+    check_lengths(parameters, ("state",))
     request = AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=redirect_uri,
@@ -102,7 +105,11 @@ def _check_redirect_uri(uri: str | None, client: Client) -> str:
         return client.redirect_uris[0]
     if uri is not None and client.allows_redirect_to(uri):
         return uri
-    fault = "redirect_uri is missing" if uri is None else f"redirect_uri is not registered: {loggable_uri(uri)}"
+    fault = (
+        "redirect_uri is missing"
+        if uri is None
+        else f"redirect_uri is not registered: {loggable_uri(uri, client.redirect_uris)}"
+    )
     raise UnknownClient(
         MISSING_REDIRECT_URI if uri is None else UNKNOWN_REDIRECT_URI,
         facts={"client": client.client_name},

@@ -204,13 +204,20 @@ def prefixed_hash(secret: str) -> str:
     return f"sha256:{hash_secret(secret)}"
 
 
-def loggable_uri(uri: str) -> str:
-    """Return what a log may hold of an unverified URI: origin and path, without credentials and query."""
+def loggable_uri(uri: str, registered: Iterable[str]) -> str:
+    """Return what a log may hold of an unverified URI: its origin, and the path segments of registered URIs.
+
+    Credentials, query and other segments can be secrets; "…" stands for such a segment.
+    """
     try:
         origin = url_origin(uri)
-        return "not an http(s) URI" if origin is None else f"{origin}{urlsplit(uri).path[:200]}"
+        path = urlsplit(uri).path
     except ValueError:
         return "not a URI"
+    if origin is None:
+        return "not an http(s) URI"
+    known = {segment for other in registered for segment in urlsplit(other).path.split("/")}
+    return origin + "/".join(segment if segment in known else "…" for segment in path[:200].split("/"))
 
 
 def url_origin(uri: str) -> str | None:

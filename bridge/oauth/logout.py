@@ -113,7 +113,8 @@ def _check_return_uri(provider: ProviderContext, parameters: Parameters, client:
     if client is None:
         detail = "post_logout_redirect_uri without client_id or a valid id_token_hint"
         raise _rejected(provider, InvalidRequest, MISSING_CLIENT, detail)
-    detail = f"client {client.client_id}: post_logout_redirect_uri is not registered: {loggable_uri(uri)}"
+    sent = loggable_uri(uri, client.post_logout_redirect_uris)
+    detail = f"client {client.client_id}: post_logout_redirect_uri is not registered: {sent}"
     raise _rejected(provider, UnknownClient, INVALID_REDIRECT, detail)
 
 

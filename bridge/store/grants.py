@@ -30,13 +30,18 @@ _REFRESH = columns_of(refresh_tokens, RefreshToken)
 SAVE_GRANT, SAVE_CODE = insert(grants), insert(codes)
 SAVE_ACCESS, SAVE_REFRESH = insert(access_tokens), insert(refresh_tokens)
 FIND_GRANT = select(*_GRANT).where(grants.c.grant_id == GRANT_ID, grants.c.revoked_at.is_(None))
-# Locked: waits for a transaction that ends the session.
-# Codes that were never redeemed need no reuse detection; a browser could store any number of them.
-DISCARD_ABANDONED = delete(grants).where(
-    grants.c.sid == bindparam("of_sid"),
-    grants.c.client_id == bindparam("of_client"),
-    exists().where(codes.c.grant_id == grants.c.grant_id, codes.c.redeemed_at.is_(None), codes.c.expires_at <= NOW),
+# A signed-in browser could otherwise store any number of grants. Unredeemed codes need no reuse detection.
+GRANTS_KEPT = 100  # of one session and client; a hub that revalidates every minute has 60 with valid tokens
+_of_session_and_client = (grants.c.sid == bindparam("of_sid"), grants.c.client_id == bindparam("of_client"))
+_older = (
+    select(grants.c.grant_id).where(*_of_session_and_client).order_by(grants.c.created_at.desc()).offset(GRANTS_KEPT)
 )
+DISCARD_EXCESS = delete(grants).where(
+    *_of_session_and_client,
+    exists().where(codes.c.grant_id == grants.c.grant_id, codes.c.redeemed_at.is_(None), codes.c.expires_at <= NOW)
+    | grants.c.grant_id.in_(_older),
+)
+# Locked: waits for a transaction that ends the session.
 END_OF_SESSION = select(sessions.c.ended_at).where(sessions.c.sid == bindparam("of_sid")).with_for_update(read=True)
 REDEEM_CODE = (
     update(codes)
@@ -87,14 +92,15 @@ class Grants(GrantRevocation):
     def begin_with_code(self, grant: Grant, code: AuthorizationCode) -> None:
         """Store a grant and its authorization code; revoke the grant if its session has ended.
 
-        Discard the session's earlier grants to this client whose codes expired without a redemption.
+        Discard the session's earlier grants to this client whose codes expired without a redemption, and the oldest
+        of too many.
         """
         with self._engine.begin() as connection:
             connection.execute(SAVE_GRANT, _grant_row(grant))
             connection.execute(SAVE_CODE, values_of(code))
             if grant.sid is not None:
-                abandoned = {"of_sid": grant.sid, "of_client": grant.client_id, "now": grant.created_at}
-                connection.execute(DISCARD_ABANDONED, abandoned)
+                values = {"of_sid": grant.sid, "of_client": grant.client_id, "now": grant.created_at}
+                connection.execute(DISCARD_EXCESS, values)
                 ended_at = connection.execute(END_OF_SESSION, {"of_sid": grant.sid}).scalar_one_or_none()
                 if ended_at is not None:
                     connection.execute(REVOKE_GRANT, {"of_grant": grant.grant_id, "now": ended_at})

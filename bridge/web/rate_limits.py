@@ -40,7 +40,8 @@ from bridge.web.context import current_context
 
 RETRY_AFTER_SECONDS = 60
 # Secrets as long as those of `passerelle clients` cannot be guessed, so the limit does not apply to them. An attacker
-# can thus not lock a client out by failing with its client_id or from its address.
+# can thus not lock a client out by failing with its client_id or from its address. They are not counted either: an
+# attacker could otherwise store a counter for each of any number of invented client_ids.
 UNGUESSABLE_SECRET_CHARS = 32
 # Above ten times the limit of an address, all addresses are limited after a tenth of it.
 ALL_ADDRESSES_FACTOR = 10
@@ -108,9 +109,10 @@ def limit_secret_guesses(view: View[P]) -> View[P]:
         if credentials is None:  # a public client or none: no secret to guess
             return view(*args, **kwargs)
         client, length = credentials
+        if length >= UNGUESSABLE_SECRET_CHARS:
+            return view(*args, **kwargs)
         limits = current_context().limits
-        if length < UNGUESSABLE_SECRET_CHARS:
-            limits.check_client(client, address)
+        limits.check_client(client, address)
         try:
             return view(*args, **kwargs)
         except InvalidClient:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.store import Grant, Redeemed, Reused, Store, Unknown, fingerprint
+from bridge.store.grants import GRANTS_KEPT
 from tests.contract.records import (
     ACCESS_LIFETIME,
     CODE_LIFETIME,
@@ -273,6 +274,15 @@ def test_abandoned_codes_of_a_session_are_discarded(store: Store) -> None:
     for n in range(5):
         allow(store, f"grant {n}", f"code {n}", created_at=NOW + n * (CODE_LIFETIME + 1))
     assert store.purge(now=2**40)["grants"] == 1
+
+
+def test_oldest_of_too_many_grants_is_discarded(store: Store) -> None:
+    """A signed-in browser and a public client could otherwise store any number of redeemed codes for a day."""
+    begin(store)
+    for n in range(GRANTS_KEPT + 2):
+        allow(store, f"grant {n}", f"code {n}", created_at=NOW + n)
+        redeem(store, f"code {n}", gives=f"token {n}", now=NOW + n)
+    assert [works(store, f"token {n}", now=NOW + n) for n in (0, 1, 2, GRANTS_KEPT + 1)] == [False, False, True, True]
 
 
 def test_redeemed_and_fresh_codes_are_not_discarded(store: Store) -> None:

@@ -19,10 +19,11 @@ from bridge.cas.endpoints import CasEndpoints
 from bridge.settings import load
 from bridge.store import Store
 from bridge.web.context import EXTENSION
-from tests.http.world import CLIENTS, HUB_SECRET, ISSUER, Clock, Running, environment
+from tests.http.world import CLIENTS, HUB_SECRET, ISSUER, Running, environment
 from tests.support.bridge.actors import App, Browser, Wire
 from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.cas.scripted_cas import ALICE, ScriptedCas
+from tests.support.clock import Clock
 
 MakeBridge = Callable[..., Running]
 
@@ -73,7 +74,8 @@ def logged() -> Iterator[list[str]]:
 def start(cas_url: str, database: Path, *, read_timeout: float = 5.0, **changes: str) -> Running:
     """Start a bridge; `read_timeout` is for CAS, the changes are settings."""
     settings = load(environment(cas_url, database) | {f"PASSERELLE_{name.upper()}": changes[name] for name in changes})
-    clock, store = Clock(), Store(settings.database_url.get_secret_value())
+    clock = Clock(time.time())  # CAS reports login times
+    store = Store(settings.database_url.get_secret_value())
     proxy = None if settings.cas_proxy is None else settings.cas_proxy.get_secret_value()
     cas = CasClient(CasEndpoints.from_settings(settings), proxy=proxy, connect_timeout=1, read_timeout=read_timeout)
     app = create_app(settings, store=store, cas=cas, clock=clock)

@@ -134,10 +134,16 @@ def test_misplaced_secret_of_client_is_not_logged(actors: Actors, logged: list[s
     assert MISPLACED not in "\n".join(logged)
 
 
-def test_query_of_unknown_redirect_uri_is_not_logged(actors: Actors, logged: list[str]) -> None:
-    uri = f"https://user:{MISPLACED}@app.example.org/other?token={MISPLACED}"
-    actors.browser.get(actors.app.authorization_url(redirect_uri=uri))
-    assert "https://app.example.org/other" in "\n".join(logged)
+@pytest.mark.parametrize("name", ["redirect_uri", "post_logout_redirect_uri"])
+def test_unknown_redirect_uri_is_logged_without_secrets(actors: Actors, logged: list[str], name: str) -> None:
+    """Known segments of the path remain, so that an administrator sees which part is wrong."""
+    uri = f"https://user:{MISPLACED}@other.example.org/cb/{MISPLACED}?token={MISPLACED}#{MISPLACED}"
+    if name == "redirect_uri":
+        actors.browser.get(actors.app.authorization_url(redirect_uri=uri))
+    else:
+        actors.browser.get("/logout?" + urlencode({"client_id": "app", name: uri}))
+    (event,) = events(logged, "refused")
+    assert event["detail"].endswith(f"https://other.example.org/{'cb' if name == 'redirect_uri' else '…'}/…")
     assert MISPLACED not in "\n".join(logged)
 
 

@@ -61,6 +61,12 @@ def test_long_secret_is_never_limited_row72(bridge: Running) -> None:
     assert send_secret(bridge, "short").status == 429
 
 
+def test_long_wrong_secrets_store_nothing(bridge: Running) -> None:
+    for n in range(20):
+        assert send_secret(bridge, secrets.token_hex(), client=f"invented {n}").status == 401
+    assert bridge.store.purge(now=2**40)["failures"] == 0
+
+
 def test_endpoints_share_the_limit_row72(bridge: Running) -> None:
     for at in ("/token", "/introspect", "/revoke"):
         assert send_secret(bridge, "wrong", at=at).status == 401

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from flask import Flask
 
 from bridge.store import Store
 from tests.support.bridge.actors import Wire
+from tests.support.clock import Clock
 
 ISSUER = "https://auth.example.org"
 SECRET_KEY = "the key of the tests, long enough"
@@ -63,19 +63,6 @@ CLIENTS: list[dict[str, Any]] = [
 
 # Rate limits are high, because few tests are about them.
 LIMITED = ("client_failures", "address_failures", "bad_tokens", "bad_callbacks")
-
-
-class Clock:
-    """A clock that starts now, because CAS reports login times, and that tests advance."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.support.clock import Clock
+
 LAB_HOME = Path(__file__).parents[3] / "lab" / "home"
 
 
@@ -30,15 +32,15 @@ def test_home_size_matches_measurement_of_hub(extension: ModuleType, tmp_path: P
 
 
 def test_home_size_is_cached_between_requests(extension: ModuleType, tmp_path: Path) -> None:
-    now = [0.0]
+    clock = Clock(0)
 
     async def ask() -> None:
-        home = extension.Home(tmp_path, 1, now=lambda: now[0])
+        home = extension.Home(tmp_path, 1, now=clock)
         first = await asyncio.gather(*(home.used() for _ in range(10)))
         assert len(set(first)) == 1
         (tmp_path / "big").write_bytes(b"x" * 3_000_000)
         assert await home.used() == first[0]
-        now[0] += extension.GOOD_FOR
+        clock.advance(extension.GOOD_FOR)
         assert await home.used() > first[0] + 2_900_000
 
     asyncio.run(ask())

@@ -6,14 +6,15 @@ import pytest
 
 from bridge.cas.circuit_breaker import MAX_TIMEOUTS, PAUSE_SECONDS, CircuitBreaker
 from bridge.errors import UpstreamBusy, UpstreamMalformed, UpstreamTimeout
+from tests.support.clock import Clock
 
 
 class Cas:
     """A CAS that times out, and a clock."""
 
     def __init__(self) -> None:
-        self.now, self.requests = 0.0, 0
-        self.breaker = CircuitBreaker(lambda: self.now)
+        self.clock, self.requests = Clock(0), 0
+        self.breaker = CircuitBreaker(self.clock)
 
     def ask(self, failure: type[Exception] | None) -> None:
         with self.breaker:
@@ -48,7 +49,7 @@ def test_any_response_resets_the_count() -> None:
 def test_one_request_probes_after_the_pause() -> None:
     cas = Cas()
     cas.time_out(MAX_TIMEOUTS)
-    cas.now += PAUSE_SECONDS
+    cas.clock.advance(PAUSE_SECONDS)
     with cas.breaker, pytest.raises(UpstreamBusy):  # while the first one waits
         cas.ask(None)
     cas.ask(None)
@@ -58,8 +59,8 @@ def test_one_request_probes_after_the_pause() -> None:
 def test_failed_probe_prolongs_the_pause() -> None:
     cas = Cas()
     cas.time_out(MAX_TIMEOUTS)
-    cas.now += PAUSE_SECONDS
+    cas.clock.advance(PAUSE_SECONDS)
     cas.time_out(1)
-    cas.now += PAUSE_SECONDS - 1
+    cas.clock.advance(PAUSE_SECONDS - 1)
     with pytest.raises(UpstreamBusy):
         cas.ask(None)

@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey, KeySet, OctKey
 
 from bridge.oauth.keys import PUBLISH_AHEAD_SECONDS, REREAD_SECONDS, RETIRED_KEPT_SECONDS, KeyRing, key_states
 from bridge.store import SigningKey, Store
+from tests.support.clock import Clock
 
 NOW = 1_800_000_000
 DAY, HOUR = 24 * 3600, 3600
@@ -19,16 +20,9 @@ MAX_AGE = 90 * DAY
 SECRET_KEY = "a secret key of 32 characters..."
 
 
-class Clock:
-    now: float = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

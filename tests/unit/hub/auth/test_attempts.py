@@ -10,21 +10,15 @@ from tornado import web
 from hub.auth import attempts
 from hub.auth.attempts import AttemptLimits, address_network
 from hub.auth.refresh import AuthModel, GroupsAuthenticator, client_address
+from tests.support.clock import Clock
 
 ATTACKER, HOME = "203.0.113.7", "198.51.100.1"
 FREE = attempts.FREE_FAILURES["name"]
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000)
 
 
 @pytest.fixture
