@@ -156,6 +156,7 @@ def _missing(part: str) -> str | None:
         "apache": status.missing_apache,
         "apereo": status.missing_apereo,
         "jasig": status.missing_jasig,
+        "lemonldap": status.missing_lemonldap,
         "synapse": status.missing_synapse,
         "prometheus": status.missing_prometheus,
         "acme": status.missing_acme,
