@@ -1,4 +1,4 @@
-"""Sign-out reaches the hub: CAS, the bridge, the hub and the command end all hub sessions of a sign-in."""
+"""The hub with the bridge: sign-out reaches all hub sessions of a sign-in, and a recycled name no foreign account."""
 
 from __future__ import annotations
 
@@ -35,12 +35,18 @@ class Place:
     bridge: LiveBridge
     cas: ScriptedCas
 
-    def sign_in(self, name: str, cookies: dict[str, str] | None = None) -> Visitor:
-        """Sign in at the hub in a new browser, or in one with the bridge's cookies of another."""
-        self.cas.sign_in_as(name, {"groups": ["students"]})
+    def try_sign_in(
+        self, name: str, *, number: str, cookies: dict[str, str] | None = None
+    ) -> tuple[Visitor, requests.Response]:
+        """Sign in a person with an employee number; return the browser and its last page."""
+        self.cas.sign_in_as(name, {"groups": ["students"], "employeeNumber": [number]})
         visitor = Visitor(self.hub)
         visitor.cookies.update(cookies or {})
-        page = visitor.sign_in()
+        return visitor, visitor.sign_in()
+
+    def sign_in(self, name: str, cookies: dict[str, str] | None = None) -> Visitor:
+        """Sign in at the hub in a new browser, or in one with the bridge's cookies of another."""
+        visitor, page = self.try_sign_in(name, number=f"number of {name}", cookies=cookies)
         assert page.url == f"{self.hub.url}/hub/home", f"{page.url}: {page.text[-1500:]}\n{self.hub.log[-3000:]}"
         return visitor
 
@@ -79,7 +85,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         "post_logout_redirect_uris": [f"{hub.url}/hub/login"],
         "backchannel_logout_uri": f"{hub.url}/hub/backchannel_logout",
     }
-    with ScriptedCas() as cas, LiveBridge(folder, cas_url=cas.url, clients=[client]) as bridge:
+    settings = {"PASSERELLE_SUBJECT_ATTRIBUTE": "employeeNumber"}
+    with ScriptedCas() as cas, LiveBridge(folder, cas_url=cas.url, clients=[client], settings=settings) as bridge:
         hub.with_environment(
             {
                 "AUTH_PUBLIC_URL": bridge.url,
@@ -186,3 +193,22 @@ def test_login_cookie_of_an_older_version_is_rejected(place: Place) -> None:
     secret = bytes.fromhex((place.hub.folder / "cookie_secret").read_text())
     nora.cookies.set("jupyterhub-hub-login", create_signed_value(secret, "jupyterhub-hub-login", cookie_id).decode())
     assert not nora.is_signed_in()
+
+
+def test_recycled_name_does_not_open_the_old_account(place: Place) -> None:
+    first, _ = place.try_sign_in("jdoe", number="1001")
+    second, page = place.try_sign_in("jdoe", number="2002")
+    assert page.status_code == 403
+    assert "belongs to another user, who had this name" in page.text
+    assert "ask the administrator of this hub" in page.text
+    assert not second.is_signed_in()
+    assert first.is_signed_in()
+
+
+def test_recycled_name_is_free_after_removal_of_the_user(place: Place) -> None:
+    first, _ = place.try_sign_in("rsmith", number="1001")
+    place.hub.request("DELETE", "/users/rsmith", place.hub.token).raise_for_status()
+    second, page = place.try_sign_in("rsmith", number="2002")
+    assert page.url == f"{place.hub.url}/hub/home"
+    assert second.is_signed_in()
+    assert not first.is_signed_in()
