@@ -10,10 +10,12 @@ from typing import Any, Literal
 import structlog
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, RSAPublicNumbers
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.util import base64_to_int
 
 from bridge.errors import ConfigurationError
 from bridge.store import SigningKey, Store
@@ -140,7 +142,7 @@ class KeyRing:
         with self._lock:
             known = self._keys
             records = self._store.keys.all()
-            keys = {record: known.get(record) or _decrypted(record, self._cipher) for record in records}
+            keys = {record: known.get(record) or _import_key(record, self._cipher) for record in records}
             self._keys, self._read_at = keys, self._clock()
         before, after = ({key.kid for key in each} for each in (known, keys))
         if known and after != before:
@@ -164,19 +166,37 @@ def check_secret_key(records: Iterable[SigningKey], secret_key: str) -> None:
     """Raise ConfigurationError unless this secret key decrypts the stored signing keys; change none."""
     cipher = _cipher(secret_key)
     for record in records:
-        _decrypted(record, cipher)
+        _decrypt(record, cipher)
 
 
-def _decrypted(record: SigningKey, cipher: Fernet) -> Jwk:
+def _import_key(record: SigningKey, cipher: Fernet) -> Jwk:
+    private_jwk = _decrypt(record, cipher)
+    if record.algorithm != "RS256":
+        return ECKey.import_key(private_jwk)
+    values = {name: base64_to_int(private_jwk[name]) for name in ("p", "q", "d", "dp", "dq", "qi", "e", "n")}
+    numbers = RSAPrivateNumbers(
+        p=values["p"],
+        q=values["q"],
+        d=values["d"],
+        dmp1=values["dp"],
+        dmq1=values["dq"],
+        iqmp=values["qi"],
+        public_numbers=RSAPublicNumbers(values["e"], values["n"]),
+    )
+    # The test of the primes takes 0.1 s at each start. The encryption is authenticated, so this bridge wrote the key.
+    key = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    return RSAKey.import_key(key, {"kid": private_jwk["kid"]})
+
+
+def _decrypt(record: SigningKey, cipher: Fernet) -> dict[str, Any]:
     try:
-        private_jwk = json.loads(cipher.decrypt(record.encrypted_private_jwk.encode()))
+        return dict(json.loads(cipher.decrypt(record.encrypted_private_jwk.encode())))
     except InvalidToken:
         fault = (
             "PASSERELLE_SECRET_KEY: the signing keys in the database were encrypted with another one; set the "
             "former value again, or start with an empty database (every application then fetches new keys)"
         )
         raise ConfigurationError([fault]) from None
-    return RSAKey.import_key(private_jwk) if record.algorithm == "RS256" else ECKey.import_key(private_jwk)
 
 
 def derived_key(secret_key: str, purpose: str) -> bytes:
