@@ -30,6 +30,7 @@ GROUPS = {
     ),
     "upstream": ("tests/upstream/",),
     "clients": ("tests/clients/",),
+    "pages": ("tests/unit/docs/",),
 }
 SKIPPED = pytest.StashKey[dict[str, tuple[str, int]]]()
 COLLECTED = pytest.StashKey[list[str]]()
@@ -64,12 +65,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def collected(pytestconfig: pytest.Config) -> list[str]:
     """Return the ids of all tests, also if this run is a part of the suite."""
-    whole = [Path(argument).resolve() for argument in pytestconfig.args] == [pytestconfig.rootpath / "tests"]
-    if whole and not (pytestconfig.option.keyword or pytestconfig.option.markexpr):
-        return pytestconfig.stash[COLLECTED]
+    tests, here = pytestconfig.rootpath / "tests", pytestconfig.stash[COLLECTED]
+    given = {Path(argument).resolve() for argument in pytestconfig.args}
+    if pytestconfig.option.keyword or pytestconfig.option.markexpr:
+        given = set()
+    folders = {file.relative_to(tests).parts[0] for file in tests.rglob("test_*.py")}
+    others = sorted(name for name in folders if given.isdisjoint((tests, tests / name)))
+    if not others:
+        return here
     from docs._generate import conformance
 
-    return conformance.collected()
+    seen = tuple(f"tests/{name}/" for name in folders.difference(others))
+    return [test for test in here if test.startswith(seen)] + conformance.collected(
+        *(f"tests/{each}" for each in others)
+    )
 
 
 def _layer(item: pytest.Item) -> int:
@@ -156,7 +165,6 @@ def _missing(part: str) -> str | None:
         "apache": status.missing_apache,
         "apereo": status.missing_apereo,
         "jasig": status.missing_jasig,
-        "lemonldap": status.missing_lemonldap,
         "synapse": status.missing_synapse,
         "prometheus": status.missing_prometheus,
         "acme": status.missing_acme,
