@@ -34,8 +34,8 @@ demo: init ## run the demo on https://*.localhost:8443 without Docker; Ctrl-C st
 test: init ## run every test that this machine supports; list the skipped ones at the end
 	@$(BIN)/python -m pytest -n 3 $(TESTS)
 
-test-quick: init ## run the tests without containers, browsers and third-party servers: about four minutes
-	@$(BIN)/python -m pytest -n 2 tests/unit tests/contract tests/http
+test-quick: init ## run the tests without containers, browsers and third-party servers: about three minutes
+	@$(BIN)/python -m pytest -n 3 tests/unit tests/contract tests/http
 
 lint: init ## format, lint, types and import contracts
 	@$(BIN)/ruff format --check .

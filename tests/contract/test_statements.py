@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +94,10 @@ def test_purge_scans_no_table(purge: purge.Purge, sqlite: str) -> None:
     assert not [step for step in steps(sqlite, purge.choose) if step.startswith("SCAN")]
 
 
-@pytest.fixture
-def sqlite(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path}/bridge.sqlite3"
-    Store(url).close()
-    return url
+@pytest.fixture(scope="module")
+def sqlite(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return one database for all plans, because `EXPLAIN` changes nothing."""
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path_factory.mktemp('plans') / 'bridge.sqlite3')}"
 
 
 def test_plans_cover_statements_of_sign_in() -> None:
@@ -126,8 +126,8 @@ def use_secrets(store: Store) -> None:
     assert refresh(store, "refresh the access token", now=NOW + CODE_LIFETIME)
 
 
-def test_sqlite_files_contain_no_secret_row22(sqlite: str, tmp_path: Path) -> None:
-    store = Store(sqlite)
+def test_sqlite_files_contain_no_secret_row22(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/bridge.sqlite3")
     use_secrets(store)
     content = b"".join(file.read_bytes() for file in tmp_path.glob("bridge.sqlite3*"))
     store.close()

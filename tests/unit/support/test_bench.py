@@ -29,6 +29,7 @@ def refusing_cas(folder):
 measure.running_cas = refusing_cas
 __main__.main()
 """
+SMALL = ("--sign-ins=2", "--warm-ups=1", "--parallel=1", "--starts=1")
 BURN = "import time\nwhile time.process_time() < 0.3: pass\n"
 
 
@@ -57,7 +58,7 @@ def test_small_run_reports_same_figures_as_table_and_json(tmp_path: Path) -> Non
 
 def test_failed_step_fails_the_run_with_reason(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
-    command = [sys.executable, "-c", REFUSING_CAS, "--sign-ins=2", "--warm-ups=1", "--starts=1", f"--json={file}"]
+    command = [sys.executable, "-c", REFUSING_CAS, *SMALL, f"--json={file}"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 1
     assert "2 of 2 failed: /cas/callback: 502 in place of 303" in run.stderr
