@@ -18,7 +18,12 @@ from hub.administration import AdministrationError
 from hub.administration.worker import databases, repository, runtime
 from hub.administration.worker.backup import ARCHIVE, DATABASES, FULL, allocated_bytes
 from hub.administration.worker.manifest import DatabaseCopy, Manifest, read_manifest
-from hub.administration.worker.settings import changed_settings, check_no_demo_users, check_project
+from hub.administration.worker.settings import (
+    changed_settings,
+    check_no_demo_users,
+    check_project,
+    saved_settings,
+)
 from hub.config.settings import RESTORE_MARK, RESTORE_MARKS
 from hub.storage.quota import format_size
 from passerelle_common.atomic_write import atomic_write
@@ -34,8 +39,9 @@ def describe(project: str, snapshot: str, only_databases: bool, home: str) -> di
     check_project(project)
     chosen = find_snapshot(snapshot, only_databases=only_databases, home=home)
     manifest = read_manifest(chosen.id)
+    saved = saved_settings(chosen.id, manifest)
     if not home:
-        check_no_demo_users(chosen.id, manifest)
+        check_no_demo_users(saved, manifest)
     places = _places(manifest, only_databases=only_databases, home=home)
     folders = {place: runtime.VOLUMES / place for place in places}
     overwritten = [
@@ -50,7 +56,7 @@ def describe(project: str, snapshot: str, only_databases: bool, home: str) -> di
         "taken": manifest.taken.isoformat(),
         "places": places,
         "overwritten": overwritten,
-        "settings": changed_settings(chosen.id, manifest),
+        "settings": changed_settings(saved),
     }
 
 

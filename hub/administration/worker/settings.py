@@ -7,7 +7,7 @@ a checkout is not mistaken for the deployment in deployment/site/.
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -68,14 +68,22 @@ def copy_settings(checkout: str) -> tuple[str, ...]:
     return tuple(copied)
 
 
-def changed_settings(snapshot: str, manifest: Manifest) -> list[str]:
-    """Return the settings files that differ from those in a snapshot."""
+def saved_settings(snapshot: str, manifest: Manifest) -> dict[str, bytes]:
+    """Return the settings files of a snapshot."""
+    if not manifest.settings:
+        return {}
+    files = repository.read_folder(snapshot, runtime.STAGING / "settings")
+    return {name: files.get(name, b"") for name in manifest.settings}
+
+
+def changed_settings(saved: Mapping[str, bytes]) -> list[str]:
+    """Return the settings files that differ from the saved ones."""
     changed = []
-    for name in manifest.settings:
+    for name, content in saved.items():
         current = runtime.CHECKOUT / name
         if name.startswith(SITE_PREFIX) and runtime.SITE.is_dir():
             current = runtime.SITE / name.removeprefix(SITE_PREFIX)
-        if not current.is_file() or current.read_bytes() != _read_setting(snapshot, name):
+        if not current.is_file() or current.read_bytes() != content:
             changed.append(name)
     return changed
 
@@ -91,12 +99,12 @@ def check_project(project: str) -> None:
         )
 
 
-def check_no_demo_users(snapshot: str, manifest: Manifest) -> None:
+def check_no_demo_users(saved: Mapping[str, bytes], manifest: Manifest) -> None:
     """Raise if users of the demo's CAS, whose passwords are public, would get the homes of real users."""
     current = read_env(runtime.CHECKOUT / ".env", runtime.SITE / ".env")
-    names = (name for name in (".env", f"{SITE_PREFIX}.env") if name in manifest.settings)
-    saved = parse_env("\n".join(_read_setting(snapshot, name).decode(errors="replace") for name in names))
-    if current.get("CAS_HOST") and not saved.get("CAS_HOST"):
+    files = (saved.get(name, b"") for name in (".env", f"{SITE_PREFIX}.env"))
+    before = parse_env("\n".join(content.decode(errors="replace") for content in files))
+    if current.get("CAS_HOST") and not before.get("CAS_HOST"):
         raise AdministrationError(
             f"this project runs the demo's CAS (CAS_HOST), whose passwords are public, and the backup of "
             f"{manifest.project} does not: restore its settings first (--settings-to), then run this in the folder of "
@@ -111,10 +119,6 @@ def read_checkout() -> dict[str, Any]:
         "requirements": {name: path.read_text(encoding="utf-8") for name, path in locks.items() if path.is_file()},
         "migrations": sorted(path.stem for path in (runtime.CHECKOUT / MIGRATIONS).glob("[0-9]*.py")),
     }
-
-
-def _read_setting(snapshot: str, name: str) -> bytes:
-    return repository.read_file(snapshot, runtime.STAGING / "settings" / name)
 
 
 def _usual_files() -> Iterator[tuple[str, Path]]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hub.administration import AdministrationError
-from hub.administration.worker import restore, runtime
+from hub.administration.worker import repository, restore, runtime
 from hub.administration.worker.backup import archive_home
 from hub.administration.worker.manifest import Manifest, parse_manifest, read_manifest
 from hub.administration.worker.restore import describe, find_snapshot
@@ -401,6 +401,20 @@ def test_settings_are_compared_and_extracted(filled: Path, described: Callable[.
     assert [one["place"] for one in found["overwritten"]] == ["home/bob", "service/hub-data"]
     assert (runtime.OUTPUT / "deployment/site/hub.toml").read_text() == "# mine\n"
     assert (runtime.OUTPUT / ".env").read_text() == "HUB_HOST=a\n"
+
+
+def test_settings_of_a_backup_are_read_at_once(
+    filled: Path, described: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.env", "ü ß.env", "deployment/certs/server.crt"):
+        write(runtime.CHECKOUT / name)
+    backup()
+    starts: list[tuple[str, ...]] = []
+    run = repository._run
+    monkeypatch.setattr(repository, "_run", lambda *words, **options: (starts.append(words), run(*words, **options))[1])
+
+    assert described()["settings"] == []
+    assert len(starts) == 3  # snapshots, manifest, settings
 
 
 def test_extraction_overwrites_no_settings(filled: Path) -> None:
