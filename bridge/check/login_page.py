@@ -23,6 +23,9 @@ skipped_service = partial(skipped, _ID, "The registration of our service URL")
 _PASSWORD_FIELD = re.compile(rb"<input[^>]*\btype\s*=\s*[\"']?password", re.I)
 # The footer of the login page.
 _JASIG_4_2 = re.compile(r"Central Authentication Service (4\.2[0-9.]*)")
+# LemonLDAP::NG writes only the number of a message, and its scripts add the text.
+_CLASS = re.compile(rb"\bclass\s*=\s*(?:\"[^\"<>]*|'[^'<>]*)", re.I)
+_ERROR = re.compile(rb"error|alert|danger|fail", re.I)
 _INVISIBLE = re.compile(rb"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.S | re.I)
 
 
@@ -103,14 +106,17 @@ def evaluate_renew(plain: Response | Failure) -> list[Finding]:
 
 
 def is_service_rejected(ours: Response, service: str, other: Response | Failure, plain: Response | Failure) -> bool:
-    """Return whether a login form rejects our service URL in its text.
+    """Return whether a login form rejects our service URL, by its text or by the class of an error message.
 
     Some servers ask for the password first and show an error beside the form.
     """
     if isinstance(other, Failure) or isinstance(plain, Failure):
         return False
-    text = _visible_text(ours, service)
-    return text == _visible_text(other, UNREGISTERED_SERVICE) != _visible_text(plain, "")
+    return _messages(ours, service) == _messages(other, UNREGISTERED_SERVICE) != _messages(plain, "")
+
+
+def _messages(page: Response, service: str) -> tuple[str, list[bytes]]:
+    return _visible_text(page, service), [found for found in _CLASS.findall(page.body) if _ERROR.search(found)]
 
 
 def _visible_text(page: Response, service: str) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from tests.support.cas.apereo_cas import ApereoCas
 from tests.support.cas.django_cas import DjangoCas, MamaCas
 from tests.support.cas.jasig_cas import JasigCas
+from tests.support.cas.lemonldap_cas import LemonldapCas
 from tests.support.cas.real_cas import RealCas
 
 PAGE = Path(__file__).parents[1] / "cas.md"
-SERVERS: tuple[type[RealCas], ...] = (ApereoCas, JasigCas, DjangoCas, MamaCas)
+SERVERS: tuple[type[RealCas], ...] = (ApereoCas, JasigCas, LemonldapCas, DjangoCas, MamaCas)
 HEAD = """\
 | server | version | protocols | attributes by | JSON | time of authentication | single logout names |
 |---|---|---|---|---|---|---|"""

@@ -23,6 +23,7 @@ PROXIES = {
     name: Path(place) / name
     for name, place in (("nginx", "/usr/sbin"), ("apache2", "/usr/sbin"), ("caddy", "/usr/bin"))
 }
+LEMONLDAP = Path("/usr/share/perl5/Lemonldap/NG/Portal/Issuer/CAS.pm")
 TOMCAT = Path("/usr/share/java/tomcat9-catalina.jar")
 APACHE = Path("/usr/sbin/apache2")
 APACHE_MODULES = Path("/usr/lib/apache2/modules")
@@ -38,6 +39,7 @@ ENABLE = {
     "apache": "tests/machine/prepare apache",
     "apereo": "tests/machine/prepare cas",
     "jasig": "tests/machine/prepare jasig",
+    "lemonldap": "tests/machine/prepare lemonldap",
     "synapse": "tests/machine/prepare synapse",
     "acme": "tests/machine/prepare acme",
     "restic": "tests/machine/prepare restic",
@@ -170,6 +172,15 @@ def jasig_webapp() -> Path | None:
     return found[-1].with_name("webapp") if found else None
 
 
+def missing_lemonldap() -> str | None:
+    """Return why no LemonLDAP::NG can run, or None."""
+    modules = (LEMONLDAP, *(Path("/usr/share/perl5") / name for name in ("IO/String.pm", "XML/Simple.pm")))
+    absent = [str(module) for module in modules if not module.exists()]
+    if shutil.which("plackup") is None:
+        absent.append("plackup")
+    return f"{', '.join(absent)} is missing" if absent else None
+
+
 def missing_synapse() -> str | None:
     """Return why no Matrix server can run, or None."""
     return None if synapse_python() else f"no Synapse of this lock is in {state_folder()}"
@@ -272,13 +283,14 @@ def _report() -> int:
         ("apache", missing_apache(), str(APACHE), ENABLE["apache"]),
         ("apereo", missing_apereo(), str(apereo_home()), ENABLE["apereo"]),
         ("jasig", missing_jasig(), str(jasig_webapp()), ENABLE["jasig"]),
+        ("lemonldap", missing_lemonldap(), str(LEMONLDAP), ENABLE["lemonldap"]),
         ("synapse", missing_synapse(), str(synapse_python()), ENABLE["synapse"]),
         ("acme", missing_acme(), str(pebble_program()), ENABLE["acme"]),
         ("restic", missing_restic(), str(restic_program()), ENABLE["restic"]),
         ("node", missing_node(), "npm reaches a registry", ENABLE["node"]),
     ]
     for part, reason, found, remedy in lines:
-        print(f"{part:<8} " + (f"MISSING  {reason}; to fix it: {remedy}" if reason else f"ok       {found}"))
+        print(f"{part:<9} " + (f"MISSING  {reason}; to fix it: {remedy}" if reason else f"ok       {found}"))
     return 1 if any(reason for _, reason, _, _ in lines) else 0
 
 

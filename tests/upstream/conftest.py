@@ -10,11 +10,12 @@ import pytest
 from tests.support.cas.apereo_cas import ApereoCas
 from tests.support.cas.django_cas import DjangoCas, MamaCas
 from tests.support.cas.jasig_cas import JasigCas
+from tests.support.cas.lemonldap_cas import LemonldapCas
 from tests.support.cas.real_cas import RealCas
 from tests.upstream.site import Site, site_at
 
 HERE = Path(__file__).parent
-SERVERS = {"apereo": ApereoCas, "django": DjangoCas, "mama": MamaCas, "jasig": JasigCas}
+SERVERS = {"apereo": ApereoCas, "django": DjangoCas, "mama": MamaCas, "jasig": JasigCas, "lemonldap": LemonldapCas}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,6 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "django",
         "mama",
         pytest.param("jasig", marks=pytest.mark.needs("jasig")),
+        pytest.param("lemonldap", marks=pytest.mark.needs("lemonldap")),
     ],
 )
 def cas(

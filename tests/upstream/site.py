@@ -14,11 +14,10 @@ from typing import Any
 import pytest
 
 from tests.support.bridge.actors import App, Response, Wire
-from tests.support.bridge.html_forms import parse_forms
 from tests.support.bridge.live_bridge import LiveBridge
 from tests.support.bridge.tls_proxy import TlsProxy
 from tests.support.cas.logout_receiver import LogoutReceiver
-from tests.support.cas.real_cas import LogoutChannel, Person, RealCas
+from tests.support.cas.real_cas import LogoutChannel, Person, RealCas, asks_for_password
 
 REDIRECT_URI = "http://127.0.0.1:9/cb"
 WHILE_SIGNED_IN = "openid profile email groups eduperson"
@@ -102,7 +101,7 @@ class Site:
         login_url = person.get(self.app(person).authorization_url()).location
         page = person.at_cas.get(login_url)
         # Some servers ask for the password before they reject.
-        if page.status_code == 200 and any("password" in form.fields for form in parse_forms(page.text)):
+        if page.status_code == 200 and asks_for_password(page.text):
             page = person.at_cas.submit_password(login_url, page)
             page = person.at_cas.get(login_url) if "Location" in page.headers else page
         assert "Location" not in page.headers, page.headers["Location"]

@@ -52,4 +52,7 @@ def test_single_logout_ends_everything_cas24(exact: Site) -> None:
 
 def test_state_in_query_gets_no_ticket(cas: RealCas, folder: Path) -> None:
     with site_at(folder, cas, exactly=True) as site:
-        site.assert_no_ticket(site.person())
+        if cas.registers_exact_urls:
+            site.assert_no_ticket(site.person())
+        else:
+            assert site.sign_in(site.person()).are_active()

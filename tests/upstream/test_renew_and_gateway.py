@@ -10,6 +10,7 @@ from tests.upstream.site import REDIRECT_URI, Site, error_of
 def test_prompt_login_requires_password(site: Site) -> None:
     person = site.person()
     earlier = site.sign_in(person)
+    site.cas.age_sessions()
     app = site.app(person)
     code = app.extract_code(person.sign_in(app.authorization_url(prompt="login")))
 
@@ -21,6 +22,7 @@ def test_prompt_login_requires_password(site: Site) -> None:
 def test_removed_renew_denies_login_cas23(site: Site) -> None:
     person = site.person()
     site.sign_in(person)
+    site.cas.age_sessions()
     app = site.app(person)
     answer = person.get(app.authorization_url(prompt="login"))
     for _ in range(2):  # the bridge restarts the login once, as for any rejected ticket
@@ -54,6 +56,7 @@ def test_prompt_none_with_cas_session_returns_a_code_cas23(site: Site) -> None:
 def test_max_age_zero_requires_password(site: Site) -> None:
     person = site.person()
     site.sign_in(person)
+    site.cas.age_sessions()
     answer = person.sign_in(site.app(person).authorization_url(max_age="0"))
     assert answer.location.startswith(REDIRECT_URI)
     assert person.at_cas.password_prompts == 2

@@ -76,11 +76,10 @@ DJANGO_CAS_SERVER = """<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/ca
 </cas:serviceResponse>
 """.encode()
 
-# As Keycloak's CAS plug-in 26.6.2 writes it, always with status 400.
+# As Keycloak's CAS plug-in writes it (26.5.6 and 26.6.2), always with status 400.
 KEYCLOAK_FAILURE = f"""<cas:serviceResponse xmlns:cas="{NAMESPACE}">
     <cas:authenticationFailure code="INVALID_TICKET">Code not valid</cas:authenticationFailure>
-</cas:serviceResponse>
-""".encode()
+</cas:serviceResponse>""".encode()
 KEYCLOAK_UNKNOWN_FORM = KEYCLOAK_FAILURE.replace(b"INVALID_TICKET", b"INVALID_TICKET_SPEC").replace(
     b"Code not valid", b"Invalid format of the code"
 )

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import time
 from html import escape
 from pathlib import Path
-from typing import Self
 
-import psutil
 import requests
 
 from tests.machine.status import jasig_webapp
-from tests.support.bridge.certificate_authority import KEYSTORE_PASSWORD, CertificateAuthority
-from tests.support.bridge.live_bridge import free_port
-from tests.support.cas.real_cas import KnownUser, LogoutChannel, RealCas, service_pattern
+from tests.support.bridge.certificate_authority import KEYSTORE_PASSWORD
+from tests.support.cas.cas_process import CasProcess
+from tests.support.cas.real_cas import KnownUser, LogoutChannel, service_pattern
 
-START_SECONDS_MAX = 60
-JAVA_OPTIONS = ("-Xms128m", "-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 # Its Spring of 2012 opens classes of Java by reflection.
 OPENED = tuple(f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in ("lang", "util", "io"))
 JARS = "/usr/share/java"
@@ -81,8 +73,8 @@ if (pattern == null) {
 %>done"""
 
 
-class JasigCas(RealCas):
-    """A Jasig CAS that runs between __enter__ and __exit__. Its user's password is the user name."""
+class JasigCas(CasProcess):
+    """A Jasig CAS. Its user's password is the user name."""
 
     kind, version = "Jasig CAS", "3.5.2"
     # serviceValidate releases no attributes, and there is no /p3/.
@@ -93,64 +85,23 @@ class JasigCas(RealCas):
     spends_tickets_of_other_services = True
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self.user = KnownUser(password=self.user.name)
-        self._folder = folder
-        authority = CertificateAuthority(folder)
-        self.ca_file, self._truststore = authority.ca_file, authority.truststore
-        self.files = authority.issue("127.0.0.1", "localhost")
-        self.port = free_port()
-        self.url = f"https://127.0.0.1:{self.port}/cas"
-        self.log_file = folder / "jasig.log"
-        self.start_seconds = 0.0
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(folder, user=KnownUser(password=KnownUser.name))
 
-    def __enter__(self) -> Self:
-        began = time.monotonic()
+    def prepare_command(self) -> list[str]:
         webapp = jasig_webapp()
         assert webapp is not None, "tests/machine/prepare jasig"
         self._write_configuration(webapp)
         jars = [str(jar) for jar in Path(JARS).glob("tomcat9-*.jar")]
-        tied = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-        command = [
-            *tied,
+        return [
             "java",
-            *JAVA_OPTIONS,
+            *self.java_options(memory=("128m", "384m")),
             *OPENED,
             f"-Dcatalina.base={self._folder}",
-            f"-Djava.io.tmpdir={self._folder}",
-            # The certificate of the bridge, which receives logout requests, has the same authority.
-            f"-Djavax.net.ssl.trustStore={self._truststore}",
-            f"-Djavax.net.ssl.trustStorePassword={KEYSTORE_PASSWORD}",
             "-cp",
             ":".join([*jars, f"{JARS}/eclipse-jdt-core.jar"]),
             "org.apache.catalina.startup.Bootstrap",
             "start",
         ]
-        environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        with self.log_file.open("wb") as log:
-            self._process = subprocess.Popen(
-                command, cwd=self._folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        try:
-            self._await_login_page()
-        except BaseException:
-            self.__exit__()
-            raise
-        self.start_seconds = time.monotonic() - began
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.kill()  # it keeps no state, and its threads delay an orderly end
-            self._process.wait()
-            self._process = None
-
-    @property
-    def resident_bytes(self) -> int:
-        """Resident memory of the process."""
-        assert self._process is not None
-        return int(psutil.Process(self._process.pid).memory_info().rss)
 
     def register(self, issuer: str, *, channel: LogoutChannel = "at the logout URL", exactly: bool = False) -> None:
         """Register a bridge. Its logout requests always go to the service URL."""
@@ -163,19 +114,6 @@ class JasigCas(RealCas):
     def _tell(self, **parameters: str) -> None:
         answer = requests.get(f"{self.url}/register.jsp", params=parameters, verify=str(self.ca_file), timeout=30)
         assert answer.text.strip() == "done", answer.text
-
-    def _await_login_page(self) -> None:
-        deadline = time.monotonic() + START_SECONDS_MAX
-        while True:
-            assert self._process is not None
-            assert self._process.poll() is None, self.log_file.read_text(errors="replace")[-4000:]
-            try:
-                if requests.get(f"{self.url}/login", verify=str(self.ca_file), timeout=20).status_code == 200:
-                    return
-            except OSError:  # not listening yet
-                pass
-            assert time.monotonic() < deadline, self.log_file.read_text(errors="replace")[-4000:]
-            time.sleep(0.1)
 
     def _write_configuration(self, webapp: Path) -> None:
         conf, overlay = self._folder / "conf", self._folder / "overlay"

@@ -62,6 +62,9 @@ class RealCas(ABC):
     """False if a ticket for a service URL is valid for the same URL with another query."""
     logout_ends_all_sessions = False
     """True if a logout ends the sessions of the user in all browsers."""
+    registers_exact_urls = True
+    """False if a registered URL is a prefix, so that any query may follow."""
+    username_field = "username"
 
     def __init__(self) -> None:
         self.user = KnownUser()
@@ -76,6 +79,9 @@ class RealCas(ABC):
     @abstractmethod
     def unregister(self, issuer: str) -> None:
         """Remove the registration of a bridge."""
+
+    def age_sessions(self) -> None:  # noqa: B027  most servers always ask for the password
+        """Make passwords entered so far old, if the server would still accept them when `renew` is set."""
 
 
 def service_pattern(issuer: str, *, exactly: bool) -> str:
@@ -111,8 +117,14 @@ class CasVisitor:
     def sign_in(self, login_url: str) -> str:
         """Follow the login URL of the bridge to the redirect of CAS, with the password if required."""
         page = self.get(login_url)
+        if page.status_code == 200 and not asks_for_password(page.text):  # LemonLDAP::NG asks before it renews
+            (form,) = parse_forms(page.text)
+            login_url = urljoin(login_url, form.action)
+            page = self.get(login_url, form=form.fields)
         if page.status_code == 200:
             page = self.submit_password(login_url, page)
+        while page.headers.get("Location", "").startswith(urljoin(self._cas.url, "/")):
+            page = self.get(page.headers["Location"])
         assert page.status_code in (302, 303), f"{page.status_code}: {page.text[:2000]}"
         return page.headers["Location"]
 
@@ -122,7 +134,10 @@ class CasVisitor:
         """Submit the password form of a page."""
         form = password_form(page.text)
         self.password_prompts += 1
-        filled = form.fields | {"username": self._cas.user.name, "password": password or self._cas.user.password}
+        filled = form.fields | {
+            self._cas.username_field: self._cas.user.name,
+            "password": password or self._cas.user.password,
+        }
         filled.pop("warn", None)  # an unchecked checkbox
         return self.get(urljoin(login_url, form.action), form=filled)
 
@@ -146,8 +161,12 @@ class Person(Browser):
         return self.at_cas.sign_in(answer.location)
 
 
+def asks_for_password(page: str) -> bool:
+    """Return whether a page has a password form."""
+    return any("password" in form.fields for form in parse_forms(page))
+
+
 def password_form(page: str) -> Form:
     """Return the password form of a page."""
-    found = [form for form in parse_forms(page) if "password" in form.fields]
-    assert found, f"no form asks for a password: {page[:2000]}"
-    return found[0]
+    assert asks_for_password(page), f"no form asks for a password: {page[:2000]}"
+    return next(form for form in parse_forms(page) if "password" in form.fields)

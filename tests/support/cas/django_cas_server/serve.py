@@ -2,8 +2,8 @@
 
 It is a separate program that tests never import, because the licence of one differs. The environment variable CAS_SITE
 is JSON: `software` (`cas_server` or `mama_cas`), `folder` for the database, `port`, `certificate` and `key` (null for
-http), and `user` with `name`, `password` and `attributes`. The program prints "ready", then reads one JSON command per
-line and prints one JSON response each: {"register": pattern, "name": …, "logout_url": URL or ""} or
+http), and `user` with `name`, `password` and `attributes`. The program reads one JSON command per line and prints one
+JSON response each: {"register": pattern, "name": …, "logout_url": URL or ""} or
 {"unregister": name}. It ends with its standard input.
 """
 
@@ -108,7 +108,6 @@ def main() -> None:
             server.tls.load_cert_chain(site["certificate"], site["key"])
         server.set_app(get_wsgi_application())
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        print("ready", flush=True)
         for line in sys.stdin:
             obey(json.loads(line))
             print(json.dumps({"done": True}), flush=True)

@@ -111,6 +111,12 @@ def page(text: str, token: str = "t") -> Response:
     return Response(url="https://sso/login", status=200, headers={}, body=body, received_at=0)
 
 
+def marked(box: str, token: str = "t") -> Response:
+    """A page as LemonLDAP::NG writes it: scripts add the text of a message later."""
+    return page(f'</p><div class="{box}" role="status"><span trmsg="9"></span></div><p>', token)
+
+
+FIRST_ACCESS, ERROR = "message message-warning alert", "message message-negative alert"
 UNKNOWN = page(f"Service {UNREGISTERED_SERVICE} not allowed", "u")
 PLAIN = page("", "p")
 
@@ -123,6 +129,10 @@ PLAIN = page("", "p")
         (page(""), UNKNOWN, PLAIN, False),
         (page("Welcome to the Bridge"), UNKNOWN, PLAIN, False),
         (page(""), page("", "u"), PLAIN, False),
+        (marked(ERROR), marked(ERROR, "u"), marked(FIRST_ACCESS, "p"), True),
+        (marked(FIRST_ACCESS), marked(ERROR, "u"), marked(FIRST_ACCESS, "p"), False),
+        (marked(ERROR), marked(ERROR, "u"), marked(ERROR, "p"), False),
+        (marked("service-banner"), marked("service-banner", "u"), PLAIN, False),
         (page("Down tonight"), page("Down tonight"), page("Down tonight"), False),
         (page(f"Service {SERVICE} not allowed"), NO_RESPONSE, PLAIN, False),
         (page("x"), UNKNOWN, Failure(url="", kind="refused", detail=""), False),
