@@ -20,6 +20,7 @@ import structlog
 from bridge import wsgi
 from bridge.app import MAX_BODY_BYTES
 from bridge.cas.protocol import CALLBACK_PATH
+from bridge.unread_responses import limit_unread_responses
 from bridge.web.login import CAS_IS_BUSY
 
 THREADS = 32
@@ -46,6 +47,7 @@ log = structlog.get_logger()
 
 def application() -> "ThreadedApplication":
     """Return the application of this worker; the server calls it once."""
+    limit_unread_responses()
     return ThreadedApplication(wsgi.application())
 
 
