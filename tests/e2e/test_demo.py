@@ -20,6 +20,8 @@ import psutil
 import pytest
 
 from tests.support.bridge.journey import Journey
+from tests.support.hub.local_browser import LocalBrowser
+from tests.support.hub.sign_out_matrix import WITHIN, SignIn, Site
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
@@ -149,6 +151,52 @@ def test_sign_out_requires_password_again(shared_demo: Demo) -> None:
         bob.sign_out()
 
         assert bob.needs_password()
+
+
+@dataclass
+class SignOuts:
+    """Bob's sign-ins after four of them were signed out, one in each way, and Alice's."""
+
+    ended: dict[str, SignIn]
+    untouched: list[SignIn]
+
+
+@pytest.fixture(scope="module")
+def sign_outs(shared_demo: Demo, figures: list[str]) -> Iterator[SignOuts]:
+    bridge = find(shared_demo.tree(), "passerelle serve").environ()
+    (database,) = shared_demo.temporary.glob("*/bridge.sqlite3")
+    site = Site(shared_demo.hub_url, database, {k: v for k, v in bridge.items() if k.startswith("PASSERELLE_")})
+    kernels = {user: start_kernel(shared_demo, user) for user in ("alice", "bob")}
+    untouched = [site.sign_in(user, kernel=kernel) for user, kernel in kernels.items()]
+    ended = {way: site.sign_in("bob", kernel=kernels["bob"]) for way in site.ways()}
+    site.wait_until_ended(ended)
+    for way, one in ended.items():
+        seconds = ", ".join(f"{name} {after:.1f} s" for name, after in one.ended.items())
+        figures.append(f"sign-out ({way}): {seconds}")
+    yield SignOuts(ended, untouched)
+    for one in (*untouched, *ended.values()):
+        one.close()
+
+
+def start_kernel(demo: Demo, user: str) -> str:
+    with LocalBrowser(demo.hub_url) as browser:
+        browser.sign_in(user, f"{user}-demo")
+        browser.start_lab(user)
+        return browser.start_kernel()
+
+
+@pytest.mark.parametrize("way", ["cas", "bridge", "hub", "command"])
+def test_sign_out_ends_everything_of_the_sign_in(sign_outs: SignOuts, way: str) -> None:
+    things = {"hub page", "second browser", "notebook", "kernel websocket", "refresh token"}
+    assert set(sign_outs.ended[way].ended) == things, f"after {WITHIN} s"
+
+
+def test_sign_out_leaves_other_users_and_sign_ins(sign_outs: SignOuts) -> None:
+    for one in sign_outs.untouched:
+        assert one.channel.is_open()
+        assert one.first.reaches_lab()
+        assert one.first.is_signed_in()
+        assert one.second.is_signed_in()
 
 
 @pytest.mark.needs("browser")

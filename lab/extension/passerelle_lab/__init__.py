@@ -1,5 +1,7 @@
 """A Jupyter server extension for the lab's lifetime: it fetches the stop time from the hub and reports activity.
 
+It also ends open websockets when the user has signed out (`revalidation.py`).
+
 The JupyterLab extension (`../labextension`) calls it and warns the user. The hub's token stays in the server: the
 page never gets it.
 """
@@ -17,6 +19,8 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornado.ioloop import PeriodicCallback
+
+from . import revalidation
 
 ANSWER_WITHIN = 10  # seconds
 LOOK_FOR_WORK_EVERY = 10_000  # milliseconds
@@ -38,6 +42,9 @@ def _load_jupyter_server_extension(server: Any) -> None:
     _count_no_polls_as_use()
     watch = PeriodicCallback(lambda: _count_work_as_use(application.settings), LOOK_FOR_WORK_EVERY)
     watch.start()
+    hub_auth = getattr(server.identity_provider, "hub_auth", None)
+    if hub_auth is not None:
+        revalidation.install(hub_auth)
     server.log.info("passerelle_lab warns before this lab is stopped")
 
 
