@@ -154,21 +154,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @cache
 def _missing(part: str) -> str | None:
-    checks = {
-        "engine": status.missing_engine,
-        "browser": status.missing_browser,
-        "postgres": status.missing_postgres,
-        "ldap": status.missing_ldap,
-        "proxies": status.missing_proxies,
-        "mounts": status.missing_mounts,
-        "node": status.missing_node,
-        "apache": status.missing_apache,
-        "apereo": status.missing_apereo,
-        "jasig": status.missing_jasig,
-        "synapse": status.missing_synapse,
-        "prometheus": status.missing_prometheus,
-        "acme": status.missing_acme,
-        "restic": status.missing_restic,
-        "images": lambda: status.missing_images(list(status.image_names().values())),
-    }
-    return checks[part]()
+    if part == "images":
+        return status.missing_images(list(status.image_names().values()))
+    reason: str | None = getattr(status, f"missing_{part}")()
+    return reason
