@@ -13,6 +13,7 @@ from hub.base_config import configure_hub, load_conf_d
 from hub.config.field_types import SettingsError
 from hub.config.settings import DeploymentSettings, load_settings
 from hub.guard.rules import lab_labels
+from hub.network.start_check import FirewallCheck
 from hub.spawner.docker import ENGINE_TIMEOUT, Lab, check_engine
 from hub.spawner.profiles import ImageChoice, image_warnings, limit_by_group, options_from_form
 from hub.storage.quota_hook import build_quota_hook
@@ -34,7 +35,9 @@ c.JupyterHub.spawner_class = Lab
 c.DockerSpawner.client_kwargs = {"timeout": ENGINE_TIMEOUT}
 # Hooks before each start, in this order; deployment/conf.d may append more.
 images = ImageChoice(hub_toml, lab.image)
-c.Lab.before_start = [images.before_start, limit_by_group(hub_toml)]
+firewall = FirewallCheck(settings.network.mode)
+firewall.log_fault()
+c.Lab.before_start = [firewall.before_start, images.before_start, limit_by_group(hub_toml)]
 c.Lab.options_form = images.form
 c.Lab.options_from_form = options_from_form
 c.Lab.apply_user_options = lambda _lab, _options: None  # `images.before_start` applies them instead
@@ -48,7 +51,7 @@ c.DockerSpawner.cmd = ["jupyterhub-singleuser"]
 c.DockerSpawner.remove = True
 c.DockerSpawner.prefix = f"{lab.project}-lab"
 c.DockerSpawner.volumes = {f"{lab.project}-home-{{username}}": "/home/jovyan"}
-c.DockerSpawner.network_name = lab.network
+c.DockerSpawner.network_name = lab.network_name
 c.Lab.before_start += [
     RestoreHook(settings.storage.data_dir).before_start,
     build_shared_folders(settings.storage, hub_toml).before_start,
@@ -69,6 +72,9 @@ c.DockerSpawner.extra_host_config = {
     "auto_remove": False,  # the hub reads the exit status first
     "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "2"}},
 }
+if settings.network.resolvers:
+    c.DockerSpawner.extra_host_config["dns"] = settings.network.resolvers
+c.Spawner.environment.update(settings.network.proxy_environment)
 c.DockerSpawner.extra_create_kwargs = {"labels": lab_labels(lab.project)}
 
 try:

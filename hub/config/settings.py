@@ -15,6 +15,7 @@ from hub.config.auth_settings import AuthSettings
 from hub.config.field_types import GroupNames, SecretFile, Settings, SettingsError, Size, Url, YesOrNo, list_faults
 from hub.config.hub_toml import HubToml, read_hub_toml
 from hub.config.lab_hosts import LabHosts, check_lab_host
+from hub.config.network_settings import NetworkSettings
 
 RESTORE_MARK = ".restore-under-way"
 """File in each service's volume during a restore, in the hub's first and last; `deployment/edge/prepare.py` checks it.
@@ -23,7 +24,6 @@ Users can write to all other volumes, so their marks are in the hub's: in the fo
 """
 RESTORE_MARKS = f"{RESTORE_MARK}.d"
 PUBLIC_VOLUME = "volume"
-INTERNAL_SUFFIX = "-internal"  # compose.yml gives this suffix to the network without internet access
 # Docker accepts these characters in `source:target:mode`; the spawner would expand braces.
 _FOLDER = re.compile(r"/[^:{}\x00-\x1f]+")
 
@@ -100,20 +100,10 @@ class LabSettings(Settings):
 
     project: str = Field(validation_alias="PROJECT_NAME")
     image: str = Field(validation_alias="LAB_IMAGE")
-    base_network: str = Field(validation_alias="LAB_NETWORK")
-    internet: YesOrNo = Field("yes", validation_alias="LAB_INTERNET")
+    network_name: str = Field(validation_alias="LAB_NETWORK_NAME")
     mem_limit: Size = Field("2G", validation_alias="LAB_MEM_LIMIT")
     cpu_limit: float = Field(1.0, ge=0.01, allow_inf_nan=False, validation_alias="LAB_CPU_LIMIT")
     pids_limit: int = Field(512, ge=32, validation_alias="LAB_PIDS_LIMIT")
-
-    @property
-    def network(self) -> str:
-        """Return the network for labs.
-
-        Both networks exist in every deployment, and hub and Traefik are on both. A changed setting therefore applies to
-        labs started afterwards and disconnects none.
-        """
-        return self.base_network if self.internet == "yes" else f"{self.base_network}{INTERNAL_SUFFIX}"
 
 
 class StorageSettings(Settings):
@@ -166,7 +156,14 @@ class DeploymentSettings(HubSettings):
     """Settings of a hub whose labs are containers."""
 
     lab: LabSettings
+    network: NetworkSettings
     storage: StorageSettings
+
+
+class FirewallSettings(Settings):
+    """Settings of the service that isolates the labs' network."""
+
+    network: NetworkSettings
 
 
 class VolumeServiceSettings(Settings):

@@ -78,6 +78,7 @@ class LabHost(Isolated):
     Links: list[str] = Field([], max_length=0)
     Mounts: list[str] = Field([], max_length=0)
     DeviceRequests: list[DeviceRequest] = []
+    Dns: list[Literal["127.0.0.1"]] = []  # NO_RESOLVER of the labs' network
 
 
 class ToolHost(Isolated):

@@ -104,7 +104,7 @@ def build_rules(settings: GuardSettings) -> Rules:
         project=lab.project,
         lab_images=frozenset({lab.image, *(image.image for image in content.images if image.image)}),
         tool_image=settings.storage.tool_image,
-        networks=frozenset({lab.network}),
+        networks=frozenset({lab.network_name}),
         shared_volumes=frozenset(shared.volumes()),
         lab_folders=frozenset({public} - {""}),
         memory=max(parse_size(size) for size in sizes),

@@ -1,4 +1,4 @@
-"""Homes, shared folders, internet access and quotas on a running deployment.
+"""Homes, shared folders, the network of labs and quotas on a running deployment.
 
 The tests share one deployment, because its start is slow, and depend on each other in this order.
 """
@@ -8,13 +8,13 @@ import os
 import re
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.support.bridge.journey import Journey
 from tests.support.docker.deployment import Deployment, clean_clone, free_port
+from tests.support.docker.outside import ADDRESSES, METADATA, PRIVATE, PUBLIC, Outside, machine_address, outside
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
 
@@ -28,6 +28,12 @@ students = ["students"]
 # Bob teaches here as well: the second teacher.
 [courses.seminar]
 teachers = ["staff", "students"]
+"""
+# Names of hosts outside, which no name server knows.
+NAMES_FOR_PROXY = f"""
+services:
+  egress-proxy:
+    extra_hosts: ["allowed.test:{PUBLIC}", "other.test:{PUBLIC}", "inside.test:{PRIVATE}"]
 """
 
 
@@ -43,15 +49,16 @@ def set_in_env(deployment: Deployment, **values: str) -> None:
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Run a deployment with two courses, a public folder, no internet access and a small quota."""
+    """Run a deployment with two courses, a public folder, isolated labs and a small quota."""
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
     ours = Deployment(folder, f"passerelle-t-{os.getpid()}", http_port=free_port(8880), https_port=free_port(8843))
     (folder / "hub.toml").write_text(COURSES)
+    (folder / "compose.override.yml").write_text(NAMES_FOR_PROXY)
     set_in_env(
         ours,
         HUB_CONFIG_FILE="./hub.toml",
         LAB_PUBLIC_FOLDER="volume",
-        LAB_INTERNET="no",
+        LAB_NETWORK="isolated",
         LAB_HOME_QUOTA="20M",
         LAB_R="no",
     )
@@ -148,67 +155,156 @@ class TestSharedFolders:
 
 
 @pytest.fixture(scope="module")
-def external_address() -> str:
-    """Return an external address that responds or refuses: the default gateway."""
-    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
-        _, destination, gateway, *_ = line.split()
-        if destination == "00000000":
-            address = socket.inet_ntoa(int(gateway, 16).to_bytes(4, "little"))
-            try:
-                socket.create_connection((address, 443), 3).close()
-            except ConnectionRefusedError:
-                pass
-            except OSError:
-                pytest.skip(f"the default gateway of this machine, {address}, does not respond")
-            return address
-    pytest.skip("this machine has no default gateway")
+def world(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
+    """Run hosts outside of the server, to which only packets of labs are routed."""
+    with outside(f"{deployment.subnet_prefix}.0.0/16", tmp_path_factory.mktemp("outside")) as hosts:
+        yield hosts
 
 
-def responds(deployment: Deployment, user: str, address: str) -> bool:
-    """Return whether the address responds; a refused connection counts."""
-    code = (
-        "import socket\n"
-        f"try: socket.create_connection(('{address}', 443), 5)\n"
-        "except ConnectionRefusedError: print('answered')\n"
-        "except OSError: print('silent')\n"
-        "else: print('answered')"
-    )
-    lab = f"{deployment.project}-lab-{user}"
-    return deployment.docker("exec", lab, "python3", "-c", code) == "answered"
+class TestLabNetwork:
+    """The network of the labs with LAB_NETWORK=isolated, then allowlist, then internet."""
 
-
-class TestInternetAccess:
-    def test_no_internet_without_setting(self, deployment: Deployment, bob: Journey, external_address: str) -> None:
-        assert not responds(deployment, "bob", external_address)
-
-    def test_reachable_addresses_match_documentation(self, deployment: Deployment, bob: Journey) -> None:
-        template = "{{(index .IPAM.Config 0).Gateway}}"
-        machine = deployment.docker("network", "inspect", "--format", template, f"{deployment.project}-labs-internal")
+    def test_isolated_lab_reaches_hub_and_edge_only(self, deployment: Deployment, bob: Journey, world: Outside) -> None:
+        targets = private_targets(deployment) | {address: f"{address}:443" for address in ADDRESSES}
         with socket.create_server(("0.0.0.0", 0)) as service:
-            addresses = {
-                "hub": "hub:8081",
-                "service of this machine": f"{machine}:{service.getsockname()[1]}",
-                "neighbour": f"{deployment.project}-lab-alice:8888",
-                "bridge": "bridge:8000",
-            }
-            reached = deployment.reachable_from_lab("bob", addresses)
-        assert reached == {"hub", "service of this machine", "neighbour"}
+            for address in (f"{deployment.subnet_prefix}.0.1", machine_address()):
+                targets[f"service at {address}"] = f"{address}:{service.getsockname()[1]}"
+                targets[f"edge at {address}"] = f"{address}:{deployment.https_port}"
+            reached = deployment.reachable_from_lab("bob", targets)
+        assert {name for name in reached if not name.startswith("edge at")} == {"hub", "edge"}
+        send_datagrams(deployment, "bob")
+        assert world.received() == []
 
-    def test_changed_setting_keeps_running_labs(self, deployment: Deployment, bob: Journey) -> None:
-        before = deployment.lab_id("bob")
-        set_in_env(deployment, LAB_INTERNET="yes")
+    def test_isolated_lab_sends_no_dns_query_out(self, deployment: Deployment, bob: Journey) -> None:
+        """The only name server of an isolated lab is the loopback address in its own network namespace."""
+        code = (
+            "import socket, threading\n"
+            "print(socket.gethostbyname('hub'))\n"
+            "server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+            "server.bind(('127.0.0.1', 53))\n"
+            "server.settimeout(9)\n"
+            "threading.Thread(target=socket.getaddrinfo, args=('data.example.org', 80), daemon=True).start()\n"
+            "print(b'example' in server.recv(512))\n"
+        )
+        said = deployment.docker("exec", f"{deployment.project}-lab-bob", "python3", "-c", code)
+        assert said.split() == [f"{deployment.subnet_prefix}.0.2", "True"]
+
+    def test_lab_starts_only_with_verified_rules(self, deployment: Deployment, bob: Journey) -> None:
+        bob.stop_server()
+        deployment.compose("stop", "firewall")
+        state = "/run/firewall/state.json"
+        deployment.docker(
+            "run",
+            "--rm",
+            "--volume",
+            f"{deployment.project}_firewall:/run/firewall",
+            f"{deployment.project}-hub",
+            "rm",
+            state,
+        )
+        bob.goto(deployment.url(HUB, "/hub/spawn"))
+        expect(bob.page.locator("body")).to_contain_text("cannot verify that labs are isolated", timeout=30_000)
+        bob.screenshot("network-not-verified")
+        deployment.compose("start", "firewall")
+        deployment.wait(lambda: deployment.state("firewall") == "running healthy", "healthy firewall")
+        bob.restart_lab()
+
+    def test_removed_rules_are_restored(self, deployment: Deployment, bob: Journey) -> None:
+        neighbour = {"neighbour": f"{deployment.project}-lab-alice:8888"}
+        for family in ("inet", "bridge"):
+            table = f"passerelle_{deployment.project}"
+            deployment.compose("exec", "-T", "firewall", "nft", "delete", "table", family, table)
+        deployment.wait(lambda: not deployment.reachable_from_lab("bob", neighbour), "restored rules", seconds=10)
+
+    def test_allow_list_reaches_listed_hosts_only(self, deployment: Deployment, bob: Journey, world: Outside) -> None:
+        set_in_env(deployment, LAB_NETWORK="allowlist", LAB_NETWORK_ALLOWED="allowed.test:80 inside.test:80")
         deployment.compose("up", "--detach", "--wait")
-        assert deployment.lab_id("bob") == before
-        bob.goto(deployment.url(HUB, "/user/bob/lab/tree/?reset"))
-        bob.open_notebook()
-        assert bob.run_cell("print(6 * 7)") == "42", "reached through Traefik on the network it started on"
-
-    def test_internet_from_next_start_on(self, deployment: Deployment, bob: Journey, external_address: str) -> None:
-        assert not responds(deployment, "bob", external_address)
         bob.stop_server()
         bob.restart_lab()
-        assert responds(deployment, "bob", external_address)
-        assert deployment.reachable_from_lab("bob", {"hub": "hub:8081", "bridge": "bridge:8000"}) == {"hub"}
+        refused = [
+            *(f"http://{host}/" for host in ("other.test", PUBLIC, "allowed.test:8080", "x.allowed.test")),
+            *(f"http://{host}/" for host in ("inside.test", PRIVATE, METADATA, f"allowed.test@{PRIVATE}")),
+            f"http://allowed.test/?to=http://{PRIVATE}/",  # a redirect
+        ]
+        assert statuses_through_proxy(deployment, "bob", ["http://allowed.test/", *refused]) == ["200"] + ["403"] * 9
+        assert set(world.received()) == {f"http {PUBLIC}"}
+
+    def test_allow_list_covers_tunnels(self, deployment: Deployment, bob: Journey, world: Outside) -> None:
+        code = (
+            "import http.client\n"
+            f"for host in ('allowed.test:443', '{PUBLIC}:80', '{PRIVATE}:80', 'inside.test:80', 'allowed.test:80'):\n"
+            "    tunnel = http.client.HTTPConnection('egress-proxy', 3128, timeout=9)\n"
+            "    tunnel.set_tunnel(host)\n"
+            "    try: tunnel.request('GET', '/'); print(tunnel.getresponse().status)\n"
+            "    except OSError as error: print(error)\n"
+        )
+        said = deployment.docker("exec", f"{deployment.project}-lab-bob", "python3", "-c", code).splitlines()
+        assert said == ["Tunnel connection failed: 403 Forbidden"] * 4 + ["200"]
+        assert world.received() == [f"http {PUBLIC}"]
+
+    def test_allow_list_cannot_be_bypassed(self, deployment: Deployment, bob: Journey, world: Outside) -> None:
+        targets = private_targets(deployment) | {address: f"{address}:80" for address in ADDRESSES}
+        assert deployment.reachable_from_lab("bob", targets) == {"hub", "edge"}
+        send_datagrams(deployment, "bob")
+        assert world.received() == []
+
+    def test_changed_setting_applies_to_running_labs(
+        self, deployment: Deployment, bob: Journey, world: Outside
+    ) -> None:
+        before = deployment.lab_id("bob")
+        set_in_env(deployment, LAB_NETWORK="internet")
+        deployment.compose("up", "--detach", "--wait")
+        assert deployment.lab_id("bob") == before
+        addresses = {address: f"{address}:443" for address in ADDRESSES}
+        assert deployment.reachable_from_lab("bob", addresses | private_targets(deployment)) == {PUBLIC, "hub", "edge"}
+        send_datagrams(deployment, "bob")
+        assert world.received() == ["udp 6e616d65"], "to the public address only"
+        bob.goto(deployment.url(HUB, "/user/bob/lab/tree/?reset"))
+        bob.open_notebook()
+        assert bob.run_cell("print(6 * 7)") == "42"
+
+
+def statuses_through_proxy(deployment: Deployment, user: str, urls: list[str]) -> list[str]:
+    """Return the status of each URL, after redirects, with the proxy of the lab's environment."""
+    code = (
+        "import sys, urllib.request, urllib.error\n"
+        "for url in sys.argv[1:]:\n"
+        "    try: print(urllib.request.urlopen(url, timeout=9).status)\n"
+        "    except urllib.error.HTTPError as error: print(error.code)\n"
+        "    except OSError as error: print(error)\n"
+    )
+    return deployment.docker("exec", f"{deployment.project}-lab-{user}", "python3", "-c", code, *urls).splitlines()
+
+
+def send_datagrams(deployment: Deployment, user: str) -> None:
+    """Send a datagram to port 53 of each host outside, and wait until it would have arrived."""
+    code = (
+        "import socket, sys, time\n"
+        "for address in sys.argv[1:]:\n"
+        "    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        "    try: sender.sendto(b'name', (address, 53))\n"
+        "    except OSError: pass\n"
+        "time.sleep(0.5)\n"
+    )
+    deployment.docker("exec", f"{deployment.project}-lab-{user}", "python3", "-c", code, *ADDRESSES)
+
+
+def private_targets(deployment: Deployment) -> dict[str, str]:
+    """Return the addresses of other services and labs that a lab must not reach, and the two that it may."""
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    hub, traefik = (f"{deployment.subnet_prefix}.0.{number}" for number in (2, 3))
+    targets = {"hub": "hub:8081", "edge": "traefik:443", "neighbour": f"{deployment.project}-lab-alice:8888"}
+    targets |= {f"traefik {port}": f"{traefik}:{port}" for port in (8090, 8098, 8099)}
+    targets |= {f"hub {port}": f"{hub}:{port}" for port in (8000, 8888)}
+    lab = deployment.docker("inspect", "--format", template, f"{deployment.project}-lab-alice").strip()
+    targets["neighbour by address"] = f"{lab}:8888"
+    for name, port in {"bridge": 8000, "cas": 8000, "traefik": 8099, "hub": 8081}.items():
+        targets[f"{name} by name"] = f"{name}:{port}"
+        for address in deployment.docker("inspect", "--format", template, deployment.container(name)).split():
+            if not address.startswith(deployment.subnet_prefix):
+                targets[f"{name} at {address}"] = f"{address}:{port}"
+    del targets["hub by name"]
+    return targets
 
 
 class TestHomeQuota:

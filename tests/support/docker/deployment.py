@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 REMOVE_ATTEMPTS = 20
@@ -49,7 +50,26 @@ class Deployment:
         kept = {name: text for name, text in os.environ.items() if not name.startswith("COMPOSE_")}
         ports = {} if self.https_port == 443 else {"HTTPS_PORT": str(self.https_port)}
         ports |= {} if self.http_port == 80 else {"HTTP_PORT": str(self.http_port)}
-        return kept | {"COMPOSE_PROJECT_NAME": self.project} | ports | (changed or {})
+        own = {"COMPOSE_PROJECT_NAME": self.project, "LAB_SUBNET_PREFIX": self.subnet_prefix}
+        return kept | own | ports | (changed or {})
+
+    @cached_property
+    def subnet_prefix(self) -> str:
+        """Return the first two numbers of a subnet that no network of the engine has."""
+        names = subprocess.run(
+            ["docker", "network", "ls", "--quiet"], capture_output=True, text=True, check=True
+        ).stdout
+        used = subprocess.run(
+            ["docker", "network", "inspect", "--format", "{{.IPAM.Config}}", *names.split()],
+            capture_output=True,
+            text=True,
+            check=False,  # another test may remove a network meanwhile
+        ).stdout
+        return next(
+            prefix
+            for prefix in random.sample([f"10.{number}" for number in range(128, 250)], 100)
+            if f"{{{prefix}." not in used
+        )
 
     def compose(
         self, *arguments: str, check: bool = True, changed: dict[str, str] | None = None
@@ -110,16 +130,17 @@ class Deployment:
         """Return the names of the addresses (name: host:port) that accept a connection from a user's lab."""
         code = (
             "import socket, sys\n"
-            "host, port = sys.argv[1].rsplit(':', 1)\n"
-            "try: socket.create_connection((host, int(port)), 2); print('open')\n"
-            "except OSError as error: print(error)"
+            "from concurrent.futures import ThreadPoolExecutor\n"
+            "def is_open(address):\n"
+            "    host, port = address.rsplit(':', 1)\n"
+            "    try: socket.create_connection((host, int(port)), 3).close()\n"
+            "    except OSError: return False\n"
+            "    return True\n"
+            "with ThreadPoolExecutor(50) as pool:\n"
+            "    print(*map(int, pool.map(is_open, sys.argv[1:])))"
         )
-        lab = f"{self.project}-lab-{user}"
-        return {
-            name
-            for name, address in addresses.items()
-            if self.docker("exec", lab, "python3", "-c", code, address) == "open"
-        }
+        said = self.docker("exec", f"{self.project}-lab-{user}", "python3", "-c", code, *addresses.values())
+        return {name for name, opened in zip(addresses, said.split(), strict=True) if opened == "1"}
 
     def query_hub_database(self, query: str) -> list[tuple[str, ...]]:
         """Return the rows of a query on the hub's database."""
@@ -176,6 +197,8 @@ class Deployment:
     def remove(self) -> None:
         """Remove labs, services, networks, volumes and images."""
         self.compose("-p", f"{self.project}-labs", "down", "--timeout", "1", check=False)
+        self.compose("rm", "--force", "--stop", "firewall", check=False)
+        self.compose("run", "--rm", "--no-deps", "firewall", "remove", check=False)
         self.compose("down", "--timeout", "1", "--volumes", "--remove-orphans", "--rmi", "local", check=False)
         # A hub that stops during a quota measurement leaves its container, which uses the home volume.
         left = self.docker(
@@ -191,7 +214,7 @@ class Deployment:
                     break
                 self.docker(kind, "rm", *names.split(), check=False)
                 time.sleep(0.5)
-        for image in ("bridge", "lab"):
+        for image in ("bridge", "lab", "hub", "egress-proxy"):
             self.docker("image", "rm", f"{self.project}-{image}", check=False)
 
 

@@ -70,7 +70,7 @@ def test_labs_are_not_on_metrics_network() -> None:
 
 def test_bridge_and_cas_are_not_on_labs_network() -> None:
     on_labs = {name for name, service in SERVICES.items() if "labs" in service.get("networks", [])}
-    assert on_labs == {"traefik", "hub"}
+    assert on_labs == {"traefik", "hub", "egress-proxy"}
 
 
 def test_internal_ports_of_edge_are_not_on_labs_networks() -> None:
@@ -100,7 +100,8 @@ def test_services_drop_capabilities(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in service
-    assert set(service.get("cap_add", [])) <= ({"DAC_READ_SEARCH"} if name in READERS else set())
+    allowed = {"NET_ADMIN"} if name == "firewall" else {"DAC_READ_SEARCH"} if name in READERS else set()
+    assert set(service.get("cap_add", [])) <= allowed
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -111,7 +112,10 @@ def test_service_logs_are_limited(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_names_contain_the_project_name(name: str) -> None:
     assert "container_name" not in SERVICES[name]
-    assert all("ipam" not in (network or {}) for network in COMPOSE["networks"].values())
+
+
+def test_only_labs_network_has_fixed_addresses() -> None:
+    assert [name for name, network in COMPOSE["networks"].items() if "ipam" in (network or {})] == ["labs"]
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))

@@ -65,7 +65,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "TRAEFIK_API_PASSWORD_FILE": str(tmp_path / "secret"),
         "PROJECT_NAME": "passerelle",
         "LAB_IMAGE": "passerelle-lab",
-        "LAB_NETWORK": "passerelle-labs",
+        "LAB_NETWORK_NAME": "passerelle-labs",
         "AUTH_ADMIN_GROUPS": "jupyter-admins",
         "AUTH_ALLOWED_GROUPS": "staff;students",
     }
@@ -250,7 +250,7 @@ def test_missing_hub_and_lab_settings_are_in_one_message(monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("environment")
 def test_base_config_needs_neither_engine_nor_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PROJECT_NAME", "LAB_IMAGE", "LAB_NETWORK"):
+    for name in ("PROJECT_NAME", "LAB_IMAGE", "LAB_NETWORK_NAME"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
 
@@ -266,7 +266,7 @@ def test_lab_class_and_start_hooks() -> None:
 
     assert c.JupyterHub.spawner_class.__name__ == "Lab"
     names = [hook.__qualname__.split(".")[0] for hook in c.Lab.before_start]
-    assert names == ["ImageChoice", "limit_by_group", "RestoreHook", "SharedFolders", "QuotaHook"]
+    assert names == ["FirewallCheck", "ImageChoice", "limit_by_group", "RestoreHook", "SharedFolders", "QuotaHook"]
     assert c.DockerSpawner.pull_policy == "never"
     assert c.DockerSpawner.client_kwargs["timeout"] < c.Spawner.start_timeout
     assert c.Spawner.default_url == "/lab"

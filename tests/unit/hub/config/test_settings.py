@@ -1,15 +1,18 @@
 """The hub's settings: defaults, required variables, and one message for all faults."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from hub.config.field_types import SettingsError
+from hub.config.network_settings import NetworkSettings
 from hub.config.settings import DeploymentSettings, HubSettings, load_settings
 
 COMPOSE = yaml.safe_load((Path(__file__).parents[4] / "compose.yml").read_text())
-LAB = {"PROJECT_NAME": "p", "LAB_IMAGE": "i", "LAB_NETWORK": "p-labs"}
+LAB = {"PROJECT_NAME": "p", "LAB_IMAGE": "i", "LAB_NETWORK_NAME": "p-labs"}
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ def test_error_names_all_missing_variables() -> None:
         "TRAEFIK_API_PASSWORD_FILE",
         "PROJECT_NAME",
         "LAB_IMAGE",
-        "LAB_NETWORK",
+        "LAB_NETWORK_NAME",
     ):
         assert message.count(f" {name}") == 1
     assert "\n" not in message
@@ -161,28 +164,31 @@ def test_size_unit_may_be_lower_case(environ: dict[str, str]) -> None:
     assert settings.lab.mem_limit == "1.5G"
 
 
-@pytest.mark.parametrize(("internet", "network"), [("", "p-labs"), ("yes", "p-labs"), ("no", "p-labs-internal")])
-def test_internet_setting_selects_network(environ: dict[str, str], internet: str, network: str) -> None:
-    settings = load_settings(environ | LAB | {"LAB_INTERNET": internet}, DeploymentSettings)
-    assert settings.lab.network == network
+@pytest.mark.parametrize("mode", ["Isolated", "yes", "no", "none", "public"])
+def test_unknown_lab_network_is_rejected(environ: dict[str, str], mode: str) -> None:
+    message = load_error(environ | LAB | {"LAB_NETWORK": mode}, DeploymentSettings)
+    assert f"LAB_NETWORK is '{mode}' but must be" in message
 
 
-@pytest.mark.parametrize("internet", ["No", "off", "false", "0", "internal"])
-def test_invalid_internet_setting_is_rejected(environ: dict[str, str], internet: str) -> None:
-    message = load_error(environ | LAB | {"LAB_INTERNET": internet}, DeploymentSettings)
-    assert f"LAB_INTERNET is '{internet}' but must be 'yes' or 'no'" in message
+@pytest.mark.parametrize("prefix", ["8.8", "10", "10.1.2", "10.999", "127.0", "10.1/16", "192.169", "fd00:1"])
+def test_public_or_invalid_subnet_is_rejected(environ: dict[str, str], prefix: str) -> None:
+    message = load_error(environ | LAB | {"LAB_SUBNET_PREFIX": prefix}, DeploymentSettings)
+    assert f"LAB_SUBNET_PREFIX is '{prefix}' but must be" in message
 
 
-def test_both_lab_networks_exist_and_one_is_internal() -> None:
-    prefix = "${COMPOSE_PROJECT_NAME}-labs"
-    assert COMPOSE["networks"]["labs"] == {"name": prefix}
-    assert COMPOSE["networks"]["labs-internal"] == {"name": f"{prefix}-internal", "internal": True}
+def test_rules_and_compose_name_the_same_addresses() -> None:
+    network = NetworkSettings.model_validate({"PROJECT_NAME": "p"})
+    written = json.dumps(COMPOSE).replace("${LAB_SUBNET_PREFIX:-198.18}", "198.18")
+    compose = json.loads(written)
+    (pool,) = compose["networks"]["labs"]["ipam"]["config"]
+    fixed = {name: one["networks"]["labs"]["ipv4_address"] for name, one in services_on("labs", compose)}
+    assert (pool["subnet"], pool["gateway"]) == (str(network.subnet), str(network.gateway))
+    known = {"hub": network.hub, "traefik": network.traefik, "egress-proxy": network.proxy}
+    assert fixed == {name: str(address) for name, address in known.items()}
 
 
-def test_only_hub_and_traefik_join_lab_networks() -> None:
-    for network in ("labs", "labs-internal"):
-        members = {name for name, one in COMPOSE["services"].items() if network in one.get("networks", [])}
-        assert members == {"hub", "traefik"}
+def services_on(network: str, compose: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, one) for name, one in compose["services"].items() if network in one.get("networks", [])]
 
 
 @pytest.mark.parametrize(

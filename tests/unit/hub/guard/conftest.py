@@ -34,7 +34,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Rules:
     environment = {
         "PROJECT_NAME": "p",
         "LAB_IMAGE": "p-lab",
-        "LAB_NETWORK": "p-labs",
+        "LAB_NETWORK_NAME": "p-labs",
         "LAB_PUBLIC_FOLDER": "/srv/public data",
         "HUB_DATA_DIR": "/data",
         "HUB_CONFIG_FILE": str(hub_toml),

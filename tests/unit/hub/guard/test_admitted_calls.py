@@ -41,6 +41,7 @@ ADMITTED: dict[str, dict[str, Any]] = {
     ),
     "public-folder-with-space": changed(LAB, Binds=["p-home-bob:/home/jovyan:rw", "/srv/public data:/srv/public:ro"]),
     "escaped-name-of-user": changed(LAB, Binds=["p-home-b-2eo-40x:/home/jovyan:rw"]),
+    "isolated": changed(LAB, Dns=["127.0.0.1"]),
     "other-command": changed(LAB, Cmd=["timeout", "1800", "jupyterhub-singleuser", "--é"], Env=["A=\ud83d"]),
 }
 
