@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 from tests.support.bridge.journey import Journey
 from tests.support.docker.deployment import Deployment, clean_clone, free_port
 from tests.support.docker.outside import ADDRESSES, METADATA, PRIVATE, PUBLIC, Outside, machine_address, outside
+from tests.support.hub.lab_attacks import LabAttacks
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
 
@@ -305,6 +306,11 @@ def private_targets(deployment: Deployment) -> dict[str, str]:
                 targets[f"{name} at {address}"] = f"{address}:{port}"
     del targets["hub by name"]
     return targets
+
+
+@pytest.mark.usefixtures("bob")
+class TestLabContainer(LabAttacks):
+    """Attacks from inside of bob's lab."""
 
 
 class TestHomeQuota:
