@@ -22,8 +22,6 @@ from hub.culler.policy import Lifetimes, Limits
 from hub.web import rendering, terms_handlers
 from hub.web.terms import Acceptances, TermsInForce
 
-LAB_AUTH_CACHE = 30
-"""Seconds for which a lab uses the hub's last response about a token; a sign-out takes effect within this time."""
 CULLER_SCOPES = [
     "list:users",
     "read:users:name",
@@ -65,7 +63,7 @@ def configure_hub(c: Any, settings: HubSettings) -> None:
     # Includes the wait in the start queue (hub/spawner/start_queue.py); each step of a start has a timeout of its own.
     c.Spawner.start_timeout = 1800
     c.JupyterHub.concurrent_spawn_limit = 0  # the start queue limits starts and rejects none
-    c.Spawner.args = [f"--HubOAuth.cache_max_age={LAB_AUTH_CACHE}"]
+    c.Spawner.args = []
     _configure_pages_and_culling(c, settings, logout_routes)
     services = build_services(server.data_dir, server.metrics_token)
     if services:

@@ -16,6 +16,9 @@ from hub.culler.policy import Lifetimes, idle_arguments
 from passerelle_common.i18n import LANGUAGES, SOURCE_LANGUAGE, gettext_noop, translate
 
 WAITING_INTERVAL = 10  # seconds between two events while the hub waits for the lab's server
+AUTH_CACHE_OPTION = "--HubOAuth.cache_max_age"
+AUTH_CACHE = 30
+"""Seconds for which a lab uses the hub's last response about a token. A sign-out takes effect within this time."""
 
 STEPS = {
     "queued": (5, gettext_noop("Many labs are starting. Yours is number %(place)s in the queue.")),
@@ -55,8 +58,11 @@ class LifecycleMixin(Configurable):
         return await maybe_future(super().run_pre_spawn_hook())  # type: ignore[misc]
 
     def get_args(self) -> list[str]:
-        """Return the server's arguments, including the idle timeouts of kernels and terminals."""
+        """Return the server's arguments, with the cache of tokens and the idle timeouts of kernels and terminals."""
         arguments: list[str] = super().get_args()  # type: ignore[misc]
+        # A server does not start with two values of one option, and the administrator may have set this one.
+        if not any(argument.startswith(AUTH_CACHE_OPTION) for argument in arguments):
+            arguments = [*arguments, f"{AUTH_CACHE_OPTION}={AUTH_CACHE}"]
         if self.lifetimes is None:
             return arguments
         groups = {group.name for group in self.user.groups}  # type: ignore[attr-defined]

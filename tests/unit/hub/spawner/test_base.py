@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from jupyterhub.spawner import SpawnException
@@ -61,7 +62,15 @@ def test_arguments_contain_group_idle_timeout() -> None:
     config.LifecycleMixin.lifetimes = Lifetimes(Limits(idle_timeout=3600), hub_toml)
 
     assert "--MappingKernelManager.cull_idle_timeout=4500" in Lab(config, "students").get_args()
-    assert Lab(config, "staff").get_args() == ["--debug"]
+    assert not [argument for argument in Lab(config, "staff").get_args() if "cull" in argument]
+
+
+def test_token_cache_is_set_once() -> None:
+    """A server with two values of one option does not start."""
+    assert Lab(Config()).get_args() == ["--debug", "--HubOAuth.cache_max_age=30"]
+
+    with patch.object(PlainSpawner, "get_args", return_value=["--HubOAuth.cache_max_age=1"]):
+        assert Lab(Config()).get_args() == ["--HubOAuth.cache_max_age=1"]
 
 
 @pytest.mark.parametrize(("shares_host", "value"), [(True, "0"), (False, "1")])
