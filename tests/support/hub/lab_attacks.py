@@ -1,4 +1,4 @@
-"""Attacks of a user on the server from inside the own lab, as tests for a module with a running lab of bob and alice."""
+"""Attacks on the server from inside a lab, as tests for a module in which labs of alice and bob run."""
 
 from __future__ import annotations
 
