@@ -14,8 +14,8 @@ from tests.support.cas.real_cas import RealCas
 PAGE = Path(__file__).parents[1] / "cas.md"
 SERVERS: tuple[type[RealCas], ...] = (ApereoCas, JasigCas, LemonldapCas, DjangoCas, MamaCas)
 HEAD = """\
-| server | version | protocols | attributes by | JSON | time of authentication | single logout names |
-|---|---|---|---|---|---|---|"""
+| server | version | protocols | attributes by | JSON | time of authentication | single logout | it names |
+|---|---|---|---|---|---|---|---|"""
 _TABLE = re.compile(r"^\| server \| version \|.*?\n(?=\n)", re.DOTALL | re.MULTILINE)
 
 
@@ -34,6 +34,7 @@ def _line(server: type[RealCas]) -> str:
         ", ".join(sorted(attributes, reverse=True)),
         "yes" if server.speaks_json else "no",
         "yes" if server.reports_auth_time else "no",
+        ", ".join(channel.removeprefix("at the ") for channel in server.logout_channels),
         "every ticket of the CAS session" if server.names_every_ticket else "the newest tickets",
     )
     return f"| {' | '.join(cells)} |"

@@ -28,6 +28,7 @@ class ApereoCas(CasProcess):
     protocols = ("3.0", "2.0", "1.0")
     speaks_json = True
     start_seconds_max = 120.0
+    logout_channels = ("at the logout URL", "at the service URL", "by the browser")
     names_every_ticket = False
     spends_tickets_of_other_services = False
 

@@ -81,6 +81,7 @@ class JasigCas(CasProcess):
     protocols = ("saml1.1", "2.0", "1.0")
     attribute_protocols = ("saml1.1",)
     speaks_json = False
+    logout_channels = ("at the service URL",)
     names_every_ticket = True
     spends_tickets_of_other_services = True
 

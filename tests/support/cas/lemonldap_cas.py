@@ -49,6 +49,7 @@ class LemonldapCas(CasProcess):
     kind, version = "LemonLDAP::NG", "2.16.1"
     protocols = ("3.0", "2.0", "1.0")
     speaks_json = False
+    logout_channels = ("at the service URL",)
     names_every_ticket = True
     spends_tickets_of_other_services = True
     reports_auth_time = False

@@ -51,6 +51,8 @@ class RealCas(ABC):
     protocols: tuple[str, ...]
     """Supported values of the setting `cas_protocol`; the first is used unless a test sets another."""
     speaks_json: bool
+    logout_channels: tuple[LogoutChannel, ...] = ("at the logout URL", "at the service URL")
+    """Ways to notify the bridge of a logout, of which each registration selects one."""
     names_every_ticket: bool
     """True if single logout names each ticket of a CAS session, not only the last one of a service."""
     spends_tickets_of_other_services: bool
