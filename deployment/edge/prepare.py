@@ -90,6 +90,7 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
         raise EdgeError(f"AUTH_RATE_PER_MINUTE is {rate!r}: set the number of requests per minute and address.")
     site = read_site(environ)
     check_demo_is_local(environ.get("DEMO_CAS_HOST", ""), site.hosts)
+    check_labs_are_public(environ.get("LAB_HOST", ""), site.hosts)
     gid = environ.get("BRIDGE_GID", "")
     if gid and not gid.isdigit():
         raise EdgeError(f"BRIDGE_GID is {gid!r}, which is not a number: set the group id of the bridge.")
@@ -121,6 +122,16 @@ def check_demo_is_local(demo_cas_host: str, hosts: tuple[str, ...]) -> None:
         raise EdgeError(
             f"the demo CAS ({demo_cas_host}) does not run together with {', '.join(public)}, because its passwords "
             "are public: in .env leave COMPOSE_PROFILES, CAS_HOST and CAS_INTERNAL_URL empty and set CAS_URL to yours."
+        )
+
+
+def check_labs_are_public(lab_host: str, hosts: tuple[str, ...]) -> None:
+    """Reject the demo's host of labs beside public hosts, because other machines cannot reach it."""
+    public = [host for host in hosts if not host.endswith(".localhost")]
+    if public and lab_host.lower().endswith(".localhost"):
+        raise EdgeError(
+            f"LAB_HOST is {lab_host}, but {public[0]} is a public host: in .env set LAB_HOST to a name that leads to "
+            "this server, or leave it empty (docs/hub/origins.md)."
         )
 
 

@@ -16,10 +16,11 @@ from tests.support.docker.deployment import Deployment, clean_clone, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "acme")]
 
-HUB, AUTH = "jupyter.example.org", "auth.example.org"
+HUB, AUTH, LAB = "jupyter.example.org", "auth.example.org", "labs.example.org"
 PRODUCTION = {
     "HUB_HOST": HUB,
     "AUTH_HOST": AUTH,
+    "LAB_HOST": LAB,
     "COMPOSE_PROFILES": "",
     "CAS_HOST": "",
     "CAS_INTERNAL_URL": "",

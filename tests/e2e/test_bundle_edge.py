@@ -25,8 +25,8 @@ from tests.support.hub.person import Person
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images")]
 
-HUB, AUTH, CAS = "jupyter.localhost", "auth.localhost", "cas.localhost"
-HOSTS = [HUB, AUTH, CAS]
+HUB, AUTH, CAS, LAB = "jupyter.localhost", "auth.localhost", "cas.localhost", "bob.labs.localhost"
+HOSTS = [HUB, AUTH, CAS, "*.labs.localhost"]
 SLOW = 70  # seconds; Traefik's default limit for a request body is 60
 UPLOAD_BYTES = 8_000_000
 LARGE_BYTES = 120_000_000
@@ -82,11 +82,11 @@ def signed_in(deployment: Deployment, hub_host: str) -> str:
 
 @pytest.fixture(scope="module")
 def connections(deployment: Deployment, token: str) -> Iterator[OpenConnections]:
-    quiet = Kernel(deployment, HUB, "bob", token=token)
+    quiet = Kernel(deployment, LAB, "bob", token=token)
     assert "".join(quiet.run("kept = 'from before'; print(kept)")) == "from before\n"
     upload = SlowUpload(
         ("127.0.0.1", deployment.https_port),
-        HUB,
+        LAB,
         "/user/bob/api/contents/slow.bin",
         token,
         seconds=SLOW,
@@ -102,7 +102,7 @@ def ask_lab(
 ) -> requests.Response:
     """Send a request to Bob's lab with his token."""
     body = json.dumps(data) if data else None
-    return ask(deployment, HUB, method, f"/user/bob{path}", token=connections.token, data=body)
+    return ask(deployment, LAB, method, f"/user/bob{path}", token=connections.token, data=body)
 
 
 def certificates_log(deployment: Deployment) -> str:
@@ -115,7 +115,7 @@ def certificates_log(deployment: Deployment) -> str:
 def test_new_certificate_is_served_during_computation(deployment: Deployment, connections: OpenConnections) -> None:
     before = deployment.fingerprint(HUB)
     traefik = deployment.started_at("traefik")
-    kernel = Kernel(deployment, HUB, "bob", token=connections.token)
+    kernel = Kernel(deployment, LAB, "bob", token=connections.token)
     printed = kernel.run("import time\nfor n in range(200):\n    time.sleep(0.15); print(n, flush=True)")
     counted = next(printed)
 
@@ -167,11 +167,11 @@ def test_last_of_many_certificates_is_served(deployment: Deployment) -> None:
 # ── Headers and limits ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("path", ["/hub/login", "/user/bob/lab", "/user/bob/api/status"])
+@pytest.mark.parametrize(("host", "path"), [(HUB, "/hub/login"), (LAB, "/user/bob/lab"), (LAB, "/user/bob/api/status")])
 def test_edge_adds_headers_and_keeps_those_of_jupyter(
-    deployment: Deployment, connections: OpenConnections, path: str
+    deployment: Deployment, connections: OpenConnections, host: str, path: str
 ) -> None:
-    headers = ask(deployment, HUB, "GET", path, token=connections.token).headers
+    headers = ask(deployment, host, "GET", path, token=connections.token).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
     assert "Server" not in headers
@@ -234,7 +234,9 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = clean_clone(tmp_path_factory.mktemp("second"))
     for name, host in {"HUB_HOST": HUB, "AUTH_HOST": AUTH, "CAS_HOST": CAS}.items():
         replace_setting(folder / ".env", name, f"second-{host}")
+    replace_setting(folder / ".env", "LAB_HOST", "*.second-labs.localhost")
     ours = Deployment(folder, f"passerelle-edge2-{os.getpid()}", http_port=free_port(0), https_port=free_port(0))
+    ours.lab_domain = "second-labs.localhost"
     try:
         ours.compose("up", "--detach", "--build", "--wait")
         yield ours
@@ -255,7 +257,7 @@ def test_second_deployment_is_isolated_and_removable(
     deployment: Deployment, second: Deployment, connections: OpenConnections
 ) -> None:
     second_hub = f"second-{HUB}"
-    kernel = Kernel(second, second_hub, "bob", token=signed_in(second, second_hub))
+    kernel = Kernel(second, second.lab_host("bob"), "bob", token=signed_in(second, second_hub))
     assert "".join(kernel.run("print(6 * 7)")) == "42\n"
     kernel.close()
     assert second.labs() == [f"{second.project}-lab-bob"]

@@ -239,7 +239,7 @@ def test_down_and_up_keep_data(deployment: Deployment) -> None:
 
 
 def test_own_certificate_is_served_after_up(deployment: Deployment) -> None:
-    made = write_certificate(deployment.folder / "deployment" / "certs", [HUB, AUTH, CAS])
+    made = write_certificate(deployment.folder / "deployment" / "certs", [HUB, AUTH, CAS, "*.labs.localhost"])
     deployment.compose("up", "--detach", "--wait")
     deployment.wait(lambda: deployment.fingerprint(AUTH) == made, "the own certificate at the edge")
 
@@ -248,7 +248,7 @@ def test_invalid_certificate_stops_start(deployment: Deployment) -> None:
     write_certificate(deployment.folder / "deployment" / "certs", [HUB])
     done = deployment.compose("run", "--rm", "--no-deps", "prepare", check=False)
     assert done.returncode == 1
-    assert f"/certs/server.crt does not cover {AUTH}, {CAS}" in done.stderr
+    assert f"/certs/server.crt does not cover {AUTH}, {CAS}, *.labs.localhost" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -297,6 +297,7 @@ def test_production_settings_remove_the_demo(deployment: Deployment) -> None:
     production = {
         "HUB_HOST": "jupyter.example.org",
         "AUTH_HOST": "auth.example.org",
+        "LAB_HOST": "*.labs.example.org",
         "CAS_URL": "https://sso.example.org/cas",
         **dict.fromkeys(["COMPOSE_PROFILES", "CAS_HOST", "CAS_INTERNAL_URL"], ""),
     }

@@ -10,6 +10,7 @@ import json
 import re
 import time
 from typing import Self
+from urllib.parse import urljoin, urlsplit
 
 from playwright.sync_api import Error, Locator
 
@@ -78,7 +79,7 @@ class Journey(Browser):
                 self.page.reload()
         splash = self.page.locator("#jupyterlab-splash")
         usable = self._launcher_card().or_(self._cells()).first
-        return "/lab" in self.page.url and splash.count() == 0 and usable.is_visible()
+        return "/lab" in urlsplit(self.page.url).path and splash.count() == 0 and usable.is_visible()
 
     def restart_lab(self) -> float:
         """Start the stopped server from the hub's home page; return the seconds until the lab is ready."""
@@ -93,7 +94,8 @@ class Journey(Browser):
         with self.step("open a notebook"):
             if not self._launcher_card().first.is_visible():
                 # JupyterLab restored the tabs of the last session; start without them.
-                self.goto(f"{self.page.url.partition('/lab')[0]}/lab?reset")
+                server = urlsplit(self.page.url).path.partition("/lab")[0]
+                self.goto(urljoin(self.page.url, f"{server}/lab?reset"))
             self._launcher_card().first.click(timeout=LAB_WAIT)
             self.wait(self._notebook_is_there, "a notebook", RUN_WAIT)
             self._wait_for_kernel()

@@ -40,6 +40,11 @@ class Deployment:
     http_port: int = 80
     https_port: int = 443
     seconds: dict[str, float] = field(default_factory=dict)
+    lab_domain: str = "labs.localhost"
+
+    def lab_host(self, user: str) -> str:
+        """Return the host of a user's lab."""
+        return f"{user}.{self.lab_domain}"
 
     def url(self, host: str, path: str = "/") -> str:
         """Return a public URL."""
