@@ -98,7 +98,7 @@ def _configure_pages_and_culling(c: Any, settings: HubSettings, routes: list[ren
         gate = terms_handlers.TermsGate(in_force, Acceptances(server.data_dir))
         routes += terms_handlers.routes_of(gate)
         c.LifecycleMixin.check_terms = lambda user: gate.check(user, f"{server.public_url}/hub/terms")
-    rendering.init_templates(announcement, notices.support_contact)
+    rendering.init_templates(announcement, notices.support_contact, server.lab_hosts.warning)
     rendering.add_routes(routes)
     c.JupyterHub.template_paths = [str(Path(__file__).parent / "web" / "templates")]
     c.LifecycleMixin.lifetimes = lifetimes

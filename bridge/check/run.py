@@ -17,6 +17,7 @@ from bridge.check.attributes import RequestedAttribute, evaluate_sessions, reque
 from bridge.check.cas_server import check_cas
 from bridge.check.findings import Finding, skipped
 from bridge.check.installation import CheckKeys, DatabaseReading, ListClients
+from bridge.check.lab_hosts import LabHostCheck
 from bridge.check.probe import ProbeClient, Progress, run_in_background
 from bridge.check.public_address import PublicAddressCheck
 from bridge.check.registration import Registration, RegistrationRequest
@@ -31,6 +32,7 @@ class Report:
     installation: Sequence[Finding] = ()
     cas: Sequence[Finding] = ()
     public: Sequence[Finding] = ()
+    labs: Sequence[Finding] = ()
     applications: Sequence[Finding] = ()
     sign_ins: Sequence[Finding] = ()
     request: RegistrationRequest
@@ -38,7 +40,7 @@ class Report:
     @property
     def findings(self) -> Sequence[Finding]:
         """Return all findings in the order of the report."""
-        return [*self.installation, *self.cas, *self.public, *self.applications, *self.sign_ins]
+        return [*self.installation, *self.cas, *self.public, *self.labs, *self.applications, *self.sign_ins]
 
 
 def run_checks(
@@ -48,6 +50,7 @@ def run_checks(
     check_keys: CheckKeys,
     ca_option: Path | None = None,
     edge_certificate: Path | None = None,
+    labs: LabHostCheck | None = None,
     settings_file: str | None = None,
     secret_files: Sequence[Path] = (),
     checks_public: bool = True,
@@ -63,6 +66,7 @@ def run_checks(
         check_keys: Checks whether the secret key decrypts the stored signing keys.
         ca_option: Authorities for our public address, in addition to the system's.
         edge_certificate: The certificate of the bundle's own edge; None outside the bundle.
+        labs: The check of the hosts of the labs; None outside the bundle.
         settings_file: The settings file that was read.
         secret_files: Files that hold secrets.
         checks_public: Whether to probe our public address, which needs a running bridge.
@@ -81,6 +85,9 @@ def run_checks(
         settings, ca_option, edge_certificate, our_kids=reading.kids, client=client, ticket=ticket, now=began
     )
     public = run_in_background(public_check.findings) if checks_public else None
+    probes_labs = (
+        run_in_background(lambda: labs.findings(client.send if checks_public else None, began)) if labs else None
+    )
     settings_ids = [one.client_id for one in settings.clients]
     connected = clients if checks_applications else ()
     applications = run_in_background(lambda: check_applications(connected, settings_ids, client, began))
@@ -96,6 +103,7 @@ def run_checks(
         ],
         cas=found,
         public=public.result() if public else [skipped("public", "Our public address", "--no-public was given")],
+        labs=probes_labs.result() if probes_labs else (),
         applications=applications.result(),
         sign_ins=sign_ins,
         request=RegistrationRequest(registration, settings.cas_url, requested, findings=[*found, *sign_ins]),

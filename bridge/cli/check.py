@@ -115,7 +115,17 @@ def run_check(
     settings_file: str | None = None,
 ) -> Report:
     """Run the whole check and show its progress on a terminal."""
+    from bridge.check.lab_hosts import LabHostCheck  # noqa: PLC0415  loads requests, as the next one
     from bridge.check.run import run_checks  # noqa: PLC0415  loads requests, which other commands do not need
+
+    hub_url = os.environ.get("EDGE_HUB_URL")  # compose.yml sets the variables EDGE_…, in the bundle only
+    labs = hub_url and LabHostCheck(
+        hub_url=hub_url,
+        lab_host=os.environ.get("EDGE_LAB_HOST", "").lower(),
+        edge_certificate=_edge_certificate(),
+        ca_option=ca_file,
+        cas_ca_file=settings.cas_ca_file,
+    )
 
     return run_checks(
         settings,
@@ -123,6 +133,7 @@ def run_check(
         check_keys=lambda store: check_secret_key(store.keys.all(), settings.secret_key.get_secret_value()),
         ca_option=ca_file,
         edge_certificate=_edge_certificate(),
+        labs=labs or None,
         settings_file=settings_file or config_file_in_use(os.environ, default_config_files()),
         secret_files=files_with_secrets(os.environ, [Path(settings_file)] if settings_file else default_config_files()),
         checks_public=checks_public,

@@ -28,6 +28,7 @@ def format_report(report: Report, message: str, *, in_bundle: bool = False) -> s
         _section("This installation", report.installation),
         _section(f"CAS: {report.request.cas_url}", report.cas),
         _section(f"Our public address: {registration.issuer}", report.public),
+        *([_section("Hosts of the labs", report.labs)] if report.labs else []),
         *([_section("Applications that receive sign-outs", report.applications)] if report.applications else []),
         _section("Past sign-ins", report.sign_ins),
         "To register at CAS\n"
@@ -75,7 +76,11 @@ def _fix_order(finding: Finding) -> int:
     """Return the position of a fault in the order of fixing: our own address before its registration."""
     if finding.id == "cas.service":
         return 2
-    return 1 if _is_about_our_address(finding) else 3 * finding.id.startswith(("public.", "logout.", "attributes."))
+    return (
+        1
+        if _is_about_our_address(finding)
+        else 3 * finding.id.startswith(("public.", "labs.", "logout.", "attributes."))
+    )
 
 
 def _is_about_our_address(finding: Finding) -> bool:

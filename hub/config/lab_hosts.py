@@ -15,19 +15,21 @@ from urllib.parse import urlsplit
 from jupyterhub import roles
 from traitlets.log import get_logger
 
+from passerelle_common.i18n import Message, gettext_noop
+
 WILDCARD = "*."
 HOST = re.compile(r"(?=.{1,189}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
 MAX_LABEL = 63  # characters (RFC 1035 §2.3.4)
 STUB_LENGTH, DIGEST_LENGTH = 16, 32  # 128 bits in hexadecimal: two users cannot choose names with the same label
 _PLAIN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-COST = (
+COST = gettext_noop(
     "LAB_HOST is empty, so labs share the hub's origin: a page in any user's lab can act at the hub and in other labs "
     "as the user who opens it. Administrators therefore cannot open the labs of other users. Set LAB_HOST in .env "
     "(docs/hub/origins.md)."
 )
-SHARED_COST = (
+SHARED_COST = gettext_noop(
     "LAB_HOST is one host for all labs, so labs share an origin with each other: a page in one user's lab can act in "
-    "the lab of a user who opens it. A wildcard separates them, such as LAB_HOST=*.{host} (docs/hub/origins.md)."
+    "the lab of a user who opens it. A wildcard separates them, such as LAB_HOST=*.%(host)s (docs/hub/origins.md)."
 )
 
 
@@ -105,17 +107,17 @@ class LabHosts:
         return host.partition(".")[2] == self.base if self.is_per_user else bool(host) and host == self.base
 
     @property
-    def warning(self) -> str:
-        """Return what the layout costs; empty if each user has a host."""
+    def warning(self) -> Message | None:
+        """Return what the layout costs; None if each user has a host."""
         if self.is_per_user:
-            return ""
-        return SHARED_COST.format(host=self.lab_host) if self.lab_host else COST
+            return None
+        return Message(SHARED_COST, {"host": self.lab_host}) if self.lab_host else Message(COST)
 
 
 def configure_lab_hosts(c: Any, hosts: LabHosts) -> None:
     """Configure the hosts of hub and labs, their cookies, and the administrators' scopes."""
     if hosts.warning:
-        get_logger().warning(hosts.warning)
+        get_logger().warning(str(hosts.warning))
     if not hosts.lab_host:
         _deny_administrators_other_labs()
         return

@@ -18,7 +18,7 @@ from tornado.httputil import HTTPServerRequest
 
 from hub.auth.oauth import SPENT
 from hub.web.errors import error_text, spawn_error_text
-from passerelle_common.i18n import gettext_noop, negotiate_language, translate
+from passerelle_common.i18n import Message, gettext_noop, negotiate_language, translate
 
 log = logging.getLogger("announcements")
 MAX_LENGTH = 4000  # characters of an announcement: every page carries the text
@@ -73,8 +73,14 @@ def request_language(request: HTTPServerRequest) -> str:
     return negotiate_language(request.headers.get("Accept-Language", ""))
 
 
-def init_templates(announcement: Announcement, support_contact: str) -> None:
-    """Add translations, the announcement and the support contact to the namespace of every template."""
+def init_templates(announcement: Announcement, support_contact: str, shared_origin: Message | None = None) -> None:
+    """Add translations and the deployment's texts to the namespace of every template.
+
+    Args:
+        announcement: The text on every page.
+        support_contact: The contact on error pages.
+        shared_origin: What the hosts of the labs cost, for administrators.
+    """
 
     def template_namespace(handler: Any) -> dict[str, Any]:
         language = request_language(handler.request)
@@ -89,6 +95,7 @@ def init_templates(announcement: Announcement, support_contact: str) -> None:
             "expired_sign_in": SPENT,
             "notice": announcement.in_language(language),
             "support_contact": support_contact,
+            "shared_origin": shared_origin and shared_origin.translate(language),
             "now": utcnow(),
         }
 

@@ -172,5 +172,6 @@ def test_administrators_open_labs_on_own_hosts() -> None:
 
 
 @pytest.mark.parametrize(("hosts", "warned"), [(PER_USER, False), (SHARED, True), (LabHosts("", HUB_URL), True)])
-def test_shared_origin_is_logged(hosts: LabHosts, warned: bool) -> None:
-    assert bool(hosts.warning) is warned
+def test_shared_origin_is_logged(hosts: LabHosts, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
+    configured(hosts)
+    assert ("share" in caplog.text) is warned

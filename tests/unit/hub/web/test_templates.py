@@ -12,9 +12,11 @@ from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.spawner import SpawnException
 
 from hub.auth.oauth import SPENT
+from hub.config.lab_hosts import COST
 from hub.storage.quota import over_limit_message
 from hub.storage.quota_hook import quota_error
 from hub.web import rendering
+from passerelle_common.i18n import Message
 
 OURS = Path(__file__).parents[4] / "hub" / "web" / "templates"
 
@@ -33,7 +35,7 @@ def render(monkeypatch: pytest.MonkeyPatch) -> Any:
     }
     monkeypatch.setattr(BaseHandler, "template_namespace", BaseHandler.template_namespace)
     monkeypatch.setattr(rendering, "_jupyterhub_namespace", lambda handler: names)
-    rendering.init_templates(rendering.Announcement("Down on <b>Friday</b>"), "help@example.org")
+    rendering.init_templates(rendering.Announcement("Down on <b>Friday</b>"), "help@example.org", Message(COST))
     theirs = FileSystemLoader(str(Path(jupyterhub.__file__).parents[4] / "share/jupyterhub/templates"))
     ours = FileSystemLoader(str(OURS))
     loader = ChoiceLoader([PrefixLoader({"templates": theirs}, "/"), ours, theirs])
@@ -97,3 +99,9 @@ def test_announcement_is_escaped_on_all_pages(render: Any, name: str) -> None:
     html = render(name, status_code=404, exception=None)
     assert "Down on &lt;b&gt;Friday&lt;/b&gt;" in html
     assert "<b>Friday" not in html
+
+
+def test_administration_page_shows_cost_of_shared_origin(render: Any) -> None:
+    html = render("admin.html", "fr", api_page_limit=50, server_version="6")
+    assert "LAB_HOST est vide" in html
+    assert "react-admin-hook" in html
