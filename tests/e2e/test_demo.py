@@ -3,106 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import socket
-import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from tests.support.bridge.journey import Journey
+from tests.support.hub.attack_page import STOLEN_FILE, TOKEN_NOTE, Addresses, attack
+from tests.support.hub.demo import GONE_WITHIN, Demo, end, free_port, launch, running_demo
 from tests.support.hub.local_browser import LocalBrowser
 from tests.support.hub.sign_out_matrix import WITHIN, SignIn, Site
 
 pytestmark = pytest.mark.e2e
-ROOT = Path(__file__).parents[2]
-READY_WITHIN = 120
-GONE_WITHIN = 45
-
-
-@dataclass
-class Demo:
-    """A running demo and its output."""
-
-    process: subprocess.Popen[str]
-    port: int
-    temporary: Path
-    printed: list[str]
-
-    @property
-    def hub_url(self) -> str:
-        return f"https://jupyter.localhost:{self.port}"
-
-    def tree(self) -> list[psutil.Process]:
-        one = psutil.Process(self.process.pid)
-        return [one, *one.children(recursive=True)]
-
-    def read_until(self, text: str) -> None:
-        """Read the output up to a line with this text."""
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.printed.append(line)
-            if text in line:
-                return
-        pytest.fail(f"the demo ended before it printed {text!r}:\n{''.join(self.printed)}")
-
-    def get(self, host: str, path: str) -> HTTPResponse:
-        """Send one request without the browser."""
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = HTTPConnection(f"{host}.localhost", self.port, timeout=10)
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=10)
-        with context.wrap_socket(plain, server_hostname=f"{host}.localhost") as connection.sock:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            response.read()
-            return response
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def launch(port: int, temporary: Path, **extra: str) -> Demo:
-    """Start the demo as `make demo` does, with environment variables that it must not pass on."""
-    foreign = {
-        "PASSERELLE_ISSUER": "https://stray.example.org",
-        "PASSERELLE_NONSENSE": "1",
-        "JUPYTERHUB_API_TOKEN": "x",
-    }
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "demo" / "run.py")],
-        env=os.environ | foreign | {"DEMO_PORT": str(port), "TMPDIR": str(temporary)} | extra,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    return Demo(process, port, temporary, [])
-
-
-def end(demo: Demo) -> None:
-    """Stop all processes of the tree."""
-    if demo.process.poll() is None:
-        demo.process.send_signal(signal.SIGTERM)
-        try:
-            demo.process.wait(GONE_WITHIN)
-        except subprocess.TimeoutExpired:
-            for process in reversed(demo.tree()):
-                process.kill()
-    if demo.process.stdout:
-        demo.process.stdout.close()
+# Hub and labs are one site, as in production, so browsers send SameSite cookies from the labs to the hub.
+DOMAIN = "campus.localhost"
 
 
 @pytest.fixture
@@ -114,18 +35,8 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 @pytest.fixture(scope="module")
 def shared_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """Run one demo for the browser tests, because its start is slow; the last of them stops it."""
-    with running_demo(tmp_path_factory.mktemp("demo")) as demo:
+    with running_demo(tmp_path_factory.mktemp("demo"), DEMO_DOMAIN=DOMAIN, DEMO_LAB_HOST=f"*.labs.{DOMAIN}") as demo:
         yield demo
-
-
-@contextlib.contextmanager
-def running_demo(folder: Path) -> Iterator[Demo]:
-    demo = launch(free_port(), folder)
-    try:
-        demo.read_until("removes every file")
-        yield demo
-    finally:
-        end(demo)
 
 
 @pytest.mark.needs("browser")
@@ -199,25 +110,68 @@ def test_sign_out_leaves_other_users_and_sign_ins(sign_outs: SignOuts) -> None:
         assert one.second.is_signed_in()
 
 
+@pytest.fixture(scope="module")
+def alice(shared_demo: Demo) -> Iterator[Journey]:
+    with Journey(shared_demo.hub_url, name="demo") as journey:
+        seconds = journey.sign_in("alice", "alice-demo")
+        print(f"\nready after {ready_after(shared_demo):.1f} s; from the CAS form to a ready lab {seconds:.1f} s")
+        yield journey
+
+
 @pytest.mark.needs("browser")
-def test_user_runs_a_cell_and_ctrl_c_leaves_nothing(shared_demo: Demo) -> None:
+def test_administrator_runs_a_cell(alice: Journey) -> None:
+    alice.open_notebook()
+    assert alice.run_cell("6*7") == "42"
+    alice.screenshot("computes-42")
+
+    known = alice.whoami()
+    assert (known["name"], known["admin"]) == ("alice", True)
+    assert set(known["groups"]) == {"staff", "jupyter-admins"}  # type: ignore[call-overload]
+
+
+@pytest.mark.needs("browser")
+@pytest.mark.usefixtures("alice")
+def test_lab_is_served_on_its_host_only(shared_demo: Demo) -> None:
+    assert shared_demo.get("alice.labs", "/user/alice/api").status == 200
+    assert [shared_demo.get(name, "/user/alice/api").status for name in ("auth", "cas", "other")] == [404] * 3
+    for name, path in (("alice.labs", "/hub/home"), ("bob.labs", "/user/alice/api")):
+        assert shared_demo.get(name, path).headers["Location"] == f"{shared_demo.hub_url}{path}"
+    assert shared_demo.get("jupyter", "/user/alice/api").status == 302
+
+
+@pytest.fixture(scope="module")
+def attacked(shared_demo: Demo, alice: Journey) -> dict[str, dict[str, Any]]:
+    """Let Alice, an administrator, open a page of Bob's lab, which an earlier test started."""
     demo = shared_demo
-    with Journey(demo.hub_url, name="demo") as alice:
-        seconds = alice.sign_in("alice", "alice-demo")
-        alice.open_notebook()
-        assert alice.run_cell("6*7") == "42"
-        alice.screenshot("computes-42")
-        print(f"\nready after {ready_after(demo):.1f} s; from the CAS form to a ready lab {seconds:.1f} s")
+    places = Addresses(demo.hub_url, demo.url("auth"), demo.url("bob.labs"), demo.url("alice.labs"))
+    return attack(alice.page.context, places, attacker="bob", user="alice")
 
-        known = alice.whoami()
-        assert (known["name"], known["admin"]) == ("alice", True)
-        assert set(known["groups"]) == {"staff", "jupyter-admins"}  # type: ignore[call-overload]
 
-        check_lab_is_served_on_its_host_only(demo)
-        tree = demo.tree()
-        assert find(tree, "ipykernel")
-        demo.process.send_signal(signal.SIGINT)
-        check_nothing_is_left(demo, tree)
+@pytest.mark.needs("browser")
+def test_page_of_lab_gets_no_token_from_hub(shared_demo: Demo, attacked: dict[str, dict[str, Any]]) -> None:
+    assert attacked["hub"] == {"token": "", "status": 0}
+    assert shared_demo.tokens_with_note(TOKEN_NOTE) == 0
+
+
+@pytest.mark.needs("browser")
+def test_page_of_lab_cannot_act_in_other_lab(shared_demo: Demo, attacked: dict[str, dict[str, Any]]) -> None:
+    assert attacked["lab"] == {"token": "", "status": 0, "connected": False}
+    home = shared_demo.folder / "homes" / "alice"
+    assert not [*home.glob(STOLEN_FILE), *home.glob("untitled.txt")]
+
+
+@pytest.mark.needs("browser")
+def test_page_of_lab_cannot_read_bridge(attacked: dict[str, dict[str, Any]]) -> None:
+    assert attacked["bridge"] == {"text": "", "status": 0}
+
+
+@pytest.mark.needs("browser")
+@pytest.mark.usefixtures("alice")
+def test_ctrl_c_leaves_nothing(shared_demo: Demo) -> None:
+    tree = shared_demo.tree()
+    assert find(tree, "ipykernel")
+    shared_demo.process.send_signal(signal.SIGINT)
+    check_nothing_is_left(shared_demo, tree)
 
 
 def test_closed_terminal_ends_demo(demo: Demo) -> None:
@@ -296,17 +250,6 @@ def test_invalid_port_is_rejected(tmp_path: Path, port: str) -> None:
 
     assert (demo.process.returncode, printed.count("\n")) == (1, 1)
     assert f"DEMO_PORT is '{port}'" in printed
-
-
-def check_lab_is_served_on_its_host_only(demo: Demo) -> None:
-    """Check that the lab's route exists on no other host, and that the hub is on none of the labs' hosts."""
-    assert demo.get("alice.labs", "/user/alice/api").status == 200
-    assert demo.get("alice.labs", "/hub/home").headers["Location"] == f"{demo.hub_url}/hub/home"
-    assert demo.get("bob.labs", "/user/alice/api").headers["Location"] == f"{demo.hub_url}/user/alice/api"
-    assert demo.get("jupyter", "/user/alice/api").status == 302
-    assert demo.get("auth", "/user/alice/api").status == 404
-    assert demo.get("cas", "/user/alice/api").status == 404
-    assert demo.get("other", "/user/alice/api").status == 404
 
 
 def find(tree: list[psutil.Process], word: str) -> psutil.Process:
