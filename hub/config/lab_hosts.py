@@ -6,13 +6,16 @@
 """
 
 import hashlib
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
 from jupyterhub import roles
+from oauthenticator import oauth2
 from traitlets.log import get_logger
 
 from passerelle_common.i18n import Message, gettext_noop
@@ -21,6 +24,7 @@ WILDCARD = "*."
 HOST = re.compile(r"(?=.{1,189}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
 MAX_LABEL = 63  # characters (RFC 1035 §2.3.4)
 STUB_LENGTH, DIGEST_LENGTH = 16, 32  # 128 bits in hexadecimal: two users cannot choose names with the same label
+STATE_COOKIE_NAME = "__Host-oauthenticator-state"
 _PLAIN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 COST = gettext_noop(
     "LAB_HOST is empty, so labs share the hub's origin: a page in any user's lab can act at the hub and in other labs "
@@ -127,15 +131,16 @@ def configure_lab_hosts(c: Any, hosts: LabHosts) -> None:
     # A page of a lab can set cookies for the parent domain, but none with the prefix `__Host-`. Such cookies have the
     # path `/`, so on a host of several labs each lab would receive the cookies of all.
     c.JupyterHub.cookie_host_prefix_enabled = True
+    # Otherwise a lab could begin a sign-in as its own user in the browser of another. There is no option for the name.
+    oauth2.STATE_COOKIE_NAME = STATE_COOKIE_NAME
     c.LifecycleMixin.shares_host = not hosts.is_per_user
 
 
 def _deny_administrators_other_labs() -> None:
     """Remove `access:servers` from the role `admin`; JupyterHub rejects an override of it in `load_roles`."""
-    original = roles.get_default_roles
-    if getattr(original, "is_restricted", False):
-        return  # some JupyterHub commands load the configuration twice
+    original = inspect.unwrap(roles.get_default_roles)  # some JupyterHub commands load the configuration twice
 
+    @wraps(original)
     def restricted() -> list[dict[str, Any]]:
         defaults: list[dict[str, Any]] = original()
         for role in defaults:
@@ -143,5 +148,4 @@ def _deny_administrators_other_labs() -> None:
                 role["scopes"].remove("access:servers")
         return defaults
 
-    restricted.is_restricted = True  # type: ignore[attr-defined]
     roles.get_default_roles = restricted

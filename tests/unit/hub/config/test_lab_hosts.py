@@ -1,11 +1,13 @@
 """Hosts of the labs: each user's DNS label is valid, unique and stable, and no lab is near the hub's host."""
 
+import inspect
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jupyterhub import roles
+from oauthenticator import oauth2
 from traitlets.config import Config
 
 from hub.auth.usernames import USERNAME_PATTERN
@@ -137,6 +139,13 @@ def test_lab_host_near_hub_is_rejected(value: str) -> None:
 # ── JupyterHub's configuration ───────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.fixture(autouse=True)
+def defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin with the defaults of both packages and restore them."""
+    monkeypatch.setattr(roles, "get_default_roles", inspect.unwrap(roles.get_default_roles))
+    monkeypatch.setattr(oauth2, "STATE_COOKIE_NAME", "oauthenticator-state")
+
+
 def configured(hosts: LabHosts) -> Config:
     c = Config()
     configure_lab_hosts(c, hosts)
@@ -154,12 +163,16 @@ def test_only_labs_with_own_hosts_prefix_their_cookies(hosts: LabHosts, shared: 
     assert c.LifecycleMixin.shares_host is shared
 
 
+def test_lab_cannot_set_state_cookie_of_sign_in() -> None:
+    configured(PER_USER)
+    assert oauth2.STATE_COOKIE_NAME.startswith("__Host-")
+
+
 def admin_scopes() -> list[str]:
     return next(list(role["scopes"]) for role in roles.get_default_roles() if role["name"] == "admin")
 
 
-def test_administrators_cannot_open_labs_on_hub_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roles, "get_default_roles", roles.get_default_roles)
+def test_administrators_cannot_open_labs_on_hub_host() -> None:
     before = admin_scopes()
     for _ in range(2):  # some JupyterHub commands load the configuration twice
         configured(LabHosts("", HUB_URL))
