@@ -16,7 +16,7 @@ from tests.support.docker.deployment import Deployment, clean_clone, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "acme")]
 
-HUB, AUTH, LAB = "jupyter.example.org", "auth.example.org", "labs.example.org"
+HOSTS = HUB, AUTH, LAB = "jupyter.example.org", "auth.example.org", "labs.example.org"
 PRODUCTION = {
     "HUB_HOST": HUB,
     "AUTH_HOST": AUTH,
@@ -41,7 +41,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 @pytest.fixture(scope="module")
 def authority(deployment: Deployment) -> AcmeAuthority:
-    ours = AcmeAuthority(deployment, [HUB, AUTH])
+    ours = AcmeAuthority(deployment, list(HOSTS))
     ours.prepare()
     return ours
 
@@ -92,12 +92,12 @@ def test_http_challenge_issues_for_every_host(deployment: Deployment, authority:
     trust = authority.trust_context()
     assert not is_trusted(deployment, AUTH, trust)
     deployment.compose("restart", "traefik")
-    for host in (HUB, AUTH):
+    for host in HOSTS:
         deployment.wait(lambda: is_trusted(deployment, host, trust), f"certificate for {host}")  # noqa: B023
     with connect(deployment, AUTH, trust) as client:
         client.sendall(f"GET /healthz HTTP/1.1\r\nHost: {AUTH}\r\nConnection: close\r\n\r\n".encode())
         assert client.recv(100).startswith(b"HTTP/1.1 200")
-    for host in (HUB, AUTH):
+    for host in HOSTS:
         assert f"validate w/ HTTP: http://{host}:80/" in authority.log()
 
 
@@ -112,14 +112,14 @@ def test_only_challenges_are_served_over_http(deployment: Deployment) -> None:
 
 def test_tls_challenge_issues_for_every_host(deployment: Deployment, authority: AcmeAuthority) -> None:
     trust = authority.trust_context()
-    before = {host: certificate(deployment, host, trust).serial_number for host in (HUB, AUTH)}
+    before = {host: certificate(deployment, host, trust).serial_number for host in HOSTS}
     http_requests, validated = count_log_entries(authority)
     up(deployment, authority, *EDGE, challenge="tls")
-    for host in (HUB, AUTH):
+    for host in HOSTS:
         deployment.wait(lambda: is_trusted(deployment, host, trust), f"certificate for {host}")  # noqa: B023
         assert certificate(deployment, host, trust).serial_number != before[host]
     # The authority does not log TLS challenges; it logs HTTP requests and validated names.
-    assert count_log_entries(authority) == (http_requests, validated + 2)
+    assert count_log_entries(authority) == (http_requests, validated + len(HOSTS))
 
 
 def count_log_entries(authority: AcmeAuthority) -> tuple[int, int]:
@@ -129,7 +129,7 @@ def count_log_entries(authority: AcmeAuthority) -> tuple[int, int]:
 
 def test_renewal_keeps_open_connections(deployment: Deployment, authority: AcmeAuthority) -> None:
     trust = authority.trust_context()
-    before = {host: certificate(deployment, host, trust).serial_number for host in (HUB, AUTH)}
+    before = {host: certificate(deployment, host, trust).serial_number for host in HOSTS}
     with connect(deployment, AUTH, trust) as kept:
         for host, serial in before.items():
             deployment.wait(
