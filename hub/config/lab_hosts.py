@@ -25,6 +25,7 @@ HOST = re.compile(r"(?=.{1,189}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?
 MAX_LABEL = 63  # characters (RFC 1035 §2.3.4)
 STUB_LENGTH, DIGEST_LENGTH = 16, 32  # 128 bits in hexadecimal: two users cannot choose names with the same label
 STATE_COOKIE_NAME = "__Host-oauthenticator-state"
+ANY_ADDRESS = "0.0.0.0/0;::/0"
 _PLAIN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 COST = gettext_noop(
     "LAB_HOST is empty, so labs share the hub's origin: a page in any user's lab can act at the hub and in other labs "
@@ -106,6 +107,16 @@ class LabHosts:
 
         return host_of
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment of labs.
+
+        A lab on another host does not receive the session id of the hub's domain. Its XSRF token then contains the
+        client's address instead, and a change of it would make requests of an open notebook fail.
+        """
+        one_host = {} if self.is_per_user else {"JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "0"}
+        return {"JUPYTERHUB_XSRF_ANONYMOUS_IP_CIDRS": ANY_ADDRESS} | one_host
+
     def owns(self, host: str) -> bool:
         """Return whether labs are on this host."""
         return host.partition(".")[2] == self.base if self.is_per_user else bool(host) and host == self.base
@@ -133,7 +144,7 @@ def configure_lab_hosts(c: Any, hosts: LabHosts) -> None:
     c.JupyterHub.cookie_host_prefix_enabled = True
     # Otherwise a lab could begin a sign-in as its own user in the browser of another. There is no option for the name.
     oauth2.STATE_COOKIE_NAME = STATE_COOKIE_NAME
-    c.LifecycleMixin.shares_host = not hosts.is_per_user
+    c.LifecycleMixin.host_environment = hosts.environment
 
 
 def _deny_administrators_other_labs() -> None:

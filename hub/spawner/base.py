@@ -9,7 +9,7 @@ from docker.errors import APIError, DockerException, NotFound
 from dockerspawner import DockerSpawner
 from jupyterhub.traitlets import Callable
 from jupyterhub.utils import maybe_future
-from traitlets import Bool, Instance
+from traitlets import Dict, Instance
 from traitlets.config import Configurable
 
 from hub.culler.policy import Lifetimes, idle_arguments
@@ -42,14 +42,12 @@ class LifecycleMixin(Configurable):
         help="Called with the user before a start; raises SpawnException unless they accepted the terms of use.",
     ).tag(config=True)
 
-    shares_host = Bool(False, help="Whether the labs of all users are on one host.").tag(config=True)
+    host_environment = Dict(help="Environment that the host names of the labs require.").tag(config=True)
 
     def get_env(self) -> dict[str, str]:
-        """Return the server's environment, with cookies for its own path if other labs are on the same host."""
+        """Return the server's environment; the administrator's configuration cannot override `host_environment`."""
         env: dict[str, str] = super().get_env()  # type: ignore[misc]
-        if self.shares_host:
-            env["JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED"] = "0"
-        return env
+        return env | self.host_environment
 
     async def run_pre_spawn_hook(self) -> Any:
         """Check the terms of use before the administrator's hook, which cannot replace the check."""

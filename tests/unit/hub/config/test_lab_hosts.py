@@ -2,11 +2,12 @@
 
 import inspect
 import re
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jupyterhub import roles
+from jupyterhub import _xsrf_utils, roles
 from oauthenticator import oauth2
 from traitlets.config import Config
 
@@ -156,11 +157,24 @@ def test_lab_urls_have_port_of_hub() -> None:
     assert configured(PER_USER).JupyterHub.subdomain_host == "https://labs.example.org:8443"
 
 
-@pytest.mark.parametrize(("hosts", "shared"), [(PER_USER, False), (SHARED, True)])
-def test_only_labs_with_own_hosts_prefix_their_cookies(hosts: LabHosts, shared: bool) -> None:
+@pytest.mark.parametrize(("hosts", "by_path"), [(PER_USER, False), (SHARED, True)])
+def test_only_labs_with_own_hosts_prefix_their_cookies(hosts: LabHosts, by_path: bool) -> None:
     c = configured(hosts)
     assert c.JupyterHub.cookie_host_prefix_enabled is True
-    assert c.LifecycleMixin.shares_host is shared
+    assert (c.LifecycleMixin.host_environment.get("JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED") == "0") is by_path
+
+
+def xsrf_id(address: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the part of a lab's XSRF token that depends on the client, as JupyterHub computes it in the lab."""
+    cidrs = PER_USER.environment["JUPYTERHUB_XSRF_ANONYMOUS_IP_CIDRS"]
+    monkeypatch.setenv("JUPYTERHUB_XSRF_ANONYMOUS_IP_CIDRS", cidrs)
+    monkeypatch.setattr(_xsrf_utils, "_anonymous_ip_cidrs", _xsrf_utils._get_anonymous_ip_cidrs())
+    request = SimpleNamespace(remote_ip=address, headers={"User-Agent": "x"})
+    return str(_xsrf_utils._anonymous_xsrf_id(SimpleNamespace(request=request)))
+
+
+def test_open_notebook_survives_change_of_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert xsrf_id("192.0.2.1", monkeypatch) == xsrf_id("198.51.100.7", monkeypatch)
 
 
 def test_lab_cannot_set_state_cookie_of_sign_in() -> None:

@@ -73,8 +73,7 @@ def test_token_cache_is_set_once() -> None:
         assert Lab(Config()).get_args() == ["--HubOAuth.cache_max_age=1"]
 
 
-@pytest.mark.parametrize(("shares_host", "value"), [(True, "0"), (False, "1")])
-def test_labs_on_one_host_keep_cookies_by_path(shares_host: bool, value: str) -> None:
+def test_environment_for_hosts_overrides_administrator() -> None:
     config = Config()
-    config.LifecycleMixin.shares_host = shares_host
-    assert Lab(config).get_env() == {"JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": value}
+    config.LifecycleMixin.host_environment = {"JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "0"}
+    assert Lab(config).get_env() == {"JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "0"}
