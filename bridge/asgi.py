@@ -1,8 +1,9 @@
 """ASGI application of a worker: it reads each request completely before a thread runs the WSGI application.
 
 Granian's WSGI interface gives a request to a thread as soon as its header is complete, so 16 unfinished bodies would
-occupy all threads. Here they wait in the event loop. Requests that wait for CAS occupy at most half of the threads.
-Header values are the bytes that the client sent, as Latin-1 (PEP 3333). Decision 16 has the reasons.
+occupy all threads. Here they wait in the event loop, and so do requests of an address that has its share of the
+threads. Requests that wait for CAS occupy at most half of the threads. Header values are the bytes that the client
+sent, as Latin-1 (PEP 3333). Decision 16 has the reasons.
 """
 
 import asyncio
@@ -20,17 +21,35 @@ import structlog
 from bridge import wsgi
 from bridge.app import MAX_BODY_BYTES
 from bridge.cas.protocol import CALLBACK_PATH
+from bridge.fair_slots import FairSlots, NoSlotError
 from bridge.unread_responses import limit_unread_responses
-from bridge.web.login import CAS_IS_BUSY
+from bridge.web.client_address import client_address, limit_key
+from bridge.web.context import EXTENSION
+from bridge.web.login import ASKS_CAS, CAS_IS_BUSY
 
 THREADS = 32
 CAS_THREADS = THREADS // 2
 CAS_QUEUE_SECONDS = 2
+# Requests that compute share one interpreter: more at once do not finish sooner, but delay those of other addresses.
+COMPUTING = THREADS - CAS_THREADS
+COMPUTING_EACH = 4
+QUEUE = 1000
+QUEUE_SECONDS = 10
 BODY_SECONDS = 5
 
 Response = tuple[int, list[tuple[bytes, bytes]], bytes]
 TIMED_OUT: Response = (408, [(b"content-length", b"0"), (b"connection", b"close")], b"")
 FAILED: Response = (500, [(b"content-length", b"0")], b"")
+_TOO_MANY = b"Too many requests of this address are waiting. Try again in a few seconds.\n"
+BUSY: Response = (
+    503,
+    [
+        (b"content-type", b"text/plain"),
+        (b"content-length", str(len(_TOO_MANY)).encode()),
+        (b"retry-after", str(QUEUE_SECONDS).encode()),
+    ],
+    _TOO_MANY,
+)
 
 _CONSTANTS: dict[str, Any] = {
     "SCRIPT_NAME": "",
@@ -48,18 +67,38 @@ log = structlog.get_logger()
 def application() -> "ThreadedApplication":
     """Return the application of this worker; the server calls it once."""
     limit_unread_responses()
-    return ThreadedApplication(wsgi.application())
+    app = wsgi.application()
+    return ThreadedApplication(app, proxy_hops=app.extensions[EXTENSION].settings.proxy_hops)
+
+
+class Job:
+    """A request for a thread: its environment, its response, and the slots that it holds."""
+
+    __slots__ = ("environ", "future", "releases")
+
+    def __init__(self, environ: dict[str, Any], releases: list[Callable[[], None]]) -> None:
+        self.environ, self.releases = environ, releases
+        self.future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+    def finish(self, response: Response) -> None:
+        """Release the slots and set the response; called in the event loop."""
+        for release in self.releases:
+            release()
+        if not self.future.done():  # cancelled, because the client has gone
+            self.future.set_result(response)
 
 
 class ThreadedApplication:
     """A WSGI application in threads, as an ASGI application without WebSocket and lifespan."""
 
-    def __init__(self, application: Callable[..., Any]) -> None:
+    def __init__(self, application: Callable[..., Any], *, proxy_hops: int = 0) -> None:
         self._application = application
-        self._requests: SimpleQueue[tuple[dict[str, Any], bool, asyncio.Future[Response]]] = SimpleQueue()
+        self._proxy_hops = proxy_hops
+        self._jobs: SimpleQueue[Job] = SimpleQueue()
         for _ in range(THREADS):
             threading.Thread(target=self._work, daemon=True, name="request").start()
-        self._cas_threads = asyncio.Semaphore(CAS_THREADS)
+        self._computing = FairSlots(COMPUTING, each=COMPUTING_EACH, queue=QUEUE, seconds=QUEUE_SECONDS)
+        self._asking_cas = FairSlots(CAS_THREADS, each=CAS_THREADS, queue=QUEUE, seconds=CAS_QUEUE_SECONDS)
 
     async def __call__(
         self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
@@ -82,33 +121,34 @@ class ThreadedApplication:
         await send({"type": "http.response.body", "body": body})
 
     async def _respond(self, environ: dict[str, Any]) -> Response:
-        """Run the application in a thread; let callbacks wait for one of the threads that may wait for CAS."""
-        if not (environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"].rstrip("/").endswith(CALLBACK_PATH)):
-            return await self._in_thread(environ)
+        """Run the application in a thread when it is the turn of this address."""
+        address = limit_key(client_address(environ, self._proxy_hops))
+        releases: list[Callable[[], None]] = []
         try:
-            async with asyncio.timeout(CAS_QUEUE_SECONDS):
-                await self._cas_threads.acquire()
-        except TimeoutError:
-            return await self._in_thread(environ | {CAS_IS_BUSY: True})
-        return await self._in_thread(environ, has_cas_thread=True)
-
-    def _in_thread(self, environ: dict[str, Any], *, has_cas_thread: bool = False) -> asyncio.Future[Response]:
-        future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self._requests.put((environ, has_cas_thread, future))
-        return future
+            if environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"].rstrip("/").endswith(CALLBACK_PATH):
+                try:
+                    releases.append(await self._asking_cas.acquire(address))
+                except NoSlotError:
+                    environ[CAS_IS_BUSY] = True
+            computes = await self._computing.acquire(address)
+        except BaseException as error:
+            for release in releases:
+                release()
+            if isinstance(error, NoSlotError):
+                return BUSY
+            raise
+        # A thread that waits for CAS does not compute.
+        environ[ASKS_CAS] = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, computes)
+        job = Job(environ, [computes, *releases])
+        self._jobs.put(job)
+        return await job.future
 
     def _work(self) -> None:
         """Run requests, one after another. A ThreadPoolExecutor costs more CPU for each."""
         while True:
-            environ, has_cas_thread, future = self._requests.get()
-            response = self._run(environ)
-            future.get_loop().call_soon_threadsafe(self._finish, response, has_cas_thread, future)
-
-    def _finish(self, response: Response, has_cas_thread: bool, future: asyncio.Future[Response]) -> None:
-        if has_cas_thread:
-            self._cas_threads.release()
-        if not future.done():  # cancelled, because the client has gone
-            future.set_result(response)
+            job = self._jobs.get()
+            response = self._run(job.environ)
+            job.future.get_loop().call_soon_threadsafe(job.finish, response)
 
     def _run(self, environ: dict[str, Any]) -> Response:
         """Return the complete response of the WSGI application; all of them are small."""

@@ -63,7 +63,8 @@ class Settings(ClaimRules):
     bind: Bind = "127.0.0.1:8000"
     """`HOST:PORT` to listen on, in plain http."""
     workers: int = Field(default=2, ge=1, le=64)
-    """Number of worker processes. Each handles up to 32 requests at a time, of which 16 may wait for CAS."""
+    """Number of worker processes. Each handles up to 32 requests at a time, of which 16 may wait for CAS. One address
+    gets 4 of the others; its further requests wait for their turn."""
     session_lifetime_seconds: int = Field(default=8 * 3600, ge=60, le=30 * 24 * 3600)
     """Lifetime of a browser session at the bridge, in seconds."""
     access_token_lifetime_seconds: int = Field(default=3600, ge=60, le=24 * 3600)

@@ -46,6 +46,8 @@ NAME_CONFLICT = gettext_noop(
 LOGIN_ATTEMPTS = 2  # a reload or the back button sends a used ticket: restart the login once
 # Set in the WSGI environment of a callback if too many others wait for CAS.
 CAS_IS_BUSY = "passerelle.cas_is_busy"
+# A function in the WSGI environment, called before the thread of a request waits for CAS.
+ASKS_CAS = "passerelle.asks_cas"
 
 blueprint = Blueprint("login", __name__)
 log = structlog.get_logger()
@@ -186,12 +188,17 @@ def _validate(context: AppContext, login: PendingLogin, ticket: str) -> Identity
     with limit_rejected_tickets(), measure_validation(context):
         if CAS_IS_BUSY in request.environ:
             raise UpstreamBusy(detail="not sent, because too many requests wait for CAS")
+        request.environ.get(ASKS_CAS, _no_server)()
         renew_since = login.created_at if login.renew else None
         validated = context.cas.validate(login.service, ticket, renew_since=renew_since)
         for name in printed_lists(validated.attributes, context.settings):
             log.warning("attribute_ignored", attribute=name, detail="a list in one string")
         identity = build_identity(validated.user, validated.attributes, context.settings)
     return _with_stored_subject(context, validated.user, identity)
+
+
+def _no_server() -> None:
+    """Replace ASKS_CAS in tests without a server."""
 
 
 def _with_stored_subject(context: AppContext, user: str, identity: Identity) -> Identity:

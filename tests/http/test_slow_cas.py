@@ -9,7 +9,7 @@ import pytest
 
 from bridge.cas.circuit_breaker import MAX_TIMEOUTS
 from bridge.web.context import EXTENSION
-from bridge.web.login import CAS_IS_BUSY
+from bridge.web.login import ASKS_CAS, CAS_IS_BUSY
 from tests.http.conftest import MakeBridge
 from tests.http.world import HUB_SECRET, Running
 from tests.support.bridge.actors import App, Browser, Response
@@ -70,6 +70,18 @@ def test_busy_callback_is_a_translated_503(make_bridge: MakeBridge, cas: Scripte
     assert (page.status, page.headers["Retry-After"]) == (503, "10")
     assert "Réessayer" in page.text
     assert not cas.validations
+
+
+def test_thread_that_waits_for_cas_does_not_count_as_computing(make_bridge: MakeBridge, cas: ScriptedCas) -> None:
+    """Otherwise a class behind one address would have few tickets validated at once."""
+    bridge = make_bridge()
+    answer_request = bridge.app.wsgi_app
+    validations: list[int] = []
+    asks_cas = {ASKS_CAS: lambda: validations.append(len(cas.validations))}
+    bridge.app.wsgi_app = lambda environ, start: answer_request(environ | asks_cas, start)  # type: ignore[method-assign]  # Flask documents it
+    attempt(bridge)
+    assert validations == [0], "reported before CAS is asked"
+    assert len(cas.validations) == 1
 
 
 def test_prompt_none_returns_busy_to_client(impatient: Running) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from bridge import asgi
 from bridge.app import MAX_BODY_BYTES
-from bridge.asgi import CAS_THREADS, THREADS, ThreadedApplication
+from bridge.asgi import CAS_THREADS, COMPUTING, COMPUTING_EACH, THREADS, ThreadedApplication
 from bridge.store import database
-from bridge.web.login import CAS_IS_BUSY
+from bridge.web.login import ASKS_CAS, CAS_IS_BUSY
 
 Environ = dict[str, Any]
 
@@ -143,6 +143,7 @@ def test_callbacks_occupy_half_of_the_threads(monkeypatch: pytest.MonkeyPatch, p
     def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         seen.append(environ)
         if "callback" in environ["PATH_INFO"] and CAS_IS_BUSY not in environ:
+            environ[ASKS_CAS]()
             cas_responds.wait(10)
         start_response("200 OK", [])
         return []
@@ -167,3 +168,80 @@ def test_callbacks_occupy_half_of_the_threads(monkeypatch: pytest.MonkeyPatch, p
 def test_database_connections_exceed_threads() -> None:
     """Otherwise a writer that needs a second connection waits for those that wait for it."""
     assert sum(database.SQLITE_POOL.values()) > THREADS
+    assert database.POSTGRES_CONNECTIONS > COMPUTING
+
+
+class SlowApplication:
+    """A WSGI application whose requests run until the test ends them."""
+
+    def __init__(self) -> None:
+        self.running: list[str] = []
+        self.end = threading.Event()
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        self.running.append(environ["PATH_INFO"])
+        if environ["PATH_INFO"].startswith("/slow"):
+            self.end.wait(10)
+        start_response("200 OK", [])
+        return []
+
+
+def forwarded(address: str) -> list[tuple[bytes, bytes]]:
+    return [(b"x-forwarded-for", address.encode())]
+
+
+@pytest.mark.parametrize("attacker", [["192.0.2.1"], ["2001:db8::1", "2001:db8::2"]])
+def test_one_address_does_not_occupy_all_threads(attacker: list[str]) -> None:
+    """Addresses are those that the proxy reports; the addresses of an IPv6 site count as one."""
+    slow = SlowApplication()
+
+    async def overload() -> None:
+        server = ThreadedApplication(slow, proxy_hops=1)
+        headers = [forwarded(attacker[n % len(attacker)]) for n in range(2 * THREADS)]
+        attack = [asyncio.create_task(send(server, path=b"/slow", headers=header)) for header in headers]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            assert (await send(server, path=b"/fast", headers=forwarded("198.51.100.7")))[0]["status"] == 200
+        assert slow.running.count("/slow") <= COMPUTING_EACH
+        slow.end.set()
+        await asyncio.gather(*attack)
+
+    asyncio.run(overload())
+    assert slow.running.count("/slow") == 2 * THREADS, "a request was lost"
+
+
+def test_forged_addresses_share_one_turn() -> None:
+    """Without a trusted proxy, anyone can send the header."""
+    slow = SlowApplication()
+
+    async def overload() -> None:
+        server = ThreadedApplication(slow)
+        headers = [forwarded(f"192.0.2.{n}") for n in range(THREADS)]
+        attack = [asyncio.create_task(send(server, path=b"/slow", headers=header)) for header in headers]
+        while len(slow.running) < COMPUTING_EACH:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        assert len(slow.running) == COMPUTING_EACH
+        slow.end.set()
+        await asyncio.gather(*attack)
+
+    asyncio.run(overload())
+
+
+def test_request_that_waits_too_long_gets_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "QUEUE_SECONDS", 0.01)
+    slow = SlowApplication()
+
+    async def overload() -> list[Any]:
+        server = ThreadedApplication(slow)
+        running = [asyncio.create_task(send(server, path=b"/slow")) for _ in range(COMPUTING_EACH)]
+        await asyncio.sleep(0)
+        late = await send(server, path=b"/fast")
+        slow.end.set()
+        await asyncio.gather(*running)
+        return late
+
+    late = asyncio.run(overload())
+    assert late[0]["status"] == 503
+    assert int(dict(late[0]["headers"])[b"retry-after"]) > 0
+    assert "/fast" not in slow.running
