@@ -12,6 +12,7 @@ from traitlets.log import get_logger
 
 from hub.auth import backchannel_logout, sign_out
 from hub.auth.configure import configure_auth
+from hub.config.auth_settings import BridgeAuth
 from hub.config.field_types import SettingsError
 from hub.config.lab_hosts import configure_lab_hosts
 from hub.config.proxy import EdgeProxy
@@ -98,7 +99,11 @@ def _configure_pages_and_culling(c: Any, settings: HubSettings, routes: list[ren
         gate = terms_handlers.TermsGate(in_force, Acceptances(server.data_dir))
         routes += terms_handlers.routes_of(gate)
         c.LifecycleMixin.check_terms = lambda user: gate.check(user, f"{server.public_url}/hub/terms")
-    rendering.init_templates(announcement, notices.support_contact, server.lab_hosts.warning)
+    bridge_url = settings.auth.public_url if isinstance(settings.auth, BridgeAuth) else None
+    signed_out = rendering.SignedOutNotice(
+        labs_stop=server.stops_labs_on_sign_out == "yes", sign_out_url=bridge_url and f"{bridge_url}/logout"
+    )
+    rendering.init_templates(announcement, notices.support_contact, server.lab_hosts.warning, signed_out)
     rendering.add_routes(routes)
     c.JupyterHub.template_paths = [str(Path(__file__).parent / "web" / "templates")]
     c.LifecycleMixin.lifetimes = lifetimes

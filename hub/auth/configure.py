@@ -23,6 +23,8 @@ from hub.config.field_types import SettingsError
 from hub.config.settings import HubSettings, ServerSettings
 from passerelle_common.i18n import gettext_noop
 
+SIGNED_OUT = "signed-out"
+"""`state` of a logout request: the provider returns it to the login page, which then says what has ended."""
 MAX_REFRESH_AGE = 300
 """Longest time in seconds between two revalidations of an active user."""
 AUTHENTICATORS = {
@@ -166,5 +168,6 @@ def _configure_ldap(c: Any, auth: LdapAuth) -> None:
 
 
 def _logout_url(end_session_url: str, client_id: str, server: ServerSettings) -> str:
-    query = urlencode({"client_id": client_id, "post_logout_redirect_uri": f"{server.public_url}/hub/login"})
+    page = {"post_logout_redirect_uri": f"{server.public_url}/hub/login", "state": SIGNED_OUT}
+    query = urlencode({"client_id": client_id, **page})
     return f"{end_session_url}{'&' if urlsplit(end_session_url).query else '?'}{query}"

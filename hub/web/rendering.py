@@ -16,6 +16,7 @@ from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import utcnow
 from tornado.httputil import HTTPServerRequest
 
+from hub.auth.configure import SIGNED_OUT
 from hub.auth.oauth import SPENT
 from hub.web.errors import error_text, spawn_error_text
 from passerelle_common.i18n import Message, gettext_noop, negotiate_language, translate
@@ -68,18 +69,37 @@ class Announcement:
         return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"
 
 
+@dataclass(frozen=True)
+class SignedOutNotice:
+    """What the login page says after a sign-out."""
+
+    labs_stop: bool
+    sign_out_url: str | None = None
+    """The logout page of the bridge, which leads to that of CAS."""
+
+    def applies_to(self, request: HTTPServerRequest) -> bool:
+        """Return whether the provider sent the browser here after a sign-out."""
+        return request.query_arguments.get("state") == [SIGNED_OUT.encode()]
+
+
 def request_language(request: HTTPServerRequest) -> str:
     """Return the language of the pages for a request."""
     return negotiate_language(request.headers.get("Accept-Language", ""))
 
 
-def init_templates(announcement: Announcement, support_contact: str, shared_origin: Message | None = None) -> None:
+def init_templates(
+    announcement: Announcement,
+    support_contact: str,
+    shared_origin: Message | None = None,
+    signed_out: SignedOutNotice | None = None,
+) -> None:
     """Add translations and the deployment's texts to the namespace of every template.
 
     Args:
         announcement: The text on every page.
         support_contact: The contact on error pages.
         shared_origin: What the hosts of the labs cost, for administrators.
+        signed_out: What the login page says after a sign-out.
     """
 
     def template_namespace(handler: Any) -> dict[str, Any]:
@@ -96,6 +116,7 @@ def init_templates(announcement: Announcement, support_contact: str, shared_orig
             "notice": announcement.in_language(language),
             "support_contact": support_contact,
             "shared_origin": shared_origin and shared_origin.translate(language),
+            "signed_out": signed_out if signed_out and signed_out.applies_to(handler.request) else None,
             "now": utcnow(),
         }
 

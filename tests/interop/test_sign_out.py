@@ -160,6 +160,16 @@ def test_sign_out_ends_every_hub_session_of_the_sign_in(place: Place, way: Calla
     assert other_user.is_signed_in()
 
 
+def test_last_page_says_what_is_still_open(place: Place) -> None:
+    vera = place.sign_in("vera")
+    page = vera.get(f"{place.hub.url}/hub/logout", timeout=10)
+    hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text)
+    last = vera.post(page.url.partition("?")[0], data={name: unescape(value) for name, value in hidden}, timeout=10)
+    assert last.url.startswith(f"{place.hub.url}/hub/login?state=")
+    assert "Your labs are stopping" in last.text
+    assert f'href="{place.bridge.url}/logout"' in last.text
+
+
 def test_hub_restart_keeps_sign_ins(place: Place) -> None:
     rosa = place.sign_in("rosa")
     place.hub.stop()

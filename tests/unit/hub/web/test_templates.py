@@ -35,7 +35,9 @@ def render(monkeypatch: pytest.MonkeyPatch) -> Any:
     }
     monkeypatch.setattr(BaseHandler, "template_namespace", BaseHandler.template_namespace)
     monkeypatch.setattr(rendering, "_jupyterhub_namespace", lambda handler: names)
-    rendering.init_templates(rendering.Announcement("Down on <b>Friday</b>"), "help@example.org", Message(COST))
+    signed_out = rendering.SignedOutNotice(labs_stop=False, sign_out_url="https://auth.example.org/logout")
+    announcement = rendering.Announcement("Down on <b>Friday</b>")
+    rendering.init_templates(announcement, "help@example.org", Message(COST), signed_out)
     theirs = FileSystemLoader(str(Path(jupyterhub.__file__).parents[4] / "share/jupyterhub/templates"))
     ours = FileSystemLoader(str(OURS))
     loader = ChoiceLoader([PrefixLoader({"templates": theirs}, "/"), ours, theirs])
@@ -44,9 +46,11 @@ def render(monkeypatch: pytest.MonkeyPatch) -> Any:
     class Handler:
         class request:  # noqa: N801  # as tornado names it
             headers: dict[str, str] = {}  # noqa: RUF012
+            query_arguments: dict[str, list[bytes]] = {}  # noqa: RUF012
 
-    def page(name: str, language: str = "en", **facts: Any) -> str:
+    def page(name: str, language: str = "en", state: bytes = b"", **facts: Any) -> str:
         Handler.request.headers = {"Accept-Language": language}
+        Handler.request.query_arguments = {"state": [state]}
         shared = BaseHandler.template_namespace.fget(Handler)
         return environment.get_template(name).render(**shared | facts)
 
@@ -105,3 +109,17 @@ def test_administration_page_shows_cost_of_shared_origin(render: Any) -> None:
     html = render("admin.html", "fr", api_page_limit=50, server_version="6")
     assert "LAB_HOST est vide" in html
     assert "react-admin-hook" in html
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [("en", "Your labs continue their computations."), ("fr", "Vos laboratoires poursuivent leurs calculs.")],
+)
+def test_login_page_says_what_a_sign_out_has_ended(render: Any, language: str, text: str) -> None:
+    page = render("login.html", language, state=b"signed-out", login_service="CAS")
+    assert text in page
+    assert 'href="https://auth.example.org/logout"' in page
+
+
+def test_login_page_has_no_notice_without_a_sign_out(render: Any) -> None:
+    assert "signed out" not in render("login.html", state=b"other", login_service="CAS")
