@@ -228,9 +228,8 @@ class _Exchange:
         if urlsplit(self.url).path:
             request.url = self.url  # as a sign-in sends it; requests would normalize percent-encoding
         proxies = dict.fromkeys(("http", "https"), self.target.proxy) if self.target.proxy else {}
-        tls = tls_context(self.target.ca_file, is_exclusive=self.target.is_ca_file_exclusive)
-        if not self._verifies:  # such an exchange ends before anything is sent
-            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        # An exchange without verification ends before anything is sent.
+        tls = tls_context(self.target.ca_file, is_exclusive=self.target.is_ca_file_exclusive, verifies=self._verifies)
         adapter = _RecordingAdapter(self, tls)
         with contextlib.closing(adapter):
             response = adapter.send(request, True, seconds, self._verifies, proxies=proxies)
