@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -60,6 +61,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[COLLECTED] = [item.nodeid for item in items]
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: (not _group(item.nodeid).startswith("labs"), -_layer(item)))
+
+
+def pytest_collection_finish() -> None:
+    """Exclude the imported modules and the tests from garbage collection, which would look at all of them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
