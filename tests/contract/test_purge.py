@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from bridge.store import Consumed, Reused, Store, fingerprint
 from bridge.store.database import open_engine
+from bridge.store.grants import GRANTS_KEPT
 from bridge.store.purge import BATCH, CLOCK_SKEW_SECONDS, GIVEN_UP_KEPT_SECONDS, KEPT_SECONDS
 from bridge.store.schema import metadata
 from tests.contract.records import (
@@ -190,7 +191,7 @@ def test_purge_keeps_keys_clients_and_consents(store: Store, database: str) -> N
 def test_purge_deletes_several_batches(store: Store, database: str) -> None:
     begin(store)
     for number in range(BATCH + 7):
-        allow(store, f"grant {number}", f"code {number}")
+        allow(store, f"grant {number}", f"code {number}", client_id=f"client {number // GRANTS_KEPT}")
     assert dict(store.purge(now=NOW + 3 * DAY)) | {"sessions": 0} == {
         **dict.fromkeys(store.purge(now=NOW), 0),
         "codes": BATCH + 7,
