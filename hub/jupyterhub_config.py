@@ -7,12 +7,14 @@ import os
 import sys
 from pathlib import Path
 
+from jupyterhub.app import JupyterHub
 from traitlets.log import get_logger
 
 from hub.base_config import configure_hub, load_conf_d
 from hub.config.field_types import SettingsError
 from hub.config.settings import DeploymentSettings, load_settings
 from hub.guard.rules import lab_labels
+from hub.network.hub_address import address_file, announce_address
 from hub.network.start_check import FirewallCheck
 from hub.spawner.docker import ENGINE_TIMEOUT, Lab, check_engine
 from hub.spawner.profiles import ImageChoice, image_warnings, limit_by_group, options_from_form
@@ -27,6 +29,10 @@ try:
     settings = load_settings(os.environ, DeploymentSettings)
     check_engine()
     configure_hub(c, settings)
+    # Commands such as `jupyterhub token` read this file as well, in containers of their own.
+    is_server = JupyterHub.initialized()
+    announced = address_file(settings.traefik.dynamic_file)
+    hub_address = announce_address(settings.network, announced) if is_server else ""
 except SettingsError as fault:
     sys.exit(str(fault))
 
@@ -35,7 +41,7 @@ c.JupyterHub.spawner_class = Lab
 c.DockerSpawner.client_kwargs = {"timeout": ENGINE_TIMEOUT}
 # Hooks before each start, in this order; deployment/conf.d may append more.
 images = ImageChoice(hub_toml, lab.image)
-firewall = FirewallCheck(settings.network.mode)
+firewall = FirewallCheck(settings.network.mode, hub_address)
 firewall.log_fault()
 c.Lab.before_start = [firewall.before_start, images.before_start, limit_by_group(hub_toml)]
 c.Lab.options_form = images.form

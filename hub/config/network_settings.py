@@ -81,11 +81,6 @@ class NetworkSettings(Settings):
         return self.subnet[1]
 
     @property
-    def hub(self) -> IPv4Address:
-        """Return the hub's address."""
-        return self.subnet[2]
-
-    @property
     def traefik(self) -> IPv4Address:
         """Return Traefik's address."""
         return self.subnet[3]
@@ -94,6 +89,11 @@ class NetworkSettings(Settings):
     def proxy(self) -> IPv4Address:
         """Return the address of the proxy for allow-listed destinations."""
         return self.subnet[4]
+
+    @property
+    def fixed(self) -> frozenset[IPv4Address]:
+        """Return the addresses that neither the hub nor a lab can have."""
+        return frozenset({self.gateway, self.traefik, self.proxy})
 
     @property
     def proxy_environment(self) -> dict[str, str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from hub.config.field_types import SettingsError
 from hub.config.network_settings import NetworkSettings
 from hub.config.settings import FirewallSettings, load_settings
+from hub.network.hub_address import read_address
 from hub.network.proxy import render_configuration
 from hub.network.rules import Host, render_removal, render_rules, table_name
 from hub.network.state import STATE_FILE, report
@@ -35,12 +36,13 @@ class FirewallError(Exception):
     """A fault that prevents the rules from being applied; the message says what to do."""
 
 
-def find_host(gateway: IPv4Address) -> Host:
+def find_host(settings: NetworkSettings, address_file: Path) -> Host:
     """Return the facts about the host.
 
     Raises:
         FirewallError: No bridge has the gateway's address.
     """
+    gateway = settings.gateway
     bridges = frozenset(device.parent.name for device in Path("/sys/class/net").glob("*/bridge"))
     lab_bridge = next((name for name in bridges if _address(name) == gateway), None)
     if lab_bridge is None:
@@ -48,7 +50,8 @@ def find_host(gateway: IPv4Address) -> Host:
             f"no network of Docker has the gateway {gateway}: stop all labs, and run `docker compose down` and "
             "`docker compose up -d`, so that the labs' network gets the addresses of LAB_SUBNET_PREFIX"
         )
-    return Host(lab_bridge, bridges, read_resolvers(Path("/etc/resolv.conf").read_text()))
+    hub = read_address(settings, address_file)
+    return Host(lab_bridge, hub, bridges, read_resolvers(Path("/etc/resolv.conf").read_text()))
 
 
 def read_resolvers(text: str) -> frozenset[IPv4Address]:
@@ -98,8 +101,9 @@ def nft(*arguments: str, commands: str = "") -> str:
 class Firewall:
     """The rules in the kernel, compared with those that were applied."""
 
-    def __init__(self, settings: NetworkSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: NetworkSettings, address_file: Path) -> None:
+        self.settings, self.address_file = settings, address_file
+        self.hub = ""  # its address in the rules that were last applied
         self._wanted = ""
         self._listed: str | None = None
 
@@ -109,11 +113,12 @@ class Firewall:
         Raises:
             FirewallError: The rules cannot be applied.
         """
-        wanted = render_rules(self.settings, find_host(self.settings.gateway))
+        host = find_host(self.settings, self.address_file)
+        wanted = render_rules(self.settings, host)
         if wanted == self._wanted and self._listed is not None and self._list() == self._listed:
             return False
         nft("--file", "-", commands=wanted)
-        self._wanted, self._listed = wanted, self._list()
+        self._wanted, self._listed, self.hub = wanted, self._list(), str(host.hub or "")
         return True
 
     def _list(self) -> str:
@@ -126,9 +131,9 @@ class Firewall:
             return ""
 
 
-def run(settings: NetworkSettings) -> None:
+def run(settings: NetworkSettings, address_file: Path) -> None:
     """Apply and verify the rules until the service is stopped."""
-    firewall, last = Firewall(settings), None
+    firewall, last = Firewall(settings, address_file), None
     while True:
         try:
             fault, applied = "", firewall.ensure()
@@ -139,7 +144,7 @@ def run(settings: NetworkSettings) -> None:
         if fault and fault != last:
             log.error("Labs cannot start, because their network is not isolated: %s (docs/hub/network.md)", fault)
         last = fault
-        report(fault, settings.mode)
+        report(fault, settings.mode, firewall.hub)
         time.sleep(INTERVAL)
 
 
@@ -156,7 +161,7 @@ def main(arguments: list[str], environ: Mapping[str, str] = os.environ) -> None:
             mark = f"# {environ.get('LAB_SUBNET_PREFIX', '')} {environ.get('LAB_NETWORK_ALLOWED', '')}\n"
             with atomic_write(PROXY_FILE, mode=0o644) as file:
                 file.write((mark + render_configuration(settings)).encode())
-        run(settings)
+        run(settings, Path(environ["HUB_ADDRESS_FILE"]))
     except (SettingsError, FirewallError) as fault:
         sys.exit(str(fault))
 

@@ -26,11 +26,13 @@ class Host:
 
     Attributes:
         lab_bridge: The device of the labs' network.
+        hub: The hub's address in the labs' network, unless the hub has not started yet.
         bridges: All bridge devices, because Docker's networks are behind them.
         resolvers: The host's name servers, except those on a loopback address: Docker queries those itself.
     """
 
     lab_bridge: str
+    hub: IPv4Address | None
     bridges: frozenset[str]
     resolvers: frozenset[IPv4Address]
 
@@ -48,12 +50,12 @@ def render_removal(settings: NetworkSettings) -> str:
 
 def render_rules(settings: NetworkSettings, host: Host) -> str:
     """Return the commands that replace all rules in one transaction."""
-    return render_removal(settings) + _inet_table(settings, host) + _bridge_table(settings)
+    return render_removal(settings) + _inet_table(settings, host) + _bridge_table(settings, host)
 
 
 def _inet_table(settings: NetworkSettings, host: Host) -> str:
     subnet, traefik = settings.subnet, settings.traefik
-    services = f"{{ {settings.hub}, {traefik} }}"
+    services = _set({traefik, host.hub} - {None})
     public_ports = f"{{ {', '.join(map(str, sorted({settings.http_port, settings.https_port})))} }}"
     proxied = settings.mode == "allowlist"
     dns = f"meta l4proto {{ tcp, udp }} th dport 53 ip daddr {_set(host.resolvers)} accept" if host.resolvers else ""
@@ -79,7 +81,7 @@ def _inet_table(settings: NetworkSettings, host: Host) -> str:
     }}
     chain from_lab {{
         jump common
-        ip daddr {settings.hub} tcp dport {HUB_PORT} accept
+        {_to_hub(host)}
         ip daddr {traefik} tcp dport {{ 80, 443 }} accept
         {f"ip daddr {settings.proxy} tcp dport {PROXY_PORT} accept" if proxied else ""}
         ip daddr {subnet} drop
@@ -115,15 +117,15 @@ def _outbound(blocked: tuple[str, ...], host: Host, dns: str) -> str:
     )
 
 
-def _bridge_table(settings: NetworkSettings) -> str:
+def _bridge_table(settings: NetworkSettings, host: Host) -> str:
     """Return the rules for packets between two containers of the network.
 
     They do without connection tracking, which bridges have since Linux 5.3 only: a lab cannot open a TCP connection
     without a packet that has SYN and not ACK.
     """
-    subnet, services = settings.subnet, f"{{ {settings.hub}, {settings.traefik} }}"
+    subnet, services = settings.subnet, _set({settings.traefik, host.hub} - {None})
     proxy = f"ip daddr {settings.proxy} tcp dport {PROXY_PORT} accept" if settings.mode == "allowlist" else ""
-    answering = f"{{ {settings.hub}, {settings.traefik}, {settings.proxy} }}"
+    answering = _set({settings.traefik, settings.proxy, host.hub} - {None})
     return f"""table bridge {table_name(settings)} {{
     chain forward {{
         type filter hook forward priority -10; policy accept;
@@ -140,13 +142,17 @@ def _bridge_table(settings: NetworkSettings) -> str:
         ip saddr {services} accept
         ip saddr {settings.proxy} tcp flags & (syn | ack) != syn accept
         ip daddr {answering} tcp flags & (syn | ack) != syn accept
-        ip daddr {settings.hub} tcp dport {HUB_PORT} accept
+        {_to_hub(host)}
         ip daddr {settings.traefik} tcp dport {{ 80, 443 }} accept
         {proxy}
         drop
     }}
 }}
 """
+
+
+def _to_hub(host: Host) -> str:
+    return f"ip daddr {host.hub} tcp dport {HUB_PORT} accept" if host.hub else ""
 
 
 def _set(values: Iterable[object]) -> str:

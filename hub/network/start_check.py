@@ -1,5 +1,6 @@
 """The check before a start that the firewall of the labs' network is in place."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,16 +22,23 @@ class FirewallCheck:
     """Rejects starts while the rules of the labs' network are not verified."""
 
     mode: str
+    hub_address: str
     file: Path = STATE_FILE
+    attempts: int = 6  # one a second, because the firewall reads the address of a new hub every two seconds
 
-    def before_start(self, _lab: Lab) -> None:
-        """Read the last report of the firewall; see `Lab.before_start`."""
-        if fault := find_fault(self.mode, self.file):
+    async def before_start(self, _lab: Lab) -> None:
+        """Read the reports of the firewall; see `Lab.before_start`."""
+        for _ in range(self.attempts):
+            fault = find_fault(self.mode, self.hub_address, self.file)
+            if not fault:
+                return
+            await asyncio.sleep(1)
+        if fault:
             raise spawn_error(Message(NOT_ISOLATED, {}), reason="network", status_code=503, detail=fault)
 
     def log_fault(self) -> None:
         """Log at the hub's start why labs cannot start."""
-        if fault := find_fault(self.mode, self.file):
+        if fault := find_fault(self.mode, "", self.file):
             get_logger().warning(
                 "Labs cannot start until their network is isolated: %s. `docker compose ps firewall` and `docker "
                 "compose logs firewall` show the cause (docs/hub/network.md).",

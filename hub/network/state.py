@@ -14,18 +14,22 @@ MAX_AGE = 15  # seconds; the service verifies its rules every two seconds
 MISSING = "the service firewall has never reported"
 
 
-def report(fault: str, mode: str, file: Path = STATE_FILE) -> None:
-    """Write the result of a verification; an empty fault means that all rules of the mode are in place."""
+def report(fault: str, mode: str, hub: str, file: Path = STATE_FILE) -> None:
+    """Write the result of a verification; an empty fault means that all rules are in place."""
     draft = file.with_suffix(".new")
-    draft.write_text(json.dumps({"fault": fault, "mode": mode, "at": _now()}))
+    draft.write_text(json.dumps({"fault": fault, "mode": mode, "hub": hub, "at": _now()}))
     draft.replace(file)
 
 
-def find_fault(mode: str, file: Path = STATE_FILE) -> str:
-    """Return why the rules of this mode are not known to be in place, or an empty string."""
+def find_fault(mode: str, hub: str, file: Path = STATE_FILE) -> str:
+    """Return why the rules of this mode and hub are not known to be in place, or an empty string.
+
+    An empty mode or address is not compared.
+    """
     try:
         state = json.loads(file.read_text())
         fault, reported_mode, age = str(state["fault"]), state["mode"], _now() - float(state["at"])
+        reported_hub = state["hub"]
     except FileNotFoundError:
         return MISSING
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -34,6 +38,8 @@ def find_fault(mode: str, file: Path = STATE_FILE) -> str:
         return "the service firewall does not run: its last report is too old"
     if not fault and mode and reported_mode != mode:
         return f"the service firewall applies LAB_NETWORK={reported_mode}, not {mode}"
+    if not fault and hub and reported_hub != hub:
+        return f"the rules of the service firewall do not name {hub}, the address of the hub"
     return fault
 
 
@@ -42,4 +48,4 @@ def _now() -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(find_fault("") or 0)
+    sys.exit(find_fault("", "") or 0)

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from hub.config.field_types import SettingsError
 from hub.config.network_settings import NetworkSettings
 from hub.network import firewall, rules
 from hub.network.firewall import Firewall, FirewallError, read_resolvers
+from hub.network.hub_address import announce_address, read_address
 from hub.network.rules import Host, render_rules
 
-HOST = Host("br-labs", frozenset({"br-labs", "docker0"}), frozenset({IPv4Address("10.0.0.53")}))
+HOST = Host(
+    "br-labs", IPv4Address("198.18.128.1"), frozenset({"br-labs", "docker0"}), frozenset({IPv4Address("10.0.0.53")})
+)
 NFT = """#!/bin/sh
 cd "$(dirname "$0")"
 test ! -e broken || { cat broken >&2; exit 1; }
@@ -35,17 +39,17 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     nft.write_text(NFT)
     nft.chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(firewall, "find_host", lambda _gateway: HOST)
+    monkeypatch.setattr(firewall, "find_host", lambda *_: HOST)
     return tmp_path
 
 
 def test_rules_are_applied_once_while_unchanged(kernel: Path) -> None:
-    service = Firewall(settings())
+    service = Firewall(settings(), Path("/none"))
     assert [service.ensure(), service.ensure()] == [True, False]
 
 
 def test_changed_rules_are_restored(kernel: Path) -> None:
-    service = Firewall(settings())
+    service = Firewall(settings(), Path("/none"))
     service.ensure()
     wanted = (kernel / "kernel").read_text()
     (kernel / "kernel").write_text(wanted.replace("drop", "accept"))
@@ -54,7 +58,7 @@ def test_changed_rules_are_restored(kernel: Path) -> None:
 
 
 def test_deleted_rules_are_restored(kernel: Path) -> None:
-    service = Firewall(settings())
+    service = Firewall(settings(), Path("/none"))
     service.ensure()
     (kernel / "kernel").unlink()
     assert service.ensure()
@@ -62,10 +66,10 @@ def test_deleted_rules_are_restored(kernel: Path) -> None:
 
 
 def test_new_bridge_device_changes_rules(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    service = Firewall(settings())
+    service = Firewall(settings(), Path("/none"))
     service.ensure()
-    other = Host("br-new", frozenset({"br-new"}), frozenset())
-    monkeypatch.setattr(firewall, "find_host", lambda _gateway: other)
+    other = Host("br-new", None, frozenset({"br-new"}), frozenset())
+    monkeypatch.setattr(firewall, "find_host", lambda *_: other)
     assert service.ensure()
     assert 'iifname "br-new" goto from_lab' in (kernel / "kernel").read_text()
 
@@ -73,12 +77,12 @@ def test_new_bridge_device_changes_rules(kernel: Path, monkeypatch: pytest.Monke
 def test_rejected_rules_are_an_error_with_the_reason(kernel: Path) -> None:
     (kernel / "broken").write_text("Operation not supported\n")
     with pytest.raises(FirewallError, match="Operation not supported"):
-        Firewall(settings()).ensure()
+        Firewall(settings(), Path("/none")).ensure()
 
 
 def test_missing_network_is_an_error_with_the_remedy() -> None:
     with pytest.raises(FirewallError, match=r"no network of Docker has the gateway 198\.18\.0\.1.*docker compose down"):
-        firewall.find_host(IPv4Address("198.18.0.1"))
+        firewall.find_host(settings(), Path("/none"))
 
 
 def test_resolvers_exclude_loopback_and_ipv6() -> None:
@@ -92,6 +96,23 @@ def test_isolated_labs_query_no_name_server() -> None:
 
 def test_open_network_still_blocks_metadata_addresses() -> None:
     assert "169.254.0.0/16" in render_rules(settings(LAB_NETWORK="open"), HOST)
+
+
+@pytest.mark.parametrize("content", ["", "x", "10.0.0.5", "198.18.0.1", "198.18.0.3", "198.18.0.4", "198.18.128.1 "])
+def test_invalid_address_of_hub_is_ignored(tmp_path: Path, content: str) -> None:
+    (tmp_path / "address").write_text(content)
+    assert read_address(settings(), tmp_path / "address") is None
+
+
+def test_applied_rules_report_the_hub(kernel: Path) -> None:
+    service = Firewall(settings(), Path("/none"))
+    service.ensure()
+    assert service.hub == "198.18.128.1"
+
+
+def test_hub_outside_of_labs_network_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"it is not in the labs' network 198\.18\.0\.0/16"):
+        announce_address(settings(), tmp_path / "address")
 
 
 def test_removal_deletes_both_tables() -> None:
