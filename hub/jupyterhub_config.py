@@ -28,11 +28,13 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821  # provided by Jupy
 try:
     settings = load_settings(os.environ, DeploymentSettings)
     check_engine()
-    configure_hub(c, settings)
     # Commands such as `jupyterhub token` read this file as well, in containers of their own.
     is_server = JupyterHub.initialized()
     announced = address_file(settings.traefik.dynamic_file)
-    hub_address = announce_address(settings.network, announced) if is_server else ""
+    firewall = FirewallCheck(settings.network.mode, announce_address(settings.network, announced) if is_server else "")
+    if is_server:
+        firewall.wait_for_rules()
+    configure_hub(c, settings)
 except SettingsError as fault:
     sys.exit(str(fault))
 
@@ -41,8 +43,6 @@ c.JupyterHub.spawner_class = Lab
 c.DockerSpawner.client_kwargs = {"timeout": ENGINE_TIMEOUT}
 # Hooks before each start, in this order; deployment/conf.d may append more.
 images = ImageChoice(hub_toml, lab.image)
-firewall = FirewallCheck(settings.network.mode, hub_address)
-firewall.log_fault()
 c.Lab.before_start = [firewall.before_start, images.before_start, limit_by_group(hub_toml)]
 c.Lab.options_form = images.form
 c.Lab.options_from_form = options_from_form

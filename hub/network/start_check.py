@@ -1,6 +1,7 @@
 """The check before a start that the firewall of the labs' network is in place."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,9 +37,17 @@ class FirewallCheck:
         if fault:
             raise spawn_error(Message(NOT_ISOLATED, {}), reason="network", status_code=503, detail=fault)
 
-    def log_fault(self) -> None:
-        """Log at the hub's start why labs cannot start."""
-        if fault := find_fault(self.mode, "", self.file):
+    def wait_for_rules(self) -> None:
+        """Wait at the hub's start until the rules name the hub, and log the fault if they do not.
+
+        Until then, the firewall treats the hub as a lab, which may not reach a provider on a private network.
+        """
+        for _ in range(self.attempts):
+            fault = find_fault(self.mode, self.hub_address, self.file)
+            if not fault:
+                return
+            time.sleep(1)
+        if fault:
             get_logger().warning(
                 "Labs cannot start until their network is isolated: %s. `docker compose ps firewall` and `docker "
                 "compose logs firewall` show the cause (docs/hub/network.md).",

@@ -66,7 +66,7 @@ class Outside:
 @contextlib.contextmanager
 def outside(subnet: str, folder: Path) -> Iterator[Outside]:
     """Run the hosts, reachable from this subnet."""
-    number = str(os.getpid() % 100_000)
+    number = str(os.getpid() + 1000)  # the numbers below 256 are reserved for routing tables
     namespace, device = f"outside-{number}", f"po{number}"
     records = folder / "outside.txt"
     records.touch()

@@ -23,5 +23,5 @@ def test_start_with_rules_in_place_is_accepted(tmp_path: Path) -> None:
 
 def test_hub_logs_why_labs_cannot_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     state.report("nft ended with 1", "internet", "", tmp_path / "state.json")
-    FirewallCheck("internet", "", tmp_path / "state.json").log_fault()
+    FirewallCheck("internet", "", tmp_path / "state.json", attempts=1).wait_for_rules()
     assert "Labs cannot start until their network is isolated: nft ended with 1" in caplog.text
