@@ -208,6 +208,7 @@ class TestLabNetwork:
         bob.goto(deployment.url(HUB, "/hub/spawn"))
         expect(bob.page.locator("body")).to_contain_text("cannot verify that labs are isolated", timeout=30_000)
         bob.screenshot("network-not-verified")
+        assert "Rules of LAB_NETWORK=isolated applied" in deployment.compose("logs", "firewall").stdout
         deployment.compose("start", "firewall")
         deployment.wait(lambda: deployment.state("firewall") == "running healthy", "healthy firewall")
         bob.restart_lab()

@@ -34,6 +34,9 @@ RUN_BY = {
     "docker compose logs hub": (
         "e2e/test_bundle_lifecycle.py::TestCulling::test_idle_warning_is_shown_and_click_keeps_lab"
     ),
+    "docker compose logs firewall": (
+        "e2e/test_bundle_storage.py::TestLabNetwork::test_lab_starts_only_with_verified_rules"
+    ),
     "docker compose logs bridge": f"{COMPOSE}TestUser::test_cas_logout_ends_bridge_session",
     "docker compose -p hub-labs down": f"{COMPOSE}test_documented_command_stops_all_labs",
     "docker compose down": f"{COMPOSE}test_down_and_up_keep_data",
