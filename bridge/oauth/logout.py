@@ -132,6 +132,14 @@ def hint_matches_session(provider: ProviderContext, request: LogoutRequest, sess
     )
 
 
+def signed_in_clients(provider: ProviderContext, sid: str) -> tuple[Sequence[Client], Sequence[Client]]:
+    """Return the clients that a session signed in to: those that receive a logout token, and the others."""
+    found = map(provider.clients.get, provider.store.sessions.list_clients(sid))
+    clients = sorted(filter(None, found), key=lambda client: client.client_name.casefold())
+    notified = [client for client in clients if client.backchannel_logout_uri is not None]
+    return notified, [client for client in clients if client not in notified]
+
+
 def end_session(provider: ProviderContext, sid: str) -> bool:
     """End a session, revoke its grants and queue a logout token for each client that held one.
 

@@ -92,6 +92,9 @@ _GRANTED_IN = grants.c.sid == bindparam("of_sid")
 CLIENTS_OF_SESSION = (
     select(grants.c.client_id, grants.c.subject).where(_GRANTED_IN, grants.c.subject.is_not(None)).distinct()
 )
+ACTIVE_CLIENTS_OF_SESSION = (
+    select(grants.c.client_id).where(_GRANTED_IN, grants.c.revoked_at.is_(None)).distinct().order_by(grants.c.client_id)
+)
 REVOKE_GRANTS_OF_SESSION = revoke_where(_GRANTED_IN)
 REVOKE_ONLINE_GRANTS_OF_SESSION = revoke_where(_GRANTED_IN, grants.c.offline.is_(False))
 
@@ -150,6 +153,10 @@ class Sessions(SqlRepository):
     def list_by_subject(self, subject: str, *, now: int) -> Sequence[Session]:
         """Return a user's active sessions, newest first."""
         return [_session(row) for row in self._all(ACTIVE_SESSIONS_OF_SUBJECT, {"of_subject": subject, "now": now})]
+
+    def list_clients(self, sid: str) -> Sequence[str]:
+        """Return the client_id of each client with a valid grant of a session."""
+        return [row.client_id for row in self._all(ACTIVE_CLIENTS_OF_SESSION, {"of_sid": sid})]
 
     def last_ended_by_cas(self) -> int | None:
         """Return when CAS last ended a session."""

@@ -7,7 +7,14 @@ import structlog
 from flask import Blueprint, Response, make_response, render_template, request
 
 from bridge.errors import InvalidFormToken
-from bridge.oauth.logout import KNOWN_PARAMETERS, LogoutRequest, check_logout_request, end_session, hint_matches_session
+from bridge.oauth.logout import (
+    KNOWN_PARAMETERS,
+    LogoutRequest,
+    check_logout_request,
+    end_session,
+    hint_matches_session,
+    signed_in_clients,
+)
 from bridge.oauth.parameters import add_query
 from bridge.store import Session
 from bridge.web import cookies
@@ -89,10 +96,13 @@ def _resubmit_page(context: AppContext) -> Response:
 def _confirmation_page(context: AppContext, wanted: LogoutRequest, session: Session) -> Response:
     """Ask the user, because any page can send a browser here (§2)."""
     cas_logout = context.settings.cas_logout
+    notified, others = signed_in_clients(context.provider, session.sid)
     page = render_template(
         "logout_confirm.html",
         identity=session.identity,
         client=wanted.client,
+        notified=notified,
+        others=others,
         return_url=wanted.return_url,
         reaches_cas=cas_logout == "return" or (cas_logout == "chain" and wanted.return_url is None),
         parameters=wanted.to_parameters(),

@@ -147,3 +147,14 @@ def test_active_sessions_are_listed_newest_first(store: Store) -> None:
     store.sessions.end(session("ended").sid, now=NOW)
 
     assert [each.sid for each in store.sessions.list_active(now=NOW)] == [session("new").sid, session("old").sid]
+
+
+def test_clients_of_a_session_have_valid_grants(store: Store) -> None:
+    begin(store)
+    allow(store, "one", "code 1", client_id="wiki")
+    allow(store, "two", "code 2", client_id="wiki")
+    allow(store, "three", "code 3", client_id="hub")
+    allow(store, "four", "code 4", client_id="elsewhere", sid="another")
+    assert store.sessions.list_clients(session().sid) == ["hub", "wiki"]
+    store.sessions.end(session().sid, now=NOW)
+    assert store.sessions.list_clients(session().sid) == []

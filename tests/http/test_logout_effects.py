@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from tests.http.deliveries import clients_with_logout_uris
 from tests.http.signed_in_user import CLIENTS, GOODBYE, SESSION_COOKIE, Person, application, fields, is_asked
 from tests.http.world import ISSUER, Running, events
 from tests.support.bridge.actors import App, Browser, Response
@@ -73,6 +74,18 @@ def test_signed_out_user_can_continue_to_cas(alice: Person, cas: ScriptedCas, me
     assert (page.status, page.is_page) == (200, True)
     assert f'href="{cas.url}/logout"' in page.text
     assert "<script" not in page.text
+
+
+def test_confirmation_names_what_ends_and_what_stays_open(make_bridge: MakeBridge) -> None:
+    clients = clients_with_logout_uris(hub="https://hub.example.org/backchannel")
+    alice = Person(make_bridge(clients=clients))
+    alice.sign_in("hub", scope="openid")
+    alice.sign_in("wiki", scope="openid")
+
+    page = alice.sign_out().text
+
+    ends, stays = page.index("These applications end your session"), page.index("These applications may keep you")
+    assert ends < page.index("&lt;i&gt;JupyterHub", ends) < stays < page.index("<bdi>wiki</bdi>", stays)
 
 
 @pytest.mark.parametrize("method", METHODS)
