@@ -11,8 +11,9 @@ from bridge.store.schema import failures
 
 WINDOW_SECONDS = 60
 
+# Not a list of any length, which SQLAlchemy would write into the statement at each call.
 COUNT_FAILURES = select(failures.c.counter, failures.c.number).where(
-    failures.c.counter.in_(bindparam("counters", expanding=True)), failures.c.expires_at > NOW
+    failures.c.counter.in_([bindparam("first"), bindparam("last")]), failures.c.expires_at > NOW
 )
 
 
@@ -31,9 +32,9 @@ _RECORD: Mapping[str, Any] = {"sqlite": _record(sqlite.insert), "postgresql": _r
 class Failures(SqlRepository):
     """Counts of failed attempts in the present minute."""
 
-    def count(self, counters: Iterable[str], *, now: int) -> Mapping[str, int]:
-        """Return the numbers of the counters that have any."""
-        rows = self._all(COUNT_FAILURES, {"counters": list(counters), "now": now})
+    def count(self, first: str, last: str | None = None, *, now: int) -> Mapping[str, int]:
+        """Return the numbers of one or two counters that have any."""
+        rows = self._all(COUNT_FAILURES, {"first": first, "last": last or first, "now": now})
         return {row.counter: row.number for row in rows}
 
     def record(self, counters: Iterable[str], *, now: int) -> Mapping[str, int]:

@@ -93,8 +93,8 @@ class FailureLimits:
         if self._count(counter).get(counter, 0) >= limit or self._record(counter)[counter] > limit:
             raise RateLimitExceeded(detail=kind)
 
-    def _count(self, *counters: str) -> Mapping[str, int]:
-        return self._failures.count(counters, now=int(self._clock()))
+    def _count(self, first: str, last: str | None = None) -> Mapping[str, int]:
+        return self._failures.count(first, last, now=int(self._clock()))
 
     def _record(self, *counters: str) -> Mapping[str, int]:
         return self._failures.record(counters, now=int(self._clock()))
