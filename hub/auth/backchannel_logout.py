@@ -24,8 +24,8 @@ FORM = "application/x-www-form-urlencoded"
 MAX_BODY_SIZE = 32 * 1024  # bytes
 KEYS_MAX_AGE = 3600
 """Seconds after which the keys are fetched again, so that a withdrawn key is not used for longer."""
-MIN_FETCH_INTERVAL = 10
-"""Minimum seconds between two fetches because of an unknown `kid`, which any client can send."""
+MIN_FETCH_INTERVAL = 4
+"""Minimum seconds between two fetches: any client can send an unknown `kid`. The bridge retries after 5 seconds."""
 FETCH_TIMEOUT = 3  # seconds, less than the bridge waits for a response
 MAX_KEYS_SIZE = 256 * 1024  # bytes
 
@@ -53,6 +53,7 @@ class ProviderKeys:
         self._lock = asyncio.Lock()
         self._document: Any = None
         self._fetched_at = self._tried_at = float("-inf")
+        self._failure = ""
 
     async def select(self, kid: str | None) -> list[dict[str, Any]]:
         """Return the keys that may have signed a token.
@@ -61,16 +62,19 @@ class ProviderKeys:
             KeysUnavailableError: There are none yet, or they are too old, and the provider does not respond.
         """
         async with self._lock:
-            is_old = self._clock() - self._fetched_at > KEYS_MAX_AGE
-            is_unknown = not select_keys(self._document, kid)
-            if is_old or (is_unknown and self._clock() - self._tried_at > MIN_FETCH_INTERVAL):
+            is_needed = self._is_old() or not select_keys(self._document, kid)
+            if is_needed and self._clock() - self._tried_at > MIN_FETCH_INTERVAL:
                 self._tried_at = self._clock()
                 try:
                     self._document, self._fetched_at = await self._fetch(), self._clock()
                 except (OSError, ValueError, HTTPClientError) as error:
-                    if is_old:
-                        raise KeysUnavailableError(str(error)) from error
+                    self._failure = f"{type(error).__name__}: {error}"
+            if self._is_old():
+                raise KeysUnavailableError(self._failure)
             return select_keys(self._document, kid)
+
+    def _is_old(self) -> bool:
+        return self._clock() - self._fetched_at > KEYS_MAX_AGE
 
 
 async def fetch_keys(provider: Provider) -> Any:

@@ -36,7 +36,7 @@ class SignIn(orm.Base):  # type: ignore[misc]  # JupyterHub carries no types
     """Hash of issuer and `sub`; empty for a method without ID tokens."""
     auth_state = Column(LargeBinary)
     """The user's encrypted state of this sign-in, kept while that of a later one replaces it."""
-    created_at = Column(Integer, nullable=False)
+    created_at = Column(Integer, nullable=False, index=True)
 
 
 class ReceivedLogoutToken(orm.Base):  # type: ignore[misc]

@@ -163,6 +163,7 @@ FORGERIES: dict[str, Callable[[], str]] = {
     "duplicate-header": lambda: sign(CLAIMS, '{"alg": "none", "kid": "one", "alg": "RS256"}'),
     "payload-array": lambda: sign([CLAIMS]),
     "infinite-time": lambda: sign(json.dumps(CLAIMS).replace(str(NOW + 120), "Infinity")),
+    "huge-time": lambda: sign(json.dumps(CLAIMS).replace(str(NOW + 120), "9" * 400)),
     "deep-nesting": lambda: sign("[" * 5000),
     "two-segments": lambda: sign(CLAIMS).rpartition(".")[0],
     "empty": lambda: "",
