@@ -65,16 +65,8 @@ class ClientCommand:
         return Store(f"sqlite:///{self.database}")
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with its tables, which take longer to create than most tests."""
-    database = tmp_path_factory.mktemp("clients") / "bridge.sqlite3"
-    Store(f"sqlite:///{database}").close()
-    return database
-
-
 @pytest.fixture
-def command(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> ClientCommand:
+def command(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> ClientCommand:
     """A runner with a copy of the empty database."""
     monkeypatch.delenv("PASSERELLE_CONFIG", raising=False)
-    return ClientCommand(Path(shutil.copy(empty_database, tmp_path / "bridge.sqlite3")))
+    return ClientCommand(Path(shutil.copy(sqlite_template, tmp_path / "bridge.sqlite3")))

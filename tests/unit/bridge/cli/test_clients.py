@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from bridge.cli import main
 from bridge.oauth.clients import hash_secret
 from bridge.store import StoredClient
-from tests.support.bridge.client_command import REDIRECT, ClientCommand, command, empty_database
+from tests.support.bridge.client_command import REDIRECT, ClientCommand, command
 
-__all__ = ["command", "empty_database"]  # fixtures
+__all__ = ["command"]  # a fixture
 
 
 def test_add_prints_a_secret_that_is_not_stored(command: ClientCommand) -> None:

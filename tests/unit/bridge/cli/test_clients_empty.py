@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +23,9 @@ def text_options() -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ClientCommand:
+def command(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> ClientCommand:
     monkeypatch.delenv("PASSERELLE_CONFIG", raising=False)
-    command = ClientCommand(tmp_path / "bridge.sqlite3")
+    command = ClientCommand(Path(shutil.copy(sqlite_template, tmp_path / "bridge.sqlite3")))
     command.add("Wiki", "--id", "wiki", *REDIRECT, "--allowed-group", "staff", "--claim", "email")
     return command
 

@@ -11,10 +11,10 @@ import pytest
 
 from bridge.oauth.clients import hash_secret
 from bridge.store import AccessToken, Grant, StoredClient, TokenRecords, fingerprint
-from tests.support.bridge.client_command import ClientCommand, command, empty_database
+from tests.support.bridge.client_command import ClientCommand, command
 from tests.support.bridge.client_files import PAGE, WIKI, apply, apply_json, documents, write_file
 
-__all__ = ["command", "empty_database"]  # fixtures
+__all__ = ["command"]  # a fixture
 
 
 def test_apply_plans_confirms_and_registers(command: ClientCommand) -> None:

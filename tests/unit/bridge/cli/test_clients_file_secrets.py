@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from bridge.cli.client_file import as_toml
 from bridge.oauth.clients import hash_secret
 from bridge.store import StoreFailure
-from tests.support.bridge.client_command import REDIRECT, ClientCommand, command, empty_database
+from tests.support.bridge.client_command import REDIRECT, ClientCommand, command
 from tests.support.bridge.client_files import PAGE, WIKI, apply, apply_json, documents
 
-__all__ = ["command", "empty_database"]  # fixtures
+__all__ = ["command"]  # a fixture
 
 
 def test_generate_keeps_rotation_and_hash_ends_it(command: ClientCommand) -> None:
@@ -158,10 +158,10 @@ def test_export_has_hashes_only_on_request(command: ClientCommand) -> None:
         assert "hub" not in result.stdout
 
 
-def test_export_with_hashes_moves_secrets(command: ClientCommand, empty_database: Path, tmp_path: Path) -> None:
+def test_export_with_hashes_moves_secrets(command: ClientCommand, sqlite_template: Path, tmp_path: Path) -> None:
     command.add("Wiki", "--id", "wiki", *REDIRECT)
     moved = command.output("export", "--hashes")
-    elsewhere = ClientCommand(Path(shutil.copy(empty_database, tmp_path / "elsewhere.sqlite3")))
+    elsewhere = ClientCommand(Path(shutil.copy(sqlite_template, tmp_path / "elsewhere.sqlite3")))
     apply_json(elsewhere, moved)
     assert documents(elsewhere) == documents(command)
 

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from bridge.oauth.clients import hash_secret
-from tests.support.bridge.client_command import REDIRECT, ClientCommand
+from tests.support.bridge.client_command import REDIRECT, ClientCommand, command
 
-
-@pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ClientCommand:
-    monkeypatch.delenv("PASSERELLE_CONFIG", raising=False)
-    return ClientCommand(tmp_path / "bridge.sqlite3")
+__all__ = ["command"]  # a fixture
 
 
 def fields(command: ClientCommand, *words: str, typed: str = "") -> dict[str, Any]:

@@ -11,9 +11,9 @@ import pytest
 from bridge.oauth.clients import validate_client
 from bridge.recipes.configuration import client_facts, fill_recipe
 from bridge.recipes.model import Recipe, all_recipes
-from tests.support.bridge.client_command import REDIRECT, ClientCommand, command, empty_database
+from tests.support.bridge.client_command import REDIRECT, ClientCommand, command
 
-__all__ = ["command", "empty_database"]  # fixtures
+__all__ = ["command"]  # a fixture
 
 OLD, NEW = "https://app.example.org", "https://apps.example.net/new"
 MOVABLE = [recipe for recipe in all_recipes() if recipe.example is not None]

@@ -12,9 +12,9 @@ import pytest
 
 from bridge.oauth.clients import hash_secret
 from bridge.recipes.model import all_recipes
-from tests.support.bridge.client_command import ClientCommand, command, empty_database
+from tests.support.bridge.client_command import ClientCommand, command
 
-__all__ = ["command", "empty_database"]  # fixtures
+__all__ = ["command"]  # a fixture
 
 GRAFANA = ["--recipe", "grafana", "--url", "https://Grafana.example.org/"]
 PROXY = ["--recipe", "oauth2-proxy", "--url", "https://app.example.org"]

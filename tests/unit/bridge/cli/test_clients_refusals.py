@@ -11,9 +11,9 @@ import pytest
 
 from bridge.identity import Identity
 from bridge.store import Session, StoredClient
-from tests.support.bridge.client_command import CHANGES, REDIRECT, ClientCommand, command, empty_database
+from tests.support.bridge.client_command import CHANGES, REDIRECT, ClientCommand, command
 
-__all__ = ["command", "empty_database"]  # fixtures
+__all__ = ["command"]  # a fixture
 
 
 @pytest.mark.parametrize(

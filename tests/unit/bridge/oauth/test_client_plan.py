@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
@@ -48,15 +49,15 @@ ENTRIES = st.fixed_dictionaries(
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path}/bridge.sqlite3")
+def store(tmp_path: Path, sqlite_template: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'bridge.sqlite3')}")
     yield store
     store.close()
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path}/elsewhere.sqlite3")
+def elsewhere(tmp_path: Path, sqlite_template: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'elsewhere.sqlite3')}")
     yield store
     store.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,8 +27,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path}/bridge.sqlite3")
+def store(tmp_path: Path, sqlite_template: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'bridge.sqlite3')}")
     yield store
     store.close()
 
