@@ -43,6 +43,23 @@ for folder, _, names in os.walk("/"):
         if os.path.lexists(path) and stat.S_ISSOCK(os.lstat(path).st_mode):
             print(path)
 """
+TOKEN = """
+import os, sys, urllib.error, urllib.request
+address, token = os.environ["JUPYTERHUB_API_URL"], os.environ["JUPYTERHUB_API_TOKEN"]
+for call in sys.argv[1:]:
+    method, path = call.split()
+    body = None if method == "GET" else b"{}"
+    request = urllib.request.Request(address + path, body, {"Authorization": f"token {token}"}, method=method)
+    try:
+        print(urllib.request.urlopen(request, timeout=9).status)
+    except urllib.error.HTTPError as error:
+        print(error.code)
+"""
+CALLS = (
+    *("GET /users", "GET /users/alice", "POST /users/alice/tokens", "POST /users/alice/activity", "GET /services"),
+    *("DELETE /users/alice/server", "POST /users/bob/tokens", "PATCH /users/bob", "POST /users/mallory", "GET /groups"),
+    *("GET /proxy", "GET /info", "POST /shutdown"),
+)
 
 
 class LabAttacks:
@@ -50,6 +67,12 @@ class LabAttacks:
 
     def test_lab_contains_no_docker_socket(self, deployment: Deployment) -> None:
         assert "docker" not in run(deployment, "python3", "-c", SOCKETS)
+
+    def test_token_of_lab_is_limited_to_its_user(self, deployment: Deployment) -> None:
+        own, *others = run(deployment, "python3", "-c", TOKEN, "GET /user", *CALLS).split()
+        assert own == "200"
+        assert len(others) == len(CALLS)
+        assert set(others) <= {"403", "404"}, others
 
     def test_raw_sockets_are_denied(self, deployment: Deployment) -> None:
         assert run(deployment, "python3", "-c", RAW_SOCKETS, user="0") == "denied\ndenied"
