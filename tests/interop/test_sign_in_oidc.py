@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -227,6 +228,19 @@ def test_browser_renews_without_refresh_tokens(
         provider.set_groups(ivy=[])
         time.sleep(TOKEN_SECONDS + 1)
         assert not ivy.is_signed_in()
+
+
+def test_sign_out_at_the_provider_ends_one_sign_in(separate_hub: tuple[HubProcess, NodeProvider]) -> None:
+    hub, provider = separate_hub
+    with hub:
+        provider.set_groups(max=["students"])
+        kept, ended = sign_in(hub, provider, "max"), sign_in(hub, provider, "max")
+        question = ended.get(f"{provider.url}/session/end", timeout=20)
+        xsrf = re.findall(r'name="xsrf" value="([^"]+)"', question.text)[0]
+        ended.post(f"{provider.url}/session/end/confirm", data={"xsrf": xsrf, "logout": "yes"}, timeout=20)
+        assert not ended.is_signed_in(), hub.log[-3000:]
+        assert kept.is_signed_in()
+        assert "Accepted a logout token for 1 sign-ins" in hub.log
 
 
 def test_hub_starts_during_outage_with_stored_discovery(

@@ -13,12 +13,14 @@ const provider = new Provider(told.issuer, {
   routes: told.routes ?? {},
   cookies: { keys: ["of a test"] },
   claims: { openid: ["sub"], profile: ["preferred_username", "name", "groups"], email: ["email"] },
-  features: { devInteractions: { enabled: false } },
+  features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true } },
   ttl: { AccessToken: told.access_token_seconds, Grant: 3600, IdToken: 60, Interaction: 600, Session: 3600, RefreshToken: 3600 },
   issueRefreshToken: async () => told.refresh_tokens,
   rotateRefreshToken: true,
   clockTolerance: 0,
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+  // Its own dispatcher refuses loopback addresses, such as that of the hub.
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   findAccount: (_, id) => (people[id] ? { accountId: id, claims: () => ({ sub: id, ...people[id] }) } : undefined),
   async loadExistingGrant({ oidc }) {
     const grant = new oidc.provider.Grant({ clientId: oidc.client.clientId, accountId: oidc.session.accountId });

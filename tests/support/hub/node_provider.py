@@ -56,6 +56,8 @@ class NodeProvider:
                 "client_secret": self.CLIENT_SECRET,
                 "redirect_uris": [f"{hub_url}/hub/oauth_callback"],
                 "post_logout_redirect_uris": [f"{hub_url}/hub/login"],
+                "backchannel_logout_uri": f"{hub_url}/hub/backchannel_logout",
+                "backchannel_logout_session_required": True,
                 "grant_types": ["authorization_code", "refresh_token"],
                 **({"token_endpoint_auth_method": "client_secret_post"} if routes else {}),
             },
