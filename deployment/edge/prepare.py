@@ -9,6 +9,8 @@ Reads:  SECRETS_DIR, CERTS_DIR         output directories
         LAB_HOST                       the one of them for labs, such as *.labs.example.org (optional)
         OWN_CERT_FILE, OWN_KEY_FILE    your certificate and key (PEM), used if they exist
         BRIDGE_GID                     group that may read the bridge's files (its container does not run as root)
+        HUB_UID                        user of the hub, who owns its secrets, its data and its routes (optional)
+        HUB_DATA_DIR                   the hub's data, which older versions wrote as root (optional)
         TRAEFIK_DYNAMIC_DIR            directory watched by Traefik, which gets routes.yml (optional)
         DEMO_CAS_HOST                  host of the demo CAS, which requires every host to be *.localhost
         TRAEFIK_API_USER               name in the password file of Traefik's API (default: hub)
@@ -31,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # this is a script: im
 
 from acme import check_acme
 from certificate import EdgeError, read_file
-from files import restrict, write
+from files import give, restrict, write
 from serving import Site, make_certificate, read_site
 
 ROUTES = Path(__file__).with_name("routes.yml")
@@ -50,6 +52,8 @@ class Plan:
     api_user: str
     dashboard: bool
     metrics_dir: Path | None
+    hub_uid: int | None = None
+    hub_data_dir: Path | None = None
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
@@ -66,6 +70,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         if plan.dynamic_dir:
             write(plan.dynamic_dir / ROUTES.name, ROUTES.read_bytes())
             print(f"routes: {plan.dynamic_dir / ROUTES.name}")
+        give_to_hub(plan)
     except EdgeError as fault:
         print(f"prepare: {fault}", file=sys.stderr)
         return 1
@@ -94,7 +99,12 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
     gid = environ.get("BRIDGE_GID", "")
     if gid and not gid.isdigit():
         raise EdgeError(f"BRIDGE_GID is {gid!r}, which is not a number: set the group id of the bridge.")
+    uid = environ.get("HUB_UID", "")
+    if uid and not uid.isdigit():
+        raise EdgeError(f"HUB_UID is {uid!r}, which is not a number: set the user id of the hub.")
     return Plan(
+        hub_uid=int(uid) if uid else None,
+        hub_data_dir=Path(environ["HUB_DATA_DIR"]) if environ.get("HUB_DATA_DIR") else None,
         secrets_dir=Path(environ["SECRETS_DIR"]),
         site=site,
         bridge_gid=int(gid) if gid else None,
@@ -138,20 +148,35 @@ def check_labs_are_public(lab_host: str, hosts: tuple[str, ...]) -> None:
 def make_secrets(plan: Plan, *, new_secret: Callable[[], str]) -> None:
     """Create missing secrets and set the permissions of each file."""
     plan.secrets_dir.mkdir(parents=True, exist_ok=True)
-    password = keep_or_make(plan.secrets_dir / "traefik_api_password", new_secret)
-    keep_or_make(plan.secrets_dir / "hub_client_secret", new_secret, group=plan.bridge_gid)
+    hub = plan.hub_uid
+    password = keep_or_make(plan.secrets_dir / "traefik_api_password", new_secret, owner=hub)
+    keep_or_make(plan.secrets_dir / "hub_client_secret", new_secret, group=plan.bridge_gid, owner=hub)
     keep_or_make(plan.secrets_dir / "bridge_secret_key", new_secret, group=plan.bridge_gid)
-    keep_or_make(plan.secrets_dir / "hub_crypt_key", new_secret)  # encrypts the hub's authentication state
+    keep_or_make(plan.secrets_dir / "hub_crypt_key", new_secret, owner=hub)  # encrypts the hub's authentication state
     write_users(plan.secrets_dir / "traefik_api_users", plan.api_user, password)
     if plan.metrics_dir:
         # In a separate directory, so that Prometheus can read no other secret.
         plan.metrics_dir.mkdir(parents=True, exist_ok=True)
-        token = keep_or_make(plan.metrics_dir / "metrics_token", new_secret, group=plan.bridge_gid)
+        token = keep_or_make(plan.metrics_dir / "metrics_token", new_secret, group=plan.bridge_gid, owner=hub)
         keep_or_make(plan.metrics_dir / "grafana_admin_password", new_secret, group=plan.bridge_gid)
         write_users(plan.secrets_dir / "traefik_metrics_users", "prometheus", token)
     if plan.dashboard:
         password = keep_or_make(plan.secrets_dir / "dashboard_password", new_secret)
         write_users(plan.secrets_dir / "dashboard_users", DASHBOARD_USER, password)
+
+
+def give_to_hub(plan: Plan) -> None:
+    """Give the hub its data, and let it write its routes beside the fixed ones, which it cannot replace."""
+    if plan.hub_uid is None:
+        return
+    if plan.hub_data_dir:
+        give(plan.hub_data_dir, plan.hub_uid)
+        plan.hub_data_dir.chmod(0o700)
+    if plan.dynamic_dir:
+        os.chown(plan.dynamic_dir, -1, plan.hub_uid)
+        plan.dynamic_dir.chmod(0o1775)
+        for path in plan.dynamic_dir.glob("hub.toml*"):
+            os.chown(path, plan.hub_uid, plan.hub_uid, follow_symlinks=False)
 
 
 def write_users(path: Path, user: str, password: str) -> None:
@@ -166,14 +191,16 @@ def write_users(path: Path, user: str, password: str) -> None:
         write(path, line.encode())
 
 
-def keep_or_make(path: Path, new_secret: Callable[[], str], *, group: int | None = None) -> str:
+def keep_or_make(
+    path: Path, new_secret: Callable[[], str], *, group: int | None = None, owner: int | None = None
+) -> str:
     """Return the secret in this file; create it if the file is missing."""
     if not path.exists():
-        write(path, new_secret().encode(), group=group)
+        write(path, new_secret().encode(), group=group, owner=owner)
     value = read_file(path).decode(errors="replace").strip()
     if not value:
         raise EdgeError(f"{path} is empty: write your secret into it, or delete it to create a new one.")
-    restrict(path, group)
+    restrict(path, group, owner)
     return value
 
 

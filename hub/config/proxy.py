@@ -3,19 +3,30 @@
 The deployment starts Traefik, which keeps the last routes while the hub is down and needs no Docker socket.
 """
 
+import os
 import re
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from jupyterhub_traefik_proxy.fileprovider import TraefikFileProviderProxy
-from jupyterhub_traefik_proxy.traefik_utils import generate_rule
-from traitlets import Instance, default
+from jupyterhub_traefik_proxy.traefik_utils import TraefikConfigFileHandler, atomic_writing, generate_rule
+from traitlets import Instance, default, observe
 
 from hub.config.lab_hosts import LabHosts
 
 HUB_HEADERS, LAB_HEADERS = "hub-headers@file", "lab-headers@file"  # deployment/edge/routes.yml
 KEPT_ENCODED = re.compile("|".join(map(quote, "%!#$&'()*+,;:=?[]")))
 """Characters that Traefik does not decode before it compares a path, except `/` and `@`: JupyterHub encodes neither."""
+
+
+class RoutesFile(TraefikConfigFileHandler):  # type: ignore[misc]
+    """The file of the routes, readable by Traefik, which is another user without capabilities."""
+
+    def atomic_dump(self, data: dict[str, Any]) -> None:
+        """Replace the file."""
+        with atomic_writing(self.file_path) as stream:
+            os.fchmod(stream.fileno(), 0o644)
+            self._dump(data, stream)
 
 
 class EdgeProxy(TraefikFileProviderProxy):  # type: ignore[misc]  # the package carries no types
@@ -30,6 +41,10 @@ class EdgeProxy(TraefikFileProviderProxy):  # type: ignore[misc]  # the package 
     def __init__(self, **kwargs: Any) -> None:
         # JupyterHub passes the bind URL of a proxy of its own; Traefik serves the public URL.
         super().__init__(**{**kwargs, "public_url": kwargs["app"].public_url})
+
+    @observe("dynamic_config_file")
+    def _set_dynamic_config_file(self, change: Any) -> None:
+        self.dynamic_config_handler = RoutesFile(change["new"])
 
     @default("dynamic_config")
     def _load_routes(self) -> dict[str, Any]:

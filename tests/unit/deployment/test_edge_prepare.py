@@ -131,6 +131,58 @@ def test_bridge_files_are_readable_by_its_group(environ: dict[str, str]) -> None
     }
 
 
+@pytest.fixture
+def of_hub(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """The environment of a start with the hub's data, as an older version wrote it: as root."""
+    if os.getuid() != 0:
+        pytest.skip("only root can give files to another user")
+    for name in ("data/homes", "dynamic"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("data/jupyterhub.sqlite", "data/homes/bob.json", "dynamic/hub.toml"):
+        (tmp_path / name).touch(mode=0o600)
+    places = {"HUB_DATA_DIR": str(tmp_path / "data"), "TRAEFIK_DYNAMIC_DIR": str(tmp_path / "dynamic")}
+    return environ | places | {"HUB_UID": "10002", "METRICS_DIR": str(tmp_path / "metrics")}
+
+
+def owners(folder: str) -> dict[str, int]:
+    return {path.name: path.lstat().st_uid for path in Path(folder).rglob("*")}
+
+
+def test_hub_owns_its_secrets_only(of_hub: dict[str, str]) -> None:
+    assert prepare.main(of_hub) == 0
+
+    found = owners(of_hub["SECRETS_DIR"]) | owners(of_hub["METRICS_DIR"])
+    theirs = {"hub_client_secret", "hub_crypt_key", "traefik_api_password", "metrics_token"}
+    assert {name for name, owner in found.items() if owner == 10002} == theirs
+
+
+def test_hub_owns_its_data(of_hub: dict[str, str]) -> None:
+    assert prepare.main(of_hub) == 0
+
+    assert set(owners(of_hub["HUB_DATA_DIR"]).values()) == {10002}
+    assert stat.S_IMODE(Path(of_hub["HUB_DATA_DIR"]).stat().st_mode) == 0o700
+
+
+def test_links_in_data_of_hub_are_not_followed(of_hub: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "key").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/other").touch()
+    Path(of_hub["HUB_DATA_DIR"], "link").symlink_to(tmp_path / "key")
+    Path(of_hub["HUB_DATA_DIR"], "links").symlink_to(tmp_path / "folder")
+
+    assert prepare.main(of_hub) == 0
+
+    assert {(tmp_path / name).stat().st_uid for name in ("key", "folder", "folder/other")} == {0}
+
+
+def test_hub_cannot_replace_fixed_routes(of_hub: dict[str, str]) -> None:
+    assert prepare.main(of_hub) == 0
+
+    folder = Path(of_hub["TRAEFIK_DYNAMIC_DIR"])
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o1775, "without the sticky bit, it could rename a file of root"
+    assert owners(str(folder)) == {"hub.toml": 10002, "routes.yml": 0}
+
+
 def test_no_secret_is_printed(environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     prepare.main(environ)
 

@@ -1,6 +1,7 @@
 """Routes that the hub writes for Traefik: limited to its host, and safe from injection by usernames."""
 
 import asyncio
+import stat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +36,12 @@ def write_route(one: EdgeProxy, routespec: str, target: str = "http://10.0.0.7:8
 
 def routers(one: EdgeProxy) -> dict[str, dict[str, Any]]:
     return dict(one.dynamic_config["http"]["routers"])
+
+
+def test_traefik_can_read_the_routes(tmp_path: Path) -> None:
+    """Traefik is another user, and has no capability."""
+    write_route(proxy(tmp_path / "hub.toml"), "/")
+    assert stat.S_IMODE((tmp_path / "hub.toml").stat().st_mode) == 0o644
 
 
 @pytest.mark.parametrize(
