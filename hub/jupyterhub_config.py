@@ -11,7 +11,7 @@ from jupyterhub.app import JupyterHub
 from traitlets.log import get_logger
 
 from hub.base_config import configure_hub, load_conf_d
-from hub.config.field_types import SettingsError
+from hub.config.field_types import SettingsError, parse_size
 from hub.config.settings import DeploymentSettings, load_settings
 from hub.guard.rules import lab_labels
 from hub.network.hub_address import address_file, announce_address
@@ -20,7 +20,7 @@ from hub.spawner.docker import ENGINE_TIMEOUT, Lab, check_engine
 from hub.spawner.profiles import ImageChoice, image_warnings, limit_by_group, options_from_form
 from hub.storage.quota_hook import build_quota_hook
 from hub.storage.restore_hook import RestoreHook
-from hub.storage.shared_folders import LINK_COMMAND, build_shared_folders
+from hub.storage.shared_folders import LINK_SCRIPT, build_shared_folders
 from hub.storage.volume_service import volume_service
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821  # provided by JupyterHub
@@ -63,7 +63,7 @@ c.Lab.before_start += [
     build_shared_folders(settings.storage, hub_toml).before_start,
     build_quota_hook(settings.storage, hub_toml).before_start,
 ]
-c.DockerSpawner.post_start_cmd = LINK_COMMAND
+c.Lab.first_script = LINK_SCRIPT
 c.JupyterHub.services.append(volume_service(os.environ))
 c.DockerSpawner.mem_limit = lab.mem_limit
 c.DockerSpawner.cpu_limit = lab.cpu_limit
@@ -74,6 +74,8 @@ c.DockerSpawner.extra_host_config = {
     # A sixteenth of the default weight, so that busy labs do not slow down sign-ins. It applies only under contention.
     "cpu_shares": 64,
     "memswap_limit": lab.mem_limit,  # memory and swap together, so no swap
+    "shm_size": parse_size(lab.shm_size),
+    "tmpfs": lab.tmpfs,
     "init": True,
     "auto_remove": False,  # the hub reads the exit status first
     "log_config": {"type": "json-file", "config": {"max-size": "10m", "max-file": "2"}},
@@ -81,6 +83,8 @@ c.DockerSpawner.extra_host_config = {
 if settings.network.resolvers:
     c.DockerSpawner.extra_host_config["dns"] = settings.network.resolvers
 c.Spawner.environment.update(settings.network.proxy_environment)
+if lab.runtime:
+    c.DockerSpawner.extra_host_config["runtime"] = lab.runtime
 c.DockerSpawner.extra_create_kwargs = {"labels": lab_labels(lab.project)}
 
 try:

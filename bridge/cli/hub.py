@@ -1,4 +1,4 @@
-"""`passerelle hub` on the host: runs the same command in the hub's container through compose.
+"""`passerelle hub` on the host: runs the same command in a container beside the hub through compose.
 
 Only the host can find the deployment folder, and build and start the images of an upgrade.
 """
@@ -65,12 +65,12 @@ def _help(docker: str | None, arguments: Sequence[str]) -> int:
 def _check_creates_nothing(docker: str, folder: Path) -> None:
     """Reject a dry run without a deployment, because Compose would create its image, networks and volumes first."""
     config = _config(docker, folder)
-    hub_service = config["services"]["hub"]
+    service = config["services"]["administration"]
     named = {
-        "image": [hub_service.get("image") or f"{config['name']}-hub"],
-        "network": [config["networks"][name]["name"] for name in hub_service["networks"]],
+        "image": [service.get("image") or f"{config['name']}-hub"],
+        "network": [config["networks"][name]["name"] for name in service["networks"]],
         "volume": [
-            config["volumes"][mount["source"]]["name"] for mount in hub_service["volumes"] if mount["type"] == "volume"
+            config["volumes"][mount["source"]]["name"] for mount in service["volumes"] if mount["type"] == "volume"
         ],
     }
     missing = [f"{kind} {name}" for kind, names in named.items() for name in names if not _exists(docker, kind, name)]
@@ -104,7 +104,16 @@ def find_folder(start: Path, named: str) -> Path:
 
 
 def _container_command(terminal: bool, arguments: Sequence[str]) -> list[str]:
-    return ["run", "--rm", "--no-deps", *([] if terminal else ["-T"]), "hub", "passerelle", "hub", *arguments]
+    return [
+        "run",
+        "--rm",
+        "--no-deps",
+        *([] if terminal else ["-T"]),
+        "administration",
+        "passerelle",
+        "hub",
+        *arguments,
+    ]
 
 
 def with_absolute_folder(arguments: Sequence[str], here: Path) -> list[str]:

@@ -23,7 +23,7 @@ root_doc = "docs/README"
 SECTIONS = {
     "The bridge": ["docs/install", "docs/cas", "docs/clients/README", "docs/settings", "docs/cli"],
     "The hub": ["docs/operating", "docs/students", "lab/README"],
-    "Monitoring and security": ["SECURITY", "docs/security/threats", "docs/audit", "docs/metrics", "docs/performance"],
+    "Monitoring and security": ["SECURITY", "docs/security/*", "docs/audit", "docs/metrics", "docs/performance"],
     "Project": [
         "README",
         "docs/architecture",

@@ -3,6 +3,8 @@
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar
 
 import click
@@ -14,7 +16,10 @@ from hub.administration.offboard import offboard
 from hub.administration.restore import restore
 from hub.administration.upgrade import upgrade
 from hub.administration.users import users
+from hub.guard.privileges import become
 from passerelle_common.click_errors import ExpectedErrorsGroup
+
+HUB_USER = 10002  # in hub/Dockerfile and compose.yml; it owns the hub's data
 
 
 class HubGroup(ExpectedErrorsGroup):
@@ -42,4 +47,6 @@ for command in (backup, restore, users, offboard, upgrade):
 if __name__ == "__main__":
     # `docker stop` of this container interrupts the command, which then stops its one-shot container.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(FileNotFoundError):  # the help needs no engine
+        become(HUB_USER, Path("/var/run/docker.sock"))
     sys.exit(main(prog_name="passerelle"))

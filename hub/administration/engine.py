@@ -42,8 +42,8 @@ class Engine:
             own = None
         if own is None or PROJECT_LABEL not in own.labels:
             raise AdministrationError(
-                "this command needs a container of its own beside the hub: docker compose run --rm --no-deps hub "
-                "passerelle hub …, or .venv/bin/passerelle hub … in the checkout."
+                "this command needs a container of its own beside the hub: docker compose run --rm --no-deps "
+                "administration passerelle hub …, or .venv/bin/passerelle hub … in the checkout."
             )
         return cls(client, own)
 

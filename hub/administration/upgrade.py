@@ -61,7 +61,7 @@ def next_steps(project: str, folder: str, snapshot: str) -> list[str]:
         "Back:     git checkout the version from before, then",
         f"          docker compose down && docker compose -p {project}-labs down",
         "          docker compose build",
-        "          docker compose run --rm --no-deps hub passerelle hub restore "
+        "          docker compose run --rm --no-deps administration passerelle hub restore "
         f"--snapshot {snapshot} --only-databases --force",
         "          docker compose up -d --wait",
     ]

@@ -15,8 +15,8 @@ from hub.storage import SHARED_LABEL
 PROJECT_LABEL = "com.docker.compose.project"
 VOLUME_LABEL = "com.docker.compose.volume"
 KINDS = ("service", "public", "course", "home")
-# Created at each start, or useless elsewhere: routes of running labs, and what Prometheus has collected.
-NOT_BACKED_UP = frozenset({"traefik-dynamic", "prometheus-data"})
+# Created at each start, or useless elsewhere: routes, a socket, the firewall's state, and what Prometheus collected.
+NOT_BACKED_UP = frozenset({"traefik-dynamic", "guard-socket", "firewall", "prometheus-data"})
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
 

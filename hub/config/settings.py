@@ -12,7 +12,17 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from hub.config.auth_settings import AuthSettings
-from hub.config.field_types import GroupNames, SecretFile, Settings, SettingsError, Size, Url, YesOrNo, list_faults
+from hub.config.field_types import (
+    GroupNames,
+    SecretFile,
+    Settings,
+    SettingsError,
+    Size,
+    Url,
+    YesOrNo,
+    list_faults,
+    parse_size,
+)
 from hub.config.hub_toml import HubToml, read_hub_toml
 from hub.config.lab_hosts import LabHosts, check_lab_host
 from hub.config.network_settings import NetworkSettings
@@ -104,6 +114,14 @@ class LabSettings(Settings):
     mem_limit: Size = Field("2G", validation_alias="LAB_MEM_LIMIT")
     cpu_limit: float = Field(1.0, ge=0.01, allow_inf_nan=False, validation_alias="LAB_CPU_LIMIT")
     pids_limit: int = Field(512, ge=32, validation_alias="LAB_PIDS_LIMIT")
+    shm_size: Size = Field("64M", validation_alias="LAB_SHM_SIZE")
+    tmp_size: Size = Field("1G", validation_alias="LAB_TMP_SIZE")
+    runtime: str = Field("", pattern=r"^[a-zA-Z0-9_.-]*$", validation_alias="LAB_RUNTIME")
+
+    @property
+    def tmpfs(self) -> dict[str, str]:
+        """Return the lab's file systems in memory; installers run programs in /tmp."""
+        return {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={parse_size(self.tmp_size)}"}  # noqa: S108  in the lab
 
 
 class StorageSettings(Settings):

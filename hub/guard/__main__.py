@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 import signal
-import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,32 +17,19 @@ from aiohttp import web
 
 from hub.config.field_types import SettingsError
 from hub.config.settings import load_settings
+from hub.guard.privileges import become
 from hub.guard.proxy import Engine, Guard
 from hub.guard.rules import GuardSettings, Rules, build_rules
 
 USER = 10003
-
-
-def drop_privileges(socket: Path) -> None:
-    """Become an unprivileged user in the group of the engine's socket, which differs between servers.
-
-    Without capabilities left, the process can never become root again.
-    """
-    if os.getuid() != 0:
-        return
-    found = socket.stat()
-    if not found.st_mode & stat.S_IWGRP:
-        raise SettingsError(f"the guard cannot start: the group of {socket} has no write access to it.")
-    os.setgroups([found.st_gid])
-    os.setgid(USER)
-    os.setuid(USER)
+STOP_SECONDS = 3  # for calls in progress
 
 
 async def serve(rules: Rules, engine_socket: Path, guard_socket: Path) -> None:
     """Answer calls on the guard's socket until a signal ends the process."""
     engine = Engine(str(engine_socket))
     server = web.Server(Guard(rules, engine).handle, access_log=None, keepalive_timeout=75)
-    runner = web.ServerRunner(server, handle_signals=False)
+    runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=STOP_SECONDS)
     await runner.setup()
     guard_socket.unlink(missing_ok=True)
     draft = guard_socket.with_suffix(".new")
@@ -67,7 +53,7 @@ def main(environ: Mapping[str, str] = os.environ) -> None:
     engine, guard = Path(environ["ENGINE_SOCKET"]), Path(environ["GUARD_SOCKET"])
     try:
         rules = build_rules(load_settings(environ, GuardSettings))
-        drop_privileges(engine)
+        become(USER, engine)
     except (SettingsError, OSError) as fault:
         sys.exit(str(fault))
     asyncio.run(serve(rules, engine, guard))

@@ -72,6 +72,9 @@ class LabHost(Isolated):
     MemorySwap: int
     CpuPeriod: Literal[100_000]
     CpuQuota: int = Field(gt=0)
+    ShmSize: int = Field(gt=0)
+    Tmpfs: dict[str, str]
+    Runtime: str = ""
     GroupAdd: list[str] = []
     Init: bool = True
     ReadonlyRootfs: bool = False
@@ -184,6 +187,9 @@ def _check_lab(lab: LabContainer, name: str, rules: Rules) -> None:
     _require(host.MemorySwap == host.Memory, "MemorySwap", "allows swap")
     _require(host.CpuQuota <= rules.cpus * _CPU_PERIOD, "CpuQuota", "is above the highest limit of the settings")
     _require(host.PidsLimit <= rules.processes, "PidsLimit", "is above the highest limit of the settings")
+    _require(host.ShmSize <= rules.shm_size, "ShmSize", "is above the limit of the settings")
+    _require(host.Tmpfs == rules.tmpfs, "Tmpfs", "is not that of the settings")
+    _require(host.Runtime == rules.runtime, "Runtime", "is not that of the settings")
     _require(set(host.GroupAdd) <= {str(SHARED_GID)}, "GroupAdd", "has another group than that of shared folders")
     gpus = {gpu for request in host.DeviceRequests for gpu in request.DeviceIDs}
     _require(all(one.DeviceIDs for one in host.DeviceRequests), "DeviceRequests", "has no ids")

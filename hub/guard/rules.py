@@ -1,6 +1,7 @@
 """The rules of one deployment: images, volumes, networks and limits, from the settings and `hub.toml`."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -57,6 +58,9 @@ class Rules:
     cpus: float
     processes: int
     gpus: frozenset[str]
+    shm_size: int
+    tmpfs: Mapping[str, str]
+    runtime: str
 
     def owns_lab_name(self, name: str) -> bool:
         """Return whether a container may have this name."""
@@ -110,5 +114,8 @@ def build_rules(settings: GuardSettings) -> Rules:
         memory=max(parse_size(size) for size in sizes),
         cpus=max([lab.cpu_limit, CLEANUP_CPU, *(rules.cpu for rules in groups if rules.cpu)]),
         processes=max([lab.pids_limit, *(rules.processes for rules in groups if rules.processes)]),
+        shm_size=parse_size(lab.shm_size),
+        tmpfs=lab.tmpfs,
+        runtime=lab.runtime,
         gpus=frozenset(gpu for rules in groups for gpu in rules.gpus),
     )

@@ -6,10 +6,12 @@ Hooks (`before_start`) decide image, limits, folders and quota.
 import asyncio
 import inspect
 import os
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -18,7 +20,7 @@ from dockerspawner import DockerSpawner
 from jupyterhub.spawner import SpawnException
 from jupyterhub.traitlets import Callable
 from tornado.web import HTTPError
-from traitlets import List
+from traitlets import List, Unicode
 
 from hub.config.field_types import SettingsError
 from hub.spawner.base import LifecycleMixin, ProgressMixin
@@ -27,6 +29,7 @@ from hub.spawner.start_queue import SpawnQueue
 
 ENGINE_THREADS = 8  # fewer than the ten connections of the engine's client
 CHECK_TIMEOUT = 10  # seconds; at the start of the hub
+GUARD_START_TIMEOUT = 20  # seconds
 ENGINE_TIMEOUT = 60  # seconds; less than Spawner.start_timeout
 STOP_TIMEOUT = 5  # seconds from SIGTERM to SIGKILL; JupyterLab saves all documents before
 START_TIMEOUT = 90  # seconds, after which JupyterHub waits for Spawner.http_timeout
@@ -63,6 +66,15 @@ class Lab(LifecycleMixin, ProgressMixin, DockerSpawner):  # type: ignore[misc]  
         Functions or coroutine functions, called in order with the lab before its container is created. A hook may
         change the lab's settings for this start; the next start begins with the configured values. To reject the start,
         raise `jupyterhub.spawner.SpawnException` with a message for the user.
+        """,
+    )
+
+    first_script = Unicode(
+        "",
+        config=True,
+        help="""
+        A shell script that the lab runs before its server, as the lab's user. Its failure does not prevent the start.
+        It replaces `DockerSpawner.post_start_cmd`, because the guard of the Docker socket admits no `exec`.
         """,
     )
 
@@ -166,12 +178,10 @@ class Lab(LifecycleMixin, ProgressMixin, DockerSpawner):  # type: ignore[misc]  
             await self.remove_object()
             self.object_id = ""
 
-    async def post_start_exec(self) -> None:
-        """Run the command after the start; a failure does not stop the lab."""
-        try:
-            await super().post_start_exec()
-        except APIError as fault:
-            self.log.warning("Cannot run the post-start command of %s: %s", self.container_name, fault)
+    async def get_command(self) -> list[str]:
+        """Return the command of the container, with the script in front."""
+        command: list[str] = await super().get_command()
+        return ["sh", "-c", f'({self.first_script}); exec "$@"', "sh", *command] if self.first_script else command
 
     async def create_object(self) -> Any:
         """Create the container; wait while the engine removes the last container of the same name."""
@@ -195,16 +205,27 @@ class Lab(LifecycleMixin, ProgressMixin, DockerSpawner):  # type: ignore[misc]  
 
 
 def check_engine() -> None:
-    """Raise SettingsError unless the configured Docker engine responds."""
+    """Raise SettingsError unless the configured Docker engine responds; wait for a guard that starts meanwhile."""
+    where = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    if where.startswith("unix://"):
+        _wait_for_socket(Path(where.removeprefix("unix://")))
     try:
         with closing(docker.from_env(timeout=CHECK_TIMEOUT)) as client:
             client.ping()
     except (DockerException, OSError):
-        where = os.environ.get("DOCKER_HOST") or "/var/run/docker.sock"
         raise SettingsError(
-            f"the hub cannot start: no Docker engine responds at {where}. Start Docker, and mount the socket in the "
-            "service `hub` (`/var/run/docker.sock:/var/run/docker.sock` under its volumes in compose.yml)."
+            f"the hub cannot start: no Docker engine responds at {where}. Start Docker, and see `docker compose logs "
+            "guard` for the service that connects the hub to it."
         ) from None
+
+
+def _wait_for_socket(path: Path) -> None:
+    deadline = time.monotonic() + GUARD_START_TIMEOUT
+    while path.parent.is_dir() and time.monotonic() < deadline:
+        with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
+            probe.connect(str(path))
+            return
+        time.sleep(RETRY_DELAY / 4)
 
 
 async def _probe(host: str, port: int, path: str) -> bool:

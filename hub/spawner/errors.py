@@ -15,8 +15,11 @@ from hub.web.errors import spawn_error
 from passerelle_common.i18n import Message, gettext_noop
 
 MAX_LOG_EXCERPT = 2000  # characters
-# The engine reports these errors without codes, so patterns match its lower-case text. The first match applies.
+# The engine and its guard report these errors without codes, so patterns match their lower-case text. The first match
+# applies.
 ENGINE_PATTERNS = {
+    "engine_slow": "engine did not answer within",
+    "engine_down": "engine cannot be reached",
     "image_missing": "no such image|pull access denied|manifest unknown",
     "gpu": "could not select device driver|nvidia-container-cli|unknown device id",
     "image_unfit": "executable file not found|no such file or directory: unknown|exec format error",

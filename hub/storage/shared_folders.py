@@ -6,7 +6,6 @@ restored without the courses, and `rm -r` in it cannot delete a course. Links in
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,7 +29,6 @@ LINK_SCRIPT = (
     f'if [ -d "{SHARED}/$name" ]; then [ -e "$name" ] || [ -L "$name" ] || ln -s "{SHARED}/$name" "$name"; '
     f'elif [ "$(readlink "$name")" = "{SHARED}/$name" ]; then rm "$name"; fi; done'
 )
-LINK_COMMAND = f"sh -c {shlex.quote(LINK_SCRIPT)}"
 
 
 @dataclass(frozen=True)

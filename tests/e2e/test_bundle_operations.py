@@ -178,7 +178,19 @@ def test_interrupted_backup_is_continued(first: Hub, bob: Journey, tmp_path: Pat
     first.docker("volume", "create", f"{first.project}-home-zoe")
     first.in_home("zoe", "head -c 400M /dev/urandom > /home/jovyan/big")
     place = tmp_path / "tuesday"
-    command = ["docker", "compose", "run", "--rm", "--no-deps", "-T", "hub", "passerelle", "hub", "backup", str(place)]
+    command = [
+        "docker",
+        "compose",
+        "run",
+        "--rm",
+        "--no-deps",
+        "-T",
+        "administration",
+        "passerelle",
+        "hub",
+        "backup",
+        str(place),
+    ]
     with subprocess.Popen(
         command, cwd=first.folder, env=first.environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as running:
@@ -258,7 +270,7 @@ def test_upgrade_lists_changes_and_prepares_the_way_back(first: Hub, bob: Journe
     lock.write_text(re.sub(r"(?m)^click==\S+", "click==99.1", kept[1]))
     try:
         config = first.compose("config", "--format", "json").stdout
-        alone = "docker compose run --rm --no-deps -T hub passerelle hub upgrade --yes --config -"
+        alone = "docker compose run --rm --no-deps -T administration passerelle hub upgrade --yes --config -"
         told = first.typed(alone, said=config)
     finally:
         settings.write_text(kept[0])

@@ -43,6 +43,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     try:
         ours.compose("build", "prepare", "hub")
         ours.compose("run", "--rm", "--no-deps", "-T", "prepare")
+        ours.compose("up", "--detach", "--no-deps", "guard")
         yield ours
     finally:
         ours.remove()

@@ -147,7 +147,7 @@ class TestSharedFolders:
             "cd /srv/courses/seminar && mkdir old && echo 1 > old/file && chmod 600 old/file && chmod 700 old",
         )
         assert "denied" in in_lab(deployment, "alice", "ls courses/seminar/old")
-        deployment.compose("restart", "hub")
+        deployment.compose("restart", "guard", "hub")
         deployment.wait(
             lambda: in_lab(deployment, "alice", "cat courses/seminar/old/file") == "1",
             "folder given to its group",
@@ -323,7 +323,7 @@ class TestRemoval:
     def test_removed_course_member_loses_folder_at_next_start(self, deployment: Deployment, bob: Journey) -> None:
         courses = COURSES.replace('students = ["students"]', "students = []").replace('"staff", "students"', '"staff"')
         (deployment.folder / "hub.toml").write_text(courses)
-        deployment.compose("restart", "hub")
+        deployment.compose("restart", "guard", "hub")
         deployment.wait(lambda: deployment.state("hub") == "running healthy", "healthy hub")
         assert in_lab(deployment, "bob", "ls courses") == "algebra\nseminar"
         bob.stop_server()

@@ -5,15 +5,21 @@ The tests share one deployment, because its start is slow, and depend on each ot
 
 import json
 import os
+import statistics
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
+import docker
 import pytest
 
 from tests.support import readme
 from tests.support.bridge.journey import Journey
 from tests.support.certificates import write_certificate
 from tests.support.docker.deployment import Deployment, clean_clone, free_port
+from tests.support.docker.guard_client import guard_client, refusals, spawn_seconds
+from tests.support.docker.lab_attacks import ATTACKS, attack
 from tests.support.hub.counting_cell import count_during
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("engine", "images", "browser")]
@@ -47,8 +53,8 @@ def bob(deployment: Deployment) -> Iterator[Journey]:
 
 def test_one_command_starts_all_services(deployment: Deployment, figures: list[str]) -> None:
     figures += [f"compose {what}: {seconds:.1f} s" for what, seconds in deployment.seconds.items()]
-    states = {name: deployment.state(name) for name in ("traefik", "bridge", "hub", "cas", "lab", "prepare")}
-    assert {states[name] for name in ("traefik", "bridge", "hub", "cas")} == {"running healthy"}
+    states = {name: deployment.state(name) for name in ("traefik", "bridge", "guard", "hub", "cas", "lab", "prepare")}
+    assert {states[name] for name in ("traefik", "bridge", "guard", "hub", "cas")} == {"running healthy"}
     assert {states[name] for name in ("lab", "prepare")} == {"exited 0"}
 
 
@@ -198,13 +204,55 @@ def test_lab_has_limits_and_no_capabilities(deployment: Deployment) -> None:
     assert [mount["Destination"] for mount in lab["Mounts"]] == ["/home/jovyan"]
 
 
-def test_only_hub_has_the_docker_socket(deployment: Deployment) -> None:
+@pytest.mark.parametrize("name", ATTACKS)
+def test_attack_from_inside_a_lab_fails(deployment: Deployment, name: str) -> None:
+    program, defeat = ATTACKS[name]
+    assert attack(deployment, "bob", program) == defeat
+
+
+def test_log_of_a_lab_is_limited(deployment: Deployment) -> None:
+    lab = json.loads(deployment.docker("inspect", f"{deployment.project}-lab-bob"))[0]
+    assert lab["HostConfig"]["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "2"}
+
+
+def test_hub_has_no_privileges(deployment: Deployment) -> None:
+    code = "print(open('/proc/self/status').read())"
+    printed = deployment.docker("exec", deployment.container("hub"), "python", "-c", code)
+    status = dict(line.split(":\t", 1) for line in printed.splitlines() if ":\t" in line)
+    assert set(status["Uid"].split()) == {"10002"}
+    assert {status[name] for name in ("CapPrm", "CapEff", "CapBnd")} == {"0" * 16}
+
+
+def test_only_guard_has_the_docker_socket(deployment: Deployment) -> None:
     seeing = []
-    for name in ("traefik", "bridge", "hub", "cas"):
+    for name in ("traefik", "bridge", "guard", "hub", "cas"):
         mounts = json.loads(deployment.docker("inspect", deployment.container(name)))[0]["Mounts"]
         if any("docker.sock" in mount["Source"] for mount in mounts):
             seeing.append(name)
-    assert seeing == ["hub"]
+    assert seeing == ["guard"]
+
+
+def test_guard_refuses_forged_calls_to_the_engine(deployment: Deployment) -> None:
+    with closing(guard_client(deployment)) as client:
+        statuses = refusals(client, deployment)
+    assert set(statuses.values()) == {403}, statuses
+    assert "refused 'POST " in deployment.compose("logs", "--no-log-prefix", "guard").stdout
+
+
+def test_guard_has_no_privileges(deployment: Deployment) -> None:
+    rows = deployment.docker("top", deployment.container("guard"), "-eo", "pid,args").splitlines()
+    (process,) = [row.split()[0] for row in rows if row.endswith("python -m hub.guard")]
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+    assert set(status["Uid"].split()) == {"10003"}
+    assert {status[name] for name in ("CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
+
+
+def test_guard_adds_little_to_a_spawn(deployment: Deployment, figures: list[str]) -> None:
+    with closing(guard_client(deployment)) as guarded, closing(docker.APIClient(version="auto")) as direct:
+        pairs = [(spawn_seconds(direct, deployment), spawn_seconds(guarded, deployment)) for _ in range(5)]
+    added = statistics.median(guarded - direct for direct, guarded in pairs)
+    figures.append(f"guard: {added * 1000:.0f} ms added to a spawn (median of 5 pairs)")
+    assert added < 0.5
 
 
 @pytest.mark.parametrize("host", [AUTH, CAS])

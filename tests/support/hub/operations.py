@@ -20,7 +20,9 @@ class Hub(Deployment):
     """A deployment with administration commands."""
 
     def hub(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.compose("run", "--rm", "--no-deps", "-T", "hub", "passerelle", "hub", *arguments, check=check)
+        return self.compose(
+            "run", "--rm", "--no-deps", "-T", "administration", "passerelle", "hub", *arguments, check=check
+        )
 
     def on_machine(self, arguments: str, *, where: str = "", said: str = "", fails: bool = False) -> str:
         """Run the command on the machine in a folder of the checkout and return its output."""

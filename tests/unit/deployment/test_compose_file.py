@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = yaml.safe_load((ROOT / "compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_SHOTS = {"lab", "prepare"}
-READERS = {"prepare", "certificates"}  # a key may be readable by its owner only
-LASTING = sorted(set(SERVICES) - ONE_SHOTS)
+READ = frozenset({"DAC_READ_SEARCH"})  # a key may be readable by its owner only
+LASTING = sorted(set(SERVICES) - ONE_SHOTS - {"administration"})
 DOCKERFILES = ("bridge/Dockerfile", "hub/Dockerfile", "lab/Dockerfile", "demo/cas/Dockerfile")
 
 
@@ -40,8 +40,24 @@ def test_env_file_has_locked_traefik_version() -> None:
     assert settings_file()["TRAEFIK_IMAGE"] == f"traefik:v{locked[1]}"
 
 
-def test_only_hub_mounts_docker_socket() -> None:
-    assert [name for name in SERVICES if any("docker.sock" in volume for volume in volumes(name))] == ["hub"]
+def test_only_guard_and_administration_mount_docker_socket() -> None:
+    mounting = [name for name in SERVICES if any("docker.sock" in volume for volume in volumes(name))]
+    assert mounting == ["guard", "administration"]
+
+
+def test_guard_has_no_network() -> None:
+    assert SERVICES["guard"]["network_mode"] == "none"
+    assert "networks" not in SERVICES["guard"]
+
+
+def test_guard_and_hub_have_the_same_settings() -> None:
+    own = {"ENGINE_SOCKET", "GUARD_SOCKET"}
+    guard, hub = SERVICES["guard"]["environment"], SERVICES["hub"]["environment"]
+    assert {name: text for name, text in guard.items() if name not in own}.items() <= hub.items()
+
+
+def test_administration_does_not_start_by_itself() -> None:
+    assert (SERVICES["administration"]["scale"], SERVICES["administration"]["restart"]) == (0, "no")
 
 
 def test_only_edge_publishes_web_ports() -> None:
@@ -100,8 +116,15 @@ def test_services_drop_capabilities(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in service
-    allowed = {"NET_ADMIN"} if name == "firewall" else {"DAC_READ_SEARCH"} if name in READERS else set()
-    assert set(service.get("cap_add", [])) <= allowed
+    admitted = dict.fromkeys(("guard", "administration"), frozenset({"SETUID", "SETGID"}))
+    admitted |= {"prepare": READ | {"CHOWN", "FOWNER"}, "certificates": READ, "firewall": frozenset({"NET_ADMIN"})}
+    assert set(service.get("cap_add", [])) <= admitted.get(name, set())
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_memory_and_processes_of_service_are_limited(name: str) -> None:
+    assert SERVICES[name]["mem_limit"] == SERVICES[name]["memswap_limit"], "no swap"
+    assert SERVICES[name]["pids_limit"] <= 1024
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))

@@ -21,7 +21,7 @@ RUN_BY = {
     "docker compose exec bridge passerelle check": f"{COMPOSE}test_check_passes_for_demo",
     "docker compose logs prepare bridge hub": f"{COMPOSE}test_documented_command_shows_service_logs",
     "docker compose up -d": ("e2e/test_bundle_lifecycle.py::test_changed_settings_apply_to_next_lab"),
-    "docker compose restart hub": (
+    "docker compose restart guard hub": (
         "e2e/test_bundle_storage.py::TestRemoval::test_removed_course_member_loses_folder_at_next_start"
     ),
     "passerelle hub backup /srv/backup": (f"{OPERATIONS}test_backup_is_restored_into_an_empty_project"),
@@ -30,7 +30,9 @@ RUN_BY = {
     "passerelle hub offboard bob --dry-run": f"{OPERATIONS}TestOffboarding::test_dry_run_lists_the_steps",
     "passerelle hub upgrade --dry-run": f"{OPERATIONS}TestUpgrade::{NEW}",
     "passerelle hub upgrade": f"{OPERATIONS}TestUpgrade::{NEW}",
-    "docker compose run --rm --no-deps hub passerelle hub": (f"{OPERATIONS}test_interrupted_backup_is_continued"),
+    "docker compose run --rm --no-deps administration passerelle hub": (
+        f"{OPERATIONS}test_interrupted_backup_is_continued"
+    ),
     "docker compose logs hub": (
         "e2e/test_bundle_lifecycle.py::TestCulling::test_idle_warning_is_shown_and_click_keeps_lab"
     ),

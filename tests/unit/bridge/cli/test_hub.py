@@ -11,7 +11,7 @@ from bridge.cli.hub import hub
 
 CONFIG = {
     "name": "site",
-    "services": {"hub": {"networks": {"edge": None}, "volumes": [{"type": "volume", "source": "hub-data"}]}},
+    "services": {"administration": {"networks": {"edge": None}, "volumes": [{"type": "volume", "source": "hub-data"}]}},
     "networks": {"edge": {"name": "site_edge"}},
     "volumes": {"hub-data": {"name": "site_hub-data"}},
 }
@@ -80,6 +80,6 @@ def test_dry_run_names_what_it_would_create(run: Run, missing: str) -> None:
     assert missing in result.output
 
 
-def test_dry_run_of_deployment_runs_in_the_hub(run: Run) -> None:
+def test_dry_run_of_deployment_runs_beside_the_hub(run: Run) -> None:
     _, calls = run("users", "--dry-run", exist=EXISTING)
-    assert calls == ["compose run --rm --no-deps -T hub passerelle hub users --dry-run"]
+    assert calls == ["compose run --rm --no-deps -T administration passerelle hub users --dry-run"]

@@ -34,6 +34,8 @@ LAB: dict[str, Any] = {
         "CpuPeriod": 100_000,
         "CpuShares": 64,
         "PidsLimit": 512,
+        "ShmSize": 64 * 1024**2,
+        "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,mode=1777,size=1073741824"},
         "Init": True,
         "Mounts": [],
     },
@@ -69,7 +71,7 @@ def changed(body: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """Return the body with other fields; those of a host configuration go there."""
     body = copy.deepcopy(body)
     top = {"Image", "User", "Env", "Cmd", "Entrypoint", "Volumes", "Labels", "Healthcheck", "NetworkingConfig"}
-    top |= {"Tty", "ExposedPorts", "AttachStdin", "StopSignal", "MacAddress", "Runtime"}
+    top |= {"Tty", "ExposedPorts", "AttachStdin", "StopSignal", "MacAddress"}
     for name, value in fields.items():
         (body if name in top else body["HostConfig"])[name] = value
     return body
@@ -118,7 +120,6 @@ FORGED_LABS: dict[str, dict[str, Any]] = {
     ),
     "mount-of-tmpfs-with-exec": mount(Type="tmpfs", TmpfsOptions={"Options": [["exec"]]}),
     "mount-of-named-pipe": mount(Type="npipe", Source="//./pipe/docker_engine"),
-    "tmpfs-over-etc": changed(LAB, Tmpfs={"/etc": "exec,suid,dev"}),
     "volumes-from-other-container": changed(LAB, VolumesFrom=["p-bridge-1"]),
     "volume-driver": changed(LAB, VolumeDriver="sshfs"),
     "anonymous-volume": changed(LAB, Volumes={"/home/jovyan": {}, "/var/lib": {}}),
@@ -173,6 +174,11 @@ FORGED_LABS: dict[str, dict[str, Any]] = {
     "ulimits": changed(LAB, Ulimits=[{"Name": "nofile", "Soft": 9**9, "Hard": 9**9}]),
     "storage-options": changed(LAB, StorageOpt={"size": "900G"}),
     "other-runtime": changed(LAB, Runtime="runc-unconfined"),
+    "tmpfs-over-etc": changed(LAB, Tmpfs={"/etc": "exec,suid,dev"}),
+    "tmpfs-without-limit": changed(LAB, Tmpfs={"/tmp": "exec"}),
+    "tmpfs-missing": without(LAB, "Tmpfs"),
+    "shared-memory-above-limit": changed(LAB, ShmSize=65 * 1024**2),
+    "shared-memory-unlimited": changed(LAB, ShmSize=-1),
     "restart-policy": changed(LAB, RestartPolicy={"Name": "always"}),
     "no-oom-kill": changed(LAB, OomKillDisable=True),
     "oom-score": changed(LAB, OomScoreAdj=-1000),

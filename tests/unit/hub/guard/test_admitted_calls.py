@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from docker.errors import APIError, NotFound
 from docker.types import DeviceRequest
 
-from hub.guard.rules import Rules
+from hub.guard.creation import check_container
+from hub.guard.rules import RefusedError, Rules
 from hub.storage.volumes import Volumes
 from tests.support.docker.guarded_engine import OWN, GuardedEngine, guarded_engine
 from tests.unit.hub.guard.forged_calls import CREATE, LAB, SHARED, TOOL, V, changed
@@ -44,6 +46,12 @@ ADMITTED: dict[str, dict[str, Any]] = {
     "isolated": changed(LAB, Dns=["127.0.0.1"]),
     "other-command": changed(LAB, Cmd=["timeout", "1800", "jupyterhub-singleuser", "--é"], Env=["A=\ud83d"]),
 }
+
+
+def test_only_runtime_of_the_settings_is_admitted(rules: Rules) -> None:
+    check_container(changed(LAB, Runtime="runsc"), "p-lab-bob", replace(rules, runtime="runsc"))
+    with pytest.raises(RefusedError, match="Runtime"):
+        check_container(LAB, "p-lab-bob", replace(rules, runtime="runsc"))
 
 
 @pytest.mark.parametrize("name", ADMITTED)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,8 +17,9 @@ from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import format_exception
 
 from hub.config.hub_toml import GroupRules, HubToml
-from hub.spawner.docker import STOP_TIMEOUT, Lab
+from hub.spawner.docker import STOP_TIMEOUT, Lab, check_engine
 from hub.spawner.profiles import limit_by_group
+from tests.support.docker.guarded_engine import FakeEngine
 from tests.support.docker.recording_engine import NETWORK, RecordingEngine
 
 
@@ -182,6 +185,19 @@ def test_start_waits_for_removal_of_last_container(engine: RecordingEngine) -> N
     assert len(engine.bodies("/containers/create")) == 2
 
 
+def test_first_script_runs_before_the_server(engine: RecordingEngine, tmp_path: Path) -> None:
+    program = ["sh", "-c", 'echo "$@"; pwd', "server"]
+    one = lab(first_script="cd / && echo first && exit 3", args=["--a b"])
+    one.before_start = [lambda each: setattr(each, "cmd", program)]
+    start(one)
+    (body,) = engine.bodies("/containers/create")
+
+    done = subprocess.run(body["Cmd"], capture_output=True, text=True, check=True, cwd=tmp_path)
+
+    first, arguments, folder = done.stdout.splitlines()
+    assert (first, arguments.split("--")[1].strip(), folder) == ("first", "a b", str(tmp_path))
+
+
 def test_missing_image_is_named_in_message(engine: RecordingEngine) -> None:
     engine.answers["/images/r-lab/json"] = [(404, {"message": "No such image: r-lab"})]
 
@@ -196,6 +212,24 @@ def test_unreachable_engine_is_reported(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(Lab, "_client", None)
 
     assert rejection(lab()).reason == "engine_down"
+
+
+def test_hub_waits_for_a_guard_that_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'late.sock'}")
+    started: list[FakeEngine] = []
+
+    def start_late() -> None:
+        started.append(FakeEngine(tmp_path / "late.sock"))
+        started[0].serve_forever(poll_interval=0.02)
+
+    timer = threading.Timer(0.4, start_late)
+    timer.daemon = True
+    timer.start()
+    try:
+        check_engine()
+    finally:
+        started[0].shutdown()
+        started[0].server_close()
 
 
 def test_slow_engine_is_reported(engine: RecordingEngine) -> None:
