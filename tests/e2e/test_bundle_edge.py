@@ -49,7 +49,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     replace_setting(folder / ".env", "AUTH_RATE_PER_MINUTE", str(AUTH_RATE_PER_MINUTE))
     ours = Deployment(folder, f"passerelle-edge-{os.getpid()}", http_port=free_port(0), https_port=free_port(0))
     try:
-        ours.compose("--profile", "*", "build")
         ours.compose("up", "--detach", "--wait")
         yield ours
     finally:

@@ -24,7 +24,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     folder = clean_clone(tmp_path_factory.mktemp("clone"))
     ours = Deployment(folder, f"passerelle-load-{os.getpid()}", http_port=free_port(0), https_port=free_port(0))
     try:
-        ours.compose("--profile", "*", "build")
         ours.compose("up", "--detach", "--wait", changed={"DEMO_STUDENTS": str(STUDENTS)})
         yield ours
     finally:

@@ -42,9 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def first(folder: Path) -> Iterator[Hub]:
     ours = deployment(folder, "first")
     try:
-        ours.compose("build")
-        ours.compose("up", "--detach", "--wait")
-        ours.compose("up", "--detach", "--wait", "prometheus")
+        services = ours.compose("config", "--services").stdout.split()
+        ours.compose("up", "--detach", "--wait", *services, "prometheus")
         yield ours
     finally:
         ours.remove()
@@ -143,7 +142,7 @@ def test_restore_needs_stopped_services(second: Hub, backup: Path) -> None:
 
 def test_damaged_backup_is_not_restored(second: Hub, backup: Path, tmp_path: Path) -> None:
     second.compose("-p", f"{second.project}-labs", "down")
-    second.compose("down")
+    second.compose("down", "--timeout", "3")  # Traefik waits longer for the connections of Bob's browser
     damaged = tmp_path / "damaged"
     subprocess.run(["cp", "-a", backup, damaged], check=True)
     for pack in (damaged / "data").rglob("[0-9a-f]" * 64):

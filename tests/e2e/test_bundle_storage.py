@@ -65,7 +65,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         LAB_R="no",
     )
     try:
-        ours.compose("--profile", "*", "build")
         ours.compose("up", "--detach", "--wait")
         yield ours
     finally:

@@ -16,6 +16,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+COMPOSE = "com.docker.compose"  # prefix of the labels of compose
 REMOVE_ATTEMPTS = 20
 PORTS = range(20_000, 32_000)  # below those that Linux gives to connections
 ROOT = Path(__file__).resolve().parents[3]
@@ -113,8 +114,10 @@ class Deployment:
         return "\n".join([said.stdout, said.stderr, *labs])
 
     def container(self, service: str) -> str:
-        """Return the container id of a service, running or exited."""
-        return self.compose("ps", "--all", "--quiet", service).stdout.strip()
+        """Return the container id of a service, running or exited; polled, and compose is slower than the engine."""
+        labels = {"project": self.project, "service": service, "oneoff": "False"}
+        filters = [part for name, text in labels.items() for part in ("--filter", f"label={COMPOSE}.{name}={text}")]
+        return self.docker("ps", "--all", "--quiet", "--no-trunc", *filters)
 
     def state(self, service: str) -> str:
         """Return the state of a service, for example `running healthy` or `exited 0`."""
@@ -123,7 +126,7 @@ class Deployment:
 
     def labs(self) -> list[str]:
         """Return the names of the running labs' containers."""
-        label = f"label=com.docker.compose.project={self.project}-labs"
+        label = f"label={COMPOSE}.project={self.project}-labs"
         names = self._run("docker", "ps", "--filter", label, "--format", "{{.Names}}", check=False)
         return names.stdout.split()
 

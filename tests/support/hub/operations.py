@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,16 @@ PEOPLE = (
     "SELECT users.name, users.admin, users.cookie_id, groups.name FROM users "
     "LEFT JOIN user_group_map ON user_id = users.id LEFT JOIN groups ON groups.id = group_id ORDER BY 1, 4"
 )
+
+
+# Runs several commands in one process, because its start is slow.
+COMMANDS = """\
+import json, sys
+from bridge.cli import main
+for words in json.loads(sys.argv[1]):
+    main(words, standalone_mode=False)
+    print("--")
+"""
 
 
 class Hub(Deployment):
@@ -47,11 +58,18 @@ class Hub(Deployment):
 
     def remove(self) -> None:
         """Remove the deployment, including services of profiles."""
-        self.compose("--profile", "*", "down", check=False)
+        self.compose("--profile", "*", "down", "--timeout", "1", check=False)
         super().remove()
 
     def bridge(self, *arguments: str) -> Any:
-        return json.loads(self.compose("exec", "-T", "bridge", "passerelle", *arguments, "--json").stdout)
+        (answer,) = self.bridge_commands(arguments)
+        return answer
+
+    def bridge_commands(self, *commands: Sequence[str]) -> list[Any]:
+        """Run several commands of the bridge, and return their JSON output."""
+        words = json.dumps([[*command, "--json"] for command in commands])
+        said = self.docker("exec", self.container("bridge"), "python", "-c", COMMANDS, words)
+        return [json.loads(answer) for answer in said.split("\n--")[:-1]]
 
     def in_home(self, user: str, script: str) -> str:
         volume = f"{self.project}-home-{user}:/home/jovyan"
@@ -65,10 +83,11 @@ def deployment(folder: Path, name: str) -> Hub:
 
 def state_of(one: Hub) -> dict[str, Any]:
     """Return the state that a restore must reproduce."""
+    clients, keys, sessions = one.bridge_commands(("clients", "list"), ("keys", "list"), ("sessions", "list"))
     return {
         "people": one.query_hub_database(PEOPLE),
         # The hub's own client comes from the settings and contains the port.
-        "clients": [client for client in one.bridge("clients", "list") if client["source"] != "settings"],
-        "keys": one.bridge("keys", "list"),
-        "sessions": one.bridge("sessions", "list"),
+        "clients": [client for client in clients if client["source"] != "settings"],
+        "keys": keys,
+        "sessions": sessions,
     }
