@@ -32,7 +32,7 @@ demo: init ## run the demo on https://*.localhost:8443 without Docker; Ctrl-C st
 	@$(BIN)/python demo/run.py
 
 test: init ## run every test that this machine supports; list the skipped ones at the end
-	@$(BIN)/python -m pytest -n 3 $(TESTS)
+	@$(BIN)/python -m pytest -n 4 $(TESTS)
 
 test-quick: init ## run the tests without containers, browsers and third-party servers: about three minutes
 	@$(BIN)/python -m pytest -n 3 tests/unit tests/contract tests/http

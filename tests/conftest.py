@@ -1,6 +1,6 @@
 """Requirements of tests, the summary of skipped tests, and the distribution of tests over processes.
 
-`pytest -n 3` suits two cores: tests with labs mostly wait, so two processes run them, and the third runs the rest.
+`pytest -n 4` suits two cores: tests with labs mostly wait, so three processes run them, and the fourth runs the rest.
 """
 
 from __future__ import annotations
@@ -22,14 +22,12 @@ from tests.support.bridge.databases import database, empty_database, postgres, s
 __all__ = ["database", "empty_database", "postgres", "sqlite_template", "template"]  # fixtures
 
 LAYERS = ("unit", "contract", "http", "interop", "upstream", "clients", "conformance", "e2e")
-# The tests of a group run in one process: those with labs, in two halves of the same duration, with at most two
-# deployments at a time, and those that share a server.
+# The tests of a group run in one process: those with labs, in three parts of the same duration, with one or two
+# deployments at a time in each, and those that share a server.
 GROUPS = {
-    "labs 1": tuple(f"tests/e2e/test_bundle_{name}" for name in ("lifecycle", "operations", "sign_in")),
-    "labs 2": (
-        *(f"tests/e2e/test_bundle_{name}" for name in ("edge", "labs.py", "load", "storage")),
-        "tests/e2e/test_compose",
-    ),
+    "labs 1": tuple(f"tests/e2e/test_bundle_{name}" for name in ("operations", "sign_in")),
+    "labs 2": tuple(f"tests/e2e/test_bundle_{name}" for name in ("lifecycle", "storage")),
+    "labs 3": (*(f"tests/e2e/test_bundle_{name}" for name in ("edge", "labs.py", "load")), "tests/e2e/test_compose"),
     "upstream": ("tests/upstream/",),
     "clients": ("tests/clients/",),
     "pages": ("tests/unit/docs/",),
@@ -57,11 +55,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run quick layers first, because their failures explain others; several processes begin with the slow ones."""
+    """Run quick layers first, because their failures explain others; several processes begin with the longest."""
     items.sort(key=_layer)
     config.stash[COLLECTED] = [item.nodeid for item in items]
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: (not _group(item.nodeid).startswith("labs"), -_layer(item)))
+        items.sort(key=lambda item: (_group(item.nodeid) not in GROUPS, -_layer(item)))
 
 
 @pytest.hookimpl(wrapper=True)
