@@ -133,3 +133,13 @@ def test_page_reminds_of_the_backup_password() -> None:
 def test_linked_hub_pages_exist(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", [PAGE, *sorted((PAGE.parent / "hub").glob("*.md"))])
+def test_hub_page_settings_are_in_env_file(page: Path) -> None:
+    known = set(re.findall(r"^#? ?([A-Z_]+)=", (PAGE.parents[1] / ".env").read_text(encoding="utf-8"), re.MULTILINE))
+    former = {"HUB_IP", "LAB_INTERNET"}  # of the tutorial, and of older deployments
+    named = re.findall(
+        r"(?<![\w/])(?:HUB|AUTH|LAB|CULL|CAS|BRIDGE|ACME)_[A-Z_]*[A-Z]\b", page.read_text(encoding="utf-8")
+    )
+    assert set(named) - known - former == set()
