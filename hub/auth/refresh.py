@@ -41,6 +41,8 @@ TOO_MANY_ATTEMPTS = gettext_noop(
     "Too many sign-ins have failed. Wait %(seconds)s seconds, then try again with the correct password."
 )
 
+FOREIGN_FORM = gettext_noop("This sign-in was not sent by the sign-in page of this hub. Sign in here.")
+
 AuthModel = dict[str, Any]
 
 
@@ -270,8 +272,12 @@ class GroupsAuthenticator(AuthRefreshMixin, Authenticator):  # type: ignore[misc
         """Verify the password, unless too many attempts with this name or from this address have failed.
 
         Raises:
-            HTTPError: 403 for a name that the hub cannot use, 429 for too many attempts.
+            HTTPError: 403 for a form of another origin or a name that the hub cannot use, 429 for too many attempts.
         """
+        # JupyterHub's XSRF cookie has no prefix `__Host-`: a page of a lab could set it, and sign its visitor in as
+        # the lab's user.
+        if handler.request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            raise http_error(403, Message(FOREIGN_FORM))
         self.check_username(data["username"])
         name = self.normalize_username(data["username"])
         address = await client_address(handler.request, self.proxy_host)

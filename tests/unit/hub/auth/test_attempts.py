@@ -122,9 +122,9 @@ class Form(GroupsAuthenticator):
         return auth_model
 
 
-def request(peer: str, forwarded: str = "") -> SimpleNamespace:
+def request(peer: str, forwarded: str = "", sent_from: str = "same-origin") -> SimpleNamespace:
     connection = SimpleNamespace(context=SimpleNamespace(address=(peer, 50000)))
-    return SimpleNamespace(connection=connection, remote_ip=forwarded or peer)
+    return SimpleNamespace(connection=connection, remote_ip=forwarded or peer, headers={"Sec-Fetch-Site": sent_from})
 
 
 def sign_in(form: Form, password: str, name: str = "ann", peer: str = ATTACKER) -> AuthModel | None:
@@ -139,6 +139,15 @@ def test_guesses_are_rejected_without_asking_the_directory() -> None:
         sign_in(form, "right", name="ANN")
     assert (caught.value.status_code, caught.value.headers["Retry-After"]) == (429, "1")  # type: ignore[attr-defined]
     assert form.verified == FREE
+
+
+@pytest.mark.parametrize("sent_from", ["same-site", "cross-site"])
+def test_password_form_of_another_origin_is_rejected(sent_from: str) -> None:
+    form = Form()
+    handler = SimpleNamespace(request=request(HOME, sent_from=sent_from))
+    with pytest.raises(web.HTTPError, match="403"):
+        asyncio.run(form.authenticate(handler, {"username": "ann", "password": "right"}))
+    assert form.verified == 0
 
 
 def test_parallel_guesses_count_at_once() -> None:
