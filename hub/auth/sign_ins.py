@@ -77,7 +77,8 @@ def open_sign_in(db: Any, user_id: int, session_id: str, provider: ProviderSessi
 
     Return False if the provider has ended the session meanwhile: its logout token overtook the sign-in.
     """
-    if provider.session and _query(db, ReceivedLogoutToken, provider_session=provider.session).first():
+    ended = _query(db, ReceivedLogoutToken, provider_session=provider.session)
+    if provider.session and ended.filter(ReceivedLogoutToken.expires_at >= now).first():
         return False
     db.query(SignIn).filter(SignIn.created_at < now - ROW_LIFETIME).delete()
     same = {"user_id": user_id, "session_id": session_id, "provider_session": provider.session}

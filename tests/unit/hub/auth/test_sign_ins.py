@@ -166,6 +166,12 @@ def test_sign_in_after_its_logout_token_is_denied(db: Any) -> None:
     assert open_sign_in(db, user(db).id, "s2", provider("b"), now=NOW)
 
 
+def test_logout_token_denies_sign_ins_for_limited_time(db: Any) -> None:
+    """A provider that revokes one application keeps the session, whose `sid` the next sign-in has again."""
+    remember_token(db, token("a"), now=NOW)
+    assert open_sign_in(db, user(db).id, "s1", provider("a"), now=NOW + TOKEN_MEMORY + 1)
+
+
 def test_old_sign_ins_are_deleted(db: Any) -> None:
     sign_in(db, "s1", "a")
     assert open_sign_in(db, user(db).id, "s2", provider("b"), now=NOW + ROW_LIFETIME + 1)
