@@ -23,7 +23,7 @@ POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 
 class LastResponses:
-    """The hub's last response about each token."""
+    """The hub's last response about each token that it accepted; any client can invent others."""
 
     def __init__(self, check: Callable[..., Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._check = check
@@ -44,7 +44,8 @@ class LastResponses:
             if key not in self._known:
                 raise
             return self._known[key][1]
-        self._known[key] = (now, response)
+        if response is not None or key in self._known:
+            self._known[key] = (now, response)
         return response
 
 
