@@ -9,6 +9,7 @@ Reads:  SECRETS_DIR, CERTS_DIR         output directories
         LAB_HOST                       the one of them for labs, such as *.labs.example.org (optional)
         OWN_CERT_FILE, OWN_KEY_FILE    your certificate and key (PEM), used if they exist
         BRIDGE_GID                     group that may read the bridge's files (its container does not run as root)
+        BRIDGE_UID                     user of the bridge, who owns its secret key (optional)
         HUB_UID                        user of the hub, who owns its secrets, its data and its routes (optional)
         HUB_DATA_DIR                   the hub's data, which older versions wrote as root (optional)
         TRAEFIK_DYNAMIC_DIR            directory watched by Traefik, which gets routes.yml (optional)
@@ -52,6 +53,7 @@ class Plan:
     api_user: str
     dashboard: bool
     metrics_dir: Path | None
+    bridge_uid: int | None = None
     hub_uid: int | None = None
     hub_data_dir: Path | None = None
 
@@ -96,23 +98,26 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
     site = read_site(environ)
     check_demo_is_local(environ.get("DEMO_CAS_HOST", ""), site.hosts)
     check_labs_are_public(environ.get("LAB_HOST", ""), site.hosts)
-    gid = environ.get("BRIDGE_GID", "")
-    if gid and not gid.isdigit():
-        raise EdgeError(f"BRIDGE_GID is {gid!r}, which is not a number: set the group id of the bridge.")
-    uid = environ.get("HUB_UID", "")
-    if uid and not uid.isdigit():
-        raise EdgeError(f"HUB_UID is {uid!r}, which is not a number: set the user id of the hub.")
     return Plan(
-        hub_uid=int(uid) if uid else None,
+        bridge_uid=read_id(environ, "BRIDGE_UID"),
+        hub_uid=read_id(environ, "HUB_UID"),
         hub_data_dir=Path(environ["HUB_DATA_DIR"]) if environ.get("HUB_DATA_DIR") else None,
         secrets_dir=Path(environ["SECRETS_DIR"]),
         site=site,
-        bridge_gid=int(gid) if gid else None,
+        bridge_gid=read_id(environ, "BRIDGE_GID"),
         dynamic_dir=Path(environ["TRAEFIK_DYNAMIC_DIR"]) if environ.get("TRAEFIK_DYNAMIC_DIR") else None,
         api_user=environ.get("TRAEFIK_API_USER") or "hub",
         dashboard=dashboard == "1",
         metrics_dir=Path(environ["METRICS_DIR"]) if environ.get("METRICS_DIR") else None,
     )
+
+
+def read_id(environ: Mapping[str, str], name: str) -> int | None:
+    """Return the id of a user or group, or None if it is not set."""
+    text = environ.get(name, "")
+    if text and not text.isdigit():
+        raise EdgeError(f"{name} is {text!r}, which is not a number: set the id of the user or group.")
+    return int(text) if text else None
 
 
 def check_is_whole(environ: Mapping[str, str]) -> None:
@@ -151,7 +156,8 @@ def make_secrets(plan: Plan, *, new_secret: Callable[[], str]) -> None:
     hub = plan.hub_uid
     password = keep_or_make(plan.secrets_dir / "traefik_api_password", new_secret, owner=hub)
     keep_or_make(plan.secrets_dir / "hub_client_secret", new_secret, group=plan.bridge_gid, owner=hub)
-    keep_or_make(plan.secrets_dir / "bridge_secret_key", new_secret, group=plan.bridge_gid)
+    # Not root's: Traefik is root without capabilities, and its API quotes files that a route of the hub names.
+    keep_or_make(plan.secrets_dir / "bridge_secret_key", new_secret, group=plan.bridge_gid, owner=plan.bridge_uid)
     keep_or_make(plan.secrets_dir / "hub_crypt_key", new_secret, owner=hub)  # encrypts the hub's authentication state
     write_users(plan.secrets_dir / "traefik_api_users", plan.api_user, password)
     if plan.metrics_dir:
@@ -166,7 +172,7 @@ def make_secrets(plan: Plan, *, new_secret: Callable[[], str]) -> None:
 
 
 def give_to_hub(plan: Plan) -> None:
-    """Give the hub its data, and let it write its routes beside the fixed ones, which it cannot replace."""
+    """Give the hub its data, and let it write its routes beside the files of the fixed ones, which it cannot change."""
     if plan.hub_uid is None:
         return
     if plan.hub_data_dir:

@@ -156,6 +156,14 @@ def test_hub_owns_its_secrets_only(of_hub: dict[str, str]) -> None:
     assert {name for name, owner in found.items() if owner == 10002} == theirs
 
 
+def test_bridge_owns_its_secret_key(of_hub: dict[str, str]) -> None:
+    ids = {"BRIDGE_GID": "10001", "BRIDGE_UID": "10001"}
+    assert prepare.main(of_hub) == prepare.main(of_hub | ids) == 0
+
+    key = Path(of_hub["SECRETS_DIR"], "bridge_secret_key").stat()
+    assert (key.st_uid, key.st_gid, stat.S_IMODE(key.st_mode)) == (10001, 10001, 0o440), "Traefik is root"
+
+
 def test_hub_owns_its_data(of_hub: dict[str, str]) -> None:
     assert prepare.main(of_hub) == 0
 
