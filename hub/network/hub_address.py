@@ -5,6 +5,7 @@ with the same settings. The hub starts labs only when the firewall has read its 
 address of an earlier hub.
 """
 
+import os
 import socket
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
@@ -41,7 +42,9 @@ def announce_address(settings: NetworkSettings, file: Path) -> str:
 def read_address(settings: NetworkSettings, file: Path) -> IPv4Address | None:
     """Return the hub's address, or None if the hub has not written a valid one."""
     try:
-        address = IPv4Address(file.read_text())
+        # A hub that was taken over may write a FIFO, which never ends, or an endless file.
+        with open(file, "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as stream:
+            address = IPv4Address((stream.read(16) or b"").decode("ascii"))
     except (OSError, UnicodeDecodeError, AddressValueError):
         return None
     return address if address in settings.subnet and address not in settings.fixed else None

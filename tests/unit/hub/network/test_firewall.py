@@ -104,6 +104,13 @@ def test_invalid_address_of_hub_is_ignored(tmp_path: Path, content: str) -> None
     assert read_address(settings(), tmp_path / "address") is None
 
 
+def test_fifo_of_hub_does_not_stop_the_firewall(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "address")
+    writer = os.open(tmp_path / "address", os.O_RDWR)
+    assert read_address(settings(), tmp_path / "address") is None
+    os.close(writer)
+
+
 def test_applied_rules_report_the_hub(kernel: Path) -> None:
     service = Firewall(settings(), Path("/none"))
     service.ensure()
