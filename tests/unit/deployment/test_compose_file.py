@@ -56,6 +56,11 @@ def test_guard_and_hub_have_the_same_settings() -> None:
     assert {name: text for name, text in guard.items() if name not in own}.items() <= hub.items()
 
 
+def test_python_of_hub_imports_nothing_from_its_data() -> None:
+    homes = re.findall(r"useradd .*--home-dir (\S+)", (ROOT / "hub/Dockerfile").read_text())
+    assert homes == ["/", "/"], "~/.local has modules, which would outlive a repair of the hub"
+
+
 def test_administration_does_not_start_by_itself() -> None:
     assert (SERVICES["administration"]["scale"], SERVICES["administration"]["restart"]) == (0, "no")
 
