@@ -122,15 +122,17 @@ class ThreadedApplication:
 
     async def _respond(self, environ: dict[str, Any]) -> Response:
         """Run the application in a thread when it is the turn of this address."""
-        address = limit_key(client_address(environ, self._proxy_hops))
+        turn = address = limit_key(client_address(environ, self._proxy_hops))
         releases: list[Callable[[], None]] = []
         try:
             if environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"].rstrip("/").endswith(CALLBACK_PATH):
                 try:
                     releases.append(await self._asking_cas.acquire(address))
+                    # Behind other requests of its address, it would hold the slot for CAS for seconds.
+                    turn = f"{address} callback"
                 except NoSlotError:
                     environ[CAS_IS_BUSY] = True
-            computes = await self._computing.acquire(address)
+            computes = await self._computing.acquire(turn)
         except BaseException as error:
             for release in releases:
                 release()

@@ -210,6 +210,24 @@ def test_one_address_does_not_occupy_all_threads(attacker: list[str]) -> None:
     assert slow.running.count("/slow") == 2 * THREADS, "a request was lost"
 
 
+def test_callback_does_not_wait_behind_its_address() -> None:
+    """Otherwise one address could hold all CAS slots with callbacks that wait behind its other requests."""
+    slow = SlowApplication()
+
+    async def overload() -> None:
+        server = ThreadedApplication(slow)
+        attack = [asyncio.create_task(send(server, path=b"/slow")) for _ in range(2 * COMPUTING_EACH)]
+        await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout(1):
+                await send(server, path=b"/cas/callback")
+        finally:
+            slow.end.set()
+            await asyncio.gather(*attack)
+
+    asyncio.run(overload())
+
+
 def test_forged_addresses_share_one_turn() -> None:
     """Without a trusted proxy, anyone can send the header."""
     slow = SlowApplication()
