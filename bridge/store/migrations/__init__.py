@@ -32,7 +32,7 @@ _REMEDIES = {
 
 
 @cache
-def revisions(folder: Path = FOLDER) -> Sequence[str]:
+def revisions(folder: Path) -> Sequence[str]:
     """Return the revisions of this version in their order; the last one is the current schema."""
     return sorted(file.stem.partition("_")[0] for file in (folder / "versions").glob("[!_]*.py"))
 
@@ -41,7 +41,7 @@ def preload_migrations() -> None:
     """Import what `migrate` needs, so that it reads no file of the program."""
     from bridge.store.migrations.alembic_run import read_migrations  # noqa: PLC0415  loads Alembic
 
-    revisions()
+    revisions(FOLDER)
     read_migrations(FOLDER)
 
 
