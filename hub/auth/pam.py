@@ -13,8 +13,9 @@ USER_IDS = range(1000, 65534)  # Debian's range for user accounts, as opposed to
 
 
 def has_user_accounts() -> bool:
-    """Return whether this machine has any user account."""
-    return any(account.pw_uid in USER_IDS for account in pwd.getpwall())
+    """Return whether this machine has any user account, apart from those of the hub's image."""
+    accounts = (account for account in pwd.getpwall() if account.pw_uid in USER_IDS)
+    return any(not account.pw_name.startswith("passerelle-") for account in accounts)
 
 
 def account_groups(name: str) -> frozenset[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 import ssl
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from traitlets.config import Config
 from hub.auth.configure import AUTHENTICATORS, configure_auth
 from hub.auth.oauth import github_groups
 from hub.auth.oidc_discovery import check_document, uses_basic_auth
+from hub.auth.pam import has_user_accounts
 from hub.config.auth_settings import AuthSettings, GitLabAuth
 from hub.config.field_types import SettingsError
 from hub.config.settings import HubSettings, load_settings
@@ -213,6 +215,13 @@ def test_ldap_connection_always_uses_tls(environ: dict[str, str], url: str, port
     c = configure(environ | {"AUTH_METHOD": "ldap", **LDAP, "AUTH_URL": url}).LdapAuthenticator
     assert (c.server_address, c.server_port, c.tls_strategy) == ("ldap.example.org", port, tls)
     assert c.tls_kwargs["validate"] == ssl.CERT_REQUIRED
+
+
+def test_accounts_of_the_hub_image_are_no_user_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = pwd.struct_passwd(("passerelle-hub", "x", 10002, 10002, "", "/", "/usr/sbin/nologin"))
+    root = pwd.struct_passwd(("root", "x", 0, 0, "", "/root", "/bin/sh"))
+    monkeypatch.setattr("pwd.getpwall", lambda: [root, own])
+    assert not has_user_accounts()
 
 
 def test_pam_without_accounts_names_compose_file(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
