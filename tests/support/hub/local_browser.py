@@ -70,13 +70,14 @@ class LocalBrowser(requests.Session):
         return self.post(page.url, data=hidden | fields, headers={"Referer": page.url})
 
     def start_lab(self, user: str) -> None:
-        """Start the user's lab and open it."""
+        """Start the user's lab unless it runs, and open it."""
         home = self.get(f"{self.hub_url}/hub/home")
         xsrf = re.findall(r'xsrf_token: "([^"]+)"', home.text)[0]
         api = f"{self.hub_url}/hub/api/users/{user}"
         headers = {"X-XSRFToken": xsrf, "Referer": home.url, "Sec-Fetch-Site": "same-origin"}
-        started = self.post(f"{api}/server", json={}, headers=headers)
-        assert started.status_code in (201, 202), started.text
+        if "" not in self.get(api, headers=headers).json()["servers"]:
+            started = self.post(f"{api}/server", json={}, headers=headers)
+            assert started.status_code in (201, 202), started.text
         deadline = time.monotonic() + START_WITHIN
         while not self.get(api, headers=headers).json()["servers"].get("", {}).get("ready"):
             assert time.monotonic() < deadline, f"no lab within {START_WITHIN} s"
