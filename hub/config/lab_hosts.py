@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jupyterhub import roles
+from jupyterhub.scopes import scope_definitions
 from oauthenticator import oauth2
 from traitlets.log import get_logger
 
@@ -148,7 +149,10 @@ def configure_lab_hosts(c: Any, hosts: LabHosts) -> None:
 
 
 def _deny_administrators_other_labs() -> None:
-    """Remove `access:servers` from the role `admin`; JupyterHub rejects an override of it in `load_roles`."""
+    """Remove `access:servers` from the role `admin`; JupyterHub rejects an override of it in `load_roles`.
+
+    `shares` contains that scope, and could grant it to any user, so only its other parts are left.
+    """
     original = inspect.unwrap(roles.get_default_roles)  # some JupyterHub commands load the configuration twice
 
     @wraps(original)
@@ -156,7 +160,8 @@ def _deny_administrators_other_labs() -> None:
         defaults: list[dict[str, Any]] = original()
         for role in defaults:
             if role["name"] == "admin":
-                role["scopes"].remove("access:servers")
+                parts = {*role["scopes"], *scope_definitions["shares"]["subscopes"]}
+                role["scopes"] = sorted(parts - {"access:servers", "shares"})
         return defaults
 
     roles.get_default_roles = restricted

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.support.bridge.journey import Journey
 from tests.support.docker.deployment import Deployment
@@ -42,9 +43,24 @@ def visit_demo(folder_of: pytest.TempPathFactory, lab_host: str, lab_name: str) 
             output = alice.run_cell("6*7")
             places = Addresses(demo.hub_url, demo.url("auth"), labs, labs)
             attacked = attack(alice.page.context, places, attacker="bob", user="alice")
-            other = alice.page.goto(f"{labs}/user/bob/api/contents")
-            assert other is not None
-            yield Visit(demo, lab_url, output, attacked, other.status)
+            yield Visit(demo, lab_url, output, attacked, open_lab_of_other(alice.page, f"{labs}/user/bob"))
+
+
+def open_lab_of_other(page: Page, lab: str) -> int:
+    """Open a lab of another user as a link does, and return the status of the lab's API, or of the hub's refusal.
+
+    Without a sign-in at this lab, its API rejects administrators too.
+    """
+    asked = page.goto(f"{lab}/lab")
+    assert asked is not None
+    assert "/hub/api/oauth2/authorize" in page.url
+    if asked.status != 200:
+        return asked.status
+    page.get_by_role("button", name="Authorize").click()
+    page.wait_for_url(f"{lab}/lab*")
+    contents = page.goto(f"{lab}/api/contents")
+    assert contents is not None
+    return contents.status
 
 
 @pytest.fixture(scope="class")
