@@ -293,22 +293,31 @@ class TestHomeQuota:
         bob.screenshot("start-over-the-limit")
         assert f"{deployment.project}-lab-bob" not in deployment.labs()
 
-    def test_cleanup_lab_is_small_and_ends(self, deployment: Deployment, bob: Journey) -> None:
+    def test_cleanup_lab_is_small(self, deployment: Deployment, bob: Journey) -> None:
         bob.page.get_by_role("link", name="Start in cleanup mode").first.click()
         bob.wait_for_lab()
         expect(bob.page.locator(".Toastify")).to_contain_text("This lab is in cleanup mode", timeout=90_000)
         bob.screenshot("cleanup")
         lab = json.loads(deployment.docker("inspect", f"{deployment.project}-lab-bob"))[0]
         assert lab["HostConfig"]["Memory"] == lab["HostConfig"]["MemorySwap"] == 512 * 2**20
-        assert lab["Config"]["Cmd"][:4] == ["timeout", "--signal=TERM", "--kill-after=10", "1800"]
         assert in_lab(deployment, "bob", "rm big.bin && ls first.txt") == "first.txt"
+
+    def test_cleanup_lab_ends_after_half_an_hour(self, deployment: Deployment, bob: Journey) -> None:
+        """The alarm is the signal that `timeout` gets from its own timer."""
+        process = in_lab(deployment, "bob", "grep -lx timeout /proc/[0-9]*/comm").removesuffix("/comm")
+        command = in_lab(deployment, "bob", f"tr '\\0' ' ' < {process}/cmdline")
+        assert command.startswith("timeout --signal=TERM --kill-after=10 1800 jupyterhub-singleuser ")
+        assert in_lab(deployment, "bob", f"kill -ALRM {process.removeprefix('/proc/')}") == ""
+        deployment.wait(lambda: deployment.labs() == [f"{deployment.project}-lab-alice"], "end of the lab", seconds=30)
 
     def test_normal_lab_after_cleanup(self, deployment: Deployment, bob: Journey) -> None:
         bob.stop_server()
         bob.restart_lab()
         lab = json.loads(deployment.docker("inspect", f"{deployment.project}-lab-bob"))[0]
         assert lab["HostConfig"]["Memory"] == 2 * 1024**3
-        assert lab["Config"]["Cmd"][0] == "jupyterhub-singleuser"
+        programs = in_lab(deployment, "bob", "cat /proc/[0-9]*/comm").split()
+        assert "jupyterhub-sing" in programs, "the first 15 characters of the name"
+        assert "timeout" not in programs
 
     def test_measuring_containers_are_removed(self, deployment: Deployment) -> None:
         label = f"label=org.passerelle.tool={deployment.project}"
