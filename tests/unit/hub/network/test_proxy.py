@@ -20,7 +20,14 @@ def test_port_443_is_the_default() -> None:
 @pytest.mark.parametrize(
     "word",
     [
-        *("https://packages.example.org", "packages.example.org/simple", "packages.example.org:", "packages.example.org:0", "packages.example.org:65536", "packages.example.org,github.com"),
+        *(
+            "https://packages.example.org",
+            "packages.example.org/simple",
+            "packages.example.org:",
+            "packages.example.org:0",
+            "packages.example.org:65536",
+            "packages.example.org,github.com",
+        ),
         *(
             "192.168.1.1",
             "1.2.3.4:443",
