@@ -92,7 +92,7 @@ class ToolHost(Isolated):
 
 
 class Container(Body):
-    """What both kinds of containers have."""
+    """Fields that both kinds of containers have."""
 
     Image: str
     Labels: dict[str, str]

@@ -45,7 +45,7 @@ def lab_labels(project: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Rules:
-    """What the guard compares calls with."""
+    """Values that the guard compares calls with."""
 
     project: str
     lab_images: frozenset[str]

@@ -71,7 +71,7 @@ class Announcement:
 
 @dataclass(frozen=True)
 class SignedOutNotice:
-    """What the login page says after a sign-out."""
+    """Sentences of the login page after a sign-out."""
 
     labs_stop: bool
     sign_out_url: str | None = None
