@@ -63,8 +63,8 @@ def test_serve_prints_one_line_and_stops_on_signals(live_bridge: LiveBridge, how
     assert Wire(live_bridge.url, port=live_bridge.port).send("GET", "/readyz").status == 200
     assert len(members_of(process.pid)) >= 3
     process.send_signal(how)
-    # Docker kills after ten seconds; the server kills a worker after eight that has missed the signal at its start.
-    assert process.wait(9.5) == 0
+    # Docker kills after ten seconds; a starting worker must not miss the signal.
+    assert process.wait(5) == 0
     assert process.stdout.read() == ""
     process.stdout.close()
     assert gone_within(5, process.pid)
