@@ -39,7 +39,7 @@ class SignIn(orm.Base):  # type: ignore[misc]  # JupyterHub carries no types
     created_at = Column(Integer, nullable=False, index=True)
 
 
-class ReceivedLogoutToken(orm.Base):  # type: ignore[misc]
+class ReceivedLogoutToken(orm.Base):  # type: ignore[misc]  # JupyterHub carries no types
     """A logout token that the hub has received."""
 
     __tablename__ = "passerelle_logout_tokens"

@@ -19,7 +19,7 @@ KEPT_ENCODED = re.compile("|".join(map(quote, "%!#$&'()*+,;:=?[]")))
 """Characters that Traefik does not decode before it compares a path, except `/` and `@`: JupyterHub encodes neither."""
 
 
-class RoutesFile(TraefikConfigFileHandler):  # type: ignore[misc]
+class RoutesFile(TraefikConfigFileHandler):  # type: ignore[misc]  # the package is untyped
     """The file of the routes, readable by Traefik, which is another user without capabilities."""
 
     def atomic_dump(self, data: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ def main() -> int:
         print(f"The guard does not respond: {error}")  # noqa: T201  for `docker inspect`
         return 1
     if status != [b"200"]:
-        print(f"The engine does not respond: {status}")  # noqa: T201
+        print(f"The engine does not respond: {status}")  # noqa: T201  for `docker inspect`
     return int(status != [b"200"])
 
 
